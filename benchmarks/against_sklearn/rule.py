@@ -143,7 +143,7 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
     searched = training_budget.fold_rows(rows)
     ensembles = [model._ensemble(rows, x.shape[1], settings[k], searched) for k in order]
-    fit_together(ensembles, [one._plan(*one._ready(x[:rows], y[:rows], None)) for one in ensembles])
+    fit_together(ensembles, [one._plan(*one._prepare_rows(x[:rows], y[:rows], None)) for one in ensembles])
     ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])
     scores = [about[f"mean_test_{one}"][order] for one in ("mixed", "likelihood")]
     return Found([{key: settings[k][key] for key in grid} for k in order], each[order], *scores, ahead)

@@ -1,7 +1,8 @@
-"""A fitted estimator as one Python file that stands by itself: on NumPy, or a plain `nn.Sequential` of PyTorch.
+"""Export a fitted estimator as one Python file that needs NumPy only, or builds an `nn.Sequential` of PyTorch.
 
-The NumPy formulas are the source of `maths` itself; what is made of a table is written out too. Everything is reckoned
-in float64.    K members · D inputs · H units
+The formulas are the source of `maths` itself, and the encoding of tables is included. All arithmetic is in float64.
+
+K members · D inputs · H units
 """
 
 from dataclasses import asdict
@@ -18,9 +19,8 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.column_encoder import FARTHEST, UNUSED, Column, takes_truths
 from deltarule.estimators.tabular.tabular import BaseTabular
+from deltarule.export.script_parts import UNPACK_FUNCTION, ScriptArrays, assemble_script, extract_sources, import_lines
 from deltarule.export.torch_modules import check_answers, to_torch
-from deltarule.export.training_script.arrays import UNPACK_FUNCTION, Arrays
-from deltarule.export.training_script.sources import extract_sources
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
@@ -182,11 +182,11 @@ if __name__ == "__main__":
 
 
 def numpy_script(model: Any) -> str:
-    """Write a fitted estimator as a script that needs NumPy alone, and answers the rows of a CSV file.
+    """Write a fitted estimator as a script that needs NumPy only and predicts the rows of a CSV file.
 
     Parameters: `model`, an estimator of deltarule.
     Returns: the script.
-    Errors: `BadInput` for a subclass whose answers are its own, and for an activation of one's own.
+    Errors: `BadInput` for a subclass with predictions of its own, and for a custom activation.
 
     >>> from deltarule import MLPRegressor
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
@@ -200,10 +200,10 @@ def numpy_script(model: Any) -> str:
     check_answers(model, "deltarule", ["predict", "predict_proba"])
     inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
     _check_classes(inner)
-    arrays, functions = Arrays(np.dtype(np.float64)), []
+    arrays, functions = ScriptArrays(np.dtype(np.float64)), []
     forward, assigned = [], []
     parameters, running = inner._arrays()
-    every = {
+    weights = {
         name: np.asarray(array, np.float64).reshape(inner._members, *array.shape[-2:])
         for name, array in {**parameters, **running}.items()
     }
@@ -212,41 +212,39 @@ def numpy_script(model: Any) -> str:
         n, function = layer.number, layer.activation.function
         if layer.activation.name not in ACTIVATIONS:
             raise BadInput(f"the activation '{layer.activation.name}' is one of your own, which no script can hold")
-        told = f"{value} @ W{n} + b{n}"
-        given = {"W": every[f"W{n}"], "b": every[f"b{n}"]}
+        expression = f"{value} @ W{n} + b{n}"
+        layer_arrays = {"W": weights[f"W{n}"], "b": weights[f"b{n}"]}
         if layer.batch_norm:
-            given["gain"] = every[f"gamma{n}"] / np.sqrt(every[f"variance{n}"] + BATCH_NORM_EPSILON)
-            given["shift"] = every[f"beta{n}"] - every[f"mean{n}"] * given["gain"]
-            told = f"({told}) * gain{n} + shift{n}"
-        for name, array in given.items():
+            layer_arrays["gain"] = weights[f"gamma{n}"] / np.sqrt(weights[f"variance{n}"] + BATCH_NORM_EPSILON)
+            layer_arrays["shift"] = weights[f"beta{n}"] - weights[f"mean{n}"] * layer_arrays["gain"]
+            expression = f"({expression}) * gain{n} + shift{n}"
+        for name, array in layer_arrays.items():
             assigned.append(_reshaped_array_statement(arrays, f"{name}{n}", array))
         if layer.activation.name != "identity":
             functions.append(function)
             numbers = "".join(f", {name}={number!r}" for name, number in layer.activation.parameters.items())
-            told = f"{function.__name__}({told}{numbers})"
-        forward.append(f"    a = {told}")
+            expression = f"{function.__name__}({expression}{numbers})"
+        forward.append(f"    a = {expression}")
         value = "a"
     network = ["def network(x):", '    "The outputs, each member\'s and then their mean: [N, C]."', *forward]
     sources, needed = extract_sources(list(dict.fromkeys(functions)), np.dtype(np.float64))
+    modules = ["csv", "io", "os", "sys", *(["re"] if isinstance(model, BaseTabular) else [])]
     parts = [
-        _head(
-            model,
-            arrays,
-            ["csv", "io", "os", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])],
-            needed,
-        ),
+        "\n".join([*_title(model, "NumPy"), *import_lines(arrays, sources, needed, modules)]) + _encoder(model),
+        *([UNPACK_FUNCTION] if arrays.has_packed else []),
         "\n".join(assigned),
         *sources,
         "\n".join([*network, "    return a.mean(axis=0)"]),
         _decode_function(inner),
         PREDICT,
     ]
-    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
+    return assemble_script(parts, arrays)
 
 
 def torch_script(model: Any, member: int = 0) -> str:
-    """Write a fitted estimator's network as a file that makes the plain `nn.Sequential` that `to_torch` makes, whose
-    outputs are probabilities, or numbers as `predict` gives them.
+    """Write a fitted estimator's network as a file that builds the `nn.Sequential` of `to_torch`.
+
+    Its outputs are probabilities, or numbers as `predict` returns them.
 
     Parameters: `model`, an estimator of deltarule; `member`, which of its networks.
     Returns: the text of the file, which needs PyTorch and NumPy, and unpickles nothing.
@@ -259,54 +257,54 @@ def torch_script(model: Any, member: int = 0) -> str:
     ['module.add_module("z1", nn.Linear(in_features=1, out_features=1, bias=True))']
     """
     module = to_torch(model, member)
-    arrays, assigned, state = Arrays(np.dtype(np.float64)), [], []
-    for place, (name, tensor) in enumerate(module.state_dict().items()):
-        if tensor.ndim:  # the one without axes counts the batches that batch norm has seen
+    arrays, assigned, state = ScriptArrays(np.dtype(np.float64)), [], []
+    for index, (name, tensor) in enumerate(module.state_dict().items()):
+        if tensor.ndim:  # the scalar is batch norm's count of batches
             array = tensor.double().numpy()
-            assigned.append(arrays.assignment(f"array{place}", array.reshape(-1, array.shape[-1])))
-            state.append(f'    "{name}": torch.tensor(array{place}{"" if array.ndim == 2 else "[0]"}),')
+            assigned.append(arrays.assignment(f"array{index}", array.reshape(-1, array.shape[-1])))
+            state.append(f'    "{name}": torch.tensor(array{index}{"" if array.ndim == 2 else "[0]"}),')
+    libraries = ["import torch", "from torch import nn"]
     parts = [
-        _head(model, arrays, [], [], torch=True),
+        "\n".join([*_title(model, "PyTorch and NumPy"), *import_lines(arrays, [], [], libraries=libraries)]),
+        *([UNPACK_FUNCTION] if arrays.has_packed else []),
         "\n".join(
             ["module = nn.Sequential()"]
-            + [f'module.add_module("{name}", nn.{one!r})' for name, one in module.named_children()]
+            + [f'module.add_module("{name}", nn.{layer!r})' for name, layer in module.named_children()]
             + ["module.double().eval()"]
         ),
         "\n".join(assigned),
         "\n".join(["state = {", *state, "}", "module.load_state_dict(state, strict=False)"]),
     ]
-    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
+    return assemble_script(parts, arrays)
 
 
-def _reshaped_array_statement(arrays: Arrays, name: str, array: Any) -> str:
-    """The statement for an array [K, D, H], which is written as [K D, H]."""
+def _reshaped_array_statement(arrays: ScriptArrays, name: str, array: Any) -> str:
+    """The statements for an array [K, D, H], which is written as [K D, H]."""
     flat = arrays.assignment(name, array.reshape(-1, array.shape[-1]))
     return f"{flat}\n{name} = {name}.reshape{array.shape}"
 
 
-def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str], torch: bool = False) -> str:
-    """What a file begins with: what it is, its imports, and what is made of a table."""
-    libraries = "PyTorch and NumPy" if torch else "NumPy"
-    told = f'"""A {type(model).__name__} as deltarule {version("deltarule")} wrote it; it needs {libraries} alone."""'
-    reading = ["re"] if isinstance(model, BaseTabular) else []
-    modules = sorted({*modules, *reading, *(["base64", "zlib"] if arrays.has_packed else [])})
-    lines = [told, "", *(f"import {one}" for one in modules)]
-    lines += ["from pathlib import Path"] if arrays.has_packed else []
-    lines += ["", "import numpy as np"]
-    lines += ["import torch", "from torch import nn"] if torch else []
-    lines += [f"from numpy import {', '.join(from_numpy)}"] if from_numpy else []
-    text = "\n".join(lines)
-    if isinstance(model, BaseTabular):
-        columns = [f"    {_column_record(column)!r}," for column in model.columns_ if column.kind != UNUSED]
-        constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", f"TRUTHS = {TRUTHS!r}"]
-        constants += [f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}", f"TIME = {TIME.pattern!r}"]
-        constants += ["COLUMNS = [", *columns, "]"]
-        text += "\n\n" + "\n".join(constants) + f"\n\n\n{READING}\n\n\n{ENCODE}"
-    elif not torch:
+def _title(model: Any, libraries: str) -> list[str]:
+    written = f"as deltarule {version('deltarule')} wrote it; it needs {libraries} alone."
+    return [f'"""A {type(model).__name__} {written}"""', ""]
+
+
+def _encoder(model: Any) -> str:
+    """The functions that make the network's inputs from the cells of a table, and their constants."""
+    if not isinstance(model, BaseTabular):
         names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
-        text += f"\n\nFEATURES = {names!r}"
-        text += f"\n\n\n{READING}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
-    return text + (f"\n\n\n{UNPACK_FUNCTION}" if arrays.has_packed else "")
+        encode = ENCODE_NUMBERS.replace("{inputs}", str(model.n_features_in_))
+        return f"\n\nFEATURES = {names!r}\n\n\n{READING}\n\n\n{encode}"
+    columns = [f"    {_column_record(column)!r}," for column in model.columns_ if column.kind != UNUSED]
+    constants = [
+        f"FARTHEST = {FARTHEST!r}",
+        f"MISSING = {sorted(MISSING)!r}",
+        f"TRUTHS = {TRUTHS!r}",
+        f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}",
+        f"TIME = {TIME.pattern!r}",
+        *("COLUMNS = [", *columns, "]"),
+    ]
+    return "\n\n" + "\n".join(constants) + f"\n\n\n{READING}\n\n\n{ENCODE}"
 
 
 def _check_classes(model: BaseMLP) -> None:
@@ -317,14 +315,14 @@ def _check_classes(model: BaseMLP) -> None:
 
 def _column_record(column: Column) -> dict[str, Any]:
     """A column for the script, and how its categories may be written."""
-    known = naming_of(column.categories)
-    truths = known.truths or takes_truths(column)
-    ways = {"numbers": known.numbers, "truths": truths, "commas": known.commas, "forms": dict(known.forms)}
-    return asdict(column) | ways | {"held": column.clip_range}
+    naming = naming_of(column.categories)
+    truths = naming.truths or takes_truths(column)
+    forms = {"numbers": naming.numbers, "truths": truths, "commas": naming.commas, "forms": dict(naming.forms)}
+    return asdict(column) | forms | {"held": column.clip_range}
 
 
 def _decode_function(model: BaseMLP) -> str:
-    """The function that makes answers of outputs."""
+    """The function that converts outputs to predictions."""
     if isinstance(model, MLPRegressor):
         scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
         mean = np.zeros(1) if model.target_mean_ is None else model.target_mean_

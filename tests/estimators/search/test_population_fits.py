@@ -111,7 +111,7 @@ def test_shapes_of_all_kinds_at_once() -> None:
     planned = [one._plan(*one._prepare_rows(X, NUMBERS, own)) for one, own in zip(together, weights, strict=True)]
     engines: dict[int, str] = {}
     found = fit_together(
-        together, planned, note=lambda part, errors: engines.update(dict.fromkeys(part.places, part.engine))
+        together, planned, on_finished=lambda part, errors: engines.update(dict.fromkeys(part.indices, part.engine))
     )
     assert found == [None] * len(given)
     for place, (one, other, own) in enumerate(zip(together, alone, weights, strict=True)):
@@ -124,7 +124,9 @@ def test_what_is_known_is_not_trained_again() -> None:
     given: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2, "engine": "reference"}
     models = [MLPRegressor(**given, alpha=alpha) for alpha in (0, 1, 2)]
     done: list[int] = []
-    fit_together(models, plans(models, [slice(0, 90)] * 3, NUMBERS), {1}, lambda part, errors: done.extend(part.places))
+    fit_together(
+        models, plans(models, [slice(0, 90)] * 3, NUMBERS), {1}, lambda part, errors: done.extend(part.indices)
+    )
     assert done == [0, 2] and not hasattr(models[1], "coefs_")
 
 

@@ -27,7 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
-from deltarule.estimators.search.search_cache import _own_formulas
+from deltarule.estimators.search.search_cache import _custom_formula_digests
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.proofs.custom_formulas import register_activation, unregister
 from deltarule.sweeps.store import Store
@@ -623,7 +623,7 @@ def test_a_store_written_before_knows_the_fits_of_built_in_formulas(tmp_path: Pa
     for more in ({}, {"solver": "sgd", "learning_rate": "invscaling"}, {"solver": "rmsprop", "activation": "gelu"}):
         model = MLPClassifier((3,), **SHORT | more)
         plan = model._plan(*model._prepare_rows(X, Y, None))
-        assert _own_formulas(plan.problem) == []
+        assert _custom_formula_digests(plan.problem) == []
 
 
 def test_a_fit_that_diverged_is_known_to_have(tmp_path: Path) -> None:

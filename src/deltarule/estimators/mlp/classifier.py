@@ -1,4 +1,4 @@
-"""The classifier."""
+"""The classifier: classes, several labels at once, class weights."""
 
 from typing import Any
 
@@ -15,57 +15,57 @@ from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 MAX_TEXT_CLASS_LENGTH = 64
-"""Letters of a class of text up to which answers are NumPy's texts."""
+"""Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest."""
 
 
 class MLPClassifier(ClassifierMixin, IncrementalMLP):
-    """A multi-layer perceptron that tells classes apart, with the parameters and meanings of scikit-learn's.
+    """Multi-layer perceptron classifier with the parameters of scikit-learn's.
 
     Parameters
     ----------
     hidden_layer_sizes : units of the hidden layers; () for none.
     activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
-        hidden layer. Where a name stands, a table may: {"name": "leaky_relu", "slope": 0.2}.
-    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; the
-        numbers of a table go before those below, of which what it does not name is taken.
-    alpha : strength λ of the penalty ½ λ ‖W‖², which is divided by the rows of the batch.
-    batch_size : rows of a mini-batch; "auto" for 200, or all where there are fewer.
-    learning_rate : "constant"; "invscaling" or "adaptive", which do nothing for "adam"; or one of deltarule's schedules
-        by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
-    learning_rate_init : the learning rate to begin with.
+        hidden layer. A table instead of a name sets parameters: {"name": "leaky_relu", "slope": 0.2}.
+    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; numbers
+        in a table take precedence over the parameters below.
+    alpha : strength λ of the penalty ½ λ ‖W‖², divided by the number of rows in the batch.
+    batch_size : rows of a mini-batch; "auto" for 200, or all rows if there are fewer.
+    learning_rate : "constant"; "invscaling" or "adaptive", which have no effect with "adam"; or one of deltarule's
+        schedules by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
+    learning_rate_init : the initial learning rate.
     power_t : the exponent of "invscaling".
-    max_iter : most epochs, or for "lbfgs" iterations.
-    shuffle : whether every epoch has an order of its own.
-    random_state : seed of the weights, the orders and the validation split; the result is the same for any number of
-        threads.
-    tol : what counts as better, in the loss or the validation score; for "lbfgs" the tolerance of the gradient.
-    verbose : print every epoch, with the seconds left at most.
-    warm_start : whether `fit` goes on with the weights of the fit before.
-    momentum, nesterovs_momentum : momentum of "sgd", and whether it is Nesterov's.
-    early_stopping : stop when the validation score no longer gets better, and bring the best weights back.
-    validation_fraction : share of the rows that early stopping sets aside.
-    beta_1, beta_2, epsilon : Adam's numbers.
-    n_iter_no_change : epochs in a row that need not be better.
-    max_fun : most evaluations of the loss by "lbfgs".
-    dropout : rate of the hidden layers, or a list with one for each.
+    max_iter : maximum number of epochs, or of iterations for "lbfgs".
+    shuffle : whether to reorder the rows in every epoch.
+    random_state : seed of the weights, the orders of rows and the validation split; the result does not depend on the
+        number of threads.
+    tol : the smallest improvement of the loss or the validation score that counts; the gradient tolerance of "lbfgs".
+    verbose : print every epoch, with an upper limit for the seconds left.
+    warm_start : whether `fit` continues with the weights of the previous fit.
+    momentum, nesterovs_momentum : momentum of "sgd", and whether to use Nesterov's.
+    early_stopping : stop when the validation score no longer improves, and restore the best weights.
+    validation_fraction : share of the rows that early stopping sets aside for validation.
+    beta_1, beta_2, epsilon : parameters of Adam.
+    n_iter_no_change : consecutive epochs without improvement after which training stops.
+    max_fun : maximum number of loss evaluations for "lbfgs".
+    dropout : dropout rate of the hidden layers, or a list with one rate for each.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    n_members : networks of an ensemble, trained as one population: answers are averaged.
-    callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
-        True ends the fit.
-    engine : what trains: "auto", "reference" or "compiled".
+    n_members : number of networks in an ensemble, trained as one population; predictions are averaged.
+    callbacks : a function, or a list of functions, called after each epoch of `fit` as `callback(epoch, model)`; if one
+        returns True, the fit ends.
+    engine : "auto", "reference" (NumPy) or "compiled" (Numba).
     output_bias : where the biases of the outputs begin: "random", as in scikit-learn; or "prior", where they say what
         the targets alone do, as shares of classes, so that rare ones need no long way.
     class_weight : "balanced", or weights by class: the rows of a class count with its weight.
 
-    After `fit` there are, beside scikit-learn's usual attributes:
+    Attributes after `fit`, in addition to scikit-learn's:
 
-    loss_, best_loss_   last and least loss        loss_curve_   of every epoch, on the batches as they were seen
+    loss_, best_loss_   last and lowest loss        loss_curve_   of every epoch, on the batches as trained on
     validation_scores_, best_validation_score_, validation_loss_curve_   with a validation set, else None
-    coefs_, intercepts_   weights and biases of every layer; with several members these are the first axis
+    coefs_, intercepts_   weights and biases of every layer; with several members the first axis is theirs
     n_iter_, t_   epochs, and rows seen        n_layers_, n_outputs_, out_activation_   the network's shape
     classes_   the classes
 
-    Raises `ValueError` with scikit-learn's wording for whatever does not fit.
+    Raises `ValueError`, in scikit-learn's wording, for invalid parameters.
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.preprocessing import scale
@@ -158,26 +158,26 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         X_val: Any = None,
         y_val: Any = None,
     ) -> "MLPClassifier":
-        """Fit to rows and their classes.
+        """Fit to features and classes.
 
         Parameters
         ----------
         X : features [N, D]: an array, a data frame or a sparse matrix, which is made dense; float32 stays float32.
-        y : classes [N], or for several labels at once 0 and 1 [N, C].
-        sample_weight : weights of the rows [N]; 2 counts as the row twice, 0 as if it were not there.
-        eval_set : a pair (X, y) of validation rows, scored after every epoch; with `early_stopping` they decide.
-        X_val, y_val : the same, apart, so that a pipeline with `transform_input=["X_val"]` transforms the rows as X.
+        y : classes [N], or 0 and 1 [N, C] for several labels at once.
+        sample_weight : weights of the rows [N]; weight 2 counts the row twice, 0 drops it.
+        eval_set : a pair (X, y) of validation rows, scored after every epoch; `early_stopping` uses them.
+        X_val, y_val : the same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms it.
 
-        Returns the estimator. Raises `ValueError` for whatever does not fit.
+        Returns the estimator. Raises `ValueError` for invalid input.
         """
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """Go on fitting with one epoch over these rows.
+        """Continue training with one epoch over these rows.
 
-        Parameters: `X`, `y` and `sample_weight` as for `fit`; `classes`, all that there will be, in the first call.
+        Parameters: `X`, `y` and `sample_weight` as for `fit`; `classes`, all classes, required in the first call.
         Returns: the estimator.
         Errors: `ValueError` without classes in the first call, or with others later.
         """
@@ -187,27 +187,27 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return self
 
     def predict(self, X: Any) -> Any:
-        """The class of each row of X [N, D], or its labels [N, C] as 0 and 1: sparse after a fit to sparse ones."""
+        """Predict the class of each row of X [N, D], or its labels [N, C] as 0 and 1, sparse if y was in `fit`."""
         return self._decode(self._predict_members(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
-        """The probability of every class for each row, in the order of `classes_`; for labels, of each label.
+        """Predict the probability of each class for every row, in the order of `classes_`, or of each label.
 
-        Parameters: `X`, features [N, D]; `return_std`, whether the standard deviation over the members is wanted too.
+        Parameters: `X`, features [N, D]; `return_std`, whether to return the standard deviation over members, too.
         Returns: probabilities [N, C], or these and their standard deviations [N, C].
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        told = self._mean_and_std if return_std else self._mean
-        found = self._predict_members(X, lambda each: told(self._probabilities(each)))
-        return tuple(found) if return_std else found
+        summarize = self._mean_and_std if return_std else self._mean
+        probabilities = self._predict_members(X, lambda outputs: summarize(self._probabilities(outputs)))
+        return tuple(probabilities) if return_std else probabilities
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
-        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞, as it should be
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy on rows X [N, D] with the classes y [N]; of labels [N, C] the share of rows where all are right.
+        """The accuracy on rows X [N, D] with classes y [N]; for labels [N, C] the share of rows with all labels right.
 
         Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
         Returns: between 0 and 1.
@@ -221,10 +221,10 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             and not getattr(self, "_labels", True)
             and self.classes_.dtype.kind in "biu"
         ):
-            return float((self.predict(X) == y).mean())  # there is nothing to check, which takes longer than to answer
+            return float((self.predict(X) == y).mean())  # valid input: the checks would take longer than this
         return float(super().score(X, y, sample_weight))
 
-    # --- what targets mean ---
+    # --- meaning of the targets ---
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
         kind = type_of_target(y, input_name="y")
@@ -236,34 +236,34 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
 
     _target_attributes = ("classes_", "_labels", "_sparse")
     _sparse = False
-    """Whether labels are answered as they were given, sparse; what comes from a file answers with arrays."""
+    """Whether predicted labels are sparse, as y was in `fit`; a loaded model predicts arrays."""
 
     def _note_classes(self, y: Any, classes: Any) -> None:
-        """Take the classes of the first partial_fit, and hold later ones to them."""
+        """Set the classes in the first partial_fit, and check that later calls agree."""
         if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
                 "give the weights by class."
             )
-        known = getattr(self, "classes_", None)
+        earlier = getattr(self, "classes_", None)
         if classes is None:
-            if known is None:
+            if earlier is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return
-        given = to_text_classes(np.unique(classes))
-        if (given != given).any():
+        names = to_text_classes(np.unique(classes))
+        if (names != names).any():
             raise ValueError("Input classes contains NaN.")
-        pieces = (isinstance(one, float | np.floating) and not one.is_integer() for one in given.tolist())
-        if given.dtype.kind == "c" or any(pieces):
-            check_classification_targets(given)  # which refuses them; of others it would say that they are many
-        if known is None:
-            labels = type_of_target(y) == "multilabel-indicator"
+        has_fractions = any(isinstance(name, float | np.floating) and not name.is_integer() for name in names.tolist())
+        if names.dtype.kind == "c" or has_fractions:
+            check_classification_targets(names)  # raises; for valid classes it may warn that they are many
+        if earlier is None:
+            has_labels = type_of_target(y) == "multilabel-indicator"
             count = np.shape(y)[-1]
-            if labels and not np.array_equal(given, np.arange(count)):
+            if has_labels and not np.array_equal(names, np.arange(count)):
                 raise ValueError(f"classes of {count} labels are their numbers, from 0 on; got {classes!r}.")
-            self.classes_, self._labels, self._sparse = given, labels, sparse.issparse(y)
-        elif not np.array_equal(known, given):
-            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
+            self.classes_, self._labels, self._sparse = names, has_labels, sparse.issparse(y)
+        elif not np.array_equal(earlier, names):
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {earlier!r}")
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first and not incremental:
@@ -296,10 +296,10 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {np.unique(y)}."
             )
-        places = np.searchsorted(self.classes_, y)
+        indices = np.searchsorted(self.classes_, y)
         if len(self.classes_) > 2:
-            return np.eye(len(self.classes_), dtype=dtype)[places]
-        return places[:, None].astype(dtype)
+            return np.eye(len(self.classes_), dtype=dtype)[indices]
+        return indices[:, None].astype(dtype)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         if self.class_weight is None:
@@ -312,11 +312,13 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             weights = balanced_weights(y, sample_weight)
         elif isinstance(self.class_weight, list) and len(self.class_weight) == y.shape[1]:
             columns = (y.toarray() if sparse.issparse(y) else y).T
-            each = zip(self.class_weight, columns, strict=True)
-            weights = np.prod([_label_weights(one, column, sample_weight) for one, column in each], axis=0)
+            pairs = zip(self.class_weight, columns, strict=True)
+            weights = np.prod([_label_weights(weight, column, sample_weight) for weight, column in pairs], axis=0)
         else:  # a batch need not have all classes
-            given = _select_present_classes(self.class_weight, self.classes_, y) if incremental else self.class_weight
-            weights = compute_sample_weight(given, y)
+            class_weight = self.class_weight
+            if incremental:
+                class_weight = _select_present_classes(class_weight, self.classes_, y)
+            weights = compute_sample_weight(class_weight, y)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
@@ -333,11 +335,11 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return "thresholded" if self._labels else "accuracy"
 
     def _stratify(self, y: Floats) -> Any:
-        """As in scikit-learn, two classes keep their shares; more of them may be too rare to be divided."""
+        """Two classes, as in scikit-learn; of more classes some may be too rare to stratify."""
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
-        """Of every class, [.., N, C]: a single output is the probability of the second."""
+        """The probability of each class [.., N, C]; a single output is that of the second class."""
         if self._labels or outputs.shape[-1] > 1:
             return outputs
         if len(self.classes_) == 1:
@@ -357,25 +359,20 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
 
 
 def _reject_multiple_columns(y: Any) -> None:
-    """Refuse several columns [N, C] of what are no labels.
-
-    Errors: `ValueError`.
-    """
+    """Raise `ValueError` for several columns [N, C] that are not labels."""
     if y.ndim == 2:
         check_classification_targets(y)
         raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
 
 
 def to_text_classes(classes: Any) -> Any:
-    """Classes [C] that are Python's texts as NumPy's, as scikit-learn has them; where these would differ, as they are.
-
-    So are long ones: each answer of NumPy's takes the room of the longest.
+    """Convert classes [C] that are Python texts to a NumPy text array, unless that would change or waste much memory.
 
     >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')
     """
     if classes.dtype.kind != "O" or not all(
-        isinstance(one, str) and len(one) <= MAX_TEXT_CLASS_LENGTH for one in classes
+        isinstance(name, str) and len(name) <= MAX_TEXT_CLASS_LENGTH for name in classes
     ):
         return classes
     texts = np.array(classes.tolist(), str)
@@ -383,14 +380,14 @@ def to_text_classes(classes: Any) -> Any:
 
 
 def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:
-    """The weights of rows by one label [N], which need not be there."""
+    """The weights of rows by one label [N], which may be missing in all rows."""
     if isinstance(weights, str) and weights == "balanced":
         return balanced_weights(column, sample_weight)
     return np.asarray(compute_sample_weight(_select_present_classes(weights, (0, 1), column), column))
 
 
 def _select_present_classes(weights: Any, classes: Any, y: Any) -> Any:
-    """Without the weights of classes that are not in y [N]."""
+    """Drop the weights of classes that do not occur in y [N]."""
     if not isinstance(weights, dict):
         return weights
     absent = set(classes) - set(np.unique(y))
@@ -398,9 +395,9 @@ def _select_present_classes(weights: Any, classes: Any, y: Any) -> Any:
 
 
 def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
-    """Weights of rows by which every class counts as much as any other; of labels the product over the columns.
+    """Row weights that give every class the same total weight; for labels the product over the columns.
 
-    y [N] or [N, C]; weights [N], of which 2 counts as a row twice   →   [N]
+    y [N] or [N, C]; weights [N], where 2 counts a row twice   →   [N]
 
     >>> balanced_weights(np.array(["a", "a", "a", "b"])).round(2)
     array([0.67, 0.67, 0.67, 2.  ])

@@ -1,6 +1,6 @@
-"""The answers of trained networks to any number of rows, in blocks of a fixed size.
+"""Predict any number of rows with trained networks, in blocks of a fixed size.
 
-A block's answers depend on nothing but its rows, so they are the same, bit for bit, on one thread and on several.
+The predictions of a block depend on its rows only, so they are bit for bit the same on any number of threads.
 
 K members · N rows · C outputs
 """
@@ -21,18 +21,17 @@ from deltarule.problem.problem import Floats
 from deltarule.problem.validation import is_finite
 
 BLOCK_BYTES = 2**20
-"""The activations of a block's widest layer stay in the processor's nearer memory. In smaller blocks threads wait for
-one another: Python gives them turns between the products."""
+"""The activations of a block's widest layer should stay in the processor's cache; in smaller blocks threads wait for
+the interpreter's lock between the products."""
 BLOCK_MULTIPLICATIONS = 20_000_000
-"""Rows · parameters that are worth a block of their own, half a millisecond. Two are worth it from two thirds of that
-on: half of the work is done in the time that it takes to wake another thread."""
+"""Rows · parameters that pay for a block of their own: about half a millisecond, in which another thread wakes.
+A second block pays from two thirds of that on."""
 MAX_EVEN_BLOCKS = 8
-"""Many blocks are a multiple of this, few are two or four: two, four or eight threads end together."""
+"""Block counts are 1, 2, 4 or a multiple of this, so that two, four or eight threads finish together."""
 SPARSE_PRODUCT_MAX_DENSITY = 1 / 40
-"""The share of numbers that are not 0 below which a sparse product takes less time than a dense one: a third of it at
-this share, and a hundredth where there are ten numbers in a row of many."""
+"""Density below which a sparse product is faster than a dense one: at this density it takes a third of the time."""
 MAX_DENSE_BLOCK_BYTES = 2**25
-"""What other sparse rows take at most in a block, where they are made dense."""
+"""Memory limit for a block of denser sparse rows, which are converted to arrays."""
 
 
 class NonFiniteInput(Exception):
@@ -52,15 +51,15 @@ def outputs_of(
     check: bool = False,
     answer: Callable[[Floats], Floats] = unchanged,
 ) -> Floats:
-    """The outputs for the rows of x [N, D], an array or a sparse matrix, or what is wanted of them.
+    """The outputs for the rows of x [N, D], an array or a sparse matrix, or a function of them.
 
-    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers a row [.., N, A]
+    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers for each row [.., N, A]
 
-    check : whether every number of x, then an array, is to be finite; each thread looks at the blocks that it takes.
-    answer : what is wanted of the outputs of any rows, [N, C] or [K, N, C]  →  [.., N, A]: asked of a block at a time,
-        as all outputs of all members would be much memory.
+    check : whether to check that every number of x, then an array, is finite; each thread checks its own blocks.
+    answer : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
+        of all members together may need much memory.
 
-    Raises `NonFiniteInput`, where that is asked for; `ValueError` for a number that the network's type does not hold.
+    Raises `NonFiniteInput` if `check` finds one; `ValueError` for a number too large for the network's dtype.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -78,20 +77,20 @@ def outputs_of(
         answers = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
     def fill(start: int) -> None:
-        with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
-            own = x[start : start + size]
-            if check and not is_finite(own):
+        with np.errstate(all="ignore"):  # the setting is per thread
+            block = x[start : start + size]
+            if check and not is_finite(block):
                 raise NonFiniteInput
-            if sparse.issparse(own) and not thin:
-                own = own.toarray()
-            own = own.astype(W1.dtype, copy=False)
-            if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(own.data if thin else own):
+            if sparse.issparse(block) and not thin:
+                block = block.toarray()
+            block = block.astype(W1.dtype, copy=False)
+            if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block.data if thin else block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(network, parameters, running, own)
+            outputs = _evaluation_forward(network, parameters, running, block)
             if not is_whole:
-                # Of a single row NumPy adds the members' numbers in another order than of several: it counts twice.
-                alone = own.shape[0] == 1
-                outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if alone else answer(outputs)
+                # NumPy sums the members of a single row in another order than of several rows: so the row is doubled.
+                is_single = block.shape[0] == 1
+                outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if is_single else answer(outputs)
             answers[..., start : start + size, :] = outputs
 
     parallel_for(fill, range(0, rows, size))

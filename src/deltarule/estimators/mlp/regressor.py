@@ -1,4 +1,4 @@
-"""The regressor."""
+"""The regressor: numbers as targets, in one or several columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ from deltarule.problem.problem import Floats
 
 
 class MLPRegressor(RegressorMixin, IncrementalMLP):
-    """A multi-layer perceptron that predicts numbers, with the parameters and meanings of scikit-learn's.
+    """Multi-layer perceptron regressor with the parameters of scikit-learn's.
 
-    Its losses are sums over the outputs, and their gradient is that of the loss it tells. (scikit-learn's squared error
-    for C outputs is told as their mean and descended as their sum: without the penalty the number is C times less, and
-    the steps are the same but for "lbfgs", which looks at both.)
+    Its losses are sums over the outputs, and it descends the gradient of the loss that it reports. (scikit-learn
+    reports the mean squared error over C outputs but descends their sum: without the penalty its number is C times
+    smaller, and its steps are the same except for "lbfgs", which uses both.)
 
     Parameters
     ----------
@@ -28,48 +28,48 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         {"name": "quantile", "quantile": 0.9}.
     hidden_layer_sizes : units of the hidden layers; () for none.
     activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
-        hidden layer. Where a name stands, a table may: {"name": "leaky_relu", "slope": 0.2}.
-    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; the
-        numbers of a table go before those below, of which what it does not name is taken.
-    alpha : strength λ of the penalty ½ λ ‖W‖², which is divided by the rows of the batch.
-    batch_size : rows of a mini-batch; "auto" for 200, or all where there are fewer.
-    learning_rate : "constant"; "invscaling" or "adaptive", which do nothing for "adam"; or one of deltarule's schedules
-        by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
-    learning_rate_init : the learning rate to begin with.
+        hidden layer. A table instead of a name sets parameters: {"name": "leaky_relu", "slope": 0.2}.
+    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; numbers
+        in a table take precedence over the parameters below.
+    alpha : strength λ of the penalty ½ λ ‖W‖², divided by the number of rows in the batch.
+    batch_size : rows of a mini-batch; "auto" for 200, or all rows if there are fewer.
+    learning_rate : "constant"; "invscaling" or "adaptive", which have no effect with "adam"; or one of deltarule's
+        schedules by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
+    learning_rate_init : the initial learning rate.
     power_t : the exponent of "invscaling".
-    max_iter : most epochs, or for "lbfgs" iterations.
-    shuffle : whether every epoch has an order of its own.
-    random_state : seed of the weights, the orders and the validation split; the result is the same for any number of
-        threads.
-    tol : what counts as better, in the loss or the validation score; for "lbfgs" the tolerance of the gradient.
-    verbose : print every epoch, with the seconds left at most.
-    warm_start : whether `fit` goes on with the weights of the fit before.
-    momentum, nesterovs_momentum : momentum of "sgd", and whether it is Nesterov's.
-    early_stopping : stop when the validation score no longer gets better, and bring the best weights back.
-    validation_fraction : share of the rows that early stopping sets aside.
-    beta_1, beta_2, epsilon : Adam's numbers.
-    n_iter_no_change : epochs in a row that need not be better.
-    max_fun : most evaluations of the loss by "lbfgs".
-    dropout : rate of the hidden layers, or a list with one for each.
+    max_iter : maximum number of epochs, or of iterations for "lbfgs".
+    shuffle : whether to reorder the rows in every epoch.
+    random_state : seed of the weights, the orders of rows and the validation split; the result does not depend on the
+        number of threads.
+    tol : the smallest improvement of the loss or the validation score that counts; the gradient tolerance of "lbfgs".
+    verbose : print every epoch, with an upper limit for the seconds left.
+    warm_start : whether `fit` continues with the weights of the previous fit.
+    momentum, nesterovs_momentum : momentum of "sgd", and whether to use Nesterov's.
+    early_stopping : stop when the validation score no longer improves, and restore the best weights.
+    validation_fraction : share of the rows that early stopping sets aside for validation.
+    beta_1, beta_2, epsilon : parameters of Adam.
+    n_iter_no_change : consecutive epochs without improvement after which training stops.
+    max_fun : maximum number of loss evaluations for "lbfgs".
+    dropout : dropout rate of the hidden layers, or a list with one rate for each.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    n_members : networks of an ensemble, trained as one population: answers are averaged.
-    callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
-        True ends the fit.
-    engine : what trains: "auto", "reference" or "compiled".
-    output_bias : where the biases of the outputs begin: "random", as in scikit-learn; or "prior", where the answers are
-        the targets' mean.
-    scale_target : whether targets are standardized for training, and answers brought back; losses are then those of the
+    n_members : number of networks in an ensemble, trained as one population; predictions are averaged.
+    callbacks : a function, or a list of functions, called after each epoch of `fit` as `callback(epoch, model)`; if one
+        returns True, the fit ends.
+    engine : "auto", "reference" (NumPy) or "compiled" (Numba).
+    output_bias : initial biases of the outputs: "random", as in scikit-learn; or "prior", which predicts the mean of
+        the targets.
+    scale_target : whether to standardize targets for training and scale predictions back; losses are then those of the
         standardized targets.
 
-    After `fit` there are, beside scikit-learn's usual attributes:
+    Attributes after `fit`, in addition to scikit-learn's:
 
-    loss_, best_loss_   last and least loss        loss_curve_   of every epoch, on the batches as they were seen
+    loss_, best_loss_   last and lowest loss        loss_curve_   of every epoch, on the batches as trained on
     validation_scores_, best_validation_score_, validation_loss_curve_   with a validation set, else None
-    coefs_, intercepts_   weights and biases of every layer; with several members these are the first axis
+    coefs_, intercepts_   weights and biases of every layer; with several members the first axis is theirs
     n_iter_, t_   epochs, and rows seen        n_layers_, n_outputs_, out_activation_   the network's shape
-    target_mean_, target_scale_   [C], where targets are standardized
+    target_mean_, target_scale_   [C], if targets are standardized
 
-    Raises `ValueError` with scikit-learn's wording for whatever does not fit.
+    Raises `ValueError`, in scikit-learn's wording, for invalid parameters.
 
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> model = MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs", random_state=0).fit(x, x[:, 0] ** 2)
@@ -165,24 +165,24 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         X_val: Any = None,
         y_val: Any = None,
     ) -> "MLPRegressor":
-        """Fit to rows and their targets.
+        """Fit to features and targets.
 
         Parameters
         ----------
         X : features [N, D]: an array, a data frame or a sparse matrix, which is made dense; float32 stays float32.
         y : targets [N] or [N, C].
-        sample_weight : weights of the rows [N]; 2 counts as the row twice, 0 as if it were not there.
-        eval_set : a pair (X, y) of validation rows, scored after every epoch; with `early_stopping` they decide.
-        X_val, y_val : the same, apart, so that a pipeline with `transform_input=["X_val"]` transforms the rows as X.
+        sample_weight : weights of the rows [N]; weight 2 counts the row twice, 0 drops it.
+        eval_set : a pair (X, y) of validation rows, scored after every epoch; `early_stopping` uses them.
+        X_val, y_val : the same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms it.
 
-        Returns the estimator. Raises `ValueError` for whatever does not fit.
+        Returns the estimator. Raises `ValueError` for invalid input.
         """
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Go on fitting with one epoch over these rows.
+        """Continue training with one epoch over these rows.
 
         Parameters: `X`, `y` and `sample_weight` as for `fit`.
         Returns: the estimator.
@@ -192,28 +192,28 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """The predicted targets [N] or [N, C] of each row.
+        """Predict the targets [N] or [N, C] of each row.
 
-        Parameters: `X`, features [N, D]; `return_std`, whether the standard deviation over the members is wanted too.
+        Parameters: `X`, features [N, D]; `return_std`, whether to return the standard deviation over members, too.
         Returns: predictions, or these and their standard deviations.
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        told = self._mean_and_std if return_std else self._mean
-        found = self._predict_members(X, lambda each: told(self._unscale(each)))
-        found = found[..., 0] if found.shape[-1] == 1 else found
-        return tuple(found) if return_std else found
+        summarize = self._mean_and_std if return_std else self._mean
+        targets = self._predict_members(X, lambda outputs: summarize(self._unscale(outputs)))
+        targets = targets[..., 0] if targets.shape[-1] == 1 else targets
+        return tuple(targets) if return_std else targets
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² on rows X [N, D] with the targets y [N] or [N, C].
 
         Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
-        Returns: 1 at best, 0 where the answers are no better than the mean of the targets.
+        Returns: 1 at best, 0 if predictions are no better than the mean of the targets.
         Errors: `ValueError` for targets that are dates or durations.
         """
         reject_datetimes(y, "y")
         return float(super().score(X, y, sample_weight))
 
-    # --- what targets mean ---
+    # --- meaning of the targets ---
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
         reject_datetimes(y, "y")
@@ -233,7 +233,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         self.target_scale_: Floats | None = None
         if self.scale_target:
             columns = _numbers(y, dtype)
-            with np.errstate(over="ignore", invalid="ignore"):  # which is told below
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
                 mean = np.average(columns, axis=0, weights=weights)
                 scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
             if not np.isfinite(scale).all():
@@ -247,21 +247,21 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return (columns - self.target_mean_) / self.target_scale_
 
     def _unscale(self, outputs: Floats) -> Floats:
-        """Outputs in the unit of the targets as they were given."""
+        """Scale outputs back to the unit of the targets."""
         if self.target_scale_ is None:
             return outputs
-        with np.errstate(over="ignore"):  # an answer beyond all numbers is told as infinite
+        with np.errstate(over="ignore"):  # too large a prediction is infinite
             return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
     def _loss(self) -> tuple[Any, str]:
         name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
         if isinstance(name, str) and name in problem_settings.LOSSES:
-            ours = problem_settings.LOSSES[name]
-            return ({**self.loss, "name": ours} if isinstance(self.loss, Mapping) else ours), "identity"
+            own_name = problem_settings.LOSSES[name]
+            return ({**self.loss, "name": own_name} if isinstance(self.loss, Mapping) else own_name), "identity"
         if name != "poisson":
             return self.loss, "identity"
         if self.scale_target:
-            raise ValueError("loss='poisson' needs counts, and scale_target would make other numbers of them.")
+            raise ValueError("loss='poisson' needs counts, which scale_target would change; leave scale_target out.")
         return self.loss, "exp"
 
     def _metric(self) -> str:
@@ -269,10 +269,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
 
 
 def _numbers(y: Any, dtype: Any) -> Floats:
-    """Targets [N] or [N, C] as finite numbers [N, C].
-
-    Errors: `ValueError` for sparse ones, and whatever else is no number.
-    """
+    """Convert targets [N] or [N, C] to finite numbers [N, C], or raise `ValueError` for sparse and other targets."""
     if sparse.issparse(y):
         raise ValueError("y is sparse, and a regressor needs all numbers of it; give y.toarray().")
     if y.dtype.kind not in "biuf":

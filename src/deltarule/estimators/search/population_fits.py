@@ -1,4 +1,4 @@
-"""Many fits as populations: networks of one shape are trained together, each of them as it would be alone.
+"""Train many fits as populations: networks of one shape together, each with the result that it would have alone.
 
 K members
 """
@@ -22,17 +22,17 @@ from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRun, Stall, Validation, train_epochs
 
 MAX_PART_SECONDS = 10.0
-"""About how long a part of a population is trained that is noted as a whole: whoever ends a search loses no more."""
-MANY = 32
-"""Fits with the same rows from which on they are a part by themselves: where all see the same, an update of the
-reference engine takes less. The compiled engine finds out by itself who does."""
+"""Approximate duration of a part of a population that is stored at once: an interrupted search loses no more."""
+MIN_FITS_WITH_SHARED_ROWS = 32
+"""From this many fits to the same rows on they form parts of their own, because an update of the reference engine is
+faster if all members see the same rows. The compiled engine groups members by their rows itself."""
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Fits that have just been made together: their places, the name of the engine, and the seconds of each."""
+class FinishedPart:
+    """Fits that were trained together: their indices, the name of the engine, and the seconds for each."""
 
-    places: list[int]
+    indices: list[int]
     engine: str
     seconds: float
 
@@ -40,71 +40,71 @@ class Part:
 def fit_together(
     models: Sequence[BaseMLP],
     plans: Sequence[Plan],
-    known: Collection[int] = (),
-    note: Callable[[Part, list[Exception | None]], None] = lambda part, errors: None,
+    cached: Collection[int] = (),
+    on_finished: Callable[[FinishedPart, list[Exception | None]], None] = lambda part, errors: None,
 ) -> list[Exception | None]:
-    """Fit models whose plans were made; each becomes, bit for bit, what the same engine would make of it alone.
+    """Fit planned models; each gets bit for bit the result that the same engine gives it alone.
 
-    Parameters: `models`, of one engine; `plans`, one of each; `known`, the places of those that need no training any
-    more, but count where an engine is chosen, so that it is the same whatever is left to do; `note`, called with every
-    part that is done, and what went wrong with each of its fits.
-    Returns: what went wrong, one for each model, or None.
+    Parameters: `models`, with one engine; `plans`, one for each; `cached`, the indices of those that need no training,
+    but count when an engine is selected, so that a resumed search selects the same; `on_finished`, called with every
+    finished part and the errors of its fits.
+    Returns: the error of each fit, or None.
     """
     errors: list[Exception | None] = [None] * len(models)
     digests = _digests([plan.problem for plan in plans])
     groups: dict[Any, list[int]] = {}
-    for place, (model, plan) in enumerate(zip(models, plans, strict=True)):
-        groups.setdefault(_shape(model, plan), []).append(place)
-    for places in groups.values():
-        left = [place for place in places if place not in known]
-        if not left:
+    for index, (model, plan) in enumerate(zip(models, plans, strict=True)):
+        groups.setdefault(_population_key(model, plan), []).append(index)
+    for indices in groups.values():
+        remaining = [index for index in indices if index not in cached]
+        if not remaining:
             continue
-        engine, seconds_each = _engine([plans[place] for place in places], models[places[0]])
-        for part in _parts(left, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
+        engine, seconds_each = _select_engine([plans[index] for index in indices], models[indices[0]])
+        for part in _divide(remaining, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
             runs = _train_plans(
-                [plans[place] for place in part], [digests[place] for place in part], models[part[0]], engine
+                [plans[index] for index in part], [digests[index] for index in part], models[part[0]], engine
             )
-            for place, own in zip(part, runs, strict=True):
+            for index, run in zip(part, runs, strict=True):
                 try:
-                    models[place]._finish_fit(plans[place], own)
-                except Exception as error:  # it diverged, or somebody made errors of warnings; the others did not
-                    errors[place] = error
+                    models[index]._finish_fit(plans[index], run)
+                except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
+                    errors[index] = error
             seconds = (time.perf_counter() - started) / len(part)
-            note(Part(part, engine.name, seconds), [errors[place] for place in part])
+            on_finished(FinishedPart(part, engine.name, seconds), [errors[index] for index in part])
     return errors
 
 
-def _engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    """The engine for plans of one shape, and how many seconds each of them should take."""
+def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
+    """The engine for plans of one shape, and the expected seconds for each."""
     first = plans[0].problem
     members = sum(plan.problem.members for plan in plans)
-    whole = first.take(np.zeros(members, np.int64))  # as many of one kind: what differs has no price
+    whole = first.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
     steps = plans[0].rules.max_epochs * first.steps_per_epoch(0)
     engine = engine_for(model.engine, whole, steps, one_of_many=True)
     return engine, expected_seconds(form_of(engine, whole), whole, steps) / len(plans)
 
 
-def _parts(places: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
-    """Plans of one shape, divided so that no part takes long, and all processors have something to do."""
-    most = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
+def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
+    """Divide plans of one shape so that no part takes long and all processors are busy."""
+    part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
     by_rows: dict[str, list[int]] = {}
-    for place in places:
-        by_rows.setdefault(digests[place], []).append(place)
-    alike = [group for group in by_rows.values() if len(group) >= MANY]
-    others = [place for group in by_rows.values() if len(group) < MANY for place in group]
-    for group in [*alike, others]:
-        yield from (group[first : first + most] for first in range(0, len(group), most))
+    for index in indices:
+        by_rows.setdefault(digests[index], []).append(index)
+    large = [group for group in by_rows.values() if len(group) >= MIN_FITS_WITH_SHARED_ROWS]
+    rest = [index for group in by_rows.values() if len(group) < MIN_FITS_WITH_SHARED_ROWS for index in group]
+    for group in [*large, rest]:
+        yield from (group[first : first + part_size] for first in range(0, len(group), part_size))
 
 
-def _shape(model: BaseMLP, plan: Plan) -> Any:
-    """What members of a population have in common: everything but numbers."""
+def _population_key(model: BaseMLP, plan: Plan) -> Any:
+    """What the members of one population must share: everything but numbers."""
     problem, validation = plan.problem, plan.validation
     return (
         problem.network.sizes,
-        tuple(_plain(layer.activation) for layer in problem.network.layers),
+        tuple(_formula_key(layer.activation) for layer in problem.network.layers),
         problem.network.layers[0].batch_norm,
-        _plain(problem.loss),
+        _formula_key(problem.loss),
         (problem.optimizer.name, *problem.numbers),
         (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
         (problem.row_count(0), problem.batch_size, problem.dtype.name, problem.weights is None),
@@ -114,12 +114,12 @@ def _shape(model: BaseMLP, plan: Plan) -> Any:
     )
 
 
-def _plain(formula: Any) -> tuple[Any, ...]:
+def _formula_key(formula: Any) -> tuple[Any, ...]:
     return (formula.name, *sorted(formula.parameters.items()))
 
 
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
-    """What became of each of the plans."""
+    """Train plans of one shape as one population; returns the run of each."""
     run = train_epochs(
         merge_problems([plan.problem for plan in plans], digests),
         _states([plan.start for plan in plans]),
@@ -128,7 +128,7 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
         in_order=not model.shuffle,
         validation=_validations(plans),
     )
-    if "interrupted" in run.reasons:  # what is half trained is not to be compared
+    if "interrupted" in run.reasons:  # partially trained candidates must not be compared
         raise KeyboardInterrupt
     ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
     steps = plans[0].problem.steps_per_epoch(0)
@@ -136,7 +136,7 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
 
 
 def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
-    """Problems of one shape as one, whose members are theirs: the same rows, by their digests, are held once.
+    """Merge problems of one shape into a population; rows with the same digest are stored once.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -147,42 +147,42 @@ def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Probl
     """
     first = problems[0]
     blocks: dict[str, int] = {}
-    kept: list[Problem] = []
+    distinct: list[Problem] = []
     rows: list[np.ndarray] = []
     for problem, key in zip(problems, digests, strict=True):
         if key not in blocks:
-            blocks[key] = sum(len(one.x) for one in kept)
-            kept.append(problem)
+            blocks[key] = sum(len(earlier.x) for earlier in distinct)
+            distinct.append(problem)
         rows += [np.arange(len(problem.x)) + blocks[key]] * problem.members
     return replace(
         first,
-        x=np.concatenate([one.x for one in kept]),
-        y=np.concatenate([one.y for one in kept]),
-        weights=None if first.weights is None else np.concatenate([_row_weights(one) for one in kept]),
-        rows=tuple(rows) if len(kept) > 1 else None,
-        penalty=next((one.penalty for one in problems if one.penalty is not None), None),
-        numbers=_join_numbers([one.numbers for one in problems]),
-        schedule_numbers=_join_numbers([one.schedule_numbers for one in problems]),
+        x=np.concatenate([problem.x for problem in distinct]),
+        y=np.concatenate([problem.y for problem in distinct]),
+        weights=None if first.weights is None else np.concatenate([_row_weights(problem) for problem in distinct]),
+        rows=tuple(rows) if len(distinct) > 1 else None,
+        penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
+        numbers=_join_numbers([problem.numbers for problem in problems]),
+        schedule_numbers=_join_numbers([problem.schedule_numbers for problem in problems]),
         notes=(),
-        strength=np.concatenate([one.strength for one in problems]),
-        dropout=np.concatenate([one.dropout for one in problems]),
-        initial_scale=np.concatenate([one.initial_scale for one in problems]),
-        seeds=np.concatenate([one.seeds for one in problems]),
-        data_seeds=np.concatenate([one.data_seeds for one in problems]),
-        dropout_seeds=np.concatenate([one.dropout_seeds for one in problems]),
+        strength=np.concatenate([problem.strength for problem in problems]),
+        dropout=np.concatenate([problem.dropout for problem in problems]),
+        initial_scale=np.concatenate([problem.initial_scale for problem in problems]),
+        seeds=np.concatenate([problem.seeds for problem in problems]),
+        data_seeds=np.concatenate([problem.data_seeds for problem in problems]),
+        dropout_seeds=np.concatenate([problem.dropout_seeds for problem in problems]),
     )
 
 
 def _digests(problems: Sequence[Problem]) -> list[str]:
-    """The rows and weights of problems, told from others by hashes; what several problems hold is read once."""
-    known: dict[int, bytes] = {}
+    """Hashes of the rows and weights of problems; an array that several problems share is read once."""
+    array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:
-        if id(array) not in known:
-            known[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
-        return known[id(array)]
+        if id(array) not in array_digests:
+            array_digests[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
+        return array_digests[id(array)]
 
-    return [b"".join(digest(array) for array in (one.x, one.y, one.weights)).hex() for one in problems]
+    return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
 
 
 def _row_weights(problem: Problem) -> Floats:
@@ -191,7 +191,7 @@ def _row_weights(problem: Problem) -> Floats:
 
 
 def _join_numbers(numbers: Sequence[Any]) -> dict[str, Floats]:
-    return {name: np.concatenate([each[name] for each in numbers]) for name in numbers[0]}
+    return {name: np.concatenate([member[name] for member in numbers]) for name in numbers[0]}
 
 
 def _states(states: list[State]) -> State:
@@ -216,7 +216,7 @@ def _validations(plans: list[Plan]) -> Validation | None:
 
 
 def select_members(run: EpochRun, members: np.ndarray, steps: int) -> EpochRun:
-    """The record of some of the members, as if they had been trained by themselves, in epochs of so many steps."""
+    """The run of some members, as if they had been trained alone; `steps` is the number of updates per epoch."""
     epochs = run.epochs[members]
     last = int(epochs.max(initial=0))
 

@@ -1,4 +1,4 @@
-"""A search over parameters whose candidates are trained on all folds as populations."""
+"""Hyperparameter search whose candidates are trained on all folds as populations."""
 
 import contextlib
 import functools
@@ -21,31 +21,30 @@ from deltarule.sweeps.store import Store
 
 
 class PopulationSearchCV(GridSearchCV):
-    """`GridSearchCV` for deltarule's estimators: networks that differ in numbers are trained on all folds at once.
+    """`GridSearchCV` for deltarule's estimators: networks that differ only in numbers are trained on all folds at once.
 
-    With a `factor` it is a `HalvingGridSearchCV`: rounds with more and more rows, or of another resource, of which each
-    goes on with the best 1/factor of the candidates.
+    With a `factor` it is a `HalvingGridSearchCV`: every round has more rows, or more of another resource, and keeps the
+    best 1/factor of the candidates.
 
     Parameters
     ----------
-    estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one; what else is made of one, as a
-        `TransformedTargetRegressor`, is fitted candidate by candidate.
-    param_grid : lists of values by the parameter's name, or several such tables.
-    scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`; so without train scores unless
-        they are asked for, also with a factor, where `HalvingGridSearchCV` has them by default.
-    n_jobs, pre_dispatch : taken so that a `GridSearchCV` can be exchanged; whatever they say, one process trains on all
-        processors.
+    estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one. Other estimators that contain
+        one, such as a `TransformedTargetRegressor`, are fitted candidate by candidate.
+    param_grid : lists of values by parameter name, or several such tables.
+    scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`; training scores are off by
+        default, also with a factor, unlike in `HalvingGridSearchCV`.
+    n_jobs, pre_dispatch : accepted for compatibility and ignored: one process trains on all processors.
     factor, resource, max_resources, min_resources, aggressive_elimination, random_state : as for `HalvingGridSearchCV`;
-        without a factor, None, they say nothing.
-    path : a folder for the store of the search. Every fit is in it as soon as it is done, some seconds of work at a
-        time; a search with the same path makes only those that are not there yet.
+        ignored without a factor.
+    path : a folder for the store of the search. Completed fits are stored every few seconds; a search with the same
+        path trains only the missing ones.
 
-    After `fit` there is what `GridSearchCV` leaves: `cv_results_`, `best_estimator_`, `best_params_`, `best_score_` and
-    so on, with the same scores; with a factor what `HalvingGridSearchCV` leaves, `n_resources_` and so on. A
-    candidate's fit time is its share of the population's.
+    After `fit` it has the attributes of `GridSearchCV` with the same scores (`cv_results_`, `best_estimator_`,
+    `best_params_`, `best_score_` and so on); with a factor those of `HalvingGridSearchCV` (`n_resources_` and so on).
+    The fit time of a candidate is its share of the population's.
 
-    Raises `BadInput` for another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder that holds
-    something else; `RunFailed` while another process is writing to it, and for a full disk.
+    Raises `BadInput` for another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder with other
+    content; `RunFailed` if another process is writing to it, or the disk is full.
 
     >>> from sklearn.datasets import load_iris
     >>> from deltarule import MLPClassifier
@@ -100,7 +99,7 @@ class PopulationSearchCV(GridSearchCV):
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> "PopulationSearchCV":
         """Search, and fit the best candidate to all rows.
 
-        Parameters: `X`, `y` as for the estimator; the `parameters` go where they go in `GridSearchCV`: `groups` [N] to
+        Parameters: `X`, `y` as for the estimator; `parameters` are passed on as in `GridSearchCV`: `groups` [N] to
         the splitter, `sample_weight` [N] (in a pipeline with the name of its last step before it) to the fits.
         Returns: the search.
         Errors: `BadInput` for another estimator, and callbacks of scikit-learn; those of `GridSearchCV`, and the store.
@@ -111,44 +110,44 @@ class PopulationSearchCV(GridSearchCV):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         routed = self._get_routed_params_for_fit(check_method_params(X, parameters))
-        task = SearchFits(self.estimator, X, y, routed.estimator.fit)
-        self._refuse_callbacks(task)
+        fits = SearchFits(self.estimator, X, y, routed.estimator.fit)
+        self._refuse_callbacks(fits)
         with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
-            task.kept = None if store is None else SearchCache(store, self.estimator)
-            search = self._search(task, routed, (scorers, refit_metric))
-        self._take(search, np.concatenate(task.seconds), scorers)
+            fits.cache = None if store is None else SearchCache(store, self.estimator)
+            search = self._search(fits, routed, (scorers, refit_metric))
+        self._take(search, np.concatenate(fits.seconds), scorers)
         return self
 
-    def _refuse_callbacks(self, task: SearchFits) -> None:
-        """Callbacks of scikit-learn, which has them from 1.9 on, are told of fits that are made one by one."""
-        told: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
+    def _refuse_callbacks(self, fits: SearchFits) -> None:
+        """Raise `BadInput` for scikit-learn's callbacks (from 1.9 on), which expect one fit at a time."""
+        affected: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
         common = _with_callbacks([self.estimator])
         for candidate in ParameterGrid(self.param_grid):
             own = common + _with_callbacks(candidate.values())
-            if own and task._network_of(task.made_of(candidate)) is not None:
-                told += own
+            if own and fits._network_of(fits.candidate_estimator(candidate)) is not None:
+                affected += own
                 break
-        if told:
+        if affected:
             raise BadInput(
-                f"the {type(told[0]).__name__} has callbacks of scikit-learn, and many fits are made at once here; "
+                f"the {type(affected[0]).__name__} has callbacks of scikit-learn, which expect one fit at a time; "
                 "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
             )
 
-    def _search(self, task: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-        """scikit-learn's search over fits that are made ahead."""
+    def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
+        """Run scikit-learn's search over precomputed fits."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
-        common["n_jobs"] = 1  # also where joblib is told otherwise: what is made ahead is not handed to others
-        estimator, split = PrecomputedEstimator(self.estimator, task), routed.splitter.split
+        common["n_jobs"] = 1  # even inside a parallel_backend: precomputed fits are not sent to other processes
+        estimator, split = PrecomputedEstimator(self.estimator, fits), routed.splitter.split
         if self.factor is None:
-            folds = check_cv(self.cv, task.y, classifier=is_classifier(self.estimator))
-            splits = list(folds.split(task.X, task.y, **split))
-            search = precomputed_search_class(GridSearchCV, task, routed, scorers)(
+            folds = check_cv(self.cv, fits.y, classifier=is_classifier(self.estimator))
+            splits = list(folds.split(fits.X, fits.y, **split))
+            search = precomputed_search_class(GridSearchCV, fits, routed, scorers)(
                 estimator, self.param_grid, cv=splits, **common
             )
         else:
-            from sklearn.experimental import enable_halving_search_cv  # noqa: F401, it puts the next name there
+            from sklearn.experimental import enable_halving_search_cv  # noqa: F401, it enables the next import
             from sklearn.model_selection import HalvingGridSearchCV
 
             if self.resource != "n_samples" and self.resource not in self.estimator.get_params():
@@ -157,16 +156,16 @@ class PopulationSearchCV(GridSearchCV):
             names = ("resource", "max_resources", "min_resources", "aggressive_elimination", "random_state")
             common |= {name: getattr(self, name) for name in ("factor", *names)}
             cv = 5 if self.cv is None else self.cv
-            search = precomputed_search_class(HalvingGridSearchCV, task, routed, scorers)(
+            search = precomputed_search_class(HalvingGridSearchCV, fits, routed, scorers)(
                 estimator, self.param_grid, cv=cv, **common
             )
-        return search.fit(np.arange(row_count(task.y)), task.y)
+        return search.fit(np.arange(row_count(fits.y)), fits.y)
 
     def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
-        """What a search leaves, and nothing of one before; the fit times [candidates, folds] are the populations'."""
-        for name in getattr(self, "_taken", ()):  # what a subclass or a user has noted is theirs
+        """Take over the attributes of a search; `seconds` are the fit times [candidates, folds]."""
+        for name in getattr(self, "_taken", ()):  # those of an earlier search, but no attribute of a subclass or a user
             self.__dict__.pop(name, None)
-        taken = {name: one for name, one in vars(search).items() if name.endswith("_") and not name.startswith("_")}
+        taken = {name: value for name, value in vars(search).items() if name.endswith("_") and not name.startswith("_")}
         self.__dict__.update(taken)
         self._taken = (*taken, "feature_names_in_")
         self.scorer_ = scorers._scorers if isinstance(scorers, MultimetricScorer) else scorers
@@ -178,100 +177,103 @@ class PopulationSearchCV(GridSearchCV):
 
 
 def _with_callbacks(values: Iterable[Any]) -> list[Any]:
-    """What of some values, or of what estimators among them are made of, has callbacks of scikit-learn."""
-    parts = [[one, *one.get_params().values()] if isinstance(one, BaseEstimator) else [one] for one in values]
-    return [one for part in parts for one in part if hasattr(one, "_skl_callbacks")]
+    """Find values, and parts of estimators among them, that define scikit-learn callbacks."""
+    found = []
+    for value in values:
+        parts = [value, *value.get_params().values()] if isinstance(value, BaseEstimator) else [value]
+        found += [part for part in parts if hasattr(part, "_skl_callbacks")]
+    return found
 
 
-def precomputed_search_class(kind: Any, task: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-    """A kind of scikit-learn's searches whose fits are made as soon as it says which it wants, all of them at once.
+def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
+    """A subclass of one of scikit-learn's searches that trains all candidates of a round at once.
 
-    routed    which parameters go to the estimator, the scorer and the splitter, as the search over the estimator has it
-    scorers   what scores the estimator itself, and which of the scores counts
+    routed    the parameters for the estimator, the scorer and the splitter
+    scorers   the scorer of the estimator itself, and the name of the metric that decides
     """
 
-    class LookingUp(kind):
+    class PrecomputedSearch(kind):
         def _get_scorers(self) -> tuple[Any, str]:
             scorer, refit_metric = scorers
             several = isinstance(scorer, MultimetricScorer)
-            return (PrecomputedScorers(scorer, task) if several else PrecomputedScorer(scorer, task)), refit_metric
+            return (PrecomputedScorers(scorer, fits) if several else PrecomputedScorer(scorer, fits)), refit_metric
 
         def _get_routed_params_for_fit(self, params: Any) -> Any:
             return routed
 
-        @functools.wraps(kind._run_search)  # whose signature says what its version hands over
+        @functools.wraps(kind._run_search)  # its signature depends on scikit-learn's version
         def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
             def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
                 split = {} if cv is None else routed.splitter.split
-                splits = self.cv if cv is None else list(cv.split(task.X, task.y, **split))
-                task.train(list(candidates), splits)
+                splits = self.cv if cv is None else list(cv.split(fits.X, fits.y, **split))
+                fits.train(list(candidates), splits)
                 return evaluate_candidates(candidates, check_cv(splits), **more)
 
             super()._run_search(evaluate, **context)
 
-    LookingUp.__name__ = LookingUp.__qualname__ = kind.__name__  # as sentences have it
-    return LookingUp
+    PrecomputedSearch.__name__ = PrecomputedSearch.__qualname__ = kind.__name__  # for error messages
+    return PrecomputedSearch
 
 
 class PrecomputedScorer:
-    """A scorer that is given the estimator behind a `PrecomputedEstimator`, and the rows behind their numbers."""
+    """Passes a scorer the estimator of a `PrecomputedEstimator`, and rows for their indices."""
 
-    def __init__(self, scorer: Any, task: SearchFits) -> None:
-        self.scorer, self.task = scorer, task
+    def __init__(self, scorer: Any, fits: SearchFits) -> None:
+        self.scorer, self.fits = scorer, fits
 
-    def __repr__(self) -> str:  # scikit-learn names a scorer whose score is none
+    def __repr__(self) -> str:  # scikit-learn names a scorer that fails
         return repr(self.scorer)
 
     def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
-        """What the scorer says."""
-        return self.scorer(estimator.fitted, select_rows(self.task.X, rows), *targets, **parameters)
+        """The score."""
+        return self.scorer(estimator.fitted, select_rows(self.fits.X, rows), *targets, **parameters)
 
 
 class PrecomputedScorers(MultimetricScorer):
-    """Several scorers that are given the same; scikit-learn knows by their class that one of them may fail."""
+    """The same for several scorers; scikit-learn recognizes by the class that one of them may fail."""
 
-    def __init__(self, scorers: Any, task: SearchFits) -> None:
+    def __init__(self, scorers: Any, fits: SearchFits) -> None:
         super().__init__(scorers=scorers._scorers, raise_exc=scorers._raise_exc)
-        self.task = task
+        self.fits = fits
 
     def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
-        """What each of the scorers says."""
-        return super().__call__(estimator.fitted, select_rows(self.task.X, rows), *targets, **parameters)
+        """The score of each scorer."""
+        return super().__call__(estimator.fitted, select_rows(self.fits.X, rows), *targets, **parameters)
 
 
 class PrecomputedEstimator(BaseEstimator):
-    """An estimator for scikit-learn's search whose rows are numbers of rows, and whose fits have been made ahead."""
+    """An estimator for scikit-learn's search that gets row indices as X, and looks up precomputed fits."""
 
-    def __init__(self, estimator: Any, task: SearchFits) -> None:
-        self.estimator, self.task = estimator, task
+    def __init__(self, estimator: Any, fits: SearchFits) -> None:
+        self.estimator, self.fits = estimator, fits
         self.candidate: dict[str, Any] = {}
 
     def __sklearn_clone__(self) -> "PrecomputedEstimator":
-        made = PrecomputedEstimator(self.estimator, self.task)
-        made.candidate = dict(self.candidate)
-        return made
+        copy = PrecomputedEstimator(self.estimator, self.fits)
+        copy.candidate = dict(self.candidate)
+        return copy
 
     def __sklearn_tags__(self) -> Any:
         return self.estimator.__sklearn_tags__()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Those of the estimator."""
+        """The parameters of the estimator."""
         parameters: dict[str, Any] = self.estimator.get_params(deep)
         return parameters
 
     def set_params(self, **parameters: Any) -> "PrecomputedEstimator":
-        """Be another candidate."""
+        """Become another candidate."""
         self.candidate |= parameters
         return self
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
-        """Look the fit up, or make it: that of the best candidate to all rows."""
-        found = self.task.take(self.candidate, rows)
-        if isinstance(found, Exception):
-            raise found
-        if found is None:
-            found = self.task.made_of(self.candidate)
+        """Look the fit up; the best candidate's fit to all rows is done here."""
+        fitted = self.fits.take(self.candidate, rows)
+        if isinstance(fitted, Exception):
+            raise fitted
+        if fitted is None:
+            fitted = self.fits.candidate_estimator(self.candidate)
             with require_complete_fit():
-                found.fit(select_rows(self.task.X, rows), y, **parameters)
-        self.fitted = found
+                fitted.fit(select_rows(self.fits.X, rows), y, **parameters)
+        self.fitted = fitted
         return self

@@ -1,4 +1,4 @@
-"""Fits of a search in the store of sweeps: what an earlier run has come to is taken up, and not trained again.
+"""Cache of completed search fits, stored in the sweep database so that an interrupted search resumes.
 
 K members · N rows
 """
@@ -24,13 +24,13 @@ from deltarule.sweeps.store import SEARCH, Store, as_written
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 IGNORED_PARAMS = {"engine", "random_state", "verbose", "warm_start"}
-"""Parameters that decide nothing of a fit, or of which what they come to is looked at."""
+"""Parameters without influence on a fit; of random_state the drawn seeds are compared instead."""
 SELECT_FIT_SQL = """
     SELECT theta, buffers, train_seconds, "where" FROM members JOIN networks USING (key)
     WHERE key > ? AND key < ? ORDER BY key
 """
 CREATE_RECORDS_SQL = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
-"""What a sweep has no columns for, as JSON: what a fit leaves beside its weights."""
+"""The fitted attributes as JSON, for which the tables of a sweep have no columns."""
 FITTED_ATTRIBUTES = (
     "n_iter_",
     "t_",
@@ -41,15 +41,17 @@ FITTED_ATTRIBUTES = (
     "validation_loss_curve_",
     "best_validation_score_",
 )
-"""The attributes of a fit that are kept: its scorer may ask for any."""
+"""The attributes of a fit that are stored beside its weights: a scorer may read any of them."""
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A fit that a search needs.
+class FitKey:
+    """The identity of a fit in the store.
 
-    key, which tells it from all others   configuration, its number in the store   fold, as "0/5"
-    data, the digest of its rows
+    key            hash of the rows, the parameters and the seeds
+    configuration  number of the candidate in the store
+    fold           such as "0/5"
+    data           digest of the rows
     """
 
     key: str
@@ -59,14 +61,14 @@ class Fit:
 
 
 class CachedFit(NamedTuple):
-    """What is known of a fit that was there: the seconds that it took, and what went wrong with it."""
+    """A stored fit: the seconds that it took, and its error."""
 
     seconds: float
     error: Exception | None
 
 
 class SearchCache:
-    """The fits of a search that are in a folder's store.
+    """The fits of a search in a store.
 
     Parameters: `store`, open for writing; `estimator`, that of the search.
     Errors: `BadInput` for the store of a sweep.
@@ -88,58 +90,60 @@ class SearchCache:
 
     def configurations(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
         """The number of each candidate in the store."""
-        settings = [{name: _readable_value(value) for name, value in sorted(one.items())} for one in candidates]
-        hashes = [_digest_of((self._base[0] + json.dumps(one)).encode()) for one in settings]
+        settings = [
+            {name: _readable_value(value) for name, value in sorted(candidate.items())} for candidate in candidates
+        ]
+        hashes = [_digest_of((self._base[0] + json.dumps(values)).encode()) for values in settings]
         numbers = self.store.add_configurations(hashes, settings, self._base)
-        return [numbers[one] for one in hashes]
+        return [numbers[digest] for digest in hashes]
 
-    def key_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> Fit:
-        """The fit that a model would make of rows by its plan; without a seed, of equal fits the next one."""
-        problem, aside, seedless = plan.problem, plan.validation, model.random_state is None
-        if aside is not None and seedless:  # which rows are set aside is another draw in every run
+    def key_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> FitKey:
+        """The key of a planned fit; without a seed, equal fits have consecutive keys."""
+        problem, validation, seedless = plan.problem, plan.validation, model.random_state is None
+        if validation is not None and seedless:  # every run draws other validation rows
             data = _digest_of(*rows)
         else:
-            held = () if aside is None else (aside.x, aside.y, aside.w)
-            data = _digest_of(problem.x, problem.y, problem.weights, *held)
-        chosen = {name: to_json_value(value) for name, value in model._parameters.items() if name not in IGNORED_PARAMS}
-        # Without a seed every fit is another one, and one that is there is as good as the next.
+            held_out = () if validation is None else (validation.x, validation.y, validation.w)
+            data = _digest_of(problem.x, problem.y, problem.weights, *held_out)
+        parameters = {
+            name: to_json_value(value) for name, value in model._parameters.items() if name not in IGNORED_PARAMS
+        }
+        # Without a seed all fits of these parameters are equivalent, and the next stored one is taken.
         seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]
-        what = [type(model).__name__, chosen, seeds, NUMERICS_VERSION, *_own_formulas(problem)]
-        about = json.dumps(what, sort_keys=True)
-        key = _digest_of(data.encode(), about.encode())
+        identity = [type(model).__name__, parameters, seeds, NUMERICS_VERSION, *_custom_formula_digests(problem)]
+        key = _digest_of(data.encode(), json.dumps(identity, sort_keys=True).encode())
         if seedless:
             self._seedless[key] += 1
-            if self._seedless[key] > 1:  # the first has the key that stores of earlier versions know
+            if self._seedless[key] > 1:  # the first has the key of stores of earlier versions
                 key = _digest_of(key.encode(), str(self._seedless[key]).encode())
-        return Fit(key, configuration, fold, data)
+        return FitKey(key, configuration, fold, data)
 
-    def load_fit(self, fit: Fit, model: BaseMLP, plan: Plan) -> CachedFit | None:
-        """Give a model, whose rows were checked, the weights of a fit that is there; None where it is not."""
+    def load_fit(self, fit: FitKey, model: BaseMLP, plan: Plan) -> CachedFit | None:
+        """Load a stored fit into a model whose rows were checked; None if it is not stored."""
         with as_written():
-            found = self.store.connection.execute(SELECT_FIT_SQL, (fit.key + " ", fit.key + "!")).fetchall()
+            members = self.store.connection.execute(SELECT_FIT_SQL, (fit.key + " ", fit.key + "!")).fetchall()
             record = self.store.connection.execute("SELECT record FROM records WHERE key = ?", (fit.key,)).fetchone()
-            if len(found) < plan.problem.members or record is None:
+            if len(members) < plan.problem.members or record is None:
                 return None
             dtype = np.dtype(plan.problem.dtype)
             theta, running = (
-                np.stack([np.frombuffer(row[column], dtype.newbyteorder("<")) for row in found]).astype(dtype)
+                np.stack([np.frombuffer(row[column], dtype.newbyteorder("<")) for row in members]).astype(dtype)
                 for column in (0, 1)
             )
             set_weights(model, model._architecture.network(), {"theta": theta, "running": running})
-            left = from_json_value(json.loads(record[0]))
-            for name in set(FITTED_ATTRIBUTES) & set(left):
-                setattr(model, name, left[name])
-            error = None if found[0][3] is None else ValueError(str(found[0][3]))
-            return CachedFit(float(sum(row[2] for row in found)), error)
+            attributes = from_json_value(json.loads(record[0]))
+            for name in set(FITTED_ATTRIBUTES) & set(attributes):
+                setattr(model, name, attributes[name])
+            error = None if members[0][3] is None else ValueError(str(members[0][3]))
+            return CachedFit(float(sum(row[2] for row in members)), error)
 
-    def add(self, done: Sequence[tuple[Fit, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
-        """Commit fits of one shape that have been made, all or none.
+    def add(self, done: Sequence[tuple[FitKey, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
+        """Store completed fits of one shape in one transaction.
 
-        Parameters: `done`, each with its model and what went wrong; `engine`, by its name; `seconds` that each of them
-        took.
+        Parameters: `done`, each with its model, plan and error; `engine`, its name; `seconds`, of each.
         """
         table, members = Table(), {}
-        left = [
+        records = [
             (
                 fit.key,
                 json.dumps(
@@ -148,8 +152,8 @@ class SearchCache:
             )
             for fit, model, _, _ in done
         ]
-        with self.store.transaction():  # before the fits, which do not count without
-            self.store.connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", left)
+        with self.store.transaction():  # first: a fit without its record does not count as stored
+            self.store.connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", records)
         for fit, model, plan, error in done:
             arrays = weights_of(model)
             theta = arrays["theta"]
@@ -168,16 +172,17 @@ class SearchCache:
         self.store.add(table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members)
 
 
-def _own_formulas(problem: Problem) -> list[str]:
-    """What formulas of somebody's own do, as digests: a name may get another formula."""
+def _custom_formula_digests(problem: Problem) -> list[str]:
+    """Digests of custom formulas, because a name may be registered again with another formula."""
     activations = (layer.activation for layer in problem.network.layers)
-    named: list[Any] = [*activations, problem.loss, problem.optimizer, problem.schedule]
-    theirs = [one for one in named if one.name not in (ADAM.name, INVSCALING.name)]
-    return [digest for one in theirs if (digest := own_digest(one)) is not None]
+    formulas: list[Any] = [*activations, problem.loss, problem.optimizer, problem.schedule]
+    candidates = [formula for formula in formulas if formula.name not in (ADAM.name, INVSCALING.name)]
+    digests = map(own_digest, candidates)
+    return [digest for digest in digests if digest is not None]
 
 
 def _digest_of(*parts: Any) -> str:
-    """Arrays, or bytes, told from others by a hash."""
+    """The SHA-256 of arrays or bytes."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -188,6 +193,6 @@ def _digest_of(*parts: Any) -> str:
 
 
 def _readable_value(value: Any) -> Any:
-    """A candidate's value for a reader: as JSON where it can be, else as Python writes it."""
-    written = to_json_value(value)
-    return repr(value) if written is None and value is not None else written
+    """A candidate's value for a reader: as JSON if possible, else its repr."""
+    json_value = to_json_value(value)
+    return repr(value) if json_value is None and value is not None else json_value

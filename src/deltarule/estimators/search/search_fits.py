@@ -1,4 +1,4 @@
-"""All fits of a search, made before it asks for them: what can be trained together is.
+"""Train all fits of a search before scikit-learn asks for them, as populations where possible.
 
 N rows
 """
@@ -18,42 +18,44 @@ from sklearn.pipeline import Pipeline
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import Plan, Rows, require_complete_fit
-from deltarule.estimators.search.population_fits import Part, fit_together
-from deltarule.estimators.search.search_cache import CachedFit, Fit, SearchCache
+from deltarule.estimators.search.population_fits import FinishedPart, fit_together
+from deltarule.estimators.search.search_cache import CachedFit, FitKey, SearchCache
 from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers
 
-PLAIN = (bool, int, float, str, type(None))
-"""Types of values whose text tells them from others: for anything else there is joblib's hash, which takes longer."""
+REPR_TYPES = (bool, int, float, str, type(None))
+"""Types whose repr identifies a value; for others joblib's hash is used, which takes longer."""
 
 
 @dataclass(frozen=True, eq=False)
 class PendingFit:
-    """A fit whose rows were checked.
+    """A planned fit.
 
-    given, its features, targets and weights   alone, whether it is not trained among others
-    place, of the candidate and the fold
-    fit, in the store   taken, what is known of it there
+    rows      its features, targets and weights
+    is_alone  whether it is trained alone, not in a population
+    index     of the candidate and the fold
+    key       in the store
+    cached    the stored fit, if there is one
     """
 
     model: BaseMLP
     plan: Plan
-    given: tuple[Any, Any, Any]
-    alone: bool
-    place: tuple[int, int]
-    fit: Fit | None = None
-    taken: CachedFit | None = None
+    rows: tuple[Any, Any, Any]
+    is_alone: bool
+    index: tuple[int, int]
+    key: FitKey | None = None
+    cached: CachedFit | None = None
 
 
 @dataclass
 class SearchFits:
-    """What is searched on, and every fit that has been made ahead.
+    """The data of a search, and its fits.
 
-    parameters   what `fit` is given beside the rows and their targets
-    fits         or what went wrong with them, by their places: the candidate and the fold
-    places       by the fit's parameters and rows: without a seed equal fits have other results
-    seconds      of each training, how long every candidate took on every fold, [candidates, folds]
-    kept         the store, if there is one
+    parameters  keyword arguments of `fit`
+    fits        fitted estimators, or the errors of their fits, by candidate and fold
+    indices     of the fits with the same parameters and rows: without a seed their results differ
+    seconds     for each round the time of every candidate on every fold, [candidates, folds]
+    cache       the store, if there is one
     """
 
     estimator: Any
@@ -61,9 +63,9 @@ class SearchFits:
     y: Any
     parameters: dict[str, Any]
     fits: dict[tuple[int, int], Any] = field(default_factory=dict)
-    places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    indices: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     seconds: list[Floats] = field(default_factory=list)
-    kept: SearchCache | None = None
+    cache: SearchCache | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.estimator, type):
@@ -71,50 +73,51 @@ class SearchFits:
             raise BadInput(f"the estimator is the class {name} itself; give a model of it, {name}()")
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
         parts: dict[str, Any] = getattr(self.estimator, "get_params", dict)()
-        if not any(isinstance(one, BaseMLP) for one in (self.estimator, *parts.values())):
+        if not any(isinstance(part, BaseMLP) for part in (self.estimator, *parts.values())):
             raise BadInput(
                 f"the estimator, a {type(self.estimator).__name__}, holds no network of deltarule; give an "
                 "MLPClassifier or MLPRegressor, or what is made of one, and search over others with GridSearchCV"
             )
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
-        """Fit every candidate on every fold; what was made before is forgotten."""
-        self.fits, self.places = {}, {}
-        numbers = [0] * len(candidates) if self.kept is None else self.kept.configurations(candidates)
+        """Fit every candidate on every fold, replacing the fits of an earlier round."""
+        self.fits, self.indices = {}, {}
+        numbers = [0] * len(candidates) if self.cache is None else self.cache.configurations(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
-        waiting: list[PendingFit] = []
-        sound = set[int]()  # candidates whose parameters were found good, which are the same on every fold
+        pending: list[PendingFit] = []
+        valid = set[int]()  # candidates whose parameters were checked on an earlier fold
         every = np.arange(row_count(self.y))
-        for fold, (chosen, _) in enumerate(splits):
-            rows = every[np.asarray(chosen)]  # a mask, too, as numbers, which is how they are asked for
+        for fold, (training, _) in enumerate(splits):
+            rows = every[np.asarray(training)]  # converts a mask to indices
             prepared: dict[Any, Any] = {}
             for number, candidate in enumerate(candidates):
-                started, place = time.perf_counter(), (number, fold)
-                self.places.setdefault(self.key(candidate, rows), []).append(place)
-                estimator = self.fits[place] = self.made_of(candidate)
+                started, index = time.perf_counter(), (number, fold)
+                self.indices.setdefault(self.key(candidate, rows), []).append(index)
+                estimator = self.fits[index] = self.candidate_estimator(candidate)
                 try:
-                    one = self._begin_fit(estimator, candidate, rows, place, prepared, sound)
+                    planned = self._plan_fit(estimator, candidate, rows, index, prepared, valid)
                 except Exception as error:  # the search decides what becomes of a fit that fails
-                    self.fits[place] = error
+                    self.fits[index] = error
                 else:
-                    waiting += [] if one is None else [self._looked_up(*one, numbers[number], len(splits))]
-                seconds[place] = time.perf_counter() - started
-        self._fit_together([one for one in waiting if not one.alone], seconds)
-        self._fit_alone([one for one in waiting if one.alone], seconds)
+                    if planned is not None:
+                        pending.append(self._look_up(*planned, numbers[number], len(splits)))
+                seconds[index] = time.perf_counter() - started
+        self._fit_together([fit for fit in pending if not fit.is_alone], seconds)
+        self._fit_alone([fit for fit in pending if fit.is_alone], seconds)
         self.seconds.append(seconds)
-        for places in self.places.values():
-            places.sort()  # as a search asks: candidate by candidate
+        for indices in self.indices.values():
+            indices.sort()  # a search asks candidate by candidate
 
     def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
-        """A fit that was made ahead, or what went wrong with it; None for one that was not.
+        """The fitted estimator, or the error of its fit; None for a fit that was not requested.
 
-        Of equal fits each is given once, and the last again.
+        Equal fits are returned one after the other; the last one repeatedly.
         """
-        places = self.places.get(self.key(candidate, rows))
-        return None if places is None else self.fits[places.pop(0) if len(places) > 1 else places[0]]
+        indices = self.indices.get(self.key(candidate, rows))
+        return None if indices is None else self.fits[indices.pop(0) if len(indices) > 1 else indices[0]]
 
-    def made_of(self, candidate: dict[str, Any]) -> Any:
-        """An estimator that is to be fitted."""
+    def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
+        """An unfitted estimator with the parameters of a candidate."""
         return clone(self.estimator).set_params(**clone(candidate, safe=False))
 
     def fit(self, estimator: Any, rows: Integers) -> None:
@@ -123,41 +126,41 @@ class SearchFits:
         with require_complete_fit():
             estimator.fit(select_rows(self.X, rows), select_rows(self.y, rows), **parameters)
 
-    def _begin_fit(
+    def _plan_fit(
         self,
         estimator: Any,
         candidate: dict[str, Any],
         rows: Integers,
-        place: tuple[int, int],
+        index: tuple[int, int],
         prepared: dict[Any, Any],
-        sound: set[int],
+        valid: set[int],
     ) -> "tuple[PendingFit, Rows] | None":
-        """A fit that is to be made, and its rows before a part of them is set aside; None for one that is made at once,
-        because it cannot be trained among others.
+        """A planned fit, and its rows before the validation split; None if it cannot be planned and was done at once.
 
-        The rows of a fold are checked once for all candidates that see the same: that is in `prepared`.
+        The rows of a fold are checked once for all candidates with the same rows, and stored in `prepared`.
         """
         model = self._network_of(estimator)
         if model is None:
             self.fit(estimator, rows)
             return None
         X, y, weights = self._rows_for(estimator, candidate, rows, prepared)
-        alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
-        if alone and (self.kept is None or model.callbacks):  # what callbacks do, no store can know
+        is_alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
+        if is_alone and (self.cache is None or model.callbacks):  # effects of callbacks cannot be stored
             with require_complete_fit():
                 model.fit(X, y, sample_weight=weights)
             return None
-        same = type(model), id(X)
-        if same not in prepared:
-            prepared[same] = model._checked_rows(X, y)
-        ready = model._prepare_rows(X, y, weights, checked=prepared[same], are_parameters_valid=place[0] in sound)
-        sound.add(place[0])
-        if alone:  # its fit is still to come, and draws from the generator, too
-            ready = ready[0], copy.deepcopy(ready[1]), ready[2]
-        return PendingFit(model, model._plan(*ready), (X, y, weights), alone, place), ready[0]
+        key = type(model), id(X)
+        if key not in prepared:
+            prepared[key] = model._checked_rows(X, y)
+        checked, is_valid = prepared[key], index[0] in valid
+        own, generator, first = model._prepare_rows(X, y, weights, checked=checked, are_parameters_valid=is_valid)
+        valid.add(index[0])
+        if is_alone:  # its own fit draws from the generator later
+            generator = copy.deepcopy(generator)
+        return PendingFit(model, model._plan(own, generator, first), (X, y, weights), is_alone, index), own
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
-        """The network of a candidate; None where only the candidate's own `fit` knows what is to be done."""
+        """The network of a candidate; None if only the candidate's own `fit` can train it."""
         if set(self.parameters) - {f"{self.prefix}sample_weight"} or (self.prefix and type(estimator) is not Pipeline):
             return None
         last = estimator[-1] if self.prefix else estimator
@@ -165,74 +168,70 @@ class SearchFits:
         can_join = isinstance(last, BaseMLP) and getattr(type(last).fit, "can_join_population", False)
         return last if can_join else None
 
-    def _looked_up(self, one: "PendingFit", rows: Rows, configuration: int, folds: int) -> "PendingFit":
-        """The same, with what the store knows of it."""
-        if self.kept is None:
-            return one
-        fit = self.kept.key_of(one.model, one.plan, rows, configuration, f"{one.place[1]}/{folds}")
-        return replace(one, fit=fit, taken=self.kept.load_fit(fit, one.model, one.plan))
+    def _look_up(self, pending: PendingFit, rows: Rows, configuration: int, folds: int) -> PendingFit:
+        """The same fit, loaded from the store if it is there."""
+        if self.cache is None:
+            return pending
+        key = self.cache.key_of(pending.model, pending.plan, rows, configuration, f"{pending.index[1]}/{folds}")
+        return replace(pending, key=key, cached=self.cache.load_fit(key, pending.model, pending.plan))
 
-    def _fit_together(self, waiting: list["PendingFit"], seconds: Floats) -> None:
-        """Train what waits as populations; the share of each is added to its seconds [candidates, folds]."""
+    def _fit_together(self, pending: list[PendingFit], seconds: Floats) -> None:
+        """Train fits as populations, and add the share of each to its seconds [candidates, folds]."""
 
-        def note(part: Part, errors: list[Exception | None]) -> None:
-            self._end([waiting[place] for place in part.places], errors, part.engine, part.seconds, seconds)
+        def finish(part: FinishedPart, errors: list[Exception | None]) -> None:
+            self._finish([pending[index] for index in part.indices], errors, part.engine, part.seconds, seconds)
 
-        known = {place for place, one in enumerate(waiting) if one.taken is not None}
-        fit_together([one.model for one in waiting], [one.plan for one in waiting], known, note)
-        for one in waiting:
-            self._take_up(one, seconds)
+        cached = {index for index, fit in enumerate(pending) if fit.cached is not None}
+        fit_together([fit.model for fit in pending], [fit.plan for fit in pending], cached, finish)
+        for fit in pending:
+            self._restore_cached(fit, seconds)
 
-    def _fit_alone(self, waiting: list["PendingFit"], seconds: Floats) -> None:
-        """Fit one after another what cannot be trained among others."""
-        for one in waiting:
+    def _fit_alone(self, pending: list[PendingFit], seconds: Floats) -> None:
+        """Train one after the other the fits that cannot join a population."""
+        for fit in pending:
             started = time.perf_counter()
-            if one.taken is None:
-                X, y, weights = one.given
+            if fit.cached is None:
+                X, y, weights = fit.rows
                 try:
                     with require_complete_fit():
-                        one.model.fit(X, y, sample_weight=weights)
+                        fit.model.fit(X, y, sample_weight=weights)
                 except Exception as error:  # the search decides what becomes of a fit that fails
-                    self.fits[one.place] = error
+                    self.fits[fit.index] = error
                 else:
-                    self._end([one], [None], "reference", time.perf_counter() - started, seconds)
-            self._take_up(one, seconds)
+                    self._finish([fit], [None], "reference", time.perf_counter() - started, seconds)
+            self._restore_cached(fit, seconds)
 
-    def _end(
-        self, done: list["PendingFit"], errors: list[Exception | None], engine: str, took: float, seconds: Floats
+    def _finish(
+        self, fits: list[PendingFit], errors: list[Exception | None], engine: str, seconds_each: float, seconds: Floats
     ) -> None:
-        """Note fits that have been made, of which each took so long."""
-        for one, error in zip(done, errors, strict=True):
-            seconds[one.place] += took
+        """Record completed fits and their errors, and store them."""
+        to_store = []
+        for fit, error in zip(fits, errors, strict=True):
+            seconds[fit.index] += seconds_each
             if error is not None:
-                self.fits[one.place] = error
-        if self.kept is not None:
-            fits = zip(done, errors, strict=True)
-            kept = [
-                (one.fit, one.model, one.plan, error)
-                for one, error in fits
-                if one.fit is not None and isinstance(error, ValueError | None)  # others are of this run alone
-            ]
-            if kept:
-                self.kept.add(kept, engine, took)
+                self.fits[fit.index] = error
+            if fit.key is not None and isinstance(error, ValueError | None):  # other errors may not recur in a rerun
+                to_store.append((fit.key, fit.model, fit.plan, error))
+        if self.cache is not None and to_store:
+            self.cache.add(to_store, engine, seconds_each)
 
-    def _take_up(self, one: "PendingFit", seconds: Floats) -> None:
-        if one.taken is not None:
-            seconds[one.place] += one.taken.seconds
-            if one.taken.error is not None:
-                self.fits[one.place] = one.taken.error
+    def _restore_cached(self, fit: PendingFit, seconds: Floats) -> None:
+        if fit.cached is not None:
+            seconds[fit.index] += fit.cached.seconds
+            if fit.cached.error is not None:
+                self.fits[fit.index] = fit.cached.error
 
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        """The features, targets and weights that the network is to learn from, after the steps before it."""
+        """The features, targets and weights for the network, after the earlier steps of a pipeline."""
         if "rows" not in prepared:
             parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")
             prepared["rows"] = select_rows(self.X, rows), select_rows(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
-            key = parameters_key({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
+            key = parameters_key({name: value for name, value in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
                 before = estimator[:-1]
                 prepared[key] = before.fit_transform(X, y), before.steps
@@ -241,31 +240,31 @@ class SearchFits:
         return X, y, weights
 
     def key(self, candidate: dict[str, Any], rows: Integers) -> str:
-        """What tells a fit from all others."""
+        """Identifies the fits of a candidate to some rows."""
         return f"{parameters_key(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
 
 
 def parameters_key(values: Mapping[str, Any]) -> str:
-    """What tells parameters from others, and their clones from none.
+    """Identifies parameters; clones have the same key.
 
     >>> parameters_key({"alpha": 0.1, "solver": "sgd"})
     "alpha=0.1 solver='sgd'"
     """
-    return " ".join(f"{name}={_value_key(one)}" for name, one in sorted(values.items()))
+    return " ".join(f"{name}={_value_key(value)}" for name, value in sorted(values.items()))
 
 
 def _value_key(value: Any) -> str:
-    if isinstance(value, PLAIN):
+    if isinstance(value, REPR_TYPES):
         return repr(value)
     if isinstance(value, BaseEstimator):
         kind = type(value)
         return f"{kind.__module__}.{kind.__qualname__} {id(kind)}({parameters_key(value.get_params(deep=False))})"
     try:
         return str(joblib.hash(value))
-    except Exception:  # whatever an object's pickling raises: functions without a name, locks
+    except Exception:  # pickling may raise anything: for lambdas, for locks
         return str(id(value))
 
 
 def select_rows(data: Any, rows: Integers) -> Any:
-    """Some rows of anything that scikit-learn takes; of an array without a search for what it might be."""
+    """Select rows of any data that scikit-learn accepts, with a shortcut for arrays."""
     return data[rows] if type(data) is np.ndarray else safe_indexing(data, rows)

@@ -1,16 +1,15 @@
-"""The functions of a script, and the loop that calls them: one turn is one update."""
+"""The functions of a training script, and its loop over the updates."""
 
 from collections.abc import Mapping
 
 from deltarule.export.training_script.steps import Lines, Steps
 from deltarule.maths import random
 
-LINE = 112
-"""Characters of a line of the script, where it can be broken."""
+MAX_LINE_LENGTH = 112
 
 
 def constants(steps: Steps, updates: int, losses: Mapping[int, float]) -> Lines:
-    """What the loop counts with, and the losses that deltarule recorded."""
+    """The constants of the loop, and the losses that deltarule recorded."""
     problem, lines = steps.problem, [f"STEPS = {updates}"]
     if steps.batches > 1:
         lines.append(f"BATCHES, SIZE = {steps.batches}, {problem.batch_rows(0)}  # of an epoch; rows of a batch")
@@ -22,7 +21,7 @@ def constants(steps: Steps, updates: int, losses: Mapping[int, float]) -> Lines:
 
 
 def functions(steps: Steps) -> Lines:
-    """The way forward as a function, and the loss."""
+    """The functions for the forward pass and the loss."""
     what = "logits" if steps.fused else "outputs"
     about = f"From the inputs to the {what}, with everything on the way."
     if steps.has_modes:
@@ -49,7 +48,7 @@ def loop(steps: Steps) -> Lines:
 
 
 def wrap_statement(line: str) -> str:
-    """A long statement on several lines, broken within its brackets.
+    """Break a long statement into several lines within its brackets.
 
     >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
@@ -57,9 +56,9 @@ def wrap_statement(line: str) -> str:
     """
     within = " " * (len(line) - len(line.lstrip()) + 4)
     lines, depth = [], 0
-    while len(line) > LINE:
+    while len(line) > MAX_LINE_LENGTH:
         place, outside = 0, depth
-        for at, sign in enumerate(line[:LINE]):
+        for at, sign in enumerate(line[:MAX_LINE_LENGTH]):
             outside += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
             if sign == " " and outside and line[:at].strip():
                 place, depth = at, outside
@@ -71,7 +70,7 @@ def wrap_statement(line: str) -> str:
 
 
 def _head(steps: Steps) -> Lines:
-    """The beginning of a turn: the loss is reported, the batch taken, the way forward gone."""
+    """The first part of an update: report the loss, take the batch, run the forward pass."""
     stop = ["if step == STEPS:", "    break"]
     if not steps.has_modes and steps.batches == 1:
         objective = [f"J = {_loss_call(steps, steps.last)}", "report(step, J)"]
@@ -98,14 +97,14 @@ def _loss_call(steps: Steps, of: str, whole: bool = False) -> str:
 
 
 def _evaluation_outputs(steps: Steps) -> str:
-    """What the loss is taken of, of all rows and as after training."""
+    """The argument of the loss in evaluation mode, for all rows."""
     if steps.has_modes:
         return "evaluated(x)"
     return "forward(x)[-1]" if len(_values(steps)) > 1 else "forward(x)"
 
 
 def _values(steps: Steps) -> Lines:
-    """The names of what the way forward comes by."""
+    """Names of the quantities computed in the forward pass."""
     names = [f"{letter}{layer.number}" for layer in steps.layers for letter in "za"]
     return names[:-1] if steps.fused else names
 
@@ -127,7 +126,7 @@ def _batch(steps: Steps) -> Lines:
 
 
 def _parts(steps: Steps) -> Lines:
-    """What batch norm takes a sample for: its part of the batch."""
+    """The weight of a sample in batch norm."""
     x, w = steps.data("x"), steps.data("w")
     if steps.weighted:
         return [f"part, count = {w} / {w}.sum(0, keepdims=True), {w}.sum()"]
@@ -135,7 +134,7 @@ def _parts(steps: Steps) -> Lines:
 
 
 def _adapt(steps: Steps) -> Lines:
-    """The adaptive schedule, which looks at the mean loss of each epoch."""
+    """The adaptive schedule, driven by the mean loss of each epoch."""
     numbers = {key: float(value[0]) for key, value in steps.problem.schedule_numbers.items()}
     rows = f"len({steps.data('y')})"
     counted = f"total, seen = total + {rows} * float(J), seen + {rows}"

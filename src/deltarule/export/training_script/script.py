@@ -1,7 +1,7 @@
-"""A training as one plain NumPy script: data, forward, backward and update written out, to read and to run anywhere.
+"""Export a training run as one NumPy script with the forward pass, the backward pass and the update written out.
 
-The script is written for one member, line by line for its layers; the formulas in it are the source of `maths` itself.
-So it comes to the losses of the reference engine, to the last digit.
+The script trains one member, with one line for each step of a layer. Its formulas are the source of `maths` itself, so
+its losses equal those of the reference engine to the last digit.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, one_line
-from deltarule.export.training_script.arrays import UNPACK_FUNCTION, Arrays
+from deltarule.export.script_parts import UNPACK_FUNCTION, ScriptArrays, assemble_script, extract_sources, import_lines
 from deltarule.export.training_script.loop import constants, functions, loop, wrap_statement
-from deltarule.export.training_script.sources import extract_sources
 from deltarule.export.training_script.steps import Steps
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
@@ -26,7 +25,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
 MAX_SCRIPT_NUMBERS = 20_000_000
-"""Numbers of data and weights that a script carries at most."""
+"""Limit for the numbers of data and weights: 20 million take 200 MB or more as packed text."""
 
 
 def training_script(
@@ -43,8 +42,8 @@ def training_script(
 
     Returns the script's text.
 
-    Raises `BadInput` for a member that there is not, and for what a script cannot hold: L-BFGS, a formula of the user's
-    own, data of very many numbers.
+    Raises `BadInput` for a member that does not exist, and for what a script cannot hold: L-BFGS, custom formulas, very
+    large data.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -61,19 +60,25 @@ def training_script(
     member = validation.member(member, problem.members, "give one from")
     _check(problem)
     problem = problem.take(np.array([member]))
-    arrays, written = Arrays(problem.dtype), Steps(problem)
+    arrays, written = ScriptArrays(problem.dtype), Steps(problem)
     given = _data_and_parameters(problem, arrays)
     network, training = functions(written), loop(written)
     sources, needed = extract_sources(written.functions, problem.dtype, {problem.schedule.rate: "scheduled_rate"})
     parts = [
-        [_header(problem, steps, title), "", *_imports(sources, needed, arrays)],
+        [
+            _header(problem, steps, title),
+            "",
+            *import_lines(arrays, sources, needed, ["os"], environment=[SINGLE_BLAS_THREAD, ""]),
+        ],
         [*constants(written, steps, losses), *(["", "", UNPACK_FUNCTION, ""] if arrays.has_packed else []), "", *given],
         [_title("the formulas"), *_separate(sources)],
         [_title("the network"), "", "", *map(wrap_statement, network)],
         [_title("the training"), "", "", REPORT, "", "", *map(wrap_statement, training)],
     ]
-    return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n" + arrays.packed_lines()
+    return assemble_script(["\n".join(lines) for lines in parts], arrays)
 
+
+SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add up in another order'
 
 HEADER = '''
 """{told}.
@@ -103,19 +108,8 @@ def _header(problem: Problem, steps: int, title: str) -> str:
     return HEADER.format(told=told, version=version("deltarule"))
 
 
-def _imports(sources: list[str], needed: list[str], arrays: Arrays) -> list[str]:
-    """What the script needs; the number of threads is set before NumPy is loaded."""
-    lines = ["import base64"] if arrays.has_packed else []
-    lines += ["import math"] if any("math.erf" in source for source in sources) else []
-    lines += ["import os"]
-    lines += ["import zlib", "from pathlib import Path"] if arrays.has_packed else []
-    lines += ["", 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add up in another order', ""]
-    lines += ["import numpy as np"]
-    return lines + ([f"from numpy import {', '.join(needed)}"] if needed else [])
-
-
-def _data_and_parameters(problem: Problem, arrays: Arrays) -> list[str]:
-    """The data, and the parameters that training starts from."""
+def _data_and_parameters(problem: Problem, arrays: ScriptArrays) -> list[str]:
+    """The statements for the data and the initial parameters."""
     own = slice(None) if problem.rows is None else problem.rows[0]
     lines = [_title("the data"), "", arrays.assignment("x", problem.x[own]), arrays.assignment("y", problem.y[own])]
     if problem.weights is not None:
@@ -132,7 +126,7 @@ def _data_and_parameters(problem: Problem, arrays: Arrays) -> list[str]:
 
 
 def _separate(sources: list[str]) -> list[str]:
-    """Functions with two lines between them, constants without."""
+    """Separate functions by two blank lines, but not constants."""
     lines: list[str] = []
     for place, source in enumerate(sources):
         function = source.startswith("def ")

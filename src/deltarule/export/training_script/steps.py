@@ -1,4 +1,4 @@
-"""The statements of a script: the network's way forward, the loss, the way back and the update, layer by layer."""
+"""The statements of a training script: forward pass, loss, backward pass and update, layer by layer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,18 +28,18 @@ class Steps:
         self.names = [entry.name for entry in self.network.entries]
         self.counted = [entry.name for entry in self.network.entries if problem.penalized[entry.start] > 0]
         self.normalizes = bool(self.network.buffers)
-        # Whether training goes another way forward than evaluation.
+        # Whether the forward pass of training differs from that of evaluation.
         self.has_modes = self.normalizes or bool(self.dropout)
 
-    # --- words ---------------------------------------------------------------------------------------------------
+    # --- terms ---------------------------------------------------------------------------------------------------
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: str) -> str:
-        """A call of a formula, which the script then holds."""
+        """A call of a formula, which is added to the script."""
         if function not in self.functions:
             self.functions.append(function)
-        told = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
+        passed = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
         name = "scheduled_rate" if function is self.problem.schedule.rate else function.__name__
-        return f"{name}({', '.join(told)})"
+        return f"{name}({', '.join(passed)})"
 
     def number(self, value: float) -> str:
         """A number in the precision of the arrays."""
@@ -47,17 +47,17 @@ class Steps:
 
     @property
     def last(self) -> str:
-        """What the loss is taken of: the logits, or the outputs."""
+        """The argument of the loss: the logits, or the outputs."""
         return f"{'z' if self.fused else 'a'}{len(self.layers)}"
 
     def data(self, name: str) -> str:
-        """The name of what a batch has of the data."""
+        """The name of a batch of the data."""
         return f"{name}b" if self.batches > 1 else name
 
     # --- forward -------------------------------------------------------------------------------------------------
 
     def forward(self, layer: Layer, training: bool, x: str) -> Lines:
-        """The way through a layer."""
+        """The forward pass of a layer."""
         n = layer.number
         inputs = self.inputs(n, training, x)
         lines = [f"z{n} = {inputs} @ W{n}" + (f" + b{n}" if layer.bias else "")]
@@ -81,7 +81,7 @@ class Steps:
         return lines
 
     def inputs(self, n: int, training: bool, x: str) -> str:
-        """The name of what a layer gets."""
+        """The name of a layer's inputs."""
         if n == 1:
             return x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
@@ -100,7 +100,7 @@ class Steps:
         )
 
     def share(self, y: str, w: str) -> str:
-        """What a sample counts in J."""
+        """The weight of a sample in J."""
         outputs = f" * {self.network.outputs}" if self.network.outputs > 1 else ""
         if self.weighted:
             total = f"{w}.sum(0, keepdims=True)"
@@ -112,11 +112,11 @@ class Steps:
         ]
 
     def samples(self, y: str, w: str) -> str:
-        """N: how many samples, or their weights together."""
+        """N: the number of samples, or the sum of their weights."""
         return f"{w}.sum()" if self.weighted else f"len({y})"
 
     def strength(self, y: str, w: str) -> str:
-        """What the penalty of a weight is multiplied with."""
+        """The factor of the penalty."""
         assert self.problem.penalty is not None
         strength = self.number(self.problem.strength[0])
         return f"{strength} / {self.samples(y, w)}" if self.problem.penalty.per_sample else strength
@@ -142,7 +142,7 @@ class Steps:
     # --- backward ------------------------------------------------------------------------------------------------
 
     def backward(self) -> Lines:
-        """From the loss to the first layer."""
+        """The backward pass from the loss to the first layer."""
         loss, n, y = self.problem.loss, len(self.layers), self.data("y")
         lines = [f"share = {self.share(y, self.data('w'))}"]
         parameters = _format_parameters(loss.parameters)
@@ -155,7 +155,7 @@ class Steps:
         return lines
 
     def back_through(self, layer: Layer) -> Lines:
-        """The way back through a layer."""
+        """The backward pass of a layer."""
         n, lines = layer.number, []
         if n in self.dropout:
             lines.append(f"da{n} = dd{n} * gain{n}")
@@ -172,7 +172,7 @@ class Steps:
         return lines
 
     def back_through_activation(self, layer: Layer) -> str:
-        """The way back through an activation."""
+        """The backward pass of an activation."""
         n, activation = layer.number, layer.activation
         source = "n" if layer.batch_norm else "z"
         values, parameters = (f"{source}{n}", f"a{n}"), _format_parameters(activation.parameters)
@@ -181,7 +181,7 @@ class Steps:
         return f"d{source}{n} = {self.call(activation.derivative, *values, **parameters)} * da{n}"
 
     def penalty_part(self, name: str) -> str:
-        """What the penalty adds to the gradient of an array."""
+        """The gradient of the penalty with respect to an array."""
         penalty = self.problem.penalty
         if penalty is None or name not in self.counted:
             return ""
@@ -229,7 +229,7 @@ class Steps:
         return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
 
     def once_a_step(self, numbers: Mapping[str, float]) -> Lines:
-        """What Adam computes of its numbers once a step."""
+        """The numbers that Adam computes once per step."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         lines = []

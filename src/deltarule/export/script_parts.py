@@ -1,0 +1,220 @@
+"""The parts that every exported script shares: imports, the source of formulas, and its arrays.
+
+Small arrays are written as literals; large ones are compressed into comments at the end of the file.
+"""
+
+import ast
+import base64
+import inspect
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+
+MAX_LITERAL_NUMBERS = 1000
+"""Larger arrays are packed: as a literal they would take many pages."""
+LINE_LENGTH = 116
+
+
+HELPERS = {
+    "select": '''
+def select(test, yes, no):
+    """`yes` where the test is above 0, `no` elsewhere"""
+    return np.where(test > 0, yes, no)
+''',
+    "erf": '''
+def erf(z):
+    """The error function; its last digit may differ from that of SciPy, which deltarule uses"""
+    return np.vectorize(math.erf, otypes=[float])(z).astype(np.asarray(z).dtype)
+''',
+}
+"""Replacements for formulas that support complex numbers or need SciPy."""
+
+FLOAT32_SELECT = '''
+def select(test, yes, no):
+    """`yes` where the test is above 0, `no` elsewhere; in the test's own precision"""
+    return np.where(test > 0, yes, no).astype(test.dtype)
+'''
+
+FROM_NUMPY = {"log1p", "expm1"}
+"""Formulas that NumPy's function of the same name replaces for real numbers."""
+
+UNPACK_FUNCTION = '''
+def packed(name):
+    """A large array, from the comments at the end of this file."""
+    text = Path(__file__).read_text(encoding="utf-8").partition(f"# packed {name}: ")[2]
+    head, _, body = text.partition("\\n")
+    dtype, *shape = head.split()
+    content = base64.b64decode(body.partition("\\n\\n")[0].replace("#", ""))
+    return np.frombuffer(zlib.decompress(content), dtype).reshape([int(length) for length in shape]).astype(dtype[1:])
+'''.strip()
+
+
+class ScriptArrays:
+    """The arrays of a script, all of one dtype."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._packed: list[str] = []
+
+    @property
+    def has_packed(self) -> bool:
+        """Whether the script needs `UNPACK_FUNCTION`."""
+        return bool(self._packed)
+
+    def assignment(self, name: str, array: Floats) -> str:
+        """The statement that assigns an array to a name.
+
+        >>> ScriptArrays(np.dtype("float32")).assignment("x", np.eye(3))
+        'x = np.eye(3, dtype=np.float32)'
+        >>> ScriptArrays(np.dtype("float64")).assignment("b1", np.array([[0.1, -2.0]]))
+        'b1 = np.array([[0.1, -2.0]])'
+        """
+        array = np.asarray(array, self.dtype)
+        rows, columns = array.shape
+        single = self.dtype == np.float32
+        if rows == columns > 1 and np.array_equal(array, np.eye(rows)):
+            return f"{name} = np.eye({rows}{', dtype=np.float32' if single else ''})"
+        if not array.any():
+            return f"{name} = np.zeros(({rows}, {columns}){', np.float32' if single else ''})"
+        if array.size > MAX_LITERAL_NUMBERS:
+            self._pack(name, array)
+            return f'{name} = packed("{name}")'
+        row_texts = [f"[{', '.join(str(value) if single else repr(float(value)) for value in row)}]" for row in array]
+        ending = ", np.float32)" if single else ")"
+        flat = f"{name} = np.array([{', '.join(row_texts)}]{ending}"
+        if len(flat) <= LINE_LENGTH:
+            return flat
+        lines = [f"{name} = np.array(", "    ["]
+        for row in row_texts:
+            lines += textwrap.wrap(f"{row},", LINE_LENGTH, initial_indent=" " * 8, subsequent_indent=" " * 9)
+        return "\n".join([*lines, f"    ]{',' if single else ''}", *(["    np.float32,"] if single else []), ")"])
+
+    def _pack(self, name: str, array: Floats) -> None:
+        little = array.astype(self.dtype.newbyteorder("<"))
+        body = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode("ascii")
+        lines = [f"#{body[start : start + LINE_LENGTH]}" for start in range(0, len(body), LINE_LENGTH)]
+        shape = " ".join(map(str, array.shape))
+        self._packed.append("\n".join([f"# packed {name}: {little.dtype.str} {shape}", *lines, ""]))
+
+    def packed_lines(self) -> str:
+        """The packed arrays as comments."""
+        return "\n\n" + "\n".join(self._packed) if self._packed else ""
+
+
+def import_lines(
+    arrays: ScriptArrays,
+    sources: Sequence[str],
+    numpy_names: Sequence[str],
+    modules: Sequence[str] = (),
+    environment: Sequence[str] = (),
+    libraries: Sequence[str] = (),
+) -> list[str]:
+    """The import statements of a script.
+
+    arrays, sources, numpy_names : the script's arrays, and what `extract_sources` returns.
+    modules : further modules of the standard library.
+    environment : statements that must run before NumPy is imported.
+    libraries : import statements after NumPy's.
+    """
+    needed = set(modules)
+    needed |= {"base64", "zlib"} if arrays.has_packed else set()
+    needed |= {"math"} if any("math.erf" in source for source in sources) else set()
+    lines = [f"import {module}" for module in sorted(needed)]
+    lines += ["from pathlib import Path"] if arrays.has_packed else []
+    lines += ["", *environment, "import numpy as np", *libraries]
+    return lines + ([f"from numpy import {', '.join(numpy_names)}"] if numpy_names else [])
+
+
+def assemble_script(parts: Sequence[str], arrays: ScriptArrays) -> str:
+    """Join the parts of a script by two blank lines, and append its packed arrays."""
+    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
+
+
+def extract_sources(
+    functions: Sequence[Callable[..., Any]], dtype: np.dtype[Any], names: dict[Callable[..., Any], str] | None = None
+) -> tuple[list[str], list[str]]:
+    """The sources of functions, each after those that it calls, and the names to import from NumPy.
+
+    functions : functions of `maths`.
+    dtype : of the arrays that the script passes to them.
+    names : other names for functions that would have the same name.
+
+    >>> from deltarule.maths.activations import softplus_derivative
+    >>> sources, numpy_names = extract_sources([softplus_derivative], np.dtype("float64"))
+    >>> [source.split("(")[0] for source in sources], numpy_names
+    (['def select', 'def sigmoid', 'def softplus_derivative'], ['exp'])
+    """
+    sources: dict[str, str] = {}
+    needed: set[str] = set()
+    for function in functions:
+        _add_source(function, sources, needed, (names or {}).get(function))
+    if "select" in sources and dtype == np.float32:
+        sources["select"] = FLOAT32_SELECT.strip()
+    return list(sources.values()), sorted(needed)
+
+
+def _add_source(
+    function: Callable[..., Any], sources: dict[str, str], needed: set[str], rename: str | None = None
+) -> None:
+    """Add a function's source after the sources of everything that it uses."""
+    assert isinstance(function, FunctionType)
+    name = rename or function.__name__
+    if name in sources:
+        return
+    if name in HELPERS:
+        sources[name] = HELPERS[name].strip()
+        return
+    for used in _names_in(function.__code__):
+        value = function.__globals__.get(used)
+        if isinstance(value, FunctionType) and value.__module__.startswith("deltarule.maths"):
+            if used in FROM_NUMPY:
+                needed.add(used)
+            else:
+                _add_source(value, sources, needed)
+        elif isinstance(value, np.ufunc) or used == "pi":
+            needed.add(used)
+        elif isinstance(value, int | float | tuple | np.generic) and used not in sources:
+            sources[used] = f"{used} = {value!r}"
+    sources[name] = _undecorated_source(function, name)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """The global names that a function and its inner functions use."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _undecorated_source(function: Callable[..., Any], name: str) -> str:
+    """A function's source without annotations and docstring examples."""
+    source = textwrap.dedent(inspect.getsource(function))
+    lines = source.splitlines()
+    definitions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    for node in sorted(definitions, key=lambda node: -node.lineno):  # from the end, so that line numbers stay valid
+        indent, first = " " * node.col_offset, node.body[0]
+        new_name = node.name if indent else name
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
+        if ast.get_docstring(node) is not None:
+            lines[first.lineno - 1 : first.end_lineno] = _short_docstring(
+                ast.get_docstring(node) or "", indent + "    "
+            )
+        lines[node.lineno - 1 : first.lineno - 1] = [f"{indent}def {new_name}({ast.unparse(node.args)}):"]
+    return "\n".join(lines)
+
+
+def _short_docstring(text: str, indent: str) -> list[str]:
+    """The lines of a docstring without the examples at its end."""
+    summary = text.partition(">>>")[0].strip()
+    if "\n" not in summary:
+        return [f'{indent}"""{summary}"""']
+    first, *rest = summary.splitlines()
+    return [f'{indent}"""{first}', *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""']
