@@ -62,7 +62,7 @@ def _recipe_trees() -> list[bytes]:
 
 def _read_recipe_tree(content: bytes) -> None:
     from deltarule.problem.configuration import parse
-    from deltarule.problem.resolved_configuration import configuration_hash, resolved
+    from deltarule.problem.resolved_configuration import configuration_hash, resolve_configuration
 
     try:
         tree = json.loads(content)
@@ -70,7 +70,7 @@ def _read_recipe_tree(content: bytes) -> None:
         return
     if isinstance(tree, dict):
         configuration = parse(tree)
-        resolved(configuration)
+        resolve_configuration(configuration)
         configuration_hash(configuration)
 
 

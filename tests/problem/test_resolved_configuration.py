@@ -10,7 +10,7 @@ import pytest
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE, parse, with_changes
-from deltarule.problem.resolved_configuration import configuration_hash, own_formulas, resolved
+from deltarule.problem.resolved_configuration import configuration_hash, own_formulas, resolve_configuration
 
 FULL: dict[str, Any] = {
     "data": {"name": "xor"},
@@ -125,14 +125,14 @@ def test_words_experiments_and_the_grid_do_not_count() -> None:
 @pytest.mark.parametrize("dotted", [key for key in KEYS if key != "data.target"])
 def test_what_is_resolved_is_a_recipe_that_means_the_same(dotted: str) -> None:
     configuration = with_changes(parse(FULL), {dotted: OTHER[dotted]})
-    table = resolved(configuration)
+    table = resolve_configuration(configuration)
     del table["optimizer"]["momentum"]  # stands among the optimizer's parameters too
     again = parse(table)
     assert configuration_hash(again) == configuration_hash(configuration)
 
 
 def test_everything_is_filled_in() -> None:
-    table = resolved(parse(FULL))
+    table = resolve_configuration(parse(FULL))
     assert {f"{section}.{key}" for section, keys in table.items() for key in keys} == set(KEYS)
     assert table["optimizer"]["name"] == {"name": "momentum", "momentum": 0.9}
     assert table["optimizer"]["schedule"] == {"name": "step", "every": 1000, "factor": 0.5}

@@ -46,7 +46,7 @@ def exact(tree):
             value, size = exact(of)
             return -value, size
         case trees.Cases():
-            return exact(tree.selected[1])
+            return exact(tree.selection[1])
         case trees.Weighted(weight, term):
             return exact(term) if exact(weight)[0] else (mpmath.mpf(0), mpmath.mpf(0))
         case trees.Function(name, arguments, call):

@@ -124,9 +124,9 @@ def _update(problem: Problem) -> Callable[..., Any]:
         m = jax.tree.map(lambda m, d: one * m + (1 - one) * d, slots[0], g)
         v = jax.tree.map(lambda v, d: two * v + (1 - two) * d * d, slots[1], g)
 
-        def moved(p: Any, m: Any, v: Any) -> Any:
+        def updated_parameter(p: Any, m: Any, v: Any) -> Any:
             return p - rate * (m / (1 - one**t)) / (jax.numpy.sqrt(v / (1 - two**t)) + numbers["epsilon"])
 
-        return jax.tree.map(moved, parameters, m, v), (m, v)
+        return jax.tree.map(updated_parameter, parameters, m, v), (m, v)
 
     return {"sgd": sgd, "momentum": momentum, "adam": adam}[problem.optimizer.name]

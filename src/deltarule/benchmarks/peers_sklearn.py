@@ -43,7 +43,7 @@ def classifier(problem: Problem) -> Contender:
     model.partial_fit(problem.x, labels, classes=np.unique(labels))  # makes its arrays, which are then ours
     epochs = _Epochs(problem, labels)
 
-    def trained(theta: Floats, n: int) -> Floats:
+    def train(theta: Floats, n: int) -> Floats:
         _set_weights(model, problem, theta)
         if problem.batch_size is None:
             model.set_params(max_iter=n, n_iter_no_change=n + 1)
@@ -58,7 +58,7 @@ def classifier(problem: Problem) -> Contender:
         return flatten(arrays, problem.network.entries)
 
     def advance(n: int) -> Floats:
-        return np.stack([trained(theta, n) for theta in start])
+        return np.stack([train(theta, n) for theta in start])
 
     about = "fit" if problem.batch_size is None else "partial_fit, an epoch a call"
     return Contender("scikit-learn", f"{about}, one by one", members, advance)

@@ -25,9 +25,9 @@ def eager(problem: Problem) -> Contender:
     model = _module(problem)
 
     def advance(n: int) -> Floats:
-        return np.stack([trained(theta, n) for theta in start])
+        return np.stack([train(theta, n) for theta in start])
 
-    def trained(theta: Floats, n: int) -> Floats:
+    def train(theta: Floats, n: int) -> Floats:
         _set_weights(model, problem, theta)
         optimizer = _optimizer(problem, dict(_parameters_by_name(model)))
         seen = []  # every engine of ours tells the objective of each update, so this loop keeps it, too
@@ -96,14 +96,14 @@ def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, 
     torch = _torch()
 
     @cache
-    def chosen(n: int) -> list[Any]:
+    def batch_rows(n: int) -> list[Any]:
         found = batches(problem, n)
         return [] if found is None else list(torch.from_numpy(found))
 
     def rows_of(x: Any, y: Any, n: int) -> Iterator[tuple[Any, Any]]:
         if problem.batch_size is None:
             return ((x, y) for _ in range(n))
-        return ((x[ids], y[ids]) for ids in chosen(n))
+        return ((x[ids], y[ids]) for ids in batch_rows(n))
 
     return rows_of
 

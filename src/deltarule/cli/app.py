@@ -53,11 +53,11 @@ NO_COMMAND = "no command is given; give one, as in deltarule list"
 NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR to one that you may write"
 
 
-def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[..., int | None]:
+def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command that says, where Ctrl-C ends it at once or memory runs out, what is left of it and how to go on."""
 
     @functools.wraps(command)
-    def called(**given: Any) -> int | None:
+    def run_command(**given: Any) -> int | None:
         try:
             return command(**given)
         except SystemExit as end:
@@ -75,7 +75,7 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
                 raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
             raise
 
-    return called
+    return run_command
 
 
 PARSERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: number, Path: path, str: text, list[str]: text}
@@ -151,7 +151,7 @@ for command in (
 ):
     _read_by_us(command)
     called = getattr(command, "command_name", command.__name__)
-    app.command(called, cls=_Command)(_told_when_it_ends_early(command))
+    app.command(called, cls=_Command)(_with_early_end_message(command))
 
 
 def main() -> None:

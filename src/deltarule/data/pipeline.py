@@ -15,7 +15,7 @@ from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of
 from deltarule.problem.configuration import Configuration, DataSection
-from deltarule.problem.resolved_configuration import resolved
+from deltarule.problem.resolved_configuration import resolve_configuration
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
@@ -71,7 +71,7 @@ def _in_its_place(name: str, offline: Any) -> Dataset:
 
 def data_key(configuration: Configuration) -> str:
     """A text that is equal for configurations that prepare the same rows."""
-    return json.dumps(resolved(configuration)["data"], sort_keys=True)
+    return json.dumps(resolve_configuration(configuration)["data"], sort_keys=True)
 
 
 def taken_apart(given: Any) -> tuple[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ FORMULAS = (
 """The keys that name formulas: their section, the key, and the kind of formula."""
 
 
-def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
+def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """Everything that decides the numbers of a run, defaults and parameters filled in, each in one way of writing.
 
     Returns: keys with plain values, by section of `SETTABLE`. A list that says the same for every layer is one value, a
@@ -34,7 +34,7 @@ def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
-    >>> resolved(parse(table | {"optimizer": {"name": "momentum"}}))["optimizer"]["momentum"]
+    >>> resolve_configuration(parse(table | {"optimizer": {"name": "momentum"}}))["optimizer"]["momentum"]
     0.9
     """
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
@@ -122,7 +122,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
     True
     """
-    table = resolved(configuration)
+    table = resolve_configuration(configuration)
     data = table["data"]
     # Keys that recipes did not always have: at their defaults hashes are what they were.
     for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):

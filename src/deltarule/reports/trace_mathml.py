@@ -220,7 +220,7 @@ class _MathML:
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
         if self.link:
-            conditions, piece = tree.selected
+            conditions, piece = tree.selection
             reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
             return f"{self._with_brackets(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
         rows = [(self.whole(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]

@@ -213,11 +213,11 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
         raise BadInput(f"'{path}' is no Python file; name one that ends in .py")
     module: ModuleType = importlib.util.module_from_spec(spec)
 
-    def read(loader: SourceFileLoader) -> None:
+    def read_claims(loader: SourceFileLoader) -> None:
         # Without the bytecode that Python keeps: it does not tell two texts of one second and one length apart.
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
 
-    call_user_function(read, (spec.loader,), {}, f"reading the claims in '{path}'")
+    call_user_function(read_claims, (spec.loader,), {}, f"reading the claims in '{path}'")
     found = claims_of(module)
     if not found:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")

@@ -23,7 +23,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.configuration import Configuration, StoppingSection, parse_toml, read_toml, with_changes
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved_configuration import resolved
+from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.stats import metrics
 from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
@@ -193,7 +193,7 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
         **{key: words[key] for key in ("title", "report", "summary", "criterion")},
         "experiment": recipe.experiment,
         "settings": dict(recipe.settings),
-        "keys": resolved(configuration),
+        "keys": resolve_configuration(configuration),
         "grid": {key: list(values) for key, values in configuration.grid.items()},
         "experiments": [experiment.model_dump() for experiment in configuration.experiment],
         "assumptions": [assumption.model_dump() for assumption in configuration.assumption],

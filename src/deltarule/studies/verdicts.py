@@ -145,12 +145,12 @@ def claim(
     if not 0 < needed <= 1:
         raise BadInput(f"the claim '{id}' needs the share {needed} of the seeds; give a number above 0, up to 1")
 
-    def made(judge: Judge) -> Claim:
+    def make_claim(judge: Judge) -> Claim:
         return Claim(
             id, says, report, criterion, needed, judge, contradicts_itself, changed, long=long, any_data=any_data
         )
 
-    return made
+    return make_claim
 
 
 def claims_of(module: ModuleType) -> tuple[Claim, ...]:

@@ -17,7 +17,12 @@ from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, is_optional, parse, with_changes
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.resolved_configuration import configuration_hash, own_digests, own_formulas, resolved
+from deltarule.problem.resolved_configuration import (
+    configuration_hash,
+    own_digests,
+    own_formulas,
+    resolve_configuration,
+)
 from deltarule.problem.validation import query_inputs
 from deltarule.stats.effects import round_score
 from deltarule.sweeps.grid import Source, as_recipe, describe_ranking, fold_of, forget_data, load
@@ -381,7 +386,7 @@ class Sweep:
         try:
             if base not in self._bases:
                 self._bases[base] = self._base(base)
-            table = resolved(with_changes(self._bases[base], given))
+            table = resolve_configuration(with_changes(self._bases[base], given))
         except BadInput:  # of a formula of one's own, which may not be registered where a table is read
             table = self._keys(base)
         return {key: _value(table, key) for key in self.grid if key not in given}

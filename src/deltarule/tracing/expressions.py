@@ -186,7 +186,7 @@ class Cases(Expression):
     otherwise: Expression
 
     @property
-    def selected(self) -> tuple[tuple[Comparison, ...], Expression]:
+    def selection(self) -> tuple[tuple[Comparison, ...], Expression]:
         """The conditions that hold and decide, and the piece that the numbers choose."""
         for condition, piece in self.pieces:
             if condition.holds:
@@ -279,7 +279,7 @@ def _value(tree: Expression) -> Any:
         case Series():
             return sum((_value(tree.term(*place)) for place in tree.places()), np.float64(0))
         case Cases():
-            return _value(tree.selected[1])
+            return _value(tree.selection[1])
         case Weighted(weight, term):
             return _value(term) if _value(weight) else np.float64(0)
     raise TypeError(f"{type(tree).__name__} is no formula")
@@ -424,7 +424,7 @@ class _Text:
         if self.names:
             pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
             return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
-        conditions, piece = tree.selected
+        conditions, piece = tree.selection
         reason = " and ".join(map(self._condition, conditions))
         return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
 

@@ -16,7 +16,7 @@ from deltarule.problem.configuration import Configuration
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved_configuration import resolved
+from deltarule.problem.resolved_configuration import resolve_configuration
 
 NUMBERS = {
     "network": ("dropout", "initial_scale"),
@@ -41,7 +41,7 @@ def shape_of(configuration: Configuration, limits: bool = True) -> str:
     >>> shapes[0] == shapes[1] == shape_of(base), shape_of(with_changes(base, {"stopping.max_steps": 3}))[:9]
     (True, '{"data": ')
     """
-    table = resolved(configuration)
+    table = resolve_configuration(configuration)
     for section, keys in NUMBERS.items():
         for key in keys:
             del table[section][key]

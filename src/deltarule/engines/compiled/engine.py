@@ -93,7 +93,7 @@ class CompiledEngine(Engine):
         large = None
         if self.takes_products(problem):
             blas()  # loaded before all that are loaded are held to one thread
-            run = _cached(problem, "large", lambda: load(codegen_large.program(problem)))
+            run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
             block = partial(_Block, problem, state, after, n=n, objective=objective, bad=bad)
@@ -324,7 +324,7 @@ def available_processors() -> int:
 _known: dict[Any, Any] = {}
 
 
-def _cached(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
+def _cached_for_structure(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
     """What a problem's structure decides, made once: the text of a program is long, and asked for in every stretch."""
     key = _key(problem, what)
     if key not in _known:
@@ -380,13 +380,13 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
 
 def not_compilable_of(problem: Problem) -> str:
     """Why there is no program for a problem, or ""."""
-    reason: str = _cached(problem, "reason", lambda: not_compilable(problem))
+    reason: str = _cached_for_structure(problem, "reason", lambda: not_compilable(problem))
     return reason
 
 
 def not_fusible_of(problem: Problem) -> str:
     """Why the program for large networks does not serve a problem, or ""."""
-    reason: str = _cached(problem, "fused", lambda: not_fusible(problem))
+    reason: str = _cached_for_structure(problem, "fused", lambda: not_fusible(problem))
     return reason
 
 
@@ -396,8 +396,10 @@ def reason_against(problem: Problem) -> str:
 
 
 def _program(problem: Problem, shape: Shape, size: int) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    run: Callable[..., Any] = _cached(problem, shape, lambda: load(program(problem, shape)))
-    spaces: tuple[tuple[int, type], ...] = _cached(problem, (shape, size), lambda: scratch(problem, shape, size))
+    run: Callable[..., Any] = _cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
+    spaces: tuple[tuple[int, type], ...] = _cached_for_structure(
+        problem, (shape, size), lambda: scratch(problem, shape, size)
+    )
     return run, spaces
 
 

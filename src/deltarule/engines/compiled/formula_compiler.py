@@ -286,7 +286,7 @@ class _Rewriter(ast.NodeVisitor):
             name = node.targets[0].id
             value = self.visit(node.value)
             if name in self.variables and (self.variables[name] in self.truths) != (value in self.truths):
-                raise self._unsupported(f"'{name}' for a comparison and for a number")
+                raise self._refusal(f"'{name}' for a comparison and for a number")
             self.variables[name] = value
             return ast.Assign(node.targets, value, lineno=0)
         if isinstance(node, ast.Return) and node.value:
@@ -296,9 +296,7 @@ class _Rewriter(ast.NodeVisitor):
             self.returned = self.wholes.get(value), self.kinds.get(value)
             return ast.Return(value)
         if isinstance(node, ast.AugAssign):
-            raise self._unsupported(
-                f"a change in place; write {_expand_augmented(node)} in place of {ast.unparse(node)}"
-            )
+            raise self._refusal(f"a change in place; write {_expand_augmented(node)} in place of {ast.unparse(node)}")
         raise self._unknown(node)
 
     def _several(self, node: ast.Tuple) -> ast.expr:
@@ -325,7 +323,7 @@ class _Rewriter(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.own:
             if node.id not in self.variables:
-                raise self._unsupported(f"'{node.id}' above its first value")
+                raise self._refusal(f"'{node.id}' above its first value")
             value = self.variables[node.id]
             made = self._with_kind(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
             return self._made_of(made, value)
@@ -358,7 +356,7 @@ class _Rewriter(ast.NodeVisitor):
         left, right, op = self.visit(node.left), self.visit(node.right), node.op
         truths = {left in self.truths, right in self.truths}
         if truths == {True} and not isinstance(op, _OF_TRUTHS):
-            raise self._unsupported("a sum or the like of two comparisons")
+            raise self._refusal("a sum or the like of two comparisons")
         allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
         if not isinstance(op, allowed):
             raise self._unknown(node)
@@ -400,11 +398,11 @@ class _Rewriter(ast.NodeVisitor):
         if not name:
             raise self._unknown(node.func)
         if node.keywords:
-            raise self._unsupported(f"'{_first_line(node.func)}' with names for its arguments")
+            raise self._refusal(f"'{_first_line(node.func)}' with names for its arguments")
         # The test of `select` may be a number or a truth; np.where takes any number but 0 for true.
         tests = [self.visit(one) for one in node.args[: name == "select"]]
         if is_where and (len(node.args) != 3 or tests[0] not in self.truths):
-            raise self._unsupported("np.where of what is no comparison")
+            raise self._refusal("np.where of what is no comparison")
         numbers = [self._require_number(one) for one in node.args[len(tests) :]]
         # Our `select` gives Python's numbers the dtype of a test that is a number; np.where goes by its numbers alone.
         test = next((one for one in tests if one not in self.truths), None)
@@ -422,7 +420,7 @@ class _Rewriter(ast.NodeVisitor):
         arguments = [self._require_number(one) for one in node.args]
         keywords = [ast.keyword(one.arg, self._require_number(one.value)) for one in node.keywords]
         if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
-            raise self._unsupported(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
+            raise self._refusal(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
         kinds = None
         if self.rounds:
             names = function.__code__.co_varnames[: len(arguments)]
@@ -449,13 +447,13 @@ class _Rewriter(ast.NodeVisitor):
         """An expression that has to be a number."""
         value: ast.expr = self.visit(node)
         if value in self.truths:
-            raise self._unsupported("a comparison where a number belongs")
+            raise self._refusal("a comparison where a number belongs")
         return value
 
     def _global_number(self, value: Any, name: str) -> ast.expr:
         """A global number."""
         if not isinstance(value, int | float):
-            raise self._unsupported(f"'{name}'")
+            raise self._refusal(f"'{name}'")
         return self._constant(value)
 
     def _constant(self, value: Any) -> ast.expr:
@@ -539,18 +537,18 @@ class _Rewriter(ast.NodeVisitor):
             raise self._too_large()
 
     def _too_large(self) -> NotCompilable:
-        return self._unsupported("whole numbers beyond 2**53; write 2.0 in place of 2")
+        return self._refusal("whole numbers beyond 2**53; write 2.0 in place of 2")
 
     def _function_name(self, name: str) -> ast.Name:
         """A function of the program."""
         if name in self.own:
-            raise self._unsupported(f"a variable with the name of {name}")
+            raise self._refusal(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
 
     def _unknown(self, node: ast.AST) -> NotCompilable:
-        return self._unsupported(f"'{_first_line(node)}'")
+        return self._refusal(f"'{_first_line(node)}'")
 
-    def _unsupported(self, what: str) -> NotCompilable:
+    def _refusal(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
 
 

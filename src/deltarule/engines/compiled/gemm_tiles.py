@@ -47,14 +47,14 @@ def at(builder, kind, address, offset):
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
-def loaded(builder, pointer):
+def load_unaligned(builder, pointer):
     """What is at an address, which need not be a multiple of a vector's size."""
     value = builder.load(pointer)
     value.align = bytes_of(value.type)
     return value
 
 
-def repeated(builder, kind, value):
+def broadcast(builder, kind, value):
     """A vector of one number."""
     if not isinstance(kind, ir.VectorType):
         return value
@@ -63,7 +63,7 @@ def repeated(builder, kind, value):
     return builder.shuffle_vector(first, nothing, ir.Constant(places, [0] * kind.count))
 
 
-def joined(builder, kind, x, y, z):
+def multiply_add(builder, kind, x, y, z):
     """x y + z: the same as `fma` of single numbers."""
     if not HAS_FMA:
         return builder.fadd(builder.fmul(x, y), z)
@@ -84,22 +84,22 @@ def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
         [builder.add(address, builder.mul(stride, WORD(row))) for row in range(rows)]
         for address, stride in (a[:2], c, init)
     )
-    begun = [loaded(builder, at(builder, kind, init_rows[row], offsets[vector])) for row, vector in places]
+    begun = [load_unaligned(builder, at(builder, kind, init_rows[row], offsets[vector])) for row, vector in places]
     before, again, done = builder.block, builder.append_basic_block("term"), builder.append_basic_block("terms_out")
     builder.cbranch(builder.icmp_signed(">", terms, WORD(0)), again, done)
     builder.position_at_end(again)
     term, a_offset, b_address = (builder.phi(WORD) for _ in range(3))
     sums = [builder.phi(kind) for _ in places]
-    right = [loaded(builder, at(builder, kind, b_address, offset)) for offset in offsets]
+    right = [load_unaligned(builder, at(builder, kind, b_address, offset)) for offset in offsets]
     left_rows = [builder.add(one, a_offset) for one in a_rows]
     if by_lane:
-        left = [[loaded(builder, at(builder, kind, one, offset)) for offset in offsets] for one in left_rows]
+        left = [[load_unaligned(builder, at(builder, kind, one, offset)) for offset in offsets] for one in left_rows]
     else:
         number = kind.element if isinstance(kind, ir.VectorType) else kind
-        numbers = [loaded(builder, at(builder, number, one, WORD(0))) for one in left_rows]
-        left = [[repeated(builder, kind, number)] * len(offsets) for number in numbers]
+        numbers = [load_unaligned(builder, at(builder, number, one, WORD(0))) for one in left_rows]
+        left = [[broadcast(builder, kind, number)] * len(offsets) for number in numbers]
     after = [
-        joined(builder, kind, left[row][vector], right[vector], total)
+        multiply_add(builder, kind, left[row][vector], right[vector], total)
         for (row, vector), total in zip(places, sums, strict=True)
     ]
     following = builder.add(term, WORD(1))
@@ -122,7 +122,7 @@ def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
         builder.store(total, at(builder, kind, c_rows[row], offsets[vector])).align = bytes_of(kind)
 
 
-def written(builder, number, arguments, by_lane):
+def write_tile_loops(builder, number, arguments, by_lane):
     """Write the loops over tiles of all sizes, the largest first.
 
     Columns are divided into tiles of about as many vectors each. Where they do not fill the last vector of the last
@@ -193,7 +193,7 @@ def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, r
     """
 
     def generate(context, builder, signature, arguments):
-        written(builder, arguments[0].type, arguments[1:], by_lane=False)
+        write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=False)
         return context.get_dummy_value()
 
     return types.void(one, *[types.int64] * 12), generate
@@ -204,7 +204,7 @@ def lanes(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, r
     """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l] over s: the same in every lane."""
 
     def generate(context, builder, signature, arguments):
-        written(builder, arguments[0].type, arguments[1:], by_lane=True)
+        write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=True)
         return context.get_dummy_value()
 
     return types.void(one, *[types.int64] * 12), generate

@@ -175,12 +175,12 @@ def plotted_costs(run: Run, x: Floats) -> list[Plotted]:
     mean = ((run.outputs(x) - x) ** 2).mean((-2, -1))
     penalty = run.objective - LOSSES[run.problem.loss.name] * REDUCTIONS[run.problem.reduction] * mean
     return [
-        _plotted(loss, reduction, shown, LOSSES[loss] * REDUCTIONS[reduction] * mean + shown * penalty)
+        _plot_cost(loss, reduction, shown, LOSSES[loss] * REDUCTIONS[reduction] * mean + shown * penalty)
         for loss, reduction, shown in itertools.product(LOSSES, REDUCTIONS, (False, True))
     ]
 
 
-def _plotted(loss: str, reduction: str, shown: bool, costs: Floats) -> Plotted:
+def _plot_cost(loss: str, reduction: str, shown: bool, costs: Floats) -> Plotted:
     near = np.abs(np.log(costs / FIGURE)) <= np.log(2) / 2
     return Plotted(loss, reduction, shown, float(near.mean()), float(np.median(costs)))
 
@@ -205,7 +205,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     trained, plotted, shares = row["trained"], row["plotted"], row["shares"]
     percent = {name: f"{found:.0%}".replace("%", " %") for name, found in shares.items()}
     return [
-        _told(trained),
+        _describe_cost(trained),
         trained["gradient"],
         trained["weights"].replace("_", " "),
         f"{trained['iterations']:,}",
@@ -213,14 +213,14 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         "never" if row["right_since"] is None else f"{row['right_since']:,.0f}",
         percent["encoder-2"],
         f"{plotted['median']:.6f}",
-        _told(plotted) + (", with the penalty" if plotted["penalty_shown"] else ""),
+        _describe_cost(plotted) + (", with the penalty" if plotted["penalty_shown"] else ""),
         percent["encoder-5"],
         percent["encoder-11"],
         "yes" if row["fits"] else "no",
     ]
 
 
-def _told(cost: Mapping[str, Any]) -> str:
+def _describe_cost(cost: Mapping[str, Any]) -> str:
     half = "½ " if LOSSES[cost["loss"]] == 0.5 else ""
     return half + {"sum": "sum", "mean_samples": "mean, samples", "mean_elements": "mean, elements"}[cost["reduction"]]
 
