@@ -174,13 +174,15 @@ def hold():
         held.set()
         time.sleep(0.2)
 
-for lock in (blas_threads._lock, batches._kept._lock, cache._loading, style._drawing):
+guards = blas_threads, batches._kept, cache._loading, style._drawing
+for guard, name in zip(guards, ("_lock", "_lock", "current", "current"), strict=True):
+    lock = getattr(guard, name)
     held = threading.Event()
     threading.Thread(target=hold).start()
     held.wait()
     if not (process := os.fork()):
         signal.alarm(5)  # of one that waits for ever
-        os._exit(not lock.acquire())
+        os._exit(not getattr(guard, name).acquire())
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), lock.acquire())
     lock.release()
 """
