@@ -650,7 +650,7 @@ def test_derivatives_that_cannot_be_used(derivative: Callable[..., Any], message
     ("function", "range", "message"),
     [
         (lambda z: z * z, "unit", "gives numbers from 0 to 17187.2, outside its range 'unit'"),
-        (lambda z: z, "positive", "gives numbers from -131.1 to 131.1, outside its range 'positive'"),
+        (lambda z: z * z - 1, "positive", "gives numbers from -1 to 17186.2, outside its range 'positive'"),
         (lambda z: z, "simplex", "range is 'simplex'; give one of real, nonnegative, positive, unit"),
         (lambda z: z, np.array([1, 2]), r"range is array\(\[1, 2\]\); give one of real, nonnegative, positive, unit"),
     ],

@@ -16,6 +16,7 @@ from deltarule.checking.callables import Code
 from deltarule.checking.parameter_lines import chance_to_pass
 from deltarule.checking.reference_gradient import Direction, ReferenceArray, ReferenceGradient
 from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import SMALL_ERROR
 
 Mask = NDArray[np.bool_]
 
@@ -93,7 +94,7 @@ class ArrayVerdict:
         allowed = [
             one for one, direction in zip(self.tolerances_along, directions, strict=True) if not direction.at_kink
         ]
-        return chance_to_pass(allowed, tolerances.SMALL_ERROR * _norm(self.found))
+        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found))
 
 
 def derivative_along(gradient: Floats, direction: Direction) -> float:

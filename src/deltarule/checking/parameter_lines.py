@@ -15,9 +15,8 @@ from deltarule.checking.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
+from deltarule.proofs.differences import share_entries
 from deltarule.user_functions import silenced
-
-_MIN_UNIT = 1e-250  # smaller entries are too small to be a unit of steps
 
 
 class ParameterLines:
@@ -25,7 +24,7 @@ class ParameterLines:
 
     array [n]       index of the array that a line moves
     entry [n]       its entry, in the array's flat order; −1 − d for direction d
-    distance [n]    the distance of an entry from 0; 0 for a direction, and for entries too small to be a unit
+    size [n]        the absolute value of the entry, but at least 1
     """
 
     def __init__(self, code: Code, entries: Sequence[Integers], directions: int) -> None:
@@ -39,9 +38,7 @@ class ParameterLines:
                 lines.append((i, -1 - d))
         self.lines = lines
         self.array, self.entry = np.array(lines, np.int64).reshape(-1, 2).T
-        self.distance = np.array([abs(float(code.start[i].flat[e])) if e >= 0 else 0.0 for i, e in lines])
-        self.size = np.maximum(1.0, self.distance)
-        self.distance[self.distance < _MIN_UNIT] = 0
+        self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The loss on each line at the distance t."""
@@ -96,22 +93,18 @@ def error_beside(error: BadInput, moved: str) -> BadInput:
 
 
 def choose_entries(shapes: Sequence[tuple[int, ...]], most: int) -> list[Integers]:
-    """The entries of each array that are moved one by one: small arrays whole, the rest shared among the larger ones.
+    """The entries of each array that are moved one by one: all of a small array, one of each of equal parts of a large.
 
-    One entry of each of equal parts of an array; of a square one their mirror images too, which show a transposition.
+    Of a square array their mirror images are moved too, which show a transposition.
 
     >>> [len(entries) for entries in choose_entries([(30, 20), (20,)], 120)]
     [100, 20]
     """
-    chosen: list[Integers] = [np.zeros(0, np.int64)] * len(shapes)
-    left = most
-    by_size = sorted(range(len(shapes)), key=lambda i: np.prod(shapes[i]))
-    for rank, i in enumerate(by_size):
-        size = int(np.prod(shapes[i]))
-        quota = min(size, max(1, left // (len(shapes) - rank)))
-        chosen[i] = np.arange(size) if quota == size else _sample_entries(i, shapes[i], quota)
-        left -= quota
-    return chosen
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    return [
+        np.arange(size) if count == size else _sample_entries(i, shapes[i], count)
+        for i, (size, count) in enumerate(zip(sizes, share_entries(sizes, most), strict=True))
+    ]
 
 
 def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:

@@ -26,7 +26,7 @@ from deltarule.checking.parameter_lines import (
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
-from deltarule.proofs.directional_derivatives import DIRECTIONS
+from deltarule.proofs.differences import DIRECTIONS
 from deltarule.user_functions import silenced
 
 _CONFIRMED = 1e-3
@@ -167,24 +167,20 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
     # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not show it, nor
     # does one that only sums in more of them.
     has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
-    natural = np.divide(loss, np.abs(along_gradient), out=np.ones_like(along_gradient), where=along_gradient != 0)
-    step = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, 2.0**-10 if has_few_digits else 2.0**-24, 1)))
+    narrowest = 2.0**-10 if has_few_digits else 2.0**-24
+    step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), narrowest)
     few = np.linspace(0, len(step) - 1, 16).astype(int)
     is_float32 = has_few_digits and _is_float32(lines.along(few, step[few] / 3))
     if is_float32 or (code.is_in_place and code.start[0].dtype != np.float64):
         step *= 64  # few digits: wide steps
     step[lines.entry < 0] *= 2.0**-6  # a direction that moves everything soon meets a kink
-    # A function that turns sharply near 0 would look rough on steps as wide as that.
-    is_near_zero = (lines.distance > 0) & (lines.distance < step * 2.0**-10) & (not has_few_digits)
-    rough = differences.rounding_error(lines.along, few, np.where(is_near_zero, lines.distance, step)[few])
+    rough = differences.rounding_error(lines.along, few, step[few])
     rough = rough[np.isfinite(rough)]  # NaN where the loss is not finite nearby
     noise = np.full(len(step), np.quantile(rough, 0.75) if len(rough) else 0.0)
     if is_float32:  # on one step of a staircase no noise is visible
         noise = np.maximum(noise, np.finfo(np.float32).eps / 4 * loss)
     wanted = 1e-7 * np.maximum(np.abs(along_gradient), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(step), lines.middle), step, wanted, noise)
-    if not has_few_digits:
-        slopes = _remeasure_near_zero(lines, step, slopes, along_gradient, noise, wanted)
     value, is_confirmed = slopes.value, np.zeros(len(step), bool)
     exact, why_not = None, "the code reads its parameters in place, which leaves no room for complex numbers"
     if not code.is_in_place:
@@ -206,28 +202,6 @@ def _is_float32(values: Floats) -> bool:
 
 def _is_confirmed(slopes: differences.Slopes, along_gradient: Floats) -> NDArray[np.bool_]:
     return slopes.doubt <= _CONFIRMED * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
-
-
-def _remeasure_near_zero(
-    lines: ParameterLines,
-    step: Floats,
-    slopes: differences.Slopes,
-    along_gradient: Floats,
-    noise: Floats,
-    wanted: Floats,
-) -> differences.Slopes:
-    """Measure unreliable entries again with steps scaled to the entry: log w at 1e-12 changes within that distance."""
-    is_unreliable = slopes.kink | ~_is_confirmed(slopes, along_gradient)
-    again = np.flatnonzero(is_unreliable & (lines.distance > 0) & (lines.distance < step))
-    if not len(again):
-        return slopes
-    middle, unit = np.full(len(again), lines.middle), 2.0 ** np.floor(np.log2(lines.distance[again]))
-    near = differences.central(lambda line, t: lines.along(again[line], t), middle, unit, wanted[again], noise[again])
-    is_better = ~near.kink & _is_confirmed(near, along_gradient[again])
-    value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
-    better = again[is_better]
-    value[better], doubt[better], kink[better] = near.value[is_better], near.doubt[is_better], False
-    return differences.Slopes(value, doubt, kink)
 
 
 def _remeasure_differences(
@@ -287,10 +261,8 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
             exact = differences.complex_step(lines.along, len(lines.array))
     except (BadInput, np.exceptions.ComplexWarning):
         return None, "the code does not take complex numbers"
-    known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
-    agrees = np.abs(exact - slopes.value) <= 1e-5 * np.abs(exact) + 2 * slopes.doubt
-    is_precise = known & (slopes.doubt <= _CONFIRMED * np.abs(slopes.value))
-    if not np.isfinite(exact).all() or not is_precise.any() or not agrees[known].all():
+    is_precise = ~slopes.kink & (slopes.doubt <= _CONFIRMED * np.abs(slopes.value))
+    if not np.isfinite(exact).all() or not is_precise.any() or not differences.keeps_imaginary_part(exact, slopes):
         return None, "the code does not keep a complex number's imaginary part"
     return exact, ""
 

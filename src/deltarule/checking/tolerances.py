@@ -9,6 +9,8 @@ at `relative` × 10⁷ one mistake in nine is named.
 
 from dataclasses import dataclass
 
+from deltarule.proofs.differences import SMALL_ERROR
+
 
 @dataclass(frozen=True)
 class EntryTolerances:
@@ -32,9 +34,6 @@ class EntryTolerances:
     large: float
     zero: float
 
-
-SMALL_ERROR = 5e-4
-"""The error, as a share of an array's norm or of an entry, that a check promises to see."""
 
 FLOAT64 = EntryTolerances(relative=1e-6, array=1e-10, gradient=1e-13, visible=SMALL_ERROR, large=1e-3, zero=1e-9)
 FLOAT32 = EntryTolerances(relative=2.5e-4, array=1e-5, gradient=1e-6, visible=10 * SMALL_ERROR, large=0.1, zero=1e-6)

@@ -27,9 +27,9 @@ from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.parameter_lines import loss_at, with_array
 from deltarule.checking.reference_gradient import ReferenceGradient, is_right_outside, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
-from deltarule.checking.tolerances import SMALL_ERROR
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import SMALL_ERROR
 from deltarule.user_functions import silenced
 
 MAX_ENTRIES = 2000

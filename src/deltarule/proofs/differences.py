@@ -1,7 +1,8 @@
-"""Derivatives without a formula: central differences that choose their own steps, and the complex step.
+"""Numerical derivatives: central differences that choose their own steps, and the complex step.
 
-Everything works on lines: φᵢ(t) is what a function gives when it has gone the distance t in direction i (the objective
-with one weight moved by t, an activation at z + t ...), and φᵢ'(0) is asked for. Many lines are evaluated in one call:
+All proofs and all checks of users' code measure derivatives here, along lines: φᵢ(t) is a function's value after a move
+by t along line i (the objective with one weight moved by t, an activation at z + t, …), and φᵢ'(0) is measured. Many
+lines are evaluated in one call:
 
 along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
 
@@ -9,7 +10,7 @@ middle [n]  φ(0)                                    start [n]   a unit of lengt
 wanted [n]  how exactly φ' should be known          noise [n]   the rounding error of φ
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,13 @@ Along = Callable[[Integers, Floats], Floats]
 # nearby.
 EXPONENTS = (6, 10, 14, 18)
 IMAGINARY = 2.0**-100
+SMALL_ERROR = 5e-4
+"""The error, as a share of an entry or of an array's norm, that every check promises to see."""
+DIRECTIONS = 8
+"""Random directions for arrays too large to be measured entry by entry: an error of `SMALL_ERROR` is to pass all of
+them with a probability below 1e-6 (tests/checking/test_reference_gradient.py)."""
+AGREEMENT = 1e-5
+"""Share by which the complex step and a precise difference may differ; a lost imaginary part makes them differ by 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,17 @@ class Slopes:
     value: Floats
     doubt: Floats
     kink: NDArray[np.bool_]
+
+    def confirm(self, exact: Floats) -> NDArray[np.bool_]:
+        """Where differences say the same as other derivatives, as far as they know."""
+        return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
+
+    def replace(self, lines: Integers, other: "Slopes", better: NDArray[np.bool_]) -> "Slopes":
+        """These slopes, with those of another measurement of some lines where it is better."""
+        arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
+        for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
+            array[lines[better]] = measured[better]
+        return Slopes(*arrays)
 
 
 def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
@@ -83,6 +102,34 @@ def complex_step(along: Along, n: int) -> Floats:
     """
     values = along(np.arange(n), np.full(n, 1j * IMAGINARY))
     return np.asarray(np.imag(values) / IMAGINARY)
+
+
+def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
+    """Whether differences confirm a complex step: |z| and max(z, 0) lose the imaginary part silently."""
+    known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
+    return bool(known.any() and slopes.confirm(exact)[known].all())
+
+
+def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
+    """A unit of length along each line, a power of two: the size of the entry, or less where φ changes fast.
+
+    value, slope   |φ(0)| and |φ'(0)|: large inputs make short the distance in which φ changes by its own size
+    """
+    natural = np.divide(value, slope, out=np.ones_like(slope), where=slope > 0)
+    return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, narrowest, 1))))
+
+
+def share_entries(sizes: Sequence[int], most: int) -> list[int]:
+    """How many entries of each array are measured one by one: small arrays whole, the rest shared among the larger.
+
+    >>> share_entries([600, 20], 120)
+    [100, 20]
+    """
+    counts, left = [0] * len(sizes), most
+    for rank, i in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
+        counts[i] = min(sizes[i], max(1, left // (len(sizes) - rank)))
+        left -= counts[i]
+    return counts
 
 
 def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:

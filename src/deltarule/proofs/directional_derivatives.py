@@ -19,10 +19,9 @@ from deltarule.maths.network import Taped
 from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.proofs.differences import IMAGINARY
+from deltarule.proofs.differences import DIRECTIONS, IMAGINARY, share_entries
 from deltarule.proofs.error_scale import near, roundings
 
-DIRECTIONS = 8
 _NUMBERS_AT_ONCE = 1_000_000
 _WEIGHTS_TIMES_ROWS = 4e9
 
@@ -133,15 +132,12 @@ def lines_through(problem: Problem, state: State, most: int) -> Lines:
 
 
 def _sample(problem: Problem, most: int) -> Integers:
-    """Entries of each array, small arrays whole: what they leave of their equal share goes to the larger ones."""
-    chosen, left = [], most
+    """Random entries of each array, small arrays whole."""
     arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
-    for i, array in enumerate(arrays):
-        size = array.stop - array.start
-        quota = min(size, max(1, left // (len(arrays) - i)))
-        word, *_ = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1))
-        chosen.append(array.start + np.argsort(word, kind="stable")[:quota])
-        left -= quota
+    sizes, chosen = [entry.stop - entry.start for entry in arrays], []
+    for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, most), strict=True)):
+        word, *_ = random.words(0, random.DIRECTIONS, np.arange(sizes[i], dtype=np.uint32), np.uint32(i + 1))
+        chosen.append(array.start + np.argsort(word, kind="stable")[:count])
     return np.sort(np.concatenate(chosen))
 
 

@@ -10,12 +10,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.maths.activations import Activation
+from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array
-from deltarule.maths.losses import Loss
-from deltarule.maths.penalties import Penalty
-from deltarule.problem.problem import Floats, Integers
-from deltarule.proofs.differences import Slopes, central, complex_step, rounding_error
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.proofs.differences import Slopes, central, complex_step, keeps_imaginary_part, rounding_error
 
 # Near 0 and far from it, both signs: that is where differences cancel, and where exponentials overflow or saturate.
 _SIZES = (1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
@@ -93,6 +93,20 @@ def of_loss(loss: Loss) -> Curve:
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 
 
+def of_custom_formulas(problem: Problem) -> dict[str, Curve]:
+    """The curves of a user's own formulas in a problem, by name."""
+    curves = {
+        f"your own activation '{layer.activation.name}'": of_activation(layer.activation)
+        for layer in problem.network.layers
+        if layer.activation.name not in ACTIVATIONS
+    }
+    if problem.loss.name not in LOSSES:
+        curves[f"your own loss '{problem.loss.name}'"] = of_loss(problem.loss)
+    if problem.penalty is not None and problem.penalty.name not in PENALTIES:
+        curves[f"your own penalty '{problem.penalty.name}'"] = of_penalty(problem.penalty)
+    return curves
+
+
 def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
     """The derivative by the first input, by central differences.
 
@@ -108,9 +122,7 @@ def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
         return slopes
     near = _measure_slopes(curve, again, start[again] * _SMALLER, wanted[again])
     better = ~near.kink & _agree(near, claimed[again]) & (near.doubt <= 10 * wanted[again])
-    value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
-    value[again[better]], doubt[again[better]], kink[again[better]] = near.value[better], near.doubt[better], False
-    return Slopes(value, doubt, kink)
+    return slopes.replace(again, near, better)
 
 
 def _measure_slopes(curve: Curve, lines: Integers, start: Floats, wanted: Floats) -> Slopes:
@@ -133,9 +145,6 @@ def _agree(slopes: Slopes, claimed: Floats) -> NDArray[np.bool_]:
 def complex_slopes(curve: Curve) -> Floats | None:
     """The derivative by the complex step; None where the function does not keep a complex number's imaginary part.
 
-    That a function runs on complex numbers does not mean that it keeps them: |z| and max(z, 0) lose the imaginary part
-    silently. So the result has to agree with central differences wherever these are sure.
-
     >>> points = np.array([0.5, 2.0])
     >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))
     array([1., 4.])
@@ -146,10 +155,7 @@ def complex_slopes(curve: Curve) -> Floats | None:
         found = complex_step(curve.along, len(curve.room))
     except Exception:  # whatever a stranger's function raises when it meets a complex number
         return None
-    slopes = central_slopes(curve, 1e-6 * np.abs(found), found)
-    known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
-    near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
-    return found if known.any() and near[known].all() else None
+    return found if keeps_imaginary_part(found, central_slopes(curve, 1e-6 * np.abs(found), found)) else None
 
 
 def unseen_kinks(curve: Curve, slope: Callable[..., Array]) -> Curve:

@@ -28,7 +28,7 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
-_NUDGE = 2.0**-48  # 16 units in the last place
+NUDGE = 2.0**-48  # 16 units in the last place
 _COUNTS = 2.0**-6
 
 
@@ -100,8 +100,8 @@ def size(
     value = function(*inputs)
     squares = value * value
     for i, r in enumerate(rounded):
-        moved = function(*inputs[:i], inputs[i] + _NUDGE * np.abs(r), *inputs[i + 1 :])
-        squares = squares + np.where(jumps, 0, (moved - value) / _NUDGE) ** 2
+        moved = function(*inputs[:i], inputs[i] + NUDGE * np.abs(r), *inputs[i + 1 :])
+        squares = squares + np.where(jumps, 0, (moved - value) / NUDGE) ** 2
     return np.asarray(np.sqrt(squares))
 
 
@@ -175,7 +175,7 @@ def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: A
     """∂J/∂z, of the steeper side where rounding decides on which side of a kink z stands: another way of adding up may
     find it on the other side, and cancel there what has no terms here."""
     close = near(z, r, activation.kinks)
-    for moved in (z - 8 * _NUDGE * r, z + 8 * _NUDGE * r) if close.any() else ():
+    for moved in (z - 8 * NUDGE * r, z + 8 * NUDGE * r) if close.any() else ():
         a = activation.function(moved, **activation.parameters)
         other = da * activation.derivative(moved, a, **activation.parameters)
         dz = np.where(close & (np.abs(other) > np.abs(dz)), other, dz)
@@ -186,7 +186,7 @@ def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
     """Where rounding alone may lead across a kink."""
     near = np.zeros(np.shape(place), bool)
     for kink in kinks:
-        near |= np.abs(place - kink) <= 4 * _NUDGE * r
+        near |= np.abs(place - kink) <= 4 * NUDGE * r
     return near
 
 

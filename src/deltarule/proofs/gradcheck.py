@@ -18,10 +18,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput
-from deltarule.maths.activations import ACTIVATIONS
-from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import Entry
-from deltarule.maths.penalties import PENALTIES
 from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
@@ -33,7 +30,6 @@ from deltarule.proofs.report import Check, GradientReport
 
 CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
 TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
-_SMALL_ERROR = 5e-4
 _ROUGH = 10  # how far beyond their own doubt differences may be, which is an estimate
 
 
@@ -136,7 +132,7 @@ def _checks(
             f"one by one, differences and the complex step moved {int((lines.entry >= 0).sum()):,} of "
             f"{gradient.size:,} entries, and {len(lines.signs)} times all of a member's together"
         )
-    own = _own_formulas(problem)
+    own = elementwise.of_custom_formulas(problem)
     seen = slopes.kink & base.on_kink[lines.member]
     others = (
         _by_complex_step(problem, state, base, lines, compared, own),
@@ -228,9 +224,7 @@ def _start(lines: Lines, objective: Floats, scale: Floats) -> Floats:
     """A unit of length along each line, for the steps of central differences of the objective, J [K]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
-    # The distance in which the objective changes by its own size: large inputs make it short.
-    natural = np.divide(np.abs(objective[lines.member]), scale, out=np.ones_like(scale), where=scale > 0)
-    return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1))))
+    return differences.unit_steps(size, np.abs(objective[lines.member]), scale, narrowest=2.0**-10)
 
 
 def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
@@ -284,20 +278,6 @@ def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
     return np.divide(
         difference, np.where(scale > 0, scale, difference), out=np.zeros_like(scale), where=difference != 0
     )
-
-
-def _own_formulas(problem: Problem) -> dict[str, elementwise.Curve]:
-    """The formulas of a user's own, by name."""
-    own = {
-        f"your own activation '{layer.activation.name}'": elementwise.of_activation(layer.activation)
-        for layer in problem.network.layers
-        if layer.activation.name not in ACTIVATIONS
-    }
-    if problem.loss.name not in LOSSES:
-        own[f"your own loss '{problem.loss.name}'"] = elementwise.of_loss(problem.loss)
-    if problem.penalty is not None and problem.penalty.name not in PENALTIES:
-        own[f"your own penalty '{problem.penalty.name}'"] = elementwise.of_penalty(problem.penalty)
-    return own
 
 
 def _entry_name(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
@@ -355,10 +335,12 @@ def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
 def _unseen(entries: Sequence[Entry], digits: Floats) -> list[str]:
     """What would be wrong without anyone seeing it; `digits` [K, P] is the gradient in units of what is allowed."""
     zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
-    hiding = int(((digits > 1) & (_SMALL_ERROR * digits < 1)).sum())
+    hiding = int(((digits > 1) & (differences.SMALL_ERROR * digits < 1)).sum())
     notes = [f"the gradient of {', '.join(zero)} is 0 in every entry"] if zero else []
     if hiding:
-        notes.append(f"in {hiding:,} entries so much cancels that an error of {_SMALL_ERROR:.2%} would not show")
+        notes.append(
+            f"in {hiding:,} entries so much cancels that an error of {differences.SMALL_ERROR:.2%} would not show"
+        )
     return notes
 
 

@@ -1,0 +1,140 @@
+"""Check that a user's formula can be called as the engines call it: with arrays, element by element.
+
+z, p, y, w  arrays [n]       θ, g, slots  arrays [n], or [K, n] with numbers [K, 1], one a member
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.maths.optimizers import Optimizer
+from deltarule.problem.problem import Floats, Integers
+
+_SAME_RESULT = 1e-9
+"""Share by which an entry may differ with its position: a processor computes eight numbers at once, the rest alone,
+and the difference of two results brings last bits to the fore."""
+_MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
+"""Arrays in which another number stands first, and how many stand behind it: np.vectorize takes its dtype from it."""
+
+
+def check_elementwise(
+    what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
+) -> Floats:
+    """The results of an elementwise function, in float64; it is also called in float32.
+
+    Raises `BadInput` for one that cannot be used: its result must be finite, the same at every call, of the shape and
+    dtype of its inputs, and the same whatever stands beside a number.
+    """
+    result = call_formula(what, function, inputs)
+    if not np.isfinite(result).all():
+        worst = int(np.flatnonzero(~np.isfinite(result))[0])
+        at = ", ".join(f"{values[worst]:g}" for values in inputs)
+        raise BadInput(f"{what} gives {result[worst]} at ({at}); make it finite there")
+    if not np.array_equal(result, call_formula(what, function, inputs)):
+        raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
+    least = _SAME_RESULT * min(1.0, np.abs(result).max())
+    for order in _orders(inputs):
+        again = call_formula(what, function, [values[order] for values in inputs])
+        if not np.allclose(again, result[order], rtol=_SAME_RESULT, atol=least):
+            raise BadInput(
+                f"{what} is not elementwise: a number's result depends on what stands beside it; take no mean, sum or "
+                "maximum of an array, and give np.vectorize its otypes"
+            )
+    if in_float32:
+        with np.errstate(over="ignore"):
+            call_formula(what, function, [values.astype(np.float32) for values in inputs])
+    return result
+
+
+def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
+    """Positions [.., 1, 1] of some of the numbers, as a population has them; each number stands first once.
+
+    Of many numbers some stand first, but always zeros and predictions that are the target, where formulas branch.
+    """
+    n = len(inputs[0])
+    meet = inputs[0] == (inputs[1] if len(inputs) > 1 else 0)
+    branches = np.flatnonzero(inputs[0] == 0), np.flatnonzero(meet)[:: 1 + meet.sum() // _MAX_ORDERS]
+    for first in np.unique(np.concatenate([np.arange(0, n, 1 + n // _MAX_ORDERS), *branches])):
+        yield (first + np.arange(0, n, max(2, n // _ENTRIES_BEHIND)))[:, None, None] % n
+
+
+def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
+    """The result of one call, which must have the shape and the dtype of the inputs, and leave these as they were.
+
+    hint  what else to say where numbers are taken, and no arrays
+    """
+    copies = [values.copy() for values in inputs]
+    try:
+        with np.errstate(all="ignore"):
+            result = function(*copies)
+    except Exception as error:  # whatever a user's function raises
+        more = hint if isinstance(error, TypeError | ValueError) else ""
+        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){more}") from None
+    if not all(map(np.array_equal, copies, inputs)):
+        raise BadInput(f"{what} changes what it is given; let it make a new array")
+    shape, dtype = inputs[0].shape, inputs[0].dtype
+    if np.shape(result) != shape:
+        raise BadInput(
+            f"{what} gives the shape {np.shape(result)} for arrays of the shape {shape}; give the same shape"
+        )
+    if np.asarray(result).dtype != dtype:
+        raise BadInput(
+            f"{what} gives {np.asarray(result).dtype} numbers for {dtype} ones; keep the dtype: Python's numbers take "
+            "it from the array beside them, and what is made anew needs .astype"
+        )
+    return np.asarray(result)
+
+
+def check_update(optimizer: Optimizer) -> None:
+    """Refuse an update that is not one array for θ and one for each slot, computed element by element."""
+    names = ("theta", *optimizer.slots)
+    random, count = np.random.default_rng(0), 40
+    arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
+    arrays[2:] = np.abs(arrays[2:])  # a slot may hold a sum of squares
+    arrays[0, 0] = arrays[1, 1] = 0.0
+    arrays[2:, 2] = arrays[1:, 3] = 0.0  # as slots begin; and as those of a unit that is off
+    numbers = {"learning_rate": 0.01, **optimizer.parameters}
+
+    def whole(*inputs: Floats) -> Any:
+        own = dict(zip(numbers, inputs[len(arrays) :], strict=True))
+        return optimizer.update(*inputs[: len(arrays)], **own)  # type: ignore[misc]  # only L-BFGS has none
+
+    def part(*inputs: Floats, i: int) -> Any:
+        returned = whole(*inputs)
+        if not isinstance(returned, tuple) or len(returned) != len(names):
+            raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
+        return returned[i]
+
+    alone = [*arrays, *(np.full(count, float(n)) for n in numbers.values())]
+    members = [*(np.stack([array, array]) for array in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
+    for inputs in (alone, members):
+        call_formula(
+            f"the optimizer '{optimizer.name}'",
+            lambda *inputs: (whole(*inputs), inputs[0])[1],
+            inputs,
+            "; learning_rate and parameters are arrays, too, one number per member",
+        )
+    for i, name in enumerate(names):
+        what = f"the {name} of the optimizer '{optimizer.name}'"
+        check_elementwise(what, partial(part, i=i), alone)
+        call_formula(what, partial(part, i=i), members)
+
+
+def check_descent(optimizer: Optimizer) -> None:
+    """Refuse an optimizer that does not lower ½ Σ c θ² with small steps."""
+    curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
+    slots = [np.zeros_like(theta) for _ in optimizer.slots]
+    numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}
+    before = (curvature * theta * theta).sum() / 2
+    with np.errstate(all="ignore"):
+        for _ in range(300):
+            theta, *slots = optimizer.update(theta, curvature * theta, *slots, **numbers)  # type: ignore[misc]
+    after = (curvature * theta * theta).sum() / 2
+    if not after < before:
+        raise RunFailed(
+            f"the optimizer '{optimizer.name}' does not descend: 300 updates at a learning rate of 0.001 took a "
+            f"quadratic from {before:g} to {after:g}"
+        )
