@@ -1,11 +1,12 @@
 """Compare a gradient with the right one, array by array.
 
-F is what the code returned, E what was measured. An entry is wrong where |F − E| is more than a share of the larger of
-the two, plus the uncertainty of E, plus a rounding error of the array's size. `tolerances.py` holds the shares.
+An entry is wrong where what was found and what is expected differ by more than a share of the larger of the two, plus
+the uncertainty of the expected one, plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.arrays import match_shape
 from deltarule.checking.callables import Code
+from deltarule.checking.loss_probes import penalty_probe
+from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.parameter_lines import chance_to_pass
-from deltarule.checking.reference_gradient import Direction, ReferenceArray, ReferenceGradient
+from deltarule.checking.reference_gradient import Direction, ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 
@@ -25,54 +28,27 @@ _EXACT_AGREEMENT = 1e-8  # agreement this close to an exact value counts, howeve
 _TIED_WITH_LARGEST = 0.95  # entries above this share of an array's largest one count as its largest
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayVerdict:
-    """What the comparison of one array says.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ArrayVerdict(ParameterEvidence):
+    """What the comparison of one array says: evidence for a diagnosis, and how much was compared.
 
-    raw, found           the gradient in the shape that it came in, and in its parameter's
-    tolerance            the error allowed in each entry, infinite where nothing is known
-    uncertainty          the part of it that belongs to the reference
+    reference            the right gradient, as measured
     wrong, judged        entries that are wrong; that were compared
     not_judged           entries that are not small, have no kink, and could not be compared
     is_largest_judged    the largest entry is none of these
     is_zero              the right gradient is 0 in every entry, and so is what was found
-    shape_mistake        code of the mistake that the shape shows, or ""
     tolerances_along     of each direction, the error allowed in the derivative
+    is_wrong_along       the derivative along some direction is wrong
     """
 
-    name: str
-    start: Floats
-    raw: Floats
-    found: Floats
-    shape_mistake: str
     reference: ReferenceArray
-    tolerance: Floats
-    uncertainty: Floats
     wrong: Mask
     judged: Mask
     not_judged: Mask
     is_largest_judged: bool
     is_zero: bool
     tolerances_along: tuple[float, ...]
-
-    @property
-    def is_wrong_along_direction(self) -> bool:
-        """Whether the derivative along some direction is wrong."""
-        directions = zip(self.reference.directions, self.tolerances_along, strict=True)
-        return any(
-            not one.at_kink and not abs(derivative_along(self.found, one) - one.value) <= allowed
-            for one, allowed in directions
-        )
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether an entry, the shape or the derivative along a direction is wrong."""
-        return bool(self.wrong.any() or self.shape_mistake or self.is_wrong_along_direction)
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether an entry or a direction was compared."""
-        return bool(self.judged.any()) or self.is_seen_along_direction
+    is_wrong_along: bool
 
     @property
     def is_seen_along_direction(self) -> bool:
@@ -82,19 +58,14 @@ class ArrayVerdict:
     @property
     def faint(self) -> int:
         """How many entries were too small to be compared."""
-        reference = self.reference
-        return int((np.isfinite(reference.expected) & ~self.judged & ~reference.at_kink & ~self.not_judged).sum())
+        return int((np.isfinite(self.expected) & ~self.judged & ~self.not_judged).sum())
 
     @property
     def chance_to_pass(self) -> float:
         """The probability that a gradient wrong by `SMALL_ERROR` of its norm passes; 0 if all entries were compared."""
-        directions = self.reference.directions
-        if not directions:
-            return 0.0
-        allowed = [
-            one for one, direction in zip(self.tolerances_along, directions, strict=True) if not direction.at_kink
-        ]
-        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found))
+        directions = zip(self.tolerances_along, self.reference.directions, strict=True)
+        allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
+        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
 
 
 def derivative_along(gradient: Floats, direction: Direction) -> float:
@@ -106,11 +77,13 @@ def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradie
     """Compare all arrays of a gradient with the right one."""
     largest = max((_largest(array.expected) for array in reference.arrays), default=0.0)
     roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
-    arrays = zip(code.names, code.start, raw, roundings, reference.arrays, strict=True)
-    return [
-        _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
-        for array in arrays
-    ]
+    find_penalty = penalty_probe(code)
+    verdicts = []
+    for i, array in enumerate(zip(code.names, code.start, raw, roundings, reference.arrays, strict=True)):
+        verdict = _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
+        outside = partial(is_right_outside, reference, code, verdict.found, i)
+        verdicts.append(replace(verdict, find_penalty=partial(find_penalty, i), is_right_outside=outside))
+    return verdicts
 
 
 def _compare_array(
@@ -143,22 +116,30 @@ def _compare_array(
     invisible = 1e-13 * largest + (0 if is_exact else 2 * reference.uncertainty[known])
     is_found_zero = (np.abs(found) <= share.zero * largest).all()
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
-    norms = [_ALONG_DIRECTION * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
+    along = [_ALONG_DIRECTION * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
+    is_wrong_along = any(
+        not one.at_kink and not abs(derivative_along(found, one) - one.value) <= allowed
+        for one, allowed in zip(reference.directions, along, strict=True)
+    )
     return ArrayVerdict(
         name=name,
-        start=start,
+        value=start,
         raw=raw,
         found=found,
-        shape_mistake=shape_mistake,
-        reference=reference,
+        expected=np.where(reference.at_kink, np.nan, expected),
         tolerance=np.where(known, tolerance, np.inf),
         uncertainty=uncertainty,
+        is_wrong=bool(wrong.any() or shape_mistake or is_wrong_along),
+        shape_mistake=shape_mistake,
+        at_kink=reference.at_kink,
+        reference=reference,
         wrong=wrong,
         judged=judged,
         not_judged=not_judged,
         is_largest_judged=bool(is_largest_judged),
         is_zero=is_zero,
-        tolerances_along=tuple(norms),
+        tolerances_along=tuple(along),
+        is_wrong_along=is_wrong_along,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -19,13 +18,13 @@ from deltarule.checking.gradient_probes import (
     reference_size,
     rough_size,
 )
-from deltarule.checking.loss_probes import depends_on, penalty_probe, relative_noise
+from deltarule.checking.loss_probes import depends_on, relative_noise
 from deltarule.checking.mistakes.catalog import Mistake, join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.parameter_lines import loss_at, with_array
-from deltarule.checking.reference_gradient import ReferenceGradient, is_right_outside, measure_around, measure_gradient
+from deltarule.checking.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -90,7 +89,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         reference = measure_gradient(code, rough_size(code, loss), max_entries)
         raw = finite_gradient(code, code.start)
     judged_code, reference, arrays = _judge(code, raw, reference)
-    evidence = _collect_evidence(judged_code, reference, arrays, context)
+    evidence = Evidence(tuple(arrays), context.samples, learning_rate=context.learning_rate, momentum=context.momentum)
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
     has_network = not context.is_layer
     diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)
@@ -136,46 +135,22 @@ def _judge(
 ) -> tuple[Code, ReferenceGradient, list[ArrayVerdict]]:
     """Compare all arrays; where one seems wrong, with its rounding error, and with more entries of a large array."""
     arrays = compare_arrays(code, raw, reference)
-    if code.is_repeatable and any(array.is_wrong_along_direction or array.wrong.any() for array in arrays):
+    if code.is_repeatable and any(array.is_wrong_along or array.wrong.any() for array in arrays):
         code = replace(code, rounding=estimate_rounding(code, raw))
         arrays = compare_arrays(code, raw, reference)
     for index, array in enumerate(arrays):
         wrong = np.flatnonzero(array.wrong)
-        if array.reference.directions and (0 < len(wrong) < 4 or (array.is_wrong_along_direction and not len(wrong))):
+        if array.reference.directions and (0 < len(wrong) < 4 or (array.is_wrong_along and not len(wrong))):
             gradient = [one.found for one in arrays]
             entry = int(wrong[0]) if len(wrong) else None
             reference = measure_around(reference, code, gradient, index, entry)
     return code, reference, compare_arrays(code, raw, reference)
 
 
-def _collect_evidence(
-    code: Code, reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], context: Context
-) -> Evidence:
-    find_penalty = penalty_probe(code)
-    parameters = [
-        ParameterEvidence(
-            name=array.name,
-            value=array.start,
-            raw=array.raw,
-            found=array.found,
-            expected=np.where(array.reference.at_kink, np.nan, array.reference.expected),
-            tolerance=array.tolerance,
-            uncertainty=array.uncertainty,
-            is_wrong=array.is_wrong,
-            shape_mistake=array.shape_mistake,
-            at_kink=array.reference.at_kink,
-            is_right_outside=partial(is_right_outside, reference, code, array.found, i),
-            find_penalty=partial(find_penalty, i),
-        )
-        for i, array in enumerate(arrays)
-    ]
-    return Evidence(tuple(parameters), context.samples, learning_rate=context.learning_rate, momentum=context.momentum)
-
-
 def _reject_other_shapes(arrays: Sequence[ArrayVerdict]) -> None:
     for array in arrays:
         if array.shape_mistake == OTHER_SHAPE:
-            raise wrong_shape(array.name, array.raw, array.start)
+            raise wrong_shape(array.name, array.raw, array.value)
 
 
 def _report_comparison(
@@ -243,7 +218,7 @@ def _find_vacuous(
     if not report.compared:
         return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
     nonzero = [array for array in arrays if not array.is_zero]
-    unseen = [array.name for array in nonzero if not array.is_seen]
+    unseen = [one.name for one in nonzero if not (one.judged.any() or one.is_seen_along_direction)]
     if unseen:
         return (
             f"nothing was compared in {join_names(unseen)}: every entry is at a kink, too faint beside rounding "
@@ -258,7 +233,7 @@ def _find_vacuous(
 def _comparison_notes(
     reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], chance: float, subject: str
 ) -> Iterator[str]:
-    dtypes = [dtype for array in arrays for dtype in (array.start.dtype, array.raw.dtype)]
+    dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
@@ -283,7 +258,7 @@ def _comparison_notes(
         )
     for array in arrays:
         if array.shape_mistake:
-            shape = array.start.shape
+            shape = array.value.shape
             yield f"the gradient of {array.name} has the shape {array.raw.shape}, {array.name} itself {shape}"
 
 

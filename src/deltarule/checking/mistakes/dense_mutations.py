@@ -1,54 +1,37 @@
 """Mistakes in the products and sums of dense layers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.network_matching import NetworkMatch
-from deltarule.checking.mistakes.tape_mutations import Back, Mutation, input_of, mutated_gradients
+from deltarule.checking.mistakes.tape_mutations import Back, Mutation, mutated_gradients
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
 from deltarule.maths.network import Taped
 
 
 def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Mistakes in the products of a dense layer."""
-    tape, layers = match.tape, match.network.layers
-    weights = {layer.number: match.parameters[f"W{layer.number}"] for layer in layers}
-    for i, taped in enumerate(tape):
-        if taped.name[0] != "z":
-            continue
-        n = int(taped.name[1:])
-        own = weights[n]
+    """Wrong factors of a dense layer's products: weights not transposed or of another layer, another input."""
+    weights = {layer.number: match.parameters[f"W{layer.number}"] for layer in match.network.layers}
+    inputs = [("x", match.x), *((taped.name, taped.value) for taped in match.tape)]
+    for i in match.positions("z"):
+        taped, n = match.tape[i], match.layer_number(i)
+        own, where = weights[n], [f"a{n - 1}"]
         if i and own.shape[0] == own.shape[1]:
             sentence = f"∂J/∂a{n - 1} is made with W{n} that is not transposed"
-            yield (
-                "weights_not_transposed",
-                [f"a{n - 1}"],
-                sentence,
-                mutated_gradients(match, {i: _with_other_weights(taped, own.T)}),
-            )
-        for m, others in weights.items():
-            if i and m != n and others.shape == own.shape:
+            yield Mutation("weights_not_transposed", where, sentence, {i: _with_other_weights(taped, own.T)})
+        for m, other in weights.items():
+            if i and m != n and other.shape == own.shape:
                 sentence = f"∂J/∂a{n - 1} is made with W{m} instead of W{n}"
-                yield (
-                    "other_weights",
-                    [f"a{n - 1}"],
-                    sentence,
-                    mutated_gradients(match, {i: _with_other_weights(taped, others)}),
-                )
-        came, inputs = input_of(match, i), [("x", match.x), *((one.name, one.value) for one in tape)]
+                yield Mutation("other_weights", where, sentence, {i: _with_other_weights(taped, other)})
         for name, values in inputs:
-            if values.shape == came.shape and values is not came:
+            if values.shape == match.input_of(i).shape and values is not match.input_of(i):
                 sentence = f"the gradient of W{n} is made with {name} instead of {inputs[i][0]}"
-                yield (
-                    "wrong_input",
-                    [f"W{n}"],
-                    sentence,
-                    mutated_gradients(match, {i: _with_other_input(taped, f"W{n}", values)}),
-                )
+                back = _with_own_gradients(taped, lambda dz, name=f"W{n}", x=values: {name: transpose(x) @ dz})
+                yield Mutation("wrong_input", [f"W{n}"], sentence, {i: back})
 
 
 def _with_other_weights(taped: Taped, weights: Array) -> Back:
@@ -56,112 +39,90 @@ def _with_other_weights(taped: Taped, weights: Array) -> Back:
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
 
-def _with_other_input(taped: Taped, name: str, inputs: Array) -> Back:
-    """A dense layer's backward pass with other inputs."""
+def _with_own_gradients(taped: Taped, gradients: Any) -> Back:
+    """A dense layer's backward pass, with other gradients of some of its parameters as a function of dz."""
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
-        upstream, found = taped.backward(dz)
-        return upstream, {**found, name: transpose(inputs) @ dz}
+        upstream, right = taped.backward(dz)
+        return upstream, {**right, **gradients(dz)}
 
     return back
 
 
 def delta_mutations(match: NetworkMatch) -> Iterator[Mutation]:
     """Gradients of a layer's weights and biases that are made with another δ: that of a, or of another layer."""
-    tape, loss, z = match.tape, match.objective.loss, match.tape[-1].value
-    last = match.network.layers[-1].number
-    deltas = {f"z{last}": match.factor * match.objective.slope}
-    upstream = deltas[f"z{last}"]
-    for before, taped in zip(reversed(tape[:-1]), reversed(tape), strict=False):
-        upstream = taped.backward(upstream)[0]
-        deltas[before.name] = upstream
-    p, _ = match.network.output.forward(z)
-    deltas[f"a{last}"] = match.factor * loss.derivative(p, match.y, **loss.parameters)
+    deltas = _deltas(match)
     everywhere = {}
-    for i, taped in enumerate(tape):
-        if taped.name[0] != "z":
-            continue
-        n = taped.name[1:]
+    for i in match.positions("z"):
+        taped, n, own = match.tape[i], match.layer_number(i), deltas[match.tape[i].name]
         arrays = [name for name in (f"W{n}", f"b{n}") if name in match.parameters]
         for name, delta in deltas.items():
-            own = deltas[taped.name]
             if delta.shape != own.shape or not delta.any() or np.allclose(delta, own, rtol=1e-9, atol=0):
                 continue
-            code = "derivative_missing" if name[0] in "ad" and name[1:] == n else "other_delta"
-            for chosen in (arrays, *([one] for one in arrays if len(arrays) > 1)):
+            code = "derivative_missing" if name in (f"a{n}", f"d{n}") else "other_delta"
+            for chosen in (arrays, *([array] for array in arrays if len(arrays) > 1)):
                 sentence = f"the gradient of {join_names(chosen)} is made with ∂J/∂{name} instead of ∂J/∂z{n}"
-                yield code, chosen, sentence, mutated_gradients(match, {i: _with_other_delta(taped, chosen, delta)})
+                yield Mutation(code, chosen, sentence, {i: _with_other_delta(taped, chosen, delta)})
             if name == f"a{n}":
                 everywhere[i] = arrays, _with_other_delta(taped, arrays, delta)
     if len(everywhere) > 1:
         names = [name for arrays, _ in everywhere.values() for name in arrays]
         sentence = f"the gradient of {join_names(names)} is made with ∂J/∂a of each layer instead of ∂J/∂z"
-        yield (
-            "derivative_missing",
-            names,
-            sentence,
-            mutated_gradients(match, {i: way for i, (_, way) in everywhere.items()}),
-        )
+        yield Mutation("derivative_missing", names, sentence, {i: back for i, (_, back) in everywhere.items()})
+
+
+def _deltas(match: NetworkMatch) -> Mapping[str, Array]:
+    """∂J by everything on the tape, and by the prediction."""
+    upstream = match.delta
+    deltas = {f"z{match.last}": upstream}
+    for before, taped in zip(reversed(match.tape[:-1]), reversed(match.tape), strict=False):
+        upstream = taped.backward(upstream)[0]
+        deltas[before.name] = upstream
+    deltas[f"a{match.last}"] = match.output_slope
+    return deltas
 
 
 def _with_other_delta(taped: Taped, names: Sequence[str], delta: Array) -> Back:
     """A dense layer's backward pass with another δ for some of its parameters."""
-
-    def back(dz: Array) -> tuple[Array, dict[str, Array]]:
-        upstream, found = taped.backward(dz)
-        other = taped.backward(delta)[1]
-        return upstream, {**found, **{name: other[name] for name in names}}
-
-    return back
+    wrong = taped.backward(delta)[1]
+    return _with_own_gradients(taped, lambda dz: {name: wrong[name] for name in names})
 
 
 def sum_mutations(match: NetworkMatch) -> Iterator[Mutation]:
     """Sums that come too early, or go over the wrong axis; a penalty that goes through the network."""
-    tape, right = match.tape, match.factor * match.objective.slope
     samples = len(match.x)
-    for i, taped in enumerate(tape):
-        if samples > 1:
-            early = f"is summed over the samples before it has gone through {taped.name}"
-            for way, how in ((np.sum, ""), (np.mean, ", and averaged")):
-                sentence = f"what comes back {early}{how}"
-                yield "summed_early", [taped.name], sentence, mutated_gradients(match, {i: _sum_before(taped, way)})
-        if taped.name[0] == "z" and taped.value.shape[1] == samples > 1:
-            name = f"b{taped.name[1:]}"
-            if name in match.parameters:
-                sentence = f"the gradient of {name} is summed over the units"
-                yield "wrong_axis", [name], sentence, mutated_gradients(match, {i: _sum_over_units(taped, name)})
+    for i, taped in enumerate(match.tape) if samples > 1 else ():
+        for total, how in ((np.sum, ""), (np.mean, ", and averaged")):
+            sentence = f"what comes back is summed over the samples before it has gone through {taped.name}{how}"
+            yield Mutation("summed_early", [taped.name], sentence, {i: _sum_before(taped, total)})
+        name = f"b{match.layer_number(i)}"
+        if taped.name[0] == "z" and taped.value.shape[1] == samples and name in match.parameters:
+            sentence = f"the gradient of {name} is summed over the units"
+            back = _with_own_gradients(taped, lambda dz, name=name: {name: dz.sum(1, keepdims=True).T})
+            yield Mutation("wrong_axis", [name], sentence, {i: back})
     if samples > 1:
-        yield from _last_sample_alone(match, right)
-    last = match.network.layers[-1].number
+        yield from _last_sample_alone(match)
     for name, penalty in match.penalties.items():
         for part in (penalty, penalty.T):
-            if part.shape == right.shape and part.any():
-                sentence = f"∂J/∂z{last} has the penalty of {name} in it"
-                yield "penalty_through_network", [f"z{last}"], sentence, mutated_gradients(match, {}, right + part)
+            if part.shape == match.delta.shape and part.any():
+                sentence = f"∂J/∂z{match.last} has the penalty of {name} in it"
+                yield Mutation("penalty_through_network", [f"z{match.last}"], sentence, slope=match.delta + part)
 
 
-def _last_sample_alone(match: NetworkMatch, right: Array) -> Iterator[Mutation]:
+def _sum_before(taped: Taped, total: Any) -> Back:
+    return lambda upstream: taped.backward(np.broadcast_to(total(upstream, axis=0, keepdims=True), upstream.shape))
+
+
+def _last_sample_alone(match: NetworkMatch) -> Iterator[Mutation]:
     """Gradients that a loop over the samples assigns instead of adding, with the mean taken or not.
 
     A part of the last sample that is 0, as behind a ReLU that is off, is not told from a gradient that was never made.
     """
-    whole, only = mutated_gradients(match, {}), np.zeros_like(right)
-    for share in (1, len(right)):
-        only[-1] = share * right[-1]
+    whole, only = mutated_gradients(match, {}), np.zeros_like(match.delta)
+    for share in (1, len(only)):
+        only[-1] = share * match.delta[-1]
         last = mutated_gradients(match, {}, only)
-        telling = [name for name in last if last[name].any() and not np.allclose(last[name], whole[name], 1e-9, 0)]
-        for names in (list(match.parameters), *([name] for name in telling)) if telling else ():
+        visible = [name for name in last if last[name].any() and not np.allclose(last[name], whole[name], 1e-9, 0)]
+        for names in (list(match.parameters), *([name] for name in visible)) if visible else ():
             sentence = f"the gradient of {join_names(names)} is that of the last sample alone"
-            yield "last_sample", names, sentence, {**whole, **{name: last[name] for name in names}}
-
-
-def _sum_before(taped: Taped, way: Any) -> Back:
-    return lambda upstream: taped.backward(np.broadcast_to(way(upstream, axis=0, keepdims=True), upstream.shape))
-
-
-def _sum_over_units(taped: Taped, name: str) -> Back:
-    def back(dz: Array) -> tuple[Array, dict[str, Array]]:
-        upstream, found = taped.backward(dz)
-        return upstream, {**found, name: dz.sum(1, keepdims=True).T}
-
-    return back
+            yield Mutation("last_sample", names, sentence, gradients={name: last[name] for name in names})

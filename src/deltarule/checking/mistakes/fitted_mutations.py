@@ -52,7 +52,7 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
 
 def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
     """The gradients of log(p + ε), by ε."""
-    output, last = match.network.output, match.network.layers[-1].number
+    output = match.network.output
     if (output.name, match.objective.loss.name) not in _LOSSES_WITH_EPSILON:
         return
     p, through = output.forward(match.tape[-1].value)
@@ -62,13 +62,12 @@ def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
         slope = -match.y / (p + epsilon) if output.rowwise else naive(p, match.y, epsilon)
         return mutated_gradients(match, {}, through(match.factor * slope))
 
-    yield "epsilon", [f"z{last}"], "the gradient divides by predictions plus {}, and the loss has no such ε", make
+    yield "epsilon", [f"z{match.last}"], "the gradient divides by predictions plus {}, and the loss has no such ε", make
 
 
 def _update_families(match: NetworkMatch) -> Iterator[Family]:
     """Weights that were updated before the backward pass uses them."""
-    tape = match.tape
-    dense = [i for i, taped in enumerate(tape) if taped.name[0] == "z" and i]
+    tape, dense = match.tape, [i for i in match.positions("z") if i]
     for chosen in [dense, *([i] for i in dense if len(dense) > 1)] if dense else []:
 
         def make(rate: float, chosen: list[int] = chosen) -> dict[str, Array]:

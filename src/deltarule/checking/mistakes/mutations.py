@@ -4,20 +4,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deltarule.checking.mistakes.activation_mutations import activation_mutations, normalization_mutations
+from deltarule.checking.mistakes.activation_mutations import activation_mutations
 from deltarule.checking.mistakes.dense_mutations import delta_mutations, sum_mutations, weight_mutations
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.fitted_mutations import epsilon_in_loss, fitted_mutations
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
+from deltarule.checking.mistakes.normalization_mutations import normalization_mutations
 from deltarule.checking.mistakes.output_mutations import output_mutations
 from deltarule.checking.mistakes.tape_mutations import Mutation
 
 
 def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
     """The mistakes inside the network whose gradient is the one found."""
-    for code, where, sentence, gradients in _mutations(match, like):
-        if evidence.is_found(match.to_theirs(gradients)):
-            yield one_mistake(code, evidence.parameters, sentence, where=where)
+    for mutation in _mutations(match, like):
+        with np.errstate(all="ignore"):
+            gradients = match.to_theirs(mutation.run(match))
+        if evidence.is_found(gradients):
+            yield one_mistake(mutation.code, evidence.parameters, mutation.sentence, where=mutation.where)
     yield from fitted_mutations(evidence, match)
     other = match_network(evidence, evidence.found, None, like)
     if other:

@@ -8,6 +8,7 @@ every loss that is meaningful behind the output, and is a multiple of the right 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,39 @@ class NetworkMatch:
     objective: Objective
     factor: float
     penalties: dict[str, Array]
+
+    @property
+    def last(self) -> int:
+        """The number of the output layer."""
+        return self.network.layers[-1].number
+
+    @property
+    def delta(self) -> Array:
+        """∂J/∂z of the last layer, without the penalty."""
+        return self.factor * self.objective.slope
+
+    @cached_property
+    def prediction(self) -> Array:
+        """The output activation."""
+        return self.network.output.forward(self.tape[-1].value)[0]
+
+    @property
+    def output_slope(self) -> Array:
+        """∂J/∂a of the last layer."""
+        loss = self.objective.loss
+        return self.factor * loss.derivative(self.prediction, self.y, **loss.parameters)
+
+    def positions(self, letter: str) -> list[int]:
+        """The positions on the tape of all z, n, a or d."""
+        return [i for i, taped in enumerate(self.tape) if taped.name[0] == letter]
+
+    def layer_number(self, i: int) -> int:
+        """The number of the layer of a step of the tape."""
+        return int(self.tape[i].name[1:])
+
+    def input_of(self, i: int) -> Array:
+        """What goes into a step of the tape."""
+        return self.tape[i - 1].value if i else self.x
 
     def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
         """Our gradients of the data's part, the penalty's added, in the user's order and shapes."""

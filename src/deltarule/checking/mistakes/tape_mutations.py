@@ -1,6 +1,7 @@
-"""Exchange steps of a recorded backward pass for wrong ones, and run it as usual."""
+"""Mutations: steps of a recorded backward pass exchanged for wrong ones, which is then run as usual."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,21 +11,34 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.network import Taped, backward
 
 Back = Callable[[Array], tuple[Array, dict[str, Array]]]
-Mutation = tuple[str, list[str], str, dict[str, Array]]
-"""A mistake's code, where it is, a sentence, and the gradients that it leads to."""
 
 
-def mutated_gradients(
-    match: NetworkMatch, exchanged: Mapping[int, Back], slope: Array | None = None
-) -> dict[str, Array]:
-    """The gradients when steps of the tape, by their places, go back in another way."""
-    tape = [taped._replace(backward=exchanged[i]) if i in exchanged else taped for i, taped in enumerate(match.tape)]
-    return backward(tape, match.factor * match.objective.slope if slope is None else slope)
+@dataclass(frozen=True, eq=False)
+class Mutation:
+    """A mistake planted in a network.
+
+    code, where, sentence   of the mistake
+    back                    by position on the tape, the wrong steps of the backward pass
+    slope                   a wrong ∂J/∂z of the last layer
+    gradients               by parameter, wrong gradients
+    """
+
+    code: str
+    where: Sequence[str]
+    sentence: str
+    back: Mapping[int, Back] = field(default_factory=dict)
+    slope: Array | None = None
+    gradients: Mapping[str, Array] = field(default_factory=dict)
+
+    def run(self, match: NetworkMatch) -> dict[str, Array]:
+        """The gradients of a network with this mistake."""
+        return {**mutated_gradients(match, self.back, self.slope), **self.gradients}
 
 
-def input_of(match: NetworkMatch, i: int) -> Array:
-    """What goes into a step of the tape."""
-    return match.tape[i - 1].value if i else match.x
+def mutated_gradients(match: NetworkMatch, back: Mapping[int, Back], slope: Array | None = None) -> dict[str, Array]:
+    """The gradients by wrong steps of the tape, by their positions, and a wrong ∂J/∂z of the last layer."""
+    tape = [taped._replace(backward=back[i]) if i in back else taped for i, taped in enumerate(match.tape)]
+    return backward(tape, match.delta if slope is None else slope)
 
 
 def slope_at(activation: Activation, z: Array) -> Array:
