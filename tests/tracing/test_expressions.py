@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from deltarule.tracing.expression_text import format_index, number, shown_terms, with_names, with_numbers
 from deltarule.tracing.expressions import (
     Function,
     Number,
@@ -16,13 +17,8 @@ from deltarule.tracing.expressions import (
     cases,
     evaluate,
     exp,
-    format_index,
     log,
-    number,
-    shown_terms,
     sqrt,
-    with_names,
-    with_numbers,
 )
 
 values = st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, -2.0]), st.floats(-3, 3).map(lambda x: round(x, 3)))

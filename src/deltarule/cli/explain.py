@@ -114,7 +114,7 @@ def _record(recipe: Any, explanation: Any, member: int, sample: int | None, laye
 def _quantity(one: Any, place: int | None) -> dict[str, Any]:
     from itertools import islice
 
-    from deltarule.tracing.expressions import with_names, with_numbers
+    from deltarule.tracing.expression_text import with_names, with_numbers
 
     formula = one.formula
     narrowed = place is not None and one.axes[:1] == ("i",)

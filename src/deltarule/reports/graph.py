@@ -15,7 +15,7 @@ from deltarule.reports import style
 from deltarule.reports.formatting import escape_html
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
-from deltarule.tracing.expressions import number
+from deltarule.tracing.expression_text import number
 from deltarule.tracing.formulas import is_fused
 
 WIDTH, STEP, TOP = 960, 124, 40

@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from deltarule.tracing.expressions import (
+from deltarule.tracing.expression_text import (
     ADDED,
     MULTIPLIED,
     RAISED,
     SIGNED,
     WHOLE,
+    format_index,
+    number,
+    shown_terms,
+)
+from deltarule.tracing.expressions import (
     Cases,
     Comparison,
     Difference,
@@ -30,9 +35,6 @@ from deltarule.tracing.expressions import (
     Sum,
     Weighted,
     evaluate,
-    format_index,
-    number,
-    shown_terms,
 )
 
 DIGITS = 4

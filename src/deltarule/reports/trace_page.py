@@ -10,7 +10,8 @@ from deltarule.reports.formatting import visible
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_mathml import entry, format_number, terms_with_numbers, with_names
 from deltarule.tracing.explanation import TITLES, Explanation, Quantity, header
-from deltarule.tracing.expressions import SAMPLES, Ref, format_index, with_numbers
+from deltarule.tracing.expression_text import format_index, with_numbers
+from deltarule.tracing.expressions import SAMPLES, Ref
 
 if TYPE_CHECKING:
     from jinja2 import Environment

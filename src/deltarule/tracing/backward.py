@@ -45,7 +45,7 @@ def _at_logits(notes: Notes) -> Array:
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
     logits = notes.tape[f"z{n}"].value
     delta = loss.forward(output, logits, rows.y)[1](share)
-    numbers = notes.parameters_of("loss", loss, "_loss", None)
+    numbers = notes.parameters_of("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
         p, y = notes.row(f"a{n}", i), notes.row("y", i)
@@ -63,7 +63,7 @@ def _at_logits(notes: Notes) -> Array:
 
 def _note_activation(notes: Notes, layer: Layer, value: Array) -> None:
     n, source, activation = layer.number, notes.source_of(layer), layer.activation
-    numbers = notes.parameters_of("activation", activation, str(n), n)
+    numbers = notes.parameters_of("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
         z, a, da = (notes.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))

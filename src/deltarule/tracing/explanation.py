@@ -13,16 +13,8 @@ import numpy as np
 from deltarule.errors import BadInput, one_line
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.tracing.expressions import (
-    SAMPLES,
-    Expression,
-    Index,
-    Ref,
-    format_index,
-    number,
-    with_names,
-    with_numbers,
-)
+from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
+from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
 MOST_ROWS = 8
 LONGEST_LABEL = 12

@@ -97,22 +97,20 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
 
 def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
     """a[j] = f(z)[j]; None for the user's own function of a whole row."""
-    if _is(activation, ACTIVATIONS) and activation.rowwise:
-        return exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
     if activation.rowwise:
-        return None
-    if _is(activation, ACTIVATIONS):
+        softmax = exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
+        return softmax if is_built_in(activation) else None
+    if is_built_in(activation):
         return _ACTIVATIONS[activation.name][0](z(j), p)
     return Function(activation.name, (z(j),), partial(activation.function, **activation.parameters))
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
     """∂J/∂z[j] from the row of ∂J/∂a; None for the user's own function of a whole row."""
-    if _is(activation, ACTIVATIONS) and activation.rowwise:
-        return a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
     if activation.rowwise:
-        return None
-    if _is(activation, ACTIVATIONS):
+        through_softmax = a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
+        return through_softmax if is_built_in(activation) else None
+    if is_built_in(activation):
         slope = _ACTIVATIONS[activation.name][1](z(j), a(j), p)
         return da(j) if slope == Number(1) else slope * da(j)
     derivative = partial(activation.derivative, **activation.parameters)
@@ -195,9 +193,9 @@ def is_fused(loss: Loss, output: Activation) -> bool:
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
     """ℓ[j]; None for a fused form of the user's own."""
     if is_fused(loss, output):
-        known = _FUSED.get((loss.name, output.name)) if _is(loss, LOSSES) else None
+        known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[0](z, y, j, outputs) if known else None
-    if _is(loss, LOSSES):
+    if is_built_in(loss):
         return _LOSSES[loss.name][0](p(j), y(j), n)
     return Function(loss.name, (p(j), y(j)), partial(loss.value, **loss.parameters))
 
@@ -205,9 +203,9 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
     """∂ℓ/∂p[j], or where fused ∂ℓ/∂z[j] of the sum over outputs; None for a fused form of the user's own."""
     if is_fused(loss, output):
-        known = _FUSED.get((loss.name, output.name)) if _is(loss, LOSSES) else None
+        known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[1](p, y, j, outputs) if known else None
-    if _is(loss, LOSSES):
+    if is_built_in(loss):
         return _LOSSES[loss.name][1](p(j), y(j), n)
     return Function(f"{loss.name}′", (p(j), y(j)), partial(loss.derivative, **loss.parameters))
 
@@ -223,14 +221,14 @@ _PENALTIES: dict[str, tuple[Callable[[E], E], Callable[[E], E]]] = {
 
 def penalty_value(penalty: Penalty, w: E) -> E:
     """The penalty of a single weight, before its strength."""
-    if _is(penalty, PENALTIES):
+    if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][0](w)
     return Function(penalty.name, (w,), penalty.value)
 
 
 def penalty_slope(penalty: Penalty, w: E) -> E:
     """Its derivative."""
-    if _is(penalty, PENALTIES):
+    if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][1](w)
     return Function(f"{penalty.name}′", (w,), penalty.derivative)
 
@@ -295,7 +293,7 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
 
 def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update] | None:
     """How each slot and the parameter come after an update; None for an optimizer of the user's own."""
-    return _UPDATES[optimizer.name] if _is(optimizer, OPTIMIZERS) else None
+    return _UPDATES[optimizer.name] if is_built_in(optimizer) else None
 
 
 # --- schedules -------------------------------------------------------------------------------------------------------
@@ -329,7 +327,7 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
     """The learning rate of this update."""
-    if _is(schedule, SCHEDULES):
+    if is_built_in(schedule):
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)
 
@@ -339,16 +337,16 @@ def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
     return Function(schedule.name, (t, rate, *(n[name] for name in names)), call_schedule)
 
 
-_MAIN = {
-    "Activation": "function",
-    "Loss": "value",
-    "Penalty": "value",
-    "Optimizer": "update",
-    "Schedule": "rate",
+_BUILT_IN: dict[type, tuple[Mapping[str, Any], str]] = {
+    Activation: (ACTIVATIONS, "function"),
+    Loss: (LOSSES, "value"),
+    Penalty: (PENALTIES, "value"),
+    Optimizer: (OPTIMIZERS, "update"),
+    Schedule: (SCHEDULES, "rate"),
 }
 
 
-def _is(formula: Any, built_in: Mapping[str, Any]) -> bool:
+def is_built_in(formula: Any) -> bool:
     """Whether a formula is deltarule's own, not one of the user's that may have its name."""
-    main = _MAIN[type(formula).__name__]
-    return formula.name in built_in and getattr(built_in[formula.name], main) is getattr(formula, main)
+    formulas, function = _BUILT_IN[type(formula)]
+    return formula.name in formulas and getattr(formulas[formula.name], function) is getattr(formula, function)

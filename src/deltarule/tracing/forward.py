@@ -90,7 +90,7 @@ def _batch_norm(notes: Notes, n: int) -> None:
 
 def _note_activation(notes: Notes, layer: Layer) -> None:
     n, source, activation = layer.number, notes.source_of(layer), layer.activation
-    numbers = notes.parameters_of("activation", activation, str(n), n)
+    numbers = notes.parameters_of("activation", activation, n)
     if n == notes.last:
         value, what = activation.forward(notes.tape[source].value)[0], "what the network answers"
     else:
@@ -138,7 +138,7 @@ def objective(notes: Notes) -> None:
 
 def _note_loss(notes: Notes) -> None:
     loss, output, n = notes.problem.loss, notes.network.output, notes.last
-    numbers = notes.parameters_of("loss", loss, "_loss", None)
+    numbers = notes.parameters_of("loss", loss)
 
     def loss_term(i: Index, j: Index) -> Expression | None:
         z, p, y = (notes.row(name, i) for name in (f"z{n}", f"a{n}", "y"))

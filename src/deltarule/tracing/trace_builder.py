@@ -4,7 +4,6 @@ All numbers are the engine's, bit for bit: they come from its tape, its gradient
 `maths` called with the same arrays. A rule is what makes an entry's formula: index → tree.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,18 +15,12 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.explanation import Quantity
-from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series, format_index
-from deltarule.tracing.formulas import Row
+from deltarule.tracing.expression_text import format_index
+from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series
+from deltarule.tracing.formulas import Row, is_built_in
 
 PARAMETERS = "p"
 """The letter of the axis along which all parameters lie, one array after another."""
-
-_OF_THE_UPDATE = r".*_(W|b|gamma|beta|mean|variance)\d+|.*_new"
-_NOTED_LATER = {
-    "activation": rf"(z|zhat|n|a|d|δ|mean|variance|keep|dropout)\d+|β[12]|{_OF_THE_UPDATE}",
-    "optimizer": _OF_THE_UPDATE,
-}
-"""The names that a trace itself may need after the parameters of such a formula are noted."""
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None
@@ -52,7 +45,6 @@ class Notes:
         self.problem, self.state, self.rows, self.labels = problem, state, rows, labels
         self.member, self.network = int(state.members[0]), problem.network
         self.at: dict[str, Quantity] = {}
-        self._parameters: dict[tuple[str, int | None, str], Ref] = {}
         self.done: Pass = objective_and_gradient(problem, state, rows)
         self.tape = {taped.name: taped for taped in self.done.tape}
         self.gradient = views(self.done.gradient[0], self.network.entries)
@@ -112,21 +104,11 @@ class Notes:
         """The entries of a sample's row."""
         return lambda j: self.at[name](i, j)
 
-    def parameter(self, kind: str, key: str, name: str, value: Any, about: str, layer: int | None = None) -> Ref:
-        """A parameter of a formula of some kind, noted as a setting where it is first needed.
-
-        A formula of the user's own may name it like another quantity: then the kind stands behind its name.
-        """
-        if (kind, layer, key) not in self._parameters:
-            while name in self.at or re.fullmatch(_NOTED_LATER.get(kind, ""), name):
-                name = f"{name}_{kind}"
-            self._parameters[kind, layer, key] = self.note_setting(name, value, about, layer=layer)
-        return self._parameters[kind, layer, key]
-
-    def parameters_of(self, kind: str, formula: Any, suffix: str, layer: int | None) -> dict[str, Ref]:
-        """A formula's own parameters, noted as settings."""
+    def parameters_of(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
+        """The parameters of an activation or a loss, noted as settings; a user's own may have any name."""
+        suffix = f"{layer}" if layer and is_built_in(formula) else f"_{kind}{layer or ''}"
         return {
-            key: self.parameter(kind, key, f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
+            key: self.note_setting(f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
             for key, value in formula.parameters.items()
         }
 

@@ -81,9 +81,11 @@ def _note_optimizer_numbers(notes: Notes) -> dict[str, Ref]:
     optimizer, given = notes.problem.optimizer, notes.problem.numbers
     found = {"learning_rate": _learning_rate(notes)}
     for key in optimizer.parameters:
-        symbol, about = SYMBOLS.get(key, (key, f"parameter of {optimizer.name}"))
-        found[key] = notes.parameter("optimizer", key, symbol, given[key][notes.member], about)
-    if "beta1" in found and formulas.optimizer_update(optimizer):
+        symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
+        if formulas.is_built_in(optimizer):
+            symbol, about = SYMBOLS.get(key, (key, about))
+        found[key] = notes.note_setting(symbol, given[key][notes.member], about)
+    if "beta1" in found and formulas.is_built_in(optimizer):
         return found | _corrections(notes, found)
     return found
 
@@ -102,7 +104,7 @@ def _learning_rate(notes: Notes) -> Ref:
     for key in () if schedule.adaptive else schedule.parameters:  # what an adaptive one looks at is not in the formula
         value = problem.schedule_numbers[key][notes.member]
         what = f"parameter of the schedule {schedule.name}"
-        numbers[key] = notes.parameter("schedule", key, f"{key}_schedule", value, what)
+        numbers[key] = notes.note_setting(f"{key}_schedule", value, what)
     tree = formulas.scheduled_rate(schedule, done, start, numbers)
     if factor != 1:
         tree = tree * notes.note_setting("cut", factor, "what training has cut the rate to, when the loss stalled")

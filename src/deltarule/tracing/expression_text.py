@@ -1,0 +1,178 @@
+"""Formulas as text: with the names of what stands in them, or with the numbers.
+
+>>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
+>>> with_names(-x * W), with_numbers(-x * W)
+('-x[0] · W[0]', '-2 · (-0.5)')
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from deltarule.tracing.expressions import (
+    SAMPLES,
+    Cases,
+    Comparison,
+    Difference,
+    Expression,
+    Function,
+    Index,
+    Negative,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    Ref,
+    Series,
+    Sum,
+    Weighted,
+    evaluate,
+)
+
+MOST_TERMS = 8
+"""Terms of a sum that are written out; of more, the first and the last."""
+ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
+"""How tightly a piece of text holds together."""
+
+
+def with_names(tree: Expression) -> str:
+    """The formula, with the names of what stands in it."""
+    return _Writer(names=True).whole(tree)
+
+
+def with_numbers(tree: Expression, digits: int = 4, terms: int = MOST_TERMS, sample: int | None = None) -> str:
+    """The formula with the numbers put in, each with so many digits; long sums are folded to so many terms, that of a
+    chosen sample among them.
+
+    >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), terms=4)
+    '0 + 1 + 2 + … 96 more … + 99'
+    """
+    return _Writer(names=False, digits=digits, terms=terms, sample=sample).whole(tree)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for people, with so many significant digits.
+
+    >>> number(-0.000012345), number(3.0), number(-0.0), number(1234567.0)
+    ('-1.234e-05', '3', '0', '1.235e+06')
+    """
+    return f"{value + 0.0:.{digits}g}"
+
+
+def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
+    """What is written out of a series: the places of the terms, and instead of the others how many these are.
+
+    Of many terms the first ones are shown and the last; in a sum over the samples, that of the chosen sample too.
+
+    >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample=50)
+    [(0,), (1,), 48, (50,), 48, (99,)]
+    """
+    if series.count <= most + 1:
+        return list(series.places())
+    last = tuple(length - 1 for length in series.lengths)
+    head = list(islice(series.places(), most - 1))
+    if series.letters != (SAMPLES,) or sample is None or (sample,) in (*head, last):
+        return [*head, series.count - most, last]
+    before, after = sample - (most - 2), series.count - 2 - sample
+    return [*head[:-1], *([before] if before else []), (sample,), *([after] if after else []), last]
+
+
+def format_index(name: str, index: tuple[Index, ...]) -> str:
+    """An entry as one would write it in Python: W1[0, 2].
+
+    >>> format_index("W1", (0, 2)), format_index("J", ())
+    ('W1[0, 2]', 'J')
+    """
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes a tree as text, with parentheses only where they are needed."""
+
+    names: bool
+    digits: int = 4
+    terms: int = MOST_TERMS
+    sample: int | None = None
+
+    def whole(self, tree: Expression) -> str:
+        return self._text_of(tree, first=True)[0]
+
+    def _text_of(self, tree: Expression, first: bool) -> tuple[str, int]:
+        """The text of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
+        match tree:
+            case Number(value):
+                return self._text_number(value)
+            case Ref(name, index, value):
+                return (format_index(name, index), WHOLE) if self.names or value is None else self._text_number(value)
+            case Sum(terms):
+                return " + ".join(
+                    self._with_brackets(term, ADDED, first and not i) for i, term in enumerate(terms)
+                ), ADDED
+            case Difference(left, right):
+                return f"{self._with_brackets(left, ADDED, first)} - {self._with_brackets(right, MULTIPLIED)}", ADDED
+            case Product(factors):
+                told = " · ".join(
+                    self._with_brackets(factor, MULTIPLIED, first and not i) for i, factor in enumerate(factors)
+                )
+                return told, MULTIPLIED
+            case Quotient(numerator, denominator):
+                return (
+                    f"{self._with_brackets(numerator, MULTIPLIED, first)} / {self._with_brackets(denominator, RAISED)}",
+                    MULTIPLIED,
+                )
+            case Power(base, exponent):
+                return f"{self._with_brackets(base, WHOLE)}^{self._with_brackets(exponent, WHOLE)}", RAISED
+            case Negative(of):
+                return f"-{self._with_brackets(of, MULTIPLIED)}", SIGNED
+            case Function(name, arguments):
+                return self._function(name, [self._with_brackets(argument, ADDED, True) for argument in arguments])
+            case Series():
+                return self._series(tree, first)
+            case Cases():
+                return self._cases(tree)
+            case Weighted(weight, term):
+                return self._text_of(term, first) if self.names or evaluate(weight) else ("0", WHOLE)
+        raise TypeError(f"{type(tree).__name__} is no formula")
+
+    def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
+        """The text of a tree where it must hold together at least so tightly; a sign may stand only at the front."""
+        text, level = self._text_of(tree, first)
+        fits = level >= least and (first or not text.startswith("-"))
+        return text if fits else f"({self.whole(tree)})"
+
+    def _text_number(self, value: float) -> tuple[str, int]:
+        text = number(value, self.digits)
+        return text, SIGNED if text.startswith("-") else WHOLE
+
+    def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
+        if name == "abs":
+            return f"|{arguments[0]}|", WHOLE
+        return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
+
+    def _series(self, series: Series, first: bool) -> tuple[str, int]:
+        if self.names:
+            return (
+                f"Σ_{','.join(series.letters)} {self._with_brackets(series.term(*series.letters), MULTIPLIED)}",
+                ADDED,
+            )
+        told = [
+            f"… {place:,} more …"
+            if isinstance(place, int)
+            else self._with_brackets(series.term(*place), ADDED, first and not i)
+            for i, place in enumerate(shown_terms(series, self.terms, self.sample))
+        ]
+        return " + ".join(told) or "0", ADDED
+
+    def _cases(self, tree: Cases) -> tuple[str, int]:
+        if self.names:
+            pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
+            return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
+        conditions, piece = tree.selection
+        reason = " and ".join(map(self._condition, conditions))
+        return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
+
+    def _condition(self, condition: Comparison) -> str:
+        return (
+            f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
+            f"{self._with_brackets(condition.right, ADDED, True)}"
+        )
