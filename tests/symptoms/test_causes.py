@@ -10,7 +10,9 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.symptoms import causes
 from deltarule.symptoms.causes import CAUSES
-from deltarule.symptoms.observations import RangeAnswer, Relation, look_at
+from deltarule.symptoms.input_target_dependence import Relation
+from deltarule.symptoms.observations import look_at
+from deltarule.symptoms.rate_tests import RangeAnswer
 from deltarule.training.train import train
 
 RANDOM = np.random.default_rng(0)

@@ -1,4 +1,6 @@
-"""The causes that keep a network from learning: what each looks like in the numbers, and from where on it is named.
+"""The causes that keep a network from learning: what each looks like in numbers, and from which limit on it is named.
+
+Another cause is another function with `@_cause`.
 
 Each limit below has its reason beside it. They were tried on the development runs of benchmarks/why_not_learning.py,
 and are judged by its final ones.
@@ -73,15 +75,35 @@ class Evidence:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
+Find = Callable[[Seen], Evidence | None]
+
+
 @dataclass(frozen=True)
 class Cause:
     """A cause: its code, what can be done, and what finds it in a member."""
 
     code: str
     fix: str
-    find: Callable[[Seen], Evidence | None]
+    find: Find
 
 
+_ENDED = "mend what stands above this; if nothing does, a lower rate kills and saturates fewer units"
+_CAUSES: list[Cause] = []
+"""In the order in which one brings about another: large inputs saturate units, dead units make the gradient vanish,
+and whatever keeps a network from learning leaves it with classes that it never predicts."""
+
+
+def _cause(code: str, fix: str) -> Callable[[Find], Find]:
+    """Add a cause behind those above."""
+
+    def add(find: Find) -> Find:
+        _CAUSES.append(Cause(code, fix, find))
+        return find
+
+    return add
+
+
+@_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
 def _zero_weights(seen: Seen) -> Evidence | None:
     share = seen.first.size / seen.first.usual
     pairs = np.maximum(share[:-1], share[1:])  # one array of zeros is left by its gradient, two in a row are not
@@ -96,6 +118,7 @@ def _zero_weights(seen: Seen) -> Evidence | None:
     )
 
 
+@_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
 def _symmetric_weights(seen: Seen) -> Evidence | None:
     drawn = seen.first.size / seen.first.usual > TINY_WEIGHTS  # twins of 0 are told as zeros
     layers = [n for n, twins in enumerate(seen.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
@@ -112,6 +135,10 @@ def _symmetric_weights(seen: Seen) -> Evidence | None:
     )
 
 
+@_cause(
+    "shuffled_labels",
+    "see whether inputs and targets are in the same order: print a few rows beside their targets",
+)
 def _shuffled_labels(seen: Seen) -> Evidence | None:
     told = seen.relation
     if told is None or told.p <= RELATED or seen.validated:
@@ -125,6 +152,10 @@ def _shuffled_labels(seen: Seen) -> Evidence | None:
     )
 
 
+@_cause(
+    "unscaled_inputs",
+    "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
+)
 def _unscaled_inputs(seen: Seen) -> Evidence | None:
     if seen.skill >= LEARNED:
         return None
@@ -156,20 +187,20 @@ def _unscaled_inputs(seen: Seen) -> Evidence | None:
     return None
 
 
+@_cause(
+    "saturated_units",
+    "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
+)
 def _saturated_at_first(seen: Seen) -> Evidence | None:
     return _flat(seen, seen.first, "begin", _is_bounded)
 
 
-def _saturated_at_last(seen: Seen) -> Evidence | None:
-    return _flat(seen, seen.last, "ended", _is_bounded)
-
-
+@_cause(
+    "dead_units",
+    "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
+)
 def _dead_at_first(seen: Seen) -> Evidence | None:
     return _flat(seen, seen.first, "begin", _is_one_sided)
-
-
-def _dead_at_last(seen: Seen) -> Evidence | None:
-    return _flat(seen, seen.last, "ended", _is_one_sided)
 
 
 def _flat(seen: Seen, moment: Moment, when: str, kind: Callable[[Activation], bool]) -> Evidence | None:
@@ -212,6 +243,10 @@ def _is_one_sided(activation: Activation) -> bool:
     return not activation.rowwise and int((_end_slopes(activation) < 1e-6).sum()) == 1
 
 
+@_cause(
+    "vanishing_gradient",
+    "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
+)
 def _vanishing_gradient(seen: Seen) -> Evidence | None:
     delta = seen.first.delta
     if seen.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
@@ -227,6 +262,7 @@ def _vanishing_gradient(seen: Seen) -> Evidence | None:
     )
 
 
+@_cause("dominating_penalty", "divide the strength by 100; then look for the best one on validation rows")
 def _dominating_penalty(seen: Seen) -> Evidence | None:
     ratio = _over(seen.first.penalty, seen.first.data)
     shrunk = _over(seen.last.length, seen.first.length)
@@ -240,6 +276,7 @@ def _dominating_penalty(seen: Seen) -> Evidence | None:
     )
 
 
+@_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
 def _rate_too_high(seen: Seen) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None:
@@ -268,6 +305,7 @@ def _died_while_training(seen: Seen) -> str:
     return f", and its units are {words[0]} since" if words else ""
 
 
+@_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
 def _rate_too_low(seen: Seen) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None or seen.diverged:
@@ -315,6 +353,20 @@ def _rates(seen: Seen) -> dict[str, float]:
     }
 
 
+@_cause("saturated_units", _ENDED)
+def _saturated_at_last(seen: Seen) -> Evidence | None:
+    return _flat(seen, seen.last, "ended", _is_bounded)
+
+
+@_cause("dead_units", _ENDED)
+def _dead_at_last(seen: Seen) -> Evidence | None:
+    return _flat(seen, seen.last, "ended", _is_one_sided)
+
+
+@_cause(
+    "class_never_predicted",
+    "if nothing stands above this, give the rows of rare classes more weight (weights), or get more of them",
+)
 def _class_never_predicted(seen: Seen) -> Evidence | None:
     if seen.labels is None or seen.diverged:
         return None
@@ -346,58 +398,4 @@ def _over(value: float, least: float) -> float:
     return float(value) / max(float(least), 1e-300)
 
 
-_RESTORE = (
-    "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1"
-)
-_REVIVE = "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu"
-_LOWER = "lower the rate to a third of the range test's best, or less"
-_ENDED = "mend what stands above this; if nothing does, a lower rate kills and saturates fewer units"
-
-CAUSES = tuple(
-    Cause(*each)
-    for each in (
-        (
-            "zero_weights",
-            "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
-            _zero_weights,
-        ),
-        (
-            "symmetric_weights",
-            "draw the weights at random (glorot_uniform, the default), so that units differ",
-            _symmetric_weights,
-        ),
-        (
-            "shuffled_labels",
-            "see whether inputs and targets are in the same order: print a few rows beside their targets",
-            _shuffled_labels,
-        ),
-        (
-            "unscaled_inputs",
-            "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
-            _unscaled_inputs,
-        ),
-        ("saturated_units", _RESTORE, _saturated_at_first),
-        ("dead_units", _REVIVE, _dead_at_first),
-        (
-            "vanishing_gradient",
-            "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
-            _vanishing_gradient,
-        ),
-        (
-            "dominating_penalty",
-            "divide the strength by 100; then look for the best one on validation rows",
-            _dominating_penalty,
-        ),
-        ("rate_too_high", _LOWER, _rate_too_high),
-        ("rate_too_low", "raise the rate towards the range test's best, or train for longer", _rate_too_low),
-        ("saturated_units", _ENDED, _saturated_at_last),
-        ("dead_units", _ENDED, _dead_at_last),
-        (
-            "class_never_predicted",
-            "if nothing stands above this, give the rows of rare classes more weight (weights), or get more of them",
-            _class_never_predicted,
-        ),
-    )
-)
-"""In the order in which one brings about another: large inputs saturate units, dead units make the gradient vanish,
-and whatever keeps a network from learning leaves it with classes that it never predicts."""
+CAUSES = tuple(_CAUSES)

@@ -5,7 +5,6 @@ N rows · D inputs · H units of a layer · L layers · T looks of the history
 Everything is measured on at most a thousand rows, with dropout off, by the hand-derived formulas.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,14 +22,10 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.symptoms.constant_baseline import constant_loss, least_loss
 from deltarule.symptoms.input_target_dependence import Relation, relation
-from deltarule.training.range_test import range_test
+from deltarule.symptoms.rate_tests import RangeAnswer, run_range_tests, share_of_a_batch
 from deltarule.training.run import Run
 
 MOST_ROWS = 1000
-UPDATES_PER_DECADE = 40
-"""Of the range test: a tenfold rate is reached in so many updates, enough for a small network to learn on the way."""
-FARTHEST = 302
-"""Decades from 1 to an end of a range test at most: farther ones have a ratio that no number holds."""
 ROUNDING = 1e-12
 """Of the least loss: a constant that loses no more above it makes no error."""
 
@@ -54,22 +49,6 @@ class Moment:
     delta: Floats
     slopes: tuple[Floats, ...]
     twins: tuple[bool, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class RangeAnswer:
-    """What a range test came to, in which the rate rose during one short run.
-
-    `best` is the rate at which the objective was least before it rose, `objective` what it was there, as the objective
-    of all rows; `updates` how many were made, from `lowest` to `highest`; `suggested` is the range test's own answer.
-    """
-
-    best: float
-    objective: float
-    updates: int
-    lowest: float
-    highest: float
-    suggested: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +105,7 @@ class Seen:
 def look_at(run: Run, members: Sequence[int]) -> list[Seen]:
     """Measure some members of a run."""
     chosen = run.take(np.array(members))
-    answers = _range_tests(chosen.problem)
+    answers = run_range_tests(chosen.problem)
     relations: dict[bytes, Relation | None] = {}
     seen = []
     for place in range(len(members)):
@@ -215,7 +194,7 @@ def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
     done = objective_and_gradient(problem, state, rows)
     logits = done.tape[-1].value
     _, at_logits = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)
-    share = _share_of_a_batch(problem)
+    share = share_of_a_batch(problem)
     own, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
     if problem.penalty is not None:
         strength, samples, chosen = problem.strength[:, None], rows.w.sum(-2), problem.penalized
@@ -236,11 +215,6 @@ def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
         slopes=tuple(_slopes(done.tape, number, activation) for number, activation in hidden),
         twins=tuple(_are_twins(parameters, number) for number, _ in hidden),
     )
-
-
-def _share_of_a_batch(problem: Problem, member: int = 0) -> float:
-    """How much of the whole objective a batch has: a sum over fewer rows is less, a mean is not."""
-    return problem.batch_rows(member) / problem.row_count(member) if problem.reduction == "sum" else 1.0
 
 
 def _usual_size(entry: Entry) -> float:
@@ -284,51 +258,6 @@ def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
         return False
     arrays = [into, out.T] + ([parameters[f"b{number}"]] if f"b{number}" in parameters else [])
     return all(bool((array == array[:, :1]).all()) for array in arrays)
-
-
-def _range_tests(problem: Problem) -> list[RangeAnswer | None]:
-    """A range test of every member, from far below to far above its own rate; None where there is none to test.
-
-    What a member's answer is depends on its own rate alone; those of one range are tested together.
-    """
-    answers: list[RangeAnswer | None] = [None] * problem.members
-    ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
-    for lowest, highest in set(ranges):
-        members = [member for member, own in enumerate(ranges) if own == (lowest, highest)]
-        if problem.optimizer.update is None:
-            continue
-        updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
-        tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
-        for place, member in enumerate(members):
-            best, least = _least(tested.objective[:, place].astype(np.float64))
-            answers[member] = RangeAnswer(
-                best=float(tested.rates[best]),
-                objective=least / _share_of_a_batch(problem, member),
-                updates=updates,
-                lowest=lowest,
-                highest=highest,
-                suggested=float(tested.suggested[place]),
-            )
-    return answers
-
-
-def _range_around(rate: float) -> tuple[float, float]:
-    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides, up to FARTHEST."""
-    decade = math.floor(math.log10(rate)) if rate else 0
-    return min(1e-5, 10.0 ** max(decade - 1, -FARTHEST)), max(10.0, 10.0 ** min(decade + 2, FARTHEST))
-
-
-def _least(objective: Floats) -> tuple[int, float]:
-    """Where the objective of a range test is least, and what it is there, smoothed over a quarter of a decade.
-
-    After a number that is not finite nothing counts. The update after it is the one whose rate is too high.
-    """
-    finite = np.isfinite(objective)
-    end = len(objective) if finite.all() else max(1, int(finite.argmin()))
-    width = min(UPDATES_PER_DECADE // 4, end)
-    smooth = np.convolve(objective[:end], np.full(width, 1 / width), mode="valid")
-    place = int(smooth.argmin())
-    return place + width // 2, float(smooth[place])
 
 
 def _median_rate(run: Run) -> float:
