@@ -46,26 +46,6 @@ def test_what_is_missing_is_told_with_what_is_there_instead() -> None:
         gradient_arrays(short, GIVEN, "gradient")
 
 
-@pytest.mark.parametrize("names", [("W", "W_g"), ("W_g", "W"), ("w", "dw"), ("dw", "w"), ("d", "dd")])
-@pytest.mark.parametrize("mark", ["", "d", "grad_"])
-def test_parameters_may_have_names_that_mark_a_gradient(names: tuple[str, str], mark: str) -> None:
-    """W_g is a gate's weights beside W; with a mark on both, each name still means one parameter."""
-    right = {name: np.full(2, float(i)) for i, name in enumerate(names)}
-    returned = {mark + name: one for name, one in right.items()}
-    given = flatten({name: np.ones(2) for name in names})
-    assert_same(gradient_arrays(returned, given, "gradient"), right)
-    assert_same(gradient_arrays(dict(reversed(returned.items())), given, "gradient"), right)
-
-
-def test_a_mark_on_every_name_is_meant_as_such() -> None:
-    """dx is the gradient of x here, and no plain name of the parameter dx."""
-    given = flatten({name: np.ones(2) for name in ("x", "dx", "ddx")})
-    right = {f"d{name}": np.full(2, float(i)) for i, name in enumerate(given.names)}
-    assert_same(gradient_arrays(right, given, "gradient"), right)
-    plain = {name: np.full(2, float(i)) for i, name in enumerate(given.names)}
-    assert_same(gradient_arrays(plain, given, "gradient"), plain)
-
-
 def test_one_gradient_is_not_that_of_two_parameters() -> None:
     with pytest.raises(BadInput, match="lacks the gradient of w; give one for every parameter"):
         gradient_arrays({"dw": np.ones(2)}, flatten({"w": np.ones(2), "dw": np.ones(2)}), "gradient")
@@ -145,12 +125,6 @@ TABLE = pd.DataFrame({"size": [0.5, 1.5], "on": [True, False], "count": [2, 3]})
 )
 def test_a_table_with_columns_of_several_kinds_holds_numbers(table: Any) -> None:
     assert to_finite_array(table, "x").tolist() == [[0.5, 1.0, 2.0], [1.5, 0.0, 3.0]]
-
-
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
-def test_whole_numbers_stay_whole(labels: list[int]) -> None:
-    assert to_finite_array(np.array(labels, object), "y").dtype.kind == "i"
-    assert to_finite_array(np.array(labels, object), "y").tolist() == labels
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from linear_code import PARAMS, X, Y, gradient, loss
 
-from deltarule import check_gradient, check_object, check_vjp
+from deltarule import check_gradient, check_object
 
 
 class Kept:
@@ -62,33 +62,6 @@ def test_constant_gradient_is_stale_unless_it_is_one_array() -> None:
     assert check_gradient(loss_of, lambda w: made, w).ok
 
 
-def test_values_set_by_the_first_call_are_not_stale() -> None:
-    """A layer that centers by the first batch that it meets, as ActNorm does: Kingma & Dhariwal 2018."""
-
-    class Centered:
-        def __init__(self) -> None:
-            self.W, self.mean = np.random.default_rng(4).normal(size=(4, 3)), None
-
-        def loss(self) -> Any:
-            h = X @ self.W
-            self.mean = h.mean(axis=0) if self.mean is None else self.mean
-            self.a = np.tanh(h - self.mean)
-            return (self.a**2).sum()
-
-        def backward(self) -> None:
-            self.dW = X.T @ (2 * self.a * (1 - self.a**2))
-
-    net = Centered()
-    assert check_object(net, params=["W"], grads=["dW"], loss=net.loss, backward=net.backward).ok
-    np.testing.assert_array_equal(net.mean, (X @ net.W).mean(axis=0))
-    net = Centered()
-    assert check_gradient(lambda _: net.loss(), lambda _: (net.backward(), net.dW)[1], net.W).ok
-    np.testing.assert_array_equal(net.mean, (X @ net.W).mean(axis=0))
-    seen: list[Any] = []
-    check_vjp(lambda x: (seen.append(x.copy()), np.tanh(x))[1], lambda above: above * (1 - np.tanh(X) ** 2), X)
-    np.testing.assert_array_equal(seen[0], X)
-
-
 @pytest.mark.parametrize(
     ("spoiled", "code"),
     [
@@ -108,16 +81,3 @@ def test_wrong_gradient_is_not_stale(spoiled: Any, code: str) -> None:
         return found
 
     assert [mistake.code for mistake in check_gradient(loss, slope, p).diagnosis] == [code]
-
-
-def test_counted_masks_are_not_stale() -> None:
-    """Each call of the loss counts, and draws the mask of its layer's number, whatever was called before."""
-    net, masks = Kept("at once"), iter(range(10**9))
-
-    def value(p: Any) -> Any:
-        next(masks)
-        kept["mask"] = np.random.default_rng(3).random(p.shape) < 0.5
-        return ((kept["mask"] * p) ** 2).sum()
-
-    kept: dict[str, Any] = {}
-    assert check_gradient(value, lambda p: 2 * kept["mask"] * p, net.W).ok

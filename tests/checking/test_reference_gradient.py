@@ -123,20 +123,6 @@ def test_right_gradient_for_large_inputs_is_right(w: float) -> None:
     assert check_gradient(loss, lambda w: -gradient(w), np.array([w])).verdict == "WRONG"
 
 
-def test_overflow_a_step_away_does_not_change_the_size_estimate() -> None:
-    x, t = np.random.default_rng(0).normal(size=20) * 1e7, np.arange(20) % 2
-    w = np.array([2e-7, -1.0])
-
-    def both(w: Any) -> Any:
-        z = w[0] * x + w[1]
-        d = (1 / (1 + np.exp(-z)) - t) / 20
-        return (np.log(1 + np.exp(z)) - t * z).mean(), np.array([d @ x, d.sum()])
-
-    with np.errstate(over="ignore"):
-        assert both(w + 2.0**-10)[0] == np.inf
-    assert check_gradient(both, None, w).ok
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3, 18])
 def test_wrong_large_entry_among_kinks_is_not_proved(seed: int) -> None:
     """Steps that meet kinks of the absolute values give slopes on both sides of what is 1 % wrong."""
@@ -170,15 +156,6 @@ def test_saturated_units_do_not_disable_complex_step(seed: int, inputs: float) -
     report = check_gradient(both, None, p)
     assert report.ok and len(report.methods) == 2
     assert check_gradient(lambda p: both(p, 1.01), None, p).verdict == "WRONG"
-
-
-@pytest.mark.parametrize(("seed", "rows"), [(1, 1), (3, 30), (9, 30)])
-def test_unmeasured_small_entries_do_not_prevent_a_proof(seed: int, rows: int) -> None:
-    """By inputs of a million a small step carries a unit from one flat end of tanh to the other."""
-    p, both = of_two_layers(seed, dtype=np.float64, size=0.01, inputs=1e6, rows=rows, outputs=3, decay=1e-4)
-    report = check_gradient(lambda: both(p)[0], lambda: list(both(p)[1].values()), list(p.values()))
-    assert report.ok and report.compared < report.entries
-    assert any(" not measured, params[0][" in note and "rough there, or has a kink" in note for note in report.notes)
 
 
 def test_large_arrays_are_sampled_with_stated_probability() -> None:

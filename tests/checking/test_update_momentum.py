@@ -64,17 +64,6 @@ def test_velocity_of_some_parameters_is_not_random(sign: int) -> None:
     assert sign == 1 or codes == ["sign"]
 
 
-def test_velocity_is_not_random() -> None:
-    w, velocity = 0.3 * np.ones(4), np.zeros(4)
-
-    def step() -> None:
-        velocity[...] = 0.9 * velocity + 2 * X.T @ (X @ w)  # not divided by the samples
-        w[...] -= 0.01 * velocity
-
-    report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.01)
-    assert [mistake.code for mistake in report.diagnosis] == ["mean_missing", "factor"]
-
-
 @pytest.mark.parametrize("share", [1.0, -1.0])
 def test_old_velocities_are_not_wrong(share: float) -> None:
     """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""
@@ -173,19 +162,6 @@ def test_wrong_momentum_update_is_not_random_when_repeated(scale: float, beta: f
     for _ in range(3):
         report = check_update(step, lambda: ((X @ w[0] + w[1] - 1) ** 2).mean(), w, 0.02, momentum=0.9)
         assert report.verdict == "WRONG" and "random_gradient" not in [mistake.code for mistake in report.diagnosis]
-
-
-def test_drawn_samples_with_momentum_are_random() -> None:
-    w, v, drawn = 0.3 * np.ones(4), np.zeros(4), np.random.default_rng(0)
-
-    def step() -> None:
-        rows = drawn.permutation(8)[:3]
-        v[...] = 0.9 * v - 0.1 * 2 * X[rows].T @ (X[rows] @ w) / 3
-        w[...] += v
-
-    for _ in range(2):
-        report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.1, momentum=0.9)
-        assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"]
 
 
 def test_weight_decay_in_update_has_two_names() -> None:

@@ -153,31 +153,6 @@ def test_a_gradient_that_looks_ahead_is_that_of_nesterov(seed: int, in_place: bo
     assert "takes the gradient at θ + β v" in report.diagnosis[0].sentence
 
 
-def test_velocities_beside_parameters_of_float32_have_its_digits() -> None:
-    """The parameters are handed over in float64, for the loss to be measured."""
-    verdicts = []
-    for seed in range(10):
-        generator = np.random.default_rng(seed)
-        x, y = generator.normal(size=(20, D)), generator.normal(size=(20, C))
-        start = [generator.normal(size=shape).astype(np.float32) for shape in ((D, 6), (6,), (6, C))]
-        velocities = [np.zeros_like(one) for one in start]
-
-        def both(params: Any, x: Any = x, y: Any = y) -> Any:
-            a = np.maximum(x @ params[0] + params[1], 0)
-            error = (a @ params[2] - y) / 20
-            d1 = (error @ params[2].T) * (a > 0)
-            return 10 * (error**2).sum(), (x.T @ d1, d1.sum(0), a.T @ error)
-
-        def step(params: Any, both: Any = both, velocities: Any = velocities) -> Any:
-            for v, slope in zip(velocities, both(params)[1], strict=True):
-                v[...] = 0.9 * v - RATE * slope
-            return [one + v for one, v in zip(params, velocities, strict=True)]
-
-        report = check_update(step, lambda params, both=both: both(params)[0], start, RATE, momentum=0.9)
-        verdicts.append(report.verdict)
-    assert set(verdicts) == {"right"}
-
-
 def test_of_a_random_loss_no_step_is_made_and_nothing_is_proved() -> None:
     w, generator = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
 

@@ -95,7 +95,7 @@ def check_vjp(
     Parameters
     ----------
     forward : `forward(x)`, or `forward(x, W, b)` if x is a tuple or a dictionary of these; it returns the output, or
-        (output, cache). A list of numbers or rows is the output itself.
+        (output, cache). A list is the output itself, unless it holds the backward function.
     backward : `backward(upstream)`, or `backward(upstream, cache)`; it returns the gradient by the arguments of
         `forward`. None if `forward` returns (output, backward).
     x : the input at which it is checked.
@@ -292,10 +292,7 @@ def _checked_most(most: int) -> int:
 
 
 def _checked_rate(name: str, value: Any, fits: Callable[[float], bool], allowed: str) -> float:
-    try:
-        number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
-    except OverflowError:  # an integer or a fraction with hundreds of digits
-        value = number = np.inf
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
     if not np.isfinite(number) or not fits(number):
         raise BadInput(f"{name} is {value!r}; give {allowed}")
     return number

@@ -138,23 +138,13 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> 
     Marked names that match no parameter, as "dz1" beside "dW1", are ignored: they are other gradients. Unmarked ones
     are ignored too, unless a parameter has its own, unmarked name: then "z1" beside "W1" may be a mistake.
     """
-    by_text = {str(key): key for key in result}
-    # One mark for all is meant as such: "dx" is the gradient of x, where "ddx" is that of another parameter, dx.
-    marked_alike = [names_ for names_ in zip(*map(_marked_names, names), strict=True) if set(names_) <= set(by_text)]
-    if len(marked_alike) == 1:
-        return {name: result[by_text[text]] for name, text in zip(names, marked_alike[0], strict=True)}
-    matches = {name: [key for key in result if str(key) in (str(name), *_marked_names(name))] for name in names}
     keys = {}
-    for name, found in matches.items():
-        # A marked name first: the plain one may be the parameter itself. "dw" may also be a parameter.
-        marked = [key for key in found if key not in matches]
-        if marked or name in found:
+    for name in names:
+        marked = [key for key in result if str(key) in _marked_names(name) and key not in names]
+        # A marked name first: beside it the plain one is the parameter itself.
+        if marked or name in result:
             keys[name] = marked[-1] if marked else name
-    for name, found in matches.items():
-        left = [key for key in found if key not in keys.values()]
-        if name not in keys and left:
-            keys[name] = left[-1]
-    extra = [str(key) for key in result if not any(key in found for found in matches.values())]
+    extra = [str(key) for key in result if key not in keys.values() and key not in names]
     missing = [str(name) for name in names if name not in keys]
     if missing:
         beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""

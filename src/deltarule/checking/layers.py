@@ -44,7 +44,7 @@ def layer_of_functions(
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
-        return to_array(_output_first(call(values, None), start[0].ndim)[0], _OUTPUT)
+        return to_array(_output_first(call(values, None))[0], _OUTPUT)
 
     first = output(start)
     if first.dtype.kind != "f":
@@ -56,7 +56,7 @@ def layer_of_functions(
     def back(u: Floats, values: Values = start) -> list[Floats]:
         result = call(values, None)
         function = _backward_of(result) if backward is None else backward
-        cache = () if backward is None else _output_first(result, start[0].ndim)[1:]
+        cache = () if backward is None else _output_first(result)[1:]
         cache = cache if _required_arguments(function) == 1 + len(cache) else ()
         argument = u.copy()
         gradient = call_user_function(function, (argument, *cache), {}, "backward")
@@ -82,33 +82,12 @@ def layer_of_functions(
     return Layer(code, output, back, upstream)
 
 
-def _output_first(result: Any, dimensions: int) -> tuple[Any, ...]:
-    """What forward returned: the output, then a cache or the backward function. A list may be the output itself.
-
-    dimensions  those of x
-    """
-    if not isinstance(result, tuple | list):
-        return (result,)
-    if not result:
+def _output_first(result: Any) -> tuple[Any, ...]:
+    """What forward returned: the output, then a cache or the backward function. A list without one is the output."""
+    if isinstance(result, tuple | list) and not result:
         raise BadInput(f"forward gives an empty {type(result).__name__}; give the output, or (output, cache)")
-    if isinstance(result, tuple) or any(map(callable, result)):
-        return tuple(result)
-    depth = _depth(result[0])
-    if depth < dimensions or depth == 0 or all(isinstance(item, list) and _depth(item) == 1 for item in result):
-        return (result,)
-    if depth == 1 and len(result) > 1 and all(_depth(item) == 1 for item in result):
-        raise BadInput(
-            f"forward gives a list of {len(result)} rows for one row, which may be its output, or an output and a "
-            "cache; give the output as an array, or (output, cache) as a tuple"
-        )
-    return tuple(result)
-
-
-def _depth(value: Any) -> int:
-    """The number of dimensions of an array, or of nested lists."""
-    if isinstance(value, list | tuple):
-        return 1 + _depth(value[0]) if value else 1
-    return int(getattr(value, "ndim", 0))
+    is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
+    return (result,) if is_output else tuple(result)
 
 
 def _backward_of(result: Any) -> Callable[..., Any]:

@@ -56,10 +56,9 @@ class Seen:
     """What is known of one member.
 
     skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
-                     network that says the same of every row, NaN where the loss falls without end
-                     or its least is not found
+                     network that says the same of every row, NaN where the least is not found
     objective        at the end; not finite where the member diverged       at_start: before the first update
-    least            what the objective can come to at least: 0 for a loss of ours, NaN where there is none
+    least            what the objective can come to at least: 0 for a loss of ours
     falling          share of the objective's whole fall that fell in the last two fifths of the looks
     moved            length of the change of all W, as a share of their first length
     rate             the learning rate, the median over the training of what its schedule made of it

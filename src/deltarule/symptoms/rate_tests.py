@@ -10,8 +10,6 @@ from deltarule.training.range_test import range_test
 
 UPDATES_PER_DECADE = 40
 """Of the range test: a tenfold rate is reached in so many updates, enough for a small network to learn on the way."""
-FARTHEST = 302
-"""Decades from 1 to an end of a range test at most: farther ones have a ratio that no number holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +55,9 @@ def run_range_tests(problem: Problem) -> list[RangeAnswer | None]:
 
 
 def _range_around(rate: float) -> tuple[float, float]:
-    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides, up to FARTHEST."""
+    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides."""
     decade = math.floor(math.log10(rate)) if rate else 0
-    return min(1e-5, 10.0 ** max(decade - 1, -FARTHEST)), max(10.0, 10.0 ** min(decade + 2, FARTHEST))
+    return min(1e-5, 10.0 ** (decade - 1)), max(10.0, 10.0 ** (decade + 2))
 
 
 def _least(objective: Floats) -> tuple[int, float]:

@@ -38,7 +38,7 @@ class WhyReport:
     findings   what can cause the others first; of several members, what most of them have
     members    which members were looked at, of those that were trained         of      how many the run has
     skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing; NaN where
-               its loss falls without end, or its least is not found
+               the least possible loss is not found
     """
 
     findings: tuple[Finding, ...]

@@ -52,10 +52,6 @@ def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
     raise AssertionError(f"no program of the page has the lines {right}")
 
 
-def data(page: dict[str, Any], sizes: list[int], output: str, targets: str, **more: Any) -> dict[str, Any]:
-    return {"like": Network(sizes, "tanh", output), "x": page["x"], "y": page[targets], **more}
-
-
 def normalized(page: dict[str, Any]) -> list[Any]:
     W1, b1, W2, b2 = page["weights"](4, 5, 3)
     return [W1, b1, 1 + b1, 0.5 * b1, W2, b2]
