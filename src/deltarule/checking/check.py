@@ -292,7 +292,7 @@ def _checked_most(most: int) -> int:
 
 
 def _checked_rate(name: str, value: Any, fits: Callable[[float], bool], allowed: str) -> float:
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
+    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
     if not np.isfinite(number) or not fits(number):
         raise BadInput(f"{name} is {value!r}; give {allowed}")
     return number
