@@ -27,7 +27,6 @@ _POSITIVE = np.concatenate([_SIZES, _SPREAD])
 _REAL = np.concatenate([[0.0], _POSITIVE, -_POSITIVE])
 _UNIT = np.concatenate([[1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20], _BETWEEN])
 _SMALLER = 2.0**-9
-_HALVES, _JUMP, _ROUNDED = 44, 1e-3, 1e-7
 _PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
 _TARGETS = {
     "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),
@@ -156,89 +155,3 @@ def complex_slopes(curve: Curve) -> Floats | None:
     except Exception:  # whatever a stranger's function raises when it meets a complex number
         return None
     return found if keeps_imaginary_part(found, central_slopes(curve, 1e-6 * np.abs(found), found)) else None
-
-
-def unseen_kinks(curve: Curve, slope: Callable[..., Array]) -> Curve:
-    """The curve at its kinks between neighboring points, up to 34: a wave of corners has no last one.
-
-    slope   the derivative, of the same inputs: where it jumps is found by bisection, and the function has to agree
-
-    >>> bent = Curve(lambda z: np.maximum(z, 6), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
-    >>> unseen_kinks(bent, lambda z: 1.0 * (z > 6)).point_name(0)
-    'z = 6'
-    """
-
-    def turn(low: Floats, high: Floats, *others: Floats) -> Floats:
-        return np.asarray(np.abs(slope(high, *others) - slope(low, *others)))
-
-    with np.errstate(all="ignore"):
-        found = _between(curve, turn)
-        # The scale is not that where it jumps: a wave's slope may go through 0 there.
-        scale = _largest(slope, found.left, found.right, found.others)
-        kinks = turn(found.low, found.high, *found.others) > _JUMP * scale
-        claimed = slope(found.high, *found.others)
-    kinks[kinks] = central_slopes(found.select(kinks), 1e-6 * scale[kinks], claimed[kinks]).kink
-    return found.select(kinks)
-
-
-def unseen_jumps(curve: Curve, slope: Callable[..., Array]) -> Curve:
-    """The curve where its values jump between neighboring points, up to 34, whatever the slopes on both sides.
-
-    slope   the derivative, of the same inputs: a step that it explains is none, so that what is only steep has no jump
-
-    >>> cut = Curve(lambda z: np.select(z > 6, z, 0), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
-    >>> unseen_jumps(cut, lambda z: 1.0 * (z > 6)).point_name(0)
-    'z = 6'
-    """
-
-    def unexplained_change(low: Floats, high: Floats, *others: Floats) -> Floats:
-        step = curve.function(high, *others) - curve.function(low, *others)
-        return np.asarray(np.abs(step - (high - low) * (slope(low, *others) + slope(high, *others)) / 2))
-
-    with np.errstate(all="ignore"):
-        found = _between(curve, unexplained_change)
-        size = _largest(curve.function, found.left, found.right, found.others)
-        steep = _largest(slope, found.low, found.high, found.others) * (found.high - found.low)
-        return found.select(
-            unexplained_change(found.low, found.high, *found.others) > _JUMP * size + 4 * steep + _ROUNDED
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Between:
-    """Neighboring points of a curve, left and right [m], and low and high [m], between them and ever closer."""
-
-    curve: Curve
-    room: Floats
-    left: Floats
-    right: Floats
-    low: Floats
-    high: Floats
-    others: list[Floats]
-
-    def select(self, chosen: NDArray[np.bool_]) -> Curve:
-        """The curve at some of the places that are found."""
-        points = zip(self.curve.points, [self.high, *self.others], strict=True)
-        return Curve(self.curve.function, {name: values[chosen] for name, values in points}, self.room[chosen])
-
-
-def _between(curve: Curve, apart: Callable[..., Floats]) -> _Between:
-    """The places where `apart(low, high, *others)` is largest, as bisection finds them between neighboring points."""
-    order = np.lexsort(curve.inputs)
-    order = order[np.abs(curve.inputs[0][order]) <= max(_SIZES)]
-    left, right = order[:-1], order[1:]
-    first, *others = curve.inputs
-    together = np.all([values[left] == values[right] for values in others], axis=0) & (first[left] < first[right])
-    left, right = left[together], right[together]
-    others = [values[left] for values in others]
-    low, high = first[left], first[right]
-    for _ in range(_HALVES):
-        middle = (low + high) / 2
-        down = apart(low, middle, *others) > apart(middle, high, *others)
-        low, high = np.where(down, low, middle), np.where(down, middle, high)
-    room = np.minimum(curve.room[left], curve.room[right])
-    return _Between(curve, room, first[left], first[right], low, high, others)
-
-
-def _largest(function: Callable[..., Array], left: Floats, right: Floats, others: Sequence[Floats]) -> Floats:
-    return np.asarray(np.maximum(np.abs(function(left, *others)), np.abs(function(right, *others))))

@@ -21,7 +21,6 @@ _NEAR_KINK = 1e-4
 """Distance to a kink, as a share of the place or of 1, at which the narrowest differences meet it."""
 _SMALLEST_SLOPE = 1e-4
 """Slope, as a share of those around 0, below which none is judged: far out a flat function has no digits left."""
-_MAX_LISTED_KINKS = 5
 
 
 def prove_formula(
@@ -109,7 +108,7 @@ def _prove(
     inputs       what the derivative is given
     is_default   whether parameters have their defaults; at others the function may be flat, and kinks elsewhere
     """
-    place = _place(curve)
+    place = np.subtract.reduce(curve.inputs)
     distance = _distance_to_kinks(place, kinks)
     with np.errstate(all="ignore"):
         slope = derivative(*inputs)
@@ -123,7 +122,7 @@ def _prove(
     scale = np.maximum(scale, _SMALLEST_SLOPE * max(1.0, baseline))
     unknown = np.flatnonzero(central.kink & (distance > _NEAR_KINK))
     if is_default:
-        _refuse_kinks(what, curve, unknown, "kink")
+        _refuse_kinks(what, curve, place, unknown)
     exact = elementwise.complex_slopes(curve)
     if exact is None:
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
@@ -140,29 +139,6 @@ def _prove(
             f"the derivative of {what} is wrong: at {curve.point_name(worst)} it gives {slope[worst]:.8g}, and "
             f"{method} of the function gives {expected[worst]:.8g}"
         )
-    if is_default:  # a derivative that is wrong between two kinks jumps, too, and is refused above
-        _refuse_between_points(what, curve, derivative, kinks, takes_value=len(inputs) > len(curve.inputs))
-
-
-def _refuse_between_points(
-    what: str, curve: elementwise.Curve, derivative: Callable[..., Any], kinks: Sequence[float], *, takes_value: bool
-) -> None:
-    """Refuse kinks and jumps between the points of a curve that `kinks` does not name."""
-
-    def slope(*at: Floats) -> Any:
-        return derivative(*at, *([curve.function(*at)] * takes_value))
-
-    for kind, find in (("jump", elementwise.unseen_jumps), ("kink", elementwise.unseen_kinks)):
-        found = find(curve, slope)
-        place = _place(found)
-        is_unnamed = _distance_to_kinks(place, kinks) > _NEAR_KINK
-        for y in found.inputs[1:]:  # the hinge loss's kink, p y = 1, is another p − y for each target
-            is_unnamed &= np.array([np.ptp(y[np.abs(place - one) <= _NEAR_KINK]) > 0 for one in place], bool)
-        _refuse_kinks(what, found, np.flatnonzero(is_unnamed), kind)
-
-
-def _place(curve: elementwise.Curve) -> Floats:
-    return np.asarray(np.subtract.reduce(curve.inputs))
 
 
 def _distance_to_kinks(place: Floats, kinks: Sequence[float]) -> Floats:
@@ -171,17 +147,9 @@ def _distance_to_kinks(place: Floats, kinks: Sequence[float]) -> Floats:
     return np.asarray(away / np.maximum(1, np.abs(place)))
 
 
-def _refuse_kinks(what: str, curve: elementwise.Curve, unnamed: Integers, kind: str) -> None:
-    """Refuse kinks or jumps, `unnamed` among the points of a curve."""
-    if not len(unnamed):
-        return
-    place = _place(curve)
-    nearest = unnamed[np.abs(place[unnamed]).argsort(kind="stable")]
-    apart: list[float] = []
-    for one in place[nearest] + 0.0:  # never -0
-        if _distance_to_kinks(np.array([one]), apart)[0] > _NEAR_KINK:
-            apart.append(one)
-    names = [f"{one:g}" for one in sorted(apart[:_MAX_LISTED_KINKS])]
-    listed = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
-    more = f" and {len(apart) - _MAX_LISTED_KINKS} more" if len(apart) > _MAX_LISTED_KINKS else ""
-    raise BadInput(f"{what} has a {kind} at {curve.point_name(nearest[0])}; say so with kinks={listed}{more}")
+def _refuse_kinks(what: str, curve: elementwise.Curve, place: Floats, unnamed: Integers) -> None:
+    """Refuse kinks, `unnamed` among the points of a curve: the message has the one nearest to 0."""
+    if len(unnamed):
+        nearest = unnamed[np.abs(place[unnamed]).argmin()]
+        kink = f"{place[nearest] + 0.0:g}"  # never -0
+        raise BadInput(f"{what} has a kink at {curve.point_name(nearest)}; say so with kinks=({kink},)")
