@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from deltarule.checking import tolerances
 from deltarule.checking.arrays import match_shape
 from deltarule.checking.callables import Code
-from deltarule.checking.loss_probes import penalty_probe
 from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.parameter_lines import chance_to_pass
-from deltarule.checking.reference_gradient import Direction, ReferenceArray, ReferenceGradient, is_right_outside
+from deltarule.checking.probes import penalty_probe
+from deltarule.checking.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 
@@ -68,11 +68,6 @@ class ArrayVerdict(ParameterEvidence):
         return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
 
 
-def derivative_along(gradient: Floats, direction: Direction) -> float:
-    """The derivative along a direction, by a gradient."""
-    return float((gradient * direction.vector).sum())
-
-
 def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
     """Compare all arrays of a gradient with the right one."""
     largest = max((_largest(array.expected) for array in reference.arrays), default=0.0)
@@ -118,7 +113,7 @@ def _compare_array(
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
     along = [_ALONG_DIRECTION * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
     is_wrong_along = any(
-        not one.at_kink and not abs(derivative_along(found, one) - one.value) <= allowed
+        not one.at_kink and not abs(one.error(found)) <= allowed
         for one, allowed in zip(reference.directions, along, strict=True)
     )
     return ArrayVerdict(

@@ -42,6 +42,10 @@ class Direction:
     uncertainty: float
     at_kink: bool
 
+    def error(self, gradient: Floats) -> float:
+        """The derivative by a gradient minus the right one."""
+        return float((gradient * self.vector).sum()) - self.value
+
 
 @dataclass(frozen=True, eq=False)
 class ReferenceArray:
@@ -145,11 +149,9 @@ def _first_difference(reference: ReferenceGradient, code: Code, gradient: Floats
     of these, until one is left.
     """
 
-    def error(direction: Direction) -> float:
-        return float((gradient * direction.vector).sum()) - direction.value
-
-    largest = max(reference.arrays[index].directions, key=lambda one: 0 if one.at_kink else abs(error(one)))
-    entries, whole = np.arange(gradient.size), error(largest)
+    directions = [one for one in reference.arrays[index].directions if not one.at_kink]
+    largest = max(directions, key=lambda one: abs(one.error(gradient)))
+    entries, whole = np.arange(gradient.size), largest.error(gradient)
     while len(entries) > 1:
         half = entries[: len(entries) // 2]
         vector = np.zeros(gradient.shape)

@@ -4,7 +4,7 @@ With momentum, v ← β v − α g and θ ← θ + v, the second of two updates 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from deltarule.checking.callables import Caller, Code, Values, caller_in_style_o
 from deltarule.checking.conversion import split_loss
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.parameter_lines import gradient_at, loss_at, with_array
+from deltarule.checking.parameter_lines import central_difference, gradient_at
 from deltarule.checking.parameter_store import ParameterStore
 from deltarule.checking.reference_gradient import measure_gradient
 from deltarule.errors import BadInput
@@ -28,60 +28,28 @@ _EQUAL_SHARE = 0.01
 _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
-@dataclass(frozen=True, eq=False)
-class _Calls:
-    """A step, and the loss that it minimizes.
+class Update:
+    """A step as code whose gradient can be evaluated once: `code`, that of the first step.
 
-    store          the parameters in place, if step or loss reads them there
-    is_fixed       new arrays that the step creates would not be seen
+    store      the parameters in place, if step or loss reads them there
+    is_fixed   new arrays that the step creates would not be seen
     """
 
-    params: Arrays
-    call_step: Caller
-    call_loss: Caller
-    store: ParameterStore | None
-    is_fixed: bool
-
-    def start(self) -> tuple[Floats, ...]:
-        """The parameters from which the first step is made."""
-        return tuple(
-            value.copy() if self.store is not None else value.astype(np.float64) for value in self.params.values
-        )
-
-    def loss(self, values: Values) -> Any:
-        """The loss at these parameters."""
-        return split_loss(self.call_loss(values, self.store), "loss")[0]
-
-    def step_from(self, values: Values) -> tuple[Floats, ...]:
-        """The parameters after a step from these."""
-        if self.call_step.is_in_place:
-            assert self.store is not None
-            self.call_step(values, self.store)
-            return self.store.read()
-        structure = self.params.rebuild([value.copy() for value in values])
-        result = self.call_step.call(structure)
-        try:
-            returned = flatten(result)
-        except BadInput:  # the step works in place
-            returned = None
-        if returned is None or len(returned.values) != len(values):
-            returned = flatten(structure)
-        return tuple(np.array(value) for value in returned.values)
-
-    def restore(self) -> None:
-        """Put back the parameters that are read in place."""
-        if self.store is not None:
-            self.store.restore()
-
-
-class Update:
-    """A step as code whose gradient can be evaluated once: `code`, that of the first step."""
-
-    def __init__(self, calls: _Calls, learning_rate: float) -> None:
-        self._calls, self._learning_rate = calls, learning_rate
+    def __init__(
+        self,
+        params: Arrays,
+        call_step: Caller,
+        call_loss: Caller,
+        store: ParameterStore | None,
+        is_fixed: bool,
+        learning_rate: float,
+    ) -> None:
+        self._params, self._call_step, self._call_loss = params, call_step, call_loss
+        self._store, self._is_fixed, self._learning_rate = store, is_fixed, learning_rate
         self._first_end: tuple[Floats, ...] | None = None
         self._last: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = None  # begin and end of the last step
-        self.code = self._code_from(calls.start())
+        start = (value.copy() if store is not None else value.astype(np.float64) for value in params.values)
+        self.code = self._code_from(tuple(start))
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The step after the last one, whose velocity that one shows; and hypotheses about the velocity.
@@ -90,7 +58,7 @@ class Update:
         """
         assert self._last is not None
         begin, end = self._last
-        for name, before, after in zip(self._calls.params.names, begin, end, strict=True):
+        for name, before, after in zip(self._params.names, begin, end, strict=True):
             if before.size != after.size:
                 raise BadInput(
                     f"the step makes {name} of shape {after.shape} from {before.shape}; let it keep its shape"
@@ -111,33 +79,52 @@ class Update:
         except BadInput:
             return False
         finally:
-            self._calls.restore()
+            self._restore()
         left = max(_unexplained_growth(three - two, two - one) for one, two, three in zip(*steps, strict=True))
         return left > _RANDOM_SHARE * max(float(np.abs(array).max()) for array in steps[-1])
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         """The step from there, with β v of the step before, if there was one."""
-        calls = self._calls
-        arrays = zip(begin, calls.params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
+        arrays = zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
         return Code(
-            names=calls.params.names,
+            names=self._params.names,
             start=begin,
-            loss=calls.loss,
+            loss=lambda values: split_loss(self._call_loss(values, self._store), "loss")[0],
             gradient=lambda values: self._recover_gradient(values, velocity),
-            is_in_place=calls.store is not None,
+            is_in_place=self._store is not None,
             is_repeatable=False,
             rounding=tuple(_rounding(*one, self._learning_rate) for one in arrays),
-            restore=calls.restore,
-            find_changes=lambda: find_changes([calls.call_loss], calls.store),
+            restore=self._restore,
+            find_changes=lambda: find_changes([self._call_loss], self._store),
             notes=self._notes,
         )
+
+    def _restore(self) -> None:
+        if self._store is not None:
+            self._store.restore()
+
+    def _step_from(self, values: Values) -> tuple[Floats, ...]:
+        """The parameters after a step from these."""
+        if self._call_step.is_in_place:
+            assert self._store is not None
+            self._call_step(values, self._store)
+            return self._store.read()
+        structure = self._params.rebuild([value.copy() for value in values])
+        result = self._call_step.call(structure)
+        try:
+            returned = flatten(result)
+        except BadInput:  # the step works in place
+            returned = None
+        if returned is None or len(returned.values) != len(values):
+            returned = flatten(structure)
+        return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
         """The gradient, from the end of a step.
 
         Raises `BadInput` for a step that changes nothing.
         """
-        end = self._calls.step_from(values)
+        end = self._step_from(values)
         if all(np.array_equal(before, after) for before, after in zip(values, end, strict=True)):
             raise BadInput(f"the step changes no parameter; if it creates new arrays, {_FIND_PARAMS}")
         self._last = tuple(values), end
@@ -151,7 +138,7 @@ class Update:
     def _notes(self) -> tuple[str, ...]:
         if self._first_end is None:
             return ()
-        return tuple(_first_step_notes(self.code, self._first_end, self._calls.is_fixed))
+        return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
 
 
 def update_of_functions(
@@ -173,7 +160,7 @@ def update_of_functions(
     call_step = caller_in_style_of(call_loss, step, arrays, "step")
     is_in_place = call_step.is_in_place or call_loss.is_in_place
     store = ParameterStore((lambda: arrays) if is_fixed else find) if is_in_place else None
-    return Update(_Calls(arrays, call_step, call_loss, store, is_in_place and is_fixed), learning_rate)
+    return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
 def _rounding(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) -> Floats:
@@ -264,8 +251,6 @@ def _sampled_slopes(first: Code, moved: list[Floats]) -> Floats:
     for i, (start, step) in enumerate(zip(first.start, moved, strict=True)):
         entries = np.flatnonzero(step)
         for entry in entries[:: max(1, len(entries) // 8)]:
-            h = np.zeros_like(start)
-            h.flat[entry] = 2.0**-10 * max(1.0, abs(start.flat[entry]))
-            up, down = (loss_at(first, with_array(first.start, i, start + by)) for by in (h, -h))
-            slopes.append(abs(up - down) / (2 * h.flat[entry]))
+            h = 2.0**-10 * max(1.0, abs(float(start.flat[entry])))
+            slopes.append(abs(central_difference(first, first.start, i, entry, h)))
     return np.array(slopes)

@@ -10,20 +10,21 @@ from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
 from deltarule.checking.arrays import OTHER_SHAPE, wrong_shape
 from deltarule.checking.callables import Code
 from deltarule.checking.conversion import format_entry
-from deltarule.checking.gradient_probes import (
-    estimate_rounding,
-    find_stale,
-    find_unrepeatable,
-    finite_gradient,
-    reference_size,
-    rough_size,
-)
-from deltarule.checking.loss_probes import depends_on, relative_noise
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.parameter_lines import loss_at, with_array
+from deltarule.checking.probes import (
+    depends_on,
+    estimate_rounding,
+    find_stale,
+    find_unrepeatable,
+    finite_gradient,
+    reference_size,
+    relative_noise,
+    rough_size,
+)
 from deltarule.checking.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
 from deltarule.errors import BadInput

@@ -1,17 +1,18 @@
-"""Ask a user's gradient for more than one call: is it repeatable, stale, or rounded on the way?"""
+"""Call a user's code at other parameters: is its gradient repeatable, stale, rounded? Has its loss a penalty?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.array_verdicts import derivative_along
 from deltarule.checking.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.callables import Code, move_nearby
 from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.parameter_lines import error_beside, gradient_at, loss_at, with_array
+from deltarule.checking.mistakes.evidence import Penalty
+from deltarule.checking.parameter_lines import central_difference, error_beside, gradient_at, loss_at, with_array
 from deltarule.checking.reference_gradient import Direction, measure_one_direction
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -91,7 +92,7 @@ def find_stale(code: Code) -> Mistake | None:
 
 
 def _is_plainly_wrong(direction: Direction, gradient: Floats) -> bool:
-    error = abs(derivative_along(gradient, direction) - direction.value)
+    error = abs(direction.error(gradient))
     size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
     return not direction.at_kink and error > max(_PLAINLY_WRONG * size, 10 * direction.uncertainty)
 
@@ -163,3 +164,62 @@ def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
     if size < tolerances.FLOAT64.zero * rough.max():
         return rough
     return np.full(start.shape, size) if shape_mistake == OTHER_SHAPE else gradient
+
+
+def relative_noise(code: Code) -> float:
+    """The relative difference up to which two losses are the same."""
+    return 1e-5 if code.is_in_place and code.start[0].dtype != np.float64 else 1e-10
+
+
+def depends_on(code: Code, index: int) -> bool:
+    """Whether the loss changes with an array anywhere: near its value, far away, or at other values of the others."""
+    generator = np.random.default_rng(0)
+    for length in (0.0, 0.1, 1.0, 10.0):
+        around = [one + length * generator.normal(size=one.shape) for one in code.start]
+        moved = around[index] + (1 + length) * generator.normal(size=around[index].shape)
+        try:
+            before, after = loss_at(code, around), loss_at(code, with_array(around, index, moved))
+        except BadInput:  # code that fails far away depends on the array
+            return True
+        if np.isfinite(before) and not abs(after - before) <= relative_noise(code) * abs(before):
+            return True
+    return False
+
+
+def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
+    """A function that finds the penalty of an array, or None where it is not visible.
+
+    Where all other parameters are 0, the data often has no part in a gradient. What is left is proportional to the
+    parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are exact
+    for squares and, on one side of 0, for absolute values.
+    """
+
+    @cache
+    def probe(index: int) -> Penalty | None:
+        try:
+            return _penalty_of(code, index) if code.is_repeatable else None
+        except BadInput:  # code that fails for zeros
+            return None
+
+    return probe
+
+
+def _penalty_of(code: Code, index: int) -> Penalty | None:
+    start = code.start[index]
+    largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
+    in_loss, in_gradient = [], []
+    for scale in (1.0, 2.0):
+        values = [np.zeros_like(one) for one in code.start]
+        values[index] = (scale * start).astype(start.dtype)
+        gradient = match_shape(np.asarray(gradient_at(code, values)[index]), start)[0]
+        for entry in largest:
+            weight = float(values[index].flat[entry])
+            if weight:
+                in_loss.append(central_difference(code, values, index, entry, weight / 2) / weight)
+                in_gradient.append(float(gradient.flat[entry]) / weight)
+    if len(in_loss) < 2:
+        return None
+    small = 1e-6 * max(abs(in_loss[0]), abs(in_gradient[0]))
+    if not all(abs(one - all_of[0]) <= small for all_of in (in_loss, in_gradient) for one in all_of):
+        return None
+    return Penalty(*(0.0 if abs(one) <= small else one for one in (in_loss[0], in_gradient[0])))
