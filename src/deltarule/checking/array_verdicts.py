@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
-from deltarule.checking.arrays import match_shape
-from deltarule.checking.callables import Code
 from deltarule.checking.mistakes.evidence import ParameterEvidence
-from deltarule.checking.parameter_lines import chance_to_pass
-from deltarule.checking.probes import penalty_probe
-from deltarule.checking.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
+from deltarule.checking.numerics.parameter_lines import chance_to_pass
+from deltarule.checking.numerics.probes import penalty_probe
+from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
+from deltarule.checking.user_code.arrays import match_shape
+from deltarule.checking.user_code.callables import Code
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
 

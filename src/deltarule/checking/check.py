@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import flatten
-from deltarule.checking.callables import argument_names, code_of_functions
-from deltarule.checking.conversion import to_array, to_finite_array
-from deltarule.checking.layers import layer_hypotheses, layer_of_functions
 from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.object_adapter import code_of_object
 from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, limit_to_hint
-from deltarule.checking.updates import Update, update_of_functions
+from deltarule.checking.user_code.arrays import flatten
+from deltarule.checking.user_code.callables import argument_names, code_of_functions
+from deltarule.checking.user_code.conversion import to_array, to_finite_array
+from deltarule.checking.user_code.layers import layer_hypotheses, layer_of_functions
+from deltarule.checking.user_code.object_adapter import code_of_object
+from deltarule.checking.user_code.updates import Update, update_of_functions
 from deltarule.checking.verdict import MAX_ENTRIES, Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network

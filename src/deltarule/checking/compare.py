@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.checking.arrays import flatten, match_shape
-from deltarule.checking.conversion import LOSS_NAMES, to_finite_array
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Like, readings_of
 from deltarule.checking.report import CodeReport, Worst, checked_hint, limit_to_hint, worst_entry
 from deltarule.checking.right_values import RightValue, right_values
+from deltarule.checking.user_code.arrays import flatten, match_shape
+from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
 from deltarule.problem.create import create_problem

@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 

@@ -7,15 +7,12 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
-from deltarule.checking.arrays import OTHER_SHAPE, wrong_shape
-from deltarule.checking.callables import Code
-from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.parameter_lines import loss_at, with_array
-from deltarule.checking.probes import (
+from deltarule.checking.numerics.parameter_lines import loss_at, with_array
+from deltarule.checking.numerics.probes import (
     depends_on,
     estimate_rounding,
     find_stale,
@@ -25,8 +22,11 @@ from deltarule.checking.probes import (
     relative_noise,
     rough_size,
 )
-from deltarule.checking.reference_gradient import ReferenceGradient, measure_around, measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, wrong_shape
+from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR

@@ -1,1 +1,5 @@
-"""Proofs: gradients checked three ways, and the mistake found where one is wrong."""
+"""Prove gradients: deltarule's own three ways, and users' formulas when they are registered.
+
+Begin at `gradcheck.py` and `custom_formulas.py`. `differences.py` has the numerical derivatives, which `checking` uses
+too; `error_scale.py` says how large a rounding error may be. May import `engines` and what is below.
+"""

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.checking.callables import Code
 from deltarule.checking.mistakes.catalog import Mistake, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network, other_arrays
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
-from deltarule.checking.probes import penalty_probe
+from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED
+from deltarule.checking.user_code.callables import Code
 
 _WRONG_LOSSES = {
     "broadcast": "the loss compares every prediction with every target: (N, 1) and (N,) make a table of N × N",

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.callables import Code
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
+from deltarule.checking.user_code.callables import Code
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 

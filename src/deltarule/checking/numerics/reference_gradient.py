@@ -13,8 +13,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.callables import Code
-from deltarule.checking.parameter_lines import (
+from deltarule.checking.numerics.parameter_lines import (
     ParameterLines,
     choose_entries,
     entries_around,
@@ -23,6 +22,7 @@ from deltarule.checking.parameter_lines import (
     normal_direction,
     with_array,
 )
+from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays, flatten
-from deltarule.checking.callables import Caller, Code, Values, caller_in_style_of, find_caller, find_changes
-from deltarule.checking.conversion import split_loss
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.parameter_lines import central_difference, gradient_at
-from deltarule.checking.parameter_store import ParameterStore
-from deltarule.checking.reference_gradient import measure_gradient
+from deltarule.checking.numerics.parameter_lines import central_difference, gradient_at
+from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.user_code.arrays import Arrays, flatten
+from deltarule.checking.user_code.callables import Caller, Code, Values, caller_in_style_of, find_caller, find_changes
+from deltarule.checking.user_code.conversion import split_loss
+from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deltarule.checking.arrays import Arrays, flatten
-from deltarule.checking.callables import Code, changed_arrays
-from deltarule.checking.conversion import as_numpy, split_loss
-from deltarule.checking.gradient_arrays import gradient_arrays
-from deltarule.checking.parameter_store import ParameterStore
+from deltarule.checking.user_code.arrays import Arrays, flatten
+from deltarule.checking.user_code.callables import Code, changed_arrays
+from deltarule.checking.user_code.conversion import as_numpy, split_loss
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays
+from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays
-from deltarule.checking.callables import Code, Values, changed_arrays, find_caller
-from deltarule.checking.conversion import to_array
-from deltarule.checking.gradient_arrays import gradient_arrays
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.reference_gradient import measure_gradient
+from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.user_code.arrays import Arrays
+from deltarule.checking.user_code.callables import Code, Values, changed_arrays, find_caller
+from deltarule.checking.user_code.conversion import to_array
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, silenced

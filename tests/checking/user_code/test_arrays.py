@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, check_gradient
-from deltarule.checking.arrays import flatten
-from deltarule.checking.conversion import to_finite_array
-from deltarule.checking.gradient_arrays import gradient_arrays
+from deltarule.checking.user_code.arrays import flatten
+from deltarule.checking.user_code.conversion import to_finite_array
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 
 PARAMS = {"W1": np.ones((2, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
 GIVEN = flatten(PARAMS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.conversion import check_finite
+from deltarule.checking.user_code.conversion import check_finite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

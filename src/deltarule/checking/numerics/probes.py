@@ -7,13 +7,19 @@ from functools import cache
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.arrays import OTHER_SHAPE, match_shape
-from deltarule.checking.callables import Code, move_nearby
-from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Penalty
-from deltarule.checking.parameter_lines import central_difference, error_beside, gradient_at, loss_at, with_array
-from deltarule.checking.reference_gradient import Direction, measure_one_direction
+from deltarule.checking.numerics.parameter_lines import (
+    central_difference,
+    error_beside,
+    gradient_at,
+    loss_at,
+    with_array,
+)
+from deltarule.checking.numerics.reference_gradient import Direction, measure_one_direction
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
+from deltarule.checking.user_code.callables import Code, move_nearby
+from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -190,8 +196,8 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
     """A function that finds the penalty of an array, or None where it is not visible.
 
     Where all other parameters are 0, the data often has no part in a gradient. What is left is proportional to the
-    parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are exact
-    for squares and, on one side of 0, for absolute values.
+    parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are
+    exact for squares and, on one side of 0, for absolute values.
     """
 
     @cache

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from deltarule import check_gradient, check_update
-from deltarule.checking.arrays import flatten
-from deltarule.checking.callables import find_caller
+from deltarule.checking.user_code.arrays import flatten
+from deltarule.checking.user_code.callables import find_caller
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays
+from deltarule.checking.user_code.arrays import Arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays, is_rows, named_leaves
-from deltarule.checking.conversion import as_numpy, describe_type, split_loss, to_array
+from deltarule.checking.user_code.arrays import Arrays, is_rows, named_leaves
+from deltarule.checking.user_code.conversion import as_numpy, describe_type, split_loss, to_array
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -25,7 +25,7 @@ def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
 
     Raises `BadInput` for a missing or an unknown parameter, and where nothing looks like a gradient.
 
-    >>> from deltarule.checking.arrays import flatten
+    >>> from deltarule.checking.user_code.arrays import flatten
     >>> params = flatten({"W": np.ones(2), "b": np.zeros(1)})
     >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), params, "gradient")
     [array([1., 1.]), array([1.])]
@@ -58,7 +58,7 @@ def rest_beside_loss(result: Any, what: str) -> Any:
 def is_gradient(result: Any, params: Arrays) -> bool:
     """Whether a result is a gradient in the form of the parameters, with nothing beside it.
 
-    >>> from deltarule.checking.arrays import flatten
+    >>> from deltarule.checking.user_code.arrays import flatten
     >>> params = flatten([np.ones(2)])
     >>> is_gradient([2 * np.ones(2)], params), is_gradient(2 * [np.ones(2)], params)
     (True, False)

@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays, flatten
-from deltarule.checking.conversion import ambiguous_loss_notes, split_loss
-from deltarule.checking.gradient_arrays import gradient_arrays, gradient_beside_loss, is_gradient, rest_beside_loss
-from deltarule.checking.parameter_store import ParameterStore
+from deltarule.checking.user_code.arrays import Arrays, flatten
+from deltarule.checking.user_code.conversion import ambiguous_loss_notes, split_loss
+from deltarule.checking.user_code.gradient_arrays import (
+    gradient_arrays,
+    gradient_beside_loss,
+    is_gradient,
+    rest_beside_loss,
+)
+from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, silenced
