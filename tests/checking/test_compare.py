@@ -309,11 +309,3 @@ def test_the_formula_of_the_loss_has_its_penalty(penalty: str, value: Any, formu
     assert report.formula == f"the cross_entropy, as a mean_samples, + {formula}"
     assert report.worst is not None and report.worst.expected == pytest.approx(whole)
     assert compared({"loss": 1 + data}, penalty=None, strength=0.0).formula == "the cross_entropy, as a mean_samples"
-
-
-def test_a_strength_that_is_divided_by_the_samples_is_written_so() -> None:
-    found, params, *_ = by_hand(False, False)
-    right = found["dW1"] + (1 / N - 2) * LAMBDA * params["W1"]
-    assert compared({"dW1": right}, penalty="weight_decay_per_sample").ok
-    report = compared({"dW1": 2 * right}, penalty="weight_decay_per_sample")
-    assert report.formula == "dW1 = xᵀ dz1 + λ / N · (w), with w = W1"

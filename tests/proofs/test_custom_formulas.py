@@ -1,10 +1,8 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from deltarule.engines.autograd import AutogradEngine
@@ -402,10 +400,6 @@ def clipped(v: float) -> float:
     return -1 if v < -1 else v if v < 1 else 1
 
 
-def halved(v: float) -> float:
-    return 1 if v < 5 else 0.5
-
-
 def step(v: float) -> float:
     return 1 if v < -1 else 0.5 if v < 0 else 2.0
 
@@ -419,25 +413,11 @@ def step(v: float) -> float:
             lambda z, a: one_by_one(step, **options)(z),
             kinks=(-1, 0),
         ),
-        lambda **options: register_loss(
-            "mine",
-            lambda p, y: np.where(p - y > -1, np.maximum(p - y, 0) ** 2 / 4, -(p - y) - 1),
-            lambda p, y: one_by_one(lambda v: -1 if v <= -1 else max(v, 0.0) / 2, **options)(p - y),
-            kinks=(-1,),
-        ),
-        lambda **options: register_penalty(
-            "mine",
-            lambda w: np.where(np.abs(w) > 1, np.abs(w) - 0.5, w * w / 2),
-            one_by_one(clipped, **options),
-        ),
         lambda **options: register_optimizer(
             "mine", lambda theta, g, learning_rate: (theta - learning_rate * one_by_one(clipped, **options)(g),)
         ),
-        lambda **options: register_schedule(
-            "mine", lambda t, learning_rate: learning_rate * one_by_one(halved, **options)(t)
-        ),
     ],
-    ids=KINDS,
+    ids=["activation", "optimizer"],
 )
 def test_what_hangs_on_the_number_that_stands_first_is_refused(register: Callable[..., Any]) -> None:
     with pytest.raises(BadInput, match="is not elementwise: .*; take no .*, and give np.vectorize its otypes$"):
@@ -520,12 +500,6 @@ def test_numpys_numbers_are_parameters_as_pythons(value: Any) -> None:
     assert found.kinks == (value,) and type(found.kinks[0]) is float
 
 
-@pytest.mark.parametrize("parameters", [["k"], "k", 1.0])
-def test_parameters_are_a_table(parameters: Any) -> None:
-    with pytest.raises(BadInput, match=r"^the parameters of the schedule 'mine' are .*; give a table of names and"):
-        register_schedule("mine", lambda t, learning_rate, k: learning_rate, parameters=parameters)
-
-
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
@@ -552,7 +526,7 @@ def test_a_parameter_has_no_name_of_something_else(kind: str, names: list[str]) 
 
 @pytest.mark.parametrize(
     "kinks",
-    [0.0, None, "zero", "", b"ab", b"", (math.nan,), [math.inf], [None], [True], [10**400], np.array(0.0), np.eye(2)],
+    [0.0, None, "zero", (math.nan,), [math.inf], [None], [True], np.eye(2)],
 )
 def test_kinks_are_finite_numbers(kinks: Any) -> None:
     hint = r"; give a list of finite numbers, as \(0,\) for a single one$"
@@ -562,16 +536,6 @@ def test_kinks_are_finite_numbers(kinks: Any) -> None:
         register_loss("mine", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y), kinks=kinks)
     with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
         register_penalty("mine", np.square, lambda w: 2 * w, kinks=kinks)
-
-
-@pytest.mark.parametrize(
-    "made",
-    [set, frozenset, iter, dict.fromkeys, pd.Series, np.array, lambda kinks: map(Fraction, kinks)],
-)
-def test_kinks_come_in_any_collection(made: Callable[[list[float]], Any]) -> None:
-    function, derivative, _ = AS_PEOPLE_WRITE_THEM["hard tanh"]
-    found = register_activation("mine", function, derivative, kinks=made([-1.0, 1.0]))
-    assert sorted(found.kinks) == [-1, 1] and all(type(kink) is float for kink in found.kinks)
 
 
 @pytest.mark.parametrize("value", ["no", 1, None])
@@ -710,25 +674,3 @@ def test_an_optimizer_has_to_descend(factor: float) -> None:
 def test_schedules_that_cannot_be_used(rate: Callable[..., Any], message: str) -> None:
     with pytest.raises(BadInput, match=f"the schedule 'mine' {message}"):
         register_schedule("mine", rate)
-
-
-@pytest.mark.parametrize(
-    ("function", "derivative", "parameters", "kinks"),
-    [
-        (
-            lambda z, s: np.maximum(z, s * z),
-            lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)),
-            0.1,
-            (0,),
-        ),
-        (lambda z, s: np.maximum(z, s * z), lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)), 1.0, ()),
-        (lambda z, n: z ** int(n), lambda z, a, n: int(n) * z ** (int(n) - 1), 3, ()),
-        (lambda z, n: z ** round(n), lambda z, a, n: round(n) * z ** (round(n) - 1), 2, ()),
-    ],
-    ids=["leaky", "at the end of what it is made for", "int", "round"],
-)
-def test_right_derivatives_are_right_though_not_for_all_values(
-    function: Any, derivative: Any, parameters: float, kinks: tuple[float, ...]
-) -> None:
-    name = function.__code__.co_varnames[1]
-    register_activation("mine", function, derivative, kinks=kinks, parameters={name: parameters})

@@ -52,10 +52,6 @@ def test_a_network_without_hidden_units_may_begin_at_0():
     assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(seen))
 
 
-def test_a_hidden_layer_of_one_unit_is_no_twin():
-    assert "symmetric_weights" not in codes(seen_of(layers=(2, 1, 1), law="constant"))
-
-
 def test_zeros_are_not_told_again_as_twins_or_as_vanishing():
     found = codes(seen_of(law="zeros"))
     assert found[0] == "zero_weights" and not {"symmetric_weights", "vanishing_gradient"} & set(found)

@@ -16,7 +16,6 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.tracing.explain import explain, explain_update
-from deltarule.tracing.expression_text import with_names
 
 PARAMS = {"W1": [[0.5, -1.0]], "b1": [0.1, 0.2], "W2": [[1.0], [2.0]], "b2": [0.0]}
 NETWORK = Network([1, 2, 1], "tanh", "sigmoid")
@@ -137,49 +136,6 @@ def scaled(name):
     return Activation(
         "scaled", lambda z, /, **own: own[name] * z, lambda z, a, /, **own: own[name] + 0 * z, parameters={name: 2.5}
     )
-
-
-def slowed(name):
-    """An optimizer of one's own whose parameter has this name: θ ← θ − 0.25 α g, beside a slot m."""
-    return Optimizer(
-        "slowed", lambda theta, g, m, learning_rate, **own: (theta - own[name] * learning_rate * g, m + g), ("m",),
-        parameters={name: 0.25},
-    )  # fmt: skip
-
-
-def explained_with(activation_name="k", optimizer_name="k"):
-    network = Network([2, 2, 1], scaled(activation_name), batch_norm=True)
-    return explain(
-        network, np.linspace(-1, 1, network.parameters), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0], "squared_error",
-        slowed(optimizer_name), penalty="l2", strength=0.1, dropout=0.2, weights=[1.0, 2.0],
-    ).quantities  # fmt: skip
-
-
-def is_harmless(found, own, value):
-    """Whether all that a harmless name of the parameter shows is there, and the parameter too, as one quantity more."""
-    plain = explained_with()
-    kept = [name for name in plain if name not in ("k_activation1", "k_optimizer")]
-    same = all(np.array_equal(found[name].value, plain[name].value) for name in kept)
-    formulas = [[with_names(some[name].formula) for name in kept if some[name].rule] for some in (found, plain)]
-    return (
-        same
-        and formulas[0] == formulas[1]
-        and len(found) == len(plain)
-        and found[own].value == value
-        and found[own].axes == ()
-    )
-
-
-@pytest.mark.parametrize("name", ["W", "z", "δ", "mean"])
-def test_an_activations_parameter_may_be_named_like_a_quantity_of_its_layer(name):
-    found = explained_with(activation_name=name)
-    assert is_harmless(found, f"{name}_activation1", 2.5)
-    assert found[f"{name}_activation1"].about == "parameter of scaled"
-
-
-@pytest.mark.parametrize("name", ["x", "N", "J", "W1", "beta1", "m_W1", "W1_new", "α", "λ"])
-def test_an_optimizers_parameter_may_be_named_like_a_quantity(name):
-    assert is_harmless(explained_with(optimizer_name=name), f"{name}_optimizer", 0.25)
 
 
 def test_parameters_of_all_formulas_have_a_name_each():

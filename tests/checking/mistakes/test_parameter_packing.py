@@ -148,30 +148,6 @@ def test_vector_is_read_as_arrays_in_a_row() -> None:
     assert report.notes[0] == "your parameters were read as W1 (3, 5), b1 (1, 5), W2 (5, 4), b2 (1, 4)"
 
 
-@pytest.mark.parametrize("seed", [1, 3, 4, 7])
-def test_wrong_entry_of_vector_is_named_beside_kinks(seed: int) -> None:
-    drawn = np.random.default_rng(seed)
-    sizes = [(2, 3), (3,), (3, 3), (3,), (3, 1)]
-    inputs, targets = drawn.normal(size=(7, 2)), drawn.normal(size=(7, 1))
-    start = np.concatenate([drawn.normal(size=size).ravel() * (len(size) > 1) for size in sizes] + [np.zeros(1)])
-
-    def both(theta: Any) -> Any:
-        W1, b1, W2, b2, W3, b3 = _cut(theta, [*sizes, (1,)])
-        z1 = inputs @ W1 + b1
-        a1 = np.maximum(z1, 0)
-        z2 = a1 @ W2 + b2  # 0 where all units before it are off, as all biases are
-        a2 = np.maximum(z2, 0)
-        d3 = a2 @ W3 + b3 - targets
-        d2 = d3 @ W3.T * (z2 > 0)
-        d1 = d2 @ W2.T * (z1 > 0)
-        found = [inputs.T @ d1, d1.sum(0), a1.T @ d2, d2.sum(0), a2.T @ d3, d3.sum(0)]
-        found[0].ravel()[np.abs(found[0]).argmax()] *= 1.5
-        return (d3**2).sum() / 2, np.concatenate([one.ravel() for one in found])
-
-    report = check_gradient(both, None, start, like=Network([2, 3, 3, 1], "relu"), x=inputs, y=targets)
-    assert [one.code for one in report.diagnosis] == ["single_entry"], str(report)
-
-
 def test_mistake_in_update_of_vector_is_named() -> None:
     fold, unfold = FORMS["a vector of columns"]
     theta = fold(PARAMS)

@@ -9,8 +9,6 @@ import pytest
 from deltarule import check_gradient, check_update
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import find_caller
-from deltarule.errors import BadInput
-from deltarule.user_functions import call_user_function
 
 X = np.random.default_rng(0).normal(size=(6, 3))
 W, B, SQUARE = np.ones((3, 2)), np.array([0.5, -1.0]), np.eye(3)
@@ -129,18 +127,5 @@ def test_a_loss_is_called_as_its_gradient_can_be() -> None:
     assert check_gradient(lambda W: (squares_of_anything(W), 2 * W), None, [W]).ok
 
 
-def test_what_stands_beside_a_gradient_does_not_change_how_it_is_called() -> None:
-    assert check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: ([2 * p[0]], "a cache"), [W]).ok
-    assert check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: [2 * p[0]], [W]).ok
-
-
 def test_a_step_is_called_as_its_loss() -> None:
     assert check_update(lambda W: W - 0.1 * 2 * W, squares, [W], 0.1).ok
-
-
-def test_an_error_where_the_caller_handles_ctrl_c_is_told_as_ever() -> None:
-    try:
-        raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        with pytest.raises(BadInput, match="loss raised ZeroDivisionError"):
-            call_user_function(lambda: 1 / 0, (), {}, "loss")

@@ -43,27 +43,6 @@ def test_step_on_drawn_samples_is_random() -> None:
     assert not always.ok and "random_gradient" not in [mistake.code for mistake in always.diagnosis]
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_velocity_of_some_parameters_is_not_random(sign: int) -> None:
-    """The second step is 1.9 times as far for weights and as far for biases, so on no line with the first."""
-    generator = np.random.default_rng(0)
-    params, velocity = [generator.normal(size=(4, 2)), generator.normal(size=2)], np.zeros((4, 2))
-    targets = generator.normal(size=(8, 2))
-
-    def loss(p: Any) -> Any:
-        return ((X @ p[0] + p[1] - targets) ** 2).mean()
-
-    def step(p: Any) -> Any:
-        error = 2 * (X @ p[0] + p[1] - targets) / targets.size
-        velocity[...] = 0.9 * velocity - 0.1 * X.T @ error
-        return [p[0] + velocity, p[1] - sign * 0.1 * error.sum(0)]
-
-    report = check_update(step, loss, params, 0.1, momentum=0.9)
-    codes = [mistake.code for mistake in report.diagnosis]
-    assert report.verdict == "WRONG" and "random_gradient" not in codes
-    assert sign == 1 or codes == ["sign"]
-
-
 @pytest.mark.parametrize("share", [1.0, -1.0])
 def test_old_velocities_are_not_wrong(share: float) -> None:
     """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""

@@ -108,22 +108,6 @@ def test_a_step_as_long_for_every_entry_is_told_to_be_that_of_another_optimizer(
     assert not any("every entry moves" in note for note in wrong.notes)
 
 
-@pytest.mark.parametrize(("factor", "code"), [(-1, "sign"), (2, "factor_two")])
-@pytest.mark.parametrize("power", [1, 2])
-def test_entries_whose_gradients_are_equal_move_alike_and_tell_of_no_optimizer(
-    factor: int, code: str, power: int
-) -> None:
-    """The gradients of a sum, and those of squares at ±3."""
-    w = np.array([3.0, 3.0, -3.0]) if power == 2 else np.array([1.0, 2.0, 3.0])
-
-    def step() -> None:
-        w[...] -= factor * RATE * power * w ** (power - 1)
-
-    report = check_update(step, lambda: (w**power).sum(), w, RATE)
-    assert [mistake.code for mistake in report.diagnosis] == [code]
-    assert not any("every entry moves" in note for note in report.notes)
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("in_place", [False, True])
 def test_a_gradient_that_looks_ahead_is_that_of_nesterov(seed: int, in_place: bool) -> None:
