@@ -534,12 +534,10 @@ def count_planted(count: int, seed: int = 0) -> dict[str, Any]:
 
 def scale_tolerance(name: str, factor: float) -> None:
     """Multiply a tolerance of the checker, by its name in `checking/tolerances.py`."""
-    if hasattr(tolerances.FLOAT64, name):
-        for constant in ("FLOAT64", "FLOAT32"):
-            policy = getattr(tolerances, constant)
+    for constant in ("FLOAT64", "FLOAT32", "REFERENCE", "FIT"):
+        policy = getattr(tolerances, constant)
+        if hasattr(policy, name):
             setattr(tolerances, constant, replace(policy, **{name: factor * getattr(policy, name)}))
-    else:
-        tolerances.FIT = replace(tolerances.FIT, **{name: factor * getattr(tolerances.FIT, name)})
 
 
 def main() -> int:

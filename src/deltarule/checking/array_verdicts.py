@@ -23,10 +23,6 @@ from deltarule.proofs.differences import SMALL_ERROR
 
 Mask = NDArray[np.bool_]
 
-_ALONG_DIRECTION = 1e-7  # share of a gradient's norm allowed in its derivative along a direction
-_EXACT_AGREEMENT = 1e-8  # agreement this close to an exact value counts, however little differences can see
-_TIED_WITH_LARGEST = 0.95  # entries above this share of an array's largest one count as its largest
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArrayVerdict(ParameterEvidence):
@@ -102,16 +98,17 @@ def _compare_array(
     error = np.abs(found - np.nan_to_num(expected))
     known = np.isfinite(expected) & ~reference.at_kink
     wrong = known & ~(error <= tolerance)
-    agrees_exactly = is_exact & (np.abs(found - expected) <= _EXACT_AGREEMENT * size)
+    agrees_exactly = is_exact & (np.abs(found - expected) <= tolerances.REFERENCE.exact * size)
     is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest))
     judged = known & (is_visible | agrees_exactly | wrong)
     smooth = known | reference.at_edge
     not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * largest))
-    is_largest_judged = not (size[not_judged] > _TIED_WITH_LARGEST * size[smooth].max(initial=0)).any()
+    is_largest_judged = not (size[not_judged] > tolerances.REFERENCE.tied * size[smooth].max(initial=0)).any()
     invisible = 1e-13 * largest + (0 if is_exact else 2 * reference.uncertainty[known])
     is_found_zero = (np.abs(found) <= share.zero * largest).all()
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
-    along = [_ALONG_DIRECTION * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
+    share_along = tolerances.REFERENCE.along
+    along = [share_along * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
     is_wrong_along = any(
         not one.at_kink and not abs(one.error(found)) <= allowed
         for one, allowed in zip(reference.directions, along, strict=True)

@@ -110,7 +110,6 @@ def compare(
 
 
 def _by_our_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
-    """The user's values by our names."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
@@ -229,7 +228,6 @@ class _Comparison:
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
     def _diagnose(self) -> tuple[Mistake, ...]:
-        """The mistakes that explain the first wrong value."""
         if self.first is None:
             return ()
         wrong = self.compared[self.first]

@@ -77,7 +77,6 @@ class CodeReport:
             raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
-        """Labels and texts about what is not right."""
         if self.vacuous:
             yield "proves nothing", self.vacuous
         if self.worst and not self.ok and 0 < self.worst.error < float("inf"):

@@ -1,4 +1,4 @@
-"""When is an entry of a gradient wrong, and when does a mistake explain it? All tolerances of these two questions.
+"""When is an entry of a gradient wrong, and when does a mistake explain it? The tolerances of these two questions.
 
 They were chosen on `benchmarks/planted_mistakes.py`: no correct network may be accused, and every planted mistake must
 be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed. None is critical: with 20
@@ -41,8 +41,35 @@ FLOAT32 = EntryTolerances(relative=2.5e-4, array=1e-5, gradient=1e-6, visible=10
 
 
 @dataclass(frozen=True)
+class ReferenceTolerances:
+    """Tolerances of the measured gradient. All are shares, without a unit.
+
+    Attributes
+    ----------
+    along : share of a gradient's norm allowed in its derivative along a direction: ten rounding errors of a sum of 10⁵
+        terms. Tests pass with a third of it and with three times as much.
+    exact : an entry that agrees so well with the complex step counts as compared, however little differences can see.
+        Tests pass with a third of it and with three times as much.
+    tied : entries above this share of an array's largest one count as its largest. If none can, an array whose largest
+        entry was not measured is called right (test_large_entry_at_the_edge_of_the_domain_is_not_proved).
+    confirmed : differences confirm the complex step if they know a derivative to this share of it. With a third of it
+        a wrong gradient behind 100,000 kinks is not named (test_kinks_of_many_samples_do_not_count_as_rounding).
+    stale : a stale gradient is off by more than this share of its norm; a smaller error may be rounding, or a small ε.
+    """
+
+    along: float = 1e-7
+    exact: float = 1e-8
+    tied: float = 0.95
+    confirmed: float = 1e-3
+    stale: float = 1e-4
+
+
+REFERENCE = ReferenceTolerances()
+
+
+@dataclass(frozen=True)
 class FitTolerances:
-    """Tolerances for a hypothesis about what is wrong. All are shares, without a unit, but `informative`.
+    """Tolerances for a hypothesis about what is wrong. All are shares, without a unit, but `informative` and `total`.
 
     Attributes
     ----------
@@ -51,6 +78,10 @@ class FitTolerances:
     constant : share by which a fitted constant may differ from the one that has a meaning, as 2 or the sample count.
     factor : relative uncertainty of a fitted factor where the fit leaves nothing.
     informative : an entry determines a constant if it is off by so many times its tolerance.
+    total : a total that is right, and the error of its entries, must be so many times what is allowed; else it may be a
+        coincidence.
+    loss, loss_in_float32 : share by which a loss may differ from the one recognized by its gradient.
+    epsilon : the largest ε of a logarithm in a loss.
     """
 
     residual: float = 1e-5
@@ -58,6 +89,10 @@ class FitTolerances:
     constant: float = 1e-4
     factor: float = 1e-9
     informative: float = 10.0
+    total: float = 100.0
+    loss: float = 1e-6
+    loss_in_float32: float = 1e-4
+    epsilon: float = 0.01
 
 
 FIT = FitTolerances()

@@ -141,14 +141,12 @@ def _forward(
 
 
 def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array) -> Array:
-    """The rounding of a = f(z)."""
     if activation.rowwise:
         return _add(a, a * r, a * _total(a * r, axis=-1))
     return size(lambda z: activation.function(z, **activation.parameters), [z], [r])
 
 
 def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
-    """The rounding of ∂ℓ/∂z of each output."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
     r_p = _rounding_of_activation(output, z, r, p)

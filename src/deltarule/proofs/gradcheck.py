@@ -1,11 +1,10 @@
-"""Is this gradient right? Held against central differences, the complex step and PyTorch's autograd.
+"""Compare a problem's gradient with central differences, the complex step and PyTorch's autograd.
 
 θ, g [K, P]     n  the lines along which they are compared: an entry of θ each, or a direction that moves every entry
 
-An error is |found − expected| divided by the sum of the absolute terms of what was found (see `scale`), so that 1e-12
-is twelve digits of what was added up, however much of it cancelled. Allowed are 1e-7 beside central differences, which
-cannot do much better in float64, and 1e-12 beside the complex step and PyTorch, which are exact to rounding. A gradient
-that is wrong by 0.05 % in one entry is far outside.
+An error is |found − expected| divided by the sum of the absolute terms (`error_scale.py`), so that 1e-12 is twelve
+digits of what was added up, however much of it cancelled. Central differences cannot do much better than 1e-7 in
+float64. An entry that is wrong by 0.05 % is far outside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,6 @@ from deltarule.proofs.report import Check, GradientReport
 
 CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
 TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
-_ROUGH = 10  # how far beyond their own doubt differences may be, which is an estimate
 
 
 def check_problem(
@@ -146,7 +144,7 @@ def _checks(
         errors = _scaled_error(compared, slopes.value)
         off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
         kinks[off] = _across_kinks(lines, off, start[off])
-        sure[off] = ~kinks[off] & (errors[off] > _ROUGH * TOLERANCES[CENTRAL])
+        sure[off] = ~kinks[off] & (errors[off] > 10 * TOLERANCES[CENTRAL])  # their doubt is an estimate
     central = _judge(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
     return (central, *(check for check, _ in exact)), notes
 
@@ -228,7 +226,6 @@ def _start(lines: Lines, objective: Floats, scale: Floats) -> Floats:
 
 
 def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
-    """Central differences of the objective, J [K], along each line."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
     seen = differences.rounding_error(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
@@ -297,7 +294,6 @@ def _select_members(state: State, members: Sequence[int]) -> State:
 
 
 def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[str, ...]]:
-    """The problem and the state in float64, and a note where they were not."""
     if problem.dtype == np.float64:
         return problem, state, ()
     wide = replace(

@@ -394,7 +394,6 @@ def _or_as_good_as(share: float) -> str:
 
 
 def _over(value: float, least: float) -> float:
-    """A ratio that stays finite."""
     return float(value) / max(float(least), 1e-300)
 
 

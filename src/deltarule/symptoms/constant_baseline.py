@@ -78,7 +78,6 @@ def _shares(loss: Loss, y: Floats) -> Floats:
 
 
 def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
-    """The weighted sum of each output's losses [C]."""
     return np.asarray((w * loss.value(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0))
 
 

@@ -63,7 +63,6 @@ def _standardize(columns: Floats) -> Floats:
 
 
 def _largest_group(y: Floats) -> int:
-    """How many rows share the most frequent target."""
     return int(np.unique(y, axis=0, return_counts=True)[1].max())
 
 

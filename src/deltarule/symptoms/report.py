@@ -83,7 +83,6 @@ class WhyReport:
         return self.text()
 
     def _repr_html_(self) -> str:
-        """The report as a notebook shows it."""
         told = [
             (f"<code>{escape(one.code)}</code>", escape(self._describe_finding(one)), escape(one.fix))
             for one in self.findings
@@ -158,7 +157,6 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
 
 
 def _causes_of(seen: Seen) -> dict[str, tuple[Cause, Evidence]]:
-    """What is found in a member, by code, in the order of the causes."""
     found: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
         evidence = cause.find(seen)

@@ -124,7 +124,6 @@ def _sample_names(given: Sequence[Any]) -> Names:
 
 
 def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
-    """Which rows of the data a batch is made of, [B]."""
     positions = rows.positions[0] if rows.positions.ndim == 2 else rows.positions
     return np.asarray(positions if problem.rows is None else problem.rows[member][positions])
 
@@ -169,7 +168,6 @@ def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | N
 
 
 def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
-    """Arrays by name, or a flat vector, as a flat vector [P]."""
     length = entries[-1].stop
     if not isinstance(given, Mapping):
         return _check_shape(what, given, (length,), f"{length} numbers, or arrays by name")

@@ -142,7 +142,6 @@ class Explanation:
         return self.text()
 
     def _repr_html_(self) -> str:
-        """The trace as a notebook shows it."""
         return f"<pre>{escape(self.text(width=100))}</pre>"
 
     def __repr__(self) -> str:
@@ -191,7 +190,6 @@ def header(explanation: Explanation) -> str:
 
 
 def _quantity(one: Quantity, sample: int | None, width: int) -> list[str]:
-    """A quantity: what it is, its values, the formula, and the formula with the numbers of its first entry."""
     formula = one.formula
     if not one.axes:
         if formula is None:

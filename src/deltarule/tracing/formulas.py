@@ -1,7 +1,6 @@
-"""The formulas of `maths` as trees, in the form that textbooks print: what a trace writes down beside every number.
+"""The formulas of `maths` as trees, as textbooks print them; `maths` computes some in another order.
 
-`maths` computes some of them in another order, so that nothing overflows; the tests hold each tree to the engine's own
-numbers. A formula of the user's own has no tree: it stands there as a function by its name.
+A user's formula has no tree: it stands there as a function by its name.
 """
 
 from collections.abc import Callable, Mapping

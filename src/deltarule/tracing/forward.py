@@ -59,7 +59,6 @@ def _dense(notes: Notes, layer: Layer) -> None:
 
 
 def _batch_norm(notes: Notes, n: int) -> None:
-    """μ and σ² over the batch, ẑ and n."""
     at, z = notes.at, notes.tape[f"z{n}"].value[0]
     share = (notes.w / notes.w.sum())[:, None]
     gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
@@ -103,7 +102,6 @@ def _note_activation(notes: Notes, layer: Layer) -> None:
 
 
 def _dropout(notes: Notes, n: int) -> None:
-    """The mask, and what it leaves."""
     assert notes.keep is not None and notes.rate is not None
     at = notes.at
     rate = notes.note_setting(f"dropout{n}", notes.rate[n], f"dropout rate after layer {n}", layer=n)

@@ -38,7 +38,6 @@ def update(notes: Notes) -> None:
 def _note_updated_array(
     notes: Notes, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
-    """One array and the optimizer's memory of it, before and after."""
     optimizer, name, at = notes.problem.optimizer, entry.name, notes.at
     n, axes = number_in(name), "".join(notes.at[name].axes)
     rules = formulas.optimizer_update(optimizer)
@@ -66,7 +65,6 @@ def _note_updated_array(
 
 
 def _norm(notes: Notes, entry: Entry) -> Ref:
-    """The length of an array's gradient."""
     gradient = notes.at[f"∂J/∂{entry.name}"]
 
     def rule() -> Expression:
@@ -77,7 +75,6 @@ def _norm(notes: Notes, entry: Entry) -> Ref:
 
 
 def _note_optimizer_numbers(notes: Notes) -> dict[str, Ref]:
-    """The optimizer's numbers by its own names for them."""
     optimizer, given = notes.problem.optimizer, notes.problem.numbers
     found = {"learning_rate": _learning_rate(notes)}
     for key in optimizer.parameters:
@@ -133,7 +130,6 @@ def _corrections(notes: Notes, numbers: dict[str, Ref]) -> dict[str, Ref]:
 
 
 def _note_running_statistic(notes: Notes, entry: Entry) -> None:
-    """A running mean or variance of batch norm, before and after."""
     at, n, kind = notes.at, number_in(entry.name), entry.name.rstrip("0123456789")
     before, after = (views(vector[0], [entry])[entry.name] for vector in (notes.state.buffers, notes.done.buffers))
     name, count = f"running_{entry.name}", at["N"]()

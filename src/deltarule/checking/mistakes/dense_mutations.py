@@ -35,7 +35,6 @@ def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _with_other_weights(taped: Taped, weights: Array) -> Back:
-    """A dense layer's backward pass with other weights."""
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
 

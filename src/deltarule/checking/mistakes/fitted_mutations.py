@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.network_matching import NetworkMatch
@@ -14,7 +15,6 @@ from deltarule.maths.losses import NAIVE_BINARY_CROSS_ENTROPY
 from deltarule.maths.network import Taped
 from deltarule.problem.problem import Floats
 
-_LARGEST_EPSILON = 0.01
 _LOSSES_WITH_EPSILON = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"))
 Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
 """A mistake's code, where it is, a sentence with room for the constant, and the gradients as a function of it."""
@@ -38,7 +38,7 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
     for code, _, _, make in _epsilon_families(match):
         with np.errstate(all="ignore"):
             constant = _fit_constant(evidence.expected, match, make)
-            if constant is None or constant > _LARGEST_EPSILON:
+            if constant is None or constant > tolerances.FIT.epsilon:
                 continue
             without, with_epsilon = match.to_theirs(make(0.0)), match.to_theirs(make(constant))
             predicted = [

@@ -82,7 +82,6 @@ def _mistake_in_loss(evidence: Evidence, of_gradient: NetworkMatch) -> tuple[Mis
 def _explain_by_network(
     evidence: Evidence, further: Sequence[Hypothesis], match: NetworkMatch, like: Like
 ) -> Diagnosis:
-    """The mistakes of a network whose loss was recognized."""
     objective = match.objective
     if objective.kind:
         return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))

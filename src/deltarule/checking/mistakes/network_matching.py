@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
@@ -22,9 +23,6 @@ from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-
-_LOSS_TOLERANCE = {True: 1e-6, False: 1e-4}
-"""Share by which a loss may differ from the one recognized by its gradient: all in float64, or in fewer digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,6 +313,7 @@ def _fit_objective(
     is_float64 = all(
         one.dtype == np.float64 for one in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
     )
+    tolerance = tolerances.FIT.loss if is_float64 else tolerances.FIT.loss_in_float32
     for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
         constants = _constants(evidence, gradients, data, layout.to_theirs(penalized))
         if constants is None:
@@ -322,7 +321,7 @@ def _fit_objective(
         c, p = constants
         part = {name: p * array for name, array in penalized.items()}
         whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
-        if value is None or abs(whole - value) <= _LOSS_TOLERANCE[is_float64] * (abs(value) + abs(c * objective.total)):
+        if value is None or abs(whole - value) <= tolerance * (abs(value) + abs(c * objective.total)):
             return c, part
     return None
 

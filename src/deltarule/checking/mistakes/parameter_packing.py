@@ -98,7 +98,6 @@ def _is_vector(values: Sequence[Floats]) -> bool:
 
 
 def _vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    """All arrays one after the other in a vector."""
     if not _is_vector(values):
         return
     entries = {entry.name: entry.shape for entry in network.entries}

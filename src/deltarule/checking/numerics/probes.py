@@ -29,8 +29,6 @@ _ROUNDED = 1e-10, 1e-5
 """Rounding leaves an error between these shares of the largest entry: below is float64, above a mistake."""
 _ROUNDED_DIGITS = 9
 """A gradient of at most so many decimal digits was rounded at the end, and not on the way."""
-_PLAINLY_WRONG = 1e-4
-"""A stale gradient is off by more than this share of its norm; an error below may be rounding, or a small ε."""
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
@@ -100,7 +98,7 @@ def find_stale(code: Code) -> Mistake | None:
 def _is_plainly_wrong(direction: Direction, gradient: Floats) -> bool:
     error = abs(direction.error(gradient))
     size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
-    return not direction.at_kink and error > max(_PLAINLY_WRONG * size, 10 * direction.uncertainty)
+    return not direction.at_kink and error > max(tolerances.REFERENCE.stale * size, 10 * direction.uncertainty)
 
 
 @np.errstate(over="ignore", invalid="ignore")

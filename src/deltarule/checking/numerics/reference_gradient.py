@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.checking import tolerances
 from deltarule.checking.numerics.parameter_lines import (
     ParameterLines,
     choose_entries,
@@ -28,9 +29,6 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
 from deltarule.proofs.differences import DIRECTIONS
 from deltarule.user_functions import silenced
-
-_CONFIRMED = 1e-3
-"""Differences confirm the complex step if they know a derivative to this share of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +117,7 @@ def is_right_outside(
     """Whether an array's gradient is right everywhere but in some entries, as a random direction shows."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
     gap, uncertainty = _gap(reference, code, gradient, index, vector)
-    return abs(gap) <= 1e-7 * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
+    return abs(gap) <= tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
 
 
 def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int, vector: Floats) -> tuple[float, float]:
@@ -203,7 +201,7 @@ def _is_float32(values: Floats) -> bool:
 
 
 def _is_confirmed(slopes: differences.Slopes, along_gradient: Floats) -> NDArray[np.bool_]:
-    return slopes.doubt <= _CONFIRMED * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
+    return slopes.doubt <= tolerances.REFERENCE.confirmed * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
 
 
 def _remeasure_differences(
@@ -263,14 +261,13 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
             exact = differences.complex_step(lines.along, len(lines.array))
     except (BadInput, np.exceptions.ComplexWarning):
         return None, "the code does not take complex numbers"
-    is_precise = ~slopes.kink & (slopes.doubt <= _CONFIRMED * np.abs(slopes.value))
+    is_precise = ~slopes.kink & (slopes.doubt <= tolerances.REFERENCE.confirmed * np.abs(slopes.value))
     if not np.isfinite(exact).all() or not is_precise.any() or not differences.keeps_imaginary_part(exact, slopes):
         return None, "the code does not keep a complex number's imaginary part"
     return exact, ""
 
 
 def _to_arrays(lines: ParameterLines, slopes: differences.Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
-    """What was measured on the lines, in the arrays' shapes."""
     arrays = []
     for i, start in enumerate(lines.code.start):
         is_entry, is_direction = (lines.array == i) & (lines.entry >= 0), (lines.array == i) & (lines.entry < 0)

@@ -157,7 +157,6 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> 
 
 
 def _marked_names(name: Any) -> list[str]:
-    """The names that the gradient of a parameter may have."""
     return [f"{prefix}{name}" for prefix in _PREFIXES] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 

@@ -139,7 +139,6 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
 
 
 def _right_back(layer: Layer, u: Floats, x: Floats) -> Floats:
-    """The right backward pass of an upstream gradient, at another input."""
     code = Code(
         names=layer.code.names,
         start=(x,),

@@ -8,9 +8,6 @@ from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.hypotheses.penalties import roles_of
 
-_MIN_TOTAL = 100.0
-"""A total, and the error of the entries, must be so many times what is allowed, or it may be a coincidence."""
-
 
 def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = the total of E in every entry, or its mean; or other entries with the same total."""
@@ -45,10 +42,15 @@ def _has_right_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
     allowed = tolerances.FIT.residual * np.abs(expected).sum() + parameter.finite_tolerance.sum()
     total = expected.sum()
     is_possible = found.size in evidence.samples if evidence.samples else _is_bias_of_matrix(evidence, parameter)
-    if found.size < 3 or not is_possible or abs(total) <= _MIN_TOTAL * allowed or abs(found.sum() - total) > allowed:
+    if (
+        found.size < 3
+        or not is_possible
+        or abs(total) <= tolerances.FIT.total * allowed
+        or abs(found.sum() - total) > allowed
+    ):
         return False
     is_reordered = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=tolerances.FIT.residual, atol=0)
-    return bool(not is_reordered and np.abs(found - expected).sum() > _MIN_TOTAL * allowed)
+    return bool(not is_reordered and np.abs(found - expected).sum() > least)
 
 
 def _is_bias_of_matrix(evidence: Evidence, parameter: ParameterEvidence) -> bool:

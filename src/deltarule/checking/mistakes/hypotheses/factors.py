@@ -112,7 +112,6 @@ def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: 
 
 
 def _meanings(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
-    """The mistakes that a factor may stand for."""
     if factor.is_near(1):
         return
     subject, r = evidence.describe(parameters), factor.value
