@@ -42,12 +42,8 @@ def _has_right_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
     allowed = tolerances.FIT.residual * np.abs(expected).sum() + parameter.finite_tolerance.sum()
     total = expected.sum()
     is_possible = found.size in evidence.samples if evidence.samples else _is_bias_of_matrix(evidence, parameter)
-    if (
-        found.size < 3
-        or not is_possible
-        or abs(total) <= tolerances.FIT.total * allowed
-        or abs(found.sum() - total) > allowed
-    ):
+    least = tolerances.FIT.total * allowed
+    if found.size < 3 or not is_possible or abs(total) <= least or abs(found.sum() - total) > allowed:
         return False
     is_reordered = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=tolerances.FIT.residual, atol=0)
     return bool(not is_reordered and np.abs(found - expected).sum() > least)
