@@ -11,8 +11,8 @@ from deltarule.problem.network import Network
 from deltarule.symptoms import causes
 from deltarule.symptoms.causes import CAUSES
 from deltarule.symptoms.input_target_dependence import Relation
-from deltarule.symptoms.observations import look_at
-from deltarule.symptoms.rate_tests import RangeAnswer
+from deltarule.symptoms.observations import observe_members
+from deltarule.symptoms.rate_tests import RangeTestResult
 from deltarule.training.train import train
 
 RANDOM = np.random.default_rng(0)
@@ -23,7 +23,7 @@ Y = (X.prod(1, keepdims=True) > 0) * 1.0
 def seen_of(x=X, y=Y, layers=(2, 12, 1), activation="tanh", law="glorot_uniform", steps=300, **given):
     network = Network(layers, activation, "sigmoid", initializer=law, batch_norm=given.pop("batch_norm", False))
     given = {"loss": "binary_cross_entropy", "optimizer": "momentum", "learning_rate": 0.5, **given}
-    return look_at(train(create_problem(network, x, y, **given), max_steps=steps, engine="reference"), [0])[0]
+    return observe_members(train(create_problem(network, x, y, **given), max_steps=steps, engine="reference"), [0])[0]
 
 
 LEARNED = seen_of()
@@ -77,7 +77,7 @@ def test_a_run_with_validation_rows_knows_whether_they_were_predicted():
     for targets, predicted in ((y, True), (RANDOM.permutation(y), False)):
         problem = create_problem(network, x[:120], targets[:120], **given)
         run = train(problem, max_steps=300, validation=(x[120:], targets[120:]), engine="reference")
-        assert look_at(run, [0])[0].validated == predicted
+        assert observe_members(run, [0])[0].validated == predicted
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_penalty_is_weighed_and_the_weights_watched():
     assert usual.first.penalty < 0.02 * usual.first.data and codes(usual) == []
 
 
-ANSWER = RangeAnswer(best=0.1, objective=0.2, updates=240, lowest=1e-5, highest=10.0, suggested=0.03)
+ANSWER = RangeTestResult(best=0.1, objective=0.2, updates=240, lowest=1e-5, highest=10.0, suggested=0.03)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_of_a_rate_below_the_best_large_weights_and_flat_units_say_nothing():
     """Targets of 1,000 saturate the units of any run; the range test comes nearer to them with far higher rates."""
     network = Network([2, 12, 1], "tanh", "identity")
     problem = create_problem(network, X, 1000 + X[:, :1], optimizer="adam", learning_rate=0.02)
-    far = look_at(train(problem, max_steps=300, engine="reference"), [0])[0]
+    far = observe_members(train(problem, max_steps=300, engine="reference"), [0])[0]
     assert far.tested.best > 100 * far.rate and "saturated_units" in codes(far)
     assert "rate_too_low" in codes(far) and "rate_too_high" not in codes(far)
 
@@ -220,7 +220,7 @@ def test_classes_are_those_of_one_hot_rows_or_of_a_single_output():
     network = Network([2, 3], "tanh", "softmax")
     weights = np.where(labels == 1, 1e-3, 1.0)
     problem = create_problem(network, np.eye(3)[labels][:, :2] + X / 2, y, loss="cross_entropy", weights=weights)
-    told = evidence("class_never_predicted", look_at(train(problem, max_steps=200, engine="reference"), [0])[0])
+    told = evidence("class_never_predicted", observe_members(train(problem, max_steps=200, engine="reference"), [0])[0])
     assert told.numbers["class"] == 1 and told.numbers["rows"] == 40 and told.numbers["of"] == 120
     assert 0 < told.numbers["largest output"] < 0.5
     assert "class_never_predicted" not in codes(seen_of(y=X[:, :1] / 10 + 0.5, loss="squared_error"))  # no classes

@@ -39,7 +39,7 @@ def pinball_slope(p, y, tau):
 def test_no_constant_among_very_many_loses_less(loss):
     lattice = np.linspace(0.01, 5, 5000)[:, None]
     tried = [(W * loss.value(np.broadcast_to(p, Y.shape), Y, **loss.parameters)).sum(0) for p in [*lattice, *Y]]
-    with np.errstate(over="ignore", invalid="ignore"):  # far out, as in look_at
+    with np.errstate(over="ignore", invalid="ignore"):  # far out, as in observe_members
         found, least = constant_loss(loss, Y, W), np.min(tried, axis=0).sum()
     assert found <= least * (1 + 1e-12) and found == pytest.approx(least, rel=1e-5)
 

@@ -13,7 +13,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.proofs.custom_formulas import register_loss, unregister
-from deltarule.symptoms.observations import look_at
+from deltarule.symptoms.observations import observe_members
 from deltarule.training.train import train
 
 
@@ -22,7 +22,7 @@ def run_of(network, x, y, steps=20, **given):
 
 
 def seen_of(*words, **given):
-    return look_at(run_of(*words, **given), [0])[0]
+    return observe_members(run_of(*words, **given), [0])[0]
 
 
 RANDOM = np.random.default_rng(0)
@@ -35,7 +35,7 @@ CLASSES = np.eye(3)[np.arange(30) % 3]
 def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed):
     network = Network([3, *[4] * hidden, 2], activation)
     problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
-    seen = look_at(train(problem, max_steps=1, engine="reference"), [0])[0]
+    seen = observe_members(train(problem, max_steps=1, engine="reference"), [0])[0]
     gradient = objective_and_gradient(problem, initial_state(problem), all_rows(problem, np.array([0]))).gradient
     biases = [np.sqrt((gradient_of_b**2).mean()) for name, gradient_of_b in named(network, gradient) if name[0] == "b"]
     np.testing.assert_allclose(seen.first.delta, biases, rtol=1e-10)
@@ -59,7 +59,7 @@ def test_skill_is_the_share_of_a_constants_loss_that_is_won(loss, output, y, lea
     least = log_loss(y, np.tile(y.mean(0), (30, 1))) if least is None else least
     run = run_of(Network([3, 5, y.shape[1]], "tanh", output), X, y, loss=loss, reduction=reduction)
     objective = run.objective[0] / (30 if reduction == "sum" else 1)
-    assert look_at(run, [0])[0].skill == pytest.approx(1 - objective / least)
+    assert observe_members(run, [0])[0].skill == pytest.approx(1 - objective / least)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_of_weighted_rows_the_best_constant_counts_the_weights(loss, best):
     y, w = np.r_[np.zeros(40), np.full(20, 100.0)], np.r_[np.full(40, 0.25), np.full(20, 50.0)]
     network = Network([1, 1], initializer={"name": "constant", "value": best or (w * y).sum() / w.sum()})
     run = run_of(network, np.ones((60, 1)), y, loss=loss, weights=w, learning_rate=0.0)
-    assert look_at(run, [0])[0].skill == pytest.approx(0, abs=1e-12)
+    assert observe_members(run, [0])[0].skill == pytest.approx(0, abs=1e-12)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
         zeros = Network([3, 1], initializer="zeros")
         problem = create_problem(zeros, X, X[:, 0], loss=loss, learning_rate=[0.0, 0.1])
         run = train(problem, max_steps=100, validation=(X, X[:, 0]), engine="reference")
-        assert [seen.validated for seen in look_at(run, [0, 1])] == [False, True]
+        assert [seen.validated for seen in observe_members(run, [0, 1])] == [False, True]
 
 
 def test_the_penalty_is_weighed_against_the_data_of_a_batch():
@@ -127,7 +127,7 @@ def test_slopes_are_shares(activation):
 def test_slopes_of_relu_are_shares_of_rows_and_of_sigmoids_fall_with_z():
     relu = run_of(Network([3, 6, 1], "relu"), X, X[:, 0], learning_rate=0.0)
     z = relu.activations(X)["z1"][0]
-    np.testing.assert_allclose(look_at(relu, [0])[0].first.slopes[0], (z > 0).mean(0))
+    np.testing.assert_allclose(observe_members(relu, [0])[0].first.slopes[0], (z > 0).mean(0))
     small, large = (
         seen_of(Network([3, 6, 1], "sigmoid"), X, X[:, 0], initial_scale=scale).first.slopes[0].mean()
         for scale in (0.01, 100)
@@ -139,7 +139,7 @@ def test_a_member_is_seen_the_same_alone_and_among_others_and_by_its_own_rows():
     network = Network([3, 4, 3], "tanh", "softmax")
     rows = [np.arange(20), np.arange(5, 30)]
     given = {"loss": "cross_entropy", "learning_rate": 0.1}
-    both = look_at(run_of(network, X, CLASSES, rows=rows, seeds=[0, 1], **given), [0, 1])
+    both = observe_members(run_of(network, X, CLASSES, rows=rows, seeds=[0, 1], **given), [0, 1])
     alone = seen_of(network, X[rows[1]], CLASSES[rows[1]], seeds=1, **given)
     assert both[1].skill == pytest.approx(alone.skill)
     assert both[1].tested.best == pytest.approx(alone.tested.best)
@@ -174,7 +174,7 @@ def test_of_many_rows_a_thousand_are_looked_at():
 def test_the_last_outputs_are_those_of_the_engine():
     run = run_of(Network([3, 4, 3], "tanh", "softmax", batch_norm=True), X, CLASSES, loss="cross_entropy")
     expected = ReferenceEngine().outputs(run.problem, run.state, X)[1][0]
-    np.testing.assert_array_equal(look_at(run, [0])[0].outputs, expected)
+    np.testing.assert_array_equal(observe_members(run, [0])[0].outputs, expected)
 
 
 @pytest.mark.parametrize("rate", [1e-4, 0.0005, 0.1, 0.5])

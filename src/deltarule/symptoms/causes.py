@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.maths.activations import Activation
 from deltarule.problem.problem import Floats
-from deltarule.symptoms.observations import Moment, Seen
+from deltarule.symptoms.observations import Observation, Snapshot
 
 LEARNED = 0.6
 """Skill from which on a member counts as having learned: more than half of what a constant loses is won. What it has
@@ -75,7 +75,7 @@ class Evidence:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-Find = Callable[[Seen], Evidence | None]
+Find = Callable[[Observation], Evidence | None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _cause(code: str, fix: str) -> Callable[[Find], Find]:
 
 
 @_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
-def _zero_weights(seen: Seen) -> Evidence | None:
+def _zero_weights(seen: Observation) -> Evidence | None:
     share = seen.first.size / seen.first.usual
     pairs = np.maximum(share[:-1], share[1:])  # one array of zeros is left by its gradient, two in a row are not
     if seen.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
@@ -119,7 +119,7 @@ def _zero_weights(seen: Seen) -> Evidence | None:
 
 
 @_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
-def _symmetric_weights(seen: Seen) -> Evidence | None:
+def _symmetric_weights(seen: Observation) -> Evidence | None:
     drawn = seen.first.size / seen.first.usual > TINY_WEIGHTS  # twins of 0 are told as zeros
     layers = [n for n, twins in enumerate(seen.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
     if seen.skill >= LEARNED or not layers:
@@ -139,7 +139,7 @@ def _symmetric_weights(seen: Seen) -> Evidence | None:
     "shuffled_labels",
     "see whether inputs and targets are in the same order: print a few rows beside their targets",
 )
-def _shuffled_labels(seen: Seen) -> Evidence | None:
+def _shuffled_labels(seen: Observation) -> Evidence | None:
     told = seen.relation
     if told is None or told.p <= RELATED or seen.validated:
         return None
@@ -156,7 +156,7 @@ def _shuffled_labels(seen: Seen) -> Evidence | None:
     "unscaled_inputs",
     "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
 )
-def _unscaled_inputs(seen: Seen) -> Evidence | None:
+def _unscaled_inputs(seen: Observation) -> Evidence | None:
     if seen.skill >= LEARNED:
         return None
     x = seen.batch.x.astype(np.float64)
@@ -191,7 +191,7 @@ def _unscaled_inputs(seen: Seen) -> Evidence | None:
     "saturated_units",
     "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
 )
-def _saturated_at_first(seen: Seen) -> Evidence | None:
+def _saturated_at_first(seen: Observation) -> Evidence | None:
     return _flat(seen, seen.first, "begin", _is_bounded)
 
 
@@ -199,11 +199,11 @@ def _saturated_at_first(seen: Seen) -> Evidence | None:
     "dead_units",
     "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
 )
-def _dead_at_first(seen: Seen) -> Evidence | None:
+def _dead_at_first(seen: Observation) -> Evidence | None:
     return _flat(seen, seen.first, "begin", _is_one_sided)
 
 
-def _flat(seen: Seen, moment: Moment, when: str, kind: Callable[[Activation], bool]) -> Evidence | None:
+def _flat(seen: Observation, moment: Snapshot, when: str, kind: Callable[[Activation], bool]) -> Evidence | None:
     """The layer whose units are nearest to flat, of those whose activation is of a kind."""
     layers = [layer for layer in seen.problem.network.layers[:-1] if kind(layer.activation)]
     if seen.skill >= LEARNED or not layers:
@@ -247,7 +247,7 @@ def _is_one_sided(activation: Activation) -> bool:
     "vanishing_gradient",
     "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
 )
-def _vanishing_gradient(seen: Seen) -> Evidence | None:
+def _vanishing_gradient(seen: Observation) -> Evidence | None:
     delta = seen.first.delta
     if seen.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
@@ -263,7 +263,7 @@ def _vanishing_gradient(seen: Seen) -> Evidence | None:
 
 
 @_cause("dominating_penalty", "divide the strength by 100; then look for the best one on validation rows")
-def _dominating_penalty(seen: Seen) -> Evidence | None:
+def _dominating_penalty(seen: Observation) -> Evidence | None:
     ratio = _over(seen.first.penalty, seen.first.data)
     shrunk = _over(seen.last.length, seen.first.length)
     if seen.skill >= LEARNED or ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
@@ -277,7 +277,7 @@ def _dominating_penalty(seen: Seen) -> Evidence | None:
 
 
 @_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
-def _rate_too_high(seen: Seen) -> Evidence | None:
+def _rate_too_high(seen: Observation) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None:
         return None
@@ -298,7 +298,7 @@ def _rate_too_high(seen: Seen) -> Evidence | None:
     )
 
 
-def _died_while_training(seen: Seen) -> str:
+def _died_while_training(seen: Observation) -> str:
     """That units which were not flat at first are so in the end, in words; nothing where there are none."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
     words = [word for first, last, word in pairs if last(seen) and not first(seen)]
@@ -306,7 +306,7 @@ def _died_while_training(seen: Seen) -> str:
 
 
 @_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
-def _rate_too_low(seen: Seen) -> Evidence | None:
+def _rate_too_low(seen: Observation) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None or seen.diverged:
         return None
@@ -328,13 +328,13 @@ def _rate_too_low(seen: Seen) -> Evidence | None:
     )
 
 
-def _came_farther(seen: Seen, share: float) -> bool:
+def _came_farther(seen: Observation, share: float) -> bool:
     """Whether the range test came to this share of what the run ended at, both above the least possible."""
     assert seen.tested is not None
     return seen.tested.objective - seen.least <= share * (seen.objective - seen.least)
 
 
-def _range_test_told(seen: Seen) -> str:
+def _range_test_told(seen: Observation) -> str:
     assert seen.tested is not None
     return (
         f"the range test, {seen.tested.updates} updates with rates from {seen.tested.lowest:.3g} to "
@@ -342,7 +342,7 @@ def _range_test_told(seen: Seen) -> str:
     )
 
 
-def _rates(seen: Seen) -> dict[str, float]:
+def _rates(seen: Observation) -> dict[str, float]:
     assert seen.tested is not None
     return {
         "rate": seen.rate,
@@ -354,12 +354,12 @@ def _rates(seen: Seen) -> dict[str, float]:
 
 
 @_cause("saturated_units", _ENDED)
-def _saturated_at_last(seen: Seen) -> Evidence | None:
+def _saturated_at_last(seen: Observation) -> Evidence | None:
     return _flat(seen, seen.last, "ended", _is_bounded)
 
 
 @_cause("dead_units", _ENDED)
-def _dead_at_last(seen: Seen) -> Evidence | None:
+def _dead_at_last(seen: Observation) -> Evidence | None:
     return _flat(seen, seen.last, "ended", _is_one_sided)
 
 
@@ -367,7 +367,7 @@ def _dead_at_last(seen: Seen) -> Evidence | None:
     "class_never_predicted",
     "if nothing stands above this, give the rows of rare classes more weight (weights), or get more of them",
 )
-def _class_never_predicted(seen: Seen) -> Evidence | None:
+def _class_never_predicted(seen: Observation) -> Evidence | None:
     if seen.labels is None or seen.diverged:
         return None
     outputs = seen.outputs

@@ -22,7 +22,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.symptoms.constant_baseline import constant_loss, least_loss
 from deltarule.symptoms.input_target_dependence import Relation, relation
-from deltarule.symptoms.rate_tests import RangeAnswer, run_range_tests, share_of_a_batch
+from deltarule.symptoms.rate_tests import RangeTestResult, run_range_tests, share_of_a_batch
 from deltarule.training.run import Run
 
 MOST_ROWS = 1000
@@ -31,7 +31,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class Snapshot:
     """A member at its first or its last weights; an entry for each layer, or for each hidden one.
 
     size [L]            root mean square of each W, and `usual` [L], that of Glorot's law; `length`, of all W together
@@ -52,7 +52,7 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Observation:
     """What is known of one member.
 
     skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
@@ -68,8 +68,8 @@ class Seen:
 
     problem: Problem
     batch: Batch
-    first: Moment
-    last: Moment
+    first: Snapshot
+    last: Snapshot
     skill: float
     at_start: float
     objective: float
@@ -81,7 +81,7 @@ class Seen:
     diverged: str
     outputs: Floats
     course: Floats
-    tested: RangeAnswer | None
+    tested: RangeTestResult | None
     relation: Relation | None
     validated: bool
 
@@ -101,7 +101,7 @@ class Seen:
         return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
 
 
-def look_at(run: Run, members: Sequence[int]) -> list[Seen]:
+def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
     """Measure some members of a run."""
     chosen = run.take(np.array(members))
     answers = run_range_tests(chosen.problem)
@@ -113,11 +113,11 @@ def look_at(run: Run, members: Sequence[int]) -> list[Seen]:
         if rows not in relations:
             everything = all_rows(alone.problem, np.array([0]))
             relations[rows] = relation(everything.x, everything.y)
-        seen.append(_look_at_one(alone, answers[place], relations[rows]))
+        seen.append(_observe_member(alone, answers[place], relations[rows]))
     return seen
 
 
-def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None) -> Seen:
+def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation | None) -> Observation:
     problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
     rows = _some_rows(problem)
     start = initial_state(problem)
@@ -125,12 +125,12 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
         logits, outputs = (found[0] for found in ReferenceEngine().outputs(problem, run.state, rows.x))
         loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
         scale = _scale(problem, rows)
-        first, last = _moment(problem, start, rows), _moment(problem, run.state, rows)
+        first, last = _snapshot(problem, start, rows), _snapshot(problem, run.state, rows)
         moved = _length((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
     course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
     course = course[np.isfinite(course[:, 1])]
     diverged = run.diverged[0].where if run.diverged else ""
-    return Seen(
+    return Observation(
         problem=problem,
         batch=rows,
         first=first,
@@ -188,7 +188,7 @@ def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
     return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
 
 
-def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
+def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     network = problem.network
     done = objective_and_gradient(problem, state, rows)
     logits = done.tape[-1].value
@@ -204,7 +204,7 @@ def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
     weights = [entry for entry in network.entries if entry.name.startswith("W")]
     hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
-    return Moment(
+    return Snapshot(
         size=np.array([_root_mean_square(parameters[entry.name]) for entry in weights]),
         usual=np.array([_usual_size(entry) for entry in weights]),
         length=_length(state.theta[0, W]),

@@ -13,7 +13,7 @@ UPDATES_PER_DECADE = 40
 
 
 @dataclass(frozen=True, eq=False)
-class RangeAnswer:
+class RangeTestResult:
     """What a range test came to, in which the rate rose during one short run.
 
     `best` is the rate at which the objective was least before it rose, `objective` what it was there, as the objective
@@ -28,12 +28,12 @@ class RangeAnswer:
     suggested: float
 
 
-def run_range_tests(problem: Problem) -> list[RangeAnswer | None]:
+def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
     """A range test of every member, from far below to far above its own rate; None where there is none to test.
 
     What a member's answer is depends on its own rate alone; those of one range are tested together.
     """
-    answers: list[RangeAnswer | None] = [None] * problem.members
+    answers: list[RangeTestResult | None] = [None] * problem.members
     ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
     for lowest, highest in set(ranges):
         members = [member for member, own in enumerate(ranges) if own == (lowest, highest)]
@@ -43,7 +43,7 @@ def run_range_tests(problem: Problem) -> list[RangeAnswer | None]:
         tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
         for place, member in enumerate(members):
             best, least = _least(tested.objective[:, place].astype(np.float64))
-            answers[member] = RangeAnswer(
+            answers[member] = RangeTestResult(
                 best=float(tested.rates[best]),
                 objective=least / share_of_a_batch(problem, member),
                 updates=updates,

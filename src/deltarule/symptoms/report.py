@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
-from deltarule.symptoms.observations import Seen, look_at
+from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
 
 MOST_MEMBERS = 32
@@ -129,7 +129,7 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
     diverged = {one.member for one in run.diverged}
     chosen = [member for member in _check_members(run, members) if run.steps[member] or member in diverged]
-    seen = look_at(run, chosen) if chosen else []
+    seen = observe_members(run, chosen) if chosen else []
     causes = [_causes_of(one) for one in seen]
     firsts = Counter(next(iter(each)) for each in causes if each)
     codes = sorted({code for each in causes for code in each}, key=lambda code: (-firsts[code], _PLACES[code]))
@@ -156,7 +156,7 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
     return [int(member) for member in members]
 
 
-def _causes_of(seen: Seen) -> dict[str, tuple[Cause, Evidence]]:
+def _causes_of(seen: Observation) -> dict[str, tuple[Cause, Evidence]]:
     found: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
         evidence = cause.find(seen)

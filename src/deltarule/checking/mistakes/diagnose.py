@@ -16,7 +16,7 @@ HYPOTHESIS_FAMILIES = (
     shapes.wrong_shapes,
     shapes.zeros,
     factors.factors,
-    shapes.transposed,
+    shapes.transpositions,
     exchanges.exchanges,
     axes.wrong_axes,
     penalties.penalties,

@@ -162,16 +162,16 @@ class Evidence:
         return [parameter.value for parameter in self.parameters]
 
     @property
-    def found(self) -> list[Floats]:
+    def gradients(self) -> list[Floats]:
         """The gradients found."""
         return [parameter.found for parameter in self.parameters]
 
     @property
-    def expected(self) -> list[Floats]:
+    def references(self) -> list[Floats]:
         """The right gradients."""
         return [parameter.expected for parameter in self.parameters]
 
-    def others(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
+    def other_parameters(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
         """All parameters but one."""
         return [other for other in self.parameters if other is not parameter]
 

@@ -24,7 +24,7 @@ def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypoth
     """Mistakes whose gradient is the one found, for some constant."""
     for code, where, sentence, make in (*_epsilon_families(match), *_update_families(match)):
         with np.errstate(all="ignore"):
-            constant = _fit_constant(evidence.found, match, make)
+            constant = _fit_constant(evidence.gradients, match, make)
             if constant is not None and evidence.is_found(match.to_theirs(make(constant))):
                 text = sentence.format(f"{constant:.3g}")
                 yield one_mistake(code, evidence.parameters, text, 1, where)
@@ -37,13 +37,13 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
     """
     for code, _, _, make in _epsilon_families(match):
         with np.errstate(all="ignore"):
-            constant = _fit_constant(evidence.expected, match, make)
+            constant = _fit_constant(evidence.references, match, make)
             if constant is None or constant > tolerances.FIT.epsilon:
                 continue
             without, with_epsilon = match.to_theirs(make(0.0)), match.to_theirs(make(constant))
             predicted = [
                 np.where(np.isfinite(expected), expected + one - other, one)
-                for one, other, expected in zip(without, with_epsilon, evidence.expected, strict=True)
+                for one, other, expected in zip(without, with_epsilon, evidence.references, strict=True)
             ]
         if evidence.is_found(predicted):
             sentence = f"the loss adds {constant:.3g} to predictions in the logarithm, and the gradient has no such ε"

@@ -22,7 +22,7 @@ def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> 
         if evidence.is_found(gradients):
             yield one_mistake(mutation.code, evidence.parameters, mutation.sentence, where=mutation.where)
     yield from fitted_mutations(evidence, match)
-    other = match_network(evidence, evidence.found, None, like)
+    other = match_network(evidence, evidence.gradients, None, like)
     if other:
         yield from epsilon_in_loss(evidence, other)
     if other and other.objective.loss is not match.objective.loss:

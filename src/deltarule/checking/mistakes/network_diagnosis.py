@@ -52,12 +52,12 @@ def diagnose_code(
     mismatch = other_arrays(evidence.names, evidence.values, like.network)
     if mismatch and sum(value.size for value in evidence.values) == like.network.parameters:
         return _diagnose_packed(code, evidence, loss, further, like, mismatch)
-    match = match_network(evidence, evidence.expected, loss, like)
+    match = match_network(evidence, evidence.references, loss, like)
     if match is not None:
         return _explain_by_network(evidence, further, match, like)
     diagnosis = _explain(evidence, further)
-    if UNEXPLAINED in diagnosis.notes and any(np.nan_to_num(expected).any() for expected in evidence.expected):
-        of_gradient = match_network(evidence, evidence.found, None, like)
+    if UNEXPLAINED in diagnosis.notes and any(np.nan_to_num(expected).any() for expected in evidence.references):
+        of_gradient = match_network(evidence, evidence.gradients, None, like)
         if of_gradient and not of_gradient.objective.kind:
             return Diagnosis(_mistake_in_loss(evidence, of_gradient))
     note = "the loss is not one that is known for the network of `like`, so mistakes inside the network were not tried"
@@ -118,7 +118,7 @@ def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Pa
         return None
     for packing in packings(evidence.values, like.network):
         apart = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))
-        match = match_network(apart, apart.expected, loss, like)
+        match = match_network(apart, apart.references, loss, like)
         if match and bool(apart.wrong) == bool(evidence.wrong):
             return packing, apart, match
     return None

@@ -41,7 +41,7 @@ class Packing:
         flat = np.empty(sum(array.size for array in arrays), np.result_type(*arrays))
         for positions, array in zip(self.positions.values(), arrays, strict=True):
             flat[positions] = array
-        return _split(flat, self.shapes)
+        return _split_vector(flat, self.shapes)
 
     def unpack_code(self, code: Code) -> Code:
         """The same code as a function of the network's arrays."""
@@ -107,7 +107,7 @@ def _vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
         for is_transposed in (False, True):
             turned = weights if is_transposed else []
             shapes = [entries[name][::-1] if name in turned else entries[name] for name in names]
-            arrays = dict(zip(names, _split(np.arange(network.parameters), shapes), strict=True))
+            arrays = dict(zip(names, _split_vector(np.arange(network.parameters), shapes), strict=True))
             positions = {name: arrays[name].T if name in turned else arrays[name] for name in entries}
             yield Packing((values[0].shape,), positions, _describe_arrays(names, shapes))
 
@@ -124,7 +124,7 @@ def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterat
         shapes = [shape[::-1] for shape in shapes] if is_transposed else shapes
         if not is_vector and given != tuple(shapes):
             continue
-        blocks = _split(np.arange(network.parameters), shapes)
+        blocks = _split_vector(np.arange(network.parameters), shapes)
         for is_first in (True, False):
             if is_vector and not is_first and not is_transposed:
                 continue  # these are the network's arrays in a row
@@ -138,7 +138,7 @@ def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterat
             yield Packing(given, positions, description)
 
 
-def _split(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+def _split_vector(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)]
 

@@ -93,7 +93,7 @@ class Update:
             gradient=lambda values: self._recover_gradient(values, velocity),
             is_in_place=self._store is not None,
             is_repeatable=False,
-            rounding=tuple(_rounding(*one, self._learning_rate) for one in arrays),
+            rounding=tuple(_rounding_errors(*one, self._learning_rate) for one in arrays),
             restore=self._restore,
             find_changes=lambda: find_changes([self._call_loss], self._store),
             notes=self._notes,
@@ -163,7 +163,7 @@ def update_of_functions(
     return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
-def _rounding(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) -> Floats:
+def _rounding_errors(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) -> Floats:
     """The rounding error of a difference of parameters, and of velocities, with the digits of the given parameters.
 
     velocity  β v
@@ -216,7 +216,7 @@ def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[H
     """
     ahead = replace(code, start=tuple(start + step for start, step in zip(code.start, velocity, strict=True)))
     try:
-        reference = measure_gradient(ahead, evidence.found, max_entries=200)
+        reference = measure_gradient(ahead, evidence.gradients, max_entries=200)
     except BadInput:  # there is no loss
         return
     if evidence.is_found([array.expected for array in reference.arrays]):

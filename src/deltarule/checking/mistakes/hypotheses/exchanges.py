@@ -15,7 +15,7 @@ def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
     sources = {
         parameter: other
         for parameter in evidence.wrong
-        for other in evidence.others(parameter)
+        for other in evidence.other_parameters(parameter)
         if _is_gradient_of(parameter, other)
     }
     if sources:
@@ -31,10 +31,10 @@ def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> b
         known = np.isfinite(expected)
         excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
         return bool(known.any() and (excess <= tolerances.FIT.residual * np.abs(expected[known])).all())
-    return any(map(parameter.fits, _reshaped(expected, parameter.found.shape)))
+    return any(map(parameter.fits, _in_shape(expected, parameter.found.shape)))
 
 
-def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+def _in_shape(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
     """An array in another shape: transposed, as it is, or repeated as NumPy does."""
     if array.T.shape == shape and array.ndim == 2:
         yield array.T
@@ -52,7 +52,7 @@ def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
     """F − E = c (V' − V), or c V', with the weights V' of another layer; E may be that of a third parameter."""
     for parameter in evidence.wrong:
         own = parameter.value
-        for other in evidence.others(parameter):
+        for other in evidence.other_parameters(parameter):
             if own.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
                 continue
             for weights in (other.value, other.value.T):
@@ -68,8 +68,8 @@ def _with_penalty_of(
     penalty = make_mistake("penalty_other_weights", [name], sentence)
     exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
     bases: list[tuple[tuple[Mistake, ...], Floats]] = [((penalty,), parameter.expected)]
-    for third in evidence.others(parameter):
-        bases += [((exchanged, penalty), gradient) for gradient in _reshaped(third.expected, parameter.value.shape)]
+    for third in evidence.other_parameters(parameter):
+        bases += [((exchanged, penalty), gradient) for gradient in _in_shape(third.expected, parameter.value.shape)]
     for mistakes, base in bases:
         if any(parameter.fit_multiple(one, base) for one in (weights - parameter.value, weights)):
             yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))

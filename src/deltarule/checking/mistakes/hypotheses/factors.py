@@ -118,22 +118,22 @@ def _meanings(evidence: Evidence, factor: Factor, parameters: list[ParameterEvid
     size = Factor(abs(r), factor.uncertainty)
     sign = ("sign", f"{subject} has the wrong sign")
     if size.is_near(1):
-        yield one_mistake(*_placed(sign, parameters))
+        yield one_mistake(*_mistake_arguments(sign, parameters))
         return
     meanings = list(_meanings_of_size(evidence, size, parameters))
     if evidence.samples or not meanings:
         meanings += _counts(evidence, size, subject)
     for meaning in meanings:
-        hypothesis = one_mistake(*_placed(meaning, parameters))
+        hypothesis = one_mistake(*_mistake_arguments(meaning, parameters))
         if r < 0:
-            signs = one_mistake(*_placed(sign, parameters)).mistakes
+            signs = one_mistake(*_mistake_arguments(sign, parameters)).mistakes
             hypothesis = Hypothesis(hypothesis.parameters, (*signs, *hypothesis.mistakes), 1)
         yield hypothesis
     if not meanings and sum(map(_informative_entries, parameters)) >= 3:
         yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
 
 
-def _placed(named: Named, parameters: list[ParameterEvidence]) -> tuple[str, list[ParameterEvidence], str]:
+def _mistake_arguments(named: Named, parameters: list[ParameterEvidence]) -> tuple[str, list[ParameterEvidence], str]:
     return named[0], parameters, named[1]
 
 

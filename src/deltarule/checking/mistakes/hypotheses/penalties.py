@@ -51,7 +51,7 @@ def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) ->
     not_in_loss = ("penalty_not_in_loss", "has a penalty that the loss does not have")
     roles = roles_of(evidence, parameter)
     own = parameter.find_penalty()
-    others = [other.find_penalty() for other in evidence.others(parameter)]
+    others = [other.find_penalty() for other in evidence.other_parameters(parameter)]
     elsewhere = [other.in_loss for other in others if other and other.in_loss]
     if own is None:
         if any(is_same_constant(-other, c) for other in elsewhere):
@@ -84,7 +84,7 @@ def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...
     role = _role_by_name(evidence, parameter)
     if role:
         return (role,)
-    others = evidence.others(parameter)
+    others = evidence.other_parameters(parameter)
     has_one_output = any(other.value.size == 1 for other in others)
     if parameter.value.ndim < 2:
         has_column = any(other.value.ndim > 1 and other.value.size > 1 and other.is_vector for other in others)

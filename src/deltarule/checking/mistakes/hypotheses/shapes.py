@@ -47,7 +47,7 @@ def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
 
 
-def transposed(evidence: Evidence) -> Iterator[Hypothesis]:
+def transpositions(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = Eᵀ; or (E − c V)ᵀ + c V, where the penalty's part is the right way round."""
     by_constants: dict[int, list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
