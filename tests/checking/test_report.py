@@ -1,7 +1,5 @@
 """Reports on terminals, in notebooks, and with hints."""
 
-import re
-
 import pytest
 from linear_code import PARAMS, X, gradient, loss, with_factor
 
@@ -34,10 +32,3 @@ def test_report_lines_fit_the_width(width: int) -> None:
     assert max(map(len, lines)) <= width and str(report) == report.text(100)
     fix = report.diagnosis[0].fix
     assert fix in " ".join(report.text(width).split())
-
-
-def test_html_report_has_no_gaps() -> None:
-    report = check_gradient(loss, with_factor(2), {**PARAMS})
-    page = report._repr_html_()
-    assert page.count("<tr>") == page.count("</tr>") > 2 and "WRONG" in page
-    assert re.search(r"<(?!/?(b|span|table|tr|th|td)\b)", page) is None

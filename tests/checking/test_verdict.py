@@ -45,19 +45,6 @@ def test_zero_gradient_is_wrong_if_the_right_one_is_not_zero() -> None:
     assert not report.ok and not report.vacuous and report.diagnosis[0].code == "zero_gradient"
 
 
-def test_report_without_comparison_says_nothing_was_compared() -> None:
-    total = {name: 0 * one for name, one in PARAMS.items()}
-
-    def accumulated(params: dict[str, Any]) -> dict[str, Any]:
-        for name, one in gradient(params).items():
-            total[name] = total[name] + one
-        return dict(total)
-
-    report = check_gradient(loss, accumulated, PARAMS)
-    assert report.diagnosis[0].code == "accumulated" and report.compared == 0
-    assert "  compared     nothing\n" in f"{report}\n" and "0 of 10" not in str(report)
-
-
 def test_unused_parameter_is_noted() -> None:
     def more(params: dict[str, Any]) -> dict[str, Any]:
         return {**gradient(params), "c": 0 * params["c"]}

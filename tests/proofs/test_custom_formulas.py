@@ -228,11 +228,6 @@ def test_the_worst_point_is_told_with_both_numbers() -> None:
     )
 
 
-def test_wrong_penalties_are_refused() -> None:
-    with pytest.raises(RunFailed, match=r"the derivative of the penalty 'mine' is wrong: at w = .* it gives"):
-        register_penalty("mine", lambda w: w * w / 2, lambda w: 2 * w)
-
-
 @pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
 def test_a_derivative_that_is_right_at_the_default_alone_is_refused(default: float) -> None:
     def square(a: float) -> float:
@@ -355,12 +350,6 @@ def test_a_fast_wave_passes(frequency: float, rough: float) -> None:
         "mine", lambda z: np.sin(frequency * z) + rough * abs(z), lambda z, a: frequency * np.cos(frequency * z)
     )
     assert wave.name == "mine"
-
-
-def test_a_kink_that_is_said_may_be_anywhere() -> None:
-    register_activation(
-        "mine", lambda z: np.clip(z, -0.37, 6), lambda z, a: ((z > -0.37) & (z < 6)).astype(z.dtype), kinks=(-0.37, 6)
-    )
 
 
 # --- functions that cannot be used as they are
@@ -488,16 +477,6 @@ def test_a_cell_of_a_notebook_that_is_run_again() -> None:
 def test_parameters_are_finite_numbers(value: Any) -> None:
     with pytest.raises(BadInput, match="the parameter 'beta' has the default .*; give a finite number"):
         register_activation("mine", lambda z, beta: z, lambda z, a, beta: 1, parameters={"beta": value})
-
-
-@pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.int64(2), np.uint8(2)])
-def test_numpys_numbers_are_parameters_as_pythons(value: Any) -> None:
-    """NumPy's would make float64 of a float32 formula."""
-    found = register_activation(
-        "mine", lambda z, k: k * z, lambda z, a, k: np.full_like(z, k), kinks=[value], parameters={"k": value}
-    )
-    assert found.parameters == {"k": value} and type(found.parameters["k"]) is type(value.item())
-    assert found.kinks == (value,) and type(found.kinks[0]) is float
 
 
 @pytest.mark.parametrize(

@@ -336,13 +336,6 @@ def test_a_gradient_of_0_proves_nothing(problem: Problem) -> None:
     assert "not proved" in str(report)
 
 
-def test_an_array_without_a_gradient_is_named() -> None:
-    # Batch norm takes the biases before it out again.
-    report = check_problem(create_problem(Network([2, 3, 1], "tanh", batch_norm=True), *XOR))
-    assert report.ok
-    assert report.notes == ("the gradient of b1 is 0 in every entry",)
-
-
 def test_entries_in_which_an_error_would_not_show_are_counted() -> None:
     # Two samples pull at the one weight with 1 and −(1 − 1e-11): 1e-11 of what is added up is left.
     network = Network([1, 1], bias=False, initializer="zeros")

@@ -127,22 +127,6 @@ def test_other_beta_is_not_named_penalty(beta: dict[str, float], decay: float, c
     assert report.verdict == "WRONG" and [one.code for one in report.diagnosis] == codes
 
 
-@pytest.mark.parametrize(("scale", "beta"), [(2.0, 0.9), (1.0, 0.5), (5.3, 0.9)])
-def test_wrong_momentum_update_is_not_random_when_repeated(scale: float, beta: float) -> None:
-    """Neither a factor nor another β draws anything: each step is the same one, and β times how the last one grew."""
-    w, v = [np.random.default_rng(0).normal(size=4), np.array([0.2])], [np.zeros(4), np.zeros(1)]
-
-    def step() -> None:
-        error = 2 * (X @ w[0] + w[1] - 1) / len(X)
-        for one, velocity, slope in zip(w, v, (X.T @ error, error.sum(keepdims=True)), strict=True):
-            velocity[...] = beta * velocity - 0.02 * scale * slope
-            one += velocity
-
-    for _ in range(3):
-        report = check_update(step, lambda: ((X @ w[0] + w[1] - 1) ** 2).mean(), w, 0.02, momentum=0.9)
-        assert report.verdict == "WRONG" and "random_gradient" not in [mistake.code for mistake in report.diagnosis]
-
-
 def test_weight_decay_in_update_has_two_names() -> None:
     """What the loss has of a penalty cannot be told from updates alone."""
     line = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2)).double()
