@@ -1,5 +1,6 @@
 """Name the mistake in a wrong gradient.
 
-`diagnose.py` tries the hypotheses of `hypotheses/`, which need only numbers, and those of `mutations.py`, which plant
-mistakes in a recognized network (`network_matching.py`). `catalog.py` has the codes and fixes.
+`diagnose.py` tries the hypotheses of `hypotheses/`, which need only numbers, and `mutations.py` those that plant a
+mistake in a recognized network (`network_matching.py`). A new kind of mistake is a `Kind` in `catalog.py`, with its
+fix, and an entry in one family that predicts its gradient; docs/reference/mistakes.md shows it.
 """

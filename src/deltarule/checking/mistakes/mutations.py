@@ -1,15 +1,14 @@
-"""The gradients that a network has when one mistake is planted in its backward pass."""
+"""The mistakes inside a recognized network whose gradient is the one found. A new family is a line in `_mutations`."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from deltarule.checking.mistakes.activation_mutations import activation_mutations
+from deltarule.checking.mistakes.activation_mutations import activation_mutations, normalization_mutations
 from deltarule.checking.mistakes.dense_mutations import delta_mutations, sum_mutations, weight_mutations
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.fitted_mutations import epsilon_in_loss, fitted_mutations
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
-from deltarule.checking.mistakes.normalization_mutations import normalization_mutations
 from deltarule.checking.mistakes.output_mutations import output_mutations
 from deltarule.checking.mistakes.tape_mutations import Mutation
 
