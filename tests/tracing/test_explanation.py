@@ -59,11 +59,6 @@ def test_names_are_shortened_and_cannot_break_the_lines():
     assert "input 0" in re.search(r"^W1 \[.*\n((?:  .*\n)*)", text, re.MULTILINE)[1]
 
 
-def test_an_array_of_equal_numbers_is_one_number():
-    text = explained().text()
-    assert "m_W1 [d, j], 30 × 40: m of W1 before the update\n  all 0\n" in text
-
-
 def test_a_notebook_shows_the_text_with_names_escaped():
     record = explained(sizes=(2, 1), rows=2, features=["<b>", "&"])
     html = record._repr_html_()

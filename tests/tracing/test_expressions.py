@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from deltarule.tracing.expression_text import format_index, number, shown_terms, with_names, with_numbers
+from deltarule.tracing.expression_text import shown_terms, with_names, with_numbers
 from deltarule.tracing.expressions import (
     Function,
     Number,
@@ -17,7 +17,6 @@ from deltarule.tracing.expressions import (
     cases,
     evaluate,
     exp,
-    log,
     sqrt,
 )
 
@@ -124,14 +123,3 @@ def test_what_is_left_out_of_a_sum_is_counted_and_a_sample_is_not_left_out(count
     for before, gap, after in zip(shown, shown[1:], shown[2:], strict=False):
         if isinstance(gap, int):
             assert after[0] - before[0] - 1 == gap > 0
-
-
-def test_a_weight_of_0_takes_its_term_away():
-    y, p = Ref("y", (), 0.0), Ref("p", (), 0.0)
-    tree = 1 - Weighted(y, y * log(p))
-    assert with_names(tree) == "1 - y · log(p)" and with_numbers(tree) == "1 - 0" and evaluate(tree) == 1
-
-
-def test_entries_are_written_as_in_python():
-    assert format_index("b1", (2,)) == "b1[2]" and format_index("W1", ("d", "j")) == "W1[d, j]"
-    assert number(0.1 + 0.2) == "0.3" and number(float("nan")) == "nan" and number(-1e300) == "-1e+300"

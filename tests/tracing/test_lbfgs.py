@@ -84,13 +84,6 @@ def test_it_says_where_it_begins_and_where_it_has_converged():
     assert found.notes == (CONVERGED,) and "W1_new" not in found.quantities
 
 
-def test_from_given_parameters_it_shows_the_first_iteration():
-    params = {"W1": [[2.0]], "b1": [0.0]}
-    found = explain(Network([1, 1]), params, [[1.0]], [0.0], "squared_error", "lbfgs")
-    assert found["direction"].tolist() == [-4.0, -4.0]  # −∂(w + b)²
-    assert found["t"] * -4 + 2 == pytest.approx(found["W1_new"][0, 0])
-
-
 def test_what_training_refuses_is_refused():
     with pytest.raises(BadInput, match="leave batch_size out"):
         explain(Network([1, 1]), [1.0, 0.0], [[1.0], [2.0]], [0.0, 1.0], "squared_error", "lbfgs", batch_size=1)

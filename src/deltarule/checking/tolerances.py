@@ -50,11 +50,12 @@ class ReferenceTolerances:
         terms. Tests pass with a third of it and with three times as much.
     exact : an entry that agrees so well with the complex step counts as compared, however little differences can see.
         Tests pass with a third of it and with three times as much.
-    tied : entries above this share of an array's largest one count as its largest. If none can, an array whose largest
-        entry was not measured is called right (test_large_entry_at_the_edge_of_the_domain_is_not_proved).
+    tied : entries above this share of an array's largest one count as its largest. Above 1 none does, and an array
+        whose largest entry was not measured is called right (test_large_entry_at_the_edge_of_the_domain_is_not_proved).
     confirmed : differences confirm the complex step if they know a derivative to this share of it. With a third of it
         a wrong gradient behind 100,000 kinks is not named (test_kinks_of_many_samples_do_not_count_as_rounding).
     stale : a stale gradient is off by more than this share of its norm; a smaller error may be rounding, or a small ε.
+        Tests pass with a third of it and with three times as much.
     """
 
     along: float = 1e-7
@@ -82,6 +83,8 @@ class FitTolerances:
         coincidence.
     loss, loss_in_float32 : share by which a loss may differ from the one recognized by its gradient.
     epsilon : the largest ε of a logarithm in a loss.
+
+    Tests pass with a third and with three times as much of `total`, `loss` and `loss_in_float32`.
     """
 
     residual: float = 1e-5

@@ -22,7 +22,8 @@ from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
 
 _RANDOM_SHARE = 0.01
-"""A step is random if its repetitions differ by more than this share of the gradient's largest entry."""
+"""A step is random if its repetitions differ by more than this share of the gradient's largest entry. With a third of
+it steps of Adam count as random (tests/checking/user_code/test_updates.py)."""
 _EQUAL_SHARE = 0.01
 """Steps of Adam, RMSprop and AdaGrad have the same length to this share."""
 _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, net.b]"
