@@ -19,7 +19,7 @@ from deltarule.checking.numerics.parameter_lines import (
 from deltarule.checking.numerics.reference_gradient import Direction, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code, move_nearby
-from deltarule.checking.user_code.conversion import format_entry
+from deltarule.checking.user_code.conversion import check_finite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -36,12 +36,8 @@ def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
 
     Raises `BadInput` for a number in it that is not finite.
     """
-    gradient = [np.array(one) for one in gradient_at(code, values)]
-    for name, array in zip(code.names, gradient, strict=True):
-        if not np.isfinite(array).all():
-            index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise BadInput(f"the gradient of {format_entry(name, index)} is {array[index]}; it has to be finite")
-    return gradient
+    gradient = [np.array(array) for array in gradient_at(code, values)]
+    return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
 
 
 def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
