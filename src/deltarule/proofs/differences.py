@@ -104,6 +104,20 @@ def complex_step(along: Along, n: int) -> Floats:
     return np.asarray(np.imag(values) / IMAGINARY)
 
 
+def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
+    """Central differences with steps of 2⁻ᵉ units, for each of the exponents e, without their error in h².
+
+    lines, unit [m]  →  [exponents, m]
+    """
+    slopes = []
+    for exponent in exponents:
+        h = unit * 2.0**-exponent
+        ends = along(np.tile(lines, 4), np.concatenate([h, -h, h / 2, -h / 2])).reshape(4, -1)
+        wide, half = (ends[0] - ends[1]) / (2 * h), (ends[2] - ends[3]) / h
+        slopes.append((4 * half - wide) / 3)
+    return np.stack(slopes)
+
+
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
     """Whether differences confirm a complex step: |z| and max(z, 0) lose the imaginary part silently."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)

@@ -222,28 +222,16 @@ def _remeasure_differences(
     again = np.flatnonzero(is_off & ~slopes.kink & ~is_confirmed)
     if not len(again):
         return slopes
-    estimates = _slopes_of_steps(lines, again, step[again])
+    # Steps of 2⁻⁵ to 2⁻¹⁷ of a unit; narrower ones, to 2⁻²⁷, where parameters are so small that kinks are nearer.
+    sizes = [np.abs(array).max() for array in lines.code.start if array.any()]
+    narrowest = int(np.clip(6 - np.log2(min(sizes, default=1.0)), 17, 27))
+    estimates = differences.slopes_of_steps(lines.along, again, step[again], range(5, narrowest + 1, 2))
     low, high = estimates.min(0), estimates.max(0)
     is_among = (along_gradient[again] >= 2 * low - high) & (along_gradient[again] <= 2 * high - low)
     is_faint = error[again] <= 6e-8 * np.abs(slopes.value[~slopes.kink]).max(initial=0)
     doubt = slopes.doubt.copy()
     doubt[again] = np.maximum(doubt[again], np.where(is_among | is_faint, error[again], 0))
     return replace(slopes, doubt=doubt)
-
-
-def _slopes_of_steps(lines: ParameterLines, chosen: Integers, unit: Floats) -> Floats:
-    """Derivatives by differences with several steps, [steps, lines], without the error in h².
-
-    Steps of 2⁻⁵ to 2⁻¹⁷ of a unit; narrower ones, to 2⁻²⁷, where parameters are so small that kinks are nearer.
-    """
-    slopes, sizes = [], [np.abs(one).max() for one in lines.code.start if one.any()]
-    narrowest = int(np.clip(6 - np.log2(min(sizes, default=1.0)), 17, 27))
-    for exponent in range(5, narrowest + 1, 2):
-        h = unit * 2.0**-exponent
-        ends = lines.along(np.tile(chosen, 4), np.concatenate([h, -h, h / 2, -h / 2])).reshape(4, -1)
-        wide, half = (ends[0] - ends[1]) / (2 * h), (ends[2] - ends[3]) / h
-        slopes.append((4 * half - wide) / 3)
-    return np.stack(slopes)
 
 
 def _affordable_entries(code: Code, max_entries: int) -> int:

@@ -6,7 +6,6 @@ u  an upstream gradient: normal numbers, of the shape of the layer's output
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from deltarule.checking.user_code.callables import Code, Values, changed_arrays,
 from deltarule.checking.user_code.conversion import to_array
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
+from deltarule.proofs.differences import slopes_of_steps
 from deltarule.user_functions import call_user_function, silenced
 
 _OUTPUT = "the output of forward"
@@ -151,10 +151,14 @@ def _right_back(layer: Layer, u: Floats, x: Floats) -> Floats:
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:
     """The derivative of each output by its own input."""
-    diagonal = np.zeros(x.shape)
-    for index in np.ndindex(x.shape):
-        step = np.zeros(x.shape)
-        step[index] = h = 1e-5 * max(1.0, abs(float(x[index])))
-        above, below = (silenced(partial(layer.output, [x + by])) for by in (step, -step))
-        diagonal[index] = (above[index] - below[index]) / (2 * h)
-    return diagonal
+
+    def output_at(entry: int, step: float) -> Any:
+        moved = x.copy()
+        moved.flat[entry] += step
+        return layer.output([moved]).flat[entry]
+
+    def along(entries: Integers, t: Floats) -> Floats:
+        return np.array(silenced(lambda: [output_at(*one) for one in zip(entries, t, strict=True)]))
+
+    unit = np.maximum(1, np.abs(x)).ravel()
+    return slopes_of_steps(along, np.arange(x.size), unit, exponents=[16])[0].reshape(x.shape)
