@@ -82,10 +82,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
         lambda z, a, p: cases((above(z, 0), 1), otherwise=a + p["alpha"]),
     ),
     "softplus": (lambda z, p: log(1 + exp(z)), lambda z, a, p: sigmoid(z)),
-    "silu": (
-        lambda z, p: z / (1 + exp(-z)),
-        lambda z, a, p: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
-    ),
+    "silu": (lambda z, p: z / (1 + exp(-z)), lambda z, a, p: sigmoid(z) * (1 + z * (1 - sigmoid(z)))),
     "gelu": (
         lambda z, p: z * normal_distribution(z),
         lambda z, a, p: normal_distribution(z) + z * exp(-square(z) / 2) / sqrt(2 * PI),
@@ -153,10 +150,7 @@ _LOSSES: dict[str, tuple[Callable[[E, E, Numbers], E], Callable[[E, E, Numbers],
     "absolute_error": (lambda p, y, n: absolute(p - y), lambda p, y, n: sign(p - y)),
     "huber": (_huber, _huber_derivative),
     "quantile": (_quantile, _quantile_derivative),
-    "poisson": (
-        lambda p, y, n: p - y + Weighted(y, y * log(y / p)),
-        lambda p, y, n: 1 - _ratio(y, p),
-    ),
+    "poisson": (lambda p, y, n: p - y + Weighted(y, y * log(y / p)), lambda p, y, n: 1 - _ratio(y, p)),
     "binary_cross_entropy": (
         lambda p, y, n: -_weighted_log(y, p) - _weighted_log(1 - y, 1 - p),
         lambda p, y, n: _ratio(1 - y, 1 - p) - _ratio(y, p),
