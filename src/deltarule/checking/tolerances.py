@@ -37,8 +37,8 @@ class EntryTolerances:
 
 FLOAT64 = EntryTolerances(relative=1e-6, array=1e-10, gradient=1e-13, visible=SMALL_ERROR, large=1e-3, zero=1e-9)
 FLOAT32 = EntryTolerances(relative=2.5e-4, array=1e-5, gradient=1e-6, visible=10 * SMALL_ERROR, large=0.1, zero=1e-6)
-"""Parameters, gradient or loss in float32: rounding errors are 2²⁹ times as large, those of a loss more. With three times
-`relative` right networks are not proved (test_float32_network_is_proved_in_place); with a third tests pass."""
+"""Parameters, gradient or loss in float32: rounding errors are 2²⁹ times as large, those of a loss more. With three
+times `relative` right networks are not proved (test_float32_network_is_proved_in_place); with a third tests pass."""
 
 
 @dataclass(frozen=True)
