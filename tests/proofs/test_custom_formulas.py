@@ -103,6 +103,7 @@ def test_activations_as_people_write_them_pass(name: str) -> None:
 # --- what is registered has a name everywhere
 
 
+@pytest.mark.needs("torch")
 def test_a_registered_activation_trains_and_is_checked() -> None:
     register_activation(
         "cube", lambda z, slope: z**3 + slope * z, lambda z, a, slope: 3 * z**2 + slope, parameters={"slope": 1.0}
@@ -117,6 +118,7 @@ def test_a_registered_activation_trains_and_is_checked() -> None:
     np.testing.assert_array_equal(outputs[0] > 0.5, np.array(XOR[1])[:, None] == 1)
 
 
+@pytest.mark.needs("torch")
 def test_everything_of_ones_own_at_once() -> None:
     register_activation("sine", np.sin, lambda z, a: np.cos(z))
     register_loss("quartic", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)

@@ -263,9 +263,10 @@ def torch_script(model: Any, member: int = 0) -> str:
             array = tensor.double().numpy()
             assigned.append(arrays.assignment(f"array{index}", array.reshape(-1, array.shape[-1])))
             state.append(f'    "{name}": torch.tensor(array{index}{"" if array.ndim == 2 else "[0]"}),')
-    libraries = ["import torch", "from torch import nn"]
+    libraries, has_table = ["import torch", "from torch import nn"], isinstance(model, BaseTabular)
+    imports = import_lines(arrays, [], [], ["re"] if has_table else [], libraries=libraries)
     parts = [
-        "\n".join([*_title(model, "PyTorch and NumPy"), *import_lines(arrays, [], [], libraries=libraries)]),
+        "\n".join([*_title(model, "PyTorch and NumPy"), *imports]) + (_encoder(model) if has_table else ""),
         *([UNPACK_FUNCTION] if arrays.has_packed else []),
         "\n".join(
             ["module = nn.Sequential()"]

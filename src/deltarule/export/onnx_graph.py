@@ -154,7 +154,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _table(graph: Graph, columns: Sequence[Column]) -> str:
-    """The network's inputs [N, D], as `encoded` makes them."""
+    """The network's inputs [N, D], as `encode_columns` makes them."""
     parts: list[str] = []
     for column in columns:
         parts += _number(graph, column) if column.kind == NUMBER else [_category(graph, column)]

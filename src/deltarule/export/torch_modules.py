@@ -41,7 +41,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     Returns the module in evaluation mode, in the network's dtype, on the processor. Its modules are named as the values
     on a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`.
     Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
-    `column_encoder.encoded` makes; of one with `scale_target` the last Linear gives targets in their own
+    `encode_columns` makes; of one with `scale_target` the last Linear gives targets in their own
     unit, as `predict` does.
 
     Raises `BadInput` where PyTorch is not installed, for another model, for a subclass whose outputs are its own, for a
