@@ -46,7 +46,7 @@ def verdict(**given):
 
 def test_a_claim_that_fails_is_followed_by_its_cause_and_control():
     told = markdown.verdicts({"claims": [verdict(cause="the rate", control={"": share(97)}, control_ours="all right")]})
-    assert "| boundary-1 | It learns. | 100 % | 98 % | 50 % (40 to 60) | **mixed** |" in told
+    assert "| boundary-1 | It learns. | 100 % | 98 % | 50 % (40 to 60) | **supported for some seeds only** |" in told
     assert told.endswith("- **boundary-1**: the rate. Control: all right; 97 % (96 to 98) of the seeds.")
 
 
@@ -56,8 +56,8 @@ def test_every_convention_has_its_share():
 
 
 def test_a_claim_that_cannot_be_tested_has_no_seeds():
-    told = markdown.verdicts({"claims": [verdict(share=None, interval=None, conventions={})]})
-    assert "| 98 % | none | **mixed** |" in told
+    untested = verdict(share=None, interval=None, conventions={}, verdict="not testable here")
+    assert "| 98 % | none | **not testable here** |" in markdown.verdicts({"claims": [untested]})
 
 
 def test_flags_and_changed_criteria_are_told():

@@ -26,6 +26,7 @@ from deltarule.reports.terminal_tables import (
     sparkline,
     weights_table,
 )
+from deltarule.reports.verdict_words import VERDICT_WORDS
 from deltarule.stats.intervals import Interval
 from deltarule.studies.run_result import Outcome, Solved, Spread
 from deltarule.studies.verdicts import Share, Verdict
@@ -344,14 +345,14 @@ def test_claims_tell_the_whole_record_at_any_width(width):
     assert_fits(text, width)
     for one in VERDICTS:
         assert one.id in text
-        for told in (one.claim, one.report, one.ours, one.verdict, one.contradicts_itself, one.cause):
+        for told in (one.claim, one.report, one.ours, VERDICT_WORDS[one.verdict], one.contradicts_itself, one.cause):
             assert set(words(told)) <= set(words(text)), told
     assert "86.3 to 96.6 %" in text
     assert "[bold]every[/bold]" in text
     assert set(words("flag the report contradicts itself, under mean, the best of 2 conventions, cause")) <= set(
         words(text)
     )
-    assert "3 claims: 1 agrees, 1 disagrees, 1 not testable here" in " ".join(text.split())
+    assert "3 claims: 1 supported, 1 not supported, 1 not testable here" in " ".join(text.split())
 
 
 def test_the_best_convention_is_that_of_the_largest_share():

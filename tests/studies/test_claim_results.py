@@ -148,7 +148,7 @@ def test_verdicts_of_earlier_versions_are_read_and_judged_again(tmp_path):
 
 
 def test_what_a_claim_is_judged_over_that_is_too_little_for_it_to_agree_is_told(tmp_path):
-    few = "a claim that needs 90 % of the seeds cannot agree over {}, even if it holds for all; give 27 or more"
+    few = "a claim that needs 90 % of the seeds cannot be supported over {}, even if it holds for all; give 27 or more"
     # The second is judged over the rows of a sweep with two rates.
     assert judged(tmp_path).notes == judged(tmp_path, resume=True).notes == (few.format(3), few.format(6))
 
@@ -161,7 +161,9 @@ def test_what_a_claim_is_judged_over_that_is_too_little_for_it_to_agree_is_told(
     assert notes(0.9, np.ones(50, bool)) == (), "which agrees, over five folds of ten seeds"
     assert notes(0.9, np.arange(50) > 2) == (), "which is undecided, and would agree if it held for all"
     assert notes(0.9, np.zeros(20, bool)) == (), "which disagrees"
-    assert "cannot agree over 100, even if it holds for all; no number is enough" in notes(1, np.ones(100, bool))[0]
+    assert (
+        "cannot be supported over 100, even if it holds for all; no number is enough" in notes(1, np.ones(100, bool))[0]
+    )
 
 
 class Called:

@@ -95,7 +95,7 @@ def test_claims_that_take_minutes_are_left_out_by_quick_and_named(monkeypatch, t
         "encoder-relu: judged over 2 seeds in place of 100, run with 2 networks in place of 10, without the claims "
         f"that take minutes ({', '.join(study.left_out)})",
     )
-    few = "a claim that needs 50 % of the seeds cannot agree over 2, even if it holds for all; give 4 or more"
+    few = "a claim that needs 50 % of the seeds cannot be supported over 2, even if it holds for all; give 4 or more"
     assert study.notes == (few,) and few in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"left out by --quick: {', '.join(study.left_out)}" in (tmp_path / "report.html").read_text(encoding="utf-8")
     with pytest.raises(BadInput, match=r"holds a reproduction with other options \(--quick --seeds 2\)"):

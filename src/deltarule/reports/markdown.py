@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deltarule.reports.formatting import percent
+from deltarule.reports.verdict_words import describe_verdict
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -31,7 +32,7 @@ def verdicts(results: Mapping[str, Any]) -> str:
     >>> print(verdicts({"claims": [claim]}))
     | claim | the report | its figure | ours | seeds | verdict |
     |---|---|---|---|---|---|
-    | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **agrees** |
+    | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **supported** |
     """
     headers = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
     told = table(headers, [_verdict(one) for one in results["claims"]])
@@ -40,7 +41,8 @@ def verdicts(results: Mapping[str, Any]) -> str:
 
 
 def _verdict(one: Mapping[str, Any]) -> list[str]:
-    return [one["id"], one["claim"], one["report"], one["ours"], _seeds(one), f"**{one['verdict']}**"]
+    words = describe_verdict(one["verdict"], one["conventions"])
+    return [one["id"], one["claim"], one["report"], one["ours"], _seeds(one), f"**{words}**"]
 
 
 def _seeds(one: Mapping[str, Any]) -> str:

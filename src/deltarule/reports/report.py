@@ -21,6 +21,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.formatting import percent, visible
 from deltarule.reports.svg_embed import Part
+from deltarule.reports.verdict_words import count_verdicts, describe_verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -117,18 +118,9 @@ def report_page(report: Report) -> str:
     """
     script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        _templates()
-        .get_template("report.html")
-        .render(title=report.title, report=report, script=script, digest=digest, counts=_counts(report))
-    )
-
-
-def _counts(report: Report) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, _, one in report.claims:
-        counts[one["verdict"]] = counts.get(one["verdict"], 0) + 1
-    return counts
+    counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)
+    template = _templates().get_template("report.html")
+    return template.render(title=report.title, report=report, script=script, digest=digest, counts=counts)
 
 
 def _script() -> str:
@@ -206,6 +198,7 @@ def _templates() -> "Environment":
         "share": _percent,
         "cell": _cell,
         "counted": count_of,
+        "verdict": lambda claim: describe_verdict(claim["verdict"], claim["conventions"]),
         "strength": _strength,
         "sides": _sides,
         "data": _data,

@@ -1,9 +1,9 @@
 """The table of a reproduction: every study with its verdicts, and what was left out, for the terminal."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from deltarule.reports.terminal_tables import VERDICT_STYLES, plain_table
+from deltarule.reports.verdict_words import count_verdicts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,9 +20,9 @@ def reproduction_table(done: Any) -> "RenderableType":
     >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}
     >>> mine = record(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=said, left_out=["mine-4"])
     >>> print(reproduction_table(record(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)))
-    study  data    seeds  claims                         seconds
-    ────────────────────────────────────────────────────────────
-    mine   digits     20  2 agrees, 1 mixed, 1 left out        3
+    study  data    seeds  claims                                        seconds
+    ───────────────────────────────────────────────────────────────────────────
+    mine   digits     20  2 supported, 1 supported in part, 1 left out        3
     <BLANKLINE>
     Left out: mine: 20 seeds in place of 100.
     """
@@ -48,9 +48,7 @@ def _verdict_counts(one: Any) -> "Text":
     """How many claims came out how, in words: in a narrow window they go on below."""
     from rich.text import Text
 
-    counts = Counter(one.verdicts.values()) + Counter({"left out": len(one.left_out)})
-    order = [*VERDICT_STYLES, *counts]
-    told = [
-        Text(f"{counts[name]:,} {name}", VERDICT_STYLES.get(name, "")) for name in dict.fromkeys(order) if counts[name]
-    ]
-    return Text(", ").join(told)
+    counts = count_verdicts([*one.verdicts.values(), *["left out"] * len(one.left_out)])
+    return Text(", ").join(
+        Text(f"{count:,} {words}", VERDICT_STYLES.get(code, "")) for code, (words, count) in counts.items()
+    )

@@ -6,7 +6,6 @@ What is returned is for Rich to print; into a file or a pipe it prints plain tex
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -19,6 +18,7 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.formatting import bounds_of, codes_of, format_signed, percent, solved_told, what_is_high
+from deltarule.reports.verdict_words import count_verdicts, describe_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -222,12 +222,13 @@ def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
     >>> from rich import print
     >>> print(claims_table([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",
     ...     share=0.97, interval=(0.92, 0.99), verdict="agrees", contradicts_itself="", cause="", conventions={})]))
-    encoder-8  agrees  97 % of seeds (92 to 99 %)
+    encoder-8  supported
       claim    8 different codes
       report   8 codes
       ours     8 codes
+      seeds    97 % (92 to 99 %)
     <BLANKLINE>
-    1 claim: 1 agrees
+    1 claim: 1 supported
     """
     return _Claims(tuple(verdicts))
 
@@ -397,8 +398,8 @@ class _Claims:
             for one in self.verdicts:
                 yield _claim_told(one)
                 yield ""
-        counts = Counter(one.verdict for one in self.verdicts)
-        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        counts = count_verdicts(one.verdict for one in self.verdicts)
+        told = ", ".join(f"{count} {words}" for words, count in counts.values())
         yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
 
     def _claims_table(self) -> "Table":
@@ -409,7 +410,7 @@ class _Claims:
         for header, ratio in (("claim", 9), ("report", 5), ("ours", 6)):
             table.add_column(header, ratio=ratio)
         table.add_column("seeds", no_wrap=True)
-        table.add_column("verdict", width=12)
+        table.add_column("verdict", width=20)
         for one in self.verdicts:
             claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
             cells = (Text(one.report), Text(one.ours), Text("\n".join(_share_cells(one))), _verdict(one))
@@ -422,10 +423,11 @@ def _claim_told(one: Any) -> "RenderableType":
     from rich.text import Text
 
     head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
+    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours)]
     if one.share is not None:
         share, interval = _share_cells(one)
-        head.append(f"  {share} of seeds ({interval})")
-    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours), *_remarks(one)]
+        rows.append(("seeds", f"{share} ({interval})"))
+    rows += _remarks(one)
     return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
 
 
@@ -441,7 +443,7 @@ def _remarks(one: Any) -> list[tuple[str, str]]:
 def _verdict(one: Any) -> "Text":
     from rich.text import Text
 
-    return Text(one.verdict, VERDICT_STYLES.get(one.verdict, ""))
+    return Text(describe_verdict(one.verdict, one.conventions), VERDICT_STYLES.get(one.verdict, ""))
 
 
 def _share_cells(one: Any) -> tuple[str, ...]:

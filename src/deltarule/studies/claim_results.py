@@ -128,14 +128,14 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
     >>> table |= {"contradicts_itself": "", "cause": "", "criterion": "", "needed": 0.9}
     >>> too_few_seeds([Verdict(**table, conventions={"": share([True] * 20, 0.9)})])
-    ('a claim that needs 90 % of the seeds cannot agree over 20, even if it holds for all; give 27 or more',)
+    ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 27 or more',)
     """
     undecided = [one for one in verdicts if one.verdict == "undecided"]
     told = []
     for needed, of in sorted({(one.needed, by.of) for one in undecided for by in one.conventions.values()}):
         least = least_seeds(needed)
         if least is None or of < least:
-            share = f"a claim that needs {100 * needed:g} % of the seeds cannot agree over"
+            share = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
             advice = "no number is enough, let it need less" if least is None else f"give {least:,} or more"
             told.append(f"{share} {of:,}, even if it holds for all; {advice}")
     return tuple(told)

@@ -1,0 +1,45 @@
+"""Verdicts in words for readers; records keep their codes: agrees, disagrees, mixed, undecided, not testable here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+VERDICT_WORDS = {
+    "agrees": "supported",
+    "disagrees": "not supported",
+    "mixed": "supported in part",
+    "undecided": "undecided (too few seeds)",
+    "not testable here": "not testable here",
+}
+
+
+def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
+    """A claim's verdict in words, and of a mixed one what it depends on: an unstated convention, or the seeds.
+
+    Parameters: `verdict`, its code; `conventions`, for each reading of the report a record that has the code `verdict`.
+
+    >>> describe_verdict("agrees", {})
+    'supported'
+    >>> describe_verdict("mixed", {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}})
+    'depends on an unstated convention: supported under 1 of 2 readings'
+    >>> describe_verdict("mixed", {"": {"verdict": "mixed"}})
+    'supported for some seeds only'
+    """
+    if verdict != "mixed":
+        return VERDICT_WORDS.get(verdict, verdict)
+    codes = [one["verdict"] if isinstance(one, Mapping) else one.verdict for one in conventions.values()]
+    if "agrees" not in codes:
+        return "supported for some seeds only"
+    readings = f"{codes.count('agrees')} of {len(codes)} readings"
+    return f"depends on an unstated convention: supported under {readings}"
+
+
+def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """How many claims have each verdict: by its code the words and the count, supported ones first.
+
+    >>> count_verdicts(["mixed", "agrees", "agrees"])
+    {'agrees': ('supported', 2), 'mixed': ('supported in part', 1)}
+    """
+    counts = Counter(verdicts)
+    codes = [*VERDICT_WORDS, *(code for code in counts if code not in VERDICT_WORDS)]
+    return {code: (VERDICT_WORDS.get(code, code), counts[code]) for code in codes if counts[code]}
