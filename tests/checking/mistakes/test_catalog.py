@@ -1,6 +1,6 @@
-"""docs/reference/mistakes.md and the codes, held together: each mistake is made in a program of the page, and named."""
+"""docs/reference/mistakes.md and the codes, held together: each mistake of the page is made in a program, and named."""
 
-import doctest
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +13,8 @@ from deltarule.checking.mistakes.catalog import KINDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-PROGRAMS = PAGE[: PAGE.index("## The codes")]
-EXAMPLES = [example.source for example in doctest.DocTestParser().get_examples(PROGRAMS)]
+PROGRAMS = (Path(__file__).parent / "programs.py").read_text(encoding="utf-8")
+STATEMENTS = [ast.get_source_segment(PROGRAMS, statement) or "" for statement in ast.parse(PROGRAMS).body]
 NEEDS = {
     "like": "`like`",
     "like and masks": "`like` and `masks`",
@@ -34,11 +34,11 @@ def test_page_shows_fix_and_needs_of_every_code(code: str) -> None:
 
 
 def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
-    """The name of the program in which a section makes its mistake, and everything that the page defines, with it."""
+    """The name of the program in which a section makes its mistake, and all that the programs define with it."""
     [block] = re.findall(r"^```diff\n(.*?)^```$", SECTIONS[code], re.MULTILINE | re.DOTALL)
     lines = [(line[0], line[1:].strip()) for line in block.splitlines()]
     wrong, right = ([text for sign, text in lines if sign == one] for one in "-+")
-    for number, source in enumerate(EXAMPLES):
+    for number, source in enumerate(STATEMENTS):
         body = source.splitlines()
         places = [i for i in range(len(body)) if [line.strip() for line in body[i : i + len(right)]] == right]
         if places and source.startswith(("def ", "class ")):
@@ -46,10 +46,10 @@ def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
             indent = " " * (len(body[first]) - len(body[first].lstrip()))
             body[first : first + len(right)] = [indent + line for line in wrong]
             namespace: dict[str, Any] = {}
-            for other in [*EXAMPLES[:number], "\n".join(body), *EXAMPLES[number + 1 :]]:
+            for other in [*STATEMENTS[:number], "\n".join(body), *STATEMENTS[number + 1 :]]:
                 exec(other, namespace)
             return re.split(r"\W", source)[1], namespace
-    raise AssertionError(f"no program of the page has the lines {right}")
+    raise AssertionError(f"no program has the lines {right}")
 
 
 def normalized(page: dict[str, Any]) -> list[Any]:
@@ -59,7 +59,7 @@ def normalized(page: dict[str, Any]) -> list[Any]:
 
 def stepped(page: dict[str, Any]) -> Any:
     for velocity in ("vW1", "vb1", "vW2", "vb2"):
-        page[velocity][...] = 0  # the page has made steps before
+        page[velocity][...] = 0  # the programs may have made steps before
     return check_update(page["step"], page["loss_now"], page["script"], page["rate"], momentum=page["beta"])
 
 
@@ -79,6 +79,13 @@ NETWORKS = {
     "normalized": (Network([4, 5, 3], "tanh", "softmax", batch_norm=True), "y"),
     "dropped": (Network([4, 5, 3], "tanh", "softmax"), "y"),
 }
+
+
+@pytest.mark.parametrize("program", CHECKS)
+def test_programs_are_right_before_they_are_changed(program: str) -> None:
+    page: dict[str, Any] = {}
+    exec(PROGRAMS, page)
+    assert CHECKS[program](page, {}).ok
 
 
 @pytest.mark.parametrize("code", KINDS)
