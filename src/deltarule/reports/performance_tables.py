@@ -66,12 +66,8 @@ def performance_page(record: Record) -> dict[str, str]:
     told = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
     if record["quick"]:
         told += " **This was a quick run, on small populations: its times say little.**"
-    parts = {"machine": told}
-    rows = []
-    for row in record["rows"]:
-        rows.append(f"**{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}.")
-        rows.append(table((*HEADERS, "how"), _contender_rows(row)))
-    parts["rows"] = "\n\n".join(rows)
+    works = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
+    parts = {"machine": told, "rows": "\n".join(works) + "\n\n" + _comparison_table(record["rows"])}
     for title, headers, cells in _other_tables(record):
         parts[title] = table(headers, cells)
     return parts
@@ -97,6 +93,22 @@ def in_words(record: Record) -> str:
     wide = "with AVX-512" if one["avx512"] else "without AVX-512"
     plural = "processor" if one["processors"] == 1 else "processors"
     return f"{record['date']}: {one['processor']}, {one['processors']} {plural}, {wide}, {one['system']}"
+
+
+def _comparison_table(rows: Sequence[Record]) -> str:
+    """A line for each contender and a column for each work: microseconds, and how many times ours; – where not run."""
+    contenders = {row["name"]: {one["name"]: one for one in row["contenders"]} for row in rows}
+    names = dict.fromkeys(name for found in contenders.values() for name in found)
+
+    def cell(one: Record | None) -> str:
+        if one is None:
+            return "–"
+        if one["microseconds"] is None:
+            return "other losses"
+        return f"{_three_digits(one['microseconds']['median'])} ({_three_digits(one['ratio'])}×)"
+
+    cells = [[name, *(cell(found.get(name)) for found in contenders.values())] for name in names]
+    return table(("µs for an update (times ours)", *contenders), cells)
 
 
 def _contender_rows(row: Record) -> list[list[str]]:
