@@ -28,9 +28,9 @@ def test_page_lists_every_code_in_order() -> None:
 
 
 @pytest.mark.parametrize("code", KINDS)
-def test_page_shows_fix_and_needs_of_every_code(code: str) -> None:
-    text, needs = " ".join(SECTIONS[code].split()), KINDS[code].needs
-    assert f"**Fix:** {KINDS[code].fix}.{f' **Needs:** {NEEDS[needs]}.' if needs else ''}" in text
+def test_page_says_what_every_code_needs(code: str) -> None:
+    needs = KINDS[code].needs
+    assert SECTIONS[code].rstrip().endswith(f"**Needs:** {NEEDS[needs]}." if needs else "```")
 
 
 def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
