@@ -16,7 +16,7 @@ from examples import write_files_of
 from rich.console import Console
 
 from deltarule.files import read_json
-from deltarule.reports.terminal_tables import claims_table
+from deltarule.reports.claims_table import claims_table
 from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]

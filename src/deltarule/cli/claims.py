@@ -93,7 +93,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 
 def _print_results(results: "StudyResults") -> None:
-    from deltarule.reports.terminal_tables import claims_table
+    from deltarule.reports.claims_table import claims_table
 
     show_all(claims_table(results.claims))
     judged_over = f"{count_of(len(results.claims), 'claim')}, {count_of(results.seeds, 'seed')}"

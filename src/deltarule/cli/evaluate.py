@@ -99,7 +99,7 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
 def _show_table(cells: list[list[str]]) -> None:
     """Print rows of cells below their headings, without the columns that hold nothing."""
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
-    from deltarule.reports.terminal_tables import fitted_table
+    from deltarule.reports.terminal_layout import fitted_table
 
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
     are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]

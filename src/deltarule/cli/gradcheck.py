@@ -98,7 +98,7 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
     """What a report says, at the width of a terminal."""
     from rich.console import Group
 
-    from deltarule.reports.terminal_tables import fitted_table
+    from deltarule.reports.terminal_layout import fitted_table
 
     header, rows, remarks = parts(report)
     return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)

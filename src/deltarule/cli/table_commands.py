@@ -255,7 +255,7 @@ def show_lines(lines: list[tuple[str, str]]) -> None:
     """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
     screen = console()
     if is_watched(screen):
-        from deltarule.reports.terminal_tables import pairs
+        from deltarule.reports.terminal_layout import pairs
 
         screen.print(pairs(lines))
         return

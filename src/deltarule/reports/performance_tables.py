@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import count_of
 from deltarule.reports.markdown import table
-from deltarule.reports.terminal_tables import pairs, plain_table
+from deltarule.reports.terminal_layout import pairs, plain_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deltarule.reports.terminal_tables import VERDICT_STYLES, plain_table
+from deltarule.reports.claims_table import VERDICT_STYLES
+from deltarule.reports.terminal_layout import plain_table
 from deltarule.reports.verdict_words import count_verdicts
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deltarule.reports.terminal_tables import fitted_table
+from deltarule.reports.terminal_layout import fitted_table
 from deltarule.stats.effects import format_value
 
 if TYPE_CHECKING:

@@ -5,10 +5,8 @@ T looks · N objects · D inputs · H hidden units · C outputs
 What is returned is for Rich to print; into a file or a pipe it prints plain text.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +16,11 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.formatting import bounds_of, codes_of, format_signed, percent, solved_told, what_is_high
-from deltarule.reports.verdict_words import count_verdicts, describe_verdict
+from deltarule.reports.terminal_layout import pairs, plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.measure import Measurement
-    from rich.table import Table
     from rich.text import Text
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
@@ -31,12 +28,6 @@ SHORTEST, LONGEST = 8, 48
 """Characters of a line of bars."""
 MOST_BITS = 16
 """Hidden units whose code is still shown."""
-WIDE = 120
-"""Characters from which on claims stand in a table, and not under one another."""
-GAP, LEAST_GAP = 2, 1
-"""Characters between the columns of a table that fits any width, and where there is little room."""
-LEAST_OF_TEXT = 12
-"""Characters of a column of texts, which most words have: where there is no room for them there is no table."""
 MOST_LISTED = 5
 """Members that diverged which are told one by one."""
 
@@ -52,7 +43,6 @@ ENDED = {
     "interrupted": "interrupted",
     "converged": "converged",
 }
-VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bold yellow", "undecided": "bold cyan"}
 
 
 def run_summary(outcome: Any) -> "RenderableType":
@@ -196,43 +186,6 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
     return _Blocks(name, labels, [columns])
 
 
-def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
-    """Show rows of cells below their headings at any width, numbers to the right and each in one piece.
-
-    Where there is no room headings and texts are folded; where numbers have none even so, each cell gets a line.
-
-    Parameters: `head` and `are_texts`, the heading of each column and whether it holds texts; `rows`, of their cells.
-
-    >>> from rich import print
-    >>> print(fitted_table(["class", "rows"], [["plum", "12"], ["sweet cherry", "7"]], [True, False]))
-    class         rows
-    ──────────────────
-    plum            12
-    sweet cherry     7
-    """
-    return _FittingTable(head, rows, are_texts)
-
-
-def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
-    """Show each claim with the report's figure, ours, the share of seeds for which it holds, and the verdict.
-
-    Parameters: `verdicts`, the judged claims, as `deltarule claims --json` lists them.
-
-    >>> from types import SimpleNamespace as record
-    >>> from rich import print
-    >>> print(claims_table([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",
-    ...     share=0.97, interval=(0.92, 0.99), verdict="agrees", contradicts_itself="", cause="", conventions={})]))
-    encoder-8  supported
-      claim    8 different codes
-      report   8 codes
-      ours     8 codes
-      seeds    97 % (92 to 99 %)
-    <BLANKLINE>
-    1 claim: 1 supported
-    """
-    return _Claims(tuple(verdicts))
-
-
 def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     """A series as a line of bars, as high as its values are within it; on a logarithmic scale where they span decades.
 
@@ -333,127 +286,6 @@ class _Blocks:
         return parts
 
 
-@dataclass(frozen=True)
-class _FittingTable:
-    """A table whose texts are folded where they do not fit; if numbers do not fit either, a line for each cell."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    are_texts: Sequence[bool]
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        from rich.cells import cell_len
-        from rich.text import Text
-
-        head = self.head
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(head)
-        cells = [max(map(cell_len, column), default=0) for column in columns]
-        widths = [max(width, cell_len(name)) for width, name in zip(cells, head, strict=True)]
-        gap = GAP
-        if _width(widths, gap) > options.max_width:
-            gap = LEAST_GAP
-            cells = [
-                min(width, LEAST_OF_TEXT) if is_text else width
-                for width, is_text in zip(cells, self.are_texts, strict=True)
-            ]
-            head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
-            widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
-            if _width(widths, gap) > options.max_width:
-                for place, row in enumerate(self.rows):
-                    if place:
-                        yield ""
-                    yield pairs([(name, cell) for name, cell in zip(self.head, row, strict=True) if cell])
-                return
-        table = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False)
-        for name, width, is_text in zip(head, widths, self.are_texts, strict=True):
-            side: Any = "left" if is_text else "right"
-            table.add_column(Text(name), min_width=width, overflow="fold", justify=side, no_wrap=not is_text)
-        for row in self.rows:
-            table.add_row(*map(Text, row))
-        yield table
-
-
-def _width(columns: Sequence[int], gap: int) -> int:
-    """Of a table with columns of these widths, and a gap between them."""
-    return sum(columns) + gap * (len(columns) - 1)
-
-
-def _fold_heading(heading: str, width: int) -> str:
-    """A heading in lines of such a width, or of as much as a word needs; a name in code is folded behind its marks."""
-    spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
-    return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
-
-
-@dataclass(frozen=True)
-class _Claims:
-    """Claims in a table where there is room, otherwise one under another."""
-
-    verdicts: Sequence[Any]
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        if options.max_width >= WIDE:
-            yield self._claims_table()
-            yield ""
-        else:
-            for one in self.verdicts:
-                yield _claim_told(one)
-                yield ""
-        counts = count_verdicts(one.verdict for one in self.verdicts)
-        told = ", ".join(f"{count} {words}" for words, count in counts.values())
-        yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
-
-    def _claims_table(self) -> "Table":
-        from rich.text import Text
-
-        table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)
-        table.add_column("id", no_wrap=True)
-        for header, ratio in (("claim", 9), ("report", 5), ("ours", 6)):
-            table.add_column(header, ratio=ratio)
-        table.add_column("seeds", no_wrap=True)
-        table.add_column("verdict", width=20)
-        for one in self.verdicts:
-            claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
-            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share_cells(one))), _verdict(one))
-            table.add_row(Text(one.id), claim, *cells)
-        return table
-
-
-def _claim_told(one: Any) -> "RenderableType":
-    from rich.console import Group
-    from rich.text import Text
-
-    head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
-    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours)]
-    if one.share is not None:
-        share, interval = _share_cells(one)
-        rows.append(("seeds", f"{share} ({interval})"))
-    rows += _remarks(one)
-    return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
-
-
-def _remarks(one: Any) -> list[tuple[str, str]]:
-    """What else is to be said of a judged claim."""
-    told = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
-    if len(one.conventions) > 1:
-        best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
-        told.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
-    return told + ([("cause", one.cause)] if one.cause else [])
-
-
-def _verdict(one: Any) -> "Text":
-    from rich.text import Text
-
-    return Text(describe_verdict(one.verdict, one.conventions), VERDICT_STYLES.get(one.verdict, ""))
-
-
-def _share_cells(one: Any) -> tuple[str, ...]:
-    """The share of seeds for which a claim holds, and its interval; nothing where it was not tested."""
-    if one.share is None:
-        return ()
-    low, high = one.interval
-    return percent(one.share), f"{100 * low:.3g} to {percent(high)}"
-
-
 def _format_spread(spread: Any, told: Callable[[float], str]) -> str:
     if told(spread.min) == told(spread.max):
         return told(spread.median)
@@ -467,44 +299,6 @@ def _describe_diverged(diverged: Sequence[Any]) -> str:
     ]
     more = len(diverged) - len(told)
     return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])
-
-
-def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
-    """Names and what there is to say of each: beside them, or where there is no room for that below them."""
-    return _Pairs(rows)
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    rows: Sequence[tuple[str, str]]
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        from rich.cells import cell_len
-        from rich.padding import Padding
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, GAP, 0, 0))
-        table.add_column(overflow="fold", style="bold")
-        table.add_column(overflow="fold")
-        longest = max((cell_len(name) for name, _ in self.rows), default=0)
-        is_narrow = longest + GAP + LEAST_OF_TEXT > options.max_width
-        for name, text in self.rows:
-            if is_narrow:
-                yield Text(name, "bold", overflow="fold")
-                yield Padding(Text(text, overflow="fold"), (0, 0, 0, GAP))
-            else:
-                table.add_row(Text(name), Text(text))
-        if not is_narrow:
-            yield table
-
-
-def plain_table(**given: Any) -> "Table":
-    """A table with a rule below its head and a space between its columns."""
-    from rich import box
-    from rich.table import Table
-
-    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **given})
 
 
 def _labels(labels: Sequence[str] | None, count: int) -> list[str]:

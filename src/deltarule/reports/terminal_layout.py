@@ -1,0 +1,125 @@
+"""Layout of terminal output: tables that fit any width, and pairs of names and texts."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
+
+GAP, LEAST_GAP = 2, 1
+"""Characters between the columns of a table that fits any width, and where there is little room."""
+
+
+LEAST_OF_TEXT = 12
+"""Characters of a column of texts, which most words have: where there is no room for them there is no table."""
+
+
+def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
+    """Show rows of cells below their headings at any width, numbers to the right and each in one piece.
+
+    Where there is no room headings and texts are folded; where numbers have none even so, each cell gets a line.
+
+    Parameters: `head` and `are_texts`, the heading of each column and whether it holds texts; `rows`, of their cells.
+
+    >>> from rich import print
+    >>> print(fitted_table(["class", "rows"], [["plum", "12"], ["sweet cherry", "7"]], [True, False]))
+    class         rows
+    ──────────────────
+    plum            12
+    sweet cherry     7
+    """
+    return _FittingTable(head, rows, are_texts)
+
+
+@dataclass(frozen=True)
+class _FittingTable:
+    """A table whose texts are folded where they do not fit; if numbers do not fit either, a line for each cell."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    are_texts: Sequence[bool]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        head = self.head
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(head)
+        cells = [max(map(cell_len, column), default=0) for column in columns]
+        widths = [max(width, cell_len(name)) for width, name in zip(cells, head, strict=True)]
+        gap = GAP
+        if _width(widths, gap) > options.max_width:
+            gap = LEAST_GAP
+            cells = [
+                min(width, LEAST_OF_TEXT) if is_text else width
+                for width, is_text in zip(cells, self.are_texts, strict=True)
+            ]
+            head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
+            widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
+            if _width(widths, gap) > options.max_width:
+                for place, row in enumerate(self.rows):
+                    if place:
+                        yield ""
+                    yield pairs([(name, cell) for name, cell in zip(self.head, row, strict=True) if cell])
+                return
+        table = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False)
+        for name, width, is_text in zip(head, widths, self.are_texts, strict=True):
+            side: Any = "left" if is_text else "right"
+            table.add_column(Text(name), min_width=width, overflow="fold", justify=side, no_wrap=not is_text)
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        yield table
+
+
+def _width(columns: Sequence[int], gap: int) -> int:
+    """Of a table with columns of these widths, and a gap between them."""
+    return sum(columns) + gap * (len(columns) - 1)
+
+
+def _fold_heading(heading: str, width: int) -> str:
+    """A heading in lines of such a width, or of as much as a word needs; a name in code is folded behind its marks."""
+    spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
+    return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
+    """Names and what there is to say of each: beside them, or where there is no room for that below them."""
+    return _Pairs(rows)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    rows: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.cells import cell_len
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, GAP, 0, 0))
+        table.add_column(overflow="fold", style="bold")
+        table.add_column(overflow="fold")
+        longest = max((cell_len(name) for name, _ in self.rows), default=0)
+        is_narrow = longest + GAP + LEAST_OF_TEXT > options.max_width
+        for name, text in self.rows:
+            if is_narrow:
+                yield Text(name, "bold", overflow="fold")
+                yield Padding(Text(text, overflow="fold"), (0, 0, 0, GAP))
+            else:
+                table.add_row(Text(name), Text(text))
+        if not is_narrow:
+            yield table
+
+
+def plain_table(**given: Any) -> "Table":
+    """A table with a rule below its head and a space between its columns."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **given})
