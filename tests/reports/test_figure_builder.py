@@ -8,9 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.reports import style
+from deltarule.reports.comparison_figures import spreads
 from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.reports.score_figures import confusion_matrix, spreads
+from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import part
 from deltarule.reports.text_fitting import all_fitted, all_wrapped, fit_text, width_of, wrap_text
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from figure_reading import assert_readable
 
+from deltarule.reports.cell_figures import MOST_ROWS
 from deltarule.reports.figure_builder import MOST_LINES
 from deltarule.reports.figure_description import alt_text
 from deltarule.reports.model_figures import (
@@ -13,7 +14,6 @@ from deltarule.reports.model_figures import (
     loss_by_epoch,
     true_and_answered,
 )
-from deltarule.reports.network_figures import MOST_ROWS
 
 
 def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:

@@ -10,16 +10,10 @@ from matplotlib.colors import to_hex
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
+from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
 from deltarule.reports.figure_description import alt_text
 from deltarule.reports.formatting import format_signed
-from deltarule.reports.network_figures import (
-    activation_cells,
-    activation_curves,
-    network_drawing,
-    sign_agreement,
-    weight_cells,
-    weight_images,
-)
+from deltarule.reports.network_figures import activation_curves, network_drawing, weight_images
 from deltarule.reports.svg_embed import part
 
 numbers = st.floats(-1e4, 1e4)

@@ -6,17 +6,15 @@ from hypothesis import strategies as st
 from lanes import examples
 
 from deltarule.errors import BadInput
-from deltarule.reports.figure_description import alt_text
-from deltarule.reports.score_figures import (
-    confusion_matrix,
-    norm_curves,
+from deltarule.reports.comparison_figures import (
     scores_above,
     shares_with_needed,
     spreads,
     success_rates,
     top_and_bottom,
-    true_and_predicted,
 )
+from deltarule.reports.figure_description import alt_text
+from deltarule.reports.score_figures import confusion_matrix, norm_curves, true_and_predicted
 from deltarule.reports.svg_embed import part
 from deltarule.stats.intervals import share_interval
 from deltarule.stats.planes import decision_plane

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deltarule.reports import figures, network_figures, score_figures, style, sweep_figures
+from deltarule.reports import (
+    cell_figures,
+    comparison_figures,
+    figures,
+    network_figures,
+    score_figures,
+    style,
+    sweep_figures,
+)
 from deltarule.stats.effects import effects, ranking
 from deltarule.stats.planes import decision_plane
 from deltarule.training.history import History
@@ -65,9 +73,9 @@ MADE = {
     "comparison": lambda: figures.comparison_curves(
         {"0.1": (STEPS, FALLING[:, 0]), "1": (STEPS, FALLING[:, 2])}, parameter="learning rate"
     ),
-    "activations": lambda: network_figures.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
-    "weights": lambda: network_figures.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
-    "signs": lambda: network_figures.sign_agreement(*WEIGHTS),
+    "activations": lambda: cell_figures.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
+    "weights": lambda: cell_figures.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
+    "signs": lambda: cell_figures.sign_agreement(*WEIGHTS),
     "weight-images": lambda: network_figures.weight_images(
         IMAGES, np.outer(np.linspace(-1, 1, 64), np.arange(9)), (8, 8)
     ),
@@ -80,17 +88,17 @@ MADE = {
     "activation": lambda: network_figures.activation_curves("tanh"),
     "boundary": boundary,
     "confusion": lambda: score_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
-    "spreads": lambda: score_figures.spreads(
+    "spreads": lambda: comparison_figures.spreads(
         {"none": np.linspace(400, 900, 9), "0.9": np.linspace(40, 90, 9)}, option="momentum", quantity="epochs"
     ),
-    "success": lambda: score_figures.success_rates(
+    "success": lambda: comparison_figures.success_rates(
         [0.1, 1, 10], [0.2, 0.9, 1.0], [[0.1, 0.3], [0.8, 0.95], [0.9, 1.0]], parameter="learning rate"
     ),
-    "claims": lambda: score_figures.shares_with_needed(
+    "claims": lambda: comparison_figures.shares_with_needed(
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
-    "above": lambda: score_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
-    "table": lambda: score_figures.top_and_bottom(
+    "above": lambda: comparison_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
+    "table": lambda: comparison_figures.top_and_bottom(
         ["rate", "mean"], [[f"{rate}", f"{1 - rate / 9:.3f}"] for rate in range(8)], ranked="mean", count=3
     ),
     "norms": lambda: score_figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),

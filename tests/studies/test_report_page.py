@@ -43,7 +43,14 @@ def written(folder, study, experiment=None, **settings):
 NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
 NO_CLAIMS |= {"versions": {}, "claims": []}
 JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
-JUDGED |= {"verdict": "not testable here", "contradicts_itself": "", "cause": "", "changed": "", "control_ours": ""}
+JUDGED |= {
+    "verdict": "not testable here",
+    "contradicts_itself": "",
+    "cause": "",
+    "changed": "",
+    "control_ours": "",
+    "conventions": {},
+}
 JUDGED |= {"criterion": "it does", "needed": 0.5}
 
 

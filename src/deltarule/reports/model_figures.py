@@ -10,9 +10,9 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import style
+from deltarule.reports.cell_figures import CELL, MOST_ROWS
 from deltarule.reports.figure_builder import MOST_LINES, Sheet, write_out
 from deltarule.reports.formatting import as_said, isolate_direction, percent
-from deltarule.reports.network_figures import CELL, MOST_ROWS
 from deltarule.reports.text_fitting import wrap_text
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@
 N objects · D inputs · H hidden units · C outputs · L layers
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,173 +13,22 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
+from deltarule.reports.cell_figures import GREATEST, SIGNS, describe_signs, largest_magnitude
 from deltarule.reports.figure_builder import Sheet
-from deltarule.reports.formatting import bounds_of, codes_of, format_signed, isolate_direction, what_is_high
-from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
+from deltarule.reports.text_fitting import all_fitted, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_ROWS, MOST_COLUMNS = 32, 16
-"""Cells of a table that still can be read."""
-SIGNS = "Blue: negative. Orange: positive."
 MOST_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
 MOST_NETWORKS, IMAGES_ACROSS = 8, 3
 """Networks whose weights are shown as images, and how many beside one another."""
-CELL = 0.42, 0.24
-"""Inches across and down."""
 LEAST_WIDTH = 0.01
 """Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them."""
-GREATEST = 1e300
-"""Where a scale of colors ends at most: between larger numbers Matplotlib finds no middle."""
-MOST_CHARACTERS = 14
-NAMED, UPRIGHT = 112.0, 56.0
-"""Points that the name of a row has, and that of a column which is too wide to lie."""
 UNIT = 72.0
 """Points of the name of a unit or of a class."""
-
-
-def activation_cells(
-    labels: Sequence[str],
-    hidden: Any,
-    outputs: Any,
-    *,
-    activation: str | Activation = "sigmoid",
-    classes: Sequence[str] = (),
-) -> "Figure":
-    """Draw the table of hidden and output activations, and the code of the hidden units: a 1 where one is high.
-
-    Parameters
-    ----------
-    labels : the names of the N inputs.
-    hidden : [N, H].
-    outputs : [N, C], marked above 0.5: that counts as 1.
-    activation : of the hidden units. High is above 0 of tanh, above 0.5 of sigmoid and softmax; of others nothing is.
-    classes : the names of the C outputs.
-
-    Raises `BadInput` for more rows or units than a page has room for.
-
-    >>> figure = activation_cells(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]])
-    >>> [text.get_text() for text in figure.axes[1].get_yticklabels()]
-    ['10', '10']
-    """
-    hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    _check_room(hidden, "hidden activations")
-    _check_room(outputs, "output activations")
-    bounds = bounds_of(registry.activation(activation))
-    middle = np.inf if bounds is None else sum(bounds) / 2
-    codes = codes_of(hidden, middle)
-    scales = _common_scales(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
-    names = [f"h{number + 1}" for number in range(hidden.shape[1])], _labels(classes, outputs.shape[1], "o")
-    with style.style_context():
-        across = [hidden.shape[1], outputs.shape[1]]
-        width, height = _size(len(hidden), sum(across) + 4, names[1])
-        sheet = Sheet.of_axes("Activations of each input", width, height, ncols=2, width_ratios=across)
-        _draw_cells(sheet.axes, hidden, labels, names[0], scales[0], _format_activation, marked=hidden > middle)
-        sheet.axes.set_xlabel("hidden units")
-        sheet.y_label("input")
-        sheet.row += 1
-        _draw_cells(
-            sheet.axes,
-            outputs,
-            codes if bounds else labels,
-            names[1],
-            scales[1],
-            _format_activation,
-            marked=outputs > 0.5,
-        )
-        sheet.axes.set_xlabel("outputs")
-        sheet.y_label("code" if bounds else "input")
-        if scales[0][0] < 0:
-            sheet.note(SIGNS)
-        if bounds is None:
-            sheet.note("Bold, with a star: outputs above 0.5.")
-            for what, values in (("Hidden units", hidden), ("Outputs", outputs)):
-                low, high = _ends(values)
-                sheet.say(f"{what}: " + (f"from {low:.3g} to {high:.3g}." if low <= high else "none is finite."))
-        else:
-            _tell_codes(sheet, labels, codes, middle)
-        _tell_gray(sheet, hidden, outputs)
-        return sheet.finish()
-
-
-def weight_cells(
-    arrays: Mapping[str, Any],
-    rows: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> "Figure":
-    """Draw the weights and biases of layers as heat tables, each number with its sign.
-
-    Parameters: `arrays`, by name: W [D, H], a row for each unit that they come from; b [1, H] or [H]. `rows` and
-    `columns`, for an array's name the names of its units; without them they are numbered from 1.
-    Errors: `BadInput` for none, or one that is too large for a page.
-
-    >>> figure = weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]})
-    >>> [text.get_text() for text in figure.axes[0].texts]
-    ['+1.2', '-0.30', '-4.0', '0.0']
-    """
-    shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
-    if not shown:
-        raise BadInput("there are no weights to draw; give at least one array")
-    for name, values in shown.items():
-        _check_room(values, name)
-    largest = max(map(_largest, shown.values())) or 1.0
-    with style.style_context():
-        counts = [len(values) for values in shown.values()]
-        across = {name: _labels(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
-        width, _ = _size(1, max(map(len, across.values())) + 3)
-        height = 0.9 + sum(CELL[1] * len(shown[name]) + 0.55 + _upright(across[name]) for name in shown)
-        sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
-        for name, values in shown.items():
-            down = _labels(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
-            _draw_cells(sheet.axes, values, down, across[name], (-largest, largest), format_signed)
-            sheet.axes.set_ylabel(wrap_text(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
-            sheet.axes.set_xlabel("to unit")
-            sheet.row += 1
-            sheet.say(f"{name}: {_signs(values)}.")
-        sheet.note(f"{SIGNS} A row of W: from one unit.")
-        _tell_gray(sheet, *shown.values())
-        return sheet.finish()
-
-
-def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
-    """Draw where the weight from an input to a hidden unit and that from it to the same output have the same sign.
-
-    Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2; `names` of the D inputs, which are
-    numbered from 1 without them.
-    Errors: `BadInput` for matrices that do not mirror each other.
-
-    >>> figure = sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])
-    >>> figure.axes[0].get_title(loc="left")
-    'Signs of W1 and W2: 1 of 2 agree'
-    """
-    first, second = np.asarray(first), np.asarray(second).T
-    if first.shape != second.shape:
-        raise BadInput(
-            f"W1 is {' × '.join(map(str, first.shape))} and W2 {' × '.join(map(str, second.T.shape))}; signs are "
-            "compared where the outputs are the inputs again, D × H and H × D"
-        )
-    _check_room(first, "W1")
-    known = ~np.isnan(first) & ~np.isnan(second)
-    differ = known & (np.sign(first) != np.sign(second))
-    with style.style_context():
-        width, height = _size(len(first), first.shape[1] + 3)
-        agree = f"{(known & ~differ).sum()} of {known.sum()} agree"
-        sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree}", max(width, 4.6), height)
-        texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
-        units = [f"h{number + 1}" for number in range(first.shape[1])]
-        rows = _labels(names, len(first))
-        _draw_cells(sheet.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
-        sheet.y_label("input, and output")
-        sheet.axes.set_xlabel("hidden unit")
-        sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
-        if not known.all():
-            sheet.note("A question mark: no number, so it is not counted.")
-        differing = [f"{isolate_direction(rows[row])} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-        sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
-        return sheet.finish()
 
 
 def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
@@ -214,7 +62,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
             told = f"\nup to {largest:.2g}" if several else ""
             sheet.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + told)
             sheet.y_label("units" if when == "before training" else "the same units")
-            sheet.say(f"The weights {when}: {_signs(values)}.")
+            sheet.say(f"The weights {when}: {describe_signs(values)}.")
             sheet.row += 1
         for axes in sheet.rows[len(shown) :]:
             axes.remove()
@@ -255,7 +103,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         )
         for layer, (matrix, some) in enumerate(zip(matrices, drawn, strict=True)):
             _weight_lines(sheet, layer, some, abs(widest))
-            sheet.say(f"Weights of layer {layer + 1}: {_signs(matrix)}.")
+            sheet.say(f"Weights of layer {layer + 1}: {describe_signs(matrix)}.")
         for layer, size in enumerate(sizes):
             shown = min(size, MOST_UNITS)
             sheet.axes.scatter(
@@ -297,115 +145,6 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
         return sheet.finish()
 
 
-def _check_room(values: Floats, what: str) -> None:
-    rows, columns = values.shape
-    if rows > MOST_ROWS or columns > MOST_COLUMNS:
-        raise BadInput(
-            f"the table of {what} has {rows} × {columns} cells; at most {MOST_ROWS} × {MOST_COLUMNS} can be read: "
-            "choose some of the rows and units"
-        )
-
-
-def _size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
-    """Inches that a table needs, with its labels.    names   of the columns"""
-    return max(4.2, 1.3 + CELL[0] * columns), 1.5 + CELL[1] * max(rows, 4) + _upright(names)
-
-
-def _upright(names: Sequence[str]) -> float:
-    """Inches for the names of columns that are too wide to lie beside one another, 0 where they are not."""
-    widest = max((width_of(name, 8.5) for name in names), default=0.0)
-    return min(widest, UPRIGHT) / 72 if widest > 72 * CELL[0] else 0.0
-
-
-def _labels(given: Sequence[str], count: int, letter: str = "") -> list[str]:
-    """Those that are given, else numbers from 1."""
-    return list(given) or [f"{letter}{number + 1}" for number in range(count)]
-
-
-def _ends(values: Floats) -> tuple[float, float]:
-    """The least and the greatest number that are finite."""
-    finite = values[np.isfinite(values)]
-    return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
-
-
-def _largest(values: Floats) -> float:
-    """The size of the largest number that is finite, 0 where there is none."""
-    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
-
-
-def _reach(values: Floats) -> tuple[float, float]:
-    """A scale for what has no bounds: from 0, or the least number, to the greatest."""
-    low, high = _ends(np.append(values, 0.0))
-    return low, high if high > low else low + 1.0
-
-
-def _common_scales(*scales: tuple[float, float]) -> list[tuple[float, float]]:
-    """Where one scale has negative numbers, all of them around 0: a color then means the same sign in each."""
-    if min(low for low, _ in scales) >= 0:
-        return list(scales)
-    return [(-max(-low, high), max(-low, high)) for low, high in scales]
-
-
-def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middle: float) -> None:
-    sheet.note(
-        f"Bold, with a star: {what_is_high(middle)}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}."
-    )
-    sheet.say(
-        "; ".join(f"{isolate_direction(label)} has the code {code}" for label, code in zip(labels, codes, strict=True))
-        + "."
-    )
-    for tell in (sheet.note, sheet.say) if len(codes) > 1 else ():
-        tell(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
-
-
-def _tell_gray(sheet: Sheet, *tables: Floats) -> None:
-    if not all(np.isfinite(values).all() for values in tables):
-        sheet.note("Gray: not finite.")
-
-
-def _draw_cells(
-    axes: "Axes",
-    values: Floats,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    limits: tuple[float, float],
-    texts: Callable[[float], str] | Sequence[Sequence[str]],
-    marked: Floats | None = None,
-) -> None:
-    """A table whose cells are colored by their values and hold texts, or the values as a function tells them."""
-    colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
-    low, high = np.clip(limits, -GREATEST, GREATEST)
-    drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
-    grounds = drawn.to_rgba(np.ma.masked_invalid(values))  # as they are drawn: what is not finite is gray
-    for row, column in np.ndindex(*values.shape):
-        value = values[row, column]
-        star = marked is not None and bool(marked[row, column])
-        text = texts(float(value)) if callable(texts) else texts[row][column]
-        look: dict[str, Any] = {"color": style.ink_on(grounds[row, column, :3]), "fontsize": 8}
-        text += "*" if star and callable(texts) else ""
-        axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
-    turned = 90 if _upright(columns) else 0
-    axes.set_xticks(range(len(columns)), all_fitted(columns, UPRIGHT, 8.5), rotation=turned)
-    axes.set_yticks(range(len(rows)), all_fitted(rows, NAMED, 8.5))
-    axes.tick_params(length=0)
-    axes.grid(False)
-
-
-def _format_activation(value: float) -> str:
-    """An activation, of a network that diverged too, as short as its cell."""
-    return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
-
-
-def _pair(first: float, second: float) -> str:
-    return " ".join({1: "+", -1: "−", 0: "0"}.get(np.sign(value), "?") for value in (first, second))
-
-
-def _signs(values: Floats) -> str:
-    """How many are positive and negative, and the largest."""
-    signs = f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative"
-    return f"{signs}, the largest {_largest(values):.3g} in size"
-
-
 def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
     for one in arrays:
         if one.shape != arrays[0].shape or one.shape[0] != np.prod(shape):
@@ -422,7 +161,7 @@ def _room(across: int, down: int) -> tuple[float, float]:
 
 def _images(sheet: Sheet, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
     """Draw the images of some units on a scale up to their largest weight, which is given back; 1 where all are 0."""
-    largest = _largest(values) or 1.0
+    largest = largest_magnitude(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
         end = min(largest, GREATEST)

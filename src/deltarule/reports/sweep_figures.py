@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
+from deltarule.reports.cell_figures import CELL
 from deltarule.reports.figure_builder import Sheet, write_out
 from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.network_figures import CELL
 from deltarule.reports.text_fitting import all_fitted, fit_text, width_of, wrap_text
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, format_value, parameters_of, ranking
 

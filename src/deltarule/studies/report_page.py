@@ -13,7 +13,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, load_arrays, read_json, real, write_whole
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
-from deltarule.reports import figures, network_figures, score_figures
+from deltarule.reports import cell_figures, comparison_figures, figures, network_figures, score_figures
 from deltarule.reports.figure_builder import MOST_LINES
 from deltarule.reports.formatting import percent, row_names, solved_told
 from deltarule.reports.report import Block, Report, Section, Through, report_page
@@ -287,15 +287,15 @@ def _draw_portrait(
         drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
     if (
         layers == 2
-        and 0 < len(labels) <= network_figures.MOST_ROWS
-        and max(portrait.sizes[1:]) <= network_figures.MOST_COLUMNS
+        and 0 < len(labels) <= cell_figures.MOST_ROWS
+        and max(portrait.sizes[1:]) <= cell_figures.MOST_COLUMNS
     ):
-        drawn.add(network_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
+        drawn.add(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
     weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
     if weights:
-        drawn.add(network_figures.weight_cells(weights, *_table_names(portrait, labels)))
+        drawn.add(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
     if layers == 2 and _gives_back(portrait) and {"W1", "W2"} <= set(weights):
-        drawn.add(network_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
+        drawn.add(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
     if last and max(portrait.sizes) <= network_figures.MOST_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
@@ -316,12 +316,12 @@ def _draw_portrait(
 
 def _fits(values: Any) -> bool:
     rows, columns = values.shape
-    return bool(rows <= network_figures.MOST_ROWS and columns <= network_figures.MOST_COLUMNS)
+    return bool(rows <= cell_figures.MOST_ROWS and columns <= cell_figures.MOST_COLUMNS)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
     """The names of the rows: their classes where each is a class of its own; of data without classes none."""
-    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > network_figures.MOST_ROWS:
+    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MOST_ROWS:
         return []
     return row_names([portrait.classes[int(label)] for label in portrait.answers])
 
@@ -437,7 +437,7 @@ def _claims(place: Path, id: str) -> Made | None:
     judged = [one for one in claims if one["share"] is not None]
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
-        drawn.add(score_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
+        drawn.add(comparison_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     known = study in {name for name, _, _ in bundled_studies()}
     told_by_run = (place / "run.json").is_file()

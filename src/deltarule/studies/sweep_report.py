@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.files import read_json
-from deltarule.reports import network_figures, score_figures, sweep_figures
+from deltarule.reports import cell_figures, comparison_figures, network_figures, sweep_figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import Parts
 from deltarule.reports.sweep_table import score_said
@@ -61,7 +61,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         if "test" in means and is_accuracy:
             _draw_above(drawn, settings, means["test"])
     if times:
-        drawn.add(score_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
+        drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
     for one in images[:MOST_FIGURES]:
         drawn.add(network_figures.weight_images(one.initial, one.final, one.shape))
     block = Block(
@@ -128,7 +128,7 @@ def _draw_sweep(
     known of that."""
     ranked, found = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
-    drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
+    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
     is_told = any(np.isfinite(one.mean).any() for one in found.marginal)
@@ -173,7 +173,7 @@ def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
         others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED)
         twins.setdefault(others, {}).setdefault(format_value(row[TIMED]), []).append(row["train_seconds"])
     found = {f"{word}: {name}": one for name, by in twins.items() if len(by) > 1 for word, one in by.items()}
-    return found if len(found) <= score_figures.MOST_OPTIONS else {}
+    return found if len(found) <= comparison_figures.MOST_OPTIONS else {}
 
 
 def _ends(rows: list[list[str]]) -> list[list[str]]:
@@ -210,7 +210,9 @@ def _effect_rows(found: Effects) -> list[list[str]]:
 
 def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> None:
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
-    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
+    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MOST_ROWS]
     if bars:
         names = [", ".join(map(format_value, one.values())) for one in settings]
-        drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])
+        drawn.add(
+            comparison_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), []
+        )

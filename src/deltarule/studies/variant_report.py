@@ -5,7 +5,7 @@ from itertools import compress
 
 import numpy as np
 
-from deltarule.reports import figures, score_figures
+from deltarule.reports import comparison_figures, figures
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import Parts
@@ -42,17 +42,17 @@ def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
     if any(one.any() for one in has_converged):
         limit = max(int(one.steps.max()) for one in variants.values())
         needed = {value: one.converged for value, one in variants.items()}
-        drawn.add(score_figures.spreads(needed, option=name, quantity="updates to converge", limit=limit))
+        drawn.add(comparison_figures.spreads(needed, option=name, quantity="updates to converge", limit=limit))
         if all(compared.key in one.numbers for one in variants.values()):
             _draw_success(drawn, compared, [(int(one.sum()), len(one)) for one in has_converged])
     if compared.key == TIMED:
         seconds = {value: one.seconds * one.steps / max(one.steps.mean(), 1) for value, one in variants.items()}
-        drawn.add(score_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
+        drawn.add(comparison_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
 
 
 def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
     drawn.add(
-        score_figures.success_rates(
+        comparison_figures.success_rates(
             [one.numbers[compared.key] for one in compared.variants.values()],
             [count / of for count, of in counts],
             [share_interval(count, of) for count, of in counts],

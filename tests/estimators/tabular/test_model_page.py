@@ -11,7 +11,7 @@ import pytest
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.model_page import _told_apart, model_page
-from deltarule.reports.network_figures import MOST_COLUMNS
+from deltarule.reports.cell_figures import MOST_COLUMNS
 from deltarule.stats.intervals import share_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone tells")

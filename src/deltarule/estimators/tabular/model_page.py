@@ -16,6 +16,7 @@ from deltarule.estimators.tabular.formatting import (
     score_lines,
     settings_told,
 )
+from deltarule.reports.cell_figures import MOST_COLUMNS
 from deltarule.reports.formatting import as_said
 from deltarule.reports.model_figures import (
     calibration_curve,
@@ -23,7 +24,6 @@ from deltarule.reports.model_figures import (
     loss_by_epoch,
     true_and_answered,
 )
-from deltarule.reports.network_figures import MOST_COLUMNS
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import Parts
