@@ -16,7 +16,8 @@ from markers import filled
 
 import deltarule
 from deltarule.doctor import machine
-from deltarule.files import read_json, to_jsonable, write_json, write_whole
+from deltarule.files import write_whole
+from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.reports.markdown import table
 from deltarule.reports.performance_tables import in_words

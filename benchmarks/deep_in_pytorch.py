@@ -18,7 +18,7 @@ import torch
 
 from deltarule.data.dataset import Dataset
 from deltarule.export.torch_modules import to_torch
-from deltarule.files import write_json
+from deltarule.json_files import write_json
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Problem
 from deltarule.studies.cifar.claims import DEEP, deep_settings

@@ -36,7 +36,8 @@ from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, s
 from against_sklearn.tables import BUNDLED, CONTENDERS, compared
 
 from deltarule.doctor import examine
-from deltarule.files import read_json, to_jsonable, write_json, write_whole
+from deltarule.files import write_whole
+from deltarule.json_files import read_json, to_jsonable, write_json
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"

@@ -11,7 +11,8 @@ from pathlib import Path
 from markers import filled
 
 from deltarule.benchmarks.bench import bench
-from deltarule.files import read_json, write_json, write_whole
+from deltarule.files import write_whole
+from deltarule.json_files import read_json, write_json
 from deltarule.reports.figures import save, time_curves
 from deltarule.reports.performance_tables import curve_name, in_words, performance_page
 

@@ -21,23 +21,19 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from deltarule import platforms
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import (
-    MOST_NESTED,
     check_can_write,
     check_is_file,
     is_same_file,
     kind_of,
-    load_arrays,
     make_folder,
-    read_json,
     remove,
-    save_arrays,
     temporary_folder,
-    to_jsonable,
-    write_json,
     write_whole,
 )
+from deltarule.json_files import MOST_NESTED, read_json, to_jsonable, write_json
 
 DTYPES = ["int64", "uint8", "bool", "float32", "float64"]
 
@@ -490,7 +486,7 @@ def test_the_same_content_gives_the_same_bytes_in_any_order_and_process(path: Pa
     save_arrays(path, dict(reversed(named.items())), {"z": 1, "a": [0.5]})
     assert path.read_bytes() == first
     program = (
-        "import sys, numpy as np; from deltarule.files import save_arrays\n"
+        "import sys, numpy as np; from deltarule.array_files import save_arrays\n"
         "save_arrays(sys.argv[1], {'c': np.arange(2), 'b': np.ones(3), 'a': np.zeros((2, 2), 'float32')},"
         " {'z': 1, 'a': [0.5]})"
     )

@@ -28,7 +28,8 @@ from deltarule import create_problem, load_sweep, platforms, sweep, train
 from deltarule.data.cache import cache_folder
 from deltarule.engines.compiled import cache
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import ABANDONED_SECONDS, check_can_write, is_same_file, make_folder, read_json, write_whole
+from deltarule.files import ABANDONED_SECONDS, check_can_write, is_same_file, make_folder, write_whole
+from deltarule.json_files import read_json
 from deltarule.problem.network import Network
 from deltarule.sweeps import store as stores
 from deltarule.sweeps import sweep as sweeping

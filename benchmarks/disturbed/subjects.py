@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from deltarule import load_sweep
+from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, read_json
+from deltarule.json_files import read_json
 
 TRAINING = """
 [data]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
-from deltarule.files import PART, load_arrays, read_json
+from deltarule.files import PART
+from deltarule.json_files import read_json
 from deltarule.platforms import sqlite_address
 from deltarule.sweeps.store import FILE, LOCK
 from disturbed.processes import start

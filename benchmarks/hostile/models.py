@@ -12,7 +12,7 @@ from hostile.target import Target, bytes_of, scratch, written
 def _arrays() -> list[bytes]:
     import numpy as np
 
-    from deltarule.files import save_arrays
+    from deltarule.array_files import save_arrays
 
     sets: list[dict[str, Any]] = [
         {"theta": np.zeros((2, 3)), "steps": np.arange(3), "flag": np.array([True])},
@@ -23,7 +23,7 @@ def _arrays() -> list[bytes]:
 
 
 def _read_arrays(content: bytes) -> None:
-    from deltarule.files import load_arrays
+    from deltarule.array_files import load_arrays
 
     load_arrays(written("a.safetensors", content))
 

@@ -88,7 +88,7 @@ def _read_setting(content: bytes) -> None:
 
 
 def _read_json(content: bytes) -> None:
-    from deltarule.files import read_json, to_jsonable
+    from deltarule.json_files import read_json, to_jsonable
 
     to_jsonable(read_json(written("r.json", content)))
 

@@ -2,29 +2,16 @@
 
 import atexit
 import contextlib
-import dataclasses
-import json
-import math
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 
 from deltarule import platforms
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
-
-METADATA_KEY = "deltarule"
-MOST_NESTED = 50
-TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
 
 PART = ".deltarule-*.part"
 ABANDONED_SECONDS = 3600.0
@@ -215,83 +202,6 @@ def real(path: str | Path) -> Path:
         raise _cannot_use(path, error) from error
 
 
-def to_jsonable(record: Any) -> Any:
-    """Turn a record into what JSON can hold: dicts, lists, texts, finite numbers, booleans and null.
-
-    Parameters: `record`, nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values.
-    Returns: the same as plain values, the order of keys kept; nan and ±infinity, which JSON lacks, become `None`.
-    Errors: `TypeError` for anything else.
-
-    >>> to_jsonable({"loss": np.array([0.5, np.nan]), "steps": np.int64(3)})
-    {'loss': [0.5, None], 'steps': 3}
-    """
-    if record is None or isinstance(record, bool | int | str):
-        return record
-    if isinstance(record, float):
-        return float(record) if math.isfinite(record) else None
-    if isinstance(record, np.ndarray):
-        return _array_to_jsonable(record)
-    if isinstance(record, np.generic):
-        return _array_to_jsonable(np.asarray(record))
-    if isinstance(record, Path):
-        return str(record)
-    if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        return {field.name: to_jsonable(getattr(record, field.name)) for field in dataclasses.fields(record)}
-    if isinstance(record, Mapping):
-        return {_key(key): to_jsonable(value) for key, value in record.items()}
-    if isinstance(record, list | tuple):
-        return [to_jsonable(value) for value in record]
-    raise TypeError(f"JSON has no form for a {type(record).__name__}; make it numbers, texts, lists or mappings")
-
-
-def write_json(path: str | Path, record: Any) -> None:
-    """Write a record as strict JSON, indented, in UTF-8.
-
-    Parameters: `path`; `record`, whatever `to_jsonable` takes.
-    Errors: as `write_whole` and `to_jsonable`.
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_json(Path(folder) / "run.json", {"objective": float("inf"), "seeds": (0, 1)})
-    ...     read_json(Path(folder) / "run.json")
-    {'objective': None, 'seeds': [0, 1]}
-    """
-    text = json.dumps(to_jsonable(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    # A path of undecodable bytes holds lone surrogates; Python's backslash form of one is also JSON's.
-    write_whole(path, text.encode("utf-8", errors="backslashreplace"))
-
-
-def read_json(path: str | Path) -> Any:
-    """Read a file of strict JSON.
-
-    Parameters: `path`.
-    Returns: plain values.
-    Errors: `BadInput` when the file cannot be read or is not JSON (nan and infinity are not).
-
-    >>> read_json("missing.json")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
-    """
-    try:
-        return _parse_json(_read_bytes(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
-
-
-def _parse_json(text: str, **how: Any) -> Any:
-    """JSON nested no deeper than anybody writes it: how deep Python can follow differs from version to version."""
-    value = json.loads(text, **how)
-    inner = [[value]]
-    for _ in range(MOST_NESTED + 2):
-        found = [one for values in inner for one in values if isinstance(one, list | dict)]
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in found]
-    if inner:
-        raise ValueError(TOO_DEEP)
-    return value
-
-
 @cache
 def temporary_folder() -> Path:
     """A folder of this process alone, for what it cannot keep in the user's cache; it goes when the process does.
@@ -315,107 +225,12 @@ def temporary_folder() -> Path:
     return Path(path)
 
 
-def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays and their metadata as one safetensors file, the same bytes for the same content.
-
-    Parameters: `path`; `arrays`, any shapes, of booleans, integers, or floats of 16 to 64 bits; `metadata`, whatever
-    `to_jsonable` takes.
-    Errors: `BadInput` for an array that safetensors cannot hold; otherwise as `write_whole` and `to_jsonable`.
-    Source: https://huggingface.co/docs/safetensors
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_arrays(Path(folder) / "state.safetensors", {"theta": np.zeros((2, 3))}, {"step": 7})
-    ...     load_arrays(Path(folder) / "state.safetensors")
-    ({'theta': array([[0., 0., 0.],
-           [0., 0., 0.]])}, {'step': 7})
-    """
-    # safetensors 0.8 takes the memory as it lies: views of a population's θ would be saved with wrong numbers.
-    # (Not np.ascontiguousarray, which turns a scalar array into a vector.)
-    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    text = json.dumps(to_jsonable(metadata), allow_nan=False)
-    if "__metadata__" in contiguous:
-        raise BadInput(f"{path} cannot hold an array named __metadata__, a reserved name; rename it")
-    try:
-        content = safetensors.numpy.save(contiguous, {METADATA_KEY: text})
-    except SafetensorError as error:
-        kinds = ", ".join(f"{name} {array.dtype}" for name, array in contiguous.items())
-        raise BadInput(
-            f"{path} cannot hold these arrays ({kinds}): {error}; use booleans, integers or floats"
-        ) from error
-    write_whole(path, content)
-
-
-def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `save_arrays` wrote.
-
-    Parameters: `path`.
-    Returns: the arrays by name (in the order of the names) and the metadata as plain values.
-    Errors: `BadInput` when the file cannot be read, is damaged, or was not written by deltarule.
-
-    >>> load_arrays("missing.safetensors")
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
-    """
-    content = _read_bytes(Path(path))
-    try:
-        arrays = safetensors.numpy.load(content)  # checks header, sizes and offsets against the file
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise BadInput(f"{path} is damaged or no safetensors file of plain arrays ({error}); write it again") from error
-    return dict(sorted(arrays.items())), _metadata(Path(path), content)
-
-
-def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON that `save_arrays` put into the header of a file that safetensors has accepted."""
-    header_size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + header_size])
-    try:
-        metadata = _parse_json(header["__metadata__"][METADATA_KEY])
-    except (KeyError, TypeError, ValueError, RecursionError):
-        metadata = None
-    if not isinstance(metadata, dict):
-        raise BadInput(
-            f"{path} was not written by deltarule: its metadata are missing; use a file that deltarule wrote"
-        )
-    return metadata
-
-
-def _array_to_jsonable(array: np.ndarray) -> Any:
-    """Nested lists; the common case, all finite, needs no visit of every number."""
-    plain = array.tolist()
-    if array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all()):
-        return plain
-    return to_jsonable(plain)
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str | int):
-        raise TypeError(f"JSON has no form for the key {key!r}; use texts")
-    return str(key)
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is not a JSON number")
-
-
 def _remove_abandoned(folder: Path, now: float) -> None:
     """Remove the parts of files that killed processes have left in a folder."""
     for part in folder.glob(PART):
         with contextlib.suppress(OSError):  # somebody else was quicker
             if part.stat().st_mtime < now - ABANDONED_SECONDS:
                 part.unlink()
-
-
-def _read_bytes(path: Path) -> bytes:
-    kind = kind_of(path)
-    if not kind:
-        raise BadInput(f"{path} does not exist; check the name and the folder")
-    if kind == "device":
-        raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
-    try:
-        return platforms.full_length(path).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
 
 
 def _check_name(path: Path) -> None:
@@ -457,3 +272,16 @@ def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
     if platforms.WINDOWS and isinstance(error, PermissionError) and path.is_file():
         return BadInput(f"{path} cannot be written: another program has it open; close it there, and start again")
     return BadInput(f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; refuse what is missing or is a device."""
+    kind = kind_of(path)
+    if not kind:
+        raise BadInput(f"{path} does not exist; check the name and the folder")
+    if kind == "device":
+        raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
+    try:
+        return platforms.full_length(path).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 
 CLAIMS = """
 from deltarule.studies.verdicts import Evidence, claim

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 
 RECIPE = """
 [data]

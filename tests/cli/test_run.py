@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from deltarule.files import load_arrays, read_json
+from deltarule.array_files import load_arrays
+from deltarule.json_files import read_json
 
 RECIPE = """
 [study]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scripts import benchmark
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.recipes import load_recipe

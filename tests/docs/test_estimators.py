@@ -9,7 +9,7 @@ from scipy import stats
 from scripts import benchmark
 
 from deltarule.estimators.tabular import training_budget
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

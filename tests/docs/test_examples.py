@@ -15,7 +15,7 @@ import pytest
 from examples import write_files_of
 from rich.console import Console
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.reports.claims_table import claims_table
 from deltarule.studies.recipes import load_recipe
 

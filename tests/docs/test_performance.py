@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripts import benchmark
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.reports.performance_tables import curve_name, in_words
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,8 @@ from safetensors import safe_open
 from sklearn import neural_network
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, from_torch, load_model
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.estimators.model_file import save_model, save_weights
-from deltarule.files import load_arrays, save_arrays
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 

@@ -25,13 +25,14 @@ import typer
 
 import deltarule
 from deltarule import errors
+from deltarule.array_files import load_arrays
 from deltarule.benchmarks.bench import Bench
 from deltarule.checking.report import CodeReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.doctor import Findings
-from deltarule.files import load_arrays, write_whole
+from deltarule.files import write_whole
 from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Problem

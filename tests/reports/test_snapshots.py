@@ -17,12 +17,14 @@ from deltarule.reports import (
     comparison_figures,
     figures,
     network_figures,
+    parallel_figures,
     score_figures,
     style,
     sweep_figures,
 )
-from deltarule.stats.effects import effects, ranking
+from deltarule.stats.effects import effects
 from deltarule.stats.planes import decision_plane
+from deltarule.stats.ranking import ranking
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 
@@ -103,7 +105,7 @@ MADE = {
     ),
     "norms": lambda: score_figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
     "times": lambda: figures.time_curves("batch", [8, 32, 128], {"ours": [20.0, 60.0, 200.0]}, told="one 8-3-8"),
-    "parallel": lambda: sweep_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
+    "parallel": lambda: parallel_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
     "effects": lambda: sweep_figures.effects_matrix(effects(GRID, SCORES), quantity="accuracy"),
     "ranking": lambda: sweep_figures.ranking_with_intervals(GRID, ranking(SCORES), quantity="accuracy"),
 }

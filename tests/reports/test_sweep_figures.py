@@ -6,14 +6,10 @@ from figure_reading import assert_readable, caption, legend
 
 from deltarule.errors import BadInput
 from deltarule.reports.figure_description import alt_text
-from deltarule.reports.sweep_figures import (
-    MOST_DRAWN,
-    MOST_RANKED,
-    effects_matrix,
-    parallel_coordinates,
-    ranking_with_intervals,
-)
-from deltarule.stats.effects import effects, ranking
+from deltarule.reports.parallel_figures import MOST_DRAWN, parallel_coordinates
+from deltarule.reports.sweep_figures import MOST_RANKED, effects_matrix, ranking_with_intervals
+from deltarule.stats.effects import effects
+from deltarule.stats.ranking import ranking
 
 ODD = ["$x", "$y$", "_hidden", "W" * 200, "a\nb", "", "<b>", "\x1b[31mred\x1b[0m\x00"]
 

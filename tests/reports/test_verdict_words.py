@@ -2,7 +2,7 @@
 
 import pytest
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.reports.verdict_words import VERDICT_WORDS, describe_verdict
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import VERDICTS, Share

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, ttest_rel
 
 from deltarule.errors import BadInput
-from deltarule.stats.effects import effects, format_value, parameters_of, ranking
+from deltarule.stats.effects import effects, format_value, parameters_of
+from deltarule.stats.ranking import ranking
 
 VALUES = {
     "optimizer.learning_rate": [0.1, 1.0, 0.01],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from deltarule.data.synthetic import linear
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state

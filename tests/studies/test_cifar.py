@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.problem.configuration import with_changes
 from deltarule.reports import markdown
 from deltarule.studies.cifar import claims

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
-from deltarule.files import read_json, to_jsonable, write_json
+from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.studies.claim_results import claims_of_file, judge_study, too_few_seeds
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.studies.claim_results import claims_of_study, criteria_of
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import VERDICTS, combine_verdicts, share, told_of_control

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.maths.network import flatten
 from deltarule.problem import registry
 from deltarule.problem.state import initial_state

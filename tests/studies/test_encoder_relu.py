@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.maths.network import flatten
 from deltarule.problem.state import initial_state
 from deltarule.reports import markdown

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tables_by_hand import Table, Tables, rows
 
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.maths.network import views
 from deltarule.reports import markdown
 from deltarule.studies.experiments import Experiments

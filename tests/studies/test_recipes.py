@@ -18,7 +18,7 @@ from deltarule.data.load import LOADERS
 from deltarule.data.pipeline import data_key
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.files import to_jsonable
+from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.initializers import INITIALIZERS
 from deltarule.maths.losses import LOSSES

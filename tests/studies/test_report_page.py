@@ -10,12 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, write_json
+from deltarule.json_files import write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
 from deltarule.reports.svg_embed import Parts
-from deltarule.stats.effects import effects, mean_of_all, ranking
+from deltarule.stats.effects import effects, mean_of_all
+from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.report_page import report_of, write_report
 from deltarule.studies.representative_run import portrait_of, write_portrait

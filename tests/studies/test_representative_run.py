@@ -89,7 +89,7 @@ def test_it_is_read_as_it_was_written(tmp_path):
 
 
 def test_there_is_none_where_nothing_is_or_another_version_wrote(tmp_path):
-    from deltarule.files import save_arrays
+    from deltarule.array_files import save_arrays
 
     assert read_portrait(tmp_path / "one.safetensors") is None
     save_arrays(tmp_path / "one.safetensors", {"steps": np.zeros(1)}, {"format": "deltarule portrait 0"})

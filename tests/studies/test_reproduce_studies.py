@@ -2,8 +2,9 @@
 
 import pytest
 
+from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, read_json, to_jsonable, write_json
+from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder_relu import claims as relu
 from deltarule.studies.recipes import load_recipe

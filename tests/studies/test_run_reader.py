@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import load_arrays, save_arrays
 from deltarule.studies import run_result
 from deltarule.studies.experiments import train_population
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings

@@ -97,7 +97,7 @@ def test_what_is_written_is_read_again(variants, tmp_path):
 
 
 def test_a_file_of_another_version_is_told(tmp_path):
-    from deltarule.files import save_arrays
+    from deltarule.array_files import save_arrays
 
     save_arrays(tmp_path / FILE, {"0 steps": np.zeros(1)}, {"format": "deltarule experiments 9"})
     with pytest.raises(BadInput, match="not of this version"):

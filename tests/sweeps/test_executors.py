@@ -14,7 +14,7 @@ import pytest
 
 from deltarule import register_activation, sweep
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid

@@ -14,8 +14,10 @@ from deltarule.data.splits import folds as folds_of
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
-from deltarule.sweeps import grid
-from deltarule.sweeps.grid import Row, Source, combinations, limit_of, load, plan_sweep, with_grid
+from deltarule.sweeps import fold_data, grid
+from deltarule.sweeps.fold_data import load
+from deltarule.sweeps.grid import combinations, limit_of, plan_sweep, with_grid
+from deltarule.sweeps.plan import Row, Source
 from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
@@ -201,7 +203,7 @@ def test_rows_on_other_data_have_other_keys(tmp_path):
     keys = []
     for last in "12":
         (tmp_path / "t.csv").write_text(f"x,y\n1,1.5\n2,2.5\n3,{last}.25\n", encoding="utf-8")
-        grid.forget_data()
+        fold_data.forget_data()
         keys += plan_sweep(parse(table), Source(tmp_path)).units[0].keys
     assert len(set(keys)) == 4
 
@@ -211,7 +213,7 @@ def test_folds_of_a_file_that_has_changed_are_read_anew(tmp_path):
     found = []
     for first in (1, 101):
         (tmp_path / "t.csv").write_text(f"x,y\n{first},1.5\n2,2.5\n3,3.25\n4,5\n", encoding="utf-8")
-        grid.forget_data()
+        fold_data.forget_data()
         found.append(load(parse(table), Source(tmp_path, folds=2)).dataset.digest)
     assert found[0] != found[1]
 
@@ -249,14 +251,16 @@ def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
 def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
     """Of several sweeps, or of a cluster's worker: one of them makes room, or forgets all, while another looks."""
     made, before = parse(TABLE), sys.getswitchinterval()
-    monkeypatch.setattr(grid, "load", lambda configuration, source, fold: (fold,))  # at once, for they are to collide
+    monkeypatch.setattr(
+        fold_data, "load", lambda configuration, source, fold: (fold,)
+    )  # at once, for they are to collide
 
     def look(thread):
         for n in range(2000):
             fold = (n + thread) % 5
-            assert grid.data_of(made, HERE, fold) == (fold,)
+            assert fold_data.data_of(made, HERE, fold) == (fold,)
             if not n % 10:
-                grid.forget_data()
+                fold_data.forget_data()
         return True
 
     sys.setswitchinterval(1e-6)
@@ -265,4 +269,4 @@ def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
             assert all(pool.map(look, range(8)))
     finally:
         sys.setswitchinterval(before)
-        grid.forget_data()
+        fold_data.forget_data()

@@ -17,19 +17,20 @@ import pandas as pd
 import pytest
 
 from deltarule import load_sweep, sweep
+from deltarule.array_files import save_arrays
 from deltarule.data.dataset import Rows
 from deltarule.data.pipeline import load_and_split
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import save_arrays, to_jsonable
+from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.sweep_study import sweep_outcome
-from deltarule.sweeps import grid
+from deltarule.sweeps import fold_data
 from deltarule.sweeps import sweep as sweeping
 from deltarule.sweeps.result import PARTS
 from deltarule.sweeps.store import FILE, Store
@@ -444,7 +445,7 @@ def test_a_fold_that_is_held_out_decides_no_number_of_the_training(on_numbers, c
 
 def test_the_file_of_folds_that_are_scaled_apart_is_read_once(on_numbers, monkeypatch):
     read = []
-    monkeypatch.setattr(grid, "load_and_split", lambda *given: read.append(given) or load_and_split(*given))
+    monkeypatch.setattr(fold_data, "load_and_split", lambda *given: read.append(given) or load_and_split(*given))
     assert len(on_numbers({"data.scale": ["standardize"], "stopping.max_steps": [1]}, folds=10)) == 10
     assert len(read) == 1
 

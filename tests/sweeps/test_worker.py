@@ -8,7 +8,8 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.studies.sweep_study import sweep
 from deltarule.sweeps import worker
-from deltarule.sweeps.grid import Source, plan_sweep
+from deltarule.sweeps.grid import plan_sweep
+from deltarule.sweeps.plan import Source
 from deltarule.sweeps.worker import Table, do, read_table, write_table
 from deltarule.training import checkpoint, loop
 

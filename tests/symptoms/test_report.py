@@ -12,7 +12,7 @@ from scripts import module_at
 
 import deltarule
 from deltarule.errors import BadInput
-from deltarule.files import to_jsonable
+from deltarule.json_files import to_jsonable
 from deltarule.symptoms import causes
 from deltarule.symptoms.causes import CAUSES
 from deltarule.symptoms.report import Finding, WhyReport

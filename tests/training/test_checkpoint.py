@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deltarule import Network, create_problem, train
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, save_arrays
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
 from deltarule.training import checkpoint

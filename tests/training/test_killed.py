@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 
-from deltarule.files import load_arrays
+from deltarule.array_files import load_arrays
 
 SCRIPT = """
 import sys
 import numpy as np
-from deltarule.files import save_arrays
+from deltarule.array_files import save_arrays
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training import loop, train as training

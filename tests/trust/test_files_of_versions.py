@@ -10,7 +10,7 @@ from scripts import module_at
 from sklearn.datasets import load_iris
 
 from deltarule import load_model, load_sweep, sweep
-from deltarule.files import read_json
+from deltarule.json_files import read_json
 from deltarule.studies.report_page import report_of
 from deltarule.studies.run_reader import read_run
 from deltarule.sweeps.store import FILE

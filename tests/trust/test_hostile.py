@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.cache import Place
 from deltarule.data.compressed import read_decompressed
 from deltarule.data.frame_files import read_frame
@@ -31,7 +32,7 @@ from deltarule.data.published import CIFAR10, MNIST
 from deltarule.engines.compiled.cache import is_private
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model
-from deltarule.files import load_arrays, read_json, save_arrays
+from deltarule.json_files import read_json
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import FILE, Store

@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.datasets import load_iris
 
 from deltarule import MLPClassifier, Network, TabularClassifier, create_problem, sweep, train
-from deltarule.files import make_folder, write_json
+from deltarule.files import make_folder
+from deltarule.json_files import write_json
 from deltarule.problem.problem import Problem
 from deltarule.studies.experiments import train_population
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of

@@ -28,7 +28,8 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
     All of it takes about ten minutes, on a computer that does nothing else.
     """
     from deltarule.benchmarks.bench import bench as measured
-    from deltarule.files import make_folder, to_jsonable, write_json
+    from deltarule.files import make_folder
+    from deltarule.json_files import to_jsonable, write_json
 
     folder = None if out is None else make_folder(out)
     with _progress_messages() as tell:

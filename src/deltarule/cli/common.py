@@ -152,7 +152,7 @@ def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
 
 def print_json(record: Any) -> None:
     """Print a record as one JSON object on stdout."""
-    from deltarule.files import to_jsonable
+    from deltarule.json_files import to_jsonable
 
     out = data_output()
     in_ascii = not (out.encoding or "utf-8").lower().startswith("utf")  # JSON has no number as long as Python's of 😀

@@ -6,7 +6,7 @@ from deltarule.doctor import examine
 
 def doctor(json: Json = False) -> None:
     """Say what was found and is in use: versions, processor, BLAS, engines, optional libraries, data, caches."""
-    from deltarule.files import to_jsonable
+    from deltarule.json_files import to_jsonable
 
     found = to_jsonable(examine())
     if json:

@@ -53,7 +53,8 @@ def lr_range(
     """Raise the learning rate during one run of a study, and suggest the rate at which the objective falls fastest."""
     import numpy as np
 
-    from deltarule.files import make_folder, write_json
+    from deltarule.files import make_folder
+    from deltarule.json_files import write_json
     from deltarule.studies.recipes import dataset_of, problem_of
     from deltarule.training.range_test import range_test
 

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, save_arrays, to_jsonable
+from deltarule.json_files import to_jsonable
 
 Arrays: TypeAlias = dict[str, np.ndarray]
 Metadata: TypeAlias = dict[str, Any]

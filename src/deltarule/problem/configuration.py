@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from deltarule.errors import BadInput, count_of
-from deltarule.files import MOST_NESTED, TOO_DEEP
+from deltarule.json_files import MOST_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks

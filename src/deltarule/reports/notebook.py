@@ -69,7 +69,8 @@ def sweep_html(table: Any) -> str:
     """A sweep as its best configurations, and whether the first is more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
     from deltarule.reports.sweep_table import score_said
-    from deltarule.stats.effects import format_value, ranking
+    from deltarule.stats.effects import format_value
+    from deltarule.stats.ranking import ranking
 
     settings, scores = table.scores()
     quantity = f"{table.metric.replace('_', ' ')} on {table.ranked} rows"

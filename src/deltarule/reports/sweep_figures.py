@@ -9,98 +9,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL
 from deltarule.reports.figure_builder import Sheet, write_out
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.text_fitting import all_fitted, fit_text, width_of, wrap_text
-from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, format_value, parameters_of, ranking
+from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
+from deltarule.stats.ranking import Ranking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_DRAWN = 200
-"""Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
-MOST_AXES = 8
-"""Parameters beside one another."""
 MOST_CROSSED = 5
 """Parameters that are crossed with one another."""
 MOST_RANKED = 20
 ACROSS, DOWN = 0.5, 0.34
 """Inches of a cell that holds an effect and half its interval."""
-APART = 1.3
-"""Inches between two parameters."""
 NAME = 14
 """Characters of a line of a name."""
 VALUE = 80
 """Points of the name of a value."""
 LONGEST = 210
 """Points of the name of a configuration."""
-FAR = 20
-"""How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
 FOLDS = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 CHOSEN = "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
-SPREAD = 0.16
-"""How far the lines through one value lie apart, as a share of the way to the next value."""
-
-
-def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> "Figure":
-    """Draw every configuration of a sweep as a line through the values of its parameters to its mean score.
-
-    Parameters
-    ----------
-    settings : of the C configurations, by dotted key.
-    scores : [C, B], NaN where nothing was trained, infinite for what diverged: `Sweep.scores` gives both.
-    quantity : what the scores are: "accuracy on validation rows".
-
-    Raises `BadInput` where no parameter takes several values.
-
-    >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
-    >>> figure = parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy")
-    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    ['learning rate', 'mean']
-    """
-    ranked = ranking(scores)
-    # By the few that it has, one that is not compared may lie above the best.
-    lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
-    means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
-    parameters = parameters_of(settings)[0][:MOST_AXES]
-    if not parameters:
-        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
-    drawn = _select_lines(means)
-    with style.style_context():
-        width = max(7.0, 1.4 + APART * (len(parameters) + 1))
-        sheet = Sheet.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
-        low, high = _limits(means)
-        strength = (np.maximum(means, low) - low) / (high - low)
-        _paths(sheet.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn])
-        for at, one in enumerate(parameters):
-            _named_heights(sheet.axes, at, one.values, _heights(one))
-        ticks = np.linspace(low, high, 5)
-        _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
-        names = [wrap_text(_last_key(one.key), NAME) for one in parameters]
-        sheet.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
-        sheet.axes.set_xlim(-0.1, len(names) + 0.45)
-        sheet.axes.set_ylim(-0.1, 1.1)
-        sheet.axes.set_yticks([])
-        sheet.axes.tick_params(length=0)
-        sheet.axes.grid(False)
-        sheet.axes.spines["left"].set_visible(False)
-        sheet.axes.set_xlabel(wrap_text(f"parameters, and the mean {quantity} last", 80))
-        sheet.y_label("values of the parameters")
-        sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
-        if (means < low).any():
-            sheet.note(f"Means below {low:.4g} are drawn there.")
-        if lacks.any():
-            sheet.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
-        if len(drawn) < np.isfinite(means).sum():
-            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
-        best, worst = int(ranked.place[0]), int(np.nanargmin(means))
-        sheet.say(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
-        sheet.say(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
-        return sheet.finish()
 
 
 def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
@@ -151,9 +84,9 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
             if row == count - 1:
                 values = all_fitted(parameters[column].values, VALUE, 8)
                 sheet.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
-                sheet.axes.set_xlabel(fit_text(_last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
+                sheet.axes.set_xlabel(fit_text(last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
-            sheet.say(f"{_last_key(one.key)}: {_effect_told(one, effect)}.")
+            sheet.say(f"{last_key(one.key)}: {_effect_told(one, effect)}.")
         if diverged := diverged_with(found):
             sheet.say(diverged)
         _note_effects(sheet, found, quantity, count)
@@ -176,17 +109,17 @@ def diverged_with(found: Effects) -> str:
             for value, mean, fell, of in rows
             if np.isnan(mean) and fell
         ]
-        told += [f"{_last_key(parameter.key)} {', '.join(values)}"] if values else []
+        told += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
     return f"Not told, as networks diverged: {'; '.join(told)}." if told else ""
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
     """Draw the best configurations with the intervals of their means, and say which may be as good as the first.
 
-    Parameters: `settings`, of the C configurations by dotted key; `ranked`, what `deltarule.stats.effects.ranking`
+    Parameters: `settings`, of the C configurations by dotted key; `ranked`, what `deltarule.stats.ranking.ranking`
     gives; `quantity`, what the scores are.
 
-    >>> from deltarule.stats.effects import ranking
+    >>> from deltarule.stats.ranking import ranking
     >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0]])
     >>> figure = ranking_with_intervals([{"rate": 0.1}, {"rate": 1.0}], ranked, quantity="accuracy")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -220,7 +153,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         write_out(sheet.axes.xaxis)
         sheet.axes.set_ylim(shown - 0.4, -0.6)
         sheet.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
-        keys = ", ".join(_last_key(one.key) for one in parameters) or "configuration"
+        keys = ", ".join(last_key(one.key) for one in parameters) or "configuration"
         sheet.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
         verdict = _verdict(ranked)
         sheet.note(verdict)
@@ -255,53 +188,6 @@ def _verdict(ranked: Ranking) -> str:
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
-def _select_lines(means: Floats) -> Floats:
-    """Whose lines are drawn, the worst first: so the best lie on top."""
-    order = np.argsort(means)
-    order = order[~np.isnan(means[order])]
-    if len(order) <= MOST_DRAWN:
-        return order
-    half = MOST_DRAWN // 2
-    others = order[:-half]
-    return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
-
-
-def _limits(means: Floats) -> tuple[float, float]:
-    """From the worst to the best, but no further down than matters."""
-    there = means[~np.isnan(means)]
-    if not len(there):
-        raise BadInput("no configuration has a score in every block; there is nothing to draw")
-    low, high = float(there.min()), float(there.max())
-    low = max(low, high - FAR * (high - float(np.median(there))))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _heights(parameter: Parameter) -> Floats:
-    """Where the values of a parameter lie, from 0 to 1."""
-    return np.linspace(0, 1, len(parameter.values))
-
-
-def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
-    """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
-    return _heights(parameter)[parameter.place] + SPREAD * (strength - 0.5) / (len(parameter.values) - 1)
-
-
-def _paths(axes: "Axes", paths: Floats) -> None:
-    from matplotlib.collections import LineCollection
-
-    lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
-    axes.add_collection(
-        LineCollection(lines, colors=style.sequential_colormap()(0.2 + 0.8 * paths[:, -1]), linewidths=1.0)
-    )
-
-
-def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
-    axes.axvline(at, color=style.GRAY, linewidth=1)
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for text, height in zip(all_fitted(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
-        axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
-
-
 def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[float, float], first: bool) -> None:
     axes, places = sheet.axes, np.arange(len(parameter.values))
     half = np.nan_to_num(effect.half)
@@ -314,7 +200,7 @@ def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[
     axes.grid(visible=False, axis="x")
     write_out(axes.yaxis)
     axes.tick_params(labelsize=7)
-    axes.set_ylabel(wrap_text(_last_key(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
+    axes.set_ylabel(wrap_text(last_key(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
 
 
 def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
@@ -337,7 +223,7 @@ def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
     axes.set_yticks(range(len(named)), named)
     axes.tick_params(length=0, labelsize=8)
     if first:
-        axes.set_ylabel(wrap_text(_last_key(parameter.key), NAME))
+        axes.set_ylabel(wrap_text(last_key(parameter.key), NAME))
 
 
 def _form(found: Effects) -> str:
@@ -387,13 +273,9 @@ def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> No
     if count < len(found.parameters):
         sheet.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
     if found.left_out:
-        sheet.note(f"Too many values to be told apart: {', '.join(map(_last_key, found.left_out))}.")
+        sheet.note(f"Too many values to be told apart: {', '.join(map(last_key, found.left_out))}.")
 
 
-def _last_key(key: str) -> str:
+def last_key(key: str) -> str:
     """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
-
-
-def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
-    return ", ".join(f"{_last_key(one.key)} {isolate_direction(one.values[one.place[at]])}" for one in parameters)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, read_json, remove, write_json
+from deltarule.files import kind_of, remove
+from deltarule.json_files import read_json, write_json
 from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.experiments import Experiments

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.pipeline import taken_apart
-from deltarule.files import kind_of, load_arrays, save_arrays
+from deltarule.files import kind_of
 from deltarule.problem.batches import all_rows
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Floats, Integers

@@ -11,7 +11,8 @@ from typing import Any
 
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
-from deltarule.files import kind_of, make_folder, read_json, write_json
+from deltarule.files import kind_of, make_folder
+from deltarule.json_files import read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings

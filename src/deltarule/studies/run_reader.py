@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.array_files import load_arrays
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_file, taken_apart
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, load_arrays, read_json
+from deltarule.files import kind_of
+from deltarule.json_files import read_json
 from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state

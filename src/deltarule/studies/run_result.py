@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.array_files import save_arrays
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.files import make_folder, remove, save_arrays, write_json
+from deltarule.files import make_folder, remove
+from deltarule.json_files import write_json
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.figures import Curves
 from deltarule.stats import metrics

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.files import read_json
-from deltarule.reports import cell_figures, comparison_figures, network_figures, sweep_figures
+from deltarule.json_files import read_json
+from deltarule.reports import cell_figures, comparison_figures, network_figures, parallel_figures, sweep_figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import Parts
 from deltarule.reports.sweep_table import score_said
-from deltarule.stats.effects import Effects, Ranking, effects, format_value, mean_of_all, ranking
+from deltarule.stats.effects import Effects, effects, format_value, mean_of_all
+from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.command_lines import set_words, study_words
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.representative_run import images_of_sweep
@@ -135,7 +136,7 @@ def _draw_sweep(
     if is_told:
         drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
     if is_told and len(found.parameters) > 1:
-        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
+        drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
     return _told_of(found)
 
 

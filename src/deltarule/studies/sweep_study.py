@@ -8,7 +8,8 @@ from typing import Any
 from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid
 from deltarule.problem.field_types import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
-from deltarule.sweeps.grid import Source, with_grid
+from deltarule.sweeps.grid import with_grid
+from deltarule.sweeps.plan import Source
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress, interruption_told, run_sweep
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, read_json, save_arrays
+from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.effects import format_value
 from deltarule.studies.recipes import Recipe, explain_recipe

@@ -12,14 +12,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from deltarule.data import splits
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key, load_and_split, prepare_dataset, scale_and_project
+from deltarule.data.pipeline import data_key
 from deltarule.data.transforms import scale
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
@@ -29,6 +27,8 @@ from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.stats import metrics
+from deltarule.sweeps.fold_data import _load_folds, data_of, fold_of
+from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
 MOST_MEMBERS = 1_000
@@ -37,131 +37,6 @@ MOST_MEMBERS = 1_000
 MOST_BYTES = 2**28
 """What the members of a population may take of memory, beside the data that they share. More would not train
 faster, and would be longer without a word of progress."""
-
-Folds = tuple[tuple[Integers, Integers], ...]
-"""Of each fold the rows to train on and those set aside, as places among the training rows."""
-
-Group = dict[tuple[int, str], list[int]]
-"""Configurations that are trained together, as places in the plan: by their fold and their way, the points on it."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a sweep's rows come from, in a form that a worker on any machine can follow.
-
-    Parameters: `folder`, where the recipe lies; `data_dir`, the folder of data files that was named; `folds`, how many
-    folds there are, or None.
-    """
-
-    folder: Path
-    data_dir: Path | None = None
-    folds: int | None = None
-
-    def fold(self, number: int) -> str | None:
-        """What a fold is called in the table, None for all rows."""
-        return None if number < 0 else f"{number}/{self.folds}"
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """The rows of a configuration, and for each fold the training and the validation rows among its training rows.
-
-    Where these are the rows of a single fold there are no folds: then they are its training and validation parts.
-    """
-
-    dataset: Dataset
-    folds: Folds
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table before it is trained: `configuration`, its place in the plan; its limit; its `key`."""
-
-    configuration: int
-    max_steps: int | None
-    max_epochs: int | None
-    key: str
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """A training: what it is trained by, on which fold (−1: all rows), from which seed, and the rows it gives."""
-
-    configuration: Configuration
-    fold: int
-    seed: int
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """A population: members that are trained together.
-
-    Parameters: `members`, K of them; `data`, the digest of the rows; `fold`, whose rows alone these are, None for those
-    of all folds; `at_once`, whether rows are points on the way of one training (else all members have the one limit of
-    their configuration); `engine`, by its name.
-    """
-
-    members: tuple[Member, ...]
-    data: str
-    fold: int | None
-    at_once: bool
-    engine: str
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of all rows."""
-        return tuple(row.key for member in self.members for row in member.rows)
-
-    @property
-    def name(self) -> str:
-        """A name for its files: 16 digits of a hash of its keys."""
-        return hashlib.sha256("".join(self.keys).encode("ascii")).hexdigest()[:16]
-
-    def missing_members(self, done: "set[str] | frozenset[str]") -> Integers:
-        """The members, as places, with a row whose key is not among those that are done."""
-        return np.array(
-            [place for place, one in enumerate(self.members) if any(row.key not in done for row in one.rows)], np.int64
-        )
-
-    def take(self, places: Integers) -> "Unit":
-        """The unit of some of the members."""
-        return replace(self, members=tuple(self.members[place] for place in places.tolist()))
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything that a sweep is about to do.
-
-    Parameters: `base`, the configuration without grid; `settings` [C], what each configuration sets; `hashes` [C] of
-    them; `units`; `source`; `notes`, what must be told; `metric`, the score of the table: "accuracy" or "r_squared";
-    `ranked`, the part of the data on which rows are ranked; `formulas`, those of one's own that configurations name.
-    """
-
-    base: Configuration
-    settings: tuple[Mapping[str, Any], ...]
-    hashes: tuple[str, ...]
-    units: tuple[Unit, ...]
-    source: Source
-    notes: tuple[str, ...]
-    metric: str
-    ranked: str
-    formulas: Mapping[tuple[str, str], Any]
-
-    @property
-    def data(self) -> dict[tuple[str, str | None], str]:
-        """The digest of the data of each configuration, by its hash and the fold."""
-        return {
-            (self.hashes[row.configuration], self.source.fold(member.fold)): unit.data
-            for unit in self.units
-            for member in unit.members
-            for row in member.rows
-        }
-
-    @property
-    def rows(self) -> int:
-        """How many rows the table will have."""
-        return sum(len(member.rows) for unit in self.units for member in unit.members)
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
@@ -205,6 +80,7 @@ def as_recipe(given: Any) -> dict[str, Any]:
 def combinations(configuration: Configuration) -> list[dict[str, Any]]:
     """Every combination of the grid's values; without a grid one, which sets nothing.
 
+    >>> from pathlib import Path
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "loss.reduction": ["sum"]}
     >>> combinations(parse({**table, "grid": grid}))[1]
@@ -223,6 +99,7 @@ def plan_sweep(
     many there are to be busy: a population is no larger than leaves some for each.
     Errors: `BadInput` for settings that do not fit each other or the data, and rows that do not rank together.
 
+    >>> from pathlib import Path
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
     >>> grid |= {"network.layers": [[2, 1], [2, 2, 1]]}
@@ -469,75 +346,6 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     numbers = network.parameters * (4 + 2 * slots) + 6 * batch * units + 2 * rows * network.outputs
     size = int(MOST_BYTES // (numbers * np.dtype(configuration.run.dtype).itemsize))
     return max(1, min(size, MOST_MEMBERS))
-
-
-Kept = TypeVar("Kept")
-
-_kept: dict[str, Data] = {}
-_whole: dict[str, tuple[Dataset, Folds]] = {}
-
-
-def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The rows of a configuration, loaded once in a process; of several data sets only the last two are kept.
-
-    Parameters: `fold`, as in `load`.
-    """
-    key = f"{data_key(configuration)} {source} {fold}"
-    return _kept.get(key) or _keep(_kept, key, load(configuration, source, fold))
-
-
-def _keep(kept: dict[str, Kept], key: str, value: Kept) -> Kept:
-    # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
-    for old in list(kept)[:-1]:
-        kept.pop(old, None)
-    kept[key] = value
-    return value
-
-
-def forget_data() -> None:
-    """Load rows anew when they are asked for next: their files may have changed."""
-    _kept.clear()
-    _whole.clear()
-
-
-def load(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """Load the rows of a configuration, and divide them into folds where there are any.
-
-    Parameters: `fold`, to load the rows of one fold, with scale and components as its own training rows say.
-    """
-    if not source.folds:
-        return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
-    dataset, folds = _load_folds(configuration, source)
-    if fold is None:
-        return Data(scale_and_project(dataset, configuration.data), folds)
-    return Data(scale_and_project(fold_of(dataset, *folds[fold]), configuration.data), ())
-
-
-def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
-    """A fold as a data set: its training rows, and those held out as validation rows."""
-    return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
-
-
-def _load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
-    key = f"{data_key(configuration)} {source}"
-    return _whole.get(key) or _keep(_whole, key, _split_folds(configuration, source))
-
-
-def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    dataset = load_and_split(configuration, source.folder, source.data_dir)
-    assert source.folds
-    if dataset.validation is not None:
-        raise BadInput(
-            f"data.split.validation sets {len(dataset.validation)} rows aside and the {source.folds} folds do, too; "
-            "leave one of them out"
-        )
-    if configuration.data.mirrored:
-        raise BadInput(
-            "data.mirrored puts copies of rows into the folds of others, which would be trained on and scored; "
-            "set data.split.validation aside in the place of folds"
-        )
-    return dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed))
 
 
 def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:

@@ -24,8 +24,10 @@ from deltarule.problem.resolved_configuration import (
     resolve_configuration,
 )
 from deltarule.problem.validation import query_inputs
-from deltarule.stats.effects import round_score
-from deltarule.sweeps.grid import Source, as_recipe, describe_ranking, fold_of, forget_data, load
+from deltarule.stats.ranking import round_score
+from deltarule.sweeps.fold_data import fold_of, forget_data, load
+from deltarule.sweeps.grid import as_recipe, describe_ranking
+from deltarule.sweeps.plan import Source
 from deltarule.sweeps.store import (
     IN_ORDER,
     about,

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, load_arrays, make_folder, save_arrays
+from deltarule.files import kind_of, make_folder
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data, limit_of, problem_of
+from deltarule.sweeps.fold_data import data_of, forget_data
+from deltarule.sweeps.grid import limit_of, problem_of
+from deltarule.sweeps.plan import Data, Source, Unit
 from deltarule.training.history import Looks, each_block, look, on_rows
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run

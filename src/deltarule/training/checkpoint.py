@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, save_arrays
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State

@@ -28,11 +28,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
+from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.tabular import tabular, training_budget
 from deltarule.estimators.tabular.target_validation import validate_target
 from deltarule.export.model_scripts import numpy_script
-from deltarule.files import load_arrays, save_arrays
 
 RANDOM = np.random.default_rng(1)
 N = 90

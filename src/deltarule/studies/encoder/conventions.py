@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.files import write_json
+from deltarule.json_files import write_json
 from deltarule.problem.problem import Floats
 from deltarule.reports import markdown
 from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11, right, trained

@@ -1,0 +1,82 @@
+"""Arrays as safetensors, with JSON among their metadata."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from deltarule.errors import BadInput
+from deltarule.files import read_bytes, write_whole
+from deltarule.json_files import parse_json, to_jsonable
+
+METADATA_KEY = "deltarule"
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays and their metadata as one safetensors file, the same bytes for the same content.
+
+    Parameters: `path`; `arrays`, any shapes, of booleans, integers, or floats of 16 to 64 bits; `metadata`, whatever
+    `to_jsonable` takes.
+    Errors: `BadInput` for an array that safetensors cannot hold; otherwise as `write_whole` and `to_jsonable`.
+    Source: https://huggingface.co/docs/safetensors
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_arrays(Path(folder) / "state.safetensors", {"theta": np.zeros((2, 3))}, {"step": 7})
+    ...     load_arrays(Path(folder) / "state.safetensors")
+    ({'theta': array([[0., 0., 0.],
+           [0., 0., 0.]])}, {'step': 7})
+    """
+    # safetensors 0.8 takes the memory as it lies: views of a population's θ would be saved with wrong numbers.
+    # (Not np.ascontiguousarray, which turns a scalar array into a vector.)
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    text = json.dumps(to_jsonable(metadata), allow_nan=False)
+    if "__metadata__" in contiguous:
+        raise BadInput(f"{path} cannot hold an array named __metadata__, a reserved name; rename it")
+    try:
+        content = safetensors.numpy.save(contiguous, {METADATA_KEY: text})
+    except SafetensorError as error:
+        kinds = ", ".join(f"{name} {array.dtype}" for name, array in contiguous.items())
+        raise BadInput(
+            f"{path} cannot hold these arrays ({kinds}): {error}; use booleans, integers or floats"
+        ) from error
+    write_whole(path, content)
+
+
+def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote.
+
+    Parameters: `path`.
+    Returns: the arrays by name (in the order of the names) and the metadata as plain values.
+    Errors: `BadInput` when the file cannot be read, is damaged, or was not written by deltarule.
+
+    >>> load_arrays("missing.safetensors")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
+    """
+    content = read_bytes(Path(path))
+    try:
+        arrays = safetensors.numpy.load(content)  # checks header, sizes and offsets against the file
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise BadInput(f"{path} is damaged or no safetensors file of plain arrays ({error}); write it again") from error
+    return dict(sorted(arrays.items())), _metadata(Path(path), content)
+
+
+def _metadata(path: Path, content: bytes) -> dict[str, Any]:
+    """The JSON that `save_arrays` put into the header of a file that safetensors has accepted."""
+    header_size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + header_size])
+    try:
+        metadata = parse_json(header["__metadata__"][METADATA_KEY])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise BadInput(
+            f"{path} was not written by deltarule: its metadata are missing; use a file that deltarule wrote"
+        )
+    return metadata

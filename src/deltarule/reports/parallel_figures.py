@@ -1,0 +1,147 @@
+"""A sweep as parallel coordinates: every configuration is a line across its parameters to its score."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.figure_builder import Sheet
+from deltarule.reports.formatting import isolate_direction
+from deltarule.reports.sweep_figures import NAME, last_key
+from deltarule.reports.text_fitting import all_fitted, wrap_text
+from deltarule.stats.effects import Parameter, parameters_of
+from deltarule.stats.ranking import ranking
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_DRAWN = 200
+"""Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
+
+
+MOST_AXES = 8
+"""Parameters beside one another."""
+
+
+APART = 1.3
+"""Inches between two parameters."""
+
+
+FAR = 20
+"""How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
+
+
+SPREAD = 0.16
+"""How far the lines through one value lie apart, as a share of the way to the next value."""
+
+
+def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> "Figure":
+    """Draw every configuration of a sweep as a line through the values of its parameters to its mean score.
+
+    Parameters
+    ----------
+    settings : of the C configurations, by dotted key.
+    scores : [C, B], NaN where nothing was trained, infinite for what diverged: `Sweep.scores` gives both.
+    quantity : what the scores are: "accuracy on validation rows".
+
+    Raises `BadInput` where no parameter takes several values.
+
+    >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
+    >>> figure = parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy")
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['learning rate', 'mean']
+    """
+    ranked = ranking(scores)
+    # By the few that it has, one that is not compared may lie above the best.
+    lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
+    means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
+    parameters = parameters_of(settings)[0][:MOST_AXES]
+    if not parameters:
+        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
+    drawn = _select_lines(means)
+    with style.style_context():
+        width = max(7.0, 1.4 + APART * (len(parameters) + 1))
+        sheet = Sheet.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
+        low, high = _limits(means)
+        strength = (np.maximum(means, low) - low) / (high - low)
+        _paths(sheet.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn])
+        for at, one in enumerate(parameters):
+            _named_heights(sheet.axes, at, one.values, _heights(one))
+        ticks = np.linspace(low, high, 5)
+        _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+        names = [wrap_text(last_key(one.key), NAME) for one in parameters]
+        sheet.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
+        sheet.axes.set_xlim(-0.1, len(names) + 0.45)
+        sheet.axes.set_ylim(-0.1, 1.1)
+        sheet.axes.set_yticks([])
+        sheet.axes.tick_params(length=0)
+        sheet.axes.grid(False)
+        sheet.axes.spines["left"].set_visible(False)
+        sheet.axes.set_xlabel(wrap_text(f"parameters, and the mean {quantity} last", 80))
+        sheet.y_label("values of the parameters")
+        sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
+        if (means < low).any():
+            sheet.note(f"Means below {low:.4g} are drawn there.")
+        if lacks.any():
+            sheet.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
+        if len(drawn) < np.isfinite(means).sum():
+            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
+        best, worst = int(ranked.place[0]), int(np.nanargmin(means))
+        sheet.say(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
+        sheet.say(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
+        return sheet.finish()
+
+
+def _select_lines(means: Floats) -> Floats:
+    """Whose lines are drawn, the worst first: so the best lie on top."""
+    order = np.argsort(means)
+    order = order[~np.isnan(means[order])]
+    if len(order) <= MOST_DRAWN:
+        return order
+    half = MOST_DRAWN // 2
+    others = order[:-half]
+    return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
+
+
+def _limits(means: Floats) -> tuple[float, float]:
+    """From the worst to the best, but no further down than matters."""
+    there = means[~np.isnan(means)]
+    if not len(there):
+        raise BadInput("no configuration has a score in every block; there is nothing to draw")
+    low, high = float(there.min()), float(there.max())
+    low = max(low, high - FAR * (high - float(np.median(there))))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _heights(parameter: Parameter) -> Floats:
+    """Where the values of a parameter lie, from 0 to 1."""
+    return np.linspace(0, 1, len(parameter.values))
+
+
+def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
+    """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
+    return _heights(parameter)[parameter.place] + SPREAD * (strength - 0.5) / (len(parameter.values) - 1)
+
+
+def _paths(axes: "Axes", paths: Floats) -> None:
+    from matplotlib.collections import LineCollection
+
+    lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
+    axes.add_collection(
+        LineCollection(lines, colors=style.sequential_colormap()(0.2 + 0.8 * paths[:, -1]), linewidths=1.0)
+    )
+
+
+def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
+    axes.axvline(at, color=style.GRAY, linewidth=1)
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    for text, height in zip(all_fitted(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
+        axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
+
+
+def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
+    return ", ".join(f"{last_key(one.key)} {isolate_direction(one.values[one.place[at]])}" for one in parameters)

@@ -1,0 +1,87 @@
+"""The blocks of judged claims and of a range test in a report."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.json_files import read_json
+from deltarule.problem.error_messages import as_toml
+from deltarule.reports import comparison_figures, figures
+from deltarule.reports.report import Block
+from deltarule.reports.svg_embed import Parts
+from deltarule.studies.command_lines import set_words, study_words
+from deltarule.studies.recipes import bundled_studies, load_recipe
+from deltarule.studies.verdicts import CONFIDENCE
+from deltarule.training.range_test import RangeTest
+
+Made = tuple[str, Block]
+"""The study that a block belongs to, and the block."""
+
+
+def plain_settings(value: Any) -> str:
+    """A text as it is, any other value as TOML."""
+    return value if isinstance(value, str) else as_toml(value)
+
+
+def claims_block(place: Path, id: str) -> Made | None:
+    """The study and the block of the judged claims in a folder; None of a study without any."""
+    results = read_json(place / "claims.json")
+    claims, study, missing = results["claims"], str(results["study"]), results.get("missing", ())
+    # A reproduction writes this of a study without claims, too; where it has left out all, a note says so.
+    if not claims and not missing and not results.get("notes"):
+        return None
+    drawn = Parts(id)
+    judged = [one for one in claims if one["share"] is not None]
+    if judged:
+        columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
+        drawn.add(comparison_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    known = study in {name for name, _, _ in bundled_studies()}
+    told_by_run = (place / "run.json").is_file()
+    seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
+    block = Block(
+        id=id,
+        title=f"Claims of {study}",
+        facts=[
+            ("data", str(results["data"])),
+            *([("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s")] if claims else []),
+            ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", versions)))),
+        ],
+        commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
+        assumed=[(one.what, plain_settings(one.value), one.why) for one in load_recipe(study).configuration.assumption]
+        if known and not told_by_run
+        else (),
+        figures=drawn.all,
+        claims=claims,
+        notes=[f"{note}." for note in results.get("notes", ())],
+        unfinished=f"not judged yet: {', '.join(missing)}; go on by --resume" if missing else "",
+    )
+    return study, block
+
+
+def range_block(place: Path, id: str) -> Made:
+    """The title and the block of the learning-rate range test in a folder."""
+    record = read_json(place / "lr_range.json")
+    numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
+    accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
+    drawn = Parts(id)
+    tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
+    drawn.add(figures.range_test_curves(tested))
+    suggested = "none: at no rate does the objective fall"
+    if record["suggested"] is not None:
+        suggested = f"{record['suggested']:.3g}"
+    facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
+    commands = [_range_command(record, tested)] if "settings" in record else []
+    return str(record["study"]), Block(
+        id, f"Learning-rate range test of {record['study']}", facts=facts, commands=commands, figures=drawn.all
+    )
+
+
+def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
+    words = ["lr-range", *study_words(record), *set_words(record["settings"])]
+    words += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
+    is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
+    return shlex.join(["deltarule", *words, *(["--linear"] if is_linear else [])])
