@@ -12,7 +12,7 @@ from deltarule.errors import BadInput
 from deltarule.files import PART
 from deltarule.json_files import read_json
 from deltarule.platforms import sqlite_address
-from deltarule.sweeps.store import FILE, LOCK
+from deltarule.sweeps.store_connection import FILE, LOCK
 from disturbed.processes import start
 from disturbed.subjects import Subject
 

@@ -34,7 +34,8 @@ def _models() -> list[bytes]:
 
     from deltarule.estimators.mlp.classifier import MLPClassifier
     from deltarule.estimators.mlp.regressor import MLPRegressor
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
     x = np.random.default_rng(0).normal(size=(60, 2))
     table = {"size": x[:, 0], "color": np.where(x[:, 1] > 0, "red", "blue").astype(object)}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from deltarule.estimators.mlp.regressor import MLPRegressor
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.search.search import PopulationSearchCV
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.export.from_libraries import from_sklearn, from_torch
     from deltarule.export.onnx_graph import to_onnx
     from deltarule.export.torch_modules import to_torch

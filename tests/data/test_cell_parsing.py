@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule.data.cell_diagnosis import diagnose_texts, how_to_write
 from deltarule.data.cell_parsing import (
     LONGEST_SHOWN,
     Unclear,
     are_decimal,
-    diagnose_texts,
-    how_to_write,
     is_missing,
     is_number,
     shorten,

@@ -10,7 +10,8 @@ import pytest
 from pyarrow import csv, parquet
 
 from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import array_of, as_text, first_text
+from deltarule.data.cell_diagnosis import first_text
+from deltarule.data.cell_parsing import array_of, as_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, select_rows
 from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput

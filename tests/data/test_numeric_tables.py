@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from deltarule.data.csv_layout import separator_of
 from deltarule.data.dataset import Dataset
-from deltarule.data.numeric_tables import read_table, separator_of
+from deltarule.data.numeric_tables import read_table
 from deltarule.errors import BadInput
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

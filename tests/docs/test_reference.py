@@ -31,7 +31,7 @@ from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
 from deltarule.studies.run_result import Outcome, Solved, Spread
 from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.studies.verdicts import Share, Verdict
-from deltarule.sweeps.result import ConfigurationScore
+from deltarule.sweeps.stored_network import ConfigurationScore
 from deltarule.training.run import Divergence
 from deltarule.training.stopping import REASONS
 

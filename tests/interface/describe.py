@@ -34,16 +34,17 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.doctor import Findings
 from deltarule.files import write_whole
 from deltarule.problem import registry
-from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Problem
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
 from deltarule.proofs.report import GradientReport
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction
 from deltarule.studies.run_result import Outcome
 from deltarule.studies.sweep_study import SweepOutcome
-from deltarule.sweeps.result import ConfigurationScore, StoredNetwork, Sweep
-from deltarule.sweeps.store import APPLICATION, FILE, SCHEMA, VERSION
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.store_connection import APPLICATION, FILE, SCHEMA, VERSION
+from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork
 from deltarule.symptoms.report import WhyReport
 from deltarule.tracing.explanation import Explanation
 from deltarule.training.history import History

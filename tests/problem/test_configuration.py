@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from deltarule.data.transforms import SCALES
 from deltarule.errors import BadInput
 from deltarule.maths.losses import REDUCTIONS
-from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid, parse, parse_toml, with_changes
+from deltarule.problem.configuration import SETTABLE, check_beside_grid, parse, parse_toml, with_changes
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.training.stopping import StopRules
 
 SHORTEST = {"data": {"name": "xor"}, "network": {"layers": [2, 3, 1]}, "stopping": {"max_steps": 10}}

@@ -25,18 +25,9 @@ from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.configuration import (
-    SETTABLE,
-    Assumption,
-    Criterion,
-    Experiment,
-    Section,
-    SplitSection,
-    StudySection,
-    parse,
-    parse_toml,
-)
+from deltarule.problem.configuration import SETTABLE, parse, parse_toml
 from deltarule.problem.error_messages import as_toml
+from deltarule.problem.recipe_sections import Assumption, Criterion, Experiment, Section, SplitSection, StudySection
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.problem.state import initial_state
 from deltarule.stats.metrics import METRICS

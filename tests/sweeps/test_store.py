@@ -15,7 +15,8 @@ from deltarule import MLPClassifier, PopulationSearchCV, sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
-from deltarule.sweeps.store import FILE, Store, read_notes, reader, seed_value
+from deltarule.sweeps.store import Store, read_notes, seed_value
+from deltarule.sweeps.store_connection import FILE, reader
 from deltarule.sweeps.worker import COLUMNS, Table, read_table, write_table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -186,7 +187,7 @@ def test_damage_is_told_where_the_caller_handles_ctrl_c(tmp_path):
 
 def test_a_sweep_reads_its_store_once_for_damage(tmp_path, monkeypatch):
     looks = []
-    monkeypatch.setattr(stores, "_check_whole", lambda *_: looks.append(1))
+    monkeypatch.setattr(stores, "check_integrity", lambda *_: looks.append(1))
     sweep("encoder", {"stopping.max_steps": [5]}, seeds=1, out=tmp_path).close()
     assert len(looks) == 1
 

@@ -30,10 +30,11 @@ from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.sweep_study import sweep_outcome
-from deltarule.sweeps import fold_data
+from deltarule.sweeps import fold_data, grid
 from deltarule.sweeps import sweep as sweeping
 from deltarule.sweeps.result import PARTS
-from deltarule.sweeps.store import FILE, Store
+from deltarule.sweeps.store import Store
+from deltarule.sweeps.store_connection import FILE
 from deltarule.training.train import train
 
 RECIPE = """

@@ -15,8 +15,9 @@ from deltarule.maths import random
 from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training import epochs
-from deltarule.training.epochs import UNSURE_EPOCHS, EpochRules, Stall, Validation, one_epoch, train_epochs
+from deltarule.training import epoch_records, epochs
+from deltarule.training.epoch_records import EpochRules, Stall, Validation
+from deltarule.training.epochs import UNSURE_EPOCHS, one_epoch, train_epochs
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(30, 2))
@@ -298,7 +299,7 @@ def test_a_ctrl_c_in_the_last_stretch_is_told_too(rules: EpochRules, rate: float
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rate, seeds=range(2))
     start = initial_state(problem)
 
-    def press(epoch: epochs.Epoch) -> bool:
+    def press(epoch: epoch_records.Epoch) -> bool:
         if epoch.number == len(alone.losses):
             signal.raise_signal(signal.SIGINT)
         return False
@@ -314,7 +315,7 @@ def test_a_ctrl_c_at_the_end_leaves_a_member_stalled_that_had_stalled_long_ago()
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rates, seeds=range(2))
     rules, start = EpochRules(20, patience=2, tolerance=1e-6), initial_state(problem)
 
-    def press(epoch: epochs.Epoch) -> bool:
+    def press(epoch: epoch_records.Epoch) -> bool:
         if epoch.number == 20:
             signal.raise_signal(signal.SIGINT)
         return False
@@ -326,7 +327,7 @@ def test_a_ctrl_c_at_the_end_leaves_a_member_stalled_that_had_stalled_long_ago()
 def test_a_ctrl_c_while_the_last_member_diverges_leaves_nothing_to_keep() -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=1e300)
 
-    def press(epoch: epochs.Epoch) -> bool:
+    def press(epoch: epoch_records.Epoch) -> bool:
         if not np.isfinite(epoch.loss).all():
             signal.raise_signal(signal.SIGINT)
         return False

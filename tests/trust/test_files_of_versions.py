@@ -13,7 +13,7 @@ from deltarule import load_model, load_sweep, sweep
 from deltarule.json_files import read_json
 from deltarule.studies.report_page import report_of
 from deltarule.studies.run_reader import read_run
-from deltarule.sweeps.store import FILE
+from deltarule.sweeps.store_connection import FILE
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in (HERE / "files").iterdir())

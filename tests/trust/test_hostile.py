@@ -35,7 +35,8 @@ from deltarule.estimators.model_file import load_model
 from deltarule.json_files import read_json
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps.result import load_sweep
-from deltarule.sweeps.store import FILE, Store
+from deltarule.sweeps.store import Store
+from deltarule.sweeps.store_connection import FILE
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions and no devices")
 

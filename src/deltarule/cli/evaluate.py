@@ -20,8 +20,9 @@ from deltarule.cli.table_commands import (
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
+    from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.evaluation import Inspection
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
 Rows = Annotated[
     Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns and its target.")
@@ -36,9 +37,9 @@ MOST_SHOWN = 10
 
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
     """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
+    from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.column_encoder import UNUSED, named_columns
     from deltarule.estimators.tabular.scores import doubts
-    from deltarule.estimators.tabular.tabular import TabularClassifier
     from deltarule.estimators.tabular.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):

@@ -13,7 +13,8 @@ from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.data.frame import Frame
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
 Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
 Out = Annotated[
@@ -59,7 +60,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
 
 
 def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
-    from deltarule.estimators.tabular.tabular import TabularClassifier
+    from deltarule.estimators.tabular.classifier import TabularClassifier
 
     if not isinstance(model, TabularClassifier):
         return {"predictions": model.predict(frame).tolist(), "classes": None, "probabilities": None}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from deltarule.data.frame import Frame
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
 
@@ -31,7 +32,8 @@ LEAST_WITH_ZEROS = 0.05
 def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     """The model for tables that a file holds."""
     from deltarule.estimators.model_file import load_model
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.files import kind_of
 
     if kind_of(path) == "folder":
@@ -108,14 +110,8 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
     """
     import numpy as np
 
-    from deltarule.data.cell_parsing import (
-        MISSING,
-        PERHAPS_CLASSES,
-        diagnose_texts,
-        numbers_in,
-        strip_missing,
-        with_points,
-    )
+    from deltarule.data.cell_diagnosis import diagnose_texts
+    from deltarule.data.cell_parsing import MISSING, PERHAPS_CLASSES, numbers_in, strip_missing, with_points
     from deltarule.data.frame_files import takes_commas
 
     if written.dtype.kind != "O":
@@ -134,7 +130,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
     such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
     """
-    from deltarule.data.cell_parsing import diagnose_texts, first_odd, first_text, how_to_write
+    from deltarule.data.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
     from deltarule.data.numeric_tables import MOST_CLASSES
 
     if y.dtype.kind != "O":

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
-    from deltarule.estimators.tabular.tabular import Beginning, TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.tabular import Beginning
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
@@ -103,7 +105,8 @@ def _type(told: str) -> tuple[str, str]:
 
 def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> "TabularClassifier | TabularRegressor":
     from deltarule.data.numeric_tables import looks_like_classes
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
     if not 0 <= seed < 2**32:
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parse_numbers, shorten_repr, strip_missing
-from deltarule.data.decompression_limits import check_unpacked
-from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
-from deltarule.data.numeric_tables import (
+from deltarule.data.csv_layout import (
     MOST_COLUMNS,
     SEPARATORS,
     cells_of_any_length,
@@ -24,6 +22,8 @@ from deltarule.data.numeric_tables import (
     separator_of,
     uneven,
 )
+from deltarule.data.decompression_limits import check_unpacked
+from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
 from deltarule.errors import BadInput, not_installed
 from deltarule.files import check_is_file
 

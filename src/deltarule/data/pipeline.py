@@ -14,7 +14,7 @@ from deltarule.data.splits import split
 from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of
-from deltarule.problem.configuration import Configuration, DataSection
+from deltarule.problem.recipe_sections import Configuration, DataSection
 from deltarule.problem.resolved_configuration import resolve_configuration
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deltarule.problem import registry
-from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.registry import Named
 
 NUMERICS_VERSION = 1

@@ -26,7 +26,7 @@ from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variant_summary import FILE as VARIANTS
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, least_seeds, verdict_of
-from deltarule.sweeps.store import FILE as STORE
+from deltarule.sweeps.store_connection import FILE as STORE
 from deltarule.user_functions import call_user_function
 
 FILE = "claims.json"

@@ -20,9 +20,10 @@ from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key, prepare_dataset, taken_apart
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import Configuration, StoppingSection, parse_toml, read_toml, with_changes
+from deltarule.problem.configuration import parse_toml, read_toml, with_changes
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.recipe_sections import Configuration, StoppingSection
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.stats import metrics
 from deltarule.training import populations

@@ -16,12 +16,13 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.pipeline import taken_apart
 from deltarule.files import kind_of
 from deltarule.problem.batches import all_rows
-from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.effects import format_value
 from deltarule.stats.planes import DecisionPlane, decision_plane
-from deltarule.sweeps.result import StoredNetwork, Sweep
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.stored_network import StoredNetwork
 from deltarule.training.history import gradient_norms
 from deltarule.training.run import Run
 

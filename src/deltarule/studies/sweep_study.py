@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid
+from deltarule.problem.configuration import SETTABLE, check_beside_grid
 from deltarule.problem.field_types import as_python
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import with_grid
 from deltarule.sweeps.plan import Source

@@ -7,8 +7,8 @@ from deltarule.data import splits
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key, load_and_split, prepare_dataset, scale_and_project
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Integers
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.sweeps.plan import Data, Folds, Source
 
 Kept = TypeVar("Kept")

@@ -22,9 +22,10 @@ from deltarule.data.transforms import scale
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.configuration import Configuration, parse, with_changes
+from deltarule.problem.configuration import parse, with_changes
 from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import _load_folds, data_of, fold_of

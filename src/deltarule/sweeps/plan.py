@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset
-from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Integers
+from deltarule.problem.recipe_sections import Configuration
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """Of each fold the rows to train on and those set aside, as places among the training rows."""

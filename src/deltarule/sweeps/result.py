@@ -4,40 +4,29 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, not_installed
-from deltarule.maths.network import forward, views
-from deltarule.problem.configuration import Configuration, is_optional, parse, with_changes
-from deltarule.problem.network import Network
+from deltarule.problem.configuration import is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import (
     configuration_hash,
     own_digests,
     own_formulas,
     resolve_configuration,
 )
-from deltarule.problem.validation import query_inputs
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.fold_data import fold_of, forget_data, load
 from deltarule.sweeps.grid import as_recipe, describe_ranking
 from deltarule.sweeps.plan import Source
-from deltarule.sweeps.store import (
-    IN_ORDER,
-    about,
-    as_written,
-    check_configurations,
-    check_sweep,
-    order,
-    other_formulas,
-    reader,
-)
+from deltarule.sweeps.store import IN_ORDER, about, check_configurations, check_sweep, order, other_formulas
+from deltarule.sweeps.store_connection import as_written, reader
+from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
@@ -52,50 +41,6 @@ SELECT key, configuration, settings, base, fold, seed, status, reason, steps, be
     layer, "where", engine, train_seconds
 FROM members JOIN configurations ON members.configuration = configurations.id
 """
-
-
-@dataclass(frozen=True, eq=False)
-class StoredNetwork:
-    """A network of a sweep: its shape, its parameters [P], and the running statistics of batch norm [Q].
-
-    >>> from deltarule.data.synthetic import xor
-    >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
-    array([[0.5],
-           [2.5]])
-    """
-
-    network: Network
-    theta: Floats
-    buffers: Floats
-
-    def outputs(self, x: Any) -> Floats:
-        """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
-        parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
-        x = query_inputs(x, self.network, 1, self.theta.dtype)
-        with one_blas_thread(), np.errstate(all="ignore"):
-            tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
-            return np.asarray(self.network.output.forward(tape[-1].value)[0])
-
-    def parameters(self) -> dict[str, Floats]:
-        """The arrays by name: W1 [D, H], b1 [1, H] and so on."""
-        return views(self.theta, self.network.entries)
-
-    def __repr__(self) -> str:
-        return f"Stored {self.network!r}"
-
-
-@dataclass(frozen=True)
-class ConfigurationScore:
-    """A configuration over its folds and seeds: `settings`, what the grid sets; how many rows; how many diverged; and
-    the mean, the least and the greatest of the score by which the sweep is ranked, None where a row has no score."""
-
-    configuration: int
-    settings: Mapping[str, Any]
-    rows: int
-    diverged: int
-    mean: float | None
-    least: float | None
-    greatest: float | None
 
 
 class Sweep:

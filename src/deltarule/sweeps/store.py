@@ -8,9 +8,7 @@ import inspect
 import json
 import math
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,74 +16,32 @@ from typing import Any
 import numpy as np
 
 from deltarule import platforms
-from deltarule.errors import BadInput, RunFailed, is_interruption
+from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION
 from deltarule.sweeps.grid import describe_ranking
+from deltarule.sweeps.store_connection import (
+    APPLICATION,
+    FILE,
+    LOCK,
+    SCHEMA,
+    VERSION,
+    as_written,
+    check_integrity,
+    connect,
+    connect_read_only,
+    has_no_tables,
+    translate_sqlite_errors,
+)
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
-
-FILE, LOCK = "sweep.sqlite", "sweep.lock"
-
-PATIENCE_SECONDS = 60.0
-"""How long is waited for somebody who has the file to himself: on a network drive, while a row is read."""
 
 CACHE_KILOBYTES, PAGES_AT_A_TIME = 32_768, 10_000
 """Memory for pages of the file, and how many changed ones are brought into it together: in between they lie in the
 file's log, of 40 MB then. SQLite's own 2 MB and 1,000 let a commit take twice as long once there are 100,000 rows."""
 
-APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
 SEARCH = "search"
 """What `about` says under "kind" in the store of a `PopulationSearchCV`; a sweep's says nothing."""
-VERSION = 1
-"""The version of the tables below. A file of another one is refused, and not written to."""
 
-SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE configurations (
-    id INTEGER PRIMARY KEY,
-    hash TEXT NOT NULL UNIQUE,
-    settings TEXT NOT NULL,
-    base TEXT NOT NULL REFERENCES bases (hash)
-);
-CREATE TABLE bases (hash TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE members (
-    key TEXT NOT NULL UNIQUE,
-    configuration INTEGER NOT NULL REFERENCES configurations (id),
-    fold TEXT,
-    seed NOT NULL,
-    data TEXT NOT NULL,
-    dtype TEXT NOT NULL,
-    numerics INTEGER NOT NULL,
-    engine TEXT NOT NULL,
-    status TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    steps INTEGER NOT NULL,
-    best_step INTEGER NOT NULL,
-    train_objective REAL,
-    validation_objective REAL,
-    test_objective REAL,
-    train_score REAL,
-    validation_score REAL,
-    test_score REAL,
-    layer INTEGER,
-    "where" TEXT,
-    train_seconds REAL NOT NULL
-);
-CREATE TABLE networks (
-    key TEXT PRIMARY KEY REFERENCES members (key),
-    dtype TEXT NOT NULL,
-    sizes TEXT NOT NULL,
-    theta BLOB NOT NULL,
-    buffers BLOB NOT NULL
-);
-CREATE INDEX members_train ON members (train_score DESC, train_objective, configuration, fold, seed)
-    WHERE train_score IS NOT NULL;
-CREATE INDEX members_validation ON members (validation_score DESC, validation_objective, configuration, fold, seed)
-    WHERE validation_score IS NOT NULL;
-CREATE INDEX members_test ON members (test_score DESC, test_objective, configuration, fold, seed)
-    WHERE test_score IS NOT NULL;
-CREATE INDEX members_configuration ON members (configuration, fold, seed);
-"""
 
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
@@ -100,37 +56,6 @@ def order(part: str) -> str:
     A place is here as the index has it: folds, and seeds that are texts, by their letters.
     """
     return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
-
-
-DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    sqlite3.DatabaseError,
-)
-"""What comes of values that are not as they should be."""
-
-
-@contextlib.contextmanager
-def as_written() -> Iterator[None]:
-    """Tell a damaged file, and values that no sweep has written, in one sentence.
-
-    Errors: `BadInput`.
-    """
-    outside = sys.exception()
-    try:
-        yield
-    except BadInput:
-        raise
-    except DAMAGE as error:
-        if is_interruption(error, outside):
-            raise
-        raise BadInput(
-            f"the store of the sweep is damaged, or somebody has changed it ({error}); sweep into a new folder"
-        ) from error
 
 
 class Store:
@@ -161,9 +86,9 @@ class Store:
                 f"{folder / LOCK} cannot be locked: {why}; name a folder on a disk of this machine that has room"
             ) from error
         try:
-            with _translate_sqlite_errors(self.folder / FILE):
-                self.connection = _connect(self.folder / FILE, "rwc")
-                _check_whole(self.connection, self.folder / FILE)  # before anything is changed
+            with translate_sqlite_errors(self.folder / FILE):
+                self.connection = connect(self.folder / FILE, "rwc")
+                check_integrity(self.connection, self.folder / FILE)  # before anything is changed
                 self._journal(not platforms.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
                 # Keys and scores come in no order: of a large table each commit changes pages all over the file.
@@ -275,7 +200,7 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written within it, or nothing."""
-        with _translate_sqlite_errors(self.folder / FILE), self.connection:
+        with translate_sqlite_errors(self.folder / FILE), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
 
@@ -337,50 +262,13 @@ class Store:
         return about(self.connection)
 
 
-def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open a store for reading; one may write to it meanwhile.
-
-    Parameters: `folder`; `check`, whether it may be damaged: not where this process has just written it.
-    Errors: `BadInput` where there is none, a damaged one, or one of another version.
-    """
-    file = platforms.full_length(Path(folder)) / FILE
-    if kind_of(file) != "file":
-        raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
-    with _translate_sqlite_errors(file):
-        connection = _connect_read_only(file)
-        try:
-            if _is_empty(connection):
-                raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
-            if check:
-                _check_whole(connection, file)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
 def read_notes(folder: Path) -> dict[str, Any]:
     """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
     file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         return {}
-    with _translate_sqlite_errors(file), contextlib.closing(_connect_read_only(file)) as connection:
-        return {} if _is_empty(connection) else about(connection)
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether a file has no tables: a store that was killed while it was made."""
-    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-
-
-def _check_whole(connection: sqlite3.Connection, file: Path) -> None:
-    """Errors: `BadInput` where tables and indexes do not fit each other: rows would be lost, or be there twice.
-
-    It reads the whole file. SQLite's quick check does not look into the indexes.
-    """
-    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
-    if found != "ok":
-        raise BadInput(f"{file} is damaged ({found}); put a copy of it back, or sweep into a new folder")
+    with translate_sqlite_errors(file), contextlib.closing(connect_read_only(file)) as connection:
+        return {} if has_no_tables(connection) else about(connection)
 
 
 def about(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -423,83 +311,6 @@ def seed_value(seed: int) -> int | str:
 def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[str, Any]:
     """The columns that all rows of a population share."""
     return {"data": data, "dtype": dtype, "numerics": NUMERICS_VERSION, "engine": engine, "train_seconds": seconds}
-
-
-def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    """A connection to a store of this version, or to an empty file."""
-    connection = sqlite3.connect(
-        platforms.sqlite_address(file.absolute(), mode),
-        uri=True,
-        timeout=PATIENCE_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        is_empty = _is_empty(connection)
-        if not is_empty and application != APPLICATION:
-            raise BadInput(f"{file} is another program's SQLite file; name another folder")
-        if not is_empty and version != VERSION:
-            raise BadInput(
-                f"{file} is a store of version {version}, and this program reads version {VERSION}; "
-                "use the program that wrote it, or name another folder"
-            )
-        if not is_empty and not _has_our_tables(connection):
-            raise BadInput(f"{file} has not the tables of a sweep, or also rules of its own; name another folder")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _connect_read_only(file: Path) -> sqlite3.Connection:
-    """A connection that cannot write. What a killed process had half written is taken back first, and that is to write:
-    on a network drive any commit may have been it, elsewhere only the store's opening and closing."""
-    try:
-        return _connect(file, "ro")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise
-    _connect(file, "rw").close()
-    return _connect(file, "ro")
-
-
-@as_written()
-def _has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether the tables are those of a sweep, to the letter, and nothing is run when they are read or written.
-
-    A view or a trigger in their place could compute without end, or delete.
-    """
-    found = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    return _our_tables() <= found and not any(kind in ("view", "trigger") for kind, _, _ in found)
-
-
-@cache
-def _our_tables() -> frozenset[tuple[str, str, str]]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
-        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-
-
-@contextlib.contextmanager
-def _translate_sqlite_errors(file: Path) -> Iterator[None]:
-    """What SQLite says, in one sentence."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise RunFailed(
-                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
-            ) from error
-        if "locked" in str(error):
-            raise RunFailed(
-                f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
-                "end that, and go on with --resume"
-            ) from error
-        raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of damaged words what SQLite says is no text
-        raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
 
 
 def _bytes(array: np.ndarray) -> bytes:

@@ -15,8 +15,9 @@ from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import kind_of, make_folder, real
 from deltarule.json_files import to_jsonable
 from deltarule.problem import registry
-from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.problem import Integers
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import configuration_hash, own_digests
 from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import Here, Pool, pack_formulas, pool, run_all
@@ -24,7 +25,8 @@ from deltarule.sweeps.fold_data import forget_data
 from deltarule.sweeps.grid import chunks, plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit
 from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.store import FILE, Store, as_written, check_sweep, read_notes, reader, shared_columns
+from deltarule.sweeps.store import Store, check_sweep, read_notes, shared_columns
+from deltarule.sweeps.store_connection import FILE, as_written, reader
 from deltarule.sweeps.worker import Done, do, files_of
 from deltarule.training.run import Progress
 

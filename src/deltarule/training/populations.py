@@ -12,10 +12,10 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.problem import registry
-from deltarule.problem.configuration import Configuration
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import resolve_configuration
 
 NUMBERS = {

@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 from lanes import examples
 from llvmlite.binding import get_host_cpu_features
 
-from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small
+from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small, large_members
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, group_by_rows, reason_against
-from deltarule.engines.compiled.formula_compiler import Formulas, NotCompilable, heads
+from deltarule.engines.compiled.formula_compiler import Formulas, heads
+from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.engines.compiled.large_ops import MOST_TILED
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
@@ -294,7 +295,7 @@ def test_how_many_members_go_through_updates_together_changes_nothing(own_rows, 
     start = initial_state(problem)
     results = []
     for least in (1, 3, 100):
-        monkeypatch.setattr(codegen_large, "LEAST_TOGETHER", least)
+        monkeypatch.setattr(large_members, "LEAST_TOGETHER", least)
         monkeypatch.setattr(
             codegen_large, "NEAR_BYTES", 3 * 3 * 8 * problem.network.parameters
         )  # three members of Adam

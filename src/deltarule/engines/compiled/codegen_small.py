@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, NotCompilable, heads
+from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
+from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import Layer

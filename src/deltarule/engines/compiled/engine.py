@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Trace
-from deltarule.engines.compiled import codegen_large
+from deltarule.engines.compiled import codegen_large, large_members
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_large import Members, not_fusible
+from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, number_names, program, scratch
-from deltarule.engines.compiled.formula_compiler import formula_key, is_ours
+from deltarule.engines.compiled.formula_compiler import formula_key
+from deltarule.engines.compiled.formula_rewriter import is_ours
+from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.random import drop_threshold, key_words
@@ -308,7 +310,7 @@ def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = Fal
 def widest_block(problem: Problem) -> int:
     """The most members of a block whose vectors fit into the processor's nearer memory."""
     bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-    return int(np.clip(codegen_large.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
+    return int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
 
 
 def available_processors() -> int:

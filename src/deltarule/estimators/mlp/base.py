@@ -31,8 +31,9 @@ from deltarule.maths.network import views
 from deltarule.problem.create import create_problem
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training import epochs
-from deltarule.training.epochs import EpochRules, EpochRun, Validation, train_epochs
+from deltarule.training import epoch_records
+from deltarule.training.epoch_records import EpochRules, EpochRun, Validation
+from deltarule.training.epochs import train_epochs
 from deltarule.training.lbfgs import minimize_from
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -169,13 +170,13 @@ class BaseMLP(ValidatedMLP):
         state = initial_state(problem, arrays["theta"])
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
-    def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
+    def _after_epoch(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
         """The function that prints an epoch and calls the callbacks; None if there is nothing to do."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None
 
-        def finish_epoch(members: epochs.Epoch) -> bool:
+        def finish_epoch(members: epoch_records.Epoch) -> bool:
             self._set_state(problem.network, members.state, copy=False)
             epoch = mean_over_members(members)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss

@@ -14,8 +14,8 @@ import numpy as np
 
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training import epochs
-from deltarule.training.epochs import EpochRules, Validation
+from deltarule.training import epoch_records
+from deltarule.training.epoch_records import EpochRules, Validation
 
 # Context variables, because Python's warning filters are shared by all threads.
 COMPLETE_FIT_REQUIRED = ContextVar("COMPLETE_FIT_REQUIRED", default=False)
@@ -112,7 +112,7 @@ class Epoch:
     seconds: float
 
 
-def mean_over_members(epoch: epochs.Epoch) -> Epoch:
+def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
     """Average an epoch over the members that are still training."""
 
     def mean(values: Floats | None) -> float | None:

@@ -15,7 +15,8 @@ from deltarule.problem.batches import orders
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training import epochs
-from deltarule.training.epochs import EpochRules, Stall, one_epoch
+from deltarule.training.epoch_records import EpochRules, Stall
+from deltarule.training.epochs import one_epoch
 
 
 class IncrementalMLP(BaseMLP):

@@ -19,7 +19,8 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import Plan
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.training.epochs import EpochRun, Stall, Validation, train_epochs
+from deltarule.training.epoch_records import EpochRun, Stall, Validation
+from deltarule.training.epochs import train_epochs
 
 MAX_PART_SECONDS = 10.0
 """Approximate duration of a part of a population that is stored at once: an interrupted search loses no more."""

@@ -20,7 +20,8 @@ from deltarule.estimators.serialization import from_json_value, set_weights, to_
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import own_digest
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION
-from deltarule.sweeps.store import SEARCH, Store, as_written
+from deltarule.sweeps.store import SEARCH, Store
+from deltarule.sweeps.store_connection import as_written
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 IGNORED_PARAMS = {"engine", "random_state", "verbose", "warm_start"}

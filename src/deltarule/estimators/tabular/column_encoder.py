@@ -16,18 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.data.category_matching import TRUTHS, as_named
-from deltarule.data.cell_parsing import (
-    as_text,
-    diagnose_texts,
-    first_odd,
-    first_text,
-    how_to_write,
-    is_number,
-    number_of,
-    shorten_repr,
-)
+from deltarule.data.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
+from deltarule.data.cell_parsing import as_text, is_number, number_of, shorten_repr
+from deltarule.data.csv_layout import WITHOUT_NAME
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
-from deltarule.data.numeric_tables import WITHOUT_NAME, list_names
+from deltarule.data.numeric_tables import list_names
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 

@@ -30,7 +30,8 @@ from deltarule.reports.svg_embed import Parts
 from deltarule.stats.intervals import share_interval
 
 if TYPE_CHECKING:
-    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.classifier import TabularClassifier
+    from deltarule.estimators.tabular.regressor import TabularRegressor
 
 MOST_DRAWN = 1e300
 """Axes around larger numbers would overflow."""

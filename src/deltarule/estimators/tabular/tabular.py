@@ -12,19 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import ParameterGrid, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.cell_parsing import as_text, shorten_repr
+from deltarule.data.cell_parsing import shorten_repr
 from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, select_rows
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
-from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.model_file import save_model
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import training_budget
@@ -40,7 +37,6 @@ from deltarule.estimators.tabular.column_encoder import (
     used_columns,
 )
 from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
-from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, numbers_inspected, sample_rows
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
@@ -48,19 +44,11 @@ from deltarule.estimators.tabular.scores import (
     few_make_the_errors,
     first_named,
     leaks,
-    log_loss,
-    scores_of_classes,
-    scores_of_numbers,
     wide,
 )
 from deltarule.estimators.tabular.target_validation import (
-    are_among,
-    as_classes,
-    as_numbers,
     check_length,
-    class_names,
     name_of,
-    validate_target,
 )
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
@@ -71,8 +59,6 @@ MOST_LEFT_OUT = 0.1
 """A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
 ROUNDING = 1e-12
 """By so much means of the same shares may differ."""
-NEAR = 0.25
-"""Accuracies within so many standard errors of the best are about the same."""
 MOST_INPUTS = 2**24
 """Numbers that the network's inputs are made of at a time: 128 MiB."""
 
@@ -363,230 +349,6 @@ class BaseTabular(BaseEstimator):
         Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
         """
         save_model(self, path)
-
-
-class TabularClassifier(ClassifierMixin, BaseTabular):
-    """Tells classes apart from a table as it is: texts, numbers, gaps.
-
-    Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
-    input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
-    rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
-    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
-    candidates, linear ones among them: by log loss, of those whose accuracy is the best or within a quarter of its
-    standard error. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
-
-    Parameters
-    ----------
-    types : kinds that you know better, by the column's name: "number", "category" or "unused".
-    random_state : seed of everything that is drawn.
-
-    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
-    the settings; `model_`, the `MLPClassifier` inside; `classes_`.
-
-    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, fewer than two classes in
-    more than one row, more than a tenth of the rows the only ones of their classes, a target with gaps.
-
-    >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
-    >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
-    >>> model.predict({"color": ["red"], "size": [3.0]}).tolist()
-    ['cherry']
-    >>> [column.kind for column in model.columns_]
-    ['category', 'number']
-    """
-
-    def fit(self, X: Any, y: Any) -> "TabularClassifier":
-        """Fit to rows and their classes.
-
-        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, classes [N].
-        Returns: the estimator.
-        Errors: `BadInput` for whatever cannot be learned from.
-        """
-        self._fit_anew(X, y)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        """The class of each row."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict)
-
-    def predict_proba(self, X: Any) -> Any:
-        """The probability of every class for each row [N, C], in the order of `classes_`."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict_proba)
-
-    def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        frame = self._validated_table(X)
-        y = self._by_class(y, rows_of(frame))
-        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
-        return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
-
-    def inspect(self, X: Any, y: Any) -> Inspection:
-        """Where it errs, and what its answers hang on, on rows that had no part in the training.
-
-        Parameters: `X`, as of `predict`; `y`, classes [N].
-        Returns: the scores; recall and precision of each class; which are taken for which; whether what is said to be
-        probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
-        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
-        """
-        frame = self._validated_table(X)
-        y = self._by_class(y, rows_of(frame))
-        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
-        return classes_inspected(self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy on rows; classes go by their names, as of `evaluate`."""
-        frame = self._validated_table(X)
-        answers = class_names(self._predict_in_parts(frame, self.model_.predict))
-        return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
-
-    def _by_class(self, y: Any, rows: int) -> Any:
-        """A target of so many rows as the names of classes [N]."""
-        check_length(rows, y)
-        found, unknown = as_classes(y, self.classes_)
-        if unknown:
-            told = ", ".join(map(shorten_repr, unknown[:5]))
-            warnings.warn(f"the model does not know the classes {told}, so it cannot say them", stacklevel=3)
-        return found
-
-    @property
-    def _outputs(self) -> int:
-        return len(self.classes_) if len(self.classes_) > 2 else 1
-
-    def _learn_target(self, y: Any) -> Any:
-        y = validate_target(y)
-        if y.dtype.kind == "f" and (y != np.floor(y)).any():
-            raise BadInput(
-                "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
-                "or make texts of it"
-            )
-        if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
-            raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
-        classes, counts = np.unique(y, return_counts=True)
-        if len(classes) < 2:
-            raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
-        self.classes_ = to_text_classes(classes[counts > 1])
-        if len(self.classes_) < 2:
-            some = f"only {shorten_repr(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
-            raise BadInput(
-                f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
-                "apart; add rows of the others, or learn another target"
-            )
-        alone = len(classes) - len(self.classes_)
-        if alone > MOST_LEFT_OUT * len(y):
-            raise BadInput(
-                f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
-                "out; add rows of these, or learn another target (counts with a regressor)"
-            )
-        self.usual_ = self.classes_[counts[counts > 1].argmax()]
-        return y
-
-    def _left_out(self, y: Any) -> Any:
-        return ~are_among(y, self.classes_)
-
-    def _estimator(self, **settings: Any) -> BaseMLP:
-        return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
-
-    def _strata(self, y: Any, aside: int) -> Any:
-        return y if len(self.classes_) <= aside else None
-
-    def _kinds(self, y: Any) -> Integers:
-        return np.unique(y, return_inverse=True)[1]
-
-    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        probabilities = model.predict_proba(x)
-        right = model.classes_[probabilities.argmax(axis=1)] == y
-        return float(right.mean()), -log_loss(y, probabilities, model.classes_)
-
-    def _near(self, best: float, rows: int) -> float:
-        return NEAR * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
-
-    def _scores(self, x: Floats, y: Any) -> Scores:
-        return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)
-
-
-class TabularRegressor(RegressorMixin, BaseTabular):
-    """Predicts a number from a table as it is: texts, numbers, gaps.
-
-    What it makes of the table, how it chooses its settings and what it keeps is as for `TabularClassifier`; the target
-    is standardized for the training.
-
-    Parameters
-    ----------
-    types : kinds that you know better, by the column's name: "number", "category" or "unused".
-    random_state : seed of everything that is drawn.
-
-    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
-    the settings; `model_`, the `MLPRegressor` inside.
-
-    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a target that is the same
-    everywhere, or has gaps or texts.
-
-    >>> size = np.linspace(0, 1, 60)
-    >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
-    >>> model.predict({"size": [0.5]}).round(1).tolist()
-    [1.5]
-    """
-
-    def fit(self, X: Any, y: Any) -> "TabularRegressor":
-        """Fit to rows and their targets.
-
-        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, numbers [N].
-        Returns: the estimator.
-        Errors: `BadInput` for whatever cannot be learned from.
-        """
-        self._fit_anew(X, y)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        """The predicted number of each row."""
-        frame = self._validated_table(X)
-        return self._predict_in_parts(frame, self.model_.predict)
-
-    def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that had no part in the training."""
-        frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
-        answers = self._predict_in_parts(frame, self.model_.predict)
-        return scores_of_numbers(as_numbers(y), answers, self.usual_)
-
-    def inspect(self, X: Any, y: Any) -> Inspection:
-        """Where it errs, and what its answers hang on, on rows that had no part in the training.
-
-        Parameters: `X`, as of `predict`; `y`, numbers [N].
-        Returns: the scores, the answers beside the targets, and for each column how much of R² is lost where its cells
-        are shuffled among the rows.
-        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
-        """
-        frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
-        answers = self._predict_in_parts(frame, self.model_.predict)
-        return numbers_inspected(self.model_, as_numbers(y), answers, sample_rows(self.columns_, frame), self.usual_)
-
-    def _learn_target(self, y: Any) -> Any:
-        y = as_numbers(y)
-        if len(y) and (y == y[0]).all():
-            raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
-        with np.errstate(over="ignore"):
-            squares = np.square(y - y.mean()).sum()
-        if not 0 < squares < np.inf:
-            raise BadInput(
-                f"the target goes from {y.min():g} to {y.max():g}, too far or too little for squares of differences; "
-                "correct it, or give it in another unit"
-            )
-        self.usual_ = float(y.mean()) if len(y) else 0.0
-        return y
-
-    def _estimator(self, **settings: Any) -> BaseMLP:
-        return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
-
-    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        with np.errstate(over="ignore"):
-            score = -float(np.square(model.predict(x) - y).mean())
-        return score, score
-
-    def _scores(self, x: Floats, y: Any) -> Scores:
-        return scores_of_numbers(y, self.model_.predict(x), self.usual_)
 
 
 def stratified_folds(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:

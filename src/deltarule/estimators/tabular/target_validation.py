@@ -10,15 +10,8 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import (
-    array_of,
-    as_text,
-    check_single,
-    first_text,
-    is_missing,
-    to_float64_by_repr,
-    too_long,
-)
+from deltarule.data.cell_diagnosis import first_text
+from deltarule.data.cell_parsing import array_of, as_text, check_single, is_missing, to_float64_by_repr, too_long
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

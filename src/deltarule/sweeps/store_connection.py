@@ -1,0 +1,210 @@
+"""Connections to a store: opened for writing or for reading, with SQLite's errors as sentences."""
+
+import contextlib
+import sqlite3
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from deltarule import platforms
+from deltarule.errors import BadInput, RunFailed, is_interruption
+from deltarule.files import kind_of
+
+FILE, LOCK = "sweep.sqlite", "sweep.lock"
+PATIENCE_SECONDS = 60.0
+"""How long is waited for somebody who has the file to himself: on a network drive, while a row is read."""
+APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
+VERSION = 1
+"""The version of the tables below. A file of another one is refused, and not written to."""
+SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE configurations (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    settings TEXT NOT NULL,
+    base TEXT NOT NULL REFERENCES bases (hash)
+);
+CREATE TABLE bases (hash TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE members (
+    key TEXT NOT NULL UNIQUE,
+    configuration INTEGER NOT NULL REFERENCES configurations (id),
+    fold TEXT,
+    seed NOT NULL,
+    data TEXT NOT NULL,
+    dtype TEXT NOT NULL,
+    numerics INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    steps INTEGER NOT NULL,
+    best_step INTEGER NOT NULL,
+    train_objective REAL,
+    validation_objective REAL,
+    test_objective REAL,
+    train_score REAL,
+    validation_score REAL,
+    test_score REAL,
+    layer INTEGER,
+    "where" TEXT,
+    train_seconds REAL NOT NULL
+);
+CREATE TABLE networks (
+    key TEXT PRIMARY KEY REFERENCES members (key),
+    dtype TEXT NOT NULL,
+    sizes TEXT NOT NULL,
+    theta BLOB NOT NULL,
+    buffers BLOB NOT NULL
+);
+CREATE INDEX members_train ON members (train_score DESC, train_objective, configuration, fold, seed)
+    WHERE train_score IS NOT NULL;
+CREATE INDEX members_validation ON members (validation_score DESC, validation_objective, configuration, fold, seed)
+    WHERE validation_score IS NOT NULL;
+CREATE INDEX members_test ON members (test_score DESC, test_objective, configuration, fold, seed)
+    WHERE test_score IS NOT NULL;
+CREATE INDEX members_configuration ON members (configuration, fold, seed);
+"""
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    sqlite3.DatabaseError,
+)
+"""What comes of values that are not as they should be."""
+
+
+@contextlib.contextmanager
+def as_written() -> Iterator[None]:
+    """Tell a damaged file, and values that no sweep has written, in one sentence.
+
+    Errors: `BadInput`.
+    """
+    outside = sys.exception()
+    try:
+        yield
+    except BadInput:
+        raise
+    except DAMAGE as error:
+        if is_interruption(error, outside):
+            raise
+        raise BadInput(
+            f"the store of the sweep is damaged, or somebody has changed it ({error}); sweep into a new folder"
+        ) from error
+
+
+def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
+    """Open a store for reading; one may write to it meanwhile.
+
+    Parameters: `folder`; `check`, whether it may be damaged: not where this process has just written it.
+    Errors: `BadInput` where there is none, a damaged one, or one of another version.
+    """
+    file = platforms.full_length(Path(folder)) / FILE
+    if kind_of(file) != "file":
+        raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
+    with translate_sqlite_errors(file):
+        connection = connect_read_only(file)
+        try:
+            if has_no_tables(connection):
+                raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+            if check:
+                check_integrity(connection, file)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect(file: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a store of this version, or to an empty file."""
+    connection = sqlite3.connect(
+        platforms.sqlite_address(file.absolute(), mode),
+        uri=True,
+        timeout=PATIENCE_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        is_new = has_no_tables(connection)
+        if not is_new and application != APPLICATION:
+            raise BadInput(f"{file} is another program's SQLite file; name another folder")
+        if not is_new and version != VERSION:
+            raise BadInput(
+                f"{file} is a store of version {version}, and this program reads version {VERSION}; "
+                "use the program that wrote it, or name another folder"
+            )
+        if not is_new and not has_our_tables(connection):
+            raise BadInput(f"{file} has not the tables of a sweep, or also rules of its own; name another folder")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_read_only(file: Path) -> sqlite3.Connection:
+    """A connection that cannot write. What a killed process had half written is taken back first, and that is to write:
+    on a network drive any commit may have been it, elsewhere only the store's opening and closing."""
+    try:
+        return connect(file, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    connect(file, "rw").close()
+    return connect(file, "ro")
+
+
+@as_written()
+def has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are those of a sweep, to the letter, and nothing is run when they are read or written.
+
+    A view or a trigger in their place could compute without end, or delete.
+    """
+    found = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    return our_tables() <= found and not any(kind in ("view", "trigger") for kind, _, _ in found)
+
+
+@cache
+def our_tables() -> frozenset[tuple[str, str, str]]:
+    """What SQLite says of the tables and indices of a new store."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+@contextlib.contextmanager
+def translate_sqlite_errors(file: Path) -> Iterator[None]:
+    """What SQLite says, in one sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise RunFailed(
+                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
+            ) from error
+        if "locked" in str(error):
+            raise RunFailed(
+                f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
+                "end that, and go on with --resume"
+            ) from error
+        raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of damaged words what SQLite says is no text
+        raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
+
+
+def has_no_tables(connection: sqlite3.Connection) -> bool:
+    """Whether a file has no tables: a store that was killed while it was made."""
+    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
+    """Errors: `BadInput` where tables and indexes do not fit each other: rows would be lost, or be there twice.
+
+    It reads the whole file. SQLite's quick check does not look into the indexes.
+    """
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
+    if found != "ok":
+        raise BadInput(f"{file} is damaged ({found}); put a copy of it back, or sweep into a new folder")

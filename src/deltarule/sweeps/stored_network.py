@@ -1,0 +1,57 @@
+"""A network of a store, and the score of a configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.maths.network import forward, views
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.problem.validation import query_inputs
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNetwork:
+    """A network of a sweep: its shape, its parameters [P], and the running statistics of batch norm [Q].
+
+    >>> from deltarule.data.synthetic import xor
+    >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
+    array([[0.5],
+           [2.5]])
+    """
+
+    network: Network
+    theta: Floats
+    buffers: Floats
+
+    def outputs(self, x: Any) -> Floats:
+        """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
+        parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
+        x = query_inputs(x, self.network, 1, self.theta.dtype)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
+            return np.asarray(self.network.output.forward(tape[-1].value)[0])
+
+    def parameters(self) -> dict[str, Floats]:
+        """The arrays by name: W1 [D, H], b1 [1, H] and so on."""
+        return views(self.theta, self.network.entries)
+
+    def __repr__(self) -> str:
+        return f"Stored {self.network!r}"
+
+
+@dataclass(frozen=True)
+class ConfigurationScore:
+    """A configuration over its folds and seeds: `settings`, what the grid sets; how many rows; how many diverged; and
+    the mean, the least and the greatest of the score by which the sweep is ranked, None where a row has no score."""
+
+    configuration: int
+    settings: Mapping[str, Any]
+    rows: int
+    diverged: int
+    mean: float | None
+    least: float | None
+    greatest: float | None
