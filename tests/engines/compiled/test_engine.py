@@ -26,9 +26,10 @@ from hypothesis import strategies as st
 from lanes import examples
 from llvmlite.binding import get_host_cpu_features
 
-from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small, large_members
+from deltarule.engines.compiled import blas, cache, codegen_lanes, codegen_large, large_members
+from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
-from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, program
+from deltarule.engines.compiled.codegen_small import not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, group_by_rows, reason_against
 from deltarule.engines.compiled.formula_compiler import Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
@@ -439,7 +440,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
     assert np.abs(one.theta - theirs.theta).max() <= 1e-11
     assert np.allclose(saw.objective, expected.objective, rtol=1e-11)
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
-    monkeypatch.setattr(codegen_small, "SMALLEST_TILED", 10_000)
+    monkeypatch.setattr(codegen_lanes, "SMALLEST_TILED", 10_000)
     monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)

@@ -14,10 +14,16 @@ from functools import partial
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
+from deltarule.engines.compiled.codegen_formulas import (
+    is_softmax_cross_entropy,
+    loss_calls,
+    loss_divisor,
+    once_a_step_count,
+    optimizer_step,
+)
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.engines.compiled.large_members import penalized_ranges
-from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
@@ -89,7 +95,7 @@ def _slope(layer: Layer, formulas: Formulas) -> list[str]:
 def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     """The batch's loss, and ∂J/∂z in the place of z."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
-    divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
+    divisor = loss_divisor(problem.reduction, "total", units)
     lines = [
         f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
         *("    J = 0.0", f"    each = 1.0 / {divisor}"),
@@ -99,8 +105,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         *("    for i in range(len(ids)):", "        row = ids[i]"),
         f"        share = w[row] / {divisor} if weighted else each",
     ]
-    numbers, fused = loss.parameters, loss.fused.get(output.name)
-    if loss.name == CROSS_ENTROPY.name and output.rowwise:
+    if is_softmax_cross_entropy(problem):
         lines += [
             "    for i in range(len(ids)):",
             "        found[i] = log(found[i])",
@@ -114,22 +119,15 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
             "            z[i, c] = share * (a[i, c] * targets - t)",
         ]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
-    if fused:
-        value = formulas.call(fused.value, "q", "t", **numbers)
-        slope = formulas.call(fused.derivative, "q", "t", **numbers)
-    else:
-        value = formulas.call(loss.value, "p", "t", **numbers)
-        slope = formulas.call(loss.derivative, "p", "t", **numbers)
+    value, slope = loss_calls(problem, formulas, "q", "p", "t")
+    is_fused = output.name in loss.fused
     if output.rowwise:
         lines += [*each_row, f"        for c in range({units}):", "            t = y[row, c]"]
-        lines += ["            q = z[i, c]", *([] if fused else ["            p = a[i, c]"])]
+        lines += ["            q = z[i, c]", *([] if is_fused else ["            p = a[i, c]"])]
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
-        lines += [] if fused else ["        softmax_row_back(a, z, i)"]
+        lines += [] if is_fused else ["        softmax_row_back(a, z, i)"]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
-    p = []
-    if not fused:
-        p = [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
-        slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
+    p = [] if is_fused else [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
     # Number after number in a loop of its own, which becomes vectors however few the units are.
     lines += [
         *each_row,
@@ -146,20 +144,17 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
 def _update(problem: Problem, formulas: Formulas) -> str:
     """The penalty and the optimizer over a range of θ: the penalty's value, and whether a number is not finite."""
     optimizer, penalty = problem.optimizer, problem.penalty
-    assert optimizer.update is not None
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
     # Settings in the precision of θ: with those of 64 bits every number of 32 would become one of 64, and come back.
     own = f"np.{problem.dtype.name}"
     if optimizer.once_a_step is not None:
-        count = len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
-        given = [f"{own}(numbers[{i}])" for i in range(count)]
+        given = [f"{own}(numbers[{i}])" for i in range(once_a_step_count(optimizer))]
     else:
         given = [f"{name}={own}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
-    new = ["q", *(f"q{i}" for i in range(len(slots)))]
-    call = formulas.call(optimizer.update, "t[p]", "d", *(f"{s.lower()}[p]" for s in slots), *given)
+    step, new = optimizer_step(problem, formulas, "t[p]", "d", [f"{slot.lower()}[p]" for slot in slots], given)
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
     body = ["d = g[p]", *([] if penalty is None else [f"d += {own}(strength) * {slope}"])]
-    body += [f"{', '.join(new)}, = {call}", "t[p] = q", *(f"{slot.lower()}[p] = q{i}" for i, slot in enumerate(slots))]
+    body += step
     # A truth, not a count: a number of 64 bits beside each of 32 would halve the vectors.
     body.append(f"unsound |= {' + '.join(f'({one} - {one})' for one in new)} != 0")
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.

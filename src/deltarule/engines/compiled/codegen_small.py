@@ -13,52 +13,25 @@ through tiles, as do those of later layers lane by lane. Every sum runs over the
 of these, so all come to the same bits.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
+from deltarule.engines.compiled.codegen_formulas import (
+    is_softmax_cross_entropy,
+    loss_calls,
+    loss_divisor,
+    once_a_step_count,
+    optimizer_step,
+)
+from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled
+from deltarule.engines.compiled.formula_compiler import ENTRY, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.maths.activations import Activation
-from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
 
-LARGEST_LAYER = 640
-"""Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway."""
-SMALLEST_TILED = 64
-"""Weights of the first layer from which on its products go through tiles."""
 ROWS_AT_ONCE = 24
 """Rows that go through the layers together there: enough for tiles, few enough to stay in the nearest memory."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a program is made for, beside the formulas: everything else is a number that it is given.
-
-    own_rows   members differ in the rows they see, or in their order      weights   "none", "shared" or "own"
-    drops      for each hidden layer, whether any member drops units of it
-    """
-
-    lanes: int
-    own_rows: bool
-    weights: str
-    drops: tuple[bool, ...]
-
-
-class _Lines:
-    """The lines of a program, at their depth."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.depth = 0
-
-    def add(self, *lines: str) -> None:
-        self.lines += ["    " * self.depth + line for line in lines]
 
 
 def program(problem: Problem, shape: Shape) -> str:
@@ -78,115 +51,8 @@ def not_compilable(problem: Problem) -> str:
     return ""
 
 
-class _Writer:
-    def __init__(self, problem: Problem, shape: Shape) -> None:
-        self.problem, self.shape, self.L = problem, shape, shape.lanes
-        self.alone = shape.lanes == 1
-        self.own_rows = shape.own_rows and not self.alone
-        self.tiled = is_tiled(problem, self.own_rows)
-        self.layered = self.alone or self.tiled
-        self.layers, self.formulas, self.out = problem.network.layers, Formulas(problem.dtype), _Lines()
-        self.start = {entry.name: entry.start for entry in problem.network.entries}
-        self.check()
-        # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
-        # ∂J/∂z in E, dropout's gains in K, targets, losses and what softmax subtracts in V, in M one row for each
-        # number that is found on the way, and the inputs of tiles in X. All but those of M are a row's own.
-        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKVMX", 0)
-        self.place: dict[tuple[str, int], tuple[str, int, int]] = {}
-        for layer in self.layers:
-            for kind, array in (("z", "Z"), ("a", "A"), ("d", "A"), ("g", "E"), ("k", "K")):
-                self.reserve(kind, layer.number, array, layer.units)
-        self.reserve("x", 0, "X" if self.tiled else "A", self.layers[0].inputs)
-        self.reserve("y", 0, "V", self.layers[-1].units)
-        self.reserve("v", 0, "V", self.layers[-1].units)
-        self.reserve("most", 0, "V", 1)
-        self.reserve("log", 0, "V", 1)
-        for kind in ("share", "total", "sum", "rate", "check"):
-            self.reserve(kind, 0, "M", 1)
-        self.reserve("once", 0, "M", self._once_a_step_count())
-        self.reserve("norm", 0, "M", len(problem.network.entries))
-        self.reserve("zero", 0, "M", 1)
-
-    def reserve(self, kind: str, number: int, array: str, rows: int) -> None:
-        """Give the values of a kind their rows in an array."""
-        self.place[kind, number] = array, self.rows_of[array], rows
-        self.rows_of[array] += rows
-
-    def check(self) -> None:
-        for layer in self.layers:
-            if layer.batch_norm:
-                raise NotCompilable("batch norm")
-            if layer.inputs * layer.units > LARGEST_LAYER:
-                raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
-            if layer.activation.rowwise and layer.activation.name != "softmax":
-                raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
-        if self.problem.optimizer.update is None:
-            raise NotCompilable(f"the optimizer '{self.problem.optimizer.name}'")
-
-    # --- pieces of text ---------------------------------------------------------------------------------------------
-
-    def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
-        """A value in this lane: of the row-th unit, or of the unit that a loop's variable names."""
-        array, start, units = self.place[kind, number]
-        if self.alone and array != "M":
-            return f"{kind}{number}[i * {units} + {unit or row}]"
-        if self.layered and array != "M":
-            each = f" + {unit} * {self.L}" if unit else ""
-            return f"{kind}{number}[i * {units * self.L} + {row * self.L}{each} + l]"
-        offset = f" + {unit} * {self.L}" if unit else ""
-        return f"{array}[{(start + row) * self.L}{offset} + l]"
-
-    def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "T") -> str:
-        """An entry of a parameter array (W1, b1 …), or with vector "G" of its gradient, in this lane."""
-        offset = f" + {unit} * {stride * self.L}" if unit else ""
-        return f"{vector}[{(self.start[array] + row) * self.L}{offset} + l]"
-
-    def lanes(self, *lines: str, over: str = "") -> None:
-        """A loop over the members of the block; `over` is a loop around it, such as "h in range(3)"."""
-        if over:
-            self.out.add(f"for {over}:")
-            self.out.depth += 1
-        self.out.add(f"for l in range({self.L}):", *(f"    {line}" for line in lines))
-        self.out.depth -= bool(over)
-
-    def every(self, kind: str, number: int = 0) -> str:
-        """A value in a loop over all units of a layer and all lanes, and rows where these go through it together."""
-        array, start, _ = self.place[kind, number]
-        return f"{kind}{number}[j]" if self.layered else f"{array}[{start * self.L} + j]"
-
-    def units(self, number: int, *lines: str) -> None:
-        """A loop over all units of a layer and all lanes or rows: what is elementwise needs no other."""
-        count = self.layers[number - 1].units * self.L
-        values = f"count * {count}" if self.layered else f"{count}"
-        self.out.add(f"for j in range({values}):", *(f"    {line}" for line in lines))
-
-    @contextmanager
-    def rows(self, inputs: bool = False) -> Iterator[None]:
-        """What is done with each row: a loop of its own, or what is written is within such a loop already."""
-        if not self.layered:
-            yield
-            return
-        self.out.add("for i in range(count):")
-        self.out.depth += 1
-        self.row_of(inputs)
-        yield
-        self.out.depth -= 1
-
-    def exactly(self, value: str) -> str:
-        """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
-        return value if self.problem.dtype == np.float64 else f"np.float64({value})"
-
-    def in_dtype(self, value: str) -> str:
-        """A number as it is in θ's dtype, in which the reference engine gives it to an optimizer."""
-        return value if self.problem.dtype == np.float64 else f"np.float64(np.float32({value}))"
-
-    def add_to_objective(self, value: str) -> str:
-        """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
-        if not self.alone:
-            return f"J[s * {self.L} + l] += {value}"
-        return f"value = np.{self.problem.dtype}(value + {value})"
-
-    # --- the program ------------------------------------------------------------------------------------------------
+class _Writer(LaneWriter):
+    """Writes the program: forward, loss, backward, penalty, and the optimizer's step."""
 
     def text(self) -> str:
         """The whole program."""
@@ -257,21 +123,6 @@ class _Writer:
         self.lanes(f"{total} += {self.weight()}")
         self.out.depth -= 1
 
-    def row_of(self, inputs: bool = True) -> None:
-        """Which row this is: `r` and its inputs, the same in all lanes, or inputs found anew for each lane."""
-        columns = range(self.layers[0].inputs if inputs else 0)
-        if self.own_rows:
-            for d in columns:
-                self.lanes(f"{self.at('x', 0, d)} = x[ids[epoch, i * {self.L} + l], {d}]")
-        else:
-            place = "start + i" if self.layered else "i"
-            columns = range(0) if self.tiled else columns
-            self.out.add(f"r = ids[epoch, {place}]", *(f"x{d} = x[r, {d}]" for d in columns))
-
-    def weight(self) -> str:
-        row = f"ids[epoch, i * {self.L} + l]" if self.own_rows else "r"
-        return {"none": "1.0", "shared": f"w[{row}, 0]", "own": f"w[{row}, l]"}[self.shape.weights]
-
     def batch(self) -> None:
         """Forward and backward, of a row or of all: the loss is added to the objective, the gradient to G."""
         for layer in self.layers:
@@ -279,13 +130,6 @@ class _Writer:
         self.loss()
         for layer in reversed(self.layers):
             self.backward(layer)
-
-    def input(self, layer: Layer, d: int) -> str:
-        """The d-th input of a layer."""
-        if layer.number == 1:
-            return self.at("x", 0, d) if self.own_rows else f"x{d}"
-        before = layer.number - 1
-        return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
 
     def forward(self, layer: Layer) -> None:
         """z = x W + b, a = f(z); for the last layer z alone."""
@@ -323,30 +167,6 @@ class _Writer:
             self.units(n, f"z{n}[j] = 0.0")
         b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
         self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
-
-    def shares_inputs(self, layer: Layer) -> bool:
-        """Whether the inputs of a layer are the same in all lanes: those of the first, or there is but one lane."""
-        return layer.number == 1 or self.alone
-
-    def inputs(self, layer: Layer) -> str:
-        """All inputs of a layer, where products go through tiles."""
-        before = layer.number - 1
-        return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "X"
-
-    def sizes(self, layer: Layer) -> str:
-        """What products in lanes are told of a layer."""
-        return f"count, {layer.inputs}, {layer.units}, {self.L}"
-
-    def whole(self, array: str, vector: str = "T") -> str:
-        """A parameter array of all lanes, or with vector "G" its gradient."""
-        entry = next(entry for entry in self.problem.network.entries if entry.name == array)
-        return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
-
-    def activation(self, activation: Activation, z: str) -> str:
-        return self.formulas.call(activation.function, z, **activation.parameters)
-
-    def slope(self, activation: Activation, z: str, a: str) -> str:
-        return self.formulas.call(activation.derivative, z, a, **activation.parameters)
 
     def softmax(self, n: int, units: int) -> None:
         """a = e^(z − max) / Σ e^(z − max); "most" keeps the max, "log" keeps log Σ e^(z − max)."""
@@ -390,14 +210,14 @@ class _Writer:
     def loss(self) -> None:
         """J += share · ℓ, and ∂J/∂z of the last layer."""
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
-        loss, output, total = problem.loss, problem.network.output, self.at("total")
-        divisor = {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[problem.reduction]
+        output = problem.network.output
+        divisor = loss_divisor(problem.reduction, self.at("total"), units)
         share, each, weighed = self.at("share"), f"h in range({units})", f"{self.weight()} / {divisor}"
         z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
         target = f"y[ids[epoch, i * {self.L} + l], h]" if self.own_rows else "y[r, h]"
         if output.rowwise:
             self.softmax(n, units)
-        if loss.name == CROSS_ENTROPY.name and output.rowwise:
+        if is_softmax_cross_entropy(problem):
             targets = self.at("sum")
             with self.rows():
                 self.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
@@ -409,18 +229,11 @@ class _Writer:
                     over=each,
                 )
             return
-        numbers, fused = loss.parameters, loss.fused.get(output.name)
         given = []
-        if fused:
-            value = self.formulas.call(fused.value, "z", "t", **numbers)
-            slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
-        else:
+        if output.name not in problem.loss.fused:
             a = self.exactly(self.every("a", n) if self.alone else a)
             given.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
-            value = self.formulas.call(loss.value, "a", "t", **numbers)
-            slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
-            if not output.rowwise:
-                slope = f"{slope} * {self.slope(output, 'z', 'a')}"
+        value, slope = loss_calls(problem, self.formulas, "z", "a", "t")
         with self.rows():
             self.lanes(f"{share} = {weighed}")
             if not self.alone:
@@ -486,8 +299,6 @@ class _Writer:
         else:
             slope = self.slope(before.activation, self.every("z", n), self.every("a", n))
             self.units(n, f"{self.every('g', n)} *= {slope}")
-
-    # --- what follows the rows --------------------------------------------------------------------------------------
 
     def penalized_ranges(self) -> list[tuple[int, int]]:
         """The ranges of θ that the penalty counts."""
@@ -556,33 +367,25 @@ class _Writer:
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         given = (f"{name}={value}" for name, value in numbers.items())
-        targets = "".join(f"o{i}, " for i in range(self._once_a_step_count()))  # it may be a single one
+        targets = "".join(f"o{i}, " for i in range(once_a_step_count(self.problem.optimizer)))  # it may be a single one
         self.lanes(
             f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
-            *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once_a_step_count())),
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(once_a_step_count(self.problem.optimizer))),
         )
 
     def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
         optimizer = self.problem.optimizer
-        assert optimizer.update is not None
         slots = [f"S{i}[p * {self.L} + l]" for i in range(len(optimizer.slots))]
-        arguments = [f"T[p * {self.L} + l]", f"G[p * {self.L} + l]", *slots]
         if optimizer.once_a_step:
-            arguments += [self.at("once", 0, i) for i in range(self._once_a_step_count())]
+            settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
         else:
-            if optimizer.norms:
-                arguments.append(f"norm={self.at('norm', 0, place)}")
-            arguments += [f"{name}={self.in_dtype(value)}" for name, value in numbers.items()]
-        new = ["q", *(f"q{i}" for i in range(len(slots)))]
-        call = self.formulas.call(optimizer.update, *arguments)
+            norm = [f"norm={self.at('norm', 0, place)}"] if optimizer.norms else []
+            settings = [*norm, *(f"{name}={self.in_dtype(value)}" for name, value in numbers.items())]
+        theta, gradient = f"T[p * {self.L} + l]", f"G[p * {self.L} + l]"
+        lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
         self.out.add(f"for p in range({start}, {stop}):")
         self.out.depth += 1
-        self.lanes(
-            f"{', '.join(new)}, = {call}",
-            f"T[p * {self.L} + l] = q",
-            *(f"{slot} = q{i}" for i, slot in enumerate(slots)),
-            *self.check_of(new),
-        )
+        self.lanes(*lines, *self.check_of(new))
         self.out.depth -= 1
 
     def flush(self) -> None:
@@ -597,13 +400,6 @@ class _Writer:
             )
         self.out.depth -= 1
 
-    def check_of(self, names: list[str]) -> list[str]:
-        """Lines that notice a number that is not finite."""
-        if self.alone:  # to count them is no sum that depends on its order
-            return [f"unsound += 1 if {one} - {one} != 0 else 0" for one in names]
-        # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
-        return [f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in names)}"]
-
     def watch(self) -> None:
         """The first step at which a member is not finite."""
         if self.alone:
@@ -614,30 +410,6 @@ class _Writer:
             "bad[l] = step if bad[l] < 0 and not whole == 0 else bad[l]",
         )
 
-    # --- numbers: one row of N for each number that members may differ in ---------------------------------------------
-
-    def number(self, name: str) -> str:
-        """A member's number, by name."""
-        return f"N[{number_names(self.problem).index(name) * self.L} + l]"
-
-    def _once_a_step_count(self) -> int:
-        """How many numbers the optimizer computes once a step."""
-        optimizer = self.problem.optimizer
-        if optimizer.once_a_step is None:
-            return 0
-        # Only their count is asked for; parameters may be lists, one number a member.
-        return len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
-
-
-def number_names(problem: Problem) -> list[str]:
-    """The numbers of a member that a program reads, in the order of its array N."""
-    return [
-        *problem.numbers,
-        *(f"schedule's {name}" for name in problem.schedule_numbers),
-        "strength",
-        *(f"gain of layer {layer.number}" for layer in problem.network.layers[:-1]),
-    ]
-
 
 def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
     """How long each of a program's scratch arrays is for batches of a size, and its dtype: losses stay as exact as they
@@ -646,9 +418,3 @@ def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type]
     held = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
     each = shape.lanes * held
     return tuple((count * each, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
-
-
-def is_tiled(problem: Problem, own_rows: bool) -> bool:
-    """Whether the products of the first layer go through tiles: its inputs must be the same in all lanes."""
-    first = problem.network.layers[0]
-    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= SMALLEST_TILED

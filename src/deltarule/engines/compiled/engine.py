@@ -21,8 +21,9 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.compiled import codegen_large, large_members
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
+from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled, number_names
 from deltarule.engines.compiled.codegen_large import not_fusible
-from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, number_names, program, scratch
+from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
 from deltarule.engines.compiled.formula_compiler import formula_key
 from deltarule.engines.compiled.formula_rewriter import is_ours
 from deltarule.engines.compiled.large_members import Members

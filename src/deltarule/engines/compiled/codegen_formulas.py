@@ -1,0 +1,56 @@
+"""Text that both generators of programs write: the loss of an output, what it is divided by, the optimizer's step."""
+
+from collections.abc import Sequence
+
+from deltarule.engines.compiled.formula_compiler import Formulas
+from deltarule.maths.losses import CROSS_ENTROPY
+from deltarule.maths.optimizers import Optimizer
+from deltarule.problem.problem import Problem
+
+
+def loss_divisor(reduction: str, total: str, units: int | str) -> str:
+    """What a row's loss is divided by: `total`, the sum of the rows' weights, times the outputs for a mean over both.
+
+    >>> loss_divisor("mean_elements", "total", 3)
+    '(total * 3)'
+    """
+    return {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[reduction]
+
+
+def is_softmax_cross_entropy(problem: Problem) -> bool:
+    """Whether loss and output are one formula over the units of a row: ∂J/∂z = a Σ y − y."""
+    return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
+
+
+def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
+    """The loss of an output and its derivative by z, or by a where softmax couples the outputs.
+
+    A loss that is fused with its output, as cross-entropy with sigmoid, is computed from z; others from a.
+    """
+    loss, output = problem.loss, problem.network.output
+    fused = loss.fused.get(output.name)
+    formula, argument = (fused, z) if fused else (loss, a)
+    value = formulas.call(formula.value, argument, target, **loss.parameters)
+    slope = formulas.call(formula.derivative, argument, target, **loss.parameters)
+    if not fused and not output.rowwise:
+        slope = f"{slope} * {formulas.call(output.derivative, z, a, **output.parameters)}"
+    return value, slope
+
+
+def once_a_step_count(optimizer: Optimizer) -> int:
+    """How many numbers the optimizer computes once a step."""
+    if optimizer.once_a_step is None:
+        return 0
+    # Only their count is asked for; parameters may be lists, one number a member.
+    return len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
+
+
+def optimizer_step(
+    problem: Problem, formulas: Formulas, theta: str, gradient: str, slots: Sequence[str], settings: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The lines that update a parameter and its slots, and the names of the new numbers: q of the parameter, q0 …"""
+    optimizer = problem.optimizer
+    assert optimizer.update is not None
+    new = ["q", *(f"q{i}" for i in range(len(slots)))]
+    call = formulas.call(optimizer.update, theta, gradient, *slots, *settings)
+    return [f"{', '.join(new)}, = {call}", f"{theta} = q", *(f"{slot} = q{i}" for i, slot in enumerate(slots))], new
