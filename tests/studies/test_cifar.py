@@ -12,13 +12,13 @@ from tables_by_hand import Table, Tables, rows
 from deltarule.json_files import read_json
 from deltarule.problem.configuration import with_changes
 from deltarule.reports import markdown
-from deltarule.studies.cifar import claims
+from deltarule.studies.cifar import claims, trainings
 from deltarule.studies.recipes import load_recipe, with_experiment
 
 RECIPE = load_recipe("cifar")
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "cifar.md"
 COMBINATIONS = dict.fromkeys(
-    (claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE, *claims.NEIGHBORS),
+    (trainings.BEST, trainings.TENTH, *trainings.TEN_WORST, *trainings.SLICE, *trainings.NEIGHBORS),
 )
 
 
@@ -31,7 +31,7 @@ def networks(status=None, parts=None, **_):
         columns = {f"{part}_accuracy": given.get(part, 0.4) for part in ("train", "validation", "test")}
         return rows(4, **columns, status=(status or {}).get(one, "done"))
 
-    return Table([(claims.settings_of(*one), of(one)) for one in COMBINATIONS])
+    return Table([(trainings.settings_of(*one), of(one)) for one in COMBINATIONS])
 
 
 def grid(rate=lambda number: 1e-3, status="done"):
@@ -50,12 +50,15 @@ def grid(rate=lambda number: 1e-3, status="done"):
 def deep(**accuracies):
     """The table of the 36: accuracies by "5 yes relu", 0.4 where none is given."""
     made = []
-    for depth in claims.HIDDEN:
+    for depth in trainings.HIDDEN:
         for norm in (True, False):
-            for kind in claims.ACTIVATIONS:
+            for kind in trainings.ACTIVATIONS:
                 value = accuracies.get(f"{kind}_{depth}_{'norm' if norm else 'plain'}", 0.4)
                 made.append(
-                    (claims.deep_settings(depth, norm, kind), rows(4, validation_accuracy=value, test_accuracy=value))
+                    (
+                        trainings.deep_settings(depth, norm, kind),
+                        rows(4, validation_accuracy=value, test_accuracy=value),
+                    )
                 )
     return Tables(RECIPE, deep=Table(made))
 
@@ -66,19 +69,21 @@ def count(claim, study):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_settings_of_the_recipe(combination):
-    assert with_changes(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
+    assert (
+        with_changes(RECIPE.configuration, trainings.settings_of(*combination)).optimizer.batch_size == combination[2]
+    )
 
 
 def test_there_are_36_deeper_networks_and_their_settings_are_allowed():
     framework = with_experiment(RECIPE, "framework").configuration
     made = {
-        str(with_changes(framework, claims.deep_settings(depth, norm, kind)).network)
-        for depth in claims.HIDDEN
+        str(with_changes(framework, trainings.deep_settings(depth, norm, kind)).network)
+        for depth in trainings.HIDDEN
         for norm in (True, False)
-        for kind in claims.ACTIVATIONS
+        for kind in trainings.ACTIVATIONS
     }
     assert len(made) == 36
-    assert all(len(hidden) == depth - 1 for depth, hidden in claims.HIDDEN.items())
+    assert all(len(hidden) == depth - 1 for depth, hidden in trainings.HIDDEN.items())
 
 
 @pytest.mark.parametrize(
@@ -87,12 +92,12 @@ def test_there_are_36_deeper_networks_and_their_settings_are_allowed():
 )
 def test_1_all_three_figures_are_near(train, validation, test, expected):
     best = {"train": train, "validation": validation, "test": test}
-    study = Tables(RECIPE, networks=networks(parts={claims.BEST: best, claims.TENTH: [0.5, 0.5, 0.5, 0.6]}))
+    study = Tables(RECIPE, networks=networks(parts={trainings.BEST: best, trainings.TENTH: [0.5, 0.5, 0.5, 0.6]}))
     assert count(claims.cifar_1, study) == {"": expected}
 
 
 def test_1_tells_the_lead_over_the_tenth():
-    study = Tables(RECIPE, networks=networks(parts={claims.BEST: 0.55, claims.TENTH: [0.54, 0.54, 0.54, 0.58]}))
+    study = Tables(RECIPE, networks=networks(parts={trainings.BEST: 0.55, trainings.TENTH: [0.54, 0.54, 0.54, 0.58]}))
     assert "by 0.0 points of validation accuracy (-3.0 to 1.0 over the seeds)" in claims.cifar_1.judge(study).ours
 
 
@@ -106,7 +111,7 @@ def test_2_the_rate_of_the_ten_best(place, good, expected):
 
 @pytest.mark.parametrize(("spared", "expected"), [(0, 4), (1, 0)])
 def test_3_all_ten_diverge(spared, expected):
-    status = dict.fromkeys(claims.TEN_WORST[spared:], "diverged")
+    status = dict.fromkeys(trainings.TEN_WORST[spared:], "diverged")
     study = Tables(RECIPE, grid=grid(), networks=networks(status=status))
     assert count(claims.cifar_3, study) == {"": expected}
 
@@ -116,10 +121,10 @@ def test_3_all_ten_diverge(spared, expected):
     [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.5, 0)],
 )
 def test_4_the_order_of_batches_and_rates(small, large, low, expected):
-    second = claims.SECOND
+    second = trainings.SECOND
     ours = {
         (200, 3000, 128, 1e-3, 1e-3): small,
-        claims.BEST: 0.5,
+        trainings.BEST: 0.5,
         (200, 3000, 512, 1e-3, 1e-3): large,
         second: 0.5,
         (*second[:3], 1e-2, second[4]): 0.1,
@@ -131,14 +136,14 @@ def test_4_the_order_of_batches_and_rates(small, large, low, expected):
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
 def test_roughness_of_noise_is_1_whatever_its_scale_and_mean(seed, scale, shift):
     noise = np.random.default_rng(seed).normal(size=(1, 3072, 4))
-    assert claims.roughness(noise * scale + shift) == pytest.approx(claims.roughness(noise))
-    assert claims.roughness(noise)[0] == pytest.approx(1, abs=0.1)
+    assert trainings.roughness(noise * scale + shift) == pytest.approx(trainings.roughness(noise))
+    assert trainings.roughness(noise)[0] == pytest.approx(1, abs=0.1)
 
 
 def test_roughness_sees_neighbors_in_the_images_order_of_rows_columns_and_colors():
     image = np.zeros((32, 32, 3))
     image[:16] = 1  # one edge, which 32 of the 31 · 32 steps down cross, and none across
-    found = claims.roughness(image.reshape(1, 3072, 1))
+    found = trainings.roughness(image.reshape(1, 3072, 1))
     assert found[0] == pytest.approx(32 / (31 * 32) / 2 / (2 * 0.25))
 
 
@@ -165,29 +170,29 @@ def test_9_two_layers_beat_some_deeper_ones(flat, expected):
 
 @pytest.mark.parametrize(("cheaper", "dearer", "expected"), [(0.49, 0.5, 4), (0.51, 0.5, 0), (0.49, 0.53, 0)])
 def test_10_nothing_cheaper_is_better_and_nothing_much_better(cheaper, dearer, expected):
-    ours = {claims.BEST: 0.5, (100, 3000, 256, 1e-3, 1e-3): cheaper, (300, 5000, 256, 1e-3, 1e-3): dearer}
+    ours = {trainings.BEST: 0.5, (100, 3000, 256, 1e-3, 1e-3): cheaper, (300, 5000, 256, 1e-3, 1e-3): dearer}
     assert count(claims.cifar_10, Tables(RECIPE, networks=networks(parts=ours))) == {"": expected}
 
 
 @pytest.mark.parametrize(("plain", "sigmoid", "expected"), [(1, 0.3, 4), (2, 0.3, 0), (1, 0.5, 0)])
 def test_12_nine_of_ten_have_batch_norm_and_sigmoid_is_behind(plain, sigmoid, expected):
-    best = [f"{kind}_{depth}_norm" for kind in ("relu", "leaky") for depth in claims.HIDDEN][: 10 - plain]
-    without = [f"relu_{depth}_plain" for depth in claims.HIDDEN][:plain]
+    best = [f"{kind}_{depth}_norm" for kind in ("relu", "leaky") for depth in trainings.HIDDEN][: 10 - plain]
+    without = [f"relu_{depth}_plain" for depth in trainings.HIDDEN][:plain]
     given = dict.fromkeys(best, 0.5) | dict.fromkeys(without, 0.55)
-    given |= {f"sigmoid_{depth}_norm": sigmoid for depth in claims.HIDDEN}
+    given |= {f"sigmoid_{depth}_norm": sigmoid for depth in trainings.HIDDEN}
     assert count(claims.cifar_12, deep(**given)) == {"": expected}
 
 
 def test_controls_judge_all_of_their_criterion():
     """A half that a control leaves out could not fail in it."""
-    second = claims.SECOND
-    ours = {(200, 3000, 128, 1e-3, 1e-3): 0.45, claims.BEST: 0.5, (200, 3000, 512, 1e-3, 1e-3): 0.49, second: 0.5}
+    second = trainings.SECOND
+    ours = {(200, 3000, 128, 1e-3, 1e-3): 0.45, trainings.BEST: 0.5, (200, 3000, 512, 1e-3, 1e-3): 0.49, second: 0.5}
     ours |= {(*second[:3], rate, second[4]): 0.3 for rate in (1e-2, 1e-4)}
     assert controlled(claims.cifar_4, Tables(RECIPE, networks=networks(parts=ours))) == [True] * 4
     slow = networks(parts=ours | {(*second[:3], 1e-4, second[4]): 0.6})
     assert controlled(claims.cifar_4, Tables(RECIPE, networks=slow)) == [False] * 4
-    best = {f"{kind}_{depth}_norm": 0.5 for kind in ("relu", "leaky") for depth in claims.HIDDEN}
-    sigmoid = {f"sigmoid_{depth}_norm": 0.6 for depth in claims.HIDDEN}
+    best = {f"{kind}_{depth}_norm": 0.5 for kind in ("relu", "leaky") for depth in trainings.HIDDEN}
+    sigmoid = {f"sigmoid_{depth}_norm": 0.6 for depth in trainings.HIDDEN}
     assert controlled(claims.cifar_12, deep(**best)) == [True] * 4
     assert controlled(claims.cifar_12, deep(**best, **sigmoid)) == [False] * 4
 

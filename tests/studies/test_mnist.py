@@ -11,7 +11,7 @@ from deltarule.json_files import read_json
 from deltarule.maths.network import views
 from deltarule.reports import markdown
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.mnist import claims
+from deltarule.studies.mnist import claims, trainings
 from deltarule.studies.recipes import load_recipe, with_settings
 
 RECIPE = load_recipe("mnist")
@@ -48,11 +48,11 @@ def models(steps=None, **accuracies):
     steps = steps or {}
     study = Tables(RECIPE)
     table = []
-    for model, reading in itertools.product((*claims.MODELS, *claims.LINEAR), claims.READINGS):
+    for model, reading in itertools.product((*trainings.MODELS, *trainings.LINEAR), trainings.READINGS):
         test = accuracies.get(model.replace("-", "_"), 0.5)
         train = accuracies.get(f"{model.replace('-', '_')}_train", test)
         one = rows(5, test_accuracy=test, train_accuracy=train, steps=steps.get(model, 100))
-        table.append((claims.settings_of(study, model, reading), one))
+        table.append((trainings.settings_of(study, model, reading), one))
     study.tables["models"] = Table(table)
     return study
 
@@ -63,7 +63,7 @@ def holds(claim, study):
 
 
 def is_reported(one):
-    return all(one[key] == value for key, value in claims.REPORTED.items())
+    return all(one[key] == value for key, value in trainings.REPORTED.items())
 
 
 def test_the_grid_is_the_reports():
@@ -114,7 +114,7 @@ def test_4_the_single_layer_has_the_figures_and_is_the_best(train, test, other, 
             return [type("Score", (), {"settings": settings})]
 
     best = Table([(settings, rows(5, train_accuracy=train, test_accuracy=test))])
-    for reading in claims.READINGS:
+    for reading in trainings.READINGS:
         study.tables[f"single_layer_grid_{reading}"] = Grid
         study.tables[f"single_layer_{reading}"] = best
     assert set(holds(claims.mnist_4, study).values()) == {expected}
@@ -158,7 +158,7 @@ def test_10_linear_is_at_most_a_point_below(linear, expected):
 
 
 def test_an_accuracy_that_there_is_not_counts_as_none_right():
-    assert claims.seen([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [0, 0.5]
+    assert trainings.seen([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [0, 0.5]
 
 
 @pytest.mark.parametrize(("dropout", "low", "high"), [(0.1, 0.1, 2), (0, 0, 1e-9)])
