@@ -40,7 +40,7 @@ def load(configuration: Configuration, source: Source, fold: int | None = None) 
     """
     if not source.folds:
         return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
-    dataset, folds = _load_folds(configuration, source)
+    dataset, folds = load_folds(configuration, source)
     if fold is None:
         return Data(scale_and_project(dataset, configuration.data), folds)
     return Data(scale_and_project(fold_of(dataset, *folds[fold]), configuration.data), ())
@@ -59,7 +59,7 @@ def _keep(kept: dict[str, Kept], key: str, value: Kept) -> Kept:
     return value
 
 
-def _load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
+def load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
     """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
     key = f"{data_key(configuration)} {source}"
     return _whole.get(key) or _keep(_whole, key, _split_folds(configuration, source))

@@ -28,7 +28,7 @@ from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.stats import metrics
-from deltarule.sweeps.fold_data import _load_folds, data_of, fold_of
+from deltarule.sweeps.fold_data import load_folds, data_of, fold_of
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
@@ -230,7 +230,7 @@ def _folds_apart(configuration: Configuration, source: Source, known: dict[str, 
         return False
     key = data_key(configuration)
     if key not in known:
-        dataset, folds = _load_folds(configuration, source)
+        dataset, folds = load_folds(configuration, source)
         whole = scale(dataset, section.scale)[1]
         each = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
         known[key] = section.components is not None or any(

@@ -298,7 +298,7 @@ def test_how_many_members_go_through_updates_together_changes_nothing(own_rows, 
     for least in (1, 3, 100):
         monkeypatch.setattr(large_members, "LEAST_TOGETHER", least)
         monkeypatch.setattr(
-            codegen_large, "NEAR_BYTES", 3 * 3 * 8 * problem.network.parameters
+            large_members, "NEAR_BYTES", 3 * 3 * 8 * problem.network.parameters
         )  # three members of Adam
         results += [CompiledEngine(threads=threads).advance(problem, start, 6) for threads in (1, 2)]
     for after, seen in results:
