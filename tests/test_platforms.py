@@ -31,7 +31,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.files import ABANDONED_SECONDS, check_can_write, is_same_file, make_folder, write_whole
 from deltarule.json_files import read_json
 from deltarule.problem.network import Network
-from deltarule.sweeps import store as stores
+from deltarule.sweeps import store_connection
 from deltarule.sweeps import sweep as sweeping
 from deltarule.sweeps.executors import Pool
 from deltarule.sweeps.store import Store
@@ -328,7 +328,7 @@ def test_on_a_network_drive_a_store_shares_no_memory_and_loses_nothing(tmp_path,
 
 def test_a_store_that_another_program_keeps_to_itself_is_told_and_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(platforms, "is_remote", lambda folder: True)
-    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(store_connection, "PATIENCE_SECONDS", 0.1)
     with Store(tmp_path) as store:
         store.note(name="mine")
         with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite", isolation_level=None)) as other:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deltarule.cli.common import Json, Out, console, is_watched, print_json
+from deltarule.files import make_folder
 
 Rows = Annotated[
     list[str] | None, typer.Option("--row", metavar="NAME", help="Measure this row alone; may be given several times.")
@@ -28,7 +29,6 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
     All of it takes about ten minutes, on a computer that does nothing else.
     """
     from deltarule.benchmarks.bench import bench as measured
-    from deltarule.files import make_folder
     from deltarule.json_files import to_jsonable, write_json
 
     folder = None if out is None else make_folder(out)

@@ -23,6 +23,7 @@ from deltarule.cli.common import (
     show_all,
 )
 from deltarule.errors import BadInput, count_of
+from deltarule.files import kind_of, make_folder
 
 if TYPE_CHECKING:
     from deltarule.studies.claim_results import StudyResults
@@ -48,7 +49,6 @@ def claims(
     json: Json = False,
 ) -> None:
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
-    from deltarule.files import make_folder
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report_page import write_report
@@ -79,7 +79,6 @@ def claims(
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     """The claims of a file, whose code is run, or of the study."""
-    from deltarule.files import kind_of
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
     if file is not None and kind_of(file) == "file":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from deltarule.errors import COMMANDS, BadInput
+from deltarule.files import check_can_write, is_same_file
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
@@ -128,7 +129,6 @@ def check_output(out: Path | None, what: str, **inputs: Path | None) -> None:
 
     Parameters: `what` it holds; `inputs`, by what they are.
     """
-    from deltarule.files import check_can_write, is_same_file
 
     if out is None:
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from deltarule.cli.common import Data, Json, console, print_json
+from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
 from deltarule.errors import BadInput
 
@@ -35,7 +36,6 @@ class DataSet:
 
 def data(action: Action, names: Names = None, data: Data = None, json: Json = False) -> None:
     """Name the published image sets and where they are, download them, or check every file of them."""
-    from deltarule.data.cache import fetch
 
     if action == "fetch" and not names:
         raise BadInput("no data set is named; say which to download, as in deltarule data fetch mnist")
@@ -63,7 +63,6 @@ def _select_published(names: list[str] | None) -> "list[Published]":
 
 def _inspect(published: "Published", folder: Path | None, read: bool, needed: bool) -> DataSet:
     from deltarule.data import images
-    from deltarule.data.cache import find
 
     place = find(published, folder)
     if place is None and read and needed:

@@ -18,6 +18,8 @@ from deltarule.cli.table_commands import (
     with_target,
 )
 from deltarule.errors import BadInput, one_line
+from deltarule.files import write_whole
+from deltarule.reports.terminal_layout import fitted_table
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
@@ -71,7 +73,6 @@ def _write_page(
     page: Path, model: "TabularClassifier | TabularRegressor", found: "Inspection", command: str, notes: list[str]
 ) -> None:
     from deltarule.estimators.tabular.model_page import model_page
-    from deltarule.files import write_whole
 
     write_whole(page, model_page(model, found, [f"{command} --report {shlex.quote(str(page))}"], notes))
 
@@ -100,7 +101,6 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
 def _show_table(cells: list[list[str]]) -> None:
     """Print rows of cells below their headings, without the columns that hold nothing."""
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
-    from deltarule.reports.terminal_layout import fitted_table
 
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
     are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]

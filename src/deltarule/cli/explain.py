@@ -18,6 +18,7 @@ from deltarule.cli.common import (
     progress_shown,
 )
 from deltarule.errors import one_line
+from deltarule.files import write_whole
 
 if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
@@ -49,7 +50,6 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show every number of one update: forward, backward, and the optimizer's step, each with its formula."""
-    from deltarule.files import write_whole
     from deltarule.studies.explain_study import explain_study
     from deltarule.studies.recipes import dataset_of
 

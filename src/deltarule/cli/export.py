@@ -8,6 +8,7 @@ import typer
 
 from deltarule.cli.common import Data, check_output, console
 from deltarule.errors import BadInput
+from deltarule.files import kind_of, write_whole
 
 OURS = re.compile(rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL)
 """How a script, an ONNX graph and arrays begin that deltarule wrote."""
@@ -36,7 +37,6 @@ File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The fi
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
     """Write a trained run or a model in another form: a plain NumPy script, ONNX, plain arrays, or a PyTorch module."""
-    from deltarule.files import kind_of
 
     kind = kind_of(run)
     if not kind:
@@ -65,7 +65,6 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx
-    from deltarule.files import write_whole
 
     if to not in FORMS:
         raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FORMS)}')
@@ -90,7 +89,6 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
 def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script.script import training_script
-    from deltarule.files import write_whole
     from deltarule.studies.run_reader import read_run
 
     if to != "script":

@@ -21,7 +21,9 @@ from deltarule.cli.common import (
     print_json,
 )
 from deltarule.errors import BadInput
+from deltarule.files import is_same_file, kind_of
 from deltarule.proofs.report import ARE_TEXTS, HEAD, GradientReport, parts
+from deltarule.reports.terminal_layout import fitted_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -98,8 +100,6 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
     """What a report says, at the width of a terminal."""
     from rich.console import Group
 
-    from deltarule.reports.terminal_layout import fitted_table
-
     header, rows, remarks = parts(report)
     return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
 
@@ -143,7 +143,6 @@ def _instead(path: str, attribute: str) -> str:
 
 def _check_own(module: str) -> None:
     """Refuse a file or folder here whose name is that of a module of others, loaded before: it would not be read."""
-    from deltarule.files import is_same_file, kind_of
 
     first, *rest = module.split(".")
     loaded = sys.modules.get(first)

@@ -21,6 +21,7 @@ from deltarule.cli.common import (
     console,
     print_json,
 )
+from deltarule.files import make_folder
 
 if TYPE_CHECKING:
     from deltarule.data.dataset import Dataset
@@ -53,7 +54,6 @@ def lr_range(
     """Raise the learning rate during one run of a study, and suggest the rate at which the objective falls fastest."""
     import numpy as np
 
-    from deltarule.files import make_folder
     from deltarule.json_files import write_json
     from deltarule.studies.recipes import dataset_of, problem_of
     from deltarule.training.range_test import range_test

@@ -10,6 +10,7 @@ import typer
 from deltarule.cli.common import Json, check_output, data_output, print_json
 from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, seen_at_work, tell
 from deltarule.errors import BadInput
+from deltarule.files import write_whole
 
 if TYPE_CHECKING:
     from deltarule.data.frame import Frame
@@ -30,7 +31,6 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     from deltarule.data.frame import rows_of
     from deltarule.data.frame_files import DELIMITERS, read_frame
     from deltarule.estimators.tabular.column_encoder import named_columns
-    from deltarule.files import write_whole
     from deltarule.reports.formatting import visible
 
     ending = ".csv" if out is None else out.suffix.lower()

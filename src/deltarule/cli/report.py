@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.common import Json, console, print_json
+from deltarule.files import write_whole
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that --out has written, or a folder of such.")]
 
 
 def report(folder: Folder, json: Json = False) -> None:
     """Draw the report of a folder: its figures, tables and claims as one page, report.html, that needs no network."""
-    from deltarule.files import write_whole
     from deltarule.reports.report import report_page
     from deltarule.studies.report_page import NAME, report_of
 

@@ -28,6 +28,7 @@ from deltarule.cli.common import (
     show_all,
 )
 from deltarule.errors import BadInput
+from deltarule.files import make_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,7 +57,6 @@ def run(
     json: Json = False,
 ) -> int:
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
-    from deltarule.files import make_folder
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report_page import write_report
     from deltarule.studies.run_result import outcome_of

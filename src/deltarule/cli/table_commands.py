@@ -12,6 +12,8 @@ import typer
 
 from deltarule.cli.common import console, is_watched
 from deltarule.errors import BadInput
+from deltarule.files import kind_of
+from deltarule.reports.terminal_layout import pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +36,6 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
-    from deltarule.files import kind_of
 
     if kind_of(path) == "folder":
         raise BadInput(f"{path} is a folder; name a model's file in it")
@@ -251,8 +252,6 @@ def show_lines(lines: list[tuple[str, str]]) -> None:
     """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
     screen = console()
     if is_watched(screen):
-        from deltarule.reports.terminal_layout import pairs
-
         screen.print(pairs(lines))
         return
     width = max(len(name) for name, _ in lines) + 2

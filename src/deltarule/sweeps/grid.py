@@ -28,7 +28,7 @@ from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.stats import metrics
-from deltarule.sweeps.fold_data import load_folds, data_of, fold_of
+from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 

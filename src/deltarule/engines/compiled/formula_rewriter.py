@@ -5,15 +5,12 @@ import builtins
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
-
-if TYPE_CHECKING:
-    from deltarule.engines.compiled.formula_compiler import Formulas
 
 Kinds = frozenset[tuple[str, str]]
 """Names with "plain", of numbers of Python's, or with "wide", of float64; all others are of float32."""
@@ -73,6 +70,16 @@ class NotCompilable(DeltaruleError):
     """A formula that cannot be taken into a compiled program; the text says why."""
 
 
+class FormulaNames(Protocol):
+    """The other formulas of a program, which a formula may call."""
+
+    reaches: dict[str, float | None]
+    kinds: dict[str, str | None]
+
+    def name(self, function: Callable[..., Any], left: frozenset[str], kinds: Kinds | None) -> str:
+        """The name of a formula within the program."""
+
+
 class FormulaRewriter(ast.NodeVisitor):
     """A formula as it stands in a program: helpers and other formulas under their names there, global numbers as their
     values, whole numbers as floats, powers of ours as calls.
@@ -89,7 +96,7 @@ class FormulaRewriter(ast.NodeVisitor):
     """
 
     def __init__(
-        self, formulas: "Formulas", function: FunctionType, arguments: Collection[str], kinds: Kinds | None
+        self, formulas: FormulaNames, function: FunctionType, arguments: Collection[str], kinds: Kinds | None
     ) -> None:
         self.formulas, self.function, self.rounds = formulas, function, kinds is not None
         self.own = set(function.__code__.co_varnames)
