@@ -7,7 +7,6 @@ from deltarule.benchmarks.timing import Pace, measure
 from deltarule.benchmarks.workloads import Work, encoder, images
 
 CONTENDERS = ("reference", "compiled", "PyTorch", "PyTorch vmap", "JAX scan", "JAX vmap", "scikit-learn")
-IN_A_HURRY = ("reference", "compiled", "PyTorch")
 FULL, QUICK = Pace(3, 0.1), Pace(1, 0.005)
 
 
@@ -43,7 +42,7 @@ def _curve(
     quick: bool,
     tell: Callable[[str], None],
 ) -> Curve:
-    chosen, pace = (IN_A_HURRY, QUICK) if quick else (CONTENDERS, FULL)
+    chosen, pace = (("reference", "compiled", "PyTorch"), QUICK) if quick else (CONTENDERS, FULL)
     found: dict[str, list[float | None]] = {name: [] for name in chosen}
     for value in values:
         tell(f"{work}: {value:,} {quantity}")

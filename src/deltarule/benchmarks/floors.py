@@ -24,10 +24,6 @@ from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
-COMPILERS = ("gcc", "clang", "cc")
-OPTIONS = ("-O3", "-march=native"), ("-O3", "-mcpu=native")
-"""What the system's compiler is asked for; Clang on ARM has only the second."""
-
 
 def products(problem: Problem) -> Contender:
     """The products of matrices of each update, of all members, into arrays that are there already, and nothing else."""
@@ -115,13 +111,14 @@ def encoder(problem: Problem) -> Contender:
 def _program() -> tuple[Callable[..., None], str]:
     """The program, compiled and loaded, and the compiler's name; raises `LeftOut` where there is none."""
     source = Path(__file__).with_name("encoder.c")
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
     if compiler is None:
         raise LeftOut("the system has no C compiler")
     # The library stays loaded when its file is gone; Windows keeps the file.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "encoder.so"
-        for options in OPTIONS:
+        # What the system's compiler is asked for; Clang on ARM has only the second.
+        for options in ("-O3", "-march=native"), ("-O3", "-mcpu=native"):
             command = [compiler, *options, "-shared", "-fPIC", "-o", str(target), str(source)]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 break

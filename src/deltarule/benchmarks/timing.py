@@ -20,8 +20,6 @@ CHECKED = 20
 TOLERANCES = {"float64": 1e-9, "float32": 1e-3}
 """The most by which they may differ, relative to the reference engine's. In float32 a sum in another order may turn a
 ReLU unit on that another library leaves off, and Adam divides what is next to nothing by what is next to nothing."""
-REST = 0.005
-"""Seconds between two turns: the threads of a library go on spinning for a moment, and would slow the next one."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,9 @@ def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: P
     for turn in range(pace.rounds):
         first = turn % max(1, len(contenders))
         for one in [*contenders[first:], *contenders[:first]]:
-            time.sleep(REST)
+            # Seconds between two turns: the threads of a library go on spinning for a moment, and would slow the next
+            # one.
+            time.sleep(0.005)
             seconds[one.name].append(_seconds(one, updates[one.name]))
     return {
         one.name: Spread.of([value * 1e6 / updates[one.name] / one.members for value in seconds[one.name]])

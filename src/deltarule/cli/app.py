@@ -45,11 +45,6 @@ from deltarule.errors import (
     is_out_of_memory,
 )
 
-STATUS_OF_CTRL_C = 130
-"""What Typer makes of a Ctrl-C that comes while it is at work itself."""
-
-NO_COMMAND = "no command is given; give one, as in deltarule list"
-
 NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR to one that you may write"
 
 
@@ -167,7 +162,8 @@ def main() -> None:
     try:
         with platforms.endings_as_ctrl_c():
             status = app(standalone_mode=False) or 0
-            if status == STATUS_OF_CTRL_C:
+            # What Typer makes of a Ctrl-C that comes while it is at work itself.
+            if status == 130:
                 raise KeyboardInterrupt
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -223,7 +219,7 @@ def _told_of_words(error: Any) -> str:
     """What is wrong with an option or an argument; without any words Typer shows its help, and says nothing."""
     if type(error) is not typer.BadParameter or error.param is None:
         told = " ".join(error.format_message().split()).rstrip(".")
-        return NO_COMMAND if told in ("", "Missing command") else told
+        return "no command is given; give one, as in deltarule list" if told in ("", "Missing command") else told
     whose = error.param.metavar if error.param.param_type_name == "argument" else error.param.opts[0]
     told = error.message.removeprefix("Value error, ").rstrip(".")  # pydantic's beginning, of a choice
     example = f", as {error.param.metavar}" if told.endswith("give one") and error.param.metavar != whose else ""

@@ -44,9 +44,6 @@ Format = Annotated[
     Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Of the table; csv if left out.")
 ]
 
-OF_TABLE = ("table", "format", "json")
-"""What may be given where a table is printed."""
-
 
 def sweep(
     context: typer.Context,
@@ -110,7 +107,12 @@ def sweep(
 
 def _check_alone(context: typer.Context, folder: Path) -> None:
     """Refuse whatever a table that is there already cannot heed."""
-    given = [name for name in context.params if _source(context, name) == "COMMANDLINE" and name not in OF_TABLE]
+    # What may be given where a table is printed.
+    given = [
+        name
+        for name in context.params
+        if _source(context, name) == "COMMANDLINE" and name not in ("table", "format", "json")
+    ]
     if given:
         words = [context.params[name] if name == "study" else f"--{name}" for name in given]
         into = " (send the table into a file by > table.csv)" if "out" in given else ""

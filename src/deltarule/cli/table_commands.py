@@ -27,8 +27,6 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as
 
 WITH_ZEROS = re.compile(r"0\d+")
 """A whole number as codes are written."""
-LEAST_WITH_ZEROS = 0.05
-"""The share that begins with a zero where all are codes; fewer may be slips among amounts."""
 
 
 def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
@@ -211,7 +209,8 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     times = list(Counter(texts).values())
     is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MOST_LEFT_OUT * len(texts)
     is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
-    return codes[0], is_learned and is_written and len(codes) >= LEAST_WITH_ZEROS * len(texts)
+    # The share that begins with a zero where all are codes; fewer may be slips among amounts.
+    return codes[0], is_learned and is_written and len(codes) >= 0.05 * len(texts)
 
 
 @contextmanager

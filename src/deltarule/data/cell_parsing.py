@@ -35,8 +35,6 @@ AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}}
 CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
 SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
 WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
-MIDNIGHT = " 00:00:00"
-"""What stands behind a day where others of its column have a time."""
 TIMES = (np.datetime64, np.timedelta64)
 PLAIN = frozenset({int, float, np.int64, np.float64})
 """Types of numbers that NumPy has an array for."""
@@ -226,7 +224,8 @@ def as_text(value: Any) -> str:
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
         return value.decode(errors="backslashreplace")
-    return str(value).removesuffix(MIDNIGHT) if isinstance(value, datetime) else str(value)
+    # What stands behind a day where others of its column have a time.
+    return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
 
 
 def strip_missing(text: str) -> str:

@@ -10,8 +10,6 @@ from deltarule.errors import BadInput
 
 GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
-XZ_MEMORY = 2**28
-"""Bytes that decompressing xz may take: its strongest setting takes a quarter of it, a file may ask for gigabytes."""
 
 # Where a file lies that has this name, plain or compressed.
 ENDINGS = ("", ".gz", ".xz")
@@ -51,7 +49,8 @@ def decompressed_stream(file: IO[bytes], where: str, most: int) -> bytes:
 
 
 def _from_xz(content: bytes, most: int) -> bytes:
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    # Bytes that decompressing xz may take: its strongest setting takes a quarter of it, a file may ask for gigabytes.
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2**28)
     unpacked = decompressor.decompress(content, most)
     if not decompressor.eof and len(unpacked) < most:
         raise EOFError("it ends before its content does")

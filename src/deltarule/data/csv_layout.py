@@ -18,18 +18,11 @@ WITHOUT_NAME = "Unnamed: 0"
 """What pandas calls a first column without a name, as it and R write the rows' numbers."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
-LONGEST_CELL = 2**31 - 1
-"""The highest limit that Python's reader of CSV takes on every system."""
-
 
 QUOTED = re.compile('"[^"]*"')
 
 
 SEPARATOR_TOLD = re.compile(r'"?sep=([^\r\n])"?\s*', re.IGNORECASE)
-
-
-LONGEST_HEADER = 10_000_000
-"""Where quotes do not end before, they are not meant to."""
 
 
 def read_header(
@@ -67,7 +60,8 @@ def read_header(
 @contextmanager
 def cells_of_any_length() -> Iterator[None]:
     """Let Python's reader take texts of any length; its own limit would blame the quotes of a long one."""
-    before = csv.field_size_limit(LONGEST_CELL)
+    # The highest limit that Python's reader of CSV takes on every system.
+    before = csv.field_size_limit(2**31 - 1)
     try:
         yield
     finally:
@@ -128,7 +122,8 @@ def _outside_quotes(file: TextIO) -> str:
         quotes, length = quotes + line.count('"'), length + len(line)
         if quotes % 2 == 0:
             return QUOTED.sub("", "".join(lines))
-        if length > LONGEST_HEADER:
+        # Where quotes do not end before, they are not meant to.
+        if length > 10_000_000:
             break
     return ""
 

@@ -13,9 +13,6 @@ import numpy as np
 
 from deltarule.errors import BadInput
 
-# Images stay small in memory; every other kind of number becomes float64.
-KEPT_DTYPES = ("uint8", "float32", "float64")
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -36,7 +33,8 @@ class Rows:
     def __post_init__(self) -> None:
         if (self.labels is None) == (self.targets is None):
             raise BadInput("rows need either labels (classification) or targets (regression); give exactly one of them")
-        object.__setattr__(self, "x", _matrix(self.x, "x", KEPT_DTYPES))
+        # Images stay small in memory; every other kind of number becomes float64.
+        object.__setattr__(self, "x", _matrix(self.x, "x", ("uint8", "float32", "float64")))
         if self.labels is not None:
             object.__setattr__(self, "labels", _labels(self.labels))
         else:

@@ -9,8 +9,6 @@ from deltarule.errors import BadInput
 
 ROOM = 2**30
 """Bytes that any file may unpack to."""
-RATIO = 100
-"""How many times its own size a file may unpack to beyond that."""
 
 
 def check_unpacked(path: Path, unpacked: int) -> None:
@@ -25,7 +23,8 @@ def check_unpacked(path: Path, unpacked: int) -> None:
     ...     _ = file.write_bytes(b"x")
     ...     check_unpacked(file, 2**30)
     """
-    if unpacked > max(ROOM, RATIO * path.stat().st_size):
+    # How many times its own size a file may unpack to beyond that.
+    if unpacked > max(ROOM, 100 * path.stat().st_size):
         raise BadInput(
             f"{path} has {path.stat().st_size:,} bytes and says that it unpacks to {unpacked / 2**30:,.0f} GiB; "
             "save it again without compression"

@@ -16,8 +16,6 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
 PAIRS = "pairs"
-NOT_FINITE = ("inf", "-inf", "nan")
-"""Numbers that JSON has no form for, as Python writes them."""
 
 
 def weights_of(model: FittedMLP) -> dict[str, Floats]:
@@ -80,4 +78,5 @@ def from_json_value(value: Any) -> Any:
         return {tuple(key) if isinstance(key, list) else key: from_json_value(one) for key, one in value[PAIRS]}
     if isinstance(value, list):
         return [from_json_value(one) for one in value]
-    return float(value) if value in NOT_FINITE else value
+    # Numbers that JSON has no form for, as Python writes them.
+    return float(value) if value in ("inf", "-inf", "nan") else value

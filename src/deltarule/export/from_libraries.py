@@ -276,9 +276,6 @@ def _array(module: Any, name: str) -> Floats:
 # --- what outputs mean -----------------------------------------------------------------------------------------------
 
 
-ENDS = ("identity", "logistic", "softmax", "log_softmax")
-
-
 @dataclass
 class _Answers:
     """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
@@ -290,7 +287,7 @@ class _Answers:
 
 def _output_meaning(last: _Layer, classes: Any) -> _Answers:
     """What the outputs of the last layer mean; two logits of classes become one."""
-    if last.batch_norm or last.dropout or last.activation not in ENDS:
+    if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
     if output == "softmax" and last.units == 1:

@@ -26,7 +26,6 @@ CELL = 0.42, 0.24
 """Inches across and down."""
 GREATEST = 1e300
 """Where a scale of colors ends at most: between larger numbers Matplotlib finds no middle."""
-MOST_CHARACTERS = 14
 NAMED, UPRIGHT = 112.0, 56.0
 """Points that the name of a row has, and that of a column which is too wide to lie."""
 
@@ -125,7 +124,7 @@ def weight_cells(
         for name, values in shown.items():
             down = _labels(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
             _draw_cells(sheet.axes, values, down, across[name], (-largest, largest), format_signed)
-            sheet.axes.set_ylabel(wrap_text(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
+            sheet.axes.set_ylabel(wrap_text(name, 14), rotation=0, ha="right", va="center")
             sheet.axes.set_xlabel("to unit")
             sheet.row += 1
             sheet.say(f"{name}: {describe_signs(values)}.")

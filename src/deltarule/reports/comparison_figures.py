@@ -29,10 +29,6 @@ COLUMN_GAP = 16
 """Points between the columns of a table."""
 
 
-MOST_PAIRED = 12
-"""Seeds that are joined by lines from option to option."""
-
-
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> "Figure":
     """Draw a number of every seed under each option: epochs to converge with and without momentum, seconds to train.
 
@@ -248,7 +244,8 @@ def _draw_dots(sheet: Sheet, place: int, name: str, values: Floats) -> None:
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
     """Lines that join a seed's values under neighboring options, where they are few."""
     counts = {len(one) for one in values}
-    if len(counts) > 1 or max(counts) > MOST_PAIRED:
+    # Seeds that are joined by lines from option to option.
+    if len(counts) > 1 or max(counts) > 12:
         return
     sideways = _sideways(max(counts))
     for seed in range(max(counts)):

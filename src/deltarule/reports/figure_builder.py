@@ -23,18 +23,12 @@ if TYPE_CHECKING:
 
 MOST_LINES = 8
 """Members that are drawn a line each; of more, the median and a band are."""
-DECADES = 2
-"""An objective that spans more than this is drawn on a logarithmic scale."""
 SHOWN = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
-HIGHEST = 1e200
-"""Above it a logarithmic scale is given its marks: Matplotlib looks for them far above, where no number is left."""
 CANNOT_DRAW = ValueError, IndexError
 """How Matplotlib says, by its version, that numbers are too large, or that there are none."""
 LEGEND, TITLE = 45, 8.4
 """Points of a legend beside its words, and of a character of a title."""
-MOST_PLAIN = 1e7
-"""Below it numbers along an axis have no powers of ten."""
 MOST_PARTS = 50
 """Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
 BAND = (10, 90)
@@ -186,10 +180,13 @@ class Sheet:
             if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
                 top = greatest
         shown = min(greatest, max(top, least))
-        logarithmic = least > 0 and np.log10(shown) - np.log10(least) > DECADES
+        # An objective that spans more than this is drawn on a logarithmic scale.
+        logarithmic = least > 0 and np.log10(shown) - np.log10(least) > 2
         if logarithmic:
             self.axes.set_yscale("log")
-            if shown > HIGHEST:
+            # Above it a logarithmic scale is given its marks: Matplotlib looks for them far above, where no number is
+            # left.
+            if shown > 1e200:
                 self._mark_decades(least, shown)
         if greatest > top > 0:
             self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
@@ -280,7 +277,8 @@ def write_out(axis: Any) -> None:
     low, high = axis.get_view_interval()
     largest, half = max(abs(low), abs(high)), abs(high / 2 - low / 2)  # the whole may be no number any more
     digits = max(4, int(np.log10(largest / 2 / half)) + 3)
-    if 1 <= largest < MOST_PLAIN:
+    # Below it numbers along an axis have no powers of ten.
+    if 1 <= largest < 1e7:
         digits = max(digits, int(np.log10(largest)) + 1)
     axis.set_major_locator(MaxNLocator(int(np.clip(30 // digits, 1, 4))))
     axis.set_major_formatter(StrMethodFormatter(f"{{x:.{digits}g}}"))

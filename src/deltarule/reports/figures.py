@@ -24,8 +24,6 @@ from deltarule.training.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_OBJECTS = 16
-
 
 @dataclass(frozen=True, eq=False)
 class Curves:
@@ -137,7 +135,7 @@ def object_curves(
     check_shape(values, {"step": len(steps), "object": len(labels)})
     with style.style_context():
         sheet = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]}")
-        if len(labels) <= MOST_OBJECTS:
+        if len(labels) <= 16:
             sheet.lines(steps, values, labels)
         else:
             sheet.band(steps, values, "median object")

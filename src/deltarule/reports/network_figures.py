@@ -25,8 +25,6 @@ MOST_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
 MOST_NETWORKS, IMAGES_ACROSS = 8, 3
 """Networks whose weights are shown as images, and how many beside one another."""
-LEAST_WIDTH = 0.01
-"""Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them."""
 UNIT = 72.0
 """Points of the name of a unit or of a class."""
 
@@ -197,7 +195,8 @@ def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> N
 
     starts, ends = _places(len(matrix)).tolist(), _places(matrix.shape[1]).tolist()
     widths = 5.0 * (np.abs(matrix) / (largest or 1.0))
-    places = [place for place in np.ndindex(*matrix.shape) if LEAST_WIDTH <= widths[place] < np.inf]
+    # Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them.
+    places = [place for place in np.ndindex(*matrix.shape) if 0.01 <= widths[place] < np.inf]
     weights = [matrix[place] for place in places]
     sheet.axes.add_collection(
         LineCollection(

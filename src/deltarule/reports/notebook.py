@@ -18,8 +18,6 @@ from deltarule.reports.svg_embed import figure_html as figure_html
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_BEST = 10
-"""Configurations of a sweep that are listed."""
 PATIENCE = 9
 """How many times as long as drawing took the training goes on undisturbed, at least."""
 
@@ -80,7 +78,8 @@ def sweep_html(table: Any) -> str:
     ranked = ranking(scores)
     keys = list(settings[0])
     rows = [[*keys, "mean", "±"]]
-    for rank, place in enumerate(ranked.place[:MOST_BEST].tolist()):
+    # Configurations of a sweep that are listed.
+    for rank, place in enumerate(ranked.place[:10].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
         told = ("" if np.isnan(one) else score_said(one) for one in numbers)
         rows.append([*(format_value(settings[place][key]) for key in keys), *told])

@@ -23,20 +23,8 @@ MOST_DRAWN = 200
 """Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
 
 
-MOST_AXES = 8
-"""Parameters beside one another."""
-
-
 APART = 1.3
 """Inches between two parameters."""
-
-
-FAR = 20
-"""How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
-
-
-SPREAD = 0.16
-"""How far the lines through one value lie apart, as a share of the way to the next value."""
 
 
 def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> "Figure":
@@ -59,7 +47,8 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     # By the few that it has, one that is not compared may lie above the best.
     lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
     means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
-    parameters = parameters_of(settings)[0][:MOST_AXES]
+    # Parameters beside one another.
+    parameters = parameters_of(settings)[0][:8]
     if not parameters:
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
     drawn = _select_lines(means)
@@ -113,7 +102,8 @@ def _limits(means: Floats) -> tuple[float, float]:
     if not len(there):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
     low, high = float(there.min()), float(there.max())
-    low = max(low, high - FAR * (high - float(np.median(there))))
+    # How many times as far from the best as the median a mean is still shown: what diverges would press all else flat.
+    low = max(low, high - 20 * (high - float(np.median(there))))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
@@ -124,7 +114,8 @@ def _heights(parameter: Parameter) -> Floats:
 
 def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
     """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
-    return _heights(parameter)[parameter.place] + SPREAD * (strength - 0.5) / (len(parameter.values) - 1)
+    # How far the lines through one value lie apart, as a share of the way to the next value.
+    return _heights(parameter)[parameter.place] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
 
 
 def _paths(axes: "Axes", paths: Floats) -> None:

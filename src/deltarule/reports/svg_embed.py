@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-MOST_POINTS = 60
-"""Of each curve that answer the pointer."""
-MOST_NUMBERS = 9
-"""Of each curve that stand in the table below it."""
-POINTS_PER_INCH = 72
 LOOK = "stroke-linejoin:round;stroke-linecap:butt"
 FAMILY = ",".join(f"'{name}'" for name in style.STYLE["font.sans-serif"]) + ",sans-serif"
 OWN_FAMILY = re.compile(r"font-family: [^;]*;? ?")
@@ -71,7 +66,7 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
     """
     with style.style_context():
         dpi = figure.get_dpi()
-        figure.set_dpi(POINTS_PER_INCH)  # what is drawn then has the SVG's own units
+        figure.set_dpi(72)  # what is drawn then has the SVG's own units
         try:
             svg = _svg(figure, id)
             hover = [found for axes in figure.axes if (found := _hover(figure, axes))["curves"]]
@@ -202,7 +197,8 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
         places = axes.transData.transform(np.column_stack([x, y]))
         inside = axes.bbox.padded(1).get_points()
         there = np.isfinite(places).all(1) & (places >= inside[0]).all(1) & (places <= inside[1]).all(1)
-        chosen = _thin_out(np.flatnonzero(there), MOST_POINTS)
+        # Of each curve that answer the pointer.
+        chosen = _thin_out(np.flatnonzero(there), 60)
         points = [
             [
                 round(float(places[at, 0]), 1),
@@ -223,7 +219,8 @@ def _curve_table(figure: "Figure") -> list[list[str]]:
         return []
     across = np.unique(np.concatenate([_curve_points(line)[0] for line in lines]))
     rows = [[_label(figure.axes[0], figure), *(name_of(line) or figure.axes[0].get_ylabel() for line in lines)]]
-    for at in _thin_out(across, MOST_NUMBERS).tolist():
+    # Of each curve that stand in the table below it.
+    for at in _thin_out(across, 9).tolist():
         found = [_curve_points(line)[1][_curve_points(line)[0] == at] for line in lines]
         rows.append([_format_number(at), *(_format_number(values[0]) if len(values) else "" for values in found)])
     return rows

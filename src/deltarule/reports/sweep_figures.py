@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_CROSSED = 5
-"""Parameters that are crossed with one another."""
 MOST_RANKED = 20
 ACROSS, DOWN = 0.5, 0.34
 """Inches of a cell that holds an effect and half its interval."""
@@ -52,7 +50,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
     >>> figure.axes[0].get_title(loc="left")
     'What each parameter is worth'
     """
-    count = min(len(found.parameters), MOST_CROSSED)
+    # Parameters that are crossed with one another.
+    count = min(len(found.parameters), 5)
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
     parameters = found.parameters[:count]

@@ -8,8 +8,6 @@ from deltarule.stats.effects import format_value
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-LARGEST_WRITTEN_OUT = 1e6
-
 
 def score_said(score: float) -> str:
     """A score in few digits, however large it is.
@@ -17,7 +15,7 @@ def score_said(score: float) -> str:
     >>> score_said(0.97), score_said(-5.9e105)
     ('0.9700', '-5.9e+105')
     """
-    return f"{score:z.4f}" if abs(score) < LARGEST_WRITTEN_OUT else f"{score:.4g}"
+    return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
 
 
 def best_configurations(outcome: Any) -> "RenderableType":

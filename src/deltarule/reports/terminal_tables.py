@@ -31,8 +31,6 @@ MOST_BITS = 16
 MOST_LISTED = 5
 """Members that diverged which are told one by one."""
 
-DECADE = 10
-"""How many times the least of a series the greatest is from which on a line of bars is logarithmic."""
 
 ENDED = {
     "max_steps": "at the limit of updates",
@@ -198,7 +196,8 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
     shown = values[places]
     finite = np.isfinite(shown)
-    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / DECADE > shown[finite].min():
+    # How many times the least of a series the greatest is from which on a line of bars is logarithmic.
+    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
         shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
     # The difference of large ones would overflow; a power of two rounds nothing.
     shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])

@@ -38,8 +38,6 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.ranking import LARGEST, RISK, TABLE, complete_blocks, mean_and_half, mean_there, score_table
 
-MOST_VALUES = 8
-"""Values of a parameter that are looked at one by one; numbers that have more are put into groups."""
 GROUPS = 5
 
 
@@ -110,7 +108,8 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
         words = [format_value(value) for value in given]
         if len(set(words)) < 2:
             continue
-        if len(set(words)) <= MOST_VALUES:
+        # Values of a parameter that are looked at one by one; numbers that have more are put into groups.
+        if len(set(words)) <= 8:
             order = sorted(dict(zip(words, given, strict=True)).items(), key=lambda pair: _order(pair[1]))
             values = tuple(word for word, _ in order)
             found.append(Parameter(key, values, np.array([values.index(word) for word in words])))

@@ -15,8 +15,6 @@ from deltarule.problem.validation import whole
 from deltarule.stats.arrays import numbers
 
 Floats = NDArray[Any]
-MARGIN = 0.08
-"""How far the plane reaches beyond the rows, as a share of their range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,5 +99,6 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
 
 def _range(values: Floats, points: int) -> Floats:
     low, high = float(values.min()), float(values.max())
-    margin = MARGIN * (high - low) or 0.5
+    # How far the plane reaches beyond the rows, as a share of their range.
+    margin = 0.08 * (high - low) or 0.5
     return np.linspace(low - margin, high + margin, points)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     pass
 
 NAME = "report.html"
-DEPTH = 2
-"""Folders within folders that are looked into."""
 
 
 def write_report(folder: str | Path) -> Path:
@@ -50,7 +48,8 @@ def report_of(folder: str | Path) -> Report:
     if kind_of(folder) != "folder":
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
     made, unfinished, runs = list[Made](), list[str](), dict[str, list[Path]]()
-    for place in _folders(folder, DEPTH):
+    # Folders within folders that are looked into.
+    for place in _folders(folder, 2):
         for record in RECORDS:
             if kind_of(place / record.file) != "file":
                 continue

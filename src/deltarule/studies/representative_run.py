@@ -27,13 +27,9 @@ from deltarule.training.history import gradient_norms
 from deltarule.training.run import Run
 
 FORMAT = "deltarule portrait 1"
-SNAPSHOTS = 24
 MOST_PARAMETERS, MOST_ROWS = 2_000, 400
 """Networks and data up to this size are shown through training; of others, beginning and end."""
-MOST_WORK = 2 * 10**9
-"""Rows × parameters × updates that may be spent on training the first member once more."""
 MOST_CLASSES = 16
-PLANE_POINTS = 41
 IMAGES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
 """The shape of the images of those data sets that hold some: a sweep names its data, and does not hold them."""
 MOST_IMAGED = 8
@@ -151,10 +147,11 @@ def _snapshots(run: Run) -> list[State]:
     problem, first = run.problem, initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
-    if problem.optimizer.update is None or work > MOST_WORK or last == 0:
+    # Rows × parameters × updates that may be spent on training the first member once more.
+    if problem.optimizer.update is None or work > 2 * 10**9 or last == 0:
         return [first, replace(run.state, step=last)] if last else [first]
     states = [first]
-    for step in np.unique(np.rint(last * np.linspace(0, 1, SNAPSHOTS) ** 2).astype(int))[1:].tolist():
+    for step in np.unique(np.rint(last * np.linspace(0, 1, 24) ** 2).astype(int))[1:].tolist():
         states.append(run.engine.advance(problem, states[-1], step - states[-1].step)[0])
     return states
 
@@ -182,7 +179,7 @@ def _plane(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
 
 
 def _plane_of(run: Run, rows: Rows) -> DecisionPlane:
-    return decision_plane(lambda x: run.outputs(x)[0], rows.x, points=PLANE_POINTS)
+    return decision_plane(lambda x: run.outputs(x)[0], rows.x, points=41)
 
 
 def _image_shape(dataset: Dataset) -> tuple[int, ...]:

@@ -31,10 +31,6 @@ Named = dict[str, Sequence[str]]
 """The names of rows or columns, by the table that has them."""
 
 
-MOST_CELLS = 512
-"""Numbers of a table that the slider moves."""
-
-
 def run_block(place: Path, id: str) -> Made:
     """The title and the block of the run in a folder."""
     run, recipe = read_json(place / "run.json"), read_json(place / "recipe.json")
@@ -260,10 +256,11 @@ def _through(portrait: Portrait, id: str) -> Through | None:
     if not len(portrait.steps):
         return None
     labels = _row_names(portrait)
+    # Numbers of a table that the slider moves.
     tables = {
         name: values
         for name, values in portrait.arrays.items()
-        if values.ndim == 3 and values.shape[1] * values.shape[2] <= MOST_CELLS and values.shape[2] <= 16
+        if values.ndim == 3 and values.shape[1] * values.shape[2] <= 512 and values.shape[2] <= 16
         if not name.startswith("a") or labels
     }
     if not tables:

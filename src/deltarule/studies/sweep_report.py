@@ -26,10 +26,6 @@ from deltarule.sweeps.sweep import differing_keys
 
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
-MOST_TIMED = 5_000
-"""Rows of a sweep whose seconds are compared."""
-MOST_FIGURES = 4
-"""Figures of weights as images: one for the networks that began alike."""
 BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
@@ -63,7 +59,8 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
             _draw_above(drawn, settings, means["test"])
     if times:
         drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
-    for one in images[:MOST_FIGURES]:
+    # Figures of weights as images: one for the networks that began alike.
+    for one in images[:4]:
         drawn.add(network_figures.weight_images(one.initial, one.final, one.shape))
     block = Block(
         id=id,
@@ -167,7 +164,8 @@ def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[s
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
     """The seconds of each network, by configurations that differ in their initial weights alone; else nothing."""
-    if TIMED not in table.grid or len(table) > MOST_TIMED:
+    # Rows of a sweep whose seconds are compared.
+    if TIMED not in table.grid or len(table) > 5_000:
         return {}
     twins: dict[str, dict[str, list[float]]] = {}
     for row in table.rows():

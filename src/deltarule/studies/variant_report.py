@@ -14,8 +14,6 @@ from deltarule.studies.variant_summary import Comparison, Variant, comparisons
 
 COMPARED = 10
 """Values of a key that are compared in a figure."""
-OTHER_OBJECTIVE = ("loss.name", "loss.reduction", "loss.penalty", "data.rows")
-"""Keys with whose values the objective is another number."""
 TIMED = "network.initializer"
 """The key whose values the reports compare by the time that training takes."""
 
@@ -34,7 +32,8 @@ def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
     """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): one for value, one in compared.variants.items()}
-    if compared.key not in OTHER_OBJECTIVE:
+    # Keys with whose values the objective is another number.
+    if compared.key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
         curves = {value: (one.looks, one.curve) for value, one in variants.items() if np.isfinite(one.curve).any()}
         if len(curves) > 1:
             drawn.add(figures.comparison_curves(curves, parameter=name, quantity="median objective"))

@@ -24,10 +24,6 @@ from deltarule.training.run import Run
 FILE = "experiments.safetensors"
 FORMAT = "deltarule experiments 1"
 ARRAYS = ("steps", "objective", "accuracy", "converged", "looks", "curve")
-MOST_LOOKS = 60
-"""Looks of a curve that are kept."""
-NOT_TOLD = ("stopping", "run")
-"""Sections in which variants may differ and still be compared: how long, and over which seeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +143,8 @@ def _variant(
     rows: str = "",
 ) -> Variant:
     keys = _flat(explained["keys"]) | ({"data.rows": rows} if rows else {})
-    looks = np.unique(np.linspace(0, len(history.steps) - 1, MOST_LOOKS).round().astype(int))
+    # Looks of a curve that are kept.
+    looks = np.unique(np.linspace(0, len(history.steps) - 1, 60).round().astype(int))
     updates = np.array(history.steps)[looks]
     # Those that stop early are the ones that learned: without them the rest would stand for all.
     reached = np.where(updates[:, None] > steps, objective, history.objective[looks])
@@ -167,10 +164,11 @@ def _variant(
 
 def _flat(keys: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that make variants differ, dotted; an optimizer's name stands with its own numbers."""
+    # Sections in which variants may differ and still be compared: how long, and over which seeds.
     found = {
         f"{section}.{key}": value
         for section, values in keys.items()
-        if section not in NOT_TOLD
+        if section not in ("stopping", "run")
         for key, value in values.items()
     }
     found.pop("optimizer.momentum", None)

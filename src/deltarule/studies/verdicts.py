@@ -34,9 +34,6 @@ half of them. More take too long where networks are large."""
 CONFIDENCE = 1 - 2 * WRONG
 """Of the intervals by which claims are judged. Only one of the ends can lead to a wrong verdict, as the share is either
 enough or not.    Source: Schuirmann 1987"""
-SOME = 0.1
-"""A claim that surely holds for less than is needed, but surely for this share of seeds or more, is mixed: it holds for
-some."""
 MOST_SEEDS = 10**9
 """What takes so many seeds is out of reach."""
 
@@ -292,7 +289,9 @@ def share(holds: Any, needed: float) -> Share:
     elif not _is_rare(bdtr(count, of, needed)):  # so few or fewer
         verdict = "undecided"
     else:
-        verdict = "mixed" if interval.low >= SOME else "disagrees"
+        # A claim that surely holds for less than is needed, but surely for this share of seeds or more, is mixed: it
+        # holds for some.
+        verdict = "mixed" if interval.low >= 0.1 else "disagrees"
     return Share(count, of, interval, verdict)
 
 

@@ -22,8 +22,6 @@ MOST_TRIES = 3
 
 NAMES = ("local", "dask")
 
-LOOK_SECONDS = 1.0
-"""How long is waited before another look at whether anybody is left to do the work."""
 
 _ADVICE = "give it more memory, or use fewer workers"
 
@@ -235,7 +233,8 @@ def run_all(
                 break
             _check_there(given, kept)
             running[_submit(given, work, task)] = task, tries
-        done, _ = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+        # How long is waited before another look at whether anybody is left to do the work.
+        done, _ = wait(running, 1.0, FIRST_COMPLETED)
         if running and not done:
             _check_there(given, kept)
         for future in done:

@@ -31,7 +31,6 @@ from deltarule.sweeps.worker import Done, do, files_of
 from deltarule.training.run import Progress
 
 KEEP = ("none", "best", "all")
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ def _train(
     done = store.keys()
     here = given.executor is Here
     formulas = {} if here else pack_formulas(plan.formulas)
-    folder = store.folder / CHECKPOINTS
+    folder = store.folder / "checkpoints"
     tally = _Tally(plan, done, progress)
     tally.tell()
     shared = plan.source, keep, plan.ranked, folder, given.threads, formulas

@@ -52,8 +52,6 @@ TOO_HIGH = 1.5
 TOO_LOW = 10.0
 """The test's best / the run's rate, and the updates that the run needed for the test's objective / the test's own. Both
 beside an objective that still falls, or weights that hardly moved."""
-STILL_FALLING = 0.1
-"""Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end."""
 UNMOVED = 0.15
 """Change of the weights as a share of their first length: those of networks that learn change by a third at least."""
 GROWN = 20.0
@@ -310,7 +308,8 @@ def _rate_too_low(seen: Observation) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None or seen.diverged:
         return None
-    slow = seen.falling >= STILL_FALLING or seen.moved <= UNMOVED
+    # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
+    slow = seen.falling >= 0.1 or seen.moved <= UNMOVED
     farther = _came_farther(seen, A_LITTLE_BETTER)
     sooner = seen.updates_to(tested.objective) >= TOO_LOW * tested.updates
     if not slow or tested.best < TOO_LOW * seen.rate or not (farther or sooner):

@@ -15,7 +15,6 @@ _FARTHEST = 2.0**30
 """Largest distance of a prediction from the targets, as a multiple of their size or of 1: the best one may be their
 logarithm."""
 _OUTWARD = np.linspace(0, 1, 16)[:, None]
-_HALVINGS = 60
 _TARGETS_PER_CHUNK = 10_000
 
 
@@ -94,7 +93,7 @@ def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
     first, last = losses.argmin(0), len(losses) - 1 - losses[::-1].argmin(0)
     low = np.take_along_axis(points, np.maximum(first - 1, 0)[None], 0)[0]
     high = np.take_along_axis(points, np.minimum(last + 1, len(losses) - 1)[None], 0)[0]
-    for _ in range(_HALVINGS):
+    for _ in range(60):
         p = low + (high - low) / 2
         slope = (w * loss.derivative(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0)
         rises = np.where(np.isnan(slope), p > 0, slope > 0)  # what overflows does so far from 0

@@ -13,9 +13,6 @@ import numpy as np
 from deltarule.problem.problem import Floats
 
 MOST_ROWS = 500
-FEWEST_ROWS = 40
-FEWEST_OUTSIDE = 20
-"""Rows outside the largest class that are needed: of a few rows nobody can say whether their class is predictable."""
 SHUFFLES = 399
 NEIGHBORS = 8
 
@@ -43,7 +40,8 @@ def relation(x: Floats, y: Floats) -> Relation | None:
     """
     chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
     x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
-    if len(x) < FEWEST_ROWS or not x.size or len(x) - _largest_group(y) < FEWEST_OUTSIDE:
+    # Rows outside the largest class that are needed: of a few rows nobody can say whether their class is predictable.
+    if len(x) < 40 or not x.size or len(x) - _largest_group(y) < 20:
         return None
     y = _standardize(y)
     shuffled = np.random.Generator(np.random.Philox(key=0)).permuted(np.tile(np.arange(len(y)), (SHUFFLES, 1)), axis=1)

@@ -12,9 +12,6 @@ from deltarule.problem.validation import numeric, whole
 from deltarule.stats import metrics
 from deltarule.training.stopping import StopRules, check_metric
 
-DEFAULT_HISTORY_POINTS = 200
-"""History points of a full-batch training whose interval is not given."""
-
 
 def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:
     """Return the updates between two history points: the largest of `history_intervals`.
@@ -40,7 +37,8 @@ def history_intervals(problem: Problem, rules: StopRules, given: int | None = No
     limits = rules.limits(problem)
     if not rules.look:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
-    return np.where(epochs > 1, epochs, np.maximum(1, limits // DEFAULT_HISTORY_POINTS))
+    # History points of a full-batch training whose interval is not given.
+    return np.where(epochs > 1, epochs, np.maximum(1, limits // 200))
 
 
 def check_engine(given: Any) -> Any:

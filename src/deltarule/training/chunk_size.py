@@ -9,12 +9,8 @@ import numpy as np
 STRETCH_SECONDS = 0.2
 MOST_SECONDS = 2.0
 """Where a stretch takes so long, twice its updates are tried once, and not now and then."""
-KEPT_SHARE = 0.9
-"""What an observation still counts after the next one."""
 ALIKE = 0.05
 """Below this share of what it could be, the spread of the lengths says nothing."""
-REFUTED = 2.0
-"""A stretch that takes so many times what was foretold says that nothing is as it was."""
 
 
 class Pace:
@@ -49,9 +45,11 @@ class Pace:
         True
         """
         is_first = not self._sums.any()
-        if taken > REFUTED * (self._fixed + self._each * n):
+        # A stretch that takes so many times what was foretold says that nothing is as it was.
+        if taken > 2.0 * (self._fixed + self._each * n):
             self._sums[:] = 0
-        self._sums = KEPT_SHARE * self._sums + np.array([1, n, n * n, taken, n * taken]) / taken**2
+        # What an observation still counts after the next one.
+        self._sums = 0.9 * self._sums + np.array([1, n, n * n, taken, n * taken]) / taken**2
         ones, lengths, squares, times, products = self._sums.tolist()
         spread = 1 - lengths**2 / (ones * squares)
         if spread > ALIKE:

@@ -20,7 +20,6 @@ from deltarule.training.history import History, Looks, look
 from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import StopRules
 
-TOLD_SECONDS = 0.2
 MOST_TOLD = 3
 """Members at most of which a note tells one by one."""
 
@@ -93,7 +92,7 @@ class _Teller:
         self.started = self.told = time.perf_counter()
 
     def after_each(self, iteration: int, objective: float) -> None:
-        if time.perf_counter() - self.told >= TOLD_SECONDS:
+        if time.perf_counter() - self.told >= 0.2:
             self._tell(self.before + iteration, objective)
 
     def report_end(self, limit: int, end: _End) -> None:

@@ -17,10 +17,6 @@ from deltarule.stats import metrics
 
 REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")
 """Why a member's training ended; "converged" is L-BFGS's own word."""
-GATHERED_AT_ONCE = 2**22
-"""Weights of rows that are looked up at once, of several members."""
-LARGEST_EXPONENT = 900
-"""Of weights, as a power of two: sums of so many of them, times an objective, are finite."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +201,8 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
         return np.stack([batch_sizes(problem, member, step, n) for member in members], axis=1).astype(np.float64)
     found = np.empty((n, len(members)))
     for group in groups(problem, members):
-        at_once = max(1, GATHERED_AT_ONCE // problem.row_count(members[group[0]]))
+        # Weights of rows that are looked up at once, of several members.
+        at_once = max(1, 2**22 // problem.row_count(members[group[0]]))
         for first in range(0, len(group), at_once):
             some = group[first : first + at_once]
             own = weights if weights.ndim == 1 else weights[members[some]]
@@ -220,7 +217,8 @@ def _weights_of_alike(problem: Problem, members: Integers, own: Floats, step: in
     if len(rows) == 1 < batches:  # of a single epoch no more than is asked for
         rows, first = rows[:, :, first * size : (first + n) * size], 0
     own = own.astype(np.float64)
-    own = np.ldexp(own, -np.maximum(np.frexp(own.max(-1, keepdims=True))[1] - LARGEST_EXPONENT, 0))
+    # Of weights, as a power of two: sums of so many of them, times an objective, are finite.
+    own = np.ldexp(own, -np.maximum(np.frexp(own.max(-1, keepdims=True))[1] - 900, 0))
     taken = own[rows] if own.ndim == 1 else own[np.arange(len(members))[:, None], rows]
     sums = np.add.reduceat(taken, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
     by_update = sums.transpose(0, 2, 1).reshape(-1, taken.shape[1])

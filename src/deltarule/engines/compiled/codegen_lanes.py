@@ -16,8 +16,6 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
 from deltarule.problem.problem import Problem
 
-LARGEST_LAYER = 640
-"""Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway."""
 SMALLEST_TILED = 64
 """Weights of the first layer from which on its products go through tiles."""
 
@@ -89,7 +87,8 @@ class LaneWriter:
         for layer in self.layers:
             if layer.batch_norm:
                 raise NotCompilable("batch norm")
-            if layer.inputs * layer.units > LARGEST_LAYER:
+            # Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway.
+            if layer.inputs * layer.units > 640:
                 raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
             if layer.activation.rowwise and layer.activation.name != "softmax":
                 raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")

@@ -34,14 +34,8 @@ from deltarule.problem.batches import groups, row_orders, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
-WIDEST = 64
-"""Members in a block at most: with more, a block's parameters leave the processor's nearest memory."""
-WORTH_WAKING = 2_000_000
-"""Members · rows · parameters of a call from which on other threads help: about two milliseconds of work."""
 FEW = 5
 """Members up to which each goes alone: sixteen lanes take about as long as eight members one after another."""
-SCATTERED = 32
-"""Members that see other rows than the rest and that go alone, where that takes no longer than lanes."""
 
 
 @cache
@@ -112,7 +106,9 @@ class CompiledEngine(Engine):
                     for part in parts
                 ]
                 work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
-                self._in_turn(tasks, wake=work > WORTH_WAKING)
+                # Members · rows · parameters of a call from which on other threads help: about two milliseconds of
+                # work.
+                self._in_turn(tasks, wake=work > 2_000_000)
         return after, Trace(objective, bad)
 
     def takes_products(self, problem: Problem) -> bool:
@@ -171,7 +167,8 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     parts = split_by_rows(problem, members, group)
     few = [part for part in parts if len(part) <= FEW]
     found = [(part, False) for part in parts if len(part) > FEW]
-    if is_tiled(problem, own_rows=False) and sum(len(part) for part in few) <= SCATTERED:
+    # Members that see other rows than the rest and that go alone, where that takes no longer than lanes.
+    if is_tiled(problem, own_rows=False) and sum(len(part) for part in few) <= 32:
         return found + [(part, False) for part in few]
     return found + ([(np.concatenate(few), len(few) > 1)] if few else [])
 
@@ -311,7 +308,8 @@ def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = Fal
 def widest_block(problem: Problem) -> int:
     """The most members of a block whose vectors fit into the processor's nearer memory."""
     bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-    return int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
+    # Members in a block at most: with more, a block's parameters leave the processor's nearest memory.
+    return int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, 64))
 
 
 def available_processors() -> int:

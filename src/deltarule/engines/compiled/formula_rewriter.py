@@ -33,10 +33,6 @@ _OF_NUMBERS = (*_OF_BOTH, ast.FloorDiv, ast.Mod)
 _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
-_OF_WHOLES = ("select", "abs", "floor", "maximum", "minimum")
-"""The helpers that give whole numbers where they get such."""
-
-
 _EXACT, _EXACT_IN_FLOAT32 = 2.0**53, 2.0**24
 
 
@@ -276,7 +272,12 @@ class FormulaRewriter(ast.NodeVisitor):
 
     def _farthest(self, name: str, numbers: list[ast.expr]) -> float | None:
         """How far from 0 the one of some whole numbers may be that a helper gives."""
-        if name not in _OF_WHOLES or not numbers or not self.wholes.keys() >= set(numbers):
+        # The helpers that give whole numbers where they get such.
+        if (
+            name not in ("select", "abs", "floor", "maximum", "minimum")
+            or not numbers
+            or not self.wholes.keys() >= set(numbers)
+        ):
             return None
         return max(self.wholes[one] for one in numbers)
 

@@ -14,9 +14,6 @@ from deltarule.estimators.mlp.input_validation import validation_pair
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
-MAX_TEXT_CLASS_LENGTH = 64
-"""Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest."""
-
 
 class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """Multi-layer perceptron classifier with the parameters of scikit-learn's.
@@ -371,9 +368,8 @@ def to_text_classes(classes: Any) -> Any:
     >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')
     """
-    if classes.dtype.kind != "O" or not all(
-        isinstance(name, str) and len(name) <= MAX_TEXT_CLASS_LENGTH for name in classes
-    ):
+    # Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest.
+    if classes.dtype.kind != "O" or not all(isinstance(name, str) and len(name) <= 64 for name in classes):
         return classes
     texts = np.array(classes.tolist(), str)
     return texts if texts.tolist() == classes.tolist() else classes

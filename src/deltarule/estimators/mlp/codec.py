@@ -25,10 +25,6 @@ from deltarule.problem.network import Network
 
 CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U[1-9]\d{0,4}|O8?)")
 """NumPy dtypes that class labels may have: booleans, numbers, texts, objects."""
-MAX_CLASSES_BYTES = 2**28
-"""Limit for the array of class labels: NumPy gives each text the room of the longest, which a file may overstate."""
-MAX_SPARE_CLASS_CHARACTERS = 256
-"""Characters by which the dtype of class labels may exceed the longest label; every prediction takes as much room."""
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 COUNTS = ("n_features_in_", "n_iter_", "t_")
 RECORD = ("best_loss_", "best_validation_score_", "loss_", *COUNTS, *CURVES)
@@ -157,8 +153,12 @@ def _decode_classes(names: Any, dtype: str) -> np.ndarray:
         raise ValueError("the classes are not different names")
     order, is_text, width = dtype.partition("U")
     if is_text:
-        room = min(int(width), max(len(str(name)) for name in names) + MAX_SPARE_CLASS_CHARACTERS)
-        if len(names) * room * np.dtype("U1").itemsize > MAX_CLASSES_BYTES:
+        # Characters by which the dtype of class labels may exceed the longest label; every prediction takes as much
+        # room.
+        room = min(int(width), max(len(str(name)) for name in names) + 256)
+        # Limit for the array of class labels: NumPy gives each text the room of the longest, which a file may
+        # overstate.
+        if len(names) * room * np.dtype("U1").itemsize > 2**28:
             raise ValueError(f"{len(names)} classes with names of up to {room:,} characters are too many")
         dtype = f"{order}U{room}"
     classes = np.array(names, dtype)

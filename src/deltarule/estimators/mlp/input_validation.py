@@ -21,10 +21,6 @@ NUMBER_TYPE = re.compile(r"u?int\d|float|double|bool", re.IGNORECASE)
 
 SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 """The largest root mean square of a feature lies in this range for data that was scaled in any usual way."""
-MAX_SCALE_RATIO = 10.0
-"""Validation features whose typical size differs by more than this factor were scaled differently."""
-MIN_COMPARED_ROWS = 10
-"""Fewer validation rows may differ from the training rows by chance."""
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
@@ -136,11 +132,13 @@ def describe_scale_mismatch(x: Floats, trained: Floats, name_of: Callable[[int],
     """
     sizes, trained_sizes = _root_mean_squares(x), _root_mean_squares(trained)
     both = (sizes > 0) & (trained_sizes > 0)
-    if len(x) < MIN_COMPARED_ROWS or not both.any():
+    # Fewer validation rows may differ from the training rows by chance.
+    if len(x) < 10 or not both.any():
         return ""
     with np.errstate(over="ignore"):
         ratios = np.maximum(_medians(x)[both] / trained_sizes[both], _medians(trained)[both] / sizes[both])
-    if ratios.max() <= MAX_SCALE_RATIO:
+    # Validation features whose typical size differs by more than this factor were scaled differently.
+    if ratios.max() <= 10.0:
         return ""
     worst = int(np.flatnonzero(both)[ratios.argmax()])
     feature = f"the values of feature {name_of(worst)} are around {sizes[worst]:.3g}"

@@ -23,13 +23,8 @@ from deltarule.problem.validation import is_finite
 BLOCK_BYTES = 2**20
 """The activations of a block's widest layer should stay in the processor's cache; in smaller blocks threads wait for
 the interpreter's lock between the products."""
-BLOCK_MULTIPLICATIONS = 20_000_000
-"""Rows · parameters that pay for a block of their own: about half a millisecond, in which another thread wakes.
-A second block pays from two thirds of that on."""
 MAX_EVEN_BLOCKS = 8
 """Block counts are 1, 2, 4 or a multiple of this, so that two, four or eight threads finish together."""
-SPARSE_PRODUCT_MAX_DENSITY = 1 / 40
-"""Density below which a sparse product is faster than a dense one: at this density it takes a third of the time."""
 MAX_DENSE_BLOCK_BYTES = 2**25
 """Memory limit for a block of denser sparse rows, which are converted to arrays."""
 
@@ -67,7 +62,8 @@ def outputs_of(
     """
     W1, rows = parameters["W1"], x.shape[0]
     size = block_size(network, W1, rows)
-    thin = sparse.issparse(x) and x.nnz < SPARSE_PRODUCT_MAX_DENSITY * rows * network.inputs
+    # Density below which a sparse product is faster than a dense one: at this density it takes a third of the time.
+    thin = sparse.issparse(x) and x.nnz < rows * network.inputs / 40
     if sparse.issparse(x) and not thin:
         size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
     is_whole = size >= rows
@@ -108,7 +104,9 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
     blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
-    work = rows * network.parameters * members / BLOCK_MULTIPLICATIONS
+    # Rows · parameters that pay for a block of their own: about half a millisecond, in which another thread wakes. A
+    # second block pays from two thirds of that on.
+    work = rows * network.parameters * members / 20_000_000
     blocks = max(blocks, min(MAX_EVEN_BLOCKS, int(work)), 2 if work > 2 / 3 else 1)
     even = next((share for share in (1, 2, 4) if share >= blocks), MAX_EVEN_BLOCKS)
     return -(-rows // (-(-blocks // even) * even)) or 1

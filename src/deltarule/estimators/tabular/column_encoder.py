@@ -30,14 +30,8 @@ FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
 later."""
 ROOM = 20_000_000
 """Between the two there are as many as make rows · inputs so large."""
-LEAST_COUNT = 2
-"""What occurs once teaches nothing about its category."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
-FAR_WIDTHS = 1.0
-"""A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is worth
-a note: nothing was learned of what lies there. R² of 43 targets in tables cut in the order of time, where trends may go
-on, was better than with 3 times for 29 and worse for 2; of 51 with rows by chance for 15 and for 4."""
 MOST = sys.float_info.max
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
@@ -49,8 +43,6 @@ NAME_OF_IDENTIFIER = re.compile(
     rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({COUNTED})[\W_]?(id|no|nr|number))"
 )
 """customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
-NEARLY_ALL = 0.95
-"""So many rows have another of an identifier's numbers: in a few it may be missing, or there twice."""
 NAMELESS = re.compile(rf"{WITHOUT_NAME}(\.\d+)?")
 
 
@@ -208,7 +200,8 @@ def _looks(column: np.ndarray) -> str:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: np.ndarray) -> bool:
-    if distinct < max(NEARLY_ALL * len(rows), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
+    # So many rows have another of an identifier's numbers: in a few it may be missing, or there twice.
+    if distinct < max(0.95 * len(rows), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
         return False
     span = present.max() - present.min()
     # Where rows were passed over the count has holes, and is one only if it goes on with them: other numbers would do.
@@ -253,6 +246,9 @@ def _learned_number(column: Column, frame: Frame) -> Column:
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
+    # A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is
+    # worth a note: nothing was learned of what lies there. R² of 43 targets in tables cut in the order of time, where
+    # trends may go on, was better than with 3 times for 29 and worse for 2; of 51 with rows by chance for 15 and for 4.
     return dataclasses.replace(
         column,
         mean=mean,
@@ -262,13 +258,14 @@ def _learned_number(column: Column, frame: Frame) -> Column:
         least=float(present.min()),
         greatest=float(present.max()),
         rows=float(len(present)),
-        reach=FAR_WIDTHS,
+        reach=1.0,
     )
 
 
 def _learned_category(column: Column, frame: Frame, most: int) -> Column:
     counts = Counter(texts_of(frame[column.name]))
-    frequent = [name for name, count in counts.most_common(most) if count >= LEAST_COUNT]
+    # What occurs once teaches nothing about its category.
+    frequent = [name for name, count in counts.most_common(most) if count >= 2]
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 

@@ -25,8 +25,6 @@ from deltarule.estimators.tabular.column_encoder import (
 )
 from deltarule.reports.formatting import percent
 
-NOTED_SHARE = 0.1
-"""It is worth a note where so many rows have categories without an input."""
 ROUNDING = 1e-9
 """Of the width of a column: so near to a bound 1.3 is on it, though 0.7 + 0.6 is less."""
 WITHOUT_INPUT = "without an input of their own (rare, too many, or not there in training)"
@@ -132,7 +130,8 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             counts = Counter(texts_of(frame[column.name]))
             others = [count for name, count in counts.items() if name not in column.categories]
             share = sum(others) / max(rows_of(frame), 1)
-            if share >= NOTED_SHARE:
+            # It is worth a note where so many rows have categories without an input.
+            if share >= 0.1:
                 found[column.name] = (
                     f"{percent(share, 0, 'f')} of the rows have a {shorten_repr(column.name)} without an input of its "
                     f"own, of which there are {len(others):,}: rare ones, or too many"

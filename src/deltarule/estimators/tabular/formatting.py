@@ -12,8 +12,6 @@ from deltarule.reports.formatting import percent
 
 NOTHING = "–"
 """What stands where there is no number."""
-MOST_WITH_DIGITS = 1e6
-"""From here on numbers have a power of ten: R² of answers that are far off may have 300 digits."""
 TAKEN_FOR = "most often taken for"
 SHUFFLED = (
     "Lost: where the cells of a column are shuffled among the rows. Columns that tell the same stand in for each "
@@ -111,7 +109,8 @@ def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
 def _number(value: float, digits: int) -> str:
     if math.isnan(value):
         return NOTHING
-    return f"{value:z.{digits}f}" if abs(value) < MOST_WITH_DIGITS else f"{value:.3g}"
+    # From here on numbers have a power of ten: R² of answers that are far off may have 300 digits.
+    return f"{value:z.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

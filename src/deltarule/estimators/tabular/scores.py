@@ -28,12 +28,6 @@ MOST_DRAWN = 10_000
 """Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
 SUSPICIOUS = 0.99
 """A single column that scores this much is more often a copy of the target than a discovery."""
-LEAK_ROWS = 2000
-"""More rows would not tell more about a single column."""
-LEAST_OF_CLASS = 10
-"""So many rows of each class are looked at, if there are: any rows may lack a rare one."""
-LEAST_OTHERS = 5
-"""Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
 MOST_NAMED = 5
 """Classes in a sentence, or rows."""
 LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
@@ -294,7 +288,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     """
     y = np.asarray(y)
     rows = np.random.default_rng(0).permutation(len(y))
-    rows = (_few_of_each_first(rows, y) if classes else rows)[:LEAK_ROWS]
+    # More rows would not tell more about a single column.
+    rows = (_few_of_each_first(rows, y) if classes else rows)[:2000]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
     y = y[rows]
     found: dict[str, str] = {}
@@ -324,7 +319,8 @@ def _few_of_each_first(rows: Any, y: Any) -> Any:
     _, places, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
     turns = np.empty(len(rows), int)
     turns[np.argsort(places, kind="stable")] = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
-    return rows[np.argsort(turns >= LEAST_OF_CLASS, kind="stable")]
+    # So many rows of each class are looked at, if there are: any rows may lack a rare one.
+    return rows[np.argsort(turns >= 10, kind="stable")]
 
 
 def _codes(column: Column, frame: Frame, classes: bool) -> Any:
@@ -341,7 +337,8 @@ def _single_column_score(codes: Any, y: Any, column: Column, classes: bool) -> f
     """How well codes [N] tell the target of rows that are in its order: balanced accuracy, or R² of ranks."""
     values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
     others = len(y) - counts.max(initial=0)
-    if not others or (others < LEAST_OTHERS and len(np.unique(codes)) > len(values) + 1):
+    # Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values.
+    if not others or (others < 5 and len(np.unique(codes)) > len(values) + 1):
         return 0.0
     weights = 1 / counts[places]
     by_distance = column.kind == NUMBER and not classes

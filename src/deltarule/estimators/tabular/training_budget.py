@@ -8,8 +8,6 @@ import numpy as np
 HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
 """The networks that are tried; the first is a linear model, which little data often calls for."""
 CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.01, 0.1, 3.0)}
-SEARCH_WORK = 2e11
-"""Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
 UPDATES, EPOCHS = 10_000, (10, 100)
 """So many updates a network makes, in no fewer and no more epochs than these."""
 MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
@@ -28,7 +26,8 @@ def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
     weights = [widest * hidden[0] if hidden else inputs * outputs for hidden in HIDDEN]
     others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
     a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
-    return min(rows, max(1000, int(SEARCH_WORK / a_row)))
+    # Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows.
+    return min(rows, max(1000, int(2e11 / a_row)))
 
 
 def alpha_for(alpha: float, searched: int, rows: int) -> float:

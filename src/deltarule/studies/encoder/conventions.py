@@ -51,7 +51,6 @@ WEIGHTS: Mapping[str, Any] = {
 }
 XAVIER = ("glorot_uniform", "glorot_normal")
 
-ITERATIONS = 3000
 LONGER = (4000, 6000, 8000, 10000)
 """Looked at after the table was there, for the best convention and for its twin with ½: no rule rests on these."""
 
@@ -64,7 +63,7 @@ class Convention:
     reduction: str
     gradient: str
     weights: str
-    iterations: int = ITERATIONS
+    iterations: int = 3000
 
 
 @dataclass(frozen=True)
