@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
+from deltarule.reports.bars import BARS, LONGEST, sparkline
 from deltarule.reports.claims_table import claims_table
 from deltarule.reports.terminal_layout import fitted_table, pairs
 from deltarule.reports.terminal_tables import (
-    BARS,
-    LONGEST,
     MOST_BITS,
     activation_table,
     object_convergence,
     run_summary,
-    sparkline,
     weights_table,
 )
 from deltarule.reports.verdict_words import VERDICT_WORDS

@@ -14,7 +14,7 @@ from deltarule.data.splits import folds as folds_of
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
-from deltarule.sweeps import fold_data, grid
+from deltarule.sweeps import fold_data, grid, row_ranking
 from deltarule.sweeps.fold_data import load
 from deltarule.sweeps.grid import combinations, limit_of, plan_sweep, with_grid
 from deltarule.sweeps.plan import Row, Source
@@ -244,7 +244,7 @@ def test_a_grid_from_python_is_checked():
 def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
     data = SimpleNamespace(folds=[(None, [0, 1]), (None, [2])])
     with pytest.raises(BadInput, match="take fewer folds"):
-        grid._check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
+        row_ranking.check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deltarule.reports.terminal_tables import ASCII_BARS, BARS, sparkline
+from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
 
 MOST = 512
 """Values that are remembered; of more every second one is forgotten."""

@@ -15,17 +15,14 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
+from deltarule.reports.bars import Bars
 from deltarule.reports.formatting import bounds_of, codes_of, format_signed, percent, solved_told, what_is_high
 from deltarule.reports.terminal_layout import pairs, plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.measure import Measurement
     from rich.text import Text
 
-BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
-SHORTEST, LONGEST = 8, 48
-"""Characters of a line of bars."""
 MOST_BITS = 16
 """Hidden units whose code is still shown."""
 MOST_LISTED = 5
@@ -118,7 +115,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
     for label, column in zip(_labels(labels, values.shape[1]), values.T, strict=True):
         since = _right_since(column)
         told = f"{steps[since]:,}" if since is not None else "not right"
-        table.add_row(Text(label), _Bars(column), f"{column[-1]:.2f}", Text(told, "" if since is not None else "bold"))
+        table.add_row(Text(label), Bars(column), f"{column[-1]:.2f}", Text(told, "" if since is not None else "bold"))
     return Group(table, Text("Right from the update on which it is above 0.5 at every look until the end."))
 
 
@@ -182,52 +179,6 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
         for number, column in enumerate(rows.T)
     ]
     return _Blocks(name, labels, [columns])
-
-
-def sparkline(values: Any, width: int, bars: str = BARS) -> str:
-    """A series as a line of bars, as high as its values are within it; on a logarithmic scale where they span decades.
-
-    Parameters: `values` [T], not finite where there is none; `width`, characters at most; `bars`, from low to high.
-
-    >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
-    ('█▄▂▁', '█▆▁', '')
-    """
-    values = np.asarray(values, np.float64)
-    places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
-    shown = values[places]
-    finite = np.isfinite(shown)
-    # How many times the least of a series the greatest is from which on a line of bars is logarithmic.
-    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
-        shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
-    # The difference of large ones would overflow; a power of two rounds nothing.
-    shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
-    low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
-    heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
-    return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))
-
-
-@dataclass(frozen=True)
-class _Bars:
-    """Values from 0 to 1 [T] as a line of bars, as long as there is room for."""
-
-    values: Floats
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        from rich.text import Text
-
-        bars = ASCII_BARS if options.ascii_only else BARS
-        places = np.linspace(0, len(self.values) - 1, min(options.max_width, LONGEST)).round().astype(int)
-        line = Text(end="")
-        for value in self.values[places].tolist():
-            finite = np.isfinite(value)
-            bar = bars[int(np.clip(value * len(bars), 0, len(bars) - 1))] if finite else " "
-            line.append(bar, "green" if finite and value > 0.5 else "")
-        yield line
-
-    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
-        from rich.measure import Measurement
-
-        return Measurement(min(SHORTEST, options.max_width), min(LONGEST, options.max_width))
 
 
 @dataclass(frozen=True)

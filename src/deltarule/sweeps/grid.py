@@ -30,6 +30,7 @@ from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configura
 from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
+from deltarule.sweeps.row_ranking import check_scored, common_ranking, score_metric
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
 MOST_MEMBERS = 1_000
@@ -170,8 +171,8 @@ def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], 
         own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = every[next(iter(group.values()))[0]]
         data = data_of(first, source, own)
-        scored.append(_score_metric(data, source))
-        _check_scored(data, source, *scored[-1])
+        scored.append(score_metric(data, source))
+        check_scored(data, source, *scored[-1])
         _check_group(every, group, data.dataset)
         notes += filter(None, [data.dataset.remark])
         members = _members(asked, group, data)
@@ -181,7 +182,7 @@ def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], 
         size = min(most, -(-len(members) // workers))
         rest = data.dataset.digest, own, not _looks_decide(first), engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), _common_ranking(scored)
+    return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(scored)
 
 
 def _members(asked: _SweepRequest, group: Group, data: Data) -> list[Member]:
@@ -191,18 +192,6 @@ def _members(asked: _SweepRequest, group: Group, data: Data) -> list[Member]:
         for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
         for seed in asked.seeds
     ]
-
-
-def _common_ranking(scored: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """By what all rows rank. Those that rank otherwise than others are refused."""
-    kinds = list(dict.fromkeys(scored))
-    if len(kinds) > 1:
-        raise BadInput(
-            f"some configurations rank by the {' and others by the '.join(describe_ranking(*one) for one in kinds)}; "
-            "sweep them "
-            "apart, each kind into a folder of its own"
-        )
-    return kinds[0]
 
 
 def _groups(every: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
@@ -304,30 +293,6 @@ def _way(configuration: Configuration, alone: bool) -> str:
         return configuration_hash(configuration)
     longest = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
     return configuration_hash(configuration.model_copy(update={"stopping": longest}))
-
-
-def _score_metric(data: Data, source: Source) -> tuple[str, str]:
-    metric = "accuracy" if data.dataset.classes else "r_squared"
-    return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
-
-
-def _check_scored(data: Data, source: Source, metric: str, ranked: str) -> None:
-    """Refuse to rank by R² of a single row, of which there is none."""
-    rows = min([len(aside) for _, aside in data.folds] or [len(data.dataset.parts[ranked])])
-    if metric == "r_squared" and rows < 2:
-        advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
-        raise BadInput(
-            f"configurations rank by the {describe_ranking(metric, ranked)}, and {rows} row has no R²; {advice}"
-        )
-
-
-def describe_ranking(metric: str, ranked: str) -> str:
-    """By what rows rank, in words.
-
-    >>> describe_ranking("r_squared", "train")
-    'r_squared on the train rows'
-    """
-    return f"{metric} on the {ranked} rows"
 
 
 def members_at_once(configuration: Configuration, dataset: Dataset) -> int:

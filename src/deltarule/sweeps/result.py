@@ -22,8 +22,9 @@ from deltarule.problem.resolved_configuration import (
 )
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.fold_data import fold_of, forget_data, load
-from deltarule.sweeps.grid import as_recipe, describe_ranking
+from deltarule.sweeps.grid import as_recipe
 from deltarule.sweeps.plan import Source
+from deltarule.sweeps.row_ranking import describe_ranking
 from deltarule.sweeps.store import IN_ORDER, about, check_configurations, check_sweep, order, other_formulas
 from deltarule.sweeps.store_connection import as_written, reader
 from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork

@@ -19,7 +19,7 @@ from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION
-from deltarule.sweeps.grid import describe_ranking
+from deltarule.sweeps.row_ranking import describe_ranking
 from deltarule.sweeps.store_connection import (
     APPLICATION,
     FILE,

@@ -320,7 +320,7 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
 def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
     found = blas.blas() if own_copy else blas._of_scipy()
     assert own_copy == ("copy of our own" in found.name) or sys.platform == "darwin"
-    monkeypatch.setattr(codegen_large, "blas", lambda: found)
+    monkeypatch.setattr(large_members, "blas", lambda: found)
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
         problem = wide(2, hidden=(361, 367), dtype=dtype)  # the weights between them are too many for tiles
         assert 361 * 367 > MOST_TILED

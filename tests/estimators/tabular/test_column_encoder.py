@@ -14,13 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.data.frame import frame_of, select_rows
 from deltarule.errors import BadInput
-from deltarule.estimators.tabular.column_encoder import (
-    Column,
-    check_together,
-    encode_columns,
-    fit_columns,
-    infer_kinds,
-)
+from deltarule.estimators.tabular.column_encoder import Column, encode_columns, fit_columns
+from deltarule.estimators.tabular.column_kinds import check_together, infer_kinds
 from deltarule.estimators.tabular.diagnostics import unknown_categories, without_input
 
 N, MOST = 60, sys.float_info.max

@@ -12,12 +12,12 @@ from deltarule.data.frame import frame_of
 from deltarule.estimators.tabular import scores
 from deltarule.estimators.tabular.column_encoder import Column, fit_columns
 from deltarule.estimators.tabular.formatting import score_lines
+from deltarule.estimators.tabular.leaks import leaks
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
     doubts,
     few_make_the_errors,
-    leaks,
     r_squared,
     scores_of_classes,
     scores_of_numbers,

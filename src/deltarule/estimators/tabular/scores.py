@@ -3,7 +3,6 @@
 N rows
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,9 @@ from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cell_parsing import as_text, shorten_repr
-from deltarule.data.frame import Frame
-from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
-from deltarule.estimators.tabular.diagnostics import told_together
 from deltarule.estimators.tabular.target_validation import are_among
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import as_said, percent
+from deltarule.reports.formatting import as_said
 from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
@@ -26,16 +22,12 @@ LEAST_DRAWN = 10
 """Rows: draws of fewer are too much alike, and tell too little of how far others would lie."""
 MOST_DRAWN = 10_000
 """Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
-SUSPICIOUS = 0.99
-"""A single column that scores this much is more often a copy of the target than a discovery."""
 MOST_NAMED = 5
 """Classes in a sentence, or rows."""
 LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
 """Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
 WIDE = 100.0
 """So many times as large as small targets are large ones that are better told by their logarithms."""
-NOTHING = -1e200
-"""What is missing, far from whatever is known."""
 
 
 @dataclass(frozen=True)
@@ -272,96 +264,3 @@ def _squares(values: Floats) -> tuple[float, int]:
     """The sum of squares, in a unit that is a power of two and neither lets them overflow nor vanish."""
     exponent = int(np.frexp(np.abs(values).max())[1])
     return float(np.square(np.ldexp(values, -exponent)).sum()), 2 * exponent
-
-
-def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[str]:
-    """A sentence for each column that all but tells the target by itself.
-
-    Each half of the rows is answered from the one column, by what the other half says of the nearest value. All classes
-    count alike, and so do all different numbers, which go by their ranks. Rows where the column is missing do not count
-    where it tells the others and these are at least half.
-
-    >>> size = np.arange(100.0) % 7
-    >>> size_in_grams = Column("grams", "number", "numbers")
-    >>> leaks({"grams": 1000 * size}, [size_in_grams], size, classes=False)[0][:41]
-    "the column 'grams' alone tells the target"
-    """
-    y = np.asarray(y)
-    rows = np.random.default_rng(0).permutation(len(y))
-    # More rows would not tell more about a single column.
-    rows = (_few_of_each_first(rows, y) if classes else rows)[:2000]
-    rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
-    y = y[rows]
-    found: dict[str, str] = {}
-    for column in columns:
-        if column.kind == UNUSED or not column.inputs:
-            continue
-        codes = _codes(column, {column.name: frame[column.name][rows]}, classes)
-        present = codes != NOTHING
-        score = _single_column_score(codes, y, column, classes)
-        if present.sum() >= len(y) / 2:
-            score = max(score, _single_column_score(codes[present], y[present], column, classes))
-        if score >= SUSPICIOUS:
-            found[column.name] = (
-                f"the column {shorten_repr(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
-                "is it known before the target is? If not, leave it out"
-            )
-    least = percent(SUSPICIOUS, 0, "f")
-    return told_together(
-        found,
-        f"each tell the target alone (at least {least} on rows not seen); are they known before the target is? If not, "
-        "leave them out",
-    )
-
-
-def _few_of_each_first(rows: Any, y: Any) -> Any:
-    """Rows [N] as they were, but before the others the first few of each class."""
-    _, places, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
-    turns = np.empty(len(rows), int)
-    turns[np.argsort(places, kind="stable")] = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
-    # So many rows of each class are looked at, if there are: any rows may lack a rare one.
-    return rows[np.argsort(turns >= 10, kind="stable")]
-
-
-def _codes(column: Column, frame: Frame, classes: bool) -> Any:
-    """A column as numbers [N]: its categories', rare ones' by one; its own, or their ranks to tell those of others."""
-    values, x = frame[column.name], encode_columns([column], frame)
-    if column.kind == CATEGORY:
-        codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
-    else:
-        codes = x[:, 0] if classes else np.unique(x[:, 0], return_inverse=True)[1]
-    return np.where(values == "" if values.dtype.kind == "O" else np.isnan(values), NOTHING, codes)
-
-
-def _single_column_score(codes: Any, y: Any, column: Column, classes: bool) -> float:
-    """How well codes [N] tell the target of rows that are in its order: balanced accuracy, or R² of ranks."""
-    values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
-    others = len(y) - counts.max(initial=0)
-    # Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values.
-    if not others or (others < 5 and len(np.unique(codes)) > len(values) + 1):
-        return 0.0
-    weights = 1 / counts[places]
-    by_distance = column.kind == NUMBER and not classes
-    answers = np.empty(len(y))
-    for half in (0, 1):
-        learn, ask = slice(1 - half, None, 2), slice(half, None, 2)
-        answers[ask] = _nearest_rank(codes[learn], places[learn], codes[ask], classes, by_distance)
-    if not classes:
-        around = places - np.average(places, weights=weights)
-        return float(1 - (weights * (places - answers) ** 2).sum() / (weights * around**2).sum())
-    weights[counts[places] == 1] = 0  # of which the other half knows nothing
-    return float(np.average(answers == places, weights=weights)) if (counts > 1).sum() > 1 else 0.0
-
-
-def _nearest_rank(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:
-    """The rank at the nearest code, or between two by distance: a code's mean, or of classes its most frequent one."""
-    known, places = np.unique(codes, return_inverse=True)
-    if classes:
-        counts = np.zeros((len(known), ranks.max() + 1))
-        np.add.at(counts, (places, ranks), 1)
-        said = counts.argmax(axis=1)
-    else:
-        said = np.bincount(places, ranks) / np.bincount(places)
-    if by_distance:
-        return np.interp(asked, known, said)
-    return said[np.searchsorted((known[1:] + known[:-1]) / 2, asked)]

@@ -29,21 +29,20 @@ from deltarule.estimators.tabular.column_encoder import (
     CATEGORY,
     UNUSED,
     Column,
-    check_together,
     encode_columns,
     fit_columns,
-    infer_kinds,
     named_columns,
     used_columns,
 )
+from deltarule.estimators.tabular.column_kinds import check_together, infer_kinds
 from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.estimators.tabular.leaks import leaks
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
     doubts,
     few_make_the_errors,
     first_named,
-    leaks,
     wide,
 )
 from deltarule.estimators.tabular.target_validation import (

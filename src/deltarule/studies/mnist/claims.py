@@ -33,9 +33,6 @@ from deltarule.studies.mnist.trainings import (
 )
 from deltarule.studies.verdicts import Evidence, claim
 
-# --- what is trained -------------------------------------------------------------------------------------------------
-
-
 # --- the grid --------------------------------------------------------------------------------------------------------
 
 
