@@ -19,9 +19,9 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
-from deltarule.training.arguments import history_intervals
 from deltarule.training.history import Looks, look
 from deltarule.training.interrupts import interrupts
+from deltarule.training.options import history_intervals
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, train
 

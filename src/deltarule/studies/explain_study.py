@@ -13,7 +13,7 @@ from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
-from deltarule.training.arguments import history_interval
+from deltarule.training.options import history_interval
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, train
 

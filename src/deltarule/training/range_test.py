@@ -17,8 +17,8 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import finite, whole
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training.arguments import check_engine
 from deltarule.training.history import Looks, look
+from deltarule.training.options import check_engine
 
 MOST_ROWS = 1_000
 """Rows on which the accuracy is looked at: before each update 50,000 images would take as long as 200 updates."""

@@ -1,6 +1,5 @@
 """`train`: train every member of a problem by any engine until its stop rules end it."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,28 +7,18 @@ from typing import Any
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
 from deltarule.engines.selection import engine as by_name
-from deltarule.errors import BadInput, short_repr
+from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
-from deltarule.problem.network import switch
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training import checkpoint as checkpoints
-from deltarule.training.arguments import (
-    check_callables,
-    check_engine,
-    check_observed_steps,
-    check_validation_rows,
-    history_intervals,
-    required_metrics,
-)
-from deltarule.training.history import Looks
 from deltarule.training.interrupts import interrupts
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.loop import TrainingLoop
+from deltarule.training.options import TrainOptions, check_observed_steps, check_validation_rows, history_intervals
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
-from deltarule.training.stopping import StopRules
 
 
 def train(
@@ -97,44 +86,32 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
-    problem, engine = checked_problem(problem), check_engine(engine)
-    switches = {"outputs": outputs, "gradients": gradients, "resume": resume, "with_history": with_history}
-    outputs, gradients, resume, with_history = (switch(name, value) for name, value in switches.items())
-    check_callables(progress=progress, observer=observer, before_checkpoint=before_checkpoint)
-    if (observe is None) != (observer is None):
-        raise BadInput("one of observe and observer is given without the other; give both or neither")
-    if not isinstance(checkpoint, str | os.PathLike | None):
-        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
-    if resume and checkpoint is None:
-        raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
-    rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
-    every = history_intervals(problem, rules, history_every)
-    looks = Looks(int(every.max()) if with_history else 0, required_metrics(rules, metrics, score), outputs, gradients)
-    if not with_history and (looks.metrics or patience is not None or problem.optimizer.name == "lbfgs"):
-        raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
-    fewest, most = problem.row_counts.min(), problem.row_counts.max()
-    if looks.outputs and looks.every and fewest < most:
-        raise BadInput(
-            f"outputs is True, and members have from {fewest:,} to {most:,} rows; leave it out, or make them equal"
-        )
-    aside = check_validation_rows(problem, validation, rules, score)
+    given = {name: value for name, value in locals().items() if name != "problem"}
+    return _train(checked_problem(problem), TrainOptions(**given))
+
+
+def _train(problem: Problem, options: TrainOptions) -> Run:
+    rules, engine = options.rules, options.engine
+    every = history_intervals(problem, rules, options.history_every)
+    looks = options.looks(problem, every)
+    aside = check_validation_rows(problem, options.validation, rules, options.score)
     if problem.optimizer.name == "lbfgs":
-        if checkpoint is not None or observe is not None:
+        if options.checkpoint is not None or options.observe is not None:
             raise BadInput("L-BFGS has no updates to go on from or to be shown at; leave checkpoint and observe out")
-        return train_lbfgs(problem, rules, looks, aside, progress, _lbfgs_engine_notes(engine))
-    file = None if checkpoint is None else Path(checkpoint)
-    before = file if file is not None and resume and kind_of(file) else None
+        return train_lbfgs(problem, rules, looks, aside, options.progress, _lbfgs_engine_notes(engine))
+    file = None if options.checkpoint is None else Path(options.checkpoint)
+    before = file if file is not None and options.resume and kind_of(file) else None
     if before is not None and engine == "auto":
         engine = checkpoints.engine_of(before) or engine
     limit = int(rules.limits(problem).max(initial=0))
     chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
-    training = TrainingLoop(problem, chosen, rules, looks, every, aside, score, before_checkpoint)
-    if observe is not None and observer is not None:
-        training.observe(check_observed_steps(observe, problem.members), observer)
+    training = TrainingLoop(problem, chosen, rules, looks, every, aside, options.score, options.before_checkpoint)
+    if options.observe is not None and options.observer is not None:
+        training.observe(check_observed_steps(options.observe, problem.members), options.observer)
     if before is not None:
         training.restore(before)
     with orders_kept(), interrupts() as interrupted:
-        training.go(file, progress, interrupted)
+        training.go(file, options.progress, interrupted)
     return training.run(interrupted())
 
 

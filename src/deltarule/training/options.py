@@ -1,16 +1,91 @@
-"""Validate the arguments of `train` and complete them with defaults."""
+"""The options of a training: what `train` takes as keywords, checked and completed with defaults."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import numeric, whole
 from deltarule.stats import metrics
+from deltarule.training.history import Looks
+from deltarule.training.run import Progress, Run
 from deltarule.training.stopping import StopRules, check_metric
+
+
+@dataclass(frozen=True, eq=False)
+class TrainOptions:
+    """How a problem is trained; `train` explains each option.
+
+    Raises `BadInput` for what is of another kind than is asked for, and for options that need each other.
+    """
+
+    engine: Any = "auto"
+    max_steps: int | None = None
+    max_epochs: int | None = None
+    threshold: float | None = None
+    times: int = 1
+    metric: str = "objective"
+    tolerance: float | None = None
+    patience: int | None = None
+    validation: tuple[Any, Any] | None = None
+    score: str = "objective"
+    metrics: Sequence[str] = ()
+    history_every: int | None = None
+    outputs: bool = False
+    gradients: bool = False
+    checkpoint: str | Path | None = None
+    resume: bool = False
+    progress: Callable[[Progress], None] | None = None
+    with_history: bool = True
+    observe: Integers | None = None
+    observer: Callable[[Run, Integers], None] | None = None
+    before_checkpoint: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        check_engine(self.engine)
+        for name in ("outputs", "gradients", "resume", "with_history"):
+            object.__setattr__(self, name, switch(name, getattr(self, name)))
+        for name in ("progress", "observer", "before_checkpoint"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise BadInput(f"{name} is {short_repr(value)}; give a function")
+        if (self.observe is None) != (self.observer is None):
+            raise BadInput("one of observe and observer is given without the other; give both or neither")
+        if not isinstance(self.checkpoint, str | os.PathLike | None):
+            raise BadInput(f"the checkpoint is {short_repr(self.checkpoint)}; name the file to write")
+        if self.resume and self.checkpoint is None:
+            raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
+
+    @cached_property
+    def rules(self) -> StopRules:
+        """When a member stops."""
+        limits = (self.max_steps, self.max_epochs, self.threshold, self.times)
+        return StopRules(*limits, self.metric, self.tolerance, self.patience)
+
+    def looks(self, problem: Problem, every: Integers) -> Looks:
+        """What the history holds; `every` [K], the updates between two history points of each member.
+
+        Raises `BadInput` for a history that rules need and that there is not, and outputs of different numbers of rows.
+        """
+        names = required_metrics(self.rules, self.metrics, self.score)
+        looks = Looks(int(every.max()) if self.with_history else 0, names, self.outputs, self.gradients)
+        needs_history = names or self.patience is not None or problem.optimizer.name == "lbfgs"
+        if not self.with_history and needs_history:
+            raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
+        fewest, most = problem.row_counts.min(), problem.row_counts.max()
+        if self.outputs and looks.every and fewest < most:
+            raise BadInput(
+                f"outputs is True, and members have from {fewest:,} to {most:,} rows; leave it out, or make them equal"
+            )
+        return looks
 
 
 def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:
@@ -46,13 +121,6 @@ def check_engine(given: Any) -> Any:
     if not isinstance(given, str) and (isinstance(given, type) or not hasattr(given, "advance")):
         raise BadInput(f"the engine is {short_repr(given)}; give one of {', '.join(NAMES)}, or an engine")
     return given
-
-
-def check_callables(**given: Any) -> None:
-    """Refuse callbacks that cannot be called, before the training begins."""
-    for name, value in given.items():
-        if value is not None and not callable(value):
-            raise BadInput(f"{name} is {short_repr(value)}; give a function")
 
 
 def required_metrics(rules: StopRules, asked: Sequence[str], score: str) -> tuple[str, ...]:
