@@ -13,9 +13,6 @@ from against_sklearn.tables import BUNDLED, CONTENDERS, interval
 from deltarule.reports.markdown import table
 from deltarule.reports.performance_tables import in_words
 
-NAMED_VERSIONS = ("python", "numpy", "scikit-learn", "numba")
-"""Libraries whose versions stand on the page; the record has those of all."""
-
 
 def drawn(page: str, record: Mapping[str, Any]) -> str:
     """The page with what is between its markers drawn from the record."""
@@ -62,10 +59,9 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
             own = [name for name, one in names.items() if one == number]
             sets = sorted({name.rsplit(", ", 1)[0] if part == "tables" else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
-        told = ", ".join(f"{name} {occasion['versions'][name]}" for name in NAMED_VERSIONS)
         notes = "".join(f" **{note}**" for note in occasion["notes"])
         if parts:
-            yield f"{'; '.join(parts)}: {in_words(occasion)}. With {told}.{notes}"
+            yield f"{'; '.join(parts)}: {in_words(occasion)}.{notes}"
 
 
 def _good(found: Mapping[str, Any]) -> list[Any]:
