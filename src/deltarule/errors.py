@@ -13,6 +13,7 @@ DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 FREE_SPACE = "free some space, and start again"
 
 LONGEST = 1000
+"""Characters of a message: more than a screen of text nobody reads."""
 
 COMMANDS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"

@@ -13,6 +13,7 @@ from deltarule.errors import BadInput
 from deltarule.files import read_bytes, write_whole
 
 MOST_NESTED = 50
+"""Levels of JSON: far more than a record has, far fewer than Python's recursion allows."""
 TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
 
 

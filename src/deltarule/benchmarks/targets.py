@@ -48,6 +48,7 @@ SECONDS = (
     ("help", 0.3),
 )
 MEMORY = 3.0
+"""Times the memory that is needed at least."""
 
 
 def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequence[Memory]) -> list[Target]:

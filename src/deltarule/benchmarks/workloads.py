@@ -18,6 +18,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import initial_state
 
 NUMBERS_AT_ONCE = 4_000_000
+"""Numbers of a part of the rows: 32 megabytes, so that an evaluation needs little memory."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from deltarule.problem.problem import Floats
 
 HINTS = ("pass", "where", "kind", "fix")
 WIDTH = 100
+"""Characters of a line of a report where nobody says otherwise."""
 
 
 @dataclass(frozen=True)

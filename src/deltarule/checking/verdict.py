@@ -33,6 +33,7 @@ from deltarule.proofs.differences import SMALL_ERROR
 from deltarule.user_functions import silenced
 
 MAX_ENTRIES = 2000
+"""Entries that are compared one by one, two calls of the loss each; beyond that random directions are compared."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from deltarule.files import kind_of, kind_or_error, make_folder, temporary_folde
 
 VARIABLE = "DELTARULE_DATA"
 SECONDS_TO_ANSWER = 30
+"""Seconds after which a server that does not answer is given up."""
 
 
 @dataclass(frozen=True)

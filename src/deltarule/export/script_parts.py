@@ -19,6 +19,7 @@ from deltarule.problem.problem import Floats
 MAX_LITERAL_NUMBERS = 1000
 """Larger arrays are packed: as a literal they would take many pages."""
 LINE_LENGTH = 116
+"""Characters of a line of an exported script."""
 
 
 HELPERS = {

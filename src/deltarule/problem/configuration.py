@@ -47,6 +47,7 @@ SETTABLE: dict[str, type[Section]] = {
 
 
 MOST_DOTS = 200
+"""Dots in a key of TOML: the parser recurses once for each."""
 
 TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are left out when another one is set, so that a study runs on other data with one setting."""

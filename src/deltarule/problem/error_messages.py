@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from deltarule.errors import BadInput
 
 LONGEST_SHOWN = 80
+"""Characters of a value that a message repeats."""
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:

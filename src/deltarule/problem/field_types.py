@@ -13,6 +13,7 @@ from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.registry import Named
 
 MOST_SEEDS = 1_000_000
+"""Members of a run: with more, a slip in a number would fill the memory."""
 
 
 def _registered_name(kind: str) -> Callable[[Any], Any]:

@@ -24,6 +24,7 @@ from deltarule.proofs.error_scale import near, roundings
 
 _NUMBERS_AT_ONCE = 1_000_000
 _WEIGHTS_TIMES_ROWS = 4e9
+"""Multiplications that a proof may take, and numbers held at once (eight megabytes): a few seconds on one processor."""
 
 
 @dataclass(frozen=True, eq=False)

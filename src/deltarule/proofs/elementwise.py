@@ -27,6 +27,7 @@ _POSITIVE = np.concatenate([_SIZES, _SPREAD])
 _REAL = np.concatenate([[0.0], _POSITIVE, -_POSITIVE])
 _UNIT = np.concatenate([[1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20], _BETWEEN])
 _SMALLER = 2.0**-9
+"""How many times smaller the steps of the second measurement are, so that no fast wave is taken for a slow one."""
 _PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
 _TARGETS = {
     "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),

@@ -30,6 +30,7 @@ from deltarule.problem.state import State
 
 NUDGE = 2.0**-48  # 16 units in the last place
 _COUNTS = 2.0**-6
+"""How much of the rounding of a sum's terms is counted: errors of many terms mostly cancel."""
 
 
 def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:

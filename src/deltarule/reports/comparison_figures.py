@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 MOST_OPTIONS = 10
+"""Options beside one another: with more, neither names nor colors can be told apart."""
 
 
 CLAIM, COMBINATION, COLUMN = 104, 204, 104

@@ -33,6 +33,7 @@ MOST_PARTS = 50
 """Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
 BAND = (10, 90)
 BAND_TOLD = "10 to 90 %"
+"""Percentiles of the band around a median: eight of ten members lie within it."""
 
 
 @dataclass

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CURVE = "curve"
 """The group id of lines that are data, not help."""
 MAX_DESCRIBED_LINES = 8
+"""Lines of a figure that its description for screen readers goes through one by one."""
 
 
 def alt_text(figure: "Figure") -> str:

@@ -39,6 +39,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.ranking import LARGEST, RISK, TABLE, complete_blocks, mean_and_half, mean_there, score_table
 
 GROUPS = 5
+"""Groups into which a parameter's numbers are put where there are many different ones."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from deltarule.sweeps.sweep import differing_keys
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
 BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+"""Accuracies above which the configurations are listed: the first that not too many exceed."""
 
 
 def sweep_block(place: Path, id: str) -> tuple[str, Block]:

@@ -16,6 +16,7 @@ _FARTHEST = 2.0**30
 logarithm."""
 _OUTWARD = np.linspace(0, 1, 16)[:, None]
 _TARGETS_PER_CHUNK = 10_000
+"""Targets for which all candidates are tried at once: a few megabytes."""
 
 
 def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:

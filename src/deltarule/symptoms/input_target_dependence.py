@@ -15,6 +15,8 @@ from deltarule.problem.problem import Floats
 MOST_ROWS = 500
 SHUFFLES = 399
 NEIGHBORS = 8
+"""Rows that are looked at (all their distances are computed), shuffles (chances down to 1 in 400), and neighbors (fewer
+follow noise, more smooth over what is local)."""
 
 
 class Relation(NamedTuple):

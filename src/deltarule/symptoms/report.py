@@ -14,7 +14,9 @@ from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
 
 MOST_MEMBERS = 32
+"""Members of a population that are looked at: each needs a range test of its own."""
 WIDTH = 100
+"""Characters of a line of a report where nobody says otherwise."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from deltarule.tracing.expression_text import format_index, number, with_names, 
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
 MOST_ROWS = 8
+"""Rows of an array that a trace shows in a terminal."""
 LONGEST_LABEL = 12
+"""Characters of a row's name there."""
 TITLES = {
     "settings": "Settings",
     "data": "Data",

@@ -34,6 +34,7 @@ _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
 _EXACT, _EXACT_IN_FLOAT32 = 2.0**53, 2.0**24
+"""Up to which every whole number is one of float64, and of float32."""
 
 
 _SHOWN = 40

@@ -22,6 +22,7 @@ VECTOR_BYTES = 64 if WIDE else 32 if AVX else 16  # of this processor
 # 512 bits, and on ARM; else 16.
 ROWS, VECTORS = (6, 4) if WIDE or HAS_FMA and not AVX else (4, 3) if HAS_FMA else (6, 2)
 ROWS_BY_LANE, VECTORS_BY_LANE = 4, 2
+"""Rows and vectors of a tile whose weights differ by lane: each then needs registers for its own weights."""
 
 
 def loop_while(builder, name, test, body):

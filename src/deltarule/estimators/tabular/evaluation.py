@@ -23,6 +23,7 @@ MOST_ROWS, LEAST_ROWS = 2000, 200
 WORK = 1_000_000_000
 """Numbers that may go into the network while cells are shuffled: seconds."""
 MOST_GROUPS, LEAST_OF_GROUP = 10, 10
+"""Groups of predictions whose calibration is shown, and rows that each has at least: the share of fewer says little."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from deltarule.export.training_script.steps import Lines, Steps
 from deltarule.maths import random
 
 MAX_LINE_LENGTH = 112
+"""Characters of a line of the loop, which is indented by four more."""
 
 
 def constants(steps: Steps, updates: int, losses: Mapping[int, float]) -> Lines:

@@ -40,6 +40,7 @@ LINEAR = ("single-layer", "single-layer-random")
 
 
 CHANCE = 0.1
+"""The accuracy of guessing one of ten digits."""
 
 
 HOURS = 40 * 40
