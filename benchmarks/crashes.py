@@ -35,7 +35,7 @@ from disturbed.processes import ROOMY, can_forbid, ended, is_running, mounted, s
 from disturbed.subjects import SUBJECTS, prepare
 from disturbed.trial import Trial, Watch
 
-MOST_IN_A_ROW = 5
+MAX_IN_A_ROW = 5
 
 
 def disturb(trial: Trial, kind: str, chance: random.Random, watch: Watch) -> bool:
@@ -122,7 +122,7 @@ def may_write(trial: Trial, allowed: bool) -> None:
 def disturbed(trial: Trial, kinds: list[str], chance: random.Random, watch: Watch) -> None:
     """Disturb a command, some times in a row, and hold what it comes to then against what it should."""
     before: dict[str, Any] = {}
-    for _ in range(min(MOST_IN_A_ROW, len(kinds))):
+    for _ in range(min(MAX_IN_A_ROW, len(kinds))):
         if not disturb(trial, kinds[-1], chance, watch):
             break  # it was done before
         kind = kinds.pop()
@@ -157,7 +157,7 @@ def tried(name: str, kinds: list[str], chance: random.Random, watch: Watch) -> N
         while kinds:
             folder = home / str(len(kinds))
             (folder / "out").mkdir(parents=True)
-            coming = kinds[-MOST_IN_A_ROW:]
+            coming = kinds[-MAX_IN_A_ROW:]
             wanted = "read_only" in coming or ("no_room" in coming and chance.random() < 0.5)
             with mounted(folder / "out", wanted) as is_mounted:
                 prepare(folder, drawn)

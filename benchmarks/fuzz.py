@@ -32,7 +32,7 @@ from hostile import TARGETS
 from hostile.changes import LARGEST, changed
 from hostile.target import Target, refused
 
-MOST_SECONDS, MOST_BYTES = 2.0, 2**29
+MAX_SECONDS, MAX_BYTES = 2.0, 2**29
 FEWEST = 40
 WORTH = 10_000
 """Inputs from which on it pays to have a process of its own that libFuzzer guides."""
@@ -71,9 +71,9 @@ def try_one(target: Target, content: bytes, found: Found) -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * (1 if sys.platform == "darwin" else 1024)
     found.seconds += seconds
     found.slowest = max(found.slowest, seconds)
-    if seconds > MOST_SECONDS:
+    if seconds > MAX_SECONDS:
         _note(found, f"slow: {seconds:.0f} s", content)
-    if grown > MOST_BYTES:
+    if grown > MAX_BYTES:
         _note(found, f"large: {grown / 2**20:.0f} MiB", content)
 
 

@@ -25,8 +25,8 @@ from deltarule import sweep
 from deltarule.sweeps.store import Store
 
 EVERY_SECONDS = 0.5
-MOST_GROWTH = 0.05
-MOST_OF_COMMITS = 0.01
+MAX_GROWTH = 0.05
+MAX_OF_COMMITS = 0.01
 """Of the time of a sweep of short trainings, at its end."""
 
 
@@ -128,8 +128,8 @@ def main() -> None:
     }
     print(json.dumps(record, indent=2))
     constant = all(ends_of(values)[0] == ends_of(values)[1] for values in (files, threads))
-    quick = record["share_of_commits"][1] < MOST_OF_COMMITS
-    sys.exit(not (constant and quick and record["memory_growth"] < MOST_GROWTH))
+    quick = record["share_of_commits"][1] < MAX_OF_COMMITS
+    sys.exit(not (constant and quick and record["memory_growth"] < MAX_GROWTH))
 
 
 if __name__ == "__main__":

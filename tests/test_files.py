@@ -33,7 +33,7 @@ from deltarule.files import (
     temporary_folder,
     write_whole,
 )
-from deltarule.json_files import MOST_NESTED, read_json, to_jsonable, write_json
+from deltarule.json_files import MAX_NESTED, read_json, to_jsonable, write_json
 
 DTYPES = ["int64", "uint8", "bool", "float32", "float64"]
 
@@ -423,10 +423,10 @@ def test_what_is_not_json_is_one_sentence(path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
 def test_lists_and_tables_may_be_nested_so_deep_and_no_deeper(path: Path, opening: str, closing: str) -> None:
-    for deep in (1, MOST_NESTED + 1):  # in one that is the record itself
+    for deep in (1, MAX_NESTED + 1):  # in one that is the record itself
         path.write_text(opening * deep + "7" + closing * deep, encoding="utf-8")
         assert read_json(path)
-    path.write_text(opening * (MOST_NESTED + 2) + "7" + closing * (MOST_NESTED + 2), encoding="utf-8")
+    path.write_text(opening * (MAX_NESTED + 2) + "7" + closing * (MAX_NESTED + 2), encoding="utf-8")
     with pytest.raises(BadInput, match="nested more than 50 deep"):
         read_json(path)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-SURENESS, LEAST_PROBABILITY = 0.05, 0.05
+SURENESS, MIN_PROBABILITY = 0.05, 0.05
 """What the mean logarithm of the true class's probability counts beside the accuracy, and where it ends."""
 UNSEEN = ("moons", "circles", "gaussian_quantiles", "hastie_10_2", "blobs", "classification")
 SEEDS = range(4)
@@ -39,7 +39,7 @@ def with_likelihood(model: Any, x: Any, y: Any) -> float:
     p = model.predict_proba(x)
     own = p[np.arange(len(y)), np.searchsorted(model.classes_, y)]
     right = model.classes_[p.argmax(axis=1)] == y
-    return float(right.mean() + SURENESS * np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
+    return float(right.mean() + SURENESS * np.log(np.maximum(own, MIN_PROBABILITY)).mean())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-LONGEST_SENTENCE = 1000
+MAX_SENTENCE = 1000
 
 Change = Callable[[bytes, Random], bytes]
 
@@ -62,5 +62,5 @@ def refused(error: BaseException) -> None:
     if not isinstance(error, DeltaruleError):
         raise error
     told = str(error)
-    if told != one_line(told) or not 0 < len(told) <= LONGEST_SENTENCE:
+    if told != one_line(told) or not 0 < len(told) <= MAX_SENTENCE:
         raise AssertionError(f"no sentence for people: {told[:300]!r}") from error

@@ -12,9 +12,9 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes, write_whole
 
-MOST_NESTED = 50
+MAX_NESTED = 50
 """Levels of JSON: far more than a record has, far fewer than Python's recursion allows."""
-TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
+TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
 
 
 def to_jsonable(record: Any) -> Any:
@@ -105,7 +105,7 @@ def parse_json(text: str, **how: Any) -> Any:
     """JSON nested no deeper than anybody writes it: how deep Python can follow differs from version to version."""
     value = json.loads(text, **how)
     inner = [[value]]
-    for _ in range(MOST_NESTED + 2):
+    for _ in range(MAX_NESTED + 2):
         found = [one for values in inner for one in values if isinstance(one, list | dict)]
         inner = [list(one.values()) if isinstance(one, dict) else one for one in found]
     if inner:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import TabularRegressor
-from deltarule.cli.app import LEAST_OF_BOXES, app
+from deltarule.cli.app import MIN_BOXES, app
 from deltarule.cli.common import number, whole_number
 from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
@@ -196,7 +196,7 @@ def test_help_tells_no_value_where_none_is_taken_and_no_type_of_python(deltarule
 
 
 @pytest.mark.parametrize("name", ["", *EVERY])
-@pytest.mark.parametrize("width", [32, 40, 50, LEAST_OF_BOXES - 1, LEAST_OF_BOXES])
+@pytest.mark.parametrize("width", [32, 40, 50, MIN_BOXES - 1, MIN_BOXES])
 def test_help_names_every_option_whole_at_any_width(deltarule, monkeypatch, name, width):
     # TEXT and PATH are what Typer before 0.27 calls the types of arguments in its boxes, and only there.
     said = {}

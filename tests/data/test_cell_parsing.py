@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deltarule.data.cell_diagnosis import diagnose_texts, how_to_write
 from deltarule.data.cell_parsing import (
-    LONGEST_SHOWN,
+    MAX_SHOWN_CHARACTERS,
     Unclear,
     are_decimal,
     is_missing,
@@ -153,7 +153,7 @@ def test_what_may_be_a_code_is_not_told_how_to_write(text: str) -> None:
     assert how_to_write(text) == ""
 
 
-@given(st.text(st.characters(categories=["L", "P"]), max_size=LONGEST_SHOWN))
+@given(st.text(st.characters(categories=["L", "P"]), max_size=MAX_SHOWN_CHARACTERS))
 def test_what_is_not_very_long_is_shown_as_it_stands(text: str) -> None:
     assert (shorten(text), shorten_repr(text)) == (text, repr(text))
 
@@ -171,8 +171,10 @@ def test_a_name_is_shown_as_files_have_it(word: str) -> None:
 @given(lengths, lengths)
 def test_very_long_texts_that_differ_at_an_end_are_shown_short_and_differ(before: int, after: int) -> None:
     one, other = (shorten("o" * before + letter + "o" * after) for letter in "ab")
-    assert (one != other) == (before + after + 1 <= LONGEST_SHOWN or min(before, after) < LONGEST_SHOWN // 2 - 3)
-    assert len(one) == min(before + after + 1, LONGEST_SHOWN)
+    assert (one != other) == (
+        before + after + 1 <= MAX_SHOWN_CHARACTERS or min(before, after) < MAX_SHOWN_CHARACTERS // 2 - 3
+    )
+    assert len(one) == min(before + after + 1, MAX_SHOWN_CHARACTERS)
 
 
 def test_nothing_in_a_text_that_is_shown_commands_a_terminal() -> None:

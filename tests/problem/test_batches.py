@@ -255,9 +255,9 @@ def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None
 
 def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = batches.DRAWN_AT_ONCE + 1
-    monkeypatch.setattr(batches, "MOST_KEPT", 3 * 4 * rows)
+    monkeypatch.setattr(batches, "MAX_KEPT", 3 * 4 * rows)
     for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
         orders((seed,), 0, rows)
         batches._long.cache_clear()
-        assert batches._kept._bytes <= batches.MOST_KEPT
+        assert batches._kept._bytes <= batches.MAX_KEPT
     assert drawn == [(0,), (1,), (2,), (3,), (1,)]

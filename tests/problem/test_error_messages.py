@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import one_line
-from deltarule.problem.error_messages import LONGEST_SHOWN, as_toml, shorten_toml
+from deltarule.problem.error_messages import MAX_SHOWN_CHARACTERS, as_toml, shorten_toml
 
 # DEL is the one character that JSON writes as it is and TOML does not allow.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=8)
@@ -28,7 +28,7 @@ def test_a_long_value_is_cut() -> None:
     shown = shorten_toml(list(range(1000)))
     assert shown.startswith("[0, 1, 2, ")
     assert shown.endswith("…")
-    assert len(shown) == LONGEST_SHOWN
+    assert len(shown) == MAX_SHOWN_CHARACTERS
 
 
 def test_a_sentence_stays_on_its_line() -> None:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from figure_reading import assert_readable
 
-from deltarule.reports.cell_figures import MOST_ROWS
-from deltarule.reports.figure_builder import MOST_LINES
+from deltarule.reports.cell_figures import MAX_ROWS
+from deltarule.reports.figure_builder import MAX_LINES
 from deltarule.reports.figure_description import alt_text
 from deltarule.reports.model_figures import (
-    MOST_DOTS,
+    MAX_DOTS,
     calibration_curve,
     column_importances,
     loss_by_epoch,
@@ -36,12 +36,12 @@ def test_columns_without_intervals_are_drawn_without() -> None:
 
 
 def test_of_many_columns_the_first_are_drawn() -> None:
-    count = MOST_ROWS + 5
+    count = MAX_ROWS + 5
     names, losses = [f"c{n}" for n in range(count)], np.linspace(1, 0, count)
     figure = column_importances(names, losses, np.stack([losses, losses], 1), score="R²")
-    assert len(figure.axes[0].get_yticklabels()) == MOST_ROWS
-    assert alt_text(figure).endswith(f"; {count - MOST_LINES} more columns.")
-    assert f"The first {MOST_ROWS} of {count} columns." in " ".join(figure.get_supxlabel().split())
+    assert len(figure.axes[0].get_yticklabels()) == MAX_ROWS
+    assert alt_text(figure).endswith(f"; {count - MAX_LINES} more columns.")
+    assert f"The first {MAX_ROWS} of {count} columns." in " ".join(figure.get_supxlabel().split())
 
 
 def test_probabilities_against_shares() -> None:
@@ -57,12 +57,12 @@ def test_said_and_right_is_100_percent_where_all_is_and_what_is_told_is_told_onc
     assert alt_text(figure).endswith("right? Said 99.7 %: right 99.99 %. Said 100 %: right 100 %.")
 
 
-@pytest.mark.parametrize("rows", [1, 5, MOST_DOTS + 1])
+@pytest.mark.parametrize("rows", [1, 5, MAX_DOTS + 1])
 def test_answers_against_targets(rows: int) -> None:
     targets = np.arange(rows, dtype=float)
     figure = true_and_answered(targets, targets + 1, target="price in $")
     dots = figure.axes[0].lines[-1]
-    assert len(dots.get_xdata()) == min(rows, MOST_DOTS)
+    assert len(dots.get_xdata()) == min(rows, MAX_DOTS)
     np.testing.assert_array_equal(dots.get_ydata(), dots.get_xdata() + 1)
     assert "off by 1 at most, nine in ten by 1." in alt_text(figure)
 

@@ -6,8 +6,8 @@ from figure_reading import assert_readable, caption, legend
 
 from deltarule.errors import BadInput
 from deltarule.reports.figure_description import alt_text
-from deltarule.reports.parallel_figures import MOST_DRAWN, parallel_coordinates
-from deltarule.reports.sweep_figures import MOST_RANKED, effects_matrix, ranking_with_intervals
+from deltarule.reports.parallel_figures import MAX_DRAWN, parallel_coordinates
+from deltarule.reports.sweep_figures import MAX_RANKED, effects_matrix, ranking_with_intervals
 from deltarule.stats.effects import effects
 from deltarule.stats.ranking import ranking
 
@@ -86,7 +86,7 @@ def test_of_many_configurations_the_best_are_drawn_and_some_of_the_others():
     settings = [{"rate": float(place)} for place in range(1000)]
     figure = parallel_coordinates(settings, np.arange(1000.0)[:, None], quantity="accuracy")
     ends = 999 * np.array([segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()])
-    assert ends[-MOST_DRAWN // 2 :] == pytest.approx(np.arange(900, 1000)) and ends[0] == pytest.approx(0)
+    assert ends[-MAX_DRAWN // 2 :] == pytest.approx(np.arange(900, 1000)) and ends[0] == pytest.approx(0)
     assert "200 of 1,000 are drawn" in caption(figure)
 
 
@@ -108,7 +108,7 @@ def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     assert legend(better) == ["may be as good as the first", "surely behind it"]
     assert alt_text(better).endswith(f"The first: 7, {1 + noise[7].mean():.4g}.")
     first, others = better.axes[0].lines
-    assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MOST_RANKED - 1
+    assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MAX_RANKED - 1
     assert "with several seeds a fold this is the noise on these folds alone" in caption(better)
     alone = ranking_with_intervals(settings, ranking(noise[:, :1]), quantity="accuracy")
     assert "nothing is known of the noise; give several seeds or folds" in caption(alone)

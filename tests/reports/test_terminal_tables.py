@@ -17,7 +17,7 @@ from deltarule.reports.bars import BARS, LONGEST, sparkline
 from deltarule.reports.claims_table import claims_table
 from deltarule.reports.terminal_layout import fitted_table, pairs
 from deltarule.reports.terminal_tables import (
-    MOST_BITS,
+    MAX_BITS,
     activation_table,
     object_convergence,
     run_summary,
@@ -117,11 +117,11 @@ def test_what_is_high_depends_on_the_activation(activation, stars, told):
     assert told in text and ("code" in text) == (activation == "tanh")
 
 
-@pytest.mark.parametrize("units", [MOST_BITS, MOST_BITS + 1])
+@pytest.mark.parametrize("units", [MAX_BITS, MAX_BITS + 1])
 def test_the_code_of_very_many_units_is_left_out(units):
     text = printed(activation_table(["cat"], np.zeros((1, units)), np.zeros((1, 2))))
     cells = read_back(text.partition("* above 0.5")[0])
-    assert len(cells) == units + 2 + (units <= MOST_BITS)
+    assert len(cells) == units + 2 + (units <= MAX_BITS)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.reports.trace_page import MOST_ROWS, MOST_WORKED, explanation_page
+from deltarule.reports.trace_page import MAX_ROWS, MAX_WORKED, explanation_page
 from deltarule.tracing.explain import explain, explain_update
 
 
@@ -86,14 +86,14 @@ def test_every_number_links_to_where_it_came_from():
 @pytest.mark.slow
 def test_what_is_folded_is_counted():
     page = Page(explanation_page(explained(rows=40)))
-    assert f"… {40 - MOST_ROWS} more rows …" in page.text
+    assert f"… {40 - MAX_ROWS} more rows …" in page.text
     assert re.search(r"… \d+ more …", page.text)
     small = Page(explanation_page(explained()))
     assert "more row" not in small.text and "by the same formula" not in small.text
     wide = explain(Network([20, 9]), np.zeros(189), np.ones((1, 20)), np.ones((1, 9)), "squared_error", "sgd")
     page = Page(explanation_page(wide))  # ∂J/∂W1 and W1_new: 16 of 20 rows are shown, 64 of these entries worked out
     assert page.text.count("… 4 more rows …") == 3
-    assert page.text.count(f"… {16 * 9 - MOST_WORKED} more by the same formula …") == 2
+    assert page.text.count(f"… {16 * 9 - MAX_WORKED} more by the same formula …") == 2
 
 
 def test_a_sample_and_a_layer_narrow_the_page():

@@ -36,7 +36,7 @@ if __name__ == "__main__":
 
     # So that most are killed with a checkpoint behind them.
     loop.CHECKPOINT_INTERVAL_SECONDS, loop.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
-    grid.MOST_MEMBERS = 8
+    grid.MAX_MEMBERS = 8
     folder = Path(sys.argv[1])
     (folder / "mine.toml").write_text(RECIPE, encoding="utf-8")
     sweep(folder / "mine.toml", out=folder / "out", resume=True, folds=2, keep=sys.argv[2], engine="reference")

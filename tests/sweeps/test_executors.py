@@ -18,7 +18,7 @@ from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid
-from deltarule.sweeps.executors import MOST_TRIES, pool, run_all
+from deltarule.sweeps.executors import MAX_TRIES, pool, run_all
 from deltarule.sweeps.store import read_notes
 
 # What a worker does here is an expression: functions of a test's module cannot be imported by another process.
@@ -47,7 +47,7 @@ def test_a_dead_worker_costs_what_it_had(tmp_path):
 
 
 def test_a_worker_that_always_dies_is_given_up():
-    with pool("local", 2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MOST_TRIES} times"):
+    with pool("local", 2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MAX_TRIES} times"):
         list(run_all(given, eval, iter([(DIES,)])))
 
 
@@ -124,7 +124,7 @@ def workers_of(this):
 
 @pytest.mark.parametrize("executor", ["local", "dask"])
 def test_a_sweep_whose_worker_is_killed_comes_to_the_same_table(recipe, tmp_path, monkeypatch, executor):
-    monkeypatch.setattr(grid, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(grid, "MAX_MEMBERS", 2)
     expected = without_seconds(sweep(recipe, engine="reference"))
     killed = []
 

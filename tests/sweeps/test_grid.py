@@ -223,7 +223,7 @@ def test_the_smaller_limit_ends_a_row():
 
 
 def test_memory_bounds_a_population(monkeypatch):
-    monkeypatch.setattr(grid, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(grid, "MAX_BYTES", 100_000)
     made = plan({"optimizer.learning_rate": list(np.linspace(0.1, 1, 50))})
     assert len(made.units) > 1 and sum(len(unit.members) for unit in made.units) == 100
 

@@ -267,7 +267,7 @@ def test_numpy_s_numbers_are_settings_like_others(recipe):
 
 def test_memory_decides_the_populations_and_no_number(recipe, monkeypatch):
     whole = without_seconds(sweep(recipe))
-    monkeypatch.setattr(grid, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(grid, "MAX_MEMBERS", 2)
     assert without_seconds(sweep(recipe)) == whole
 
 

@@ -142,7 +142,7 @@ def test_the_page_names_the_limits():
         ],
         "rate_too_high": [causes.BETTER, causes.TOO_HIGH == 1.5 and "two thirds"],
         "rate_too_low": [causes.TOO_LOW == 10 and "ten times", causes.A_LITTLE_BETTER, f"{causes.UNMOVED:.0%}"[0]],
-        "class_never_predicted": [causes.FEWEST_OF_A_CLASS],
+        "class_never_predicted": [causes.MIN_CLASS_ROWS],
     }.items():
         for number in numbers:
             assert number and (number if isinstance(number, str) else f"{number:g}") in sections()[code], (code, number)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.training.chunk_size import MOST_SECONDS, STRETCH_SECONDS, Pace
+from deltarule.training.chunk_size import MAX_SECONDS, STRETCH_SECONDS, Pace
 
 
 def after(fixed: float, each: float, stretches: int = 40, noise: float = 0.0, first: float = 0.0) -> tuple[Pace, float]:
@@ -42,7 +42,7 @@ def test_neither_a_slow_start_nor_a_busy_machine_stops_it(first: float) -> None:
     assert share >= 0.3
 
 
-@given(each=st.floats(MOST_SECONDS, 100.0))
+@given(each=st.floats(MAX_SECONDS, 100.0))
 def test_updates_that_take_long_are_made_one_at_a_time(each: float) -> None:
     """But for the second time, to see whether two take longer at all."""
     pace, steps = Pace(), [1]

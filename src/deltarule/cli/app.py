@@ -97,7 +97,7 @@ def _without_types(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
-LEAST_OF_BOXES = 72
+MIN_BOXES = 72
 """Characters of a screen: with fewer the boxes of --help would cut options and what they take."""
 
 
@@ -107,7 +107,7 @@ class _Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         width = console().width
-        if width < LEAST_OF_BOXES:
+        if width < MIN_BOXES:
             self.rich_markup_mode, formatter.width = None, width
             formatter.write_dl = functools.partial(formatter.write_dl, col_max=0)  # what is told of a name is below it
         super().format_help(ctx, formatter)

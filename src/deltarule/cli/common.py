@@ -246,7 +246,7 @@ class _Harmless:
 
 CTRL_C = "^C "
 """What a terminal shows of it beside the line of progress, and what would otherwise begin another line."""
-SHORTEST_BAR, LONGEST_TIME, GAPS = 4, len("0:00:00"), 4
+MIN_BAR, MAX_TIME, GAPS = 4, len("0:00:00"), 4
 
 
 @contextmanager
@@ -302,7 +302,7 @@ def _fit_progress(name: str, losses: "Seen", seen: "training.Progress", screen: 
 
     text, line = describe_progress(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
     short = text.partition(f", {seen.training:,} training")[0]
-    room = screen.width - len(CTRL_C) - SHORTEST_BAR - LONGEST_TIME - GAPS
+    room = screen.width - len(CTRL_C) - MIN_BAR - MAX_TIME - GAPS
     choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
     return next((one for one in choices if sum(map(len, one)) <= room), choices[-1])
 

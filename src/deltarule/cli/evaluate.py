@@ -33,7 +33,7 @@ Page = Annotated[
     Path | None, typer.Option("--report", metavar="PAGE", help="Draw it as one page, too: a file that ends in .html.")
 ]
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 """Classes and columns on the screen; all of them are in JSON and on the page."""
 
 
@@ -91,9 +91,9 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
     for cells in (classes_told(found), columns_told(found)):
         if len(cells) > 1:
             console().print()
-            _show_table(cells[: MOST_SHOWN + 1])
-            if len(cells) > MOST_SHOWN + 1:
-                console().print(f"and {len(cells) - MOST_SHOWN - 1:,} more; --json and --report have them all")
+            _show_table(cells[: MAX_SHOWN + 1])
+            if len(cells) > MAX_SHOWN + 1:
+                console().print(f"and {len(cells) - MAX_SHOWN - 1:,} more; --json and --report have them all")
     if found.importances:
         console().print(" ".join([SHUFFLED, little_to_lose(found)]).strip())
 

@@ -23,7 +23,7 @@ from deltarule.files import write_whole
 if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
-MOST_WORKED = 16
+MAX_WORKED = 16
 """Entries of an array whose formula stands in the JSON object with its numbers put in."""
 MANY_NUMBERS = 2_000_000
 """From so many on the JSON object has more than 50 MB."""
@@ -118,7 +118,7 @@ def _quantity(one: Any, place: int | None) -> dict[str, Any]:
 
     formula = one.formula
     narrowed = place is not None and one.axes[:1] == ("i",)
-    places = list(islice(one.places(place), MOST_WORKED)) if one.rule else []
+    places = list(islice(one.places(place), MAX_WORKED)) if one.rule else []
     return {
         "name": one.name,
         "section": one.section,

@@ -130,7 +130,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
     """
     from deltarule.data.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
-    from deltarule.data.numeric_tables import MOST_CLASSES
+    from deltarule.data.numeric_tables import MAX_CLASSES
 
     if y.dtype.kind != "O":
         return []
@@ -138,7 +138,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
         text += how_to_write(first_odd(y))
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
     looks = diagnose_texts(y) if task == "auto" else ""
-    are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
+    are_many = len(set(y.tolist())) > min(MAX_CLASSES, len(y) // 2)
     is_refused = are_many or not looks.startswith("numbers with a unit")  # 1 AM to 12 AM are names, too
     if is_refused and looks.startswith("numbers" if are_many else "numbers with"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
@@ -200,14 +200,14 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     """
     from deltarule.data.cell_parsing import WHOLE, numbers_in
     from deltarule.data.numeric_tables import looks_like_classes
-    from deltarule.estimators.tabular.tabular import MOST_LEFT_OUT
+    from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
 
     texts = y.tolist() if y.dtype.kind == "O" else []
     codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]
     if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
         return "", False
     times = list(Counter(texts).values())
-    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MOST_LEFT_OUT * len(texts)
+    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MAX_LEFT_OUT * len(texts)
     is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
     # The share that begins with a zero where all are codes; fewer may be slips among amounts.
     return codes[0], is_learned and is_written and len(codes) >= 0.05 * len(texts)

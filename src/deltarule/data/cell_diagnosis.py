@@ -27,7 +27,7 @@ WITH_UNIT = re.compile(
 )
 """A sign, what may be a unit, an amount, and again what may be a unit: whether it is one the other cells tell."""
 
-SAME_UNIT, LEAST_AMOUNTS = 0.9, 10
+SAME_UNIT, MIN_AMOUNTS = 0.9, 10
 """A unit is what so many cells have in common, with so many amounts."""
 
 
@@ -76,7 +76,7 @@ def _has_unit(present: list[str]) -> Callable[[str], object]:
         if unit := _unit_of(text):
             amounts.setdefault(unit, []).append(_amount_of(text))
     unit, found = max(amounts.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(found) < SAME_UNIT * len(present) or len(set(found)) < LEAST_AMOUNTS or not _is_unit(unit, found):
+    if len(found) < SAME_UNIT * len(present) or len(set(found)) < MIN_AMOUNTS or not _is_unit(unit, found):
         return lambda text: False
     return lambda text: _unit_of(text) == unit
 

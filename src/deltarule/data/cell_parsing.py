@@ -38,7 +38,7 @@ WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|
 TIMES = (np.datetime64, np.timedelta64)
 PLAIN = frozenset({int, float, np.int64, np.float64})
 """Types of numbers that NumPy has an array for."""
-LONGEST_SHOWN = 200
+MAX_SHOWN_CHARACTERS = 200
 """Letters of a text that are shown; of a longer one the beginning and the end, for names may differ in either."""
 
 
@@ -67,7 +67,11 @@ def shorten_repr(text: str) -> str:
 
 
 def _cut_middle(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]} … {text[3 - LONGEST_SHOWN // 2 :]}"
+    return (
+        text
+        if len(text) <= MAX_SHOWN_CHARACTERS
+        else f"{text[: MAX_SHOWN_CHARACTERS // 2]} … {text[3 - MAX_SHOWN_CHARACTERS // 2 :]}"
+    )
 
 
 def number_of(text: str) -> float:

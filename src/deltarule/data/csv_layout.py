@@ -13,7 +13,7 @@ from deltarule.data.cell_parsing import shorten_repr
 from deltarule.errors import BadInput, count_of
 
 # Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
-MOST_COLUMNS = 100_000
+MAX_COLUMNS = 100_000
 WITHOUT_NAME = "Unnamed: 0"
 """What pandas calls a first column without a name, as it and R write the rows' numbers."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
@@ -38,9 +38,9 @@ def read_header(
     header = next((row for row in reader if not is_blank(row)), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")
-    if len(header) > MOST_COLUMNS:
+    if len(header) > MAX_COLUMNS:
         raise BadInput(
-            f"{path} has {len(header):,} columns; give a table of {MOST_COLUMNS:,} at most, with a row for each sample"
+            f"{path} has {len(header):,} columns; give a table of {MAX_COLUMNS:,} at most, with a row for each sample"
         )
     names = [name.strip() for name in header]
     if any("\0" in name for name in names):

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parse_numbers, shorten_repr, strip_missing
 from deltarule.data.csv_layout import (
-    MOST_COLUMNS,
+    MAX_COLUMNS,
     SEPARATORS,
     cells_of_any_length,
     check_separated,
@@ -158,8 +158,8 @@ def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
     try:
         metadata = read_metadata(path)
         check_unpacked(path, _uncompressed_size(metadata))
-        if metadata.num_columns > MOST_COLUMNS:
-            raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
+        if metadata.num_columns > MAX_COLUMNS:
+            raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MAX_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
         used = [one for one in schema if not wanted.leaves_out(one.name.strip())]
         for one in used:

@@ -22,7 +22,7 @@ from deltarule.files import check_is_file
 TASKS = ("auto", "classify", "regress")
 
 # A target of whole numbers with more distinct values than this is taken as a quantity, not as classes.
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def looks_like_classes(y: np.ndarray | list[str]) -> bool:
     if y.ndim == 2 or (y != np.floor(y)).any():
         return False
     distinct = len(np.unique(y))
-    return distinct <= 2 or distinct <= min(MOST_CLASSES, len(y) // 2)
+    return distinct <= 2 or distinct <= min(MAX_CLASSES, len(y) // 2)
 
 
 def _classification(path: Path, table: Table) -> Dataset:

@@ -18,7 +18,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
 """Numbers of the orders of short epochs that are drawn together."""
-MOST_KEPT = 2**28
+MAX_KEPT = 2**28
 """Bytes of the orders of long epochs that are kept: of a million rows for sixty seeds."""
 
 
@@ -215,7 +215,7 @@ class _Kept:
                 self._bytes += 0 if key in self._orders else order.nbytes
                 self._orders[key] = epoch, order
                 self._orders.move_to_end(key)
-            while self._bytes > MOST_KEPT:
+            while self._bytes > MAX_KEPT:
                 self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
 
     def clear(self) -> None:

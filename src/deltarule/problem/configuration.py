@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deltarule.errors import BadInput, count_of
-from deltarule.json_files import MOST_NESTED, TOO_DEEP
+from deltarule.json_files import MAX_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
@@ -46,7 +46,7 @@ SETTABLE: dict[str, type[Section]] = {
 """The sections that [grid], [[experiment]] and `--set` may change: they decide the numbers of a run."""
 
 
-MOST_DOTS = 200
+MAX_DOTS = 200
 """Dots in a key of TOML: the parser recurses once for each."""
 
 TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
@@ -81,7 +81,7 @@ def read_toml(text: str) -> dict[str, Any]:
     {'seeds': [1, 2]}
     """
     # Between two of these is one key at most, and the time that tomllib takes for it grows with the square of its dots.
-    if any(piece.count(".") > MOST_DOTS for piece in re.split(r"[,={}\[\]\n]+", text)):
+    if any(piece.count(".") > MAX_DOTS for piece in re.split(r"[,={}\[\]\n]+", text)):
         raise ValueError(TOO_DEEP)
     try:
         table = tomllib.loads(text)
@@ -93,7 +93,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 def _refuse_extremes(value: Any, depth: int = 0) -> None:
     # Python reads whole numbers of any length (and then cannot write them), and nests as deep as its stack.
-    if depth > MOST_NESTED:
+    if depth > MAX_NESTED:
         raise ValueError(TOO_DEEP)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError("a whole number has more than 64 bits")

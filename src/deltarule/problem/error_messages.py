@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from deltarule.errors import BadInput
 
-LONGEST_SHOWN = 80
+MAX_SHOWN_CHARACTERS = 80
 """Characters of a value that a message repeats."""
 
 
@@ -82,7 +82,7 @@ def _format_location(place: tuple[Any, ...]) -> str:
 def shorten_toml(value: Any) -> str:
     """A value as a recipe writes it, the beginning of a long one."""
     text = as_toml(value)
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 
 def as_toml(value: Any) -> str:

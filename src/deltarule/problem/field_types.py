@@ -12,7 +12,7 @@ from deltarule.problem import registry
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.registry import Named
 
-MOST_SEEDS = 1_000_000
+MAX_SEEDS = 1_000_000
 """Members of a run: with more, a slip in a number would fill the memory."""
 
 
@@ -108,7 +108,7 @@ def _seeds(given: Any) -> Any:
         if not all(_is_whole(one) and 0 <= one < 2**64 for one in given) or not 1 <= len(set(given)) == len(given):
             raise ValueError
         return tuple(given)
-    if not _is_whole(given) or not 1 <= given <= MOST_SEEDS:
+    if not _is_whole(given) or not 1 <= given <= MAX_SEEDS:
         raise ValueError
     return given
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from deltarule.errors import BadInput
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.field_types import (
-    MOST_SEEDS,
+    MAX_SEEDS,
     Activation,
     Activations,
     Count,
@@ -153,7 +153,7 @@ class RunSection(Section):
     """Which members there are, and how they run."""
 
     seeds: Seeds = _key(
-        f"a whole number from 1 to {MOST_SEEDS:,} (N means the seeds 0 … N − 1), "
+        f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), "
         "or a list of different seeds of 0 or more, under 2^64",
         1,
     )

@@ -19,7 +19,7 @@ from deltarule.proofs.formula_calls import check_elementwise
 _TOLERANCES = {"the complex step": 1e-10, "a central difference": 1e-6}
 _NEAR_KINK = 1e-4
 """Distance to a kink, as a share of the place or of 1, at which the narrowest differences meet it."""
-_SMALLEST_SLOPE = 1e-4
+_MIN_SLOPE = 1e-4
 """Slope, as a share of those around 0, below which none is judged: far out a flat function has no digits left."""
 
 
@@ -116,10 +116,10 @@ def _prove(
         # A derivative that is wrong at a point alone jumps there and back, but not from one side of it to the other.
         before, across = [v - NUDGE * np.abs(v) for v in inputs], [2 * v for v in inputs]
         scale = np.minimum(scale, size(derivative, before, across, distance == 0))
-    central = elementwise.central_slopes(curve, 1e-7 * np.maximum(scale, _SMALLEST_SLOPE), slope)
+    central = elementwise.central_slopes(curve, 1e-7 * np.maximum(scale, _MIN_SLOPE), slope)
     around = (np.abs(place) <= 1) & (distance > _NEAR_KINK) & ~central.kink
     baseline = np.median(np.abs(central.value[around])) if around.any() else 0.0
-    scale = np.maximum(scale, _SMALLEST_SLOPE * max(1.0, baseline))
+    scale = np.maximum(scale, _MIN_SLOPE * max(1.0, baseline))
     unknown = np.flatnonzero(central.kink & (distance > _NEAR_KINK))
     if is_default:
         _refuse_kinks(what, curve, place, unknown)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_ROWS, MOST_COLUMNS = 32, 16
+MAX_ROWS, MAX_COLUMNS = 32, 16
 """Cells of a table that still can be read."""
 SIGNS = "Blue: negative. Orange: positive."
 CELL = 0.42, 0.24
@@ -173,9 +173,9 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
 
 def _check_room(values: Floats, what: str) -> None:
     rows, columns = values.shape
-    if rows > MOST_ROWS or columns > MOST_COLUMNS:
+    if rows > MAX_ROWS or columns > MAX_COLUMNS:
         raise BadInput(
-            f"the table of {what} has {rows} × {columns} cells; at most {MOST_ROWS} × {MOST_COLUMNS} can be read: "
+            f"the table of {what} has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read: "
             "choose some of the rows and units"
         )
 

@@ -8,8 +8,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL, MOST_ROWS
-from deltarule.reports.figure_builder import MOST_LINES, Sheet
+from deltarule.reports.cell_figures import CELL, MAX_ROWS
+from deltarule.reports.figure_builder import MAX_LINES, Sheet
 from deltarule.reports.formatting import isolate_direction, percent
 from deltarule.reports.text_fitting import all_fitted, all_wrapped, width_of, wrap_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-MOST_OPTIONS = 10
+MAX_OPTIONS = 10
 """Options beside one another: with more, neither names nor colors can be told apart."""
 
 
@@ -46,8 +46,8 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
     ['0', '0.9']
     """
-    if not 0 < len(series) <= MOST_OPTIONS:
-        raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MOST_OPTIONS}")
+    if not 0 < len(series) <= MAX_OPTIONS:
+        raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MAX_OPTIONS}")
     values = [np.asarray(one, np.float64) for one in series.values()]
     with style.style_context():
         sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
@@ -149,9 +149,9 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
     """
     scores = np.asarray(scores, np.float64)
     order = [int(place) for place in np.argsort(-scores, kind="stable") if scores[place] > bar]
-    if not 0 < len(order) <= MOST_ROWS:
+    if not 0 < len(order) <= MAX_ROWS:
         raise BadInput(
-            f"{len(order)} of {len(scores)} pass {bar:g}; give a bar that 1 to {MOST_ROWS} of the scores pass"
+            f"{len(order)} of {len(scores)} pass {bar:g}; give a bar that 1 to {MAX_ROWS} of the scores pass"
         )
     with style.style_context():
         sheet = Sheet.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
@@ -161,10 +161,10 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
         sheet.axes.set_ylim(len(order) - 0.4, -0.6)
         sheet.axes.set_xlabel(wrap_text(quantity, 44))
         sheet.y_label("combination")
-        for place in order[:MOST_LINES]:
+        for place in order[:MAX_LINES]:
             sheet.say(f"{isolate_direction(names[place])}: {scores[place]:.4g}.")
-        if len(order) > MOST_LINES:
-            sheet.say(f"{len(order) - MOST_LINES} more.")
+        if len(order) > MAX_LINES:
+            sheet.say(f"{len(order) - MAX_LINES} more.")
         return sheet.finish()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_LINES = 8
+MAX_LINES = 8
 """Members that are drawn a line each; of more, the median and a band are."""
 SHOWN = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
@@ -29,7 +29,7 @@ CANNOT_DRAW = ValueError, IndexError
 """How Matplotlib says, by its version, that numbers are too large, or that there are none."""
 LEGEND, TITLE = 45, 8.4
 """Points of a legend beside its words, and of a character of a title."""
-MOST_PARTS = 50
+MAX_PARTS = 50
 """Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
 BAND = (10, 90)
 BAND_TOLD = "10 to 90 %"
@@ -92,9 +92,9 @@ class Sheet:
         alone = begins & ~beside[2:]
         chosen, dots = there.copy(), []
         if 2 * alone.sum() <= there.sum():
-            are_many = begins.sum() > MOST_PARTS
+            are_many = begins.sum() > MAX_PARTS
             at = np.flatnonzero(there)
-            gaps = at[:-1][np.diff(at) > (len(y) / MOST_PARTS if are_many else 1)]
+            gaps = at[:-1][np.diff(at) > (len(y) / MAX_PARTS if are_many else 1)]
             chosen[gaps + 1] = True  # one value that is missing makes a gap
             dots = [] if are_many else np.flatnonzero(alone[chosen]).tolist()
         x, y = x[chosen], np.where(there, y, np.nan)[chosen]
@@ -141,7 +141,7 @@ class Sheet:
 
     def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
         """Lines of few members, a band of many.    values [T, K]"""
-        if len(names) <= MOST_LINES:
+        if len(names) <= MAX_LINES:
             self.lines(x, values, names if len(names) > 1 else [""], listed)
         else:
             self.band(x, values, f"median of {len(names)}", listed=listed)

@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports import style
-from deltarule.reports.figure_builder import BAND_TOLD, CANNOT_DRAW, MOST_LINES, Sheet, check_shape, middle
+from deltarule.reports.figure_builder import BAND_TOLD, CANNOT_DRAW, MAX_LINES, Sheet, check_shape, middle
 from deltarule.reports.formatting import member_names
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -52,7 +52,7 @@ class Curves:
             run.history,
             run.steps,
             run.objective,
-            tuple(member_names(run.problem)) if run.problem.members <= MOST_LINES else (),
+            tuple(member_names(run.problem)) if run.problem.members <= MAX_LINES else (),
             _describe_problem(run.problem),
             tuple(one.member for one in run.diverged),
             run.best_steps is not None,
@@ -290,7 +290,7 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
     members = curves.members
     for place, part in enumerate(parts):
         rows = part.removesuffix(name).strip() or "training"
-        if members * len(parts) > MOST_LINES:
+        if members * len(parts) > MAX_LINES:
             steps, values = _complete(curves, part)
             sheet.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=place)
         elif members == 1:
@@ -303,7 +303,7 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
                 # of a line that has left the picture, until there is no memory.
                 marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
                 sheet.line(steps, values, label, index=member, **(marks if place else {}))
-    if members * len(parts) > MOST_LINES:
+    if members * len(parts) > MAX_LINES:
         sheet.note(_still_training(curves, name))
     sheet.x_label_updates()
 

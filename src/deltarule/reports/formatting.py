@@ -12,7 +12,7 @@ from deltarule.errors import COMMANDS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
-MOST_SAID = 0.999
+MAX_SAID = 0.999
 """Of a share between it and 1 digits tell little."""
 UNSEEN = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
 """What commands; what is isolated from its beginning to its end changes nothing around it, and stays."""
@@ -122,7 +122,7 @@ def as_said(probability: float) -> str:
     >>> as_said(0.981), as_said(0.9999999), as_said(1.0)
     ('98.1 %', 'more than 99.9 %', '100 %')
     """
-    return f"more than {percent(MOST_SAID)}" if MOST_SAID < probability < 1 else percent(probability)
+    return f"more than {percent(MAX_SAID)}" if MAX_SAID < probability < 1 else percent(probability)
 
 
 def solved_told(criterion: str, count: int, of: int, steps_median: float | None) -> str:

@@ -10,15 +10,15 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL, MOST_ROWS
-from deltarule.reports.figure_builder import MOST_LINES, Sheet, write_out
+from deltarule.reports.cell_figures import CELL, MAX_ROWS
+from deltarule.reports.figure_builder import MAX_LINES, Sheet, write_out
 from deltarule.reports.formatting import as_said, isolate_direction, percent
 from deltarule.reports.text_fitting import wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_DOTS = 2000
+MAX_DOTS = 2000
 COLUMN = 134
 """Points that a column's name may be wide."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
@@ -34,24 +34,24 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['size', 'color']
     """
-    losses, intervals = np.asarray(losses, np.float64)[:MOST_ROWS], np.asarray(intervals, np.float64)[:MOST_ROWS]
+    losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
     with style.style_context():
         sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
         sheet.axes.axvline(0, **DIAGONAL)
-        dots, bars = sheet.ranges(columns[:MOST_ROWS], COLUMN, losses, intervals)
+        dots, bars = sheet.ranges(columns[:MAX_ROWS], COLUMN, losses, intervals)
         sheet.entries.append((dots, f"{score} lost"))
         if np.isfinite(intervals).any():
             sheet.entries.append((bars, "its interval (95 %)"))
         write_out(sheet.axes.xaxis)
         sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         sheet.y_label("column")
-        if len(columns) > MOST_ROWS:
-            sheet.note(f"The first {MOST_ROWS} of {len(columns):,} columns.")
+        if len(columns) > MAX_ROWS:
+            sheet.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
         sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
-        told = list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]
+        told = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
         parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in told]
-        if len(columns) > MOST_LINES:
-            parts.append(count_of(len(columns) - MOST_LINES, "more column"))
+        if len(columns) > MAX_LINES:
+            parts.append(count_of(len(columns) - MAX_LINES, "more column"))
         sheet.say(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
         return sheet.finish()
 
@@ -94,7 +94,7 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     'answered price'
     """
     targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
-    chosen = np.random.default_rng(0).permutation(len(targets))[:MOST_DOTS]
+    chosen = np.random.default_rng(0).permutation(len(targets))[:MAX_DOTS]
     with style.style_context():
         sheet = Sheet.of_axes("Answers against the truth", 5.6, 4.2)
         ends = [float(min(targets.min(), answers.min())), float(max(targets.max(), answers.max()))]
@@ -105,8 +105,8 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         write_out(sheet.axes.yaxis)
         sheet.axes.set_xlabel(wrap_text(f"true {target}", 44))
         sheet.y_label(f"answered {target}")
-        if len(targets) > MOST_DOTS:
-            sheet.note(f"{MOST_DOTS:,} of {len(targets):,} rows, drawn by chance.")
+        if len(targets) > MAX_DOTS:
+            sheet.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
         half, most = np.quantile(np.abs(targets - answers), [0.5, 0.9])
         sheet.say(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
         return sheet.finish()

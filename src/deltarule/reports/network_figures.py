@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_UNITS = 16
+MAX_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
-MOST_NETWORKS, IMAGES_ACROSS = 8, 3
+MAX_NETWORKS, IMAGES_ACROSS = 8, 3
 """Networks whose weights are shown as images, and how many beside one another."""
 UNIT = 72.0
 """Points of the name of a unit or of a class."""
@@ -46,11 +46,11 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     """
     several = isinstance(final, Mapping)
     ends = {f"after: {name}": one for name, one in final.items()} if several else {"after training": final}
-    if not 0 < len(ends) <= MOST_NETWORKS:
-        raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MOST_NETWORKS}")
+    if not 0 < len(ends) <= MAX_NETWORKS:
+        raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MAX_NETWORKS}")
     shown = {when: np.asarray(one, np.float64) for when, one in {"before training": initial, **ends}.items()}
     _check_images(list(shown.values()), shape)
-    units = min(shown["before training"].shape[1], MOST_UNITS)
+    units = min(shown["before training"].shape[1], MAX_UNITS)
     with style.style_context():
         across = min(len(shown), IMAGES_ACROSS)
         down = -(-len(shown) // across)
@@ -92,10 +92,10 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         shapes = ", ".join(" × ".join(map(str, one.shape)) for one in matrices)
         raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
     sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
-    drawn = [one[:MOST_UNITS, :MOST_UNITS] for one in matrices]
+    drawn = [one[:MAX_UNITS, :MAX_UNITS] for one in matrices]
     widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
     with style.style_context():
-        most = min(max(sizes), MOST_UNITS)
+        most = min(max(sizes), MAX_UNITS)
         sheet = Sheet.of_axes(
             f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
         )
@@ -103,7 +103,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
             _weight_lines(sheet, layer, some, abs(widest))
             sheet.say(f"Weights of layer {layer + 1}: {describe_signs(matrix)}.")
         for layer, size in enumerate(sizes):
-            shown = min(size, MOST_UNITS)
+            shown = min(size, MAX_UNITS)
             sheet.axes.scatter(
                 [layer] * shown, _places(shown), s=190, color="white", edgecolors=style.BLACK, zorder=3, linewidths=1.2
             )
@@ -210,7 +210,7 @@ def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> N
 
 
 def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], sizes: Sequence[int]) -> None:
-    most = min(max(sizes), MOST_UNITS)
+    most = min(max(sizes), MAX_UNITS)
     axes.set_xlim(-0.3, len(sizes) - 0.7)
     axes.set_ylim(-most / 2 - 0.3, most / 2 + 0.3)
     hidden = [f"hidden {number}\n{size:,} units" for number, size in enumerate(sizes[1:-1], 1)]
@@ -230,8 +230,8 @@ def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], siz
 
 def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
     """The names of a layer's units, where they are given."""
-    shown = all_fitted(names[: min(units, MOST_UNITS)], UNIT, 8.5)
-    axes.set_yticks(_places(min(units, MOST_UNITS))[: len(shown)], shown)
+    shown = all_fitted(names[: min(units, MAX_UNITS)], UNIT, 8.5)
+    axes.set_yticks(_places(min(units, MAX_UNITS))[: len(shown)], shown)
     axes.tick_params(length=0)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_DRAWN = 200
+MAX_DRAWN = 200
 """Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
 
 
@@ -78,7 +78,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         if lacks.any():
             sheet.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
         if len(drawn) < np.isfinite(means).sum():
-            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
+            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
         best, worst = int(ranked.place[0]), int(np.nanargmin(means))
         sheet.say(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
         sheet.say(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
@@ -89,9 +89,9 @@ def _select_lines(means: Floats) -> Floats:
     """Whose lines are drawn, the worst first: so the best lie on top."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
-    if len(order) <= MOST_DRAWN:
+    if len(order) <= MAX_DRAWN:
         return order
-    half = MOST_DRAWN // 2
+    half = MAX_DRAWN // 2
     others = order[:-half]
     return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
 

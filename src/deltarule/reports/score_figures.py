@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.cell_figures import MOST_COLUMNS
+from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.figure_builder import Sheet
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.network_figures import UNIT
@@ -21,10 +21,10 @@ from deltarule.stats.planes import DecisionPlane
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_CLASSES = len(style.MARKERS)
+MAX_CLASSES = len(style.MARKERS)
 GAP = 4
 """Points between the numbers of a confusion matrix."""
-MOST_HELD = 6
+MAX_HELD = 6
 """Features beside the two of a plane whose values are told."""
 LEAST = 1e-15
 """The least probability whose logarithm is drawn, of what is left out, too: 1 less it is less than 1."""
@@ -65,8 +65,8 @@ def true_and_predicted(
     if not len(x) == len(labels) == len(predicted):
         raise BadInput(f"there are {len(x)} rows, {len(labels)} labels and {len(predicted)} predictions; give one each")
     count = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
-    if count > MOST_CLASSES:
-        raise BadInput(f"there are {count} classes; at most {MOST_CLASSES} can be told apart: choose some of them")
+    if count > MAX_CLASSES:
+        raise BadInput(f"there are {count} classes; at most {MAX_CLASSES} can be told apart: choose some of them")
     names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
     right = labels == predicted
     with style.style_context():
@@ -111,10 +111,10 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     ['5', '1', '0', '4']
     """
     counts = np.asarray(counts)
-    if counts.shape != (len(classes), len(classes)) or len(classes) > MOST_COLUMNS:
+    if counts.shape != (len(classes), len(classes)) or len(classes) > MAX_COLUMNS:
         raise BadInput(
             f"the counts are {' × '.join(map(str, counts.shape))} for {len(classes)} classes; give a square of as many "
-            f"as there are classes, at most {MOST_COLUMNS}"
+            f"as there are classes, at most {MAX_COLUMNS}"
         )
     right, total = int(np.trace(counts)), int(counts.sum())
     with style.style_context():
@@ -213,8 +213,8 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
 
 def _describe_held(values: Mapping[str, str]) -> str:
     """What the features beside the two are held at, in a sentence."""
-    told = [f"{name} at {value}" for name, value in list(values.items())[:MOST_HELD]]
-    more = f", and {len(values) - MOST_HELD} more" if len(values) > MOST_HELD else ""
+    told = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
+    more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
     return f"Held: {', '.join(told)}{more}."
 
 

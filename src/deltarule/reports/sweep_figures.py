@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_RANKED = 20
+MAX_RANKED = 20
 ACROSS, DOWN = 0.5, 0.34
 """Inches of a cell that holds an effect and half its interval."""
 NAME = 14
@@ -125,7 +125,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     ['1: 1', '2: 0.1']
     """
     parameters = parameters_of(settings)[0]
-    shown = min(len(ranked.place), MOST_RANKED)
+    shown = min(len(ranked.place), MAX_RANKED)
     as_good = ranked.is_as_good
     shorts = [
         ", ".join(format_value(settings[place].get(one.key)) for one in parameters)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-GAP, LEAST_GAP = 2, 1
+GAP, MIN_GAP = 2, 1
 """Characters between the columns of a table that fits any width, and where there is little room."""
 
 
-LEAST_OF_TEXT = 12
+MIN_TEXT_WIDTH = 12
 """Characters of a column of texts, which most words have: where there is no room for them there is no table."""
 
 
@@ -54,9 +54,9 @@ class _FittingTable:
         widths = [max(width, cell_len(name)) for width, name in zip(cells, head, strict=True)]
         gap = GAP
         if _width(widths, gap) > options.max_width:
-            gap = LEAST_GAP
+            gap = MIN_GAP
             cells = [
-                min(width, LEAST_OF_TEXT) if is_text else width
+                min(width, MIN_TEXT_WIDTH) if is_text else width
                 for width, is_text in zip(cells, self.are_texts, strict=True)
             ]
             head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
@@ -106,7 +106,7 @@ class _Pairs:
         table.add_column(overflow="fold", style="bold")
         table.add_column(overflow="fold")
         longest = max((cell_len(name) for name, _ in self.rows), default=0)
-        is_narrow = longest + GAP + LEAST_OF_TEXT > options.max_width
+        is_narrow = longest + GAP + MIN_TEXT_WIDTH > options.max_width
         for name, text in self.rows:
             if is_narrow:
                 yield Text(name, "bold", overflow="fold")

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
-MOST_BITS = 16
+MAX_BITS = 16
 """Hidden units whose code is still shown."""
-MOST_LISTED = 5
+MAX_LISTED = 5
 """Members that diverged which are told one by one."""
 
 
@@ -148,7 +148,7 @@ def activation_table(
     if bounds is not None:
         codes = codes_of(hidden, middle)
         told = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
-        if hidden.shape[1] <= MOST_BITS:
+        if hidden.shape[1] <= MAX_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
     return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))
 
@@ -245,7 +245,7 @@ def _format_spread(spread: Any, told: Callable[[float], str]) -> str:
 def _describe_diverged(diverged: Sequence[Any]) -> str:
     told = [
         f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
-        for one in diverged[:MOST_LISTED]
+        for one in diverged[:MAX_LISTED]
     ]
     more = len(diverged) - len(told)
     return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])

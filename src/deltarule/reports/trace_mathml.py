@@ -38,7 +38,7 @@ from deltarule.tracing.expressions import (
 )
 
 DIGITS = 4
-MOST_TERMS = 12
+MAX_TERMS = 12
 """Terms of a sum that are written out; of more, the first and the last."""
 
 _LETTERS = {"mean": "μ", "loss": "ℓ"}
@@ -136,7 +136,7 @@ class _MathML:
                 return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._with_brackets(right, MULTIPLIED)}']
             case Series() if self.link:
                 parts: list[str] = []
-                for place in shown_terms(tree, MOST_TERMS, self.sample):
+                for place in shown_terms(tree, MAX_TERMS, self.sample):
                     if isinstance(place, int):
                         parts.append(f'<mo form="infix">+</mo><mtext>… {place:,} more …</mtext>')
                     else:

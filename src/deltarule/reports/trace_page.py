@@ -16,8 +16,8 @@ from deltarule.tracing.expressions import SAMPLES, Ref
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-MOST_ROWS = MOST_COLUMNS = 16
-MOST_WORKED = 64
+MAX_ROWS = MAX_COLUMNS = 16
+MAX_WORKED = 64
 """Entries of an array whose formula is written out with its numbers."""
 LINE = 120
 """Characters that fit beside each other."""
@@ -82,13 +82,13 @@ class _Drawn:
             return [0]
         if self.sample is not None and self.quantity.axes[0] == SAMPLES:
             return [self.sample]
-        return list(range(min(len(value), MOST_ROWS)))
+        return list(range(min(len(value), MAX_ROWS)))
 
     @property
     def indices(self) -> list[list[tuple[int, ...]]]:
         """The indices that are shown, row by row."""
         shape = self.quantity.value.shape
-        columns = range(min(shape[-1], MOST_COLUMNS)) if shape else [0]
+        columns = range(min(shape[-1], MAX_COLUMNS)) if shape else [0]
         if len(shape) < 2:
             return [[(column,) if shape else () for column in columns]]
         return [[(row, column) for column in columns] for row in self.rows]
@@ -97,7 +97,7 @@ class _Drawn:
     def worked_entries(self) -> list[tuple[int, ...]]:
         """The indices whose formula is written out."""
         flat = [index for row in self.indices for index in row]
-        return flat[:MOST_WORKED] if self.quantity.rule else []
+        return flat[:MAX_WORKED] if self.quantity.rule else []
 
     def cell(self, index: tuple[int, ...]) -> str:
         return "-".join([self.id, *map(str, index)])
@@ -108,7 +108,7 @@ class _Drawn:
 
     def address(self, index: tuple[Any, ...]) -> str:
         """Where an entry is shown, or else its array."""
-        is_shown = len(index) > 0 and index[-1] < MOST_COLUMNS and (len(index) < 2 or index[0] in self.rows)
+        is_shown = len(index) > 0 and index[-1] < MAX_COLUMNS and (len(index) < 2 or index[0] in self.rows)
         return f"#{self.cell(index)}" if is_shown else f"#{self.id}"
 
     def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
@@ -148,8 +148,8 @@ class _Drawn:
     @property
     def left_out(self) -> str:
         value = self.quantity.value
-        rows = len(value) - MOST_ROWS if value.ndim == 2 and len(self.rows) > 1 else 0
-        columns = value.shape[-1] - MOST_COLUMNS if value.ndim else 0
+        rows = len(value) - MAX_ROWS if value.ndim == 2 and len(self.rows) > 1 else 0
+        columns = value.shape[-1] - MAX_COLUMNS if value.ndim else 0
         told = [
             f"{count:,} more {what}{'' if count == 1 else 's'}"
             for count, what in ((rows, "row"), (columns, "column"))

@@ -30,7 +30,7 @@ from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
 
 STUDIES = Path(__file__).parent
-MOST_BYTES = 2**20
+MAX_BYTES = 2**20
 """Of a recipe's file."""
 
 
@@ -287,9 +287,9 @@ def _bundled_folders() -> dict[str, Path]:
 def _text(study: str | Path, path: Path) -> str:
     try:
         with path.open("rb") as file:  # which may be a pipe, or a device that has no end
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise BadInput(f"{study} has more than {MOST_BYTES:,} bytes, and is no recipe; give a TOML file")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise BadInput(f"{study} has more than {MAX_BYTES:,} bytes, and is no recipe; give a TOML file")
         return content.decode("utf-8-sig")
     except BadInput:
         raise

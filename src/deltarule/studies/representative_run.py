@@ -27,12 +27,12 @@ from deltarule.training.history import gradient_norms
 from deltarule.training.run import Run
 
 FORMAT = "deltarule portrait 1"
-MOST_PARAMETERS, MOST_ROWS = 2_000, 400
+MAX_PARAMETERS, MAX_ROWS = 2_000, 400
 """Networks and data up to this size are shown through training; of others, beginning and end."""
-MOST_CLASSES = 16
+MAX_CLASSES = 16
 IMAGES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
 """The shape of the images of those data sets that hold some: a sweep names its data, and does not hold them."""
-MOST_IMAGED = 8
+MAX_IMAGED = 8
 """Networks of a sweep whose weights are shown: the better half of them the best, the others the last."""
 
 
@@ -80,7 +80,7 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
 
 def _looked_at(dataset: Dataset, alone: Run) -> Portrait:
     network = alone.problem.network
-    is_small = network.parameters <= MOST_PARAMETERS and len(dataset.train) <= MOST_ROWS
+    is_small = network.parameters <= MAX_PARAMETERS and len(dataset.train) <= MAX_ROWS
     states = _snapshots(alone) if is_small else []
     rows = dataset.train
     return Portrait(
@@ -210,7 +210,7 @@ def _as_pictures(weights: Any, shape: tuple[int, ...]) -> Floats:
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
     """For each part of the data how many rows of each class were put into which."""
     count = len(dataset.classes)
-    if not 1 < count <= MOST_CLASSES:
+    if not 1 < count <= MAX_CLASSES:
         return {}
     found = {}
     for part, rows in dataset.parts.items():
@@ -274,10 +274,10 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
 
 def _first_and_last(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
     """Of many rows the best and the last, in the order that they had."""
-    if len(rows) <= MOST_IMAGED:
+    if len(rows) <= MAX_IMAGED:
         return rows
     ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
-    half = MOST_IMAGED // 2
+    half = MAX_IMAGED // 2
     chosen = {row["key"] for row in ranked[:half] + ranked[-half:]}
     return [row for row in rows if row["key"] in chosen]
 

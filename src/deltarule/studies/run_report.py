@@ -13,7 +13,7 @@ from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, network_figures, score_figures
-from deltarule.reports.figure_builder import MOST_LINES
+from deltarule.reports.figure_builder import MAX_LINES
 from deltarule.reports.formatting import percent, row_names, solved_told
 from deltarule.reports.report import Block, Through
 from deltarule.reports.svg_embed import Parts
@@ -21,7 +21,7 @@ from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.claims_report import Made, plain_settings
 from deltarule.studies.command_lines import set_words, study_words
-from deltarule.studies.representative_run import MOST_ROWS, Portrait, read_portrait
+from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
 from deltarule.training.history import History
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_block(place: Path, id: str) -> Made:
         History.from_arrays(arrays),
         arrays["steps"],
         arrays["objective"],
-        names or tuple(f"member {member}" for member in range(min(len(arrays["steps"]), MOST_LINES))),
+        names or tuple(f"member {member}" for member in range(min(len(arrays["steps"]), MAX_LINES))),
         str(about.get("told", "")),
         tuple(one["member"] for one in run["diverged"]),
         bool(about.get("ended_at_best", False)),
@@ -141,21 +141,17 @@ def _draw_portrait(
         word = "probability" if output.range in ("unit", "simplex") else "value"
         quantity = f"{word} of the correct output"
         drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
-    if (
-        layers == 2
-        and 0 < len(labels) <= cell_figures.MOST_ROWS
-        and max(portrait.sizes[1:]) <= cell_figures.MOST_COLUMNS
-    ):
+    if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
         drawn.add(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
     weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
     if weights:
         drawn.add(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
     if layers == 2 and _gives_back(portrait) and {"W1", "W2"} <= set(weights):
         drawn.add(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
-    if last and max(portrait.sizes) <= network_figures.MOST_UNITS:
+    if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
-    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
+    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MAX_CLASSES:
         drawn.add(_boundary(portrait, last[f"a{layers}"], first), _predictions(portrait, last[f"a{layers}"]))
     if portrait.images:
         drawn.add(
@@ -172,12 +168,12 @@ def _draw_portrait(
 
 def _fits(values: Any) -> bool:
     rows, columns = values.shape
-    return bool(rows <= cell_figures.MOST_ROWS and columns <= cell_figures.MOST_COLUMNS)
+    return bool(rows <= cell_figures.MAX_ROWS and columns <= cell_figures.MAX_COLUMNS)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
     """The names of the rows: their classes where each is a class of its own; of data without classes none."""
-    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MOST_ROWS:
+    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MAX_ROWS:
         return []
     return row_names([portrait.classes[int(label)] for label in portrait.answers])
 
@@ -243,7 +239,7 @@ def _draw_norms(drawn: Parts, portrait: Portrait) -> None:
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): one for name, one in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
-    if len(portrait.steps) > 2 and len(norms) <= MOST_ROWS:
+    if len(portrait.steps) > 2 and len(norms) <= MAX_ROWS:
         for named, quantity in (
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
@@ -266,7 +262,7 @@ def _through(portrait: Portrait, id: str) -> Through | None:
     if not tables:
         return None
     plane, levels, points = np.empty((0, 0, 0), np.int64), 0, list[tuple[float, float, int]]()
-    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
+    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MAX_CLASSES:
         outputs = portrait.plane["outputs"]
         single = outputs.shape[-1] == 1
         levels = 100 if single else outputs.shape[-1] - 1

@@ -24,7 +24,7 @@ from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 from deltarule.sweeps.store import read_notes
 from deltarule.sweeps.sweep import differing_keys
 
-MOST_LISTED = 50
+MAX_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
 BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Accuracies above which the configurations are listed: the first that not too many exceed."""
@@ -173,12 +173,12 @@ def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
         others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED)
         twins.setdefault(others, {}).setdefault(format_value(row[TIMED]), []).append(row["train_seconds"])
     found = {f"{word}: {name}": one for name, by in twins.items() if len(by) > 1 for word, one in by.items()}
-    return found if len(found) <= comparison_figures.MOST_OPTIONS else {}
+    return found if len(found) <= comparison_figures.MAX_OPTIONS else {}
 
 
 def _ends(rows: list[list[str]]) -> list[list[str]]:
     """The first and the last of many rows."""
-    return rows if len(rows) <= 2 * MOST_LISTED else rows[:MOST_LISTED] + rows[-MOST_LISTED:]
+    return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 
 def _told_of(found: Effects) -> list[str]:
@@ -210,7 +210,7 @@ def _effect_rows(found: Effects) -> list[list[str]]:
 
 def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> None:
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
-    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MOST_ROWS]
+    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:
         names = [", ".join(map(format_value, one.values())) for one in settings]
         drawn.add(

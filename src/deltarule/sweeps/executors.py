@@ -17,7 +17,7 @@ from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, not_installed
 from deltarule.problem.validation import whole
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
 
 NAMES = ("local", "dask")
@@ -252,7 +252,7 @@ def run_all(
                     f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or "
                     f"where memory has ended {_ADVICE}; {kept}"
                 ) from error
-            elif tries == MOST_TRIES:
+            elif tries == MAX_TRIES:
                 raise RunFailed(
                     f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}; {kept}"
                 ) from error

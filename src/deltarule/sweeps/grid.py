@@ -33,10 +33,10 @@ from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
 from deltarule.sweeps.row_ranking import check_scored, common_ranking, score_metric
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
-MOST_MEMBERS = 1_000
+MAX_MEMBERS = 1_000
 """Members of a population at most: what is lost when a worker dies, and what a commit to the store holds."""
 
-MOST_BYTES = 2**28
+MAX_BYTES = 2**28
 """What the members of a population may take of memory, beside the data that they share. More would not train
 faster, and would be longer without a word of progress."""
 
@@ -300,7 +300,7 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> from deltarule.data.synthetic import xor
-    >>> members_at_once(parse(table), xor()) == MOST_MEMBERS
+    >>> members_at_once(parse(table), xor()) == MAX_MEMBERS
     True
     """
     network = network_of(configuration, dataset)
@@ -310,8 +310,8 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     slots = len(registry.optimizer(configuration.optimizer.name).slots)
     # Parameters, gradient and slots, before and after an update; each unit's z, a and δ; outputs of all rows.
     numbers = network.parameters * (4 + 2 * slots) + 6 * batch * units + 2 * rows * network.outputs
-    size = int(MOST_BYTES // (numbers * np.dtype(configuration.run.dtype).itemsize))
-    return max(1, min(size, MOST_MEMBERS))
+    size = int(MAX_BYTES // (numbers * np.dtype(configuration.run.dtype).itemsize))
+    return max(1, min(size, MAX_MEMBERS))
 
 
 def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:

@@ -59,7 +59,7 @@ GROWN = 20.0
 
 RELATED = 0.01
 """Share of shuffled targets that are predicted as well from which on the true ones count as unrelated."""
-FEWEST_OF_A_CLASS = 2
+MIN_CLASS_ROWS = 2
 """Rows of a class that are needed to accuse a network of never predicting it."""
 
 
@@ -373,7 +373,7 @@ def _class_never_predicted(seen: Observation) -> Evidence | None:
     predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
     classes, counts = np.unique(seen.labels, return_counts=True)
     never = [(count, one) for one, count in zip(classes, counts, strict=True) if one not in predicted]
-    never = [(count, one) for count, one in never if count >= FEWEST_OF_A_CLASS]
+    never = [(count, one) for count, one in never if count >= MIN_CLASS_ROWS]
     if not never:
         return None
     count, one = max(never)

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 
-MOST_ROWS = 500
+MAX_ROWS = 500
 SHUFFLES = 399
 NEIGHBORS = 8
 """Rows that are looked at (all their distances are computed), shuffles (chances down to 1 in 400), and neighbors (fewer
@@ -40,7 +40,7 @@ def relation(x: Floats, y: Floats) -> Relation | None:
     >>> relation(x[:20], x[:20]) is None
     True
     """
-    chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
+    chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
     x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
     # Rows outside the largest class that are needed: of a few rows nobody can say whether their class is predictable.
     if len(x) < 40 or not x.size or len(x) - _largest_group(y) < 20:

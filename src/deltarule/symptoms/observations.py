@@ -25,7 +25,7 @@ from deltarule.symptoms.input_target_dependence import Relation, relation
 from deltarule.symptoms.rate_tests import RangeTestResult, run_range_tests, share_of_a_batch
 from deltarule.training.run import Run
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 ROUNDING = 1e-12
 """Of the least loss: a constant that loses no more above it makes no error."""
 
@@ -155,7 +155,7 @@ def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation 
 def _some_rows(problem: Problem) -> Batch:
     """All rows of the only member, or evenly spaced ones where there are many: data often come sorted by class."""
     rows = all_rows(problem, np.array([0]))
-    chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MOST_ROWS)).astype(int)
+    chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MAX_ROWS)).astype(int)
     x, y, w = (np.squeeze(part, 0) if part.ndim == 3 else part for part in (rows.x, rows.y, rows.w))
     return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
 

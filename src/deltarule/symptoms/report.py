@@ -13,7 +13,7 @@ from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
 from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
 
-MOST_MEMBERS = 32
+MAX_MEMBERS = 32
 """Members of a population that are looked at: each needs a range test of its own."""
 WIDTH = 100
 """Characters of a line of a report where nobody says otherwise."""
@@ -149,7 +149,7 @@ _PLACES = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
     count = run.problem.members
     if members is None:
-        return np.linspace(0, count - 1, min(count, MOST_MEMBERS)).astype(int).tolist()
+        return np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int).tolist()
     for member in members:
         if not isinstance(member, int | np.integer) or not 0 <= member < count:
             raise BadInput(f"there is no member {member!r}; the run has members 0 to {count - 1}")

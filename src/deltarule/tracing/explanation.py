@@ -16,9 +16,9 @@ from deltarule.problem.state import State
 from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
-MOST_ROWS = 8
+MAX_ROWS = 8
 """Rows of an array that a trace shows in a terminal."""
-LONGEST_LABEL = 12
+MAX_LABEL_CHARACTERS = 12
 """Characters of a row's name there."""
 TITLES = {
     "settings": "Settings",
@@ -223,7 +223,7 @@ def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
     rows = list(range(len(one.value))) if len(one.axes) == 2 else [0]
     if sample is not None and one.axes[0] == "i" and len(one.axes) == 2:
         rows = [sample]
-    shown = rows[:MOST_ROWS]
+    shown = rows[:MAX_ROWS]
     cells = [[number(float(value)) for value in (one.value[row] if len(one.axes) == 2 else one.value)] for row in shown]
     columns = [_label(one, len(one.axes) - 1, place) for place in range(len(cells[0]))]
     labels = [_label(one, 0, row) for row in shown] if len(one.axes) == 2 else [""]
@@ -258,7 +258,7 @@ def _left_out(rows: int, columns: int) -> list[str]:
 
 def _label(one: Quantity, axis: int, place: int) -> str:
     text = one_line(one.label(axis, place))
-    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
+    return text if len(text) <= MAX_LABEL_CHARACTERS else text[: MAX_LABEL_CHARACTERS - 1] + "…"
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:

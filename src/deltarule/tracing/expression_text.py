@@ -28,7 +28,7 @@ from deltarule.tracing.expressions import (
     evaluate,
 )
 
-MOST_TERMS = 8
+MAX_TERMS = 8
 """Terms of a sum that are written out; of more, the first and the last."""
 ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
 """How tightly a piece of text holds together."""
@@ -39,7 +39,7 @@ def with_names(tree: Expression) -> str:
     return _Writer(names=True).whole(tree)
 
 
-def with_numbers(tree: Expression, digits: int = 4, terms: int = MOST_TERMS, sample: int | None = None) -> str:
+def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, sample: int | None = None) -> str:
     """The formula with the numbers put in, each with so many digits; long sums are folded to so many terms, that of a
     chosen sample among them.
 
@@ -91,7 +91,7 @@ class _Writer:
 
     names: bool
     digits: int = 4
-    terms: int = MOST_TERMS
+    terms: int = MAX_TERMS
     sample: int | None = None
 
     def whole(self, tree: Expression) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 STRETCH_SECONDS = 0.2
-MOST_SECONDS = 2.0
+MAX_SECONDS = 2.0
 """Where a stretch takes so long, twice its updates are tried once, and not now and then."""
 ALIKE = 0.05
 """Below this share of what it could be, the spread of the lengths says nothing."""
@@ -59,5 +59,5 @@ class Pace:
         else:
             self._each = max(taken - self._fixed, 0.0) / n
         room = max(STRETCH_SECONDS, 2 * self._fixed) - self._fixed
-        is_try = spread <= ALIKE and (is_first or taken < MOST_SECONDS)
+        is_try = spread <= ALIKE and (is_first or taken < MAX_SECONDS)
         self.steps = 2 * n if is_try or self._each * 2 * n <= room else max(1, int(room / self._each))

@@ -20,7 +20,7 @@ from deltarule.training.history import History, Looks, look
 from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import StopRules
 
-MOST_TOLD = 3
+MAX_LISTED = 3
 """Members at most of which a note tells one by one."""
 
 
@@ -118,8 +118,8 @@ def _note(ends: list[_End]) -> tuple[str, ...]:
     ]
     if not stuck:
         return ()
-    more = [f"{len(stuck) - MOST_TOLD:,} more"] if len(stuck) > MOST_TOLD else []
-    members = ", ".join([*stuck[:MOST_TOLD], *more])
+    more = [f"{len(stuck) - MAX_LISTED:,} more"] if len(stuck) > MAX_LISTED else []
+    members = ", ".join([*stuck[:MAX_LISTED], *more])
     return (
         "the line search of L-BFGS found no lower point where the gradient is still above its tolerance: "
         f"{members}; where that is no minimum, scale inputs or targets",

@@ -20,7 +20,7 @@ from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.history import Looks, look
 from deltarule.training.options import check_engine
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Rows on which the accuracy is looked at: before each update 50,000 images would take as long as 200 updates."""
 
 
@@ -115,7 +115,7 @@ def range_test(
 def _on_some_rows(problem: Problem) -> Problem:
     """The problem on some of each member's rows, taken evenly; members that share theirs share these."""
     own = problem.rows or (np.arange(len(problem.x)),) * problem.members
-    some = {id(rows): rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(int)] for rows in own}
+    some = {id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in own}
     return replace(problem, rows=tuple(some[id(rows)] for rows in own))
 
 

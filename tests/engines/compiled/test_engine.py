@@ -33,7 +33,7 @@ from deltarule.engines.compiled.codegen_small import not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, group_by_rows, reason_against
 from deltarule.engines.compiled.formula_compiler import Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.engines.compiled.large_ops import MOST_TILED
+from deltarule.engines.compiled.large_ops import MAX_TILED
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
 from deltarule.files import temporary_folder
@@ -296,7 +296,7 @@ def test_how_many_members_go_through_updates_together_changes_nothing(own_rows, 
     start = initial_state(problem)
     results = []
     for least in (1, 3, 100):
-        monkeypatch.setattr(large_members, "LEAST_TOGETHER", least)
+        monkeypatch.setattr(large_members, "MIN_MEMBERS_TOGETHER", least)
         monkeypatch.setattr(
             large_members, "NEAR_BYTES", 3 * 3 * 8 * problem.network.parameters
         )  # three members of Adam
@@ -323,7 +323,7 @@ def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
     monkeypatch.setattr(large_members, "blas", lambda: found)
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
         problem = wide(2, hidden=(361, 367), dtype=dtype)  # the weights between them are too many for tiles
-        assert 361 * 367 > MOST_TILED
+        assert 361 * 367 > MAX_TILED
         ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
         theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
         assert np.abs(ours.theta - theirs.theta).max() <= near
@@ -440,7 +440,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
     assert np.abs(one.theta - theirs.theta).max() <= 1e-11
     assert np.allclose(saw.objective, expected.objective, rtol=1e-11)
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
-    monkeypatch.setattr(codegen_lanes, "SMALLEST_TILED", 10_000)
+    monkeypatch.setattr(codegen_lanes, "MIN_TILED", 10_000)
     monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
@@ -1251,7 +1251,7 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.large_ops import MOST_TILED
+from deltarule.engines.compiled.large_ops import MAX_TILED
 from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network

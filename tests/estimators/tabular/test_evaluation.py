@@ -180,12 +180,12 @@ def test_of_a_single_row_nothing_is_said_of_columns(classifier: TabularClassifie
     assert (told["R²"], told["baseline"]) == ("– on 1 row", "–, always 1.5")
 
 
-@pytest.mark.parametrize("rows", [2, scores.LEAST_DRAWN - 1, scores.LEAST_DRAWN])
+@pytest.mark.parametrize("rows", [2, scores.MIN_DRAWN - 1, scores.MIN_DRAWN])
 def test_of_few_rows_columns_have_no_interval_as_r_squared_has_none(
     classifier: TabularClassifier, regressor: TabularRegressor, rows: int
 ) -> None:
     """Of two rows one shuffle is as good as another, so that it would have no width."""
-    few, known = TABLE[TEST][:rows], rows >= scores.LEAST_DRAWN
+    few, known = TABLE[TEST][:rows], rows >= scores.MIN_DRAWN
     for model, y in ((classifier, KIND), (regressor, WORTH)):
         found = model.inspect(few, y[TEST][:rows])
         assert {one.column for one in found.importances} == {"size", "color", "noise"}
@@ -277,7 +277,7 @@ def test_rows_whose_cells_are_shuffled_are_drawn_from_the_whole_table() -> None:
 def test_of_rows_that_are_drawn_their_own_targets_count(
     classifier: TabularClassifier, regressor: TabularRegressor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "MOST_ROWS", 100)
+    monkeypatch.setattr(evaluation, "MAX_ROWS", 100)
     for model, y in ((classifier, KIND), (regressor, WORTH)):
         first = model.inspect(TABLE[TEST], y[TEST]).importances[0]
         assert first.column == "size" and first.low > 0.1

@@ -11,7 +11,7 @@ import pytest
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.model_page import _told_apart, model_page
-from deltarule.reports.cell_figures import MOST_COLUMNS
+from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.stats.intervals import share_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone tells")
@@ -95,7 +95,7 @@ def test_a_page_of_targets_that_are_very_large(far: float) -> None:
 
 
 def test_of_many_classes_there_is_no_matrix_but_a_table() -> None:
-    count = MOST_COLUMNS + 1
+    count = MAX_COLUMNS + 1
     y = np.array([f"class {n % count}" for n in range(4 * count)])
     x = {"n": np.arange(4.0 * count) % count, "m": np.arange(4.0 * count) // 3}
     model = TabularClassifier(random_state=0).fit(x, y)

@@ -13,7 +13,7 @@ from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.problem.problem import Floats
 
-LARGEST_TOLERANCE = 1e300  # in place of infinity, which would make NaN
+MAX_TOLERANCE = 1e300  # in place of infinity, which would make NaN
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ParameterEvidence:
     @property
     def finite_tolerance(self) -> Floats:
         """The tolerance, with a large number for infinity."""
-        return np.minimum(self.tolerance, LARGEST_TOLERANCE)
+        return np.minimum(self.tolerance, MAX_TOLERANCE)
 
     @property
     def is_vector(self) -> bool:

@@ -16,7 +16,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
 from deltarule.problem.problem import Problem
 
-SMALLEST_TILED = 64
+MIN_TILED = 64
 """Weights of the first layer from which on its products go through tiles."""
 
 
@@ -230,4 +230,4 @@ def number_names(problem: Problem) -> list[str]:
 def is_tiled(problem: Problem, own_rows: bool) -> bool:
     """Whether the products of the first layer go through tiles: its inputs must be the same in all lanes."""
     first = problem.network.layers[0]
-    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= SMALLEST_TILED
+    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= MIN_TILED

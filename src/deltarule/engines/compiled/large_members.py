@@ -17,11 +17,11 @@ from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
-NEAR_BYTES, LEAST_TOGETHER = 400_000, 4
+NEAR_BYTES, MIN_MEMBERS_TOGETHER = 400_000, 4
 """What θ and the optimizer's memory of the members that go through updates together may take, beside what is a batch's;
 and members from which on it is worth that each such group brings its rows together anew."""
 
-BLOCK_ROWS, MOST_BLOCKS = 128, 8
+BLOCK_ROWS, MAX_BLOCKS = 128, 8
 """Rows of a block at least, so that products stay large; and blocks at most, for each has a gradient of its own."""
 
 
@@ -52,7 +52,7 @@ class Members:
     def together(self) -> int:
         """How many of them make an update before the next: many share a batch's rows, few stay in the nearer memory."""
         near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
-        return near if near >= LEAST_TOGETHER else len(self.places)
+        return near if near >= MIN_MEMBERS_TOGETHER else len(self.places)
 
     def advance(self) -> None:
         """Advance them, on this thread."""
@@ -108,7 +108,7 @@ def blocks_of(problem: Problem, rows: int) -> int:
     """
     if problem.network.buffers:
         return 1
-    return int(np.clip(rows // BLOCK_ROWS, 1, MOST_BLOCKS))
+    return int(np.clip(rows // BLOCK_ROWS, 1, MAX_BLOCKS))
 
 
 @cache

@@ -27,7 +27,7 @@ loop = njit(**INNER)
 PLAIN, TURNED = ord("N"), ord("T")
 # Weights of a product up to which tiles are at least as fast, as measured: with vectors of 512 bits OpenBLAS reaches
 # two thirds of what the processor can, with those of 256 bits nearly all.
-MOST_TILED = 1 << 17 if WIDE else 1 << 14
+MAX_TILED = 1 << 17 if WIDE else 1 << 14
 
 
 def matrix(context, builder, kind, value):
@@ -133,7 +133,7 @@ def suits_tiles(word, columns, numbers):
 
     With fewer columns, or more numbers, a BLAS is faster.
     """
-    return columns * word >= VECTOR_BYTES and numbers <= MOST_TILED
+    return columns * word >= VECTOR_BYTES and numbers <= MAX_TILED
 
 
 @loop

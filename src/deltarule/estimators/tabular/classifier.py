@@ -14,7 +14,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
-from deltarule.estimators.tabular.tabular import MOST_LEFT_OUT, BaseTabular
+from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT, BaseTabular
 from deltarule.estimators.tabular.target_validation import (
     are_among,
     as_classes,
@@ -136,7 +136,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "apart; add rows of the others, or learn another target"
             )
         alone = len(classes) - len(self.classes_)
-        if alone > MOST_LEFT_OUT * len(y):
+        if alone > MAX_LEFT_OUT * len(y):
             raise BadInput(
                 f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
                 "out; add rows of these, or learn another target (counts with a regressor)"

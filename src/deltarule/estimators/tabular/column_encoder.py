@@ -23,7 +23,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
-FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
+FEW_CATEGORIES, MAX_CATEGORIES = 50, 500
 """The most frequent ones have an input each, between so many and so many; the others have none, like those that come
 later."""
 ROOM = 20_000_000
@@ -107,7 +107,7 @@ def fit_columns(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Col
 least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
     """
     names = sum(kind == CATEGORY for kind, _ in kinds.values())
-    most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MOST_CATEGORIES))
+    most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MAX_CATEGORIES))
     columns = []
     for name, (kind, why) in kinds.items():
         column = Column(name, kind, why)

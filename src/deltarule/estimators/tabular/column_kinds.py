@@ -24,7 +24,7 @@ from deltarule.estimators.tabular.column_encoder import (
     too_large,
 )
 
-LEAST_FOR_IDENTIFIER = 20
+MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""
 
 
@@ -120,7 +120,7 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
 def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
     looks, is_identifier = (
         diagnose_texts(column, rows) or _looks(column),
-        distinct == len(column) >= LEAST_FOR_IDENTIFIER,
+        distinct == len(column) >= MIN_IDENTIFIER_ROWS,
     )
     most = FEW_CATEGORIES if looks == "dates" else max(len(present_in(column)) / 2, FEW_CATEGORIES)
     if distinct <= most and not is_identifier:
@@ -144,7 +144,7 @@ def _looks(column: np.ndarray) -> str:
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: np.ndarray) -> bool:
     # So many rows have another of an identifier's numbers: in a few it may be missing, or there twice.
-    if distinct < max(0.95 * len(rows), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
+    if distinct < max(0.95 * len(rows), MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False
     span = present.max() - present.min()
     # Where rows were passed over the count has holes, and is one only if it goes on with them: other numbers would do.

@@ -28,7 +28,7 @@ from deltarule.reports.formatting import percent
 ROUNDING = 1e-9
 """Of the width of a column: so near to a bound 1.3 is on it, though 0.7 + 0.6 is less."""
 WITHOUT_INPUT = "without an input of their own (rare, too many, or not there in training)"
-MOST_ALIKE, MOST_NAMED = 3, 5
+MAX_ALIKE, MAX_NAMED = 3, 5
 """What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
 
 
@@ -161,8 +161,8 @@ def told_together(found: Mapping[str, str], of_many: str) -> list[str]:
     >>> told_together({name: f"{name} is odd" for name in "abcdefg"}, "are odd")
     ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd"]
     """
-    if len(found) <= MOST_ALIKE:
+    if len(found) <= MAX_ALIKE:
         return list(found.values())
-    names = ", ".join(shorten_repr(name) for name in list(found)[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
+    names = ", ".join(shorten_repr(name) for name in list(found)[:MAX_NAMED])
+    more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
     return [f"the {len(found):,} columns {names}{more} {of_many}"]

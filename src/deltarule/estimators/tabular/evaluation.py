@@ -12,17 +12,17 @@ import numpy as np
 
 from deltarule.data.frame import Frame, rows_of, select_rows
 from deltarule.estimators.tabular.column_encoder import Column, encode_columns
-from deltarule.estimators.tabular.scores import LEAST_DRAWN, Scores, scores_of_classes, scores_of_numbers
+from deltarule.estimators.tabular.scores import MIN_DRAWN, Scores, scores_of_classes, scores_of_numbers
 from deltarule.estimators.tabular.target_validation import class_names
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 
 SHUFFLES = 5
-MOST_ROWS, LEAST_ROWS = 2000, 200
+MAX_ROWS, MIN_ROWS = 2000, 200
 """Rows whose cells are shuffled: more tell little more, and of wide tables fewer have to do, and fewer shuffles."""
 WORK = 1_000_000_000
 """Numbers that may go into the network while cells are shuffled: seconds."""
-MOST_GROUPS, LEAST_OF_GROUP = 10, 10
+MAX_GROUPS, MIN_GROUP_ROWS = 10, 10
 """Groups of predictions whose calibration is shown, and rows that each has at least: the share of fewer says little."""
 
 
@@ -113,7 +113,7 @@ class Sample:
 def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
     """Some rows of a table, drawn by chance: fewer of a wide one."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
-    most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), LEAST_ROWS, MOST_ROWS)
+    most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:most])
     return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
 
@@ -180,7 +180,7 @@ def importances(
     """
     x = some.x.copy()
     used = [column for column in some.columns if column.inputs and len(x) > 1]
-    shuffles = int(np.clip(WORK // max(x.shape[1] * len(used) * LEAST_ROWS, 1), 1, SHUFFLES))
+    shuffles = int(np.clip(WORK // max(x.shape[1] * len(used) * MIN_ROWS, 1), 1, SHUFFLES))
     random = np.random.default_rng(0)
     whole = np.asarray(credit(x), np.float64)
     found = []
@@ -196,7 +196,7 @@ def importances(
         loss = received.mean()
         # Another row would change the loss where it receives a cell, where it gives its own, and in the unit.
         parts = received + given - loss * spread  # whose mean is the loss, too
-        interval = mean_interval(parts) if len(x) >= LEAST_DRAWN else Interval(np.nan, np.nan)
+        interval = mean_interval(parts) if len(x) >= MIN_DRAWN else Interval(np.nan, np.nan)
         found.append(Importance(column.name, float(loss), *interval))
     return tuple(sorted(found, key=lambda one: -one.loss))
 
@@ -235,9 +235,9 @@ def _calibration(said: Floats, right: Any) -> tuple[Calibration, ...]:
     """
     order = np.argsort(said, kind="stable")
     ordered, ends = said[order], [0]
-    for group in np.array_split(ordered, int(np.clip(len(order) // LEAST_OF_GROUP, 1, MOST_GROUPS))):
+    for group in np.array_split(ordered, int(np.clip(len(order) // MIN_GROUP_ROWS, 1, MAX_GROUPS))):
         end = int(np.searchsorted(ordered, group[-1], side="right"))
-        if min(end - ends[-1], len(order) - end) >= LEAST_OF_GROUP:
+        if min(end - ends[-1], len(order) - end) >= MIN_GROUP_ROWS:
             ends.append(end)
     return tuple(
         Calibration(

@@ -16,7 +16,7 @@ from deltarule.estimators.tabular.formatting import (
     score_lines,
     settings_told,
 )
-from deltarule.reports.cell_figures import MOST_COLUMNS
+from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.formatting import as_said
 from deltarule.reports.model_figures import (
     calibration_curve,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
-MOST_DRAWN = 1e300
+MAX_DRAWN = 1e300
 """Axes around larger numbers would overflow."""
 
 
@@ -80,18 +80,18 @@ def _scores(
 def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
     parts = Parts("mistakes")
     if not found.classes:
-        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MOST_DRAWN:
+        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MAX_DRAWN:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
         parts.add(true_and_answered(found.targets, found.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
-    if len(found.classes) <= MOST_COLUMNS:
+    if len(found.classes) <= MAX_COLUMNS:
         parts.add(confusion_matrix(_counts(found), [shorten(one.name) for one in found.classes]))
     groups = _told_apart(found.calibration)
     intervals = [(one.low, one.high) for one in groups]
     parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
-    if len(found.classes) > MOST_COLUMNS:
-        about += f" Of more than {MOST_COLUMNS} classes no figure shows which is taken for which; the last column does."
+    if len(found.classes) > MAX_COLUMNS:
+        about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
     return Block("mistakes", "Where it errs", about, table=classes_told(found), figures=parts.all)
 
 

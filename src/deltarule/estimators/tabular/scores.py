@@ -18,11 +18,11 @@ from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
 """Draws of the rows for the interval of a score."""
-LEAST_DRAWN = 10
+MIN_DRAWN = 10
 """Rows: draws of fewer are too much alike, and tell too little of how far others would lie."""
-MOST_DRAWN = 10_000
+MAX_DRAWN = 10_000
 """Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
-MOST_NAMED = 5
+MAX_NAMED = 5
 """Classes in a sentence, or rows."""
 LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
 """Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
@@ -154,7 +154,7 @@ def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:
     shares = errors[worst].cumsum() / (errors.sum() or 1.0)
     last = worst[(shares >= LARGE_PART).argmax()]
     count = int((errors >= errors[last]).sum())  # with all that err as much as it
-    if count > min(MOST_NAMED, len(y) // 100) or r_squared(y, answers) >= NEARLY_RIGHT:
+    if count > min(MAX_NAMED, len(y) // 100) or r_squared(y, answers) >= NEARLY_RIGHT:
         return []
     make, row = ("makes", "row") if count == 1 else ("make", "rows")
     return [
@@ -169,8 +169,8 @@ def first_named(classes: Any) -> str:
     >>> first_named(["no", "yes"])
     "'no', 'yes'"
     """
-    more = " …" if len(classes) > MOST_NAMED else ""
-    return ", ".join(shorten_repr(as_text(one)) for one in classes[:MOST_NAMED]) + more
+    more = " …" if len(classes) > MAX_NAMED else ""
+    return ", ".join(shorten_repr(as_text(one)) for one in classes[:MAX_NAMED]) + more
 
 
 def doubted_probabilities(scores: Scores) -> list[str]:
@@ -226,16 +226,16 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
     y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
     random = np.random.default_rng(0)
-    size = min(len(y), MOST_DRAWN)
-    draws = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= LEAST_DRAWN else 0))
+    size = min(len(y), MAX_DRAWN)
+    draws = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_DRAWN else 0))
     drawn = [r_squared(y[rows], answers[rows]) for rows in draws if np.ptp(y[rows])]
     score = r_squared(y, answers)
     low = high = np.nan
     if drawn:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
         low, high = np.quantile(drawn, [below, 1 - below])
-    if len(y) > MOST_DRAWN:
-        low, high = (score + (end - score) * np.sqrt(MOST_DRAWN / len(y)) for end in (low, high))
+    if len(y) > MAX_DRAWN:
+        low, high = (score + (end - score) * np.sqrt(MAX_DRAWN / len(y)) for end in (low, high))
     error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
     usual_score = r_squared(y, np.full(len(y), usual))
     return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), usual_score, error)

@@ -52,13 +52,13 @@ from deltarule.estimators.tabular.target_validation import (
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 
-LEAST_ROWS = 10
+MIN_ROWS = 10
 VALIDATION_SHARE = 0.2
-MOST_LEFT_OUT = 0.1
+MAX_LEFT_OUT = 0.1
 """A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
 ROUNDING = 1e-12
 """By so much means of the same shares may differ."""
-MOST_INPUTS = 2**24
+MAX_INPUTS = 2**24
 """Numbers that the network's inputs are made of at a time: 128 MiB."""
 
 
@@ -307,7 +307,7 @@ class BaseTabular(BaseEstimator):
     def _predict_in_parts(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
         """What the network inside says of each row: of many a part at a time, as its inputs are more than the table."""
         rows = rows_of(frame)
-        some = max(MOST_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
+        some = max(MAX_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
         if rows <= some:
             return ask(encode_columns(self.columns_, frame))
         parts = (select_rows(frame, slice(start, start + some)) for start in range(0, rows, some))
@@ -386,9 +386,9 @@ def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None
 
 def _check_count(rows: int, which: str = "") -> None:
     """Refuse so few rows that none can be set aside."""
-    if rows < LEAST_ROWS:
+    if rows < MIN_ROWS:
         told = "is 1 sample" if rows == 1 else f"are {rows} rows"
-        raise BadInput(f"there {told}{which and ' '}{which}, too few to set some aside; give at least {LEAST_ROWS}")
+        raise BadInput(f"there {told}{which and ' '}{which}, too few to set some aside; give at least {MIN_ROWS}")
 
 
 def _alone_told(classes: Any) -> list[str]:
