@@ -21,6 +21,7 @@ from deltarule.stats import metrics
 from deltarule.training.chunk_size import Pace
 from deltarule.training.epoch_records import Epoch, EpochRules, EpochRun, Stall, Validation
 from deltarule.training.interrupts import interrupts
+from deltarule.training.replay import replay
 from deltarule.training.stopping import batch_sizes
 
 UNSURE_EPOCHS = 12
@@ -303,11 +304,8 @@ class _EpochTraining:
         if not ended.any():
             return
         within = ended & (ends < epochs)
-        state, to, done = start.take(within), ends[within], 0
-        for end in np.unique(to).tolist():
-            state, _ = self.engine.advance(self.problem, state, (end - done) * self.steps)
-            self._keep(state.take(to == end))
-            state, to, done = state.take(to > end), to[to > end], end
+        for state in replay(self.engine, self.problem, start.take(within), ends[within] * self.steps):
+            self._keep(state)
         if (ended & ~within).any():
             self._keep(self.active.take(ended & ~within))
         self.active = self.active.take(~ended)

@@ -26,6 +26,7 @@ from deltarule.stats import metrics
 from deltarule.training import checkpoint as checkpoints
 from deltarule.training.chunk_size import Pace
 from deltarule.training.history import History, Looks, look
+from deltarule.training.replay import replay
 from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import REASONS, StopRules, Watch, first_crossing
 
@@ -151,13 +152,11 @@ class TrainingLoop:
         within = ends < n
         if not within.any():
             return
-        part, left, why = start.take(within), ends[within], reasons[within]
-        for end in np.unique(left).tolist():
-            if start.step + end > part.step:
-                part, _ = self.engine.advance(self.problem, part, start.step + end - part.step)
-            for reason in sorted(set(why[left == end])):
-                self._finish(part, part.members[(left == end) & (why == reason)], reason)
-            part, left, why = part.take(left > end), left[left > end], why[left > end]
+        why = dict(zip(start.members.tolist(), reasons.tolist(), strict=True))
+        for state in replay(self.engine, self.problem, start.take(within), ends[within]):
+            for reason in sorted({why[member] for member in state.members.tolist()}):
+                chosen = [member for member in state.members.tolist() if why[member] == reason]
+                self._finish(state, np.array(chosen, np.int64), reason)
         self.active = self.active.take(~within)
 
     def _finish(self, state: State, members: Integers, reason: str) -> None:
