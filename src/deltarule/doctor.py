@@ -116,7 +116,7 @@ def examine() -> Findings:
     engines = tuple(_engine(name) for name in ("reference", "compiled", "autograd"))
     multiplies = matrices()
     data_folder, data, bundled = _data_folders()
-    notes = [f"the engine {one.name} is not usable: {one.why}" for one in engines if not one.usable]
+    notes = [f"the engine {engine.name} is not usable: {engine.why}" for engine in engines if not engine.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
     notes += _slow_kernels(machine(), multiplies)
     caches, missing = _caches()

@@ -84,5 +84,5 @@ def bench(
         processes=processes,
         memory=memory,
         curves=curving.curves(quick, tell) if grown else [],
-        targets=[one for one in bounds if one.found is not None or not rows],
+        targets=[bound for bound in bounds if bound.found is not None or not rows],
     )

@@ -47,7 +47,9 @@ def _curve(
     for value in values:
         tell(f"{work}: {value:,} {quantity}")
         row = measure(make(value), pace, chosen)
-        medians = {one.name: one.microseconds.median for one in row.contenders if one.microseconds}
+        medians = {
+            contender.name: contender.microseconds.median for contender in row.contenders if contender.microseconds
+        }
         for name in chosen:
             found[name].append(medians.get(name))
     there = {name: times for name, times in found.items() if any(time is not None for time in times)}

@@ -54,9 +54,12 @@ MEMORY = 3.0
 def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequence[Memory]) -> list[Target]:
     """Every target, with what was found."""
     medians = {
-        (row.name, one.name): one.microseconds.median for row in rows for one in row.contenders if one.microseconds
+        (row.name, contender.name): contender.microseconds.median
+        for row in rows
+        for contender in row.contenders
+        if contender.microseconds
     }
-    seconds = {one.name: one.seconds.median for one in processes}
+    seconds = {process.name: process.seconds.median for process in processes}
     found = []
     for row, other, bound in AT_LEAST:
         ratio = _ratio(medians.get((row, other)), medians.get((row, OURS)))

@@ -116,25 +116,25 @@ def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Meas
     """
     problem = work.problem
     contenders, left_out = _contenders(work, chosen)
-    losses = {one.name: _losses(problem, one.advance(CHECKED)) for one in contenders}
+    losses = {contender.name: _losses(problem, contender.advance(CHECKED)) for contender in contenders}
     differences = {name: _difference(found, losses["reference"]) for name, found in losses.items()}
     tolerance = TOLERANCES[problem.dtype.name]
-    fair = [one for one in contenders if _losses_agree(differences[one.name], tolerance)]
+    fair = [contender for contender in contenders if _losses_agree(differences[contender.name], tolerance)]
     updates = {one.name: _updates(one, pace) for one in fair}
     times = _rounds(fair, updates, pace)
     middle = times[OURS].median if OURS in times else None
     timed = [
         Timed(
-            name=one.name,
-            about=one.about,
-            members=one.members,
-            updates=updates.get(one.name, 0),
-            loss=_first(losses[one.name]),
-            difference=differences[one.name],
-            microseconds=times.get(one.name),
-            ratio=times[one.name].median / middle if middle and one.name in times else None,
+            name=contender.name,
+            about=contender.about,
+            members=contender.members,
+            updates=updates.get(contender.name, 0),
+            loss=_first(losses[contender.name]),
+            difference=differences[contender.name],
+            microseconds=times.get(contender.name),
+            ratio=times[contender.name].median / middle if middle and contender.name in times else None,
         )
-        for one in contenders
+        for contender in contenders
     ]
     return Measured(
         name=work.name,
@@ -198,7 +198,7 @@ def _updates(contender: Contender, pace: Pace) -> int:
 
 def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
     """Microseconds for an update of a member. In each round somebody else begins."""
-    seconds: dict[str, list[float]] = {one.name: [] for one in contenders}
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(pace.rounds):
         first = turn % max(1, len(contenders))
         for one in [*contenders[first:], *contenders[:first]]:
@@ -207,8 +207,10 @@ def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: P
             time.sleep(0.005)
             seconds[one.name].append(_seconds(one, updates[one.name]))
     return {
-        one.name: Spread.of([value * 1e6 / updates[one.name] / one.members for value in seconds[one.name]])
-        for one in contenders
+        contender.name: Spread.of(
+            [value * 1e6 / updates[contender.name] / contender.members for value in seconds[contender.name]]
+        )
+        for contender in contenders
     }
 
 

@@ -108,10 +108,12 @@ def _compare_array(
     is_found_zero = (np.abs(found) <= share.zero * largest).all()
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
     share_along = tolerances.REFERENCE.along
-    along = [share_along * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
+    along = [
+        share_along * _norm(found) + 2 * direction.uncertainty + _norm(rounding) for direction in reference.directions
+    ]
     is_wrong_along = any(
-        not one.at_kink and not abs(one.error(found)) <= allowed
-        for one, allowed in zip(reference.directions, along, strict=True)
+        not direction.at_kink and not abs(direction.error(found)) <= allowed
+        for direction, allowed in zip(reference.directions, along, strict=True)
     )
     return ArrayVerdict(
         name=name,

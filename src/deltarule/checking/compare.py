@@ -83,7 +83,11 @@ def compare(
     checked_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
-    known = [one.name for one in inspect.signature(create_problem).parameters.values() if one.kind == one.KEYWORD_ONLY]
+    known = [
+        parameter.name
+        for parameter in inspect.signature(create_problem).parameters.values()
+        if parameter.kind == parameter.KEYWORD_ONLY
+    ]
     for option in options:
         if option not in known:
             raise BadInput(f"there is no option {option!r}; there are hint, {', '.join(known)}")

@@ -100,7 +100,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     notes = [*_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
-        if not context.is_layer and not any(np.nan_to_num(one.reference.expected).any() for one in arrays):
+        if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
             notes += _constant_loss_notes(judged_code, loss, context)
     else:
         report, further = _confirm(report, judged_code, arrays, context)
@@ -143,7 +143,7 @@ def _judge(
     for index, array in enumerate(arrays):
         wrong = np.flatnonzero(array.wrong)
         if array.reference.directions and (0 < len(wrong) < 4 or (array.is_wrong_along and not len(wrong))):
-            gradient = [one.found for one in arrays]
+            gradient = [array.found for array in arrays]
             entry = int(wrong[0]) if len(wrong) else None
             reference = measure_around(reference, code, gradient, index, entry)
     return code, reference, compare_arrays(code, raw, reference)

@@ -88,12 +88,14 @@ def _read_by_us(command: Callable[..., int | None]) -> None:
 def _without_types(parameters: list[Any]) -> list[Any]:
     """Options and arguments of which --help tells no types: of a switch, which takes no value, Typer would tell <bool>,
     and of an argument more than its name, such as <list[str]>."""
-    for one in parameters:
-        if one.param_type_name == "argument" or one.is_flag:
-            one.display_type_rich = lambda ctx: None
-        if one.param_type_name == "argument":  # of which versions of Typer think differently
-            shown = (one.metavar if one.required else f"[{one.metavar}]") + ("..." if one.nargs != 1 else "")
-            one.make_metavar = lambda *_, shown=shown, **__: shown
+    for parameter in parameters:
+        if parameter.param_type_name == "argument" or parameter.is_flag:
+            parameter.display_type_rich = lambda ctx: None
+        if parameter.param_type_name == "argument":  # of which versions of Typer think differently
+            shown = (parameter.metavar if parameter.required else f"[{parameter.metavar}]") + (
+                "..." if parameter.nargs != 1 else ""
+            )
+            parameter.make_metavar = lambda *_, shown=shown, **__: shown
     return parameters
 
 

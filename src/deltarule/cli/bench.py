@@ -54,11 +54,11 @@ def _draw_curves(record: dict[str, Any], folder: Path) -> None:
     from deltarule.reports.figures import save, time_curves
     from deltarule.reports.performance_tables import curve_name, in_words
 
-    for one in record["curves"]:
+    for curve in record["curves"]:
         figure = time_curves(
-            one["quantity"], one["values"], one["microseconds"], told=f"{one['work']}. {in_words(record)}."
+            curve["quantity"], curve["values"], curve["microseconds"], told=f"{curve['work']}. {in_words(record)}."
         )
-        save(figure, folder / curve_name(one))
+        save(figure, folder / curve_name(curve))
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def chosen_recipe(
     if experiment is not None:
         recipe = with_experiment(recipe, experiment)
     if settings:
-        recipe = with_settings(recipe, dict(parse_setting(one) for one in settings))
+        recipe = with_settings(recipe, dict(parse_setting(setting) for setting in settings))
     if seed is not None:
         recipe = with_settings(recipe, {"run.seeds": [seed]})
     if seeds is not None:
@@ -228,7 +228,7 @@ class _OnlyText:
 
     def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
         """What rich is about to print, each made harmless."""
-        return [_Harmless(one) for one in renderables]
+        return [_Harmless(renderable) for renderable in renderables]
 
 
 class _Harmless:
@@ -304,13 +304,13 @@ def _fit_progress(name: str, losses: "Seen", seen: "training.Progress", screen: 
     short = text.partition(f", {seen.training:,} training")[0]
     room = screen.width - len(CTRL_C) - MIN_BAR - MAX_TIME - GAPS
     choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
-    return next((one for one in choices if sum(map(len, one)) <= room), choices[-1])
+    return next((choice for choice in choices if sum(map(len, choice)) <= room), choices[-1])
 
 
 def show_all(*renderables: "RenderableType | None") -> None:
     """Print what there is to show, a blank line between."""
     screen = console()
-    for place, one in enumerate(one for one in renderables if one is not None):
+    for place, one in enumerate(renderable for renderable in renderables if renderable is not None):
         if place:
             screen.print()
         screen.print(one)

@@ -69,7 +69,7 @@ def explain(
         write_whole(graph, computational_graph(explanation))
     if json:
         record = _record(recipe, explanation, member, sample, layer)
-        numbers = sum(one["value"].size for one in record["quantities"])
+        numbers = sum(quantity["value"].size for quantity in record["quantities"])
         if numbers >= MANY_NUMBERS and (sample is None or layer is None):
             told = f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
             console(to_errors=True).print(told, soft_wrap=True)

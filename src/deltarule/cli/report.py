@@ -21,7 +21,11 @@ def report(folder: Folder, json: Json = False) -> None:
     write_whole(path, report_page(found))
     if json:
         print_json(
-            {"path": str(path), "studies": [one.title for one in found.sections], "unfinished": found.unfinished}
+            {
+                "path": str(path),
+                "studies": [section.title for section in found.sections],
+                "unfinished": found.unfinished,
+            }
         )
         return
     screen = console()

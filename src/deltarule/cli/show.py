@@ -32,15 +32,15 @@ def show(study: Study, experiment: ExperimentName = None, set: Settings = None, 
                 screen.print(f"{name}: {as_toml(value) if title == 'grid' else value}")
     if told["assumptions"]:
         screen.print("\n[bold]assumptions[/bold] (what the report leaves unsaid)", markup=True)
-        for one in told["assumptions"]:
-            screen.print(f"- {one['what']}: {as_toml(one['value'])}. {one['why']}")
+        for assumption in told["assumptions"]:
+            screen.print(f"- {assumption['what']}: {as_toml(assumption['value'])}. {assumption['why']}")
 
 
 def _experiments(told: dict[str, Any]) -> list[tuple[str, str]]:
     from deltarule.problem.error_messages import as_toml
 
     shown = []
-    for one in told["experiments"]:
-        changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in one["set"].items())
-        shown.append((one["name"], f"{one['about']} ({changes})" if one["about"] else changes))
+    for experiment in told["experiments"]:
+        changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in experiment["set"].items())
+        shown.append((experiment["name"], f"{experiment['about']} ({changes})" if experiment["about"] else changes))
     return shown

@@ -84,7 +84,7 @@ def _has_unit(present: list[str]) -> Callable[[str], object]:
 def _is_unit(unit: str, amounts: list[str]) -> bool:
     """Whether what stands beside amounts is a unit; a letter only where there are fractions: 3B may be a room."""
     word = unit.strip()
-    return len(word) > 1 or not word.isalpha() or any("." in one or "," in one for one in amounts)
+    return len(word) > 1 or not word.isalpha() or any("." in amount or "," in amount for amount in amounts)
 
 
 def _unit_of(text: str) -> str:

@@ -167,7 +167,7 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
         array = array.astype(f"{array.dtype.kind}8[us]")
         if array.dtype.kind == "M" and (known != known.astype("M8[us]")).any():  # which Python's times do not have
             texts = np.datetime_as_string(fine).tolist()
-            array = np.array(["" if one == "NaT" else form_of(one) for one in texts], object)
+            array = np.array(["" if text == "NaT" else form_of(text) for text in texts], object)
     return np.array([strip_missing(as_text(value)) for value in array.tolist()], object)
 
 

@@ -189,4 +189,4 @@ def _uncompressed_size(metadata: Any) -> int:
     What it says of single columns is not asked: PyArrow ends the process where that is damaged.
     """
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    return sum(max(0, one.total_byte_size) + 8 * max(0, one.num_rows) * metadata.num_columns for one in groups)
+    return sum(max(0, group.total_byte_size) + 8 * max(0, group.num_rows) * metadata.num_columns for group in groups)

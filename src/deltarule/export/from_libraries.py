@@ -134,7 +134,9 @@ def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     """Make an estimator with its parameters a fitted one."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
-    arrays = {f"{name}{n}": array[None] for n, one in enumerate(layers, start=1) for name, array in one.arrays.items()}
+    arrays = {
+        f"{name}{n}": array[None] for n, layer in enumerate(layers, start=1) for name, array in layer.arrays.items()
+    }
     running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
     made._set_weight_arrays({name: arrays[name] for name in arrays if name not in running}, running, len(layers))
     made.n_features_in_, made.n_layers_, made.n_outputs_ = sizes[0], len(sizes), sizes[-1]

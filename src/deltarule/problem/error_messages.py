@@ -62,7 +62,7 @@ def _key_context(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[B
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds: itself, one in a tuple, or one that may be left out."""
     choices = (annotation, *get_args(annotation))
-    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return next((choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel)), None)
 
 
 def _unknown_key(place: tuple[Any, ...], model: type[BaseModel]) -> str:

@@ -148,7 +148,9 @@ class _Description:
             return made_by
         parts = [list(one) if isinstance(one, Iterator) else one for one in made_by]
         # A docstring is among what some objects hold.
-        plain = [{k: v for k, v in one.items() if k != "__doc__"} if isinstance(one, dict) else one for one in parts]
+        plain = [
+            {k: v for k, v in part.items() if k != "__doc__"} if isinstance(part, dict) else part for part in parts
+        ]
         return tuple(map(self.value, plain))
 
     def function(self, function: FunctionType) -> Any:
@@ -181,8 +183,15 @@ class _Description:
             for one in kept
         ]
         entries = [
-            (*(bisect_left(places, place) for place in (one.start, one.end, one.target)), one.depth, one.lasti)
-            for one in dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
+            (
+                *(
+                    bisect_left(places, place)
+                    for place in (exception_entry.start, exception_entry.end, exception_entry.target)
+                ),
+                exception_entry.depth,
+                exception_entry.lasti,
+            )
+            for exception_entry in dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
         ]
         return steps, entries
 

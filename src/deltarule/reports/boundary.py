@@ -116,10 +116,10 @@ class _Predictor:
         """The numbers of classes, from 0.    labels [N]"""
         if self.known:
             places = {one: place for place, one in enumerate(self.known)}
-            unknown = next((one for one in labels.tolist() if one not in places), None)
+            unknown = next((label for label in labels.tolist() if label not in places), None)
             if unknown is not None:
                 raise BadInput(f"the label {unknown!r} is none of the model's classes: {', '.join(self.names)}")
-            return np.array([places[one] for one in labels.tolist()], np.int64)
+            return np.array([places[label] for label in labels.tolist()], np.int64)
         numbers = labels.astype(np.int64) if labels.dtype.kind in "biuf" and np.isfinite(labels).all() else None
         if numbers is None or (numbers != labels).any() or (numbers < 0).any():
             raise BadInput("the labels are no class numbers; of a network give whole numbers from 0")

@@ -52,8 +52,8 @@ class _Claims:
             yield self._claims_table()
             yield ""
         else:
-            for one in self.verdicts:
-                yield _claim_told(one)
+            for verdict in self.verdicts:
+                yield _claim_told(verdict)
                 yield ""
         counts = count_verdicts(one.verdict for one in self.verdicts)
         told = ", ".join(f"{count} {words}" for words, count in counts.values())
@@ -68,10 +68,15 @@ class _Claims:
             table.add_column(header, ratio=ratio)
         table.add_column("seeds", no_wrap=True)
         table.add_column("verdict", width=20)
-        for one in self.verdicts:
-            claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
-            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share_cells(one))), _verdict(one))
-            table.add_row(Text(one.id), claim, *cells)
+        for verdict in self.verdicts:
+            claim = Text("\n".join([verdict.claim, *(f"{name}: {text}" for name, text in _remarks(verdict))]))
+            cells = (
+                Text(verdict.report),
+                Text(verdict.ours),
+                Text("\n".join(_share_cells(verdict))),
+                _verdict(verdict),
+            )
+            table.add_row(Text(verdict.id), claim, *cells)
         return table
 
 

@@ -52,8 +52,8 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     with style.style_context():
         sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
         _draw_pair_lines(sheet.axes, values)
-        for place, (name, one) in enumerate(zip(series, values, strict=True)):
-            _draw_dots(sheet, place, name, one)
+        for place, (name, value) in enumerate(zip(series, values, strict=True)):
+            _draw_dots(sheet, place, name, value)
         names = all_wrapped(list(series), max(4, 46 // len(series)))
         sheet.axes.set_xticks(range(len(series)), names)
         sheet.axes.set_xlim(-0.6, len(series) - 0.4)
@@ -244,14 +244,14 @@ def _draw_dots(sheet: Sheet, place: int, name: str, values: Floats) -> None:
 
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
     """Lines that join a seed's values under neighboring options, where they are few."""
-    counts = {len(one) for one in values}
+    counts = {len(value) for value in values}
     # Seeds that are joined by lines from option to option.
     if len(counts) > 1 or max(counts) > 12:
         return
     sideways = _sideways(max(counts))
     for seed in range(max(counts)):
         at = np.arange(len(values)) + sideways[seed]
-        axes.plot(at, [one[seed] for one in values], color=style.PALE, linewidth=1, zorder=1)
+        axes.plot(at, [value[seed] for value in values], color=style.PALE, linewidth=1, zorder=1)
 
 
 def _sideways(count: int) -> Floats:

@@ -18,7 +18,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     lines = [list(headers), ["---"] * len(headers), *rows]
     cells = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
-    return "\n".join(["|" + "|".join(one) + "|" if one[0] == "---" else f"| {' | '.join(one)} |" for one in cells])
+    return "\n".join(["|" + "|".join(cell) + "|" if cell[0] == "---" else f"| {' | '.join(cell)} |" for cell in cells])
 
 
 def verdicts(results: Mapping[str, Any]) -> str:
@@ -35,8 +35,8 @@ def verdicts(results: Mapping[str, Any]) -> str:
     | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **supported** |
     """
     headers = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
-    told = table(headers, [_verdict(one) for one in results["claims"]])
-    reasons = [line for one in results["claims"] for line in _reasons(one)]
+    told = table(headers, [_verdict(claim) for claim in results["claims"]])
+    reasons = [line for claim in results["claims"] for line in _reasons(claim)]
     return "\n\n".join([told, "\n".join(reasons)] if reasons else [told])
 
 

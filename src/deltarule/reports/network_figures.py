@@ -87,7 +87,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     >>> figure.axes[0].collections[0].get_linewidths().tolist()
     [2.5, 5.0]
     """
-    matrices = [np.asarray(one) for one in weights]
+    matrices = [np.asarray(weight) for weight in weights]
     if not matrices or any(one.shape[1] != other.shape[0] for one, other in zip(matrices, matrices[1:], strict=False)):
         shapes = ", ".join(" × ".join(map(str, one.shape)) for one in matrices)
         raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
@@ -144,10 +144,10 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
 
 
 def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
-    for one in arrays:
-        if one.shape != arrays[0].shape or one.shape[0] != np.prod(shape):
+    for array in arrays:
+        if array.shape != arrays[0].shape or array.shape[0] != np.prod(shape):
             raise BadInput(
-                f"weights of {' × '.join(map(str, arrays[0].shape))} and {' × '.join(map(str, one.shape))} make no "
+                f"weights of {' × '.join(map(str, arrays[0].shape))} and {' × '.join(map(str, array.shape))} make no "
                 f"images of {' × '.join(map(str, shape))}; give as many rows as an image has numbers"
             )
 

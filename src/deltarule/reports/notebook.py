@@ -38,7 +38,7 @@ def network_html(network: Any) -> str:
     """
     rows = [["layer", "inputs", "units", "activation", "parameters"]]
     for layer in network.layers:
-        own = sum(one.stop - one.start for one in network.entries if one.name.endswith(str(layer.number)))
+        own = sum(entry.stop - entry.start for entry in network.entries if entry.name.endswith(str(layer.number)))
         extra = ", batch norm" if layer.batch_norm else ""
         name = layer.activation.name.replace("_", " ") + extra
         rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{own:,}"])
@@ -81,7 +81,7 @@ def sweep_html(table: Any) -> str:
     # Configurations of a sweep that are listed.
     for rank, place in enumerate(ranked.place[:10].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
-        told = ("" if np.isnan(one) else score_said(one) for one in numbers)
+        told = ("" if np.isnan(number) else score_said(number) for number in numbers)
         rows.append([*(format_value(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return f"<p>{_text(told_of)}</p>{_html_table(rows)}{figure}"
@@ -91,9 +91,9 @@ def gradient_html(report: Any) -> str:
     """A gradient check as a table of what each method says."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     rows = [["method", "worst error", "allowed", "at", "compared"]]
-    for one in report.checks:
-        numbers = f"{one.error:.1e}", f"{one.tolerance:.0e}"
-        rows.append([one.method, *numbers, one.where, f"{one.compared:,}"])
+    for check in report.checks:
+        numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
+        rows.append([check.method, *numbers, check.where, f"{check.compared:,}"])
     remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
     below = "".join(f"<p>{_text(remark)}</p>" for remark in remarks)
     return f"<p>Gradient of {report.entries:,} entries: <b>{verdict}</b></p>{_html_table(rows)}{below}"

@@ -58,8 +58,8 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         low, high = _limits(means)
         strength = (np.maximum(means, low) - low) / (high - low)
         _paths(sheet.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn])
-        for at, one in enumerate(parameters):
-            _named_heights(sheet.axes, at, one.values, _heights(one))
+        for at, parameter in enumerate(parameters):
+            _named_heights(sheet.axes, at, parameter.values, _heights(parameter))
         ticks = np.linspace(low, high, 5)
         _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
         names = [wrap_text(last_key(one.key), NAME) for one in parameters]
@@ -135,4 +135,7 @@ def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats)
 
 
 def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
-    return ", ".join(f"{last_key(one.key)} {isolate_direction(one.values[one.place[at]])}" for one in parameters)
+    return ", ".join(
+        f"{last_key(parameter.key)} {isolate_direction(parameter.values[parameter.place[at]])}"
+        for parameter in parameters
+    )

@@ -97,7 +97,7 @@ def in_words(record: Record) -> str:
 
 def _comparison_table(rows: Sequence[Record]) -> str:
     """A line for each contender and a column for each work: microseconds, and how many times ours; – where not run."""
-    contenders = {row["name"]: {one["name"]: one for one in row["contenders"]} for row in rows}
+    contenders = {row["name"]: {contender["name"]: contender for contender in row["contenders"]} for row in rows}
     names = dict.fromkeys(name for found in contenders.values() for name in found)
 
     def cell(one: Record | None) -> str:
@@ -114,14 +114,16 @@ def _comparison_table(rows: Sequence[Record]) -> str:
 def _contender_rows(row: Record) -> list[list[str]]:
     """A line for each contender of a row, and for each that was left out."""
     lines = []
-    for one in row["contenders"]:
-        spread = one["microseconds"]
+    for contender in row["contenders"]:
+        spread = contender["microseconds"]
         if spread is None:
-            lines.append([one["name"], "other losses", "", "", f"{one['about']}; {one['difference']:.0e} off"])
+            lines.append(
+                [contender["name"], "other losses", "", "", f"{contender['about']}; {contender['difference']:.0e} off"]
+            )
             continue
-        ratio = "" if one["ratio"] is None else _three_digits(one["ratio"])
+        ratio = "" if contender["ratio"] is None else _three_digits(contender["ratio"])
         least_most = f"{_three_digits(spread['least'])} … {_three_digits(spread['most'])}"
-        lines.append([one["name"], _three_digits(spread["median"]), least_most, ratio, one["about"]])
+        lines.append([contender["name"], _three_digits(spread["median"]), least_most, ratio, contender["about"]])
     return lines + [[name, "not run", "", "", why] for name, why in row["left_out"].items()]
 
 
@@ -129,11 +131,11 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
     """What a record holds beside its rows: a title, headers and cells each."""
     processes = [
         [
-            one["about"],
-            f"{one['seconds']['median']:.2f}",
-            f"{one['seconds']['least']:.2f} … {one['seconds']['most']:.2f}",
+            process["about"],
+            f"{process['seconds']['median']:.2f}",
+            f"{process['seconds']['least']:.2f} … {process['seconds']['most']:.2f}",
         ]
-        for one in record["processes"]
+        for process in record["processes"]
     ]
     memory = [
         [
@@ -143,8 +145,12 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
         for one in record["memory"]
     ]
     targets = [
-        [one["what"], f"{one['kind']} {one['bound']:g}{one['unit'] and ' ' + one['unit']}", *_target_row(one)]
-        for one in record["targets"]
+        [
+            target["what"],
+            f"{target['kind']} {target['bound']:g}{target['unit'] and ' ' + target['unit']}",
+            *_target_row(target),
+        ]
+        for target in record["targets"]
     ]
     return [
         ("processes", ("fresh processes", "seconds", "least … most"), processes),
@@ -176,7 +182,7 @@ def findings(found: Record) -> "RenderableType":
     Parameters: `found`, what `deltarule doctor --json` prints, read again.
     """
     machine, blas = found["machine"], found["matrices"]
-    engines = [one["name"] if one["usable"] else f"{one['name']} (not usable)" for one in found["engines"]]
+    engines = [engine["name"] if engine["usable"] else f"{engine['name']} (not usable)" for engine in found["engines"]]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
         ("versions", _format_versions(found["versions"])),
@@ -189,8 +195,11 @@ def findings(found: Record) -> "RenderableType":
         ),
         ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in found["data"])),
         ("", f"DELTARULE_DATA: {found['data_folder'] or 'not set'}; bundled: {', '.join(found['bundled'])}"),
-        *((f"cache: {one['what']}", f"{one['folder']}, {one['bytes'] / BYTES:,.1f} MB") for one in found["caches"]),
-        *(("note", one) for one in found["notes"]),
+        *(
+            (f"cache: {cache['what']}", f"{cache['folder']}, {cache['bytes'] / BYTES:,.1f} MB")
+            for cache in found["caches"]
+        ),
+        *(("note", note) for note in found["notes"]),
     ]
     return pairs(rows)
 

@@ -106,7 +106,9 @@ class Report:
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
         """All judged claims, with where they are told."""
-        return [(section, block, one) for section in self.sections for block in section.blocks for one in block.claims]
+        return [
+            (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
+        ]
 
 
 def report_page(report: Report) -> str:

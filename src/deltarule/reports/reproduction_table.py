@@ -36,9 +36,9 @@ def reproduction_table(done: Any) -> "RenderableType":
     table.add_column("seeds", justify="right", no_wrap=True)
     table.add_column("claims")
     table.add_column("seconds", justify="right", no_wrap=True)
-    for one in done.studies:
-        seeds = "–" if one.seeds is None else f"{one.seeds:,}"
-        table.add_row(one.study, one.data, seeds, _verdict_counts(one), f"{one.seconds:,.0f}")
+    for study in done.studies:
+        seeds = "–" if study.seeds is None else f"{study.seeds:,}"
+        table.add_row(study.study, study.data, seeds, _verdict_counts(study), f"{study.seconds:,.0f}")
     told = [f"Left out: {one}." for one in done.left_out]
     told += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
     told += [f"Written: {done.report}"] if done.report else []

@@ -83,7 +83,7 @@ def ink_on(color: Any) -> str:
     from matplotlib.colors import to_rgb
 
     channels = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in to_rgb(color)]
-    luminance = sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    luminance = sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
     return "#000000" if luminance > 0.179 else "#ffffff"  # there both contrasts are alike: √(1.05 · 0.05) − 0.05
 
 

@@ -55,8 +55,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
     parameters = found.parameters[:count]
-    wide = [max(len(one.values), 2) for one in parameters]
-    down = [max(len(one.values), 4) for one in parameters]
+    wide = [max(len(parameter.values), 2) for parameter in parameters]
+    down = [max(len(parameter.values), 4) for parameter in parameters]
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
     with style.style_context():
@@ -128,7 +128,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     shown = min(len(ranked.place), MAX_RANKED)
     as_good = ranked.is_as_good
     shorts = [
-        ", ".join(format_value(settings[place].get(one.key)) for one in parameters)
+        ", ".join(format_value(settings[place].get(parameter.key)) for parameter in parameters)
         for place in ranked.place[:shown].tolist()
     ]
     with style.style_context():
@@ -152,7 +152,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         write_out(sheet.axes.xaxis)
         sheet.axes.set_ylim(shown - 0.4, -0.6)
         sheet.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
-        keys = ", ".join(last_key(one.key) for one in parameters) or "configuration"
+        keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
         sheet.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
         verdict = _verdict(ranked)
         sheet.note(verdict)

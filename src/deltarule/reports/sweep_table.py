@@ -39,9 +39,12 @@ def best_configurations(outcome: Any) -> "RenderableType":
     keys = list(outcome.configurations[0].settings) if outcome.configurations else []
     head = [*(_short_key(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
     rows = []
-    for one in outcome.configurations:
-        scores = ("–" if value is None else score_said(value) for value in (one.mean, one.least, one.greatest))
-        rows.append([*map(format_value, one.settings.values()), *scores, f"{one.rows:,}"])
+    for configuration in outcome.configurations:
+        scores = (
+            "–" if value is None else score_said(value)
+            for value in (configuration.mean, configuration.least, configuration.greatest)
+        )
+        rows.append([*map(format_value, configuration.settings.values()), *scores, f"{configuration.rows:,}"])
     given = [[one.settings[key] for one in outcome.configurations] for key in keys]
     are_texts = [not all(type(value) in (int, float) for value in values) for values in given]  # True is no number
     table = fitted_table(head, rows, [*are_texts, *[False] * 4])

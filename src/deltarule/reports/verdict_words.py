@@ -27,7 +27,10 @@ def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
     """
     if verdict != "mixed":
         return VERDICT_WORDS.get(verdict, verdict)
-    codes = [one["verdict"] if isinstance(one, Mapping) else one.verdict for one in conventions.values()]
+    codes = [
+        convention["verdict"] if isinstance(convention, Mapping) else convention.verdict
+        for convention in conventions.values()
+    ]
     if "agrees" not in codes:
         return "supported for some seeds only"
     readings = f"{codes.count('agrees')} of {len(codes)} readings"

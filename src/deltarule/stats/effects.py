@@ -104,8 +104,8 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
     ('0.1', '10')
     """
     found, left_out = [], []
-    for key in dict.fromkeys(key for one in settings for key in one):
-        given = [one.get(key) for one in settings]
+    for key in dict.fromkeys(key for setting in settings for key in setting):
+        given = [setting.get(key) for setting in settings]
         words = [format_value(value) for value in given]
         if len(set(words)) < 2:
             continue
@@ -150,11 +150,11 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         place, shape = _value_indices(of)
         worth = _worth(scores, of, parameters, is_full, _diverged_alone(fell, trained, of, parameters))
         counts = (np.bincount(place, one.sum(1), math.prod(shape)) for one in (fell, trained))
-        diverged, rows = (one.astype(int).reshape(shape) for one in counts)
+        diverged, rows = (count.astype(int).reshape(shape) for count in counts)
         mean, half = (one.reshape(shape) for one in mean_and_half(worth, RISK))
         return Effect(tuple(one.key for one in of), mean, half, diverged, rows)
 
-    marginal = [effect(one) for one in parameters]
+    marginal = [effect(parameter) for parameter in parameters]
     order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
     ordered = tuple(parameters[place] for place in order)
     pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
@@ -213,8 +213,8 @@ def _bin_values(key: str, values: Floats) -> Parameter:
 def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     if np.isnan(scores).any():
         return False
-    counts = Counter(zip(*(one.place.tolist() for one in parameters), strict=True)).values()
-    combinations = math.prod(len(one.values) for one in parameters)
+    counts = Counter(zip(*(parameter.place.tolist() for parameter in parameters), strict=True)).values()
+    combinations = math.prod(len(parameter.values) for parameter in parameters)
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
@@ -232,7 +232,7 @@ def _worth(
     has_value = np.arange(math.prod(shape)) == place[:, None]  # [C, V]
     if is_full:
         return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
-    others = [np.eye(len(one.values))[one.place] for one in parameters if one not in of]
+    others = [np.eye(len(parameter.values))[parameter.place] for parameter in parameters if parameter not in of]
     return _without_others(scores, has_value, np.hstack([has_value, *others]), untold)
 
 
@@ -244,7 +244,7 @@ def _diverged_alone(fell: Any, trained: Any, of: Sequence[Parameter], parameters
     fell, trained [C, B]  →  [V]
     """
     place, shape = _value_indices(of)
-    others = [np.zeros_like(place), *(one.place for one in parameters if one not in of)]
+    others = [np.zeros_like(place), *(parameter.place for parameter in parameters if parameter not in of)]
     beside = np.unique(np.column_stack(others), axis=0, return_inverse=True)[1].ravel()  # alike in all else
     by_value = np.zeros((2, int(beside.max()) + 1, math.prod(shape), fell.shape[1]), bool)
     for found, one in zip(by_value, (fell, trained), strict=True):

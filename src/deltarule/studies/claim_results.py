@@ -83,7 +83,7 @@ def judge_study(
         if not resume:
             remove(folder / VARIANTS)
     before, started = results, time.perf_counter()
-    verdicts = {one.id: one for one in before.claims}
+    verdicts = {claim.id: claim for claim in before.claims}
     for claim in claims:
         if claim.id in verdicts:
             continue
@@ -131,7 +131,7 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     >>> too_few_seeds([Verdict(**table, conventions={"": share([True] * 20, 0.9)})])
     ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 27 or more',)
     """
-    undecided = [one for one in verdicts if one.verdict == "undecided"]
+    undecided = [verdict for verdict in verdicts if verdict.verdict == "undecided"]
     told = []
     for needed, of in sorted({(one.needed, by.of) for one in undecided for by in one.conventions.values()}):
         least = least_seeds(needed)
@@ -146,7 +146,7 @@ def _basis(experiments: Experiments) -> str:
     configuration, engine = experiments.recipe.configuration, experiments.engine
     variants = [configuration, *(with_changes(configuration, one.set) for one in configuration.experiment)]
     content = {
-        "recipe": [configuration_hash(one) for one in variants],
+        "recipe": [configuration_hash(variant) for variant in variants],
         "grid": configuration.grid,
         "data": experiments.dataset.digest,
         "seeds": experiments.seeds,
@@ -172,7 +172,7 @@ def _with_verdicts(
     if not isinstance(found, dict) or found.get("basis") != begun.basis:
         raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
     try:
-        read = [verdict_of(one) for one in found["claims"]]
+        read = [verdict_of(claim) for claim in found["claims"]]
         verdicts = {one.id: one for one in read if wanted.get(one.id) == (one.digest, one.source)}
         there = tuple(verdicts[id] for id in wanted if id in verdicts)
         return replace(

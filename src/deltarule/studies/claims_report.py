@@ -34,7 +34,7 @@ def claims_block(place: Path, id: str) -> Made | None:
     if not claims and not missing and not results.get("notes"):
         return None
     drawn = Parts(id)
-    judged = [one for one in claims if one["share"] is not None]
+    judged = [claim for claim in claims if claim["share"] is not None]
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(comparison_figures.shares_with_needed(*columns, confidence=CONFIDENCE))

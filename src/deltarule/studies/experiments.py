@@ -114,7 +114,7 @@ class Experiments:
         prepare : what no key of a recipe says, done to each problem before it is trained: rows of the members' own.
         """
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
-        full = [{"run.seeds": self.seeds, **one} for one in settings]
+        full = [{"run.seeds": self.seeds, **setting} for setting in settings]
         keys = [json.dumps([one, looks, prepared], sort_keys=True, default=list) for one in full]
         new = {key: one for key, one in zip(keys, full, strict=True) if key not in self._runs}
         if new:
@@ -184,7 +184,7 @@ class Experiments:
             return
         path = self.folder / VARIANTS
         before = read_variants(path)[1] if kind_of(path) == "file" else []
-        keys = [one.keys for one in self.variants]
+        keys = [variant.keys for variant in self.variants]
         write_variants(path, self.recipe.name, [*(one for one in before if one.keys not in keys), *self.variants])
 
     def close(self) -> None:

@@ -105,7 +105,7 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         record = read_json(folder / "reproduce.json")
         if record["missing"]:
             unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
-        seconds = sum(one["seconds"] for one in record["studies"])  # also of what an earlier call has come to
+        seconds = sum(study["seconds"] for study in record["studies"])  # also of what an earlier call has come to
         took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
         return [f"Reproduced in {took}.", *(f"Left out by --quick: {one}." for one in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
@@ -141,7 +141,7 @@ def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
     runs   the folders of its runs
     """
     recipes = [read_json(place / "recipe.json") for place in runs]
-    told = [(str(one.get("title", "")), str(one.get("summary", ""))) for one in recipes]
+    told = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     told += [(title, summary) for name, title, summary in bundled_studies() if name == study]
     title, summary = next((one for one in told if any(one)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study

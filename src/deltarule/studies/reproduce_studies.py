@@ -220,7 +220,7 @@ def _reproduce_study(
         seeds=results.seeds if judged else None,
         engine=results.engine or run["engine"],
         seconds=results.seconds + run["seconds"],
-        verdicts={one.id: one.verdict for one in results.claims},
+        verdicts={claim.id: claim.verdict for claim in results.claims},
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
     )

@@ -57,7 +57,10 @@ def run_block(place: Path, id: str) -> Made:
         title=f"Run of {run['study']}{experiment}",
         facts=_facts(run),
         commands=[_command(run, recipe)],
-        assumed=[(one["what"], plain_settings(one["value"]), one["why"]) for one in recipe["assumptions"]],
+        assumed=[
+            (assumption["what"], plain_settings(assumption["value"]), assumption["why"])
+            for assumption in recipe["assumptions"]
+        ],
         settings=[
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
@@ -105,7 +108,9 @@ def _why(run: Mapping[str, Any]) -> list[str]:
 
 
 def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    own: dict[str, Any] = {one["name"]: one["set"] for one in recipe["experiments"]}.get(run["experiment"], {})
+    own: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}.get(
+        run["experiment"], {}
+    )
     settings = {key: value for key, value in recipe["settings"].items() if key not in own or own[key] != value}
     return shlex.join(["deltarule", "run", *study_words(run), *set_words(settings), "--engine", run["engine"]])
 
@@ -190,7 +195,9 @@ def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[Named, Name
     rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
     rows |= {f"a{layer}": labels for layer in range(1, len(units))}
     columns = {f"{letter}{layer}": names for letter in "Wba" for layer, names in enumerate(units)}
-    return {table: one for table, one in rows.items() if one}, {table: one for table, one in columns.items() if one}
+    return {table: row for table, row in rows.items() if row}, {
+        table: column for table, column in columns.items() if column
+    }
 
 
 def _gives_back(portrait: Portrait) -> bool:
@@ -237,7 +244,7 @@ def _output(value: float) -> str:
 
 def _draw_norms(drawn: Parts, portrait: Portrait) -> None:
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
-    gradients = {name.removeprefix("gradient "): one for name, one in norms.items() if name.startswith("gradient W")}
+    gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
     if len(portrait.steps) > 2 and len(norms) <= MAX_ROWS:
         for named, quantity in (

@@ -61,8 +61,8 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
     if times:
         drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
     # Figures of weights as images: one for the networks that began alike.
-    for one in images[:4]:
-        drawn.add(network_figures.weight_images(one.initial, one.final, one.shape))
+    for image in images[:4]:
+        drawn.add(network_figures.weight_images(image.initial, image.final, image.shape))
     block = Block(
         id=id,
         title=f"Sweep of {study}: {place.resolve().name}",
@@ -212,7 +212,7 @@ def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> Non
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
     bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:
-        names = [", ".join(map(format_value, one.values())) for one in settings]
+        names = [", ".join(map(format_value, setting.values())) for setting in settings]
         drawn.add(
             comparison_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), []
         )

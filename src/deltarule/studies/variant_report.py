@@ -31,28 +31,34 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
 def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
     """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
     name = _describe_key(compared.key)
-    variants = {value.replace("_", " "): one for value, one in compared.variants.items()}
+    variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
     # Keys with whose values the objective is another number.
     if compared.key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
-        curves = {value: (one.looks, one.curve) for value, one in variants.items() if np.isfinite(one.curve).any()}
+        curves = {
+            value: (variant.looks, variant.curve)
+            for value, variant in variants.items()
+            if np.isfinite(variant.curve).any()
+        }
         if len(curves) > 1:
             drawn.add(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
-    has_converged = [np.isfinite(one.converged) for one in variants.values()]
+    has_converged = [np.isfinite(variant.converged) for variant in variants.values()]
     if any(one.any() for one in has_converged):
-        limit = max(int(one.steps.max()) for one in variants.values())
-        needed = {value: one.converged for value, one in variants.items()}
+        limit = max(int(variant.steps.max()) for variant in variants.values())
+        needed = {value: variant.converged for value, variant in variants.items()}
         drawn.add(comparison_figures.spreads(needed, option=name, quantity="updates to converge", limit=limit))
-        if all(compared.key in one.numbers for one in variants.values()):
+        if all(compared.key in variant.numbers for variant in variants.values()):
             _draw_success(drawn, compared, [(int(one.sum()), len(one)) for one in has_converged])
     if compared.key == TIMED:
-        seconds = {value: one.seconds * one.steps / max(one.steps.mean(), 1) for value, one in variants.items()}
+        seconds = {
+            value: variant.seconds * variant.steps / max(variant.steps.mean(), 1) for value, variant in variants.items()
+        }
         drawn.add(comparison_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
 
 
 def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
     drawn.add(
         comparison_figures.success_rates(
-            [one.numbers[compared.key] for one in compared.variants.values()],
+            [variant.numbers[compared.key] for variant in compared.variants.values()],
             [count / of for count, of in counts],
             [share_interval(count, of) for count, of in counts],
             parameter=_describe_key(compared.key),
@@ -63,7 +69,7 @@ def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int
 
 def _table(variants: Sequence[Variant]) -> list[list[str]]:
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
-    rows = [[one.name, *_cells(one)] for one in variants]
+    rows = [[variant.name, *_cells(variant)] for variant in variants]
     told = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
     return [list(compress(row, told)) for row in [columns, *rows]]
 

@@ -113,8 +113,11 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
     """Write the variants of a study as one file of arrays."""
-    arrays = {f"{place} {part}": getattr(one, part) for place, one in enumerate(variants) for part in ARRAYS}
-    told = [{"name": one.name, "keys": one.keys, "numbers": one.numbers, "seconds": one.seconds} for one in variants]
+    arrays = {f"{place} {part}": getattr(variant, part) for place, variant in enumerate(variants) for part in ARRAYS}
+    told = [
+        {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
+        for variant in variants
+    ]
     save_arrays(path, arrays, {"format": FORMAT, "study": study, "variants": told})
 
 
@@ -127,9 +130,9 @@ def read_variants(path: Path) -> tuple[str, list[Variant]]:
     if about.get("format") != FORMAT:
         raise BadInput(f"{path} is not of this version ({FORMAT}); judge the claims again")
     found = []
-    for place, one in enumerate(about["variants"]):
+    for place, variant in enumerate(about["variants"]):
         given: dict[str, Any] = {part: arrays[f"{place} {part}"] for part in ARRAYS}
-        found.append(Variant(**one, **given))
+        found.append(Variant(**variant, **given))
     return str(about["study"]), found
 
 
@@ -178,7 +181,9 @@ def _flat(keys: Mapping[str, Any]) -> dict[str, Any]:
 def _name(explained: Mapping[str, Any]) -> str:
     """An experiment's name, or what is set."""
     chosen = _plain(explained["settings"])
-    within = [one for one in explained["experiments"] if _plain(one["set"]).items() <= chosen.items()]
+    within = [
+        experiment for experiment in explained["experiments"] if _plain(experiment["set"]).items() <= chosen.items()
+    ]
     nothing: dict[str, Any] = {"name": "", "set": {}}
     largest = max(within, key=lambda one: len(one["set"]), default=nothing)
     own = _plain(largest["set"])

@@ -204,7 +204,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     remark = "" if claim.any_data else experiments.dataset.remark
     evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
-    verdict = combine_verdicts({name: one.verdict for name, one in shares.items()})
+    verdict = combine_verdicts({name: share.verdict for name, share in shares.items()})
     best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
     control, told, cause, flipped = None, "", "", None
     if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:

@@ -97,7 +97,7 @@ def halving(
 
 
 def _check_budgets(budgets: Any) -> list[int]:
-    rounds = [whole("a budget", one) for one in budgets] if np.iterable(budgets) else []
+    rounds = [whole("a budget", budget) for budget in budgets] if np.iterable(budgets) else []
     if not rounds or any(after <= before for before, after in pairwise(rounds)):
         raise BadInput(f"the budgets are {budgets!r}; give whole numbers that rise")
     return rounds
@@ -135,5 +135,5 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
     """The mean score of each configuration over its folds and seeds, −infinity where a row has no score."""
-    means = [table.mean(one) for one in settings]
+    means = [table.mean(setting) for setting in settings]
     return [-np.inf if mean is None else mean for mean in means]

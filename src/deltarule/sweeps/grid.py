@@ -265,7 +265,7 @@ def _check_group(every: Sequence[Configuration], group: Group, dataset: Dataset)
     """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
     places = sorted({place for points in group.values() for place in points})
     rules = [every[place].stopping for place in places]
-    for name in {name for one in rules for name in (one.metric, one.score)} - {"objective"}:
+    for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
         metrics.find(name)  # also where no rule looks at it
     row = replace(dataset, train=dataset.train.take(np.array([0])), validation=None, test=None)
     problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))

@@ -96,7 +96,8 @@ class Unit:
     def missing_members(self, done: "set[str] | frozenset[str]") -> Integers:
         """The members, as places, with a row whose key is not among those that are done."""
         return np.array(
-            [place for place, one in enumerate(self.members) if any(row.key not in done for row in one.rows)], np.int64
+            [place for place, member in enumerate(self.members) if any(row.key not in done for row in member.rows)],
+            np.int64,
         )
 
     def take(self, places: Integers) -> "Unit":

@@ -239,7 +239,10 @@ class Sweep:
                 "deltarule wrote that; register the one that it was trained with, or use that version"
             )
         network = network_of_sizes(configuration, json.loads(sizes))
-        if [len(one) for one in arrays] != [network.parameters, sum(one.stop - one.start for one in network.buffers)]:
+        if [len(array) for array in arrays] != [
+            network.parameters,
+            sum(buffer.stop - buffer.start for buffer in network.buffers),
+        ]:
             raise ValueError(f"{len(arrays[0])} weights for {network!r}")
         return StoredNetwork(network, *arrays)
 

@@ -11,7 +11,7 @@ def common_ranking(scored: Iterable[tuple[str, str]]) -> tuple[str, str]:
     kinds = list(dict.fromkeys(scored))
     if len(kinds) > 1:
         raise BadInput(
-            f"some configurations rank by the {' and others by the '.join(describe_ranking(*one) for one in kinds)}; "
+            f"some configurations rank by the {' and others by the '.join(describe_ranking(*kind) for kind in kinds)}; "
             "sweep them "
             "apart, each kind into a folder of its own"
         )

@@ -176,7 +176,7 @@ def _write_plan(
     base = configuration_hash(plan.base), keys
     about = store.about()
     ids = store.add_configurations(plan.hashes, plan.settings, base)
-    set_here = [key for one in plan.settings for key in one]
+    set_here = [key for setting in plan.settings for key in setting]
     runs = [] if run is None else [run]
     # Of a store of an earlier version nobody knows what it was made by.
     since = {

@@ -172,7 +172,7 @@ def _points(unit: Unit, problem: Problem) -> Integers:
         for place, member in enumerate(unit.members)
     ]
     most = max(map(len, ends))
-    return np.array([one + one[-1:] * (most - len(one)) for one in ends]).T
+    return np.array([end + end[-1:] * (most - len(end)) for end in ends]).T
 
 
 def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:

@@ -210,7 +210,7 @@ def _flat(seen: Observation, moment: Snapshot, when: str, kind: Callable[[Activa
     slopes = moment.slopes[layer.number - 1]
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
     numbers = {"layer": layer.number, "units": len(slopes), "flat units": dead, "mean slope": mean}
-    numbers |= {f"mean slope of layer {n}": float(each.mean()) for n, each in enumerate(moment.slopes, 1)}
+    numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(moment.slopes, 1)}
     if kind is _is_bounded and mean < FLAT_LAYER:
         sentence = (
             f"the {layer.activation.name} units of layer {layer.number} {when} saturated: "

@@ -86,8 +86,8 @@ class WhyReport:
 
     def _repr_html_(self) -> str:
         told = [
-            (f"<code>{escape(one.code)}</code>", escape(self._describe_finding(one)), escape(one.fix))
-            for one in self.findings
+            (f"<code>{escape(finding.code)}</code>", escape(self._describe_finding(finding)), escape(finding.fix))
+            for finding in self.findings
         ]
         rows = "".join(
             "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
@@ -133,8 +133,8 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     chosen = [member for member in _check_members(run, members) if run.steps[member] or member in diverged]
     seen = observe_members(run, chosen) if chosen else []
     causes = [_causes_of(one) for one in seen]
-    firsts = Counter(next(iter(each)) for each in causes if each)
-    codes = sorted({code for each in causes for code in each}, key=lambda code: (-firsts[code], _PLACES[code]))
+    firsts = Counter(next(iter(cause)) for cause in causes if cause)
+    codes = sorted({code for cause in causes for code in cause}, key=lambda code: (-firsts[code], _PLACES[code]))
     return WhyReport(
         findings=tuple(_combine_finding(code, chosen, causes) for code in codes),
         members=tuple(chosen),

@@ -122,7 +122,7 @@ class Explanation:
         last = len(self.problem.network.layers)
         if layer is not None and not 1 <= layer <= last:
             raise BadInput(f"there is no layer {layer}; give a layer from 1 to {last}")
-        return tuple(one for one in self.quantities.values() if layer is None or one.layer == layer)
+        return tuple(quantity for quantity in self.quantities.values() if layer is None or quantity.layer == layer)
 
     def place_of(self, sample: int | None) -> int | None:
         """Where in the batch a row of the data stands; None for None."""

@@ -84,7 +84,9 @@ class Notes:
         if letter == PARAMETERS:
             entries = self.network.entries
             return tuple(
-                format_index(one.name, index) for one in entries for index in np.ndindex(*self.at[one.name].value.shape)
+                format_index(entry.name, index)
+                for entry in entries
+                for index in np.ndindex(*self.at[entry.name].value.shape)
             )
         if name == "x" or (letter == "d" and layer == 1):
             return self.labels.features

@@ -353,7 +353,7 @@ class _EpochTraining:
             if not sound.any():  # nothing is left to keep
                 raise KeyboardInterrupt
             last = sound & (self.epochs == self.epochs[sound].max())
-            self.reasons = ["interrupted" if told else one for one, told in zip(self.reasons, last, strict=True)]
+            self.reasons = ["interrupted" if told else reason for reason, told in zip(self.reasons, last, strict=True)]
         state = self.ended
         if self.best is not None:
             known = np.flatnonzero(np.isfinite(self.stall.best))

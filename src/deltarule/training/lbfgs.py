@@ -207,7 +207,7 @@ def minimize_from(
             done = objective_and_gradient(problem, at(theta), rows)
         return float(done.objective[0]), done.gradient[0].astype(np.float64)
 
-    numbers = {name: float(each[member]) for name, each in problem.numbers.items()}
+    numbers = {name: float(number[member]) for name, number in problem.numbers.items()}
     options: dict[str, Any] = {
         "maxiter": iterations,
         "maxfun": evaluations,

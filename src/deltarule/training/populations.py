@@ -90,7 +90,7 @@ def problem_of_members(
     optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
     numbers = [_member_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
-    spread = {key: np.array([one[key] for one in numbers])[which] for key in numbers[0]}
+    spread = {key: np.array([number[key] for number in numbers])[which] for key in numbers[0]}
     runs = [configurations[place].run for place in which.tolist()]
     problem = create_problem(
         network,

@@ -23,10 +23,10 @@ def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
         if i and own.shape[0] == own.shape[1]:
             sentence = f"∂J/∂a{n - 1} is made with W{n} that is not transposed"
             yield Mutation("weights_not_transposed", where, sentence, {i: _with_other_weights(taped, own.T)})
-        for m, other in weights.items():
-            if i and m != n and other.shape == own.shape:
+        for m, weight in weights.items():
+            if i and m != n and weight.shape == own.shape:
                 sentence = f"∂J/∂a{n - 1} is made with W{m} instead of W{n}"
-                yield Mutation("other_weights", where, sentence, {i: _with_other_weights(taped, other)})
+                yield Mutation("other_weights", where, sentence, {i: _with_other_weights(taped, weight)})
         for name, values in inputs:
             if values.shape == match.input_of(i).shape and values is not match.input_of(i):
                 sentence = f"the gradient of W{n} is made with {name} instead of {inputs[i][0]}"

@@ -37,7 +37,7 @@ def diagnose(evidence: Evidence, further: Sequence[Hypothesis] = ()) -> tuple[Mi
     """
     hypotheses = [*further, *(one for family in HYPOTHESIS_FAMILIES for one in family(evidence))]
     wrong = frozenset(evidence.wrong)
-    complete = [one for one in hypotheses if one.parameters >= wrong]
+    complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
     if complete:
         fewest = min(one.constants for one in complete)
         return _first_two([one for one in complete if one.constants == fewest])

@@ -177,11 +177,11 @@ class Evidence:
 
     def is_found(self, gradients: Sequence[Floats]) -> bool:
         """Whether whole gradients are what was found, in every entry of every parameter."""
-        return all(one.is_found(gradient) for one, gradient in zip(self.parameters, gradients, strict=True))
+        return all(parameter.is_found(gradient) for parameter, gradient in zip(self.parameters, gradients, strict=True))
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
         """The subject of a sentence about some gradients."""
-        return f"{self.prefix} {join_names([one.name for one in parameters])}".lstrip()
+        return f"{self.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _diagnose_packed(
 
 def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Packing, Evidence, NetworkMatch] | None:
     """The packing under which the network is recognized, and the evidence by its arrays."""
-    if any(one.shape_mistake or one.raw.size != one.value.size for one in evidence.parameters):
+    if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
         return None
     for packing in packings(evidence.values, like.network):
         apart = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))

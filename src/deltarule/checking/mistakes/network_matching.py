@@ -330,7 +330,10 @@ def _constants(
     evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
     """c and p in gradient = c · data + p · penalty, if they serve every entry that is known."""
-    known = [np.isfinite(one) & np.isfinite(other) for one, other in zip(gradients, evidence.references, strict=True)]
+    known = [
+        np.isfinite(gradient) & np.isfinite(reference)
+        for gradient, reference in zip(gradients, evidence.references, strict=True)
+    ]
 
     def flat(arrays: Sequence[Floats]) -> Floats:
         return np.concatenate([array[chosen] for array, chosen in zip(arrays, known, strict=True)])

@@ -59,7 +59,7 @@ class Packing:
 
         def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
             # All other arrays are left out: a kink in one of them would hide what is right.
-            masks = self.pack([entries if i == index else np.ones(one.shape, bool) for i, one in enumerate(shapes)])
+            masks = self.pack([entries if i == index else np.ones(shape.shape, bool) for i, shape in enumerate(shapes)])
             return all(one.is_right_outside(mask) for one, mask in zip(packed, masks, strict=True) if not mask.all())
 
         shapes = list(self.positions.values())

@@ -156,4 +156,4 @@ def chance_to_pass(tolerances: Sequence[float], length: float) -> float:
     """
     if length <= 0:
         return 1.0
-    return float(np.prod([erf(min(one, 1e300) / length / 2**0.5) for one in tolerances]))
+    return float(np.prod([erf(min(tolerance, 1e300) / length / 2**0.5) for tolerance in tolerances]))

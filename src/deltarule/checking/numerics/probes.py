@@ -118,7 +118,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
             ]
         except BadInput:  # errors a step away are reported where the loss is measured
             return none
-        if any(one.shape != first.shape for arrays in gradients for one, first in zip(arrays, raw, strict=True)):
+        if any(array.shape != first.shape for arrays in gradients for array, first in zip(arrays, raw, strict=True)):
             return none
         matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
         weights = (1.0, -4.0, 6.0, -4.0, 1.0)

@@ -147,7 +147,7 @@ def _first_difference(reference: ReferenceGradient, code: Code, gradient: Floats
     of these, until one is left.
     """
 
-    directions = [one for one in reference.arrays[index].directions if not one.at_kink]
+    directions = [direction for direction in reference.arrays[index].directions if not direction.at_kink]
     largest = max(directions, key=lambda one: abs(one.error(gradient)))
     entries, whole = np.arange(gradient.size), largest.error(gradient)
     while len(entries) > 1:

@@ -103,7 +103,10 @@ def _required_arguments(function: Callable[..., Any]) -> int:
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return 1
-    return sum(one.default is one.empty and one.kind == one.POSITIONAL_OR_KEYWORD for one in parameters.values())
+    return sum(
+        parameter.default is parameter.empty and parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+        for parameter in parameters.values()
+    )
 
 
 def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:

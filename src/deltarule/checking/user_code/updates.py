@@ -94,7 +94,7 @@ class Update:
             gradient=lambda values: self._recover_gradient(values, velocity),
             is_in_place=self._store is not None,
             is_repeatable=False,
-            rounding=tuple(_rounding_errors(*one, self._learning_rate) for one in arrays),
+            rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
             restore=self._restore,
             find_changes=lambda: find_changes([self._call_loss], self._store),
             notes=self._notes,

@@ -208,9 +208,9 @@ class LaneWriter:
     def check_of(self, names: list[str]) -> list[str]:
         """Lines that notice a number that is not finite."""
         if self.alone:  # to count them is no sum that depends on its order
-            return [f"unsound += 1 if {one} - {one} != 0 else 0" for one in names]
+            return [f"unsound += 1 if {name} - {name} != 0 else 0" for name in names]
         # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
-        return [f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in names)}"]
+        return [f"{self.at('check')} += {' + '.join(f'0 * {name}' for name in names)}"]
 
     def number(self, name: str) -> str:
         """A member's number, by name."""

@@ -166,7 +166,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
         "    unsound = False",
         f"    for first in range(start, stop, {CHUNK}):",
         f"        last = min(first + {CHUNK}, stop)",
-        *(f"        {one.lower()} = part({one}, first, last)" for one in arrays),
+        *(f"        {array.lower()} = part({array}, first, last)" for array in arrays),
     ]
     if penalty is not None:
         of_one = partial(formulas.call, penalty.value)

@@ -347,7 +347,7 @@ _structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" 
 
 def _formulas(problem: Problem) -> list[Callable[..., Any]]:
     """All formulas of a problem, but for those that they call."""
-    pairs = [(one.activation.function, one.activation.derivative) for one in problem.network.layers]
+    pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
     fused = problem.loss.fused.get(problem.network.output.name, problem.loss)
     pairs += [(one.value, one.derivative) for one in (problem.loss, fused, problem.penalty) if one is not None]
     optimizer = problem.optimizer
@@ -367,8 +367,8 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
     activations = [layer.activation for layer in problem.network.layers]
     return (
         problem.dtype,
-        *((one.inputs, one.units, one.bias, one.batch_norm) for one in problem.network.layers),
-        *((one.name, one.rowwise, *one.parameters.items()) for one in activations),
+        *((layer.inputs, layer.units, layer.bias, layer.batch_norm) for layer in problem.network.layers),
+        *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
         *(one if is_ours(one) else None for one in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,

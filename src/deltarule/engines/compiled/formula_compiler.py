@@ -113,7 +113,10 @@ class Formulas:
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
         """A call of a formula of arrays, as text; some arguments may be texts as "norm=n"."""
         return self._call(
-            function, arguments, parameters, frozenset((one, "plain") for one in parameters) if self.rounds else None
+            function,
+            arguments,
+            parameters,
+            frozenset((parameter, "plain") for parameter in parameters) if self.rounds else None,
         )
 
     def call_in_float64(self, function: Callable[..., Any], *arguments: str) -> str:

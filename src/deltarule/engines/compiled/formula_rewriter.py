@@ -133,10 +133,10 @@ class FormulaRewriter(ast.NodeVisitor):
         """What an optimizer returns; * before a call stands for all that it returns."""
         return ast.Tuple(
             [
-                ast.Starred(self._require_number(one.value), ast.Load())
-                if isinstance(one, ast.Starred)
-                else self._require_number(one)
-                for one in node.elts
+                ast.Starred(self._require_number(elt.value), ast.Load())
+                if isinstance(elt, ast.Starred)
+                else self._require_number(elt)
+                for elt in node.elts
             ],
             ast.Load(),
         )
@@ -243,24 +243,24 @@ class FormulaRewriter(ast.NodeVisitor):
         # Our `select` gives Python's numbers the dtype of a test that is a number; np.where goes by its numbers alone.
         test = next((one for one in tests if one not in self.truths), None)
         meets = [test] if test else numbers
-        given = [*tests, *(self._together(*meets, one)[-1] for one in numbers)]
+        given = [*tests, *(self._together(*meets, number)[-1] for number in numbers)]
         made = self._with_kind(ast.Call(self._function_name(name), given, []), whole=self._farthest(name, numbers))
         return self._made_of(
             made,
-            *(test if test and self.kinds.get(one) == "plain" else one for one in numbers),
+            *(test if test and self.kinds.get(number) == "plain" else number for number in numbers),
             by_numpy=value is not abs,
         )
 
     def _own_formula(self, node: ast.Call, function: FunctionType) -> ast.expr:
         """A call of another formula, which is written for floats."""
         arguments = [self._require_number(one) for one in node.args]
-        keywords = [ast.keyword(one.arg, self._require_number(one.value)) for one in node.keywords]
-        if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
+        keywords = [ast.keyword(keyword.arg, self._require_number(keyword.value)) for keyword in node.keywords]
+        if self.wholes.keys() & {*arguments, *(keyword.value for keyword in keywords)}:
             raise self._refusal(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
         kinds = None
         if self.rounds:
             names = function.__code__.co_varnames[: len(arguments)]
-            of_names = [*zip(names, arguments, strict=False), *((one.arg, one.value) for one in keywords)]
+            of_names = [*zip(names, arguments, strict=False), *((keyword.arg, keyword.value) for keyword in keywords)]
             kinds = frozenset((name, self.kinds[given]) for name, given in of_names if name and given in self.kinds)
         name = self.formulas.name(function, defaulted_arguments(function, node), kinds)
         made = self._with_kind(
@@ -280,7 +280,7 @@ class FormulaRewriter(ast.NodeVisitor):
             or not self.wholes.keys() >= set(numbers)
         ):
             return None
-        return max(self.wholes[one] for one in numbers)
+        return max(self.wholes[number] for number in numbers)
 
     # --- what is known of them ---
 
@@ -306,7 +306,7 @@ class FormulaRewriter(ast.NodeVisitor):
     def _made_of(self, node: ast.expr, *parts: ast.expr, by_numpy: bool = False) -> ast.expr:
         """An expression that is plain where all are that it is made of, unless by NumPy; wide where one is, or where
         none is of float32."""
-        kinds = {self.kinds.get(one) for one in parts}
+        kinds = {self.kinds.get(part) for part in parts}
         if kinds == {"plain"} and not by_numpy:
             self.kinds[node] = "plain"
         elif node not in self.truths and ("wide" in kinds or not self._has_float32(parts)):
@@ -314,12 +314,12 @@ class FormulaRewriter(ast.NodeVisitor):
         return node
 
     def _has_float32(self, parts: Sequence[ast.expr]) -> bool:
-        return any(one not in self.kinds and one not in self.truths for one in parts)
+        return any(part not in self.kinds and part not in self.truths for part in parts)
 
     def _together(self, *parts: ast.expr) -> list[ast.expr]:
         """Expressions that meet each other: those that are plain are rounded where one is of float32, and none wide."""
-        wide = any(self.kinds.get(one) == "wide" for one in parts)
-        return list(parts) if wide or not self._has_float32(parts) else [self._round_constant(one) for one in parts]
+        wide = any(self.kinds.get(part) == "wide" for part in parts)
+        return list(parts) if wide or not self._has_float32(parts) else [self._round_constant(part) for part in parts]
 
     def _round_constant(self, node: ast.expr) -> ast.expr:
         """A plain number as it is beside arrays of float32; what this has exactly stays as it is."""
@@ -358,7 +358,7 @@ class FormulaRewriter(ast.NodeVisitor):
 
     def _reach(self, op: ast.operator, *parts: ast.expr) -> float | None:
         """How far from 0 a whole number may be that is made of others; None where one of them is no whole number."""
-        if not all(one in self.wholes or one in self.truths for one in parts):
+        if not all(part in self.wholes or part in self.truths for part in parts):
             return None
         one, other = (self.wholes.get(part, 1.0) for part in parts)
         self._check_wholes(*parts)
@@ -374,7 +374,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return reach
 
     def _check_wholes(self, *parts: ast.expr) -> None:
-        if any(self.wholes.get(one, 0.0) >= _EXACT for one in parts):
+        if any(self.wholes.get(part, 0.0) >= _EXACT for part in parts):
             raise self._too_large()
 
     def _too_large(self) -> NotCompilable:
@@ -436,7 +436,7 @@ def defaulted_arguments(function: Callable[..., Any], call: ast.Call) -> frozens
     """The arguments of a formula that a call leaves to their defaults."""
     if not isinstance(function, FunctionType):
         return frozenset()
-    given = {*function.__code__.co_varnames[: len(call.args)], *(one.arg for one in call.keywords)}
+    given = {*function.__code__.co_varnames[: len(call.args)], *(keyword.arg for keyword in call.keywords)}
     return frozenset(_defaults(function)) - given
 
 

@@ -95,7 +95,7 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, max((one.inputs * one.units for one in layers[1:]), default=0)), dtype)),
+            *(*spaces, np.empty((blocks, max((layer.inputs * layer.units for layer in layers[1:]), default=0)), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]

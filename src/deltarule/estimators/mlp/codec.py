@@ -99,7 +99,7 @@ def _decode_architecture(shape: Mapping[str, Any]) -> Architecture:
     activations = tuple(shape["activations"])
     values = [from_json_value(each) for each in shape.get("values", [[]] * len(activations))]  # absent in older files
     lengths = (0, len(ACTIVATION_TEST_POINTS))
-    if not all(len(each) in lengths and all(type(number) is float for number in each) for each in values):
+    if not all(len(value) in lengths and all(type(number) is float for number in value) for value in values):
         raise ValueError(f"the activations give {values!r}")
     return Architecture(
         tuple(shape["sizes"]),

@@ -60,7 +60,9 @@ class FittedMLP(BaseEstimator):
             running = {name: array[0] for name, array in running.items()}
         self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
         self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
-        self._normalization = {name: each for name, each in parameters.items() if name.startswith(("gamma", "beta"))}
+        self._normalization = {
+            name: parameter for name, parameter in parameters.items() if name.startswith(("gamma", "beta"))
+        }
         self._running = running
 
     def _arrays(self) -> tuple[dict[str, Floats], dict[str, Floats]]:

@@ -79,7 +79,7 @@ class Column:
         """
         if self.kind == NUMBER:
             return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
-        return tuple(f"{self.name}={one or 'missing'}" for one in self.categories)
+        return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
 
 
 def too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:

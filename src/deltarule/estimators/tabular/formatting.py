@@ -83,8 +83,8 @@ def settings_told(settings: Mapping[str, Any], candidates: int) -> str:
 def classes_told(found: Inspection) -> list[list[str]]:
     """A row of cells for each class, below the headings."""
     taken: dict[str, str] = {}
-    for one in found.mistakes:  # the most frequent first
-        taken.setdefault(one.true, f"{shorten(one.answered)} ({one.rows:,})")
+    for mistake in found.mistakes:  # the most frequent first
+        taken.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
     head = ["class", "rows", "recall", "precision", TAKEN_FOR]
     return [head, *(_class_told(one, taken.get(one.name, "")) for one in found.classes)]
 
@@ -98,7 +98,13 @@ def columns_told(found: Inspection) -> list[list[str]]:
     """A row of cells for each column that is used, below the headings, the one that counts most first."""
     is_share = found.scores.metric == "accuracy"
     head = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
-    return [head, *(_importance_told(one, 100 if is_share else 1, 1 if is_share else 3) for one in found.importances)]
+    return [
+        head,
+        *(
+            _importance_told(importance, 100 if is_share else 1, 1 if is_share else 3)
+            for importance in found.importances
+        ),
+    ]
 
 
 def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:

@@ -74,7 +74,7 @@ def _scores(
     model: "TabularClassifier | TabularRegressor", found: Inspection, commands: Sequence[str], notes: Sequence[str]
 ) -> Block:
     facts = [("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)]
-    return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{one}." for one in notes])
+    return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{note}." for note in notes])
 
 
 def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
@@ -87,8 +87,8 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
     if len(found.classes) <= MAX_COLUMNS:
         parts.add(confusion_matrix(_counts(found), [shorten(one.name) for one in found.classes]))
     groups = _told_apart(found.calibration)
-    intervals = [(one.low, one.high) for one in groups]
-    parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
+    intervals = [(group.low, group.high) for group in groups]
+    parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
     if len(found.classes) > MAX_COLUMNS:
         about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
@@ -109,7 +109,7 @@ def _counts(found: Inspection) -> np.ndarray:
     """How many rows of each class were put into which [C, C]."""
     places = {one.name: place for place, one in enumerate(found.classes)}
     counts = np.zeros((len(places), len(places)), int)
-    np.add.at(counts, ([places[one] for one in found.targets], [places[one] for one in found.answers]), 1)
+    np.add.at(counts, ([places[target] for target in found.targets], [places[answer] for answer in found.answers]), 1)
     return counts
 
 
@@ -119,7 +119,10 @@ def _worth(found: Inspection) -> Block:
         why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
         return Block("columns", title, why)
     parts, told = Parts("columns"), columns_told(found)
-    losses, intervals = [one.loss for one in found.importances], [(one.low, one.high) for one in found.importances]
+    losses, intervals = (
+        [importance.loss for importance in found.importances],
+        [(importance.low, importance.high) for importance in found.importances],
+    )
     score = "accuracy" if found.classes else "R²"
     parts.add(column_importances([row[0] for row in told[1:]], losses, intervals, score=score), told)
     return Block("columns", title, little_to_lose(found), figures=parts.all)

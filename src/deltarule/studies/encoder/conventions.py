@@ -165,7 +165,7 @@ def fit(experiments: Experiments, convention: Convention) -> Fit:
         fits=all(_surely(shares[name], here.seeds, needed) for name, needed in NEEDED.items()),
         right_since=float(np.nanmedian(since)) if np.isfinite(since).any() else None,
         plotted=nearest,
-        others=tuple(one for one in costs if one is not nearest),
+        others=tuple(cost for cost in costs if cost is not nearest),
     )
 
 

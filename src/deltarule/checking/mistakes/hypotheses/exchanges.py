@@ -20,7 +20,7 @@ def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
     }
     if sources:
         code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
-        pairs = join_names([f"{parameter.name} is that of {other.name}" for parameter, other in sources.items()])
+        pairs = join_names([f"{parameter.name} is that of {source.name}" for parameter, source in sources.items()])
         yield one_mistake(code, list(sources), f"{prefix} {pairs}".lstrip())
 
 

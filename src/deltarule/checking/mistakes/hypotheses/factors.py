@@ -100,7 +100,7 @@ def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: 
         t: float | None = own.in_loss
     elif "weights" in roles_of(evidence, parameter):
         all_penalties = (one.find_penalty() for one in evidence.parameters)
-        t = next((one.in_loss for one in all_penalties if one and one.in_loss), None)
+        t = next((penalty.in_loss for penalty in all_penalties if penalty and penalty.in_loss), None)
     else:
         t = 0.0
     if t is None:
@@ -138,7 +138,11 @@ def _mistake_arguments(named: Named, parameters: list[ParameterEvidence]) -> tup
 
 
 def _meanings_of_size(evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]) -> Iterator[Named]:
-    names, beta, rate = join_names([one.name for one in parameters]), evidence.momentum, evidence.learning_rate
+    names, beta, rate = (
+        join_names([parameter.name for parameter in parameters]),
+        evidence.momentum,
+        evidence.learning_rate,
+    )
     if size.is_near(2) or size.is_near(0.5):
         yield "factor_two", f"{evidence.describe(parameters)} is {'twice' if size.value > 1 else 'half'} the right one"
     if beta and size.is_near(1 - beta):
