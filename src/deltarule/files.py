@@ -67,8 +67,8 @@ def check_can_write(path: str | Path) -> None:
     if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise BadInput(f"{named} may not be written; allow it, or choose another name")
     if path.exists() and not platforms.may_replace(path):
-        told = f"{named} belongs to somebody else, and its folder is a sticky one, where only the owner may replace it"
-        raise BadInput(f"{told}; choose another name")
+        text = f"{named} belongs to somebody else, and its folder is a sticky one, where only the owner may replace it"
+        raise BadInput(f"{text}; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -196,8 +196,8 @@ def real(path: str | Path) -> Path:
     try:
         return Path(os.path.realpath(path))
     except FileNotFoundError as error:
-        told = "relative paths lead nowhere, because the current folder has been removed"
-        raise BadInput(f"{told}; go to one that exists") from error
+        text = "relative paths lead nowhere, because the current folder has been removed"
+        raise BadInput(f"{text}; go to one that exists") from error
     except OSError as error:
         raise _cannot_use(path, error) from error
 
@@ -242,8 +242,8 @@ def _check_name(path: Path) -> None:
     except UnicodeEncodeError as error:
         raise BadInput(f"{path} holds half of a character, which no name can; choose another name") from error
     if not platforms.can_be_named(path):
-        told = f"{path} is no name that a file or a folder can have on Windows"
-        raise BadInput(f'{told}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
+        text = f"{path} is no name that a file or a folder can have on Windows"
+        raise BadInput(f'{text}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
 
 
 def _destination(path: str | Path) -> Path:

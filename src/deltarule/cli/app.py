@@ -210,22 +210,22 @@ def _report_error(error: Exception | KeyboardInterrupt) -> int:
 
 def _say(sentence: object) -> None:
     """Print what went wrong, on a terminal in whole words, elsewhere in one line."""
-    told = f"deltarule: {sentence}"
+    text = f"deltarule: {sentence}"
     if sys.stderr.isatty():
-        console(to_errors=True).print(told)
+        console(to_errors=True).print(text)
     else:
-        print(told, file=sys.stderr)
+        print(text, file=sys.stderr)
 
 
 def _told_of_words(error: Any) -> str:
     """What is wrong with an option or an argument; without any words Typer shows its help, and says nothing."""
     if type(error) is not typer.BadParameter or error.param is None:
-        told = " ".join(error.format_message().split()).rstrip(".")
-        return "no command is given; give one, as in deltarule list" if told in ("", "Missing command") else told
+        text = " ".join(error.format_message().split()).rstrip(".")
+        return "no command is given; give one, as in deltarule list" if text in ("", "Missing command") else text
     whose = error.param.metavar if error.param.param_type_name == "argument" else error.param.opts[0]
-    told = error.message.removeprefix("Value error, ").rstrip(".")  # pydantic's beginning, of a choice
-    example = f", as {error.param.metavar}" if told.endswith("give one") and error.param.metavar != whose else ""
-    return f"{whose} {told}{example}"
+    text = error.message.removeprefix("Value error, ").rstrip(".")  # pydantic's beginning, of a choice
+    example = f", as {error.param.metavar}" if text.endswith("give one") and error.param.metavar != whose else ""
+    return f"{whose} {text}{example}"
 
 
 def _has_temporary_folder() -> bool:

@@ -71,8 +71,10 @@ def explain(
         record = _record(recipe, explanation, member, sample, layer)
         numbers = sum(quantity["value"].size for quantity in record["quantities"])
         if numbers >= MANY_NUMBERS and (sample is None or layer is None):
-            told = f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
-            console(to_errors=True).print(told, soft_wrap=True)
+            sentence = (
+                f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
+            )
+            console(to_errors=True).print(sentence, soft_wrap=True)
         print_json(record)
         return
     if html is None and graph is None:

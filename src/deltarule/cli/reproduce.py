@@ -63,7 +63,7 @@ def reproduce(
 
 def _tell(done: "StudyReproduced") -> None:
     """A line on stderr for each study: a reproduction takes its time."""
-    told = f"{done.study} on {done.data}: {count_of(done.networks, 'network')} trained, "
-    told += f"{count_of(len(done.verdicts), 'claim')} judged"
-    told += f", {len(done.left_out)} left out" if done.left_out else ""
-    console(to_errors=True).print(told, markup=False, soft_wrap=True)
+    text = f"{done.study} on {done.data}: {count_of(done.networks, 'network')} trained, "
+    text += f"{count_of(len(done.verdicts), 'claim')} judged"
+    text += f", {len(done.left_out)} left out" if done.left_out else ""
+    console(to_errors=True).print(text, markup=False, soft_wrap=True)

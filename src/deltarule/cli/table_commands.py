@@ -236,8 +236,8 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-    told = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
-    notes += [text for text in dict.fromkeys(told) if text not in notes]
+    texts = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
+    notes += [text for text in dict.fromkeys(texts) if text not in notes]
 
 
 def tell(notes: list[str], to_errors: bool = False) -> None:

@@ -35,12 +35,12 @@ def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
             f"{dimensions:02x}: it is no IDX file of {'labels' if dimensions == 1 else 'images'}; get it again"
         )
     sizes = struct.unpack(f">{dimensions}I", content[4:header])
-    told = " × ".join(str(size) for size in sizes)
+    text = " × ".join(str(size) for size in sizes)
     if 0 in sizes:
-        raise BadInput(f"{where} says that it holds {told} bytes, which is nothing; get it again")
+        raise BadInput(f"{where} says that it holds {text} bytes, which is nothing; get it again")
     if len(content) - header != math.prod(sizes):
         raise BadInput(
-            f"{where} says that it holds {told} bytes, and holds {len(content) - header}: it is cut off or damaged; "
+            f"{where} says that it holds {text} bytes, and holds {len(content) - header}: it is cut off or damaged; "
             "get it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)

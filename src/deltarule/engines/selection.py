@@ -118,8 +118,8 @@ def _load_numba() -> None:
     except Exception as error:
         variables = sorted(name for name in os.environ if name.startswith("NUMBA_"))
         cure = f"correct or unset {', '.join(variables)}" if variables else "install it anew"
-        told = f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")})'
-        raise BadInput(f'{told}; {cure}, or use "reference"') from error
+        text = f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")})'
+        raise BadInput(f'{text}; {cure}, or use "reference"') from error
 
 
 def engine_for(given: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:

@@ -160,9 +160,9 @@ def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, row
         lengths["rows"] = len(rows)
     several = {name: length for name, length in lengths.items() if length > 1}
     if len(set(several.values())) > 1:
-        told = ", ".join(f"{length} for {name}" for name, length in several.items())
+        text = ", ".join(f"{length} for {name}" for name, length in several.items())
         raise BadInput(
-            f"the members' numbers differ in length ({told}); give one number, or as many as there are members"
+            f"the members' numbers differ in length ({text}); give one number, or as many as there are members"
         )
     return next(iter(several.values()), 1)
 

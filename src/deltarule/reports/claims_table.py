@@ -56,8 +56,8 @@ class _Claims:
                 yield _claim_told(verdict)
                 yield ""
         counts = count_verdicts(one.verdict for one in self.verdicts)
-        told = ", ".join(f"{count} {words}" for words, count in counts.values())
-        yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
+        text = ", ".join(f"{count} {words}" for words, count in counts.values())
+        yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {text}"
 
     def _claims_table(self) -> "Table":
         from rich.text import Text
@@ -95,11 +95,11 @@ def _claim_told(one: Any) -> "RenderableType":
 
 def _remarks(one: Any) -> list[tuple[str, str]]:
     """What else is to be said of a judged claim."""
-    told = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
+    texts = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
     if len(one.conventions) > 1:
         best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
-        told.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
-    return told + ([("cause", one.cause)] if one.cause else [])
+        texts.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
+    return texts + ([("cause", one.cause)] if one.cause else [])
 
 
 def _verdict(one: Any) -> "Text":

@@ -236,8 +236,8 @@ def _draw_dots(sheet: Sheet, place: int, name: str, values: Floats) -> None:
     if there.any():
         median = float(np.median(values[there]))
         sheet.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
-        told = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
-        sheet.say(f"{isolate_direction(name)}: {told}, of {there.sum():,} of {len(there):,} seeds.")
+        text = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
+        sheet.say(f"{isolate_direction(name)}: {text}, of {there.sum():,} of {len(there):,} seeds.")
     else:
         sheet.say(f"{isolate_direction(name)}: no value.")
 

@@ -50,7 +50,7 @@ def title_sentence(title: str) -> str:
 
 def describe_curves(figure: "Figure") -> list[str]:
     """Describe where each line begins and ends."""
-    told = []
+    texts = []
     for axes in figure.axes:
         lines, ends = curves(axes), []
         for line in lines[:MAX_DESCRIBED_LINES]:
@@ -60,5 +60,5 @@ def describe_curves(figure: "Figure") -> list[str]:
         if len(lines) > MAX_DESCRIBED_LINES:
             ends.append(count_of(len(lines) - MAX_DESCRIBED_LINES, "more line"))
         what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
-        told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
-    return [" ".join(text.split()) for text in told]
+        texts.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
+    return [" ".join(text.split()) for text in texts]

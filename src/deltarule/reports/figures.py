@@ -107,13 +107,13 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
     """
     if metric not in run.history.names:
         raise BadInput(f"the history holds no '{metric}' but {', '.join(run.history.names)}; train with that metric")
-    told = metric.replace("_", " ")
+    text = metric.replace("_", " ")
     with style.style_context():
-        sheet = Sheet.blank(told.capitalize())
+        sheet = Sheet.blank(text.capitalize())
         curves = run if isinstance(run, Curves) else Curves.of(run)
         sheet.note(curves.told)
         _draw_history(sheet, curves, metric)
-        sheet.y_label(f"{told} (share of rows)")
+        sheet.y_label(f"{text} (share of rows)")
         sheet.scale_share()
         return sheet.finish()
 
@@ -214,8 +214,8 @@ def comparison_curves(
         sheet.y_label(quantity)
         sheet.scale_objective()
         if max(members, default=1) > 1:
-            told = " or ".join(f"{count:,}" for count in sorted(members))
-            sheet.note(f"Medians of {told} members, at each update of those that still train.")
+            text = " or ".join(f"{count:,}" for count in sorted(members))
+            sheet.note(f"Medians of {text} members, at each update of those that still train.")
         return sheet.finish(parameter)
 
 
@@ -330,12 +330,12 @@ def _complete(curves: Curves, name: str) -> tuple[Floats, Floats]:
 def _still_training(curves: Curves, name: str) -> str:
     steps, values = _complete(curves, name)
     counts = (~np.isnan(values)).sum(1)
-    told = f"Band: {BAND_TOLD} of the members."
+    text = f"Band: {BAND_TOLD} of the members."
     if counts[-1] < counts[0]:
         places = sorted({0, len(steps) // 2, len(steps) - 1})
         looks = ", ".join(f"{counts[place]} at {steps[place]:,}" for place in places)
-        told = f"Median and band ({BAND_TOLD}) are of the members that still train: {looks} updates."
-    return told + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
+        text = f"Median and band ({BAND_TOLD}) are of the members that still train: {looks} updates."
+    return text + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 
 def _describe_problem(problem: Problem) -> str:

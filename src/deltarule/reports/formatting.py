@@ -112,8 +112,8 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     >>> percent(0.625, 1, "f"), percent(0.9998, 1, "f"), percent(1.0, 1, "f")
     ('62.5 %', '99.98 %', '100.0 %')
     """
-    told = f"{100 * share:.{digits}{form}}"
-    return percent(share, digits + 1, form) if 0 < share < 1 and float(told) in (0, 100) else f"{told} %"
+    text = f"{100 * share:.{digits}{form}}"
+    return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
 
 
 def as_said(probability: float) -> str:
@@ -131,10 +131,10 @@ def solved_told(criterion: str, count: int, of: int, steps_median: float | None)
     >>> solved_told("accuracy of 1", 3, 4, 148.0)
     '3 of 4 (accuracy of 1), half of them by update 148'
     """
-    told = f"{count:,} of {of:,} ({criterion})"
+    text = f"{count:,} of {of:,} ({criterion})"
     if steps_median is None:
-        return told
-    return f"{told}, {'half of them ' if count > 1 else ''}by update {steps_median:,.0f}"
+        return text
+    return f"{text}, {'half of them ' if count > 1 else ''}by update {steps_median:,.0f}"
 
 
 def member_names(problem: Problem) -> list[str]:

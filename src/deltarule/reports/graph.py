@@ -92,8 +92,8 @@ def _objective(drawing: "_GraphDrawing") -> None:
     loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
     if drawing.is_fused:
         total = " Σy" if problem.network.output.rowwise and (drawing.explanation["y"].sum(-1) != 1).any() else ""
-        told = f"share · (a{n}{total} − y), in one step"
-        drawing.edge(f"{problem.network.output.name}, {loss}", drawing.last, told)
+        text = f"share · (a{n}{total} − y), in one step"
+        drawing.edge(f"{problem.network.output.name}, {loss}", drawing.last, text)
     else:
         drawing.edge(loss, drawing.last, f"share · slope of {loss}")
     drawing.node("J", f"= {number(float(drawing.explanation['J']), 6)}")
@@ -194,23 +194,23 @@ class _GraphDrawing:
     def _box(self, name: str, x: float, y: float, remark: str, given: bool) -> None:
         value = self.explanation[name]
         size = " × ".join(f"{length:,}" for length in value.shape)
-        told = ", ".join(filter(None, (size, remark)))
+        text = ", ".join(filter(None, (size, remark)))
         box = (
             f'<rect class="box{" given" if given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
             f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
             f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_with_subscripts(name)}</text>'
-            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape_html(told)}</text>'
+            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape_html(text)}</text>'
         )
         self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
         """The derivative by a pre-activation, which is computed once."""
-        told = (
+        text = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
             f"{_with_subscripts(name)} = ∂J/∂{_with_subscripts(source)}</text>"
         )
-        self.parts.append(self._link(name, told))
+        self.parts.append(self._link(name, text))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
         """A derivative and what it is computed from; δ is marked where it stands once more."""
@@ -219,8 +219,8 @@ class _GraphDrawing:
             for word in formula.split(" ")
         ]
         label = f"{_with_subscripts(name)} = {' '.join(words)}"
-        told = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>'
-        self.parts.append(self._link(name, told) if name else told)
+        text = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>'
+        self.parts.append(self._link(name, text) if name else text)
         if below:
             self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape_html(below)}</text>')
 

@@ -57,8 +57,8 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
         sheet = Sheet.of_axes("Weights of the first layer as images", *_room(across, down), ncols=across, nrows=down)
         for when, values in shown.items():
             largest = _images(sheet, values[:, :units], shape, with_scale=not several)
-            told = f"\nup to {largest:.2g}" if several else ""
-            sheet.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + told)
+            text = f"\nup to {largest:.2g}" if several else ""
+            sheet.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + text)
             sheet.y_label("units" if when == "before training" else "the same units")
             sheet.say(f"The weights {when}: {describe_signs(values)}.")
             sheet.row += 1

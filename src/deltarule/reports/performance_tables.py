@@ -63,11 +63,11 @@ def performance_page(record: Record) -> dict[str, str]:
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
-    told = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    text = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
     if record["quick"]:
-        told += " **This was a quick run, on small populations: its times say little.**"
+        text += " **This was a quick run, on small populations: its times say little.**"
     works = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
-    parts = {"machine": told, "rows": "\n".join(works) + "\n\n" + _comparison_table(record["rows"])}
+    parts = {"machine": text, "rows": "\n".join(works) + "\n\n" + _comparison_table(record["rows"])}
     for title, headers, cells in _other_tables(record):
         parts[title] = table(headers, cells)
     return parts

@@ -39,10 +39,10 @@ def reproduction_table(done: Any) -> "RenderableType":
     for study in done.studies:
         seeds = "–" if study.seeds is None else f"{study.seeds:,}"
         table.add_row(study.study, study.data, seeds, _verdict_counts(study), f"{study.seconds:,.0f}")
-    told = [f"Left out: {one}." for one in done.left_out]
-    told += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
-    told += [f"Written: {done.report}"] if done.report else []
-    return Group(table, "", *map(Text, told))
+    texts = [f"Left out: {one}." for one in done.left_out]
+    texts += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
+    texts += [f"Written: {done.report}"] if done.report else []
+    return Group(table, "", *map(Text, texts))
 
 
 def _verdict_counts(one: Any) -> "Text":

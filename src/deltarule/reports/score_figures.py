@@ -213,9 +213,9 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
 
 def _describe_held(values: Mapping[str, str]) -> str:
     """What the features beside the two are held at, in a sentence."""
-    told = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
+    texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
     more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
-    return f"Held: {', '.join(told)}{more}."
+    return f"Held: {', '.join(texts)}{more}."
 
 
 def _outer(axis: Floats) -> tuple[float, float]:

@@ -100,7 +100,7 @@ def diverged_with(found: Effects) -> str:
     >>> diverged_with(found)
     'Not told, as networks diverged: rate 10 (1 of 2).'
     """
-    told = []
+    texts = []
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
         values = [
@@ -108,8 +108,8 @@ def diverged_with(found: Effects) -> str:
             for value, mean, fell, of in rows
             if np.isnan(mean) and fell
         ]
-        told += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
-    return f"Not told, as networks diverged: {'; '.join(told)}." if told else ""
+        texts += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
+    return f"Not told, as networks diverged: {'; '.join(texts)}." if texts else ""
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":

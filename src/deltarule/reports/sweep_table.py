@@ -48,9 +48,9 @@ def best_configurations(outcome: Any) -> "RenderableType":
     given = [[one.settings[key] for one in outcome.configurations] for key in keys]
     are_texts = [not all(type(value) in (int, float) for value in values) for values in given]  # True is no number
     table = fitted_table(head, rows, [*are_texts, *[False] * 4])
-    told = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
-    told += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
-    return Group(table, "", told, *(f"Note: {note}." for note in outcome.notes))
+    text = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
+    text += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
+    return Group(table, "", text, *(f"Note: {note}." for note in outcome.notes))
 
 
 def _short_key(key: str, keys: list[str]) -> str:

@@ -114,8 +114,8 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
     table.add_column("right from", justify="right", no_wrap=True)
     for label, column in zip(_labels(labels, values.shape[1]), values.T, strict=True):
         since = _right_since(column)
-        told = f"{steps[since]:,}" if since is not None else "not right"
-        table.add_row(Text(label), Bars(column), f"{column[-1]:.2f}", Text(told, "" if since is not None else "bold"))
+        text = f"{steps[since]:,}" if since is not None else "not right"
+        table.add_row(Text(label), Bars(column), f"{column[-1]:.2f}", Text(text, "" if since is not None else "bold"))
     return Group(table, Text("Right from the update on which it is above 0.5 at every look until the end."))
 
 
@@ -144,13 +144,13 @@ def activation_table(
     bounds = bounds_of(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
     groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
-    told = "* outputs above 0.5."
+    text = "* outputs above 0.5."
     if bounds is not None:
         codes = codes_of(hidden, middle)
-        told = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
+        text = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
         if hidden.shape[1] <= MAX_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
-    return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))
+    return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(text))
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
@@ -243,12 +243,12 @@ def _format_spread(spread: Any, told: Callable[[float], str]) -> str:
 
 
 def _describe_diverged(diverged: Sequence[Any]) -> str:
-    told = [
+    texts = [
         f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
         for one in diverged[:MAX_LISTED]
     ]
-    more = len(diverged) - len(told)
-    return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])
+    more = len(diverged) - len(texts)
+    return f"{len(diverged):,}: " + "; ".join([*texts, *([f"and {more:,} more"] if more else [])])
 
 
 def _labels(labels: Sequence[str] | None, count: int) -> list[str]:
@@ -276,8 +276,8 @@ def _codes_told(labels: Sequence[str], codes: Sequence[str]) -> str:
         sharing.setdefault(code, []).append(str(label))
     if len(sharing) == len(codes):
         return f"The {len(codes)} inputs have {len(codes)} different codes."
-    told = "; ".join(f"{_join_words(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
-    return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {told}."
+    text = "; ".join(f"{_join_words(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
+    return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {text}."
 
 
 def _join_words(words: Sequence[str]) -> str:

@@ -158,10 +158,10 @@ class _MathML:
             case Sum() | Difference():
                 return "".join(self.terms(tree, first)), ADDED
             case Product(factors):
-                told = [
+                texts = [
                     self._with_brackets(factor, MULTIPLIED, first and not place) for place, factor in enumerate(factors)
                 ]
-                return "<mo>·</mo>".join(told), MULTIPLIED
+                return "<mo>·</mo>".join(texts), MULTIPLIED
             case Quotient(above, below):
                 return f"<mfrac><mrow>{self.whole(above)}</mrow><mrow>{self.whole(below)}</mrow></mfrac>", RAISED
             case Power(base, exponent):
@@ -203,15 +203,15 @@ class _MathML:
         return f"<mn>{told}</mn>", SIGNED if ref.value < 0 else WHOLE
 
     def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
-        told = [self._with_brackets(argument, ADDED, True) for argument in arguments]
+        texts = [self._with_brackets(argument, ADDED, True) for argument in arguments]
         if name == "exp":
-            return f"<msup><mi>e</mi><mrow>{told[0]}</mrow></msup>", RAISED
+            return f"<msup><mi>e</mi><mrow>{texts[0]}</mrow></msup>", RAISED
         if name == "sqrt":
-            return f"<msqrt><mrow>{told[0]}</mrow></msqrt>", WHOLE
+            return f"<msqrt><mrow>{texts[0]}</mrow></msqrt>", WHOLE
         if name in ("abs", "floor"):
             left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
-            return _bracket(left, told[0], right), WHOLE
-        return f"<mrow><mi>{escape(name)}</mi>{_bracket('(', '<mo>,</mo>'.join(told), ')')}</mrow>", WHOLE
+            return _bracket(left, texts[0], right), WHOLE
+        return f"<mrow><mi>{escape(name)}</mi>{_bracket('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
 
     def _series(self, series: Series, first: bool) -> tuple[str, int]:
         if self.link:

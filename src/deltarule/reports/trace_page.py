@@ -150,12 +150,12 @@ class _Drawn:
         value = self.quantity.value
         rows = len(value) - MAX_ROWS if value.ndim == 2 and len(self.rows) > 1 else 0
         columns = value.shape[-1] - MAX_COLUMNS if value.ndim else 0
-        told = [
+        texts = [
             f"{count:,} more {what}{'' if count == 1 else 's'}"
             for count, what in ((rows, "row"), (columns, "column"))
             if count > 0
         ]
-        return " and ".join(told)
+        return " and ".join(texts)
 
     def _row(self, indices: list[tuple[int, ...]]) -> dict[str, Any]:
         one = self.quantity

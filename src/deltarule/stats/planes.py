@@ -58,8 +58,8 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
     asked, x = outputs_of(answer), numbers("the rows", x, 2, "numbers, [rows, inputs]")
     inputs = range(x.shape[1])
     if len(features) != 2 or features[0] == features[1] or not all(feature in inputs for feature in features):
-        told = " and ".join(map(str, features))
-        raise BadInput(f"the features are {told}; give two different ones from 0 to {len(inputs) - 1}")
+        text = " and ".join(map(str, features))
+        raise BadInput(f"the features are {text}; give two different ones from 0 to {len(inputs) - 1}")
     one, other = features
     first, second = (_range(x[:, feature], points) for feature in features)
     medians = np.median(x, axis=0)

@@ -132,14 +132,14 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     ('a claim that needs 90 % of the seeds cannot be supported over 20, even if it holds for all; give 27 or more',)
     """
     undecided = [verdict for verdict in verdicts if verdict.verdict == "undecided"]
-    told = []
+    texts = []
     for needed, of in sorted({(one.needed, by.of) for one in undecided for by in one.conventions.values()}):
         least = least_seeds(needed)
         if least is None or of < least:
             share = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
             advice = "no number is enough, let it need less" if least is None else f"give {least:,} or more"
-            told.append(f"{share} {of:,}, even if it holds for all; {advice}")
-    return tuple(told)
+            texts.append(f"{share} {of:,}, even if it holds for all; {advice}")
+    return tuple(texts)
 
 
 def _basis(experiments: Experiments) -> str:

@@ -84,8 +84,8 @@ def _try_block(
         study, block = found
         report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
-        told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
-        unfinished.append(f"{_display_name(place / record.file, folder)} cannot be read: {told}")
+        text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
+        unfinished.append(f"{_display_name(place / record.file, folder)} cannot be read: {text}")
         return None
     made.append((study, block))
     if block.unfinished:
@@ -109,8 +109,8 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
         return [f"Reproduced in {took}.", *(f"Left out by --quick: {one}." for one in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
-        told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
-        unfinished.append(f"reproduce.json cannot be read: {told}")
+        text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
+        unfinished.append(f"reproduce.json cannot be read: {text}")
         return []
 
 
@@ -141,9 +141,9 @@ def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
     runs   the folders of its runs
     """
     recipes = [read_json(place / "recipe.json") for place in runs]
-    told = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
-    told += [(title, summary) for name, title, summary in bundled_studies() if name == study]
-    title, summary = next((one for one in told if any(one)), ("", ""))
+    texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
+    texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
+    title, summary = next((one for one in texts if any(one)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study
     return Section(f"study-{blocks[0].id}", heading, summary, blocks)
 

@@ -181,11 +181,11 @@ def _refuse_another(begun: Reproduction, folder: Path | None) -> None:
 
 
 def _options(found: Any) -> str:
-    told = ["--quick"] if isinstance(found, dict) and found.get("quick") else []
+    texts = ["--quick"] if isinstance(found, dict) and found.get("quick") else []
     for name in ("seeds", "engine"):
         if isinstance(found, dict) and found.get(name) is not None:
-            told += [f"--{name}", str(found[name])]
-    return shlex.join(told) or "none"
+            texts += [f"--{name}", str(found[name])]
+    return shlex.join(texts) or "none"
 
 
 def _reproduce_study(

@@ -100,9 +100,9 @@ def _format_spread(spread: Mapping[str, float | None], form: Callable[[float], s
 
 def _why(run: Mapping[str, Any]) -> list[str]:
     """What stood out, and what to do, where that was asked for."""
-    told = "{0}{1}. Fix: {2}."
+    text = "{0}{1}. Fix: {2}."
     return [
-        told.format(one["sentence"][:1].upper(), one["sentence"][1:], one["fix"])
+        text.format(one["sentence"][:1].upper(), one["sentence"][1:], one["fix"])
         for one in (run.get("why") or {}).get("findings", ())
     ]
 

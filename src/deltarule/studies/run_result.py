@@ -118,8 +118,8 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
     if criterion.part != "test" and now.any():
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
         first = float(np.median(holding_since(run, run.history.series(series) >= criterion.at_least)[now]))
-    told = f"{criterion.name} of at least {criterion.at_least:g} on the {criterion.part} rows"
-    return Solved(told, int(now.sum()), len(now), first)
+    text = f"{criterion.name} of at least {criterion.at_least:g} on the {criterion.part} rows"
+    return Solved(text, int(now.sum()), len(now), first)
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:

@@ -185,7 +185,7 @@ def _told_of(found: Effects) -> list[str]:
     """What is to be known of effects where a grid is not full."""
     if found.is_full:
         return []
-    told = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
+    text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
     untold: list[str] = []
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
@@ -193,7 +193,7 @@ def _told_of(found: Effects) -> list[str]:
         untold += [f"{parameter.key} ({', '.join(values)})"] if values else []
     lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(untold)}."
     diverged = sweep_figures.diverged_with(found)
-    return [f"{told} value.", *([lacks] if untold else []), *([diverged] if diverged else [])]
+    return [f"{text} value.", *([lacks] if untold else []), *([diverged] if diverged else [])]
 
 
 def _effect_rows(found: Effects) -> list[list[str]]:

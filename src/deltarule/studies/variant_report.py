@@ -24,8 +24,8 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     for one in found:
         if len(one.variants) <= COMPARED:
             _draw_comparison(drawn, one)
-    told = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
-    return Block(id, f"Variants of {study} beside one another", told, table=_table(variants), figures=drawn.all)
+    text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
+    return Block(id, f"Variants of {study} beside one another", text, table=_table(variants), figures=drawn.all)
 
 
 def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
@@ -70,8 +70,8 @@ def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int
 def _table(variants: Sequence[Variant]) -> list[list[str]]:
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
     rows = [[variant.name, *_cells(variant)] for variant in variants]
-    told = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
-    return [list(compress(row, told)) for row in [columns, *rows]]
+    texts = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
+    return [list(compress(row, texts)) for row in [columns, *rows]]
 
 
 def _cells(one: Variant) -> list[str]:

@@ -114,11 +114,11 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
     """Write the variants of a study as one file of arrays."""
     arrays = {f"{place} {part}": getattr(variant, part) for place, variant in enumerate(variants) for part in ARRAYS}
-    told = [
+    texts = [
         {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
         for variant in variants
     ]
-    save_arrays(path, arrays, {"format": FORMAT, "study": study, "variants": told})
+    save_arrays(path, arrays, {"format": FORMAT, "study": study, "variants": texts})
 
 
 def read_variants(path: Path) -> tuple[str, list[Variant]]:
@@ -187,12 +187,12 @@ def _name(explained: Mapping[str, Any]) -> str:
     nothing: dict[str, Any] = {"name": "", "set": {}}
     largest = max(within, key=lambda one: len(one["set"]), default=nothing)
     own = _plain(largest["set"])
-    told = [
+    texts = [
         f"{_short(key)} {format_value(value)}"
         for key, value in explained["settings"].items()
         if key in chosen.keys() - own
     ]
-    return ", ".join([*([str(largest["name"])] if own else []), *told]) or "as it is"
+    return ", ".join([*([str(largest["name"])] if own else []), *texts]) or "as it is"
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -237,8 +237,8 @@ class Store:
             there = None if fold is None else int(fold.partition("/")[2])
             if there != folds:
                 was, now = (f"{count or 'no'} folds" for count in (there, folds))
-                told = f"the sweep in {self.folder} has {was}, not {now}"
-                raise BadInput(f"{told}; ask for {was}, or name another folder")
+                text = f"the sweep in {self.folder} has {was}, not {now}"
+                raise BadInput(f"{text}; ask for {was}, or name another folder")
             if (noted["metric"], noted["ranked"]) != scored:
                 was, now = (describe_ranking(*one) for one in ((noted["metric"], noted["ranked"]), scored))
                 raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")

@@ -80,10 +80,10 @@ def run_sweep(
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # says so where its library is missing
     out = _checked_out(out, resume)
-    told = "nothing is kept without out (--out); start again"
+    text = "nothing is kept without out (--out); start again"
     if out is not None:
-        told = f"what was reached is kept in {out}; go on with resume (--resume)"
-    with interruption_told(told, out), contextlib.ExitStack() as stack:
+        text = f"what was reached is kept in {out}; go on with resume (--resume)"
+    with interruption_told(text, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
@@ -97,7 +97,7 @@ def run_sweep(
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
             ids = _write_plan(store, plan, name, kept, meant_for, about_run)
-            _train(store, plan, ids, given, kept, told, progress)
+            _train(store, plan, ids, given, kept, text, progress)
         if not kind_of(folder / FILE):
             raise RunFailed(
                 f"{folder} was renamed or removed while the sweep trained; where it has another name now, all rows are "

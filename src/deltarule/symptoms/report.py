@@ -85,15 +85,15 @@ class WhyReport:
         return self.text()
 
     def _repr_html_(self) -> str:
-        told = [
+        texts = [
             (f"<code>{escape(finding.code)}</code>", escape(self._describe_finding(finding)), escape(finding.fix))
             for finding in self.findings
         ]
         rows = "".join(
             "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
-            for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in told)]
+            for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in texts)]
         )
-        return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if told else "")
+        return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if texts else "")
 
     def _describe_finding(self, finding: Finding) -> str:
         if self.of == 1:

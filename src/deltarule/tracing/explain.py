@@ -174,13 +174,13 @@ def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
     names = [entry.name for entry in entries]
     missing, extra = [name for name in names if name not in given], [name for name in given if name not in names]
     if missing or extra:
-        told = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
-        raise BadInput(f"{what} {told}; give exactly {', '.join(names)}")
+        text = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
+        raise BadInput(f"{what} {text}; give exactly {', '.join(names)}")
     parts = []
     for entry in entries:
         shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
-        told = f"the shape {list(shape)}"
-        parts.append(_check_shape(f"{entry.name} of {what}", given[entry.name], shape, told).ravel())
+        text = f"the shape {list(shape)}"
+        parts.append(_check_shape(f"{entry.name} of {what}", given[entry.name], shape, text).ravel())
     return np.concatenate(parts)
 
 

@@ -156,8 +156,8 @@ class Explanation:
 def _rows_told(rows: Integers) -> str:
     if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
         return f"give a row from {rows.min()} to {rows.max()}"
-    told = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
-    return f"it has the rows {told}; give one of these, or another step"
+    text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
+    return f"it has the rows {text}; give one of these, or another step"
 
 
 def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
@@ -245,15 +245,17 @@ def _align_columns(
     widths = [max(len(name), *(len(row[place]) for row in cells)) for place, name in enumerate(columns)]
     lines = ["  " + " " * left + "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))]
     for label, row in zip(labels, cells, strict=True):
-        told = "".join(f"  {cell:>{size}}" for cell, size in zip(row, widths, strict=True))
-        lines.append(f"  {label:>{left}}{told}")
+        text = "".join(f"  {cell:>{size}}" for cell, size in zip(row, widths, strict=True))
+        lines.append(f"  {label:>{left}}{text}")
     return lines
 
 
 def _left_out(rows: int, columns: int) -> list[str]:
-    told = [f"{count:,} more {what}{'' if count == 1 else 's'}" for count, what in ((rows, "row"), (columns, "column"))]
-    told = [text for text, count in zip(told, (rows, columns), strict=True) if count]
-    return [f"  … {' and '.join(told)} …"] if told else []
+    texts = [
+        f"{count:,} more {what}{'' if count == 1 else 's'}" for count, what in ((rows, "row"), (columns, "column"))
+    ]
+    texts = [text for text, count in zip(texts, (rows, columns), strict=True) if count]
+    return [f"  … {' and '.join(texts)} …"] if texts else []
 
 
 def _label(one: Quantity, axis: int, place: int) -> str:

@@ -111,10 +111,10 @@ class _Writer:
             case Difference(left, right):
                 return f"{self._with_brackets(left, ADDED, first)} - {self._with_brackets(right, MULTIPLIED)}", ADDED
             case Product(factors):
-                told = " · ".join(
+                text = " · ".join(
                     self._with_brackets(factor, MULTIPLIED, first and not i) for i, factor in enumerate(factors)
                 )
-                return told, MULTIPLIED
+                return text, MULTIPLIED
             case Quotient(numerator, denominator):
                 return (
                     f"{self._with_brackets(numerator, MULTIPLIED, first)} / {self._with_brackets(denominator, RAISED)}",
@@ -155,13 +155,13 @@ class _Writer:
                 f"Σ_{','.join(series.letters)} {self._with_brackets(series.term(*series.letters), MULTIPLIED)}",
                 ADDED,
             )
-        told = [
+        texts = [
             f"… {place:,} more …"
             if isinstance(place, int)
             else self._with_brackets(series.term(*place), ADDED, first and not i)
             for i, place in enumerate(shown_terms(series, self.terms, self.sample))
         ]
-        return " + ".join(told) or "0", ADDED
+        return " + ".join(texts) or "0", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
         if self.names:

@@ -58,8 +58,8 @@ def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
     gradient = _gradient(notes, g)
     last = _memory(notes, moved, changed, gradient) if kept else gradient
     notes.note("direction", "update", direction, "p", "where the step goes", lambda p: -last(p))
-    told = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
-    t = notes.note("t", "update", float(step @ direction / (direction @ direction)), "", told)()
+    text = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
+    t = notes.note("t", "update", float(step @ direction / (direction @ direction)), "", text)()
     notes.note("J_new", "update", objective, "", "J after the step")
     same = _cosine(direction, step) > 1 - _PARALLEL
     for entry in notes.network.entries:

@@ -41,10 +41,10 @@ class RangeTest:
 
     def __repr__(self) -> str:
         found = self.suggested[np.isfinite(self.suggested)]
-        told = f"median suggestion {np.median(found):.3g}" if len(found) else "none is suggested"
+        text = f"median suggestion {np.median(found):.3g}" if len(found) else "none is suggested"
         return (
             f"RangeTest of {count_of(len(self.rates), 'rate')} from {self.rates[0]:.3g} to {self.rates[-1]:.3g} "
-            f"with {count_of(len(self.suggested), 'member')}: {told}"
+            f"with {count_of(len(self.suggested), 'member')}: {text}"
         )
 
 

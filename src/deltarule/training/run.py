@@ -139,9 +139,9 @@ class Run:
         return validation.query_inputs(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))
+        text = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))
         middle = float(np.median(self.objective)) if len(self.objective) else float("nan")
         return (
             f"Run of {self.problem.members} × {self.problem.network!r}: {count_of(int(self.steps.max()), 'step')}, "
-            f"median objective {middle:.6g} ({told})"
+            f"median objective {middle:.6g} ({text})"
         )

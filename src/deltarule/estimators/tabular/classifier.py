@@ -108,8 +108,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         check_length(rows, y)
         found, unknown = as_classes(y, self.classes_)
         if unknown:
-            told = ", ".join(map(shorten_repr, unknown[:5]))
-            warnings.warn(f"the model does not know the classes {told}, so it cannot say them", stacklevel=3)
+            text = ", ".join(map(shorten_repr, unknown[:5]))
+            warnings.warn(f"the model does not know the classes {text}, so it cannot say them", stacklevel=3)
         return found
 
     @property

@@ -208,8 +208,8 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     if takes_truths(column):
         values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        told = f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number"
-        raise BadInput(told + how_to_write(first_odd(values)))
+        sentence = f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number"
+        raise BadInput(sentence + how_to_write(first_odd(values)))
     return np.array([number_of(text or "nan") for text in values])
 
 

@@ -148,8 +148,8 @@ def unused_told(columns: Sequence[Column]) -> dict[str, str]:
     reasons: dict[str, dict[str, str]] = {}
     for column in columns:
         if column.kind == UNUSED:
-            told = f"the column {shorten_repr(column.name)} is not used: {column.why}"
-            reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = told
+            text = f"the column {shorten_repr(column.name)} is not used: {column.why}"
+            reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = text
     return {
         sentence: why for why, found in reasons.items() for sentence in told_together(found, f"are not used: {why}")
     }

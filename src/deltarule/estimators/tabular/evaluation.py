@@ -211,13 +211,13 @@ def _places(columns: Sequence[Column]) -> Iterator[slice]:
 
 def _classes_told(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, ...]:
     of_it, said, both = (Counter(one.tolist()) for one in (y, answers, y[y == answers]))
-    told = []
+    texts = []
     for name in [*names, *sorted(of_it.keys() - {*names})]:
         hits, rows, answered = both[name], of_it[name], said[name]
-        told.append(
+        texts.append(
             ClassScores(name, rows, answered, hits / rows if rows else None, hits / answered if answered else None)
         )
-    return tuple(told)
+    return tuple(texts)
 
 
 def _mistakes(y: Any, answers: Any) -> tuple[Mistake, ...]:

@@ -44,9 +44,9 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
     """
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
-        told = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        text = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         lines = [
-            ("accuracy", f"{told} of {rows}"),
+            ("accuracy", f"{text} of {rows}"),
             ("baseline", f"{_percent(scores.baseline)}, always {shorten_repr(as_text(usual))}"),
         ]
         if scores.log_loss is not None and scores.baseline_log_loss is not None:

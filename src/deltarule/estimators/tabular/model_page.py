@@ -97,12 +97,12 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
 
 def _told_apart(groups: Sequence[Calibration]) -> list[Calibration]:
     """Groups of answers, those as one of which the same probability is told."""
-    told = []
+    texts = []
     for _, alike in groupby(groups, lambda one: as_said(one.probability)):
         rows, said, right = np.array([(one.rows, one.rows * one.probability, one.rows * one.share) for one in alike]).T
         of, hits = round(rows.sum()), round(right.sum())
-        told.append(Calibration(of, said.sum() / of, hits / of, *share_interval(hits, of)))
-    return told
+        texts.append(Calibration(of, said.sum() / of, hits / of, *share_interval(hits, of)))
+    return texts
 
 
 def _counts(found: Inspection) -> np.ndarray:

@@ -130,13 +130,13 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
             f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
         ]
     never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
-    told = "on rows not seen its accuracy is not above that of always saying the same"
+    text = "on rows not seen its accuracy is not above that of always saying the same"
     if never:
-        told = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
+        text = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
     tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
-    return [f"{told}; {cure}"]
+    return [f"{text}; {cure}"]
 
 
 def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:

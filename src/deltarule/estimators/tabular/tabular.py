@@ -387,8 +387,8 @@ def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None
 def _check_count(rows: int, which: str = "") -> None:
     """Refuse so few rows that none can be set aside."""
     if rows < MIN_ROWS:
-        told = "is 1 sample" if rows == 1 else f"are {rows} rows"
-        raise BadInput(f"there {told}{which and ' '}{which}, too few to set some aside; give at least {MIN_ROWS}")
+        text = "is 1 sample" if rows == 1 else f"are {rows} rows"
+        raise BadInput(f"there {text}{which and ' '}{which}, too few to set some aside; give at least {MIN_ROWS}")
 
 
 def _alone_told(classes: Any) -> list[str]:

@@ -17,8 +17,8 @@ def constants(steps: Steps, updates: int, losses: Mapping[int, float]) -> Lines:
         lines.append(f"DATA_SEED = {int(problem.data_seeds[0])}")
     if steps.dropout:
         lines.append(f"DROPOUT_SEED = np.array([{int(problem.dropout_seeds[0])}], np.uint64)")
-    told = [f"    {step}: {loss!r}," for step, loss in losses.items()]
-    return [*lines, "RECORDED = {  # the loss of all rows after so many updates, by deltarule", *told, "}"]
+    texts = [f"    {step}: {loss!r}," for step, loss in losses.items()]
+    return [*lines, "RECORDED = {  # the loss of all rows after so many updates, by deltarule", *texts, "}"]
 
 
 def functions(steps: Steps) -> Lines:

@@ -104,8 +104,8 @@ def report(step, J):
 
 def _header(problem: Problem, steps: int, title: str) -> str:
     shape = "-".join(map(str, problem.network.sizes))
-    told = one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'")
-    return HEADER.format(told=told, version=version("deltarule"))
+    text = one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'")
+    return HEADER.format(told=text, version=version("deltarule"))
 
 
 def _data_and_parameters(problem: Problem, arrays: ScriptArrays) -> list[str]:
