@@ -310,7 +310,7 @@ def _fit_progress(name: str, losses: "Seen", seen: "training.Progress", screen: 
 def show_all(*renderables: "RenderableType | None") -> None:
     """Print what there is to show, a blank line between."""
     screen = console()
-    for place, one in enumerate(renderable for renderable in renderables if renderable is not None):
-        if place:
+    for index, one in enumerate(renderable for renderable in renderables if renderable is not None):
+        if index:
             screen.print()
         screen.print(one)

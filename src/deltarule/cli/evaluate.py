@@ -103,7 +103,7 @@ def _show_table(cells: list[list[str]]) -> None:
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
 
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
-    are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]
+    are_names = [not index or name == TAKEN_FOR for index, name in enumerate(cells[0])]
     written = [name_as_written if are else as_written for are in are_names]
     rows = [[write(cell) for write, cell in zip(written, row, strict=True)] for row in cells[1:]]
     console().print(fitted_table([as_written(name) for name in cells[0]], rows, are_names))

@@ -72,7 +72,7 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
     if isinstance(X, Mapping):
         items = list(X.items())
     elif hasattr(X, "column_names"):  # PyArrow, whose `columns` are no names
-        items = [(name, _arrow_values(X.column(place))) for place, name in enumerate(X.column_names)]
+        items = [(name, _arrow_values(X.column(index))) for index, name in enumerate(X.column_names)]
     elif hasattr(X, "columns"):
         items = [(name, X[name]) for name in X.columns]
     else:

@@ -192,7 +192,7 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
     found = everywhere(once, steps[:, None] + 1.0, **numbers)
-    return {place: value.astype(problem.dtype) for place, value in enumerate(found)}
+    return {index: value.astype(problem.dtype) for index, value in enumerate(found)}
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:

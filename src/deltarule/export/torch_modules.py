@@ -77,15 +77,15 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         check_answers(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
         network, arrays, dropout = trained.member_parts(member)
     modules = torch.nn.Sequential()
-    for place, layer in enumerate(network.layers):
+    for index, layer in enumerate(network.layers):
         n = layer.number
         modules.add_module(f"z{n}", _linear(layer, arrays))
         if layer.batch_norm:
             modules.add_module(f"n{n}", _batch_norm(layer, arrays))
         if layer.activation.name != "identity":
             modules.add_module(f"a{n}", _activation(layer.activation))
-        if layer is not network.layers[-1] and dropout[place]:
-            modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[place])))
+        if layer is not network.layers[-1] and dropout[index]:
+            modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[index])))
     estimator = getattr(trained, "model_", trained)
     if getattr(estimator, "target_scale_", None) is not None:
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]

@@ -80,8 +80,8 @@ def as_python(given: Any) -> Any:
 def _layer_sizes(given: Any) -> Any:
     if not isinstance(given, list | tuple) or len(given) < 2:
         raise ValueError
-    for place, size in enumerate(given):
-        at_an_end = place in (0, len(given) - 1)
+    for index, size in enumerate(given):
+        at_an_end = index in (0, len(given) - 1)
         if not (_is_whole(size) and size >= 1) and not (at_an_end and size == "auto"):
             raise ValueError
     return tuple(given)

@@ -74,7 +74,7 @@ def decision_boundary(
         raise BadInput(f"no row has both {list(frame)[one]!r} and {list(frame)[other]!r}; choose other features")
 
     def over_plane(points: Floats) -> Any:
-        columns = [_constant_column(x, frame, place, value, len(points)) for place, value in enumerate(values)]
+        columns = [_constant_column(x, frame, index, value, len(points)) for index, value in enumerate(values)]
         columns[one], columns[other] = points.T
         return asked.outputs(_like_data(x, columns))
 
@@ -115,7 +115,7 @@ class _Predictor:
     def places(self, labels: Any) -> Integers:
         """The numbers of classes, from 0.    labels [N]"""
         if self.known:
-            places = {one: place for place, one in enumerate(self.known)}
+            places = {one: index for index, one in enumerate(self.known)}
             unknown = next((label for label in labels.tolist() if label not in places), None)
             if unknown is not None:
                 raise BadInput(f"the label {unknown!r} is none of the model's classes: {', '.join(self.names)}")
@@ -172,7 +172,7 @@ def _feature_numbers(frame: Frame, place: int) -> Floats:
 
 def _held_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
     """What each feature is held at: what is given, else what stands in the middle, or most often."""
-    both = [name for place, name in enumerate(frame) if place in varied and place in held]
+    both = [name for index, name in enumerate(frame) if index in varied and index in held]
     if both:
         raise BadInput(f"the feature {both[0]!r} is both varied and held; choose one")
     values = [_usual(column) for column in frame.values()]

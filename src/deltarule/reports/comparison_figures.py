@@ -52,8 +52,8 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     with style.style_context():
         sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
         _draw_pair_lines(sheet.axes, values)
-        for place, (name, value) in enumerate(zip(series, values, strict=True)):
-            _draw_dots(sheet, place, name, value)
+        for index, (name, value) in enumerate(zip(series, values, strict=True)):
+            _draw_dots(sheet, index, name, value)
         names = all_wrapped(list(series), max(4, 46 // len(series)))
         sheet.axes.set_xticks(range(len(series)), names)
         sheet.axes.set_xlim(-0.6, len(series) - 0.4)
@@ -203,11 +203,11 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         title = f"All {len(rows):,}, by {ranked}" if all_shown else f"First and last of {len(rows):,}, by {ranked}"
         sheet = Sheet.of_axes(title, width, 1.3 + CELL[1] * len(lines))
         axes = sheet.axes
-        for place, row in enumerate(cells[1:]):
-            if place % 2:
-                axes.axhspan(place - 0.5, place + 0.5, color=style.PALE, alpha=0.45, zorder=0)
+        for index, row in enumerate(cells[1:]):
+            if index % 2:
+                axes.axhspan(index - 0.5, index + 0.5, color=style.PALE, alpha=0.45, zorder=0)
             for end, cell in zip(ends, row, strict=True):
-                axes.text(end, place, cell, ha="right", va="center", fontsize=8)
+                axes.text(end, index, cell, ha="right", va="center", fontsize=8)
         axes.set_xlim(0, ends[-1] + COLUMN_GAP / 2)
         axes.set_ylim(len(lines) - 0.5, -0.5)
         axes.set_yticks(range(len(lines)), [rank for rank, _ in lines])

@@ -65,7 +65,7 @@ class Curves:
 
     def names_told(self) -> list[str]:
         """The members' names, with a word about those that diverged."""
-        return [f"{name} (diverged)" if place in self.diverged else name for place, name in enumerate(self.names)]
+        return [f"{name} (diverged)" if index in self.diverged else name for index, name in enumerate(self.names)]
 
 
 def objective_curves(run: Run | Curves) -> "Figure":
@@ -288,13 +288,13 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
     """A series of the history on the training rows, and on the validation rows where there are any."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     members = curves.members
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         rows = part.removesuffix(name).strip() or "training"
         if members * len(parts) > MAX_LINES:
             steps, values = _complete(curves, part)
-            sheet.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=place)
+            sheet.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
         elif members == 1:
-            sheet.line(*_of_member(curves, part, 0), rows if len(parts) > 1 else "", index=place)
+            sheet.line(*_of_member(curves, part, 0), rows if len(parts) > 1 else "", index=index)
         else:
             for member, member_name in enumerate(curves.names_told()):
                 label = f"{member_name}, {rows}" if len(parts) > 1 else member_name
@@ -302,7 +302,7 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
                 # Marks by the number of looks: by their distance Matplotlib, up to 3.11.0, looks for places along all
                 # of a line that has left the picture, until there is no memory.
                 marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
-                sheet.line(steps, values, label, index=member, **(marks if place else {}))
+                sheet.line(steps, values, label, index=member, **(marks if index else {}))
     if members * len(parts) > MAX_LINES:
         sheet.note(_still_training(curves, name))
     sheet.x_label_updates()

@@ -84,7 +84,7 @@ def row_names(classes: Sequence[str]) -> list[str]:
     """
     if len(set(classes)) == len(classes):
         return list(classes)
-    return [f"row {place} (class {name})" for place, name in enumerate(classes)]
+    return [f"row {index} (class {name})" for index, name in enumerate(classes)]
 
 
 def format_signed(value: float) -> str:

@@ -175,8 +175,8 @@ class _GraphDrawing:
             f'<rect class="mark" x="480" y="{y - 15}" width="36" height="21" rx="10"/>',
             f'<text x="526" y="{y}">computed once, used wherever <tspan class="once">underlined</tspan></text>',
         ]
-        for place, text in enumerate(self.notes):
-            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escape_html(text)}</text>')
+        for index, text in enumerate(self.notes):
+            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * index}">{escape_html(text)}</text>')
         height = y + 24 + 18 * len(self.notes)
         markers = "".join(
             f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'

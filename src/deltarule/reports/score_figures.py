@@ -161,13 +161,13 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         raise BadInput("there are no layers to draw; give the norms of at least one")
     with style.style_context():
         sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by layer"), 1
-        for place, (name, values) in enumerate(norms.items()):
+        for index, (name, values) in enumerate(norms.items()):
             values = np.asarray(values, np.float64)
             if values.ndim == 2 and values.shape[1] > 1:
-                sheet.band(steps, values, name, index=place)
+                sheet.band(steps, values, name, index=index)
                 members = values.shape[1]
             else:
-                sheet.line(steps, values.ravel(), name, index=place)
+                sheet.line(steps, values.ravel(), name, index=index)
         if members > 1:
             sheet.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
         sheet.x_label_updates()

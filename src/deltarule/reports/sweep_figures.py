@@ -70,8 +70,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
             height_ratios=down,
         )
         limits, form = _effect_limits(found.marginal[:count]), _form(found)
-        for place, (row, column) in enumerate(np.ndindex(count, count)):
-            sheet.row = place
+        for index, (row, column) in enumerate(np.ndindex(count, count)):
+            sheet.row = index
             if row == column:
                 _marginal(sheet, parameters[row], found.marginal[row], limits, first=row == 0)
             elif row > column:

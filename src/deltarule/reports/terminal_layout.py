@@ -62,8 +62,8 @@ class _FittingTable:
             head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
             widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
             if _width(widths, gap) > options.max_width:
-                for place, row in enumerate(self.rows):
-                    if place:
+                for index, row in enumerate(self.rows):
+                    if index:
                         yield ""
                     yield pairs([(name, cell) for name, cell in zip(self.head, row, strict=True) if cell])
                 return

@@ -209,14 +209,14 @@ class _Blocks:
 
         labels = _Column(self.corner, [Text(label) for label in self.labels])
         room = options.max_width - min(labels.width, options.max_width // 3)
-        for place, columns in enumerate(self._parts(room)):
+        for index, columns in enumerate(self._parts(room)):
             table = plain_table()
             table.add_column(self.corner, no_wrap=True, max_width=options.max_width // 3, overflow="ellipsis")
             for column in columns:
                 table.add_column(column.header, no_wrap=True, justify=column.justify)
             for row in zip(labels.cells, *(column.cells for column in columns), strict=True):
                 table.add_row(*row)
-            if place:
+            if index:
                 yield ""
             yield table
 

@@ -131,7 +131,7 @@ class _MathML:
         """What is added up, each term with its sign in front."""
         match tree:
             case Sum(terms):
-                return [part for place, term in enumerate(terms) for part in self._plus(term, first and not place)]
+                return [part for index, term in enumerate(terms) for part in self._plus(term, first and not index)]
             case Difference(left, right):
                 return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._with_brackets(right, MULTIPLIED)}']
             case Series() if self.link:
@@ -159,7 +159,7 @@ class _MathML:
                 return "".join(self.terms(tree, first)), ADDED
             case Product(factors):
                 texts = [
-                    self._with_brackets(factor, MULTIPLIED, first and not place) for place, factor in enumerate(factors)
+                    self._with_brackets(factor, MULTIPLIED, first and not index) for index, factor in enumerate(factors)
                 ]
                 return "<mo>·</mo>".join(texts), MULTIPLIED
             case Quotient(above, below):

@@ -66,7 +66,7 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
     rows = np.tile(medians, (points * points, 1))
     rows[:, one], rows[:, other] = np.tile(first, points), np.repeat(second, points)
     outputs = np.asarray(asked(rows), np.float64)
-    held = {f"x{place}": f"{value:.4g}" for place, value in enumerate(medians.tolist()) if place not in features}
+    held = {f"x{index}": f"{value:.4g}" for index, value in enumerate(medians.tolist()) if index not in features}
     return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1), held)
 
 

@@ -252,8 +252,8 @@ def problem_of_settings(
     """
     recipes = [with_settings(recipe, changes) for changes in settings]
     groups: dict[str, list[int]] = {}
-    for place, one in enumerate(recipes):
-        groups.setdefault(shape_of(one.configuration), []).append(place)
+    for index, one in enumerate(recipes):
+        groups.setdefault(shape_of(one.configuration), []).append(index)
     loaded = {data_key(recipe.configuration): dataset}
     made = []
     for places in groups.values():

@@ -140,7 +140,7 @@ def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
 
     runs   the folders of its runs
     """
-    recipes = [read_json(place / "recipe.json") for place in runs]
+    recipes = [read_json(run / "recipe.json") for run in runs]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
     title, summary = next((one for one in texts if any(one)), ("", ""))

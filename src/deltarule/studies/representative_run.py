@@ -255,13 +255,13 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     words = {key: [format_value(row[key]) for row in rows] for key in table.grid}
     differing = [key for key, told in words.items() if len(set(told)) > 1]
     found: list[WeightImages] = []
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         configuration, network = table.configuration_of(row["key"]), table.network(row["key"])
         weights = network.parameters()["W1"]
         shape = _named_shape(configuration, len(weights))
         if not shape:
             continue
-        name = ", ".join(f"{_short(key)} {words[key][place]}" for key in differing) or "as it is"
+        name = ", ".join(f"{_short(key)} {words[key][index]}" for key in differing) or "as it is"
         name += " (diverged)" if row["status"] == "diverged" else ""
         initial = _as_pictures(_began(configuration, network, row["seed"]), shape)
         alike = next((one for one in found if np.array_equal(one.initial, initial)), None)

@@ -113,7 +113,7 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
     """Write the variants of a study as one file of arrays."""
-    arrays = {f"{place} {part}": getattr(variant, part) for place, variant in enumerate(variants) for part in ARRAYS}
+    arrays = {f"{index} {part}": getattr(variant, part) for index, variant in enumerate(variants) for part in ARRAYS}
     texts = [
         {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
         for variant in variants
@@ -130,8 +130,8 @@ def read_variants(path: Path) -> tuple[str, list[Variant]]:
     if about.get("format") != FORMAT:
         raise BadInput(f"{path} is not of this version ({FORMAT}); judge the claims again")
     found = []
-    for place, variant in enumerate(about["variants"]):
-        given: dict[str, Any] = {part: arrays[f"{place} {part}"] for part in ARRAYS}
+    for index, variant in enumerate(about["variants"]):
+        given: dict[str, Any] = {part: arrays[f"{index} {part}"] for part in ARRAYS}
         found.append(Variant(**variant, **given))
     return str(about["study"]), found
 

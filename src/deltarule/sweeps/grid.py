@@ -199,13 +199,13 @@ def _groups(every: Sequence[Configuration], source: Source) -> dict[tuple[int, s
     fold; and of each group which are points on one way, by the fold and the way. A fold of −1 is all of them."""
     groups: dict[tuple[int, str, int], Group] = {}
     known: dict[str, bool] = {}
-    for place, one in enumerate(every):
+    for index, one in enumerate(every):
         alone, apart = _looks_decide(one), _folds_apart(one, source, known)
         shape, way = shape_of(one, limits=alone), _way(one, alone)
         for fold in range(source.folds) if source.folds else (-1,):
             # Where a look decides when a member ends, it may be one at the rows that its fold sets aside.
             name = fold if apart else -1, shape, fold if alone else -1
-            groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
+            groups.setdefault(name, {}).setdefault((fold, way), []).append(index)
     return groups
 
 
@@ -245,7 +245,7 @@ def _engine(members: Sequence[Member], most: int, data: Data, alike: int) -> str
 def problem_of(members: Sequence[Member], data: Data) -> Problem:
     """The problem of members that are trained together, on their rows."""
     by_id = {id(member.configuration): member.configuration for member in members}
-    places = {one: place for place, one in enumerate(by_id)}
+    places = {one: index for index, one in enumerate(by_id)}
     return problem_of_members(
         list(by_id.values()),
         data.dataset,
@@ -263,7 +263,7 @@ def limit_of(row: Row, epoch: int) -> int:
 
 def _check_group(every: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
     """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
-    places = sorted({place for points in group.values() for place in points})
+    places = sorted({point for points in group.values() for point in points})
     rules = [every[place].stopping for place in places]
     for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
         metrics.find(name)  # also where no rule looks at it

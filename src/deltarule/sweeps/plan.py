@@ -96,7 +96,7 @@ class Unit:
     def missing_members(self, done: "set[str] | frozenset[str]") -> Integers:
         """The members, as places, with a row whose key is not among those that are done."""
         return np.array(
-            [place for place, member in enumerate(self.members) if any(row.key not in done for row in member.rows)],
+            [index for index, member in enumerate(self.members) if any(row.key not in done for row in member.rows)],
             np.int64,
         )
 

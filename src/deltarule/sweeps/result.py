@@ -169,9 +169,9 @@ class Sweep:
         chosen = self._part(part)
         query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
         rows = self._connection.execute(query).fetchall()
-        blocks = {block: place for place, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
+        blocks = {block: index for index, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
         ranked = f"SELECT configuration FROM members GROUP BY configuration {_by_mean(self.ranked)}"
-        places = {number: place for place, (number,) in enumerate(self._connection.execute(ranked))}
+        places = {number: index for index, (number,) in enumerate(self._connection.execute(ranked))}
         scores = np.full((len(places), len(blocks)), np.nan)
         for number, fold, seed, score in rows:
             scores[places[number], blocks[fold, seed]] = -np.inf if score is None else score
@@ -298,8 +298,8 @@ class Sweep:
     def _row(self, values: tuple[Any, ...]) -> dict[str, Any]:
         key, configuration, settings, base, fold, seed, status, reason, steps, best_step, *others = values
         scores = {
-            f"{part}_{what}": others[2 * place + offset]
-            for place, part in enumerate(PARTS)
+            f"{part}_{what}": others[2 * index + offset]
+            for index, part in enumerate(PARTS)
             for offset, what in enumerate(("objective", self.metric))
         }
         layer, where, engine, seconds = others[2 * len(PARTS) :]

@@ -174,8 +174,8 @@ class Store:
         that all rows share.
         """
         rows = []
-        for place, key in enumerate(table.key):
-            values = {name: getattr(table, name)[place] for name in COLUMNS} | dict(members[key]) | shared
+        for index, key in enumerate(table.key):
+            values = {name: getattr(table, name)[index] for name in COLUMNS} | dict(members[key]) | shared
             values["status"] = "diverged" if values["reason"] == "diverged" else "done"
             values["layer"] = None if values["layer"] == NO_LAYER else values["layer"]
             values["where"] = values["where"] or None

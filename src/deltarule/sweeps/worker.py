@@ -168,8 +168,8 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
 def _points(unit: Unit, problem: Problem) -> Integers:
     """The steps at which the rows of each member end, [T, K], ascending; a member with fewer rows repeats its last."""
     ends = [
-        sorted(limit_of(row, problem.steps_per_epoch(place)) for row in member.rows)
-        for place, member in enumerate(unit.members)
+        sorted(limit_of(row, problem.steps_per_epoch(index)) for row in member.rows)
+        for index, member in enumerate(unit.members)
     ]
     most = max(map(len, ends))
     return np.array([end + end[-1:] * (most - len(end)) for end in ends]).T
@@ -206,20 +206,20 @@ class _RowScorer:
     def go_on_with(self, table: Table) -> None:
         """Take up the rows that an earlier training came to, with its checkpoint."""
         self.table, self.done = table, set(table.key)
-        kept = (place for place, key in enumerate(table.key) if key in table.weights)
+        kept = (index for index, key in enumerate(table.key) if key in table.weights)
         self.best = min(map(self._rank, kept), default=self.best)
 
     def observe(self, run: Run, members: Integers) -> None:
         """Score the rows that end at this step, of members that still train."""
         step = int(run.state.step)
-        places = [place for place in members.tolist() if not self.done.issuperset(self.rows[place].get(step, ()))]
+        places = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
         self._score(run, {place: self.rows[place][step] for place in places})
 
     def finish(self, run: Run) -> None:
         """Score the rows that no one has reached: of members that ended before."""
         left = {
-            place: [key for keys in by_step.values() for key in keys if key not in self.done]
-            for place, by_step in enumerate(self.rows)
+            index: [key for keys in by_step.values() for key in keys if key not in self.done]
+            for index, by_step in enumerate(self.rows)
         }
         self._score(run, {place: keys for place, keys in left.items() if keys})
 

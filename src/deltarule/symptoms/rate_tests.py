@@ -41,15 +41,15 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
             continue
         updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
         tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
-        for place, member in enumerate(members):
-            best, least = _least(tested.objective[:, place].astype(np.float64))
+        for index, member in enumerate(members):
+            best, least = _least(tested.objective[:, index].astype(np.float64))
             answers[member] = RangeTestResult(
                 best=float(tested.rates[best]),
                 objective=least / share_of_a_batch(problem, member),
                 updates=updates,
                 lowest=lowest,
                 highest=highest,
-                suggested=float(tested.suggested[place]),
+                suggested=float(tested.suggested[index]),
             )
     return answers
 

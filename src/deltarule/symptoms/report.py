@@ -75,8 +75,8 @@ class WhyReport:
     def text(self, width: int = WIDTH) -> str:
         """The report in lines of at most `width` characters."""
         lines = textwrap.wrap(self.header, width)
-        for place, finding in enumerate(self.findings, 1):
-            start = f"{place}. {finding.code}: "
+        for index, finding in enumerate(self.findings, 1):
+            start = f"{index}. {finding.code}: "
             lines += textwrap.wrap(start + self._describe_finding(finding) + ".", width, subsequent_indent="   ")
             lines += textwrap.wrap(f"Fix: {finding.fix}.", width, initial_indent="   ", subsequent_indent="   ")
         return "\n".join(lines)

@@ -229,8 +229,8 @@ def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
     labels = [_label(one, 0, row) for row in shown] if len(one.axes) == 2 else [""]
     left = max(map(len, labels))
     fitting, used = 0, 2 + left
-    for place, name in enumerate(columns):
-        used += 2 + max(len(name), *(len(row[place]) for row in cells))
+    for index, name in enumerate(columns):
+        used += 2 + max(len(name), *(len(row[index]) for row in cells))
         if used > width:
             break
         fitting += 1
@@ -242,7 +242,7 @@ def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
 def _align_columns(
     columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], left: int
 ) -> list[str]:
-    widths = [max(len(name), *(len(row[place]) for row in cells)) for place, name in enumerate(columns)]
+    widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
     lines = ["  " + " " * left + "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))]
     for label, row in zip(labels, cells, strict=True):
         text = "".join(f"  {cell:>{size}}" for cell, size in zip(row, widths, strict=True))

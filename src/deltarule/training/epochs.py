@@ -235,7 +235,7 @@ class _EpochTraining:
         self.seen = []
         going, ends = np.ones(len(members), bool), np.full(len(members), len(losses))
         scores = self._validate() if self.validation else None
-        for place, loss in enumerate(losses):
+        for index, loss in enumerate(losses):
             self.done += 1
             self.losses.append(self._of_all(members[going], loss[going]))
             self.epochs[members[going]] += 1
@@ -243,7 +243,7 @@ class _EpochTraining:
             ending = [bool(self.reasons[member]) for member in members.tolist()]
             if any(ending):
                 going &= ~np.array(ending)
-                ends[~going] = np.minimum(ends[~going], place + 1)
+                ends[~going] = np.minimum(ends[~going], index + 1)
             if all(ending):
                 break
         self._finish(start, ends, len(losses))

@@ -179,14 +179,14 @@ class TrainingLoop:
         places = np.flatnonzero(np.isin(start.members, self.active.members))
         self.watch.add_to_epoch(self.problem, start.members[places], start.step, trace.objective[:, places])
         factor = self.active.factor.copy()
-        for place, member in enumerate(self.active.members.tolist()):
+        for index, member in enumerate(self.active.members.tolist()):
             if self.active.step % self.epochs[member]:
                 continue
             before, now = self.watch.end_epoch(member)
             if self.problem.schedule.adaptive:
                 numbers = {name: value[member] for name, value in self.problem.schedule_numbers.items()}
                 if not self.watch.improves_epoch(member, now, numbers["tolerance"], numbers["patience"]):
-                    factor[place] /= numbers["divide"]
+                    factor[index] /= numbers["divide"]
             if self.rules.tolerance is not None and abs(before - now) < self.rules.tolerance * abs(before):
                 self._finish(self.active, np.array([member]), "tolerance")
         self.active = replace(self.active, factor=factor)

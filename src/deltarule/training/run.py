@@ -130,7 +130,7 @@ class Run:
             objective=self.objective[chosen],
             history=self.history.take(chosen),
             diverged=tuple(
-                replace(known[member], member=place) for place, member in enumerate(chosen.tolist()) if member in known
+                replace(known[member], member=index) for index, member in enumerate(chosen.tolist()) if member in known
             ),
             best_steps=None if self.best_steps is None else self.best_steps[chosen],
         )

@@ -148,13 +148,13 @@ class Watch:
         # Sums add up to the epoch's objective, means are averaged over its rows.
         is_sum = problem.reduction == "sum"
         weights = None if is_sum else batch_weights(problem, members, step, len(objective))
-        for place, member in enumerate(members):
-            values = objective[:, place].astype(np.float64)
+        for index, member in enumerate(members):
+            values = objective[:, index].astype(np.float64)
             if weights is None:
                 self.rows[member] = 1
             else:
-                values = values * weights[:, place]
-                self.rows[member] = summed_after(self.rows[member], weights[:, place])
+                values = values * weights[:, index]
+                self.rows[member] = summed_after(self.rows[member], weights[:, index])
             self.total[member] = summed_after(self.total[member], values)
 
     def end_epoch(self, member: int) -> tuple[float, float]:

@@ -283,11 +283,11 @@ OF_LOSS = ("wanted", "shares", "found")
 
 def _forward(problem: Problem) -> list[str]:
     lines, value = [], "x"
-    for place, layer in enumerate(problem.network.layers):
+    for index, layer in enumerate(problem.network.layers):
         n, last = layer.number, layer is problem.network.layers[-1]
         lines.append(f"product(by, {value}, W{n}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
         if layer.batch_norm:
-            before = [one.number for one in problem.network.layers[:place] if one.batch_norm]
+            before = [one.number for one in problem.network.layers[:index] if one.batch_norm]
             first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
             lines += [
                 f"running = buffers[place, {first} : {first} + 2 * sizes[{n}]]",
@@ -301,8 +301,8 @@ def _forward(problem: Problem) -> list[str]:
             # softmax keeps of its rows what nobody needs where the loss will write
             f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
-            f"if dropout[k, {place}] > 0:",
-            f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
+            f"if dropout[k, {index}] > 0:",
+            f"    limit, gain = limits[k, {index}], 1 / (1 - dropout[k, {index}])",
             f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
             f"    {value} = d{n}",
         ]
@@ -368,17 +368,17 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
     of = "".join(f"{slot}_of, " for slot in slots)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
-    for place, (_, _, penalized) in enumerate(ranges):
+    for index, (_, _, penalized) in enumerate(ranges):
         numbers = "without" if optimizer.decay and not penalized else "numbers"
         strength = "strength" if penalized else "0.0"
         counts = "strength * value if strength != 0 else 0.0" if penalized else "0.0"
         lines += [
-            f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
+            f"    begin, length = ranges[{index}], ranges[{index + 1}] - ranges[{index}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             "    add(G, low, high)",
             f"    value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
             # 0 · ∞ is no number
-            f"    values[{place}, chunk], unsound[{place}, chunk] = {counts}, odd",
+            f"    values[{index}, chunk], unsound[{index}, chunk] = {counts}, odd",
         ]
     return [
         *lines,

@@ -326,8 +326,8 @@ class _Writer(LaneWriter):
         """For an optimizer that divides by the length of each array's gradient, these lengths."""
         if not self.problem.optimizer.norms:
             return
-        for place, entry in enumerate(self.problem.network.entries):
-            norm = self.at("norm", 0, place)
+        for index, entry in enumerate(self.problem.network.entries):
+            norm = self.at("norm", 0, index)
             self.lanes(f"{norm} = 0.0")
             self.out.add(f"for p in range({entry.start}, {entry.stop}):")
             self.out.depth += 1
@@ -347,7 +347,7 @@ class _Writer(LaneWriter):
         names = ["learning_rate", *optimizer.parameters]
         numbers = {name: self.number(name) for name in names}
         numbers["learning_rate"] = rate if optimizer.once_a_step and problem.dtype == np.float32 else self.at("rate")
-        ranges = [(entry.start, entry.stop, place) for place, entry in enumerate(problem.network.entries)]
+        ranges = [(entry.start, entry.stop, index) for index, entry in enumerate(problem.network.entries)]
         if optimizer.decay:
             plain = numbers | {"weight_decay": "0.0"}
             for start, stop, place in ranges:

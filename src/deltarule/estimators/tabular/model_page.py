@@ -107,7 +107,7 @@ def _told_apart(groups: Sequence[Calibration]) -> list[Calibration]:
 
 def _counts(found: Inspection) -> np.ndarray:
     """How many rows of each class were put into which [C, C]."""
-    places = {one.name: place for place, one in enumerate(found.classes)}
+    places = {one.name: index for index, one in enumerate(found.classes)}
     counts = np.zeros((len(places), len(places)), int)
     np.add.at(counts, ([places[target] for target in found.targets], [places[answer] for answer in found.answers]), 1)
     return counts

@@ -106,7 +106,7 @@ def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
     >>> round(log_loss(np.array(["a", "b"]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"])), 4)
     0.3466
     """
-    places = {one: place for place, one in enumerate(classes.tolist())}
+    places = {one: index for index, one in enumerate(classes.tolist())}
     own = np.array([places.get(one, -1) for one in y.tolist()])
     said = np.where(own < 0, 0, probabilities[np.arange(len(y)), own])
     return float(-np.log(np.fmax(said, np.finfo(probabilities.dtype).eps)).mean())

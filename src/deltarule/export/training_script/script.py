@@ -128,9 +128,9 @@ def _data_and_parameters(problem: Problem, arrays: ScriptArrays) -> list[str]:
 def _separate(sources: list[str]) -> list[str]:
     """Separate functions by two blank lines, but not constants."""
     lines: list[str] = []
-    for place, source in enumerate(sources):
+    for index, source in enumerate(sources):
         function = source.startswith("def ")
-        before = place == 0 or sources[place - 1].startswith("def ")
+        before = index == 0 or sources[index - 1].startswith("def ")
         lines += ["", ""] if function or before else []
         lines.append(source)
     return lines

@@ -119,5 +119,5 @@ def by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
 def place_of(settings: list[dict[str, Any]], wanted: Mapping[str, Any]) -> int:
     """Where a combination stands among the others."""
     return next(
-        place for place, setting in enumerate(settings) if all(setting[key] == value for key, value in wanted.items())
+        index for index, setting in enumerate(settings) if all(setting[key] == value for key, value in wanted.items())
     )
