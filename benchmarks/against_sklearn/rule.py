@@ -142,7 +142,7 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in grid])
     each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
     searched = training_budget.fold_rows(rows)
-    ensembles = [model._ensemble(rows, x.shape[1], settings[k], searched) for k in order]
+    ensembles = [model._search.ensemble(rows, x.shape[1], settings[k], searched) for k in order]
     fit_together(ensembles, [one._plan(*one._prepare_rows(x[:rows], y[:rows], None)) for one in ensembles])
     ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])
     scores = [about[f"mean_test_{one}"][order] for one in ("mixed", "likelihood")]

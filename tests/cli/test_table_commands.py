@@ -18,6 +18,7 @@ from deltarule.cli import table_commands
 from deltarule.cli.common import console
 from deltarule.cli.train import TrainOutcome
 from deltarule.data.frame_files import read_frame
+from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.estimators.tabular.tabular import BaseTabular
 
@@ -803,7 +804,7 @@ def test_the_columns_are_told_before_the_search_and_so_is_its_work(deltarule, fo
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TabularRegressor, "_search_settings", interrupted)
+    monkeypatch.setattr(CandidateSearch, "best_settings", interrupted)
     for words in ((), ("--json",)):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1

@@ -30,7 +30,9 @@ from sklearn.preprocessing import StandardScaler
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.frame_files import read_frame
+from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import tabular, training_budget
+from deltarule.estimators.tabular.candidate_search import best_candidate, stratified_folds
 from deltarule.estimators.tabular.target_validation import validate_target
 from deltarule.export.model_scripts import numpy_script
 
@@ -514,7 +516,7 @@ def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyP
         seen.append((task.estimator.batch_size, {len(others) for others, _ in splits}))
         train(task, candidates[:1], splits)
 
-    monkeypatch.setattr(tabular.SearchFits, "train", watched)
+    monkeypatch.setattr(SearchFits, "train", watched)
     x = RANDOM.normal(size=(97, 2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -527,7 +529,7 @@ def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyP
 def test_an_alpha_that_few_rows_chose_is_less_for_many() -> None:
     model = TabularRegressor()
     model._seed = 0
-    few, many = (model._ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
+    few, many = (model._search.ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
     assert few == 3 and 0.1 < many < 0.2  # as the table of alpha_for has it
 
 
@@ -959,10 +961,10 @@ def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: 
     random = np.random.default_rng(seed)
     scores, others = random.random(count), random.normal(size=count)
     scores[random.integers(count)] = -np.inf  # diverged
-    assert tabular.best_candidate(scores, others) == tabular.best_candidate(scores, scores, near) == scores.argmax()
-    assert tabular.best_candidate(np.ones(count), others) == others.argmax()
-    assert tabular.best_candidate(np.full(count, -np.inf), others, near) in range(count)
-    found, is_near = tabular.best_candidate(scores, others, near), scores.max() - scores <= near
+    assert best_candidate(scores, others) == best_candidate(scores, scores, near) == scores.argmax()
+    assert best_candidate(np.ones(count), others) == others.argmax()
+    assert best_candidate(np.full(count, -np.inf), others, near) in range(count)
+    found, is_near = best_candidate(scores, others, near), scores.max() - scores <= near
     assert is_near[found] and others[found] == others[is_near].max()
 
 
@@ -976,7 +978,7 @@ def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error(
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, seed: int) -> None:
-    splits = tabular.stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
+    splits = stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
     assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
     for others, own in splits:
         assert np.sort(np.concatenate([others, own])).tolist() == list(range(len(kinds)))

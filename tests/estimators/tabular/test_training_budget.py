@@ -7,7 +7,7 @@ import pytest
 
 from deltarule import MLPRegressor, TabularRegressor
 from deltarule.estimators.tabular import training_budget
-from deltarule.estimators.tabular.tabular import stratified_folds
+from deltarule.estimators.tabular.candidate_search import stratified_folds
 from deltarule.estimators.tabular.training_budget import (
     alpha_for,
     fold_rows,

@@ -330,10 +330,7 @@ def _constants(
     evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
     """c and p in gradient = c · data + p · penalty, if they serve every entry that is known."""
-    known = [
-        np.isfinite(gradient) & np.isfinite(reference)
-        for gradient, reference in zip(gradients, evidence.references, strict=True)
-    ]
+    known = [np.isfinite(g) & np.isfinite(E) for g, E in zip(gradients, evidence.references, strict=True)]
 
     def flat(arrays: Sequence[Floats]) -> Floats:
         return np.concatenate([array[chosen] for array, chosen in zip(arrays, known, strict=True)])
@@ -348,6 +345,5 @@ def _constants(
     residual = np.abs(matrix @ solution - target)
     tolerance = flat([parameter.finite_tolerance for parameter in evidence.parameters])
     terms = np.abs(matrix * solution).sum(1)
-    if not solution[0] > 0 or not (residual <= 4 * tolerance + 1e-6 * terms).all():
-        return None
-    return float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0
+    fits = solution[0] > 0 and (residual <= 4 * tolerance + 1e-6 * terms).all()
+    return (float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0) if fits else None

@@ -5,26 +5,24 @@ N rows · D inputs of the network
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import ParameterGrid, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.data.cell_parsing import shorten_repr
-from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, select_rows
-from deltarule.errors import BadInput, count_of
+from deltarule.data.frame import Frame, numbers_of_rows, rows_of, select_rows
+from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.model_file import save_model
-from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.column_encoder import (
     CATEGORY,
     UNUSED,
@@ -42,8 +40,14 @@ from deltarule.estimators.tabular.scores import (
     doubted_probabilities,
     doubts,
     few_make_the_errors,
-    first_named,
     wide,
+)
+from deltarule.estimators.tabular.table_input import (
+    check_row_count,
+    declared_types,
+    describe_single_row_classes,
+    frame_of_input,
+    has_names,
 )
 from deltarule.estimators.tabular.target_validation import (
     check_length,
@@ -52,12 +56,9 @@ from deltarule.estimators.tabular.target_validation import (
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 
-MIN_ROWS = 10
 VALIDATION_SHARE = 0.2
 MAX_LEFT_OUT = 0.1
 """A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
-ROUNDING = 1e-12
-"""By so much means of the same shares may differ."""
 MAX_INPUTS = 2**24
 """Numbers that the network's inputs are made of at a time: 128 MiB."""
 
@@ -170,9 +171,9 @@ class BaseTabular(BaseEstimator):
     def _prepare(self, X: Any, y: Any) -> Beginning:
         """Look at a table: all of it that can be refused is, before the minutes of work."""
         began = time.perf_counter()
-        types = _types(self.types)
+        types = declared_types(self.types)
         names = [name for name, kind in types.items() if kind == CATEGORY]
-        frame = _frame(X, names, lambda name: types.get(name) != UNUSED)
+        frame = frame_of_input(X, names, lambda name: types.get(name) != UNUSED)
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         if y is None:
@@ -180,13 +181,13 @@ class BaseTabular(BaseEstimator):
         self.target_ = name_of(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_length(rows_of(frame), y)
-        _check_count(rows_of(frame))
+        check_row_count(rows_of(frame))
         y = self._learn_target(y)
         left_out = self._left_out(y)
-        notes = _alone_told(np.unique(y[left_out]))
+        notes = describe_single_row_classes(np.unique(y[left_out]))
         if notes:
             frame, y = select_rows(frame, ~left_out), y[~left_out]
-            _check_count(rows_of(frame), "left of classes that occur in more than one")
+            check_row_count(rows_of(frame), "left of classes that occur in more than one")
         kinds = infer_kinds(frame, types)
         check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -195,23 +196,22 @@ class BaseTabular(BaseEstimator):
         x = encode_columns(seen, frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        return Beginning(began, _has_names(X), frame, y, fit_columns(frame, kinds), train, held, x, seen, notes)
+        return Beginning(began, has_names(X), frame, y, fit_columns(frame, kinds), train, held, x, seen, notes)
+
+    @property
+    def _search(self) -> CandidateSearch:
+        return CandidateSearch(self._estimator, self._outputs, self._seed)
 
     def _work_told(self, begun: Beginning) -> str:
         """The work that lies ahead, in words."""
-        rows, inputs = len(begun.train), begun.x.shape[1]
-        some = training_budget.search_rows(inputs, rows, self._outputs)
-        folds = training_budget.folds_of(some)
-        return (
-            f"{self._count} settings on {folds} folds of {some:,} rows × {count_of(inputs, 'input')}, "
-            f"then {training_budget.members_for(inputs, len(begun.y), self._outputs)} networks on {len(begun.y):,} rows"
-        )
+        return self._search.describe(begun.x.shape[1], len(begun.train), len(begun.y))
 
     def _fit(self, begun: Beginning) -> None:
-        began, has_names, frame, y, columns, train, held, x, seen, left_out = begun
-        found = self._search_settings(x[train], y[train])
+        began, named, frame, y, columns, train, held, x, seen, left_out = begun
+        search = self._search
+        found = search.best_settings(x[train], y[train], self._kinds(y[train]), self._credits, self._near)
         searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
-        self.model_ = self._train_ensemble(x[train], y[train], found, searched)
+        self.model_ = search.train_ensemble(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
         answers = self.model_.predict(x[held])
         doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
@@ -222,10 +222,10 @@ class BaseTabular(BaseEstimator):
             reasons += [f"in the rows set aside {told}" for told in unusual_numbers(seen, aside)]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
-        self.model_ = self._train_ensemble(encode_columns(self.columns_, frame), y, found, searched)
+        self.model_ = search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y, left_out + doubted, few)
-        self._put_names(list(frame), has_names)
-        self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
+        self._put_names(list(frame), named)
+        self.report_ = TabularReport(len(y), len(held), scores, search.count, found, notes, time.perf_counter() - began)
 
     def _put_names(self, names: list[str], named: bool = True) -> None:
         """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
@@ -235,50 +235,12 @@ class BaseTabular(BaseEstimator):
         if named:
             self.feature_names_in_ = np.array(names, object)
 
-    @property
-    def _count(self) -> int:
-        return int(np.prod([len(values) for values in training_budget.CANDIDATES.values()]))
-
     def _split(self, y: Any) -> tuple[Any, Any]:
         aside = max(2, round(VALIDATION_SHARE * len(y)))
         train, held = train_test_split(
             np.arange(len(y)), test_size=aside, random_state=self._seed, stratify=self._strata(y, aside)
         )
         return np.sort(train), np.sort(held)
-
-    def _search_settings(self, x: Floats, y: Any) -> dict[str, Any]:
-        """The settings with the best score over folds of the rows."""
-        affordable = training_budget.search_rows(x.shape[1], len(x), self._outputs)
-        random = np.random.default_rng(self._seed)
-        rows = np.sort(random.permutation(len(x))[:affordable])
-        x, y = x[rows], y[rows]
-        splits = stratified_folds(self._kinds(y), training_budget.folds_of(len(rows)), random)
-        candidates = list(ParameterGrid({name: list(values) for name, values in training_budget.CANDIDATES.items()}))
-        task = SearchFits(
-            self._estimator(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {}
-        )
-        with suppress_fit_warnings():  # a candidate may be a bad one
-            task.train(candidates, splits)
-        found = np.full((len(candidates), len(splits), 2), -np.inf)
-        for (candidate, fold), model in task.fits.items():
-            if not isinstance(model, Exception):
-                test = splits[fold][1]
-                found[candidate, fold] = self._credits(model, x[test], y[test])
-        means, others = found.mean(axis=1).T
-        return candidates[best_candidate(means, others, self._near(float(means.max()), len(x)))]
-
-    def _train_ensemble(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
-        """An ensemble with settings that were found by trainings on so many rows."""
-        model: Any = self._ensemble(len(x), x.shape[1], found, searched)
-        with suppress_fit_warnings(), require_complete_fit():  # that it made all its epochs, as it should
-            fitted: BaseMLP = model.fit(x, y)
-        return fitted
-
-    def _ensemble(self, rows: int, inputs: int, found: dict[str, Any], searched: int) -> BaseMLP:
-        """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
-        found = found | {"alpha": training_budget.alpha_for(found["alpha"], searched, rows)}
-        members = training_budget.members_for(inputs, rows, self._outputs)
-        return self._estimator(**training_budget.training_for(rows), **found, n_members=members)
 
     def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)
@@ -315,11 +277,11 @@ class BaseTabular(BaseEstimator):
 
     def _by_name(self, X: Any) -> Frame:
         """The columns by the names that they were learned by: where either side has none, by their places."""
-        had_names, has_names = hasattr(self, "feature_names_in_"), _has_names(X)
+        had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names = [column.name for column in self.columns_]
-        is_used = used_columns(self.columns_).__contains__ if had_names and has_names else None
-        frame = _frame(X, named_columns(self.columns_), is_used)
-        if has_names and (had_names or set(names) <= set(frame)):
+        is_used = used_columns(self.columns_).__contains__ if had_names and named else None
+        frame = frame_of_input(X, named_columns(self.columns_), is_used)
+        if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
             raise BadInput(
@@ -327,8 +289,8 @@ class BaseTabular(BaseEstimator):
                 "as input; give one column for each, or columns with names"
             )
         numbered = names == [f"x{place}" for place in range(len(names))]  # as a file names columns without names
-        if has_names or (had_names and not numbered):
-            here, there = ("has", "without") if has_names else ("does not have", "with")
+        if named or (had_names and not numbered):
+            here, there = ("has", "without") if named else ("does not have", "with")
             warnings.warn(
                 f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
                 "taken in their order",
@@ -348,67 +310,3 @@ class BaseTabular(BaseEstimator):
         Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
         """
         save_model(self, path)
-
-
-def stratified_folds(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """Rows dealt out to folds, each kind [N] in turn, so that every fold has its share: those of the others, its own.
-
-    >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
-    >>> [[int((own < 4).sum()), int((own >= 4).sum())] for _, own in splits]
-    [[2, 1], [2, 1]]
-    """
-    fold = np.empty(len(kinds), np.int64)
-    fold[np.lexsort((random.permutation(len(kinds)), kinds))] = np.arange(len(kinds)) % folds
-    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
-
-
-def best_candidate(scores: Floats, others: Floats, near: float = 0.0) -> int:
-    """The candidate with the best score; of those whose score is that or by no more than `near` less, the best by the
-    other.
-
-    scores, others [candidates], −∞ where there is none
-
-    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
-    1
-    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
-    2
-    """
-    return int(np.where(scores >= scores.max() - near - ROUNDING, others, -np.inf).argmax())
-
-
-def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
-    if sparse.issparse(X):
-        raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
-    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
-        raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X, names, is_used)
-
-
-def _check_count(rows: int, which: str = "") -> None:
-    """Refuse so few rows that none can be set aside."""
-    if rows < MIN_ROWS:
-        text = "is 1 sample" if rows == 1 else f"are {rows} rows"
-        raise BadInput(f"there {text}{which and ' '}{which}, too few to set some aside; give at least {MIN_ROWS}")
-
-
-def _alone_told(classes: Any) -> list[str]:
-    """A sentence about classes that occur in one row."""
-    told = first_named(classes)
-    if len(classes) < 2:
-        why = "nothing can be learned of it that could be tested"
-        return [f"the class {told} occurs in one row, and is left out: {why}"] if told else []
-    return [
-        f"the classes {told}, {len(classes):,} in all, occur in one row each, and are left out: nothing can be learned "
-        "of them that could be tested"
-    ]
-
-
-def _types(given: Any) -> dict[str, str]:
-    """The kinds of columns that somebody told, by their names as texts."""
-    if given is not None and not isinstance(given, Mapping):
-        raise BadInput(f"types is {given!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
-    return {str(name).strip(): kind for name, kind in (given or {}).items()}
-
-
-def _has_names(X: Any) -> bool:
-    return isinstance(X, Mapping) or hasattr(X, "columns")
