@@ -510,7 +510,7 @@ def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> No
 def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """And where one has a row less than another, its last batch lacks one more."""
     seen = list[tuple[int, set[int]]]()
-    train = tabular.SearchFits.train
+    train = SearchFits.train
 
     def watched(task: Any, candidates: Any, splits: Any) -> None:
         seen.append((task.estimator.batch_size, {len(others) for others, _ in splits}))
