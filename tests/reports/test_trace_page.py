@@ -120,7 +120,15 @@ def test_names_cannot_become_part_of_the_page():
     assert evil in page.text and evil in page.titles and "&amp;" in page.titles
 
 
-def test_a_narrow_window_keeps_the_way_to_every_array():
-    """Above what it leads to: beside it there is no room."""
-    narrow = explanation_page(explained()).partition("@media (max-width: 60rem)")[2].partition("@media print")[0]
+def test_contents_collapse_in_a_narrow_window():
+    text = explanation_page(explained())
+    assert "<details><summary>Contents: all arrays</summary>" in text  # closed until somebody opens it
+    wide = text.partition("@media (min-width: 60.01rem)")[2].partition("@media (max-width: 60rem)")[0]
+    assert "nav summary { display: none; }" in wide and "content-visibility: visible" in wide
+    narrow = text.partition("@media (max-width: 60rem)")[2].partition("@media print")[0]
     assert "nav { position: static;" in narrow and "display: none" not in narrow
+
+
+def test_links_in_formulas_have_no_padding():
+    """It would move exponents and roots away from their numbers."""
+    assert re.search(r"math a \{[^}]*\}", explanation_page(explained()))[0] == "math a { text-decoration: none; }"
