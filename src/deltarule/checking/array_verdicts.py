@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
+from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.numerics.parameter_lines import chance_to_pass
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
-from deltarule.checking.user_code.arrays import match_shape
+from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
@@ -50,6 +51,25 @@ class ArrayVerdict(ParameterEvidence):
     def is_seen_along_direction(self) -> bool:
         """Whether some direction has no kink."""
         return any(not direction.at_kink for direction in self.reference.directions)
+
+    @property
+    def result(self) -> ArrayResult:
+        """The verdict for the report."""
+        if self.shape_mistake == OTHER_SHAPE:
+            return ArrayResult(self.name, WRONG)
+        known = np.isfinite(self.expected)
+        found, expected = self.found[known], self.expected[known]
+        largest = max(_largest(found), _largest(expected)) or 1.0
+        found, expected = found / largest, expected / largest
+        error = _norm(found - expected) / (max(_norm(found), _norm(expected)) or 1.0)
+        is_measured = self.judged.any() or self.is_zero or self.is_seen_along_direction
+        if self.is_wrong:
+            verdict = WRONG
+        elif is_measured and (self.is_largest_judged or self.is_seen_along_direction):
+            verdict = RIGHT
+        else:
+            verdict = AT_KINK if np.any(self.at_kink) else NOT_MEASURED
+        return ArrayResult(self.name, verdict, error if known.any() else None)
 
     @property
     def faint(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
+from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
@@ -157,6 +158,16 @@ class _ComparedValue:
         tolerance = share * np.abs(expected) + 1e-2 * share * float(np.abs(expected).max())
         return self.found.shape == expected.shape and bool((np.abs(self.found - expected) <= tolerance).all())
 
+    @property
+    def result(self) -> ArrayResult:
+        """The verdict for the report."""
+        expected = self.right.array
+        if self.found.shape != expected.shape:
+            return ArrayResult(self.right.name, WRONG)
+        size = max(float(np.linalg.norm(self.found)), float(np.linalg.norm(expected)))
+        error = float(np.linalg.norm(self.found - expected)) / size if size else 0.0
+        return ArrayResult(self.right.name, RIGHT if self.is_right else WRONG, error)
+
 
 class _Comparison:
     """A user's values and the right ones of one reading.
@@ -198,6 +209,7 @@ class _Comparison:
         report = CodeReport(
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
         )
+        report = replace(report, arrays=tuple(value.result for value in self.compared))
         notes = [_PER_SAMPLE_NOTE] if self.is_per_sample else []
         if self.first is None:
             vacuous = self._find_vacuous()
@@ -213,7 +225,7 @@ class _Comparison:
         else:
             error = np.abs(found - expected)
             error = error / np.where(error > 0, np.maximum(np.abs(found), np.abs(expected)), 1)
-            worst = worst_entry([(name, found, expected, error)])
+            worst = worst_entry([(name, found, expected, error, error)])
             compared += expected.size
         return replace(
             report,
@@ -222,6 +234,7 @@ class _Comparison:
             formula=value.right.formula,
             diagnosis=self._diagnose(),
             notes=tuple(notes),
+            location=f"{name} is the first wrong value",
         )
 
     def _find_vacuous(self) -> str | None:

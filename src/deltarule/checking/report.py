@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput, RunFailed
@@ -49,6 +50,8 @@ class CodeReport:
     formula      in a comparison, the formula that gives the right value
     notes        what was not compared, and why
     hint         how much is reported: "pass", "where", "kind" or "fix"
+    arrays       the verdict for each array: right, wrong, not measured or at a kink, with its relative error
+    location     what these verdicts say about the place of the mistake
     """
 
     what: str
@@ -65,6 +68,8 @@ class CodeReport:
     notes: tuple[str, ...] = ()
     hint: str = "fix"
     formula: str = ""
+    arrays: tuple[ArrayResult, ...] = ()
+    location: str = ""
 
     @property
     def verdict(self) -> str:
@@ -78,14 +83,15 @@ class CodeReport:
             raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
+        if self.location:
+            yield "where", self.location
         if self.vacuous:
             yield "proves nothing", self.vacuous
         if self.worst and not self.ok and 0 < self.worst.error < float("inf"):
-            yield (
-                "worst entry",
-                f"{self.worst.where} is {self.worst.found:.8g} and should be {self.worst.expected:.8g}, "
-                f"a scaled error of {self.worst.error:.1e}",
-            )
+            expected, error = f"should be {self.worst.expected:.8g}", f"a scaled error of {self.worst.error:.1e}"
+            is_hidden = np.isnan(self.worst.expected)
+            found = f"{self.worst.where} is {self.worst.found:.8g}"
+            yield "worst entry", f"{found}, which is wrong" if is_hidden else f"{found} and {expected}, {error}"
         if self.formula:
             yield "right is", self.formula
         for mistake in self.diagnosis:
@@ -95,6 +101,8 @@ class CodeReport:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield from self._failures()
+        if self.arrays:
+            yield "arrays", ", ".join(map(str, self.arrays))
         skipped = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
         compared = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
         yield "compared", ", ".join([compared, *skipped]) if self.compared or skipped else "nothing"
@@ -132,12 +140,13 @@ class CodeReport:
         return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
 
 
-def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats]]) -> Worst | None:
-    """The entry with the largest error, of arrays given as (name, found, expected, scaled error)."""
-    worst = None
-    for name, found, expected, error in arrays:
-        index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
-        if worst is None or error[index] > worst.error:
+def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
+    """The entry with the highest rank, of arrays given as (name, found, expected, scaled error, rank)."""
+    worst, highest = None, -np.inf
+    for name, found, expected, error, rank in arrays:
+        index = tuple(int(i) for i in np.unravel_index(int(rank.argmax()), rank.shape))
+        if rank[index] > highest:
+            highest = float(rank[index])
             worst = Worst(name, index, float(found[index]), float(expected[index]), float(error[index]))
     return worst
 
@@ -156,7 +165,8 @@ MORE_WITH_LIKE = "more kinds of mistakes are tried if you give the network: like
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     """The report without what the hint does not allow, so that a student cannot peek at it.
 
-    "pass" reports right or wrong; "where" the worst entry too; "kind" also what the mistake is; "fix" everything.
+    "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the right
+    number; "kind" also what the mistake is; "fix" everything.
     """
     level = HINTS.index(checked_hint(hint))
     if level == 3:
@@ -165,5 +175,10 @@ def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     if level == 2:
         return report
     notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
-    report = replace(report, diagnosis=(), notes=notes)
-    return report if level == 1 else replace(report, worst=None, notes=notes if report.vacuous else ())
+    worst = report.worst and replace(report.worst, expected=float("nan"))
+    report = replace(report, worst=worst, diagnosis=(), notes=notes)
+    return (
+        report
+        if level == 1
+        else replace(report, worst=None, arrays=(), location="", notes=notes if report.vacuous else ())
+    )

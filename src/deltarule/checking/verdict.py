@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
+from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
@@ -67,9 +68,9 @@ def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_E
     """Check the gradient of some code, and leave everything as it was."""
     with one_blas_thread():
         try:
-            report = _check(
-                code, CodeReport(what, entries=sum(start.size for start in code.start)), context, max_entries
-            )
+            unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
+            entries = sum(start.size for start in code.start)
+            report = _check(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
             return report if report.ok else replace(report, notes=(*report.notes, *silenced(code.notes)))
         finally:
             silenced(code.restore)
@@ -84,7 +85,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         raw = finite_gradient(code, code.start)
         mistake = find_unrepeatable(code, raw)
         if mistake:
-            return replace(report, diagnosis=(mistake,))
+            return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, context)
         sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
         reference = measure_gradient(code, sizes, max_entries)
     else:
@@ -98,6 +99,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
     if not any(one.code in ("exchanged", "wrong_velocity") for one in diagnosis.mistakes):
         _reject_other_shapes(arrays)
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
+    report = with_arrays(report, [array.result for array in arrays], context)
     notes = [*_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
@@ -149,6 +151,19 @@ def _judge(
     return code, reference, compare_arrays(code, raw, reference)
 
 
+def with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], context: Context) -> CodeReport:
+    """The report with the verdicts for its arrays, and where the mistake is by them."""
+    subject = "the update of" if report.what.startswith("update") else "the gradient of"
+    location = describe_location(arrays, subject, is_layer=context.is_layer)
+    return replace(report, arrays=tuple(arrays), location=location)
+
+
+def _with_wrong_arrays(report: CodeReport, mistake: Mistake, context: Context) -> CodeReport:
+    """The report in which a mistake that shows at other calls makes its arrays wrong."""
+    arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
+    return with_arrays(report, arrays, context)
+
+
 def _reject_other_shapes(arrays: Sequence[ArrayVerdict]) -> None:
     for array in arrays:
         if array.shape_mistake == OTHER_SHAPE:
@@ -174,15 +189,23 @@ def _report_comparison(
     )
 
 
-def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats]]:
-    """Of each array that was compared: name, found, expected, and the scaled error, −1 in entries not compared."""
+def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
+    """Of each array that was compared: name, found, expected, the scaled error and the rank of each entry.
+
+    Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
+    largest scaled error. Entries that were not compared have the rank −1.
+    """
+    has_wrong = any(array.wrong.any() for array in arrays)
     for array in arrays:
         if not array.judged.any() or array.shape_mistake == OTHER_SHAPE:
             continue
         found, expected = array.found, array.reference.expected
         scale = np.fmax(np.abs(found), np.abs(expected)) + array.tolerance * ~array.wrong
-        error = np.where(array.judged, np.abs(found - expected) / np.where(scale > 0, scale, 1), -1)
-        yield array.name, found, expected, error
+        difference = np.abs(found - expected)
+        error = np.where(array.judged, difference / np.where(scale > 0, scale, 1), -1)
+        norm = np.nansum(np.abs(expected)) or 1.0
+        rank = np.where(array.wrong, difference / norm, -1) if has_wrong else error
+        yield array.name, found, expected, error, rank
 
 
 def _confirm(
@@ -195,7 +218,7 @@ def _confirm(
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     if stale:
-        return replace(report, worst=None, diagnosis=(stale,)), notes
+        return _with_wrong_arrays(replace(report, worst=None, diagnosis=(stale,)), stale, context), notes
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 

@@ -1,0 +1,126 @@
+"""The verdict for each array of a report, and the sentence that says where the mistake is.
+
+Arrays with numbers in their names (W1, layers[0].b) belong to layers, which the backward pass visits from the last to
+the first: the first wrong array on that way is where to look.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from deltarule.checking.mistakes.catalog import join_names
+
+RIGHT, WRONG, NOT_MEASURED, AT_KINK = "right", "wrong", "not measured", "at a kink"
+MAX_LISTED_NAMES = 6
+"""Names that a sentence lists one by one."""
+
+
+@dataclass(frozen=True)
+class ArrayResult:
+    """The verdict for one array.
+
+    verdict   "right", "wrong", "not measured" or "at a kink"
+    error     the norm of its error as a share of the larger norm, over the measured entries; None if there are none
+    """
+
+    name: str
+    verdict: str
+    error: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.verdict}" + ("" if self.error is None else f" ({self.error:.1e})")
+
+
+def describe_location(
+    arrays: Sequence[ArrayResult], subject: str = "the gradient of", *, is_layer: bool = False
+) -> str:
+    """What the verdicts say about the place of the mistake; "" if no array is wrong.
+
+    Parameters
+    ----------
+    subject : how the sentence calls what is compared of an array.
+    is_layer : the arrays are inputs of one layer, none of which comes before another.
+
+    Examples
+    --------
+    >>> verdicts = {"W1": WRONG, "b1": WRONG, "W2": RIGHT, "b2": RIGHT}
+    >>> arrays = [ArrayResult(name, verdict) for name, verdict in verdicts.items()]
+    >>> describe_location(arrays)
+    'the gradient of W2 and b2 is right, that of W1 and b1 is wrong: the mistake is between layer 2 and layer 1'
+    """
+    wrong = [array.name for array in arrays if array.verdict == WRONG]
+    right = [array.name for array in arrays if array.verdict == RIGHT]
+    if not wrong:
+        return ""
+    if len(arrays) == 1:
+        return f"{subject} {wrong[0]} is wrong"
+    layers = [] if is_layer else _layers_backward(arrays)
+    if len(wrong) == len(arrays):
+        return f"{_whole(subject)} is wrong{_all_wrong_hint(layers)}"
+    if not right:
+        return f"{subject} {_list_names(wrong)} is wrong, the rest was not measured"
+    sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
+    if len(wrong) == 1 or len(right) > MAX_LISTED_NAMES:
+        sentence = f"only {subject} {_list_names(wrong)} is wrong"
+    return sentence + _layer_hint(layers)
+
+
+def _whole(subject: str) -> str:
+    return "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
+
+
+def _list_names(names: Sequence[str]) -> str:
+    if len(names) <= MAX_LISTED_NAMES:
+        return join_names(list(names))
+    return f"{join_names(list(names[: MAX_LISTED_NAMES - 1]))} and {len(names) - MAX_LISTED_NAMES + 1} others"
+
+
+def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
+    if len(layers) < 2:
+        return ""
+    names = _list_names([array.name for array in layers[0][1]])
+    return f", and {names} come first on the backward pass: begin at the derivative of the loss by the output"
+
+
+def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
+    """What follows from the layers in the order of the backward pass."""
+    if len(layers) < 2:
+        return ""
+    states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]
+    first = next(i for i, state in enumerate(states) if WRONG in state)
+    wrong = [array.name for array in layers[first][1] if array.verdict == WRONG]
+    later = set().union(*states[first + 1 :]) if first + 1 < len(layers) else set()
+    label = layers[first][0]
+    if RIGHT in states[first] and WRONG not in later:
+        return f": the mistake is in the line that computes it, as what comes back to {label} is right"
+    if RIGHT in states[first]:
+        return f": the first wrong one on the backward pass is that of {join_names(wrong)}"
+    if RIGHT in later:
+        return f": the mistake is in {label} alone, as layers before it are right"
+    if first == 0:
+        return f": the first wrong one on the backward pass is that of {join_names(wrong)}"
+    return f": the mistake is between {layers[first - 1][0]} and {label}"
+
+
+def _layers_backward(arrays: Sequence[ArrayResult]) -> list[tuple[str, list[ArrayResult]]]:
+    """The layers in the order of the backward pass, with their arrays; none if names do not show them."""
+    numbers = _layer_numbers([array.name for array in arrays])
+    if not numbers or len(set(numbers)) < 2:
+        return []
+    indices = sorted(range(len(arrays)), key=lambda i: -numbers[i])
+    return [
+        (f"layer {number}", [arrays[i] for i in members])
+        for number, members in groupby(indices, key=numbers.__getitem__)
+    ]
+
+
+def _layer_numbers(names: Sequence[str]) -> list[int]:
+    """The number of each array's layer, from its name; for W, b, W, b in one list, from the order; else none."""
+    found = [re.findall(r"\d+", name) for name in names]
+    if not all(found):
+        return []
+    stems = {re.sub(r"\d+", "", name) for name in names}
+    if len(stems) > 1:
+        return [int(digits[0]) for digits in found]
+    return []

@@ -1,0 +1,85 @@
+"""The verdict for each array, and the sentence about the place of the mistake."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from linear_code import PARAMS, gradient, loss, of_two_layers
+
+from deltarule import check_gradient, check_vjp
+from deltarule.checking.array_results import ArrayResult, describe_location
+from deltarule.json_files import to_jsonable
+
+
+def _two_layers(**shares: float) -> Any:
+    params, both = of_two_layers(0, dtype=np.float64)
+
+    def wrong(p: dict[str, Any]) -> Any:
+        value, found = both(p)
+        return value, {name: shares.get(name, 1.0) * array for name, array in found.items()}
+
+    return check_gradient(wrong, None, params)
+
+
+def test_every_array_has_a_verdict() -> None:
+    report = _two_layers(W1=3.0, b1=3.0)
+    assert [(array.name, array.verdict) for array in report.arrays] == [
+        ("W1", "wrong"),
+        ("b1", "wrong"),
+        ("W2", "right"),
+        ("b2", "right"),
+    ]
+    assert report.arrays[0].error == pytest.approx(2 / 3) and (report.arrays[2].error or 0) < 1e-9
+    first, second = str(report).splitlines()[:2]
+    assert first == "gradient: WRONG" and second.strip().startswith("where ")
+    assert "between layer 2 and layer 1" in report._repr_html_()
+    assert json.loads(json.dumps(to_jsonable(report)))["arrays"][2]["verdict"] == "right"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("W1 b1 W2 b2", "the whole gradient is wrong, and W2 and b2 come first on the backward pass"),
+        ("W1 b1", "the gradient of W2 and b2 is right, that of W1 and b1 is wrong: the mistake is between layer 2 and"),
+        ("W2", "only the gradient of W2 is wrong: the mistake is in the line that computes it"),
+        ("W2 b2", "is wrong: the mistake is in layer 2 alone"),
+        ("W2 W1", "the first wrong one on the backward pass is that of W2"),
+        ("", ""),
+    ],
+)
+def test_location_follows_the_backward_pass(wrong: str, words: str) -> None:
+    names = ("W1", "b1", "W2", "b2")
+    arrays = [ArrayResult(name, "wrong" if name in wrong.split() else "right") for name in names]
+    assert words in describe_location(arrays) and bool(words) == bool(describe_location(arrays))
+
+
+def test_location_in_a_layer_names_its_wrong_input() -> None:
+    x, gamma = np.arange(6.0).reshape(3, 2), np.array([0.5, 2.0])
+    report = check_vjp(lambda x, gamma: x * gamma, lambda g: (g * gamma, (g * x).mean(0)), {"x": x, "gamma": gamma})
+    assert report.location == "only the gradient of gamma is wrong"
+
+
+def test_arrays_at_a_kink_and_not_measured_are_told_apart() -> None:
+    report = check_gradient(lambda w: np.maximum(w, 0).sum(), lambda w: 1.0 * (w > 0), np.zeros(3))
+    assert [array.verdict for array in report.arrays] == ["at a kink"]
+    impure = check_gradient(lambda w: w.sum() + np.random.default_rng().normal(), lambda w: 1 + 0 * w, np.ones(2))
+    assert [array.verdict for array in impure.arrays] == ["not measured"]
+
+
+def test_worst_entry_is_the_one_with_the_largest_share_of_its_array() -> None:
+    def wrong(params: dict[str, Any]) -> dict[str, Any]:
+        found = gradient(params)
+        faint = np.abs(found["W"]) == np.abs(found["W"]).min()
+        found["W"] = np.where(faint, -found["W"], 1.5 * found["W"])
+        return found
+
+    report = check_gradient(loss, wrong, PARAMS)
+    largest = np.unravel_index(np.abs(gradient(PARAMS)["W"]).argmax(), (4, 2))
+    assert report.worst is not None and report.worst.index == tuple(map(int, largest))
+
+
+def test_hint_where_hides_the_right_number() -> None:
+    report = check_gradient(loss, lambda p: {**gradient(p), "b": 0.9 * gradient(p)["b"]}, PARAMS, hint="where")
+    assert "should be" not in str(report) and report.worst is not None and np.isnan(report.worst.expected)
+    assert report.arrays and report.location == "only the gradient of b is wrong"
