@@ -29,7 +29,9 @@ class ArrayResult:
     error: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.verdict}" + ("" if self.error is None else f" ({self.error:.1e})")
+        if self.error is None:
+            return f"{self.name} {self.verdict}"
+        return f"{self.name} {self.verdict} ({f'{self.error:.1e}' if self.error >= 1e-9 else '< 1e-9'})"
 
 
 def describe_location(
