@@ -50,7 +50,7 @@ class Lacking:
 sys.meta_path.insert(0, Lacking)
 import numpy as np
 from deltarule import MLPClassifier, to_onnx, to_torch
-from deltarule.data.frame_files import read_frame
+from deltarule.tables.reader import read_frame
 from deltarule.engines.selection import engine
 from deltarule.sweeps.executors import _dask
 model = MLPClassifier((2,), max_iter=1).fit(np.eye(2), [0, 1])

@@ -24,8 +24,8 @@ def _read_csv(content: bytes) -> None:
 
 
 def _read_frame(content: bytes) -> None:
-    from deltarule.data.frame import frame_of
-    from deltarule.data.frame_files import read_frame
+    from deltarule.tables.frame import frame_of
+    from deltarule.tables.reader import read_frame
 
     for name in ("t.csv", "t.tsv"):
         try:
@@ -70,7 +70,7 @@ def _parquet_files() -> list[bytes]:
 
 
 def _read_parquet(content: bytes) -> None:
-    from deltarule.data.frame_files import read_frame
+    from deltarule.tables.reader import read_frame
 
     read_frame(written("t.parquet", content))
 

@@ -16,10 +16,10 @@ import torch
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.array_files import load_arrays
-from deltarule.data.frame import select_rows
-from deltarule.data.frame_files import read_frame
-from deltarule.estimators.tabular.column_encoder import encode_columns
 from deltarule.export.model_scripts import numpy_script
+from deltarule.tables.column_encoder import encode_columns
+from deltarule.tables.frame import select_rows
+from deltarule.tables.reader import read_frame
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_mo
 from deltarule.cli import table_commands
 from deltarule.cli.common import console
 from deltarule.cli.train import TrainOutcome
-from deltarule.data.frame_files import read_frame
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.estimators.tabular.tabular import BaseTabular
+from deltarule.tables.reader import read_frame
 
 RANDOM = np.random.default_rng(2)
 N = 80

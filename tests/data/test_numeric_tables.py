@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deltarule.data.csv_layout import separator_of
 from deltarule.data.dataset import Dataset
 from deltarule.data.numeric_tables import read_table
 from deltarule.errors import BadInput
+from deltarule.tables.csv_layout import separator_of
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 # What a CSV reader may tell apart: no blanks at the ends (they are stripped), nothing that reads as a number.

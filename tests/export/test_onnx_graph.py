@@ -18,10 +18,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
-from deltarule.data.frame import frame_of
 from deltarule.export.model_scripts import numpy_script
 from deltarule.export.onnx_graph import ACTIVATIONS
 from deltarule.problem import registry
+from deltarule.tables.frame import frame_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

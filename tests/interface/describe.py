@@ -258,7 +258,7 @@ def _json(*words: Any) -> Any:
 @cache
 def _model() -> bytes:
     """The file of a model for tables."""
-    from deltarule.data.frame_files import read_frame
+    from deltarule.tables.reader import read_frame
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that one column tells the target

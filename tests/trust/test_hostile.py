@@ -24,7 +24,6 @@ import pytest
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.cache import Place
 from deltarule.data.compressed import read_decompressed
-from deltarule.data.frame_files import read_frame
 from deltarule.data.idx import parse_idx
 from deltarule.data.images import read_images
 from deltarule.data.numeric_tables import read_table
@@ -37,6 +36,7 @@ from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE
+from deltarule.tables.reader import read_frame
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions and no devices")
 

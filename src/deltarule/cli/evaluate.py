@@ -40,9 +40,9 @@ MAX_SHOWN = 10
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
     """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
     from deltarule.estimators.tabular.classifier import TabularClassifier
-    from deltarule.estimators.tabular.column_encoder import UNUSED, named_columns
     from deltarule.estimators.tabular.scores import doubts
-    from deltarule.estimators.tabular.target_validation import class_names
+    from deltarule.tables.column_encoder import UNUSED, named_columns
+    from deltarule.tables.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--report is {report}; give the page a name that ends in .html")
@@ -78,7 +78,6 @@ def _write_page(
 
 
 def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
-    from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
         classes_told,
@@ -86,6 +85,7 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
         little_to_lose,
         score_lines,
     )
+    from deltarule.tables.cell_parsing import shorten
 
     show_lines([("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)])
     for cells in (classes_told(found), columns_told(found)):

@@ -13,9 +13,9 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 
 if TYPE_CHECKING:
-    from deltarule.data.frame import Frame
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
+    from deltarule.tables.frame import Frame
 
 Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
 Out = Annotated[
@@ -28,10 +28,10 @@ NO_TEXT = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods":
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
-    from deltarule.data.frame import rows_of
-    from deltarule.data.frame_files import DELIMITERS, read_frame
-    from deltarule.estimators.tabular.column_encoder import named_columns
     from deltarule.reports.formatting import visible
+    from deltarule.tables.column_encoder import named_columns
+    from deltarule.tables.frame import rows_of
+    from deltarule.tables.reader import DELIMITERS, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
     if ending in NO_TEXT:

@@ -18,9 +18,9 @@ from deltarule.reports.terminal_layout import pairs
 if TYPE_CHECKING:
     import numpy as np
 
-    from deltarule.data.frame import Frame
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
+    from deltarule.tables.frame import Frame
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
 
@@ -45,7 +45,7 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
 
 def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
     """Which columns of a table a model asks for, by their names; None where it takes them by their places."""
-    from deltarule.estimators.tabular.column_encoder import used_columns
+    from deltarule.tables.column_encoder import used_columns
 
     if not hasattr(model, "feature_names_in_"):
         return None
@@ -66,10 +66,9 @@ def with_target(
     What may be classes is left as it stands; of other columns `names` are, and of those that `is_used` denies nothing
     is read. `classes` are the names of those that a model knows, `needed` the columns that it asks for.
     """
-    from deltarule.data.cell_parsing import PERHAPS_CLASSES, numbers_in
-    from deltarule.data.frame import rows_of, select_rows
-    from deltarule.data.frame_files import read_frame
-    from deltarule.data.numeric_tables import list_names
+    from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names, numbers_in
+    from deltarule.tables.frame import rows_of, select_rows
+    from deltarule.tables.reader import read_frame
 
     frame = read_frame(
         path,
@@ -109,9 +108,9 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
     """
     import numpy as np
 
-    from deltarule.data.cell_diagnosis import diagnose_texts
-    from deltarule.data.cell_parsing import MISSING, PERHAPS_CLASSES, numbers_in, strip_missing, with_points
-    from deltarule.data.frame_files import takes_commas
+    from deltarule.tables.cell_diagnosis import diagnose_texts
+    from deltarule.tables.cell_parsing import MISSING, PERHAPS_CLASSES, numbers_in, strip_missing, with_points
+    from deltarule.tables.reader import takes_commas
 
     if written.dtype.kind != "O":
         return written
@@ -129,8 +128,8 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
     such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
     """
-    from deltarule.data.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
     from deltarule.data.numeric_tables import MAX_CLASSES
+    from deltarule.tables.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
 
     if y.dtype.kind != "O":
         return []
@@ -163,8 +162,8 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
 
     If it may be either, it is classes where there are few numbers, or many that are all written like codes.
     """
-    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, numbers_in
     from deltarule.data.numeric_tables import looks_like_classes
+    from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, numbers_in
 
     numbers = numbers_in(y)
     if numbers.dtype.kind == "O" or task == "regress":
@@ -180,7 +179,7 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
 
 def _codes_told(y: "np.ndarray", target: str) -> list[str]:
     """A sentence where many whole numbers are written as amounts are not, 037, of which few are classes anyway."""
-    from deltarule.data.cell_parsing import shorten_repr
+    from deltarule.tables.cell_parsing import shorten_repr
 
     code, are_classes = _codes(y)
     taken, other = (
@@ -198,9 +197,9 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     They are where all are of one length, enough have zeros before them, each occurs twice on average, and those that
     occur once may be left out.
     """
-    from deltarule.data.cell_parsing import WHOLE, numbers_in
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
+    from deltarule.tables.cell_parsing import WHOLE, numbers_in
 
     texts = y.tolist() if y.dtype.kind == "O" else []
     codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]

@@ -116,7 +116,7 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
 
 def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
     """A sentence where the classes are whole numbers, more often counts than yes and no and codes such as 01 are."""
-    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
+    from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
 
     if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
         return []
@@ -131,7 +131,7 @@ def _class_names(y: "np.ndarray") -> "np.ndarray":
     """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
     import numpy as np
 
-    from deltarule.data.cell_parsing import as_text
+    from deltarule.tables.cell_parsing import as_text
 
     return np.array([as_text(one) for one in y.tolist()], object) if y.dtype.kind == "f" else y
 
@@ -161,7 +161,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
     """What is made of the columns, and the work that lies ahead: of large tables it takes minutes."""
     from rich.table import Table as Grid
 
-    from deltarule.data.cell_parsing import shorten
+    from deltarule.tables.cell_parsing import shorten
 
     if not json:
         grid = Grid(box=None, pad_edge=False)
@@ -177,8 +177,8 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
 
 
 def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import network_told, score_lines, settings_told
+    from deltarule.tables.cell_parsing import shorten
 
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
     show_lines(

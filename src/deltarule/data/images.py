@@ -19,9 +19,9 @@ from deltarule.data.cache import Place, fetch, find
 from deltarule.data.cifar import parse_cifar
 from deltarule.data.compressed import GZIP, decompressed_stream, read_decompressed
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.decompression_limits import Bounded, check_zip
 from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
+from deltarule.decompression_limits import Bounded, check_zip
 from deltarule.errors import BadInput
 
 HEADERS = 2**20

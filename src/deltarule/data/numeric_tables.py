@@ -12,12 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cell_parsing import is_number, number_of, shorten, shorten_repr
-from deltarule.data.csv_layout import cells_of_any_length, check_separated, is_blank, read_header, separator_of, uneven
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.decompression_limits import check_zip
+from deltarule.decompression_limits import check_zip
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
+from deltarule.tables.cell_parsing import is_number, list_names, number_of, shorten_repr
+from deltarule.tables.csv_layout import (
+    cells_of_any_length,
+    check_separated,
+    is_blank,
+    read_header,
+    separator_of,
+    uneven,
+)
 
 TASKS = ("auto", "classify", "regress")
 
@@ -295,11 +302,3 @@ def _class_names(path: Path, texts: list[str], name: str) -> list[str]:
             f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"
         )
     return texts
-
-
-# --- both ------------------------------------------------------------------------------------------------------------
-
-
-def list_names(names: Sequence[str]) -> str:
-    """Names for an error, the first ten of many."""
-    return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming_of
-from deltarule.data.cell_parsing import MISSING
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.tabular.column_encoder import FARTHEST, UNUSED, Column, takes_truths
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import UNPACK_FUNCTION, ScriptArrays, assemble_script, extract_sources, import_lines
 from deltarule.export.torch_modules import check_answers, to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming_of
+from deltarule.tables.cell_parsing import MISSING
+from deltarule.tables.column_encoder import FARTHEST, UNUSED, Column, takes_truths
 
 READING = '''
 def number_of(cell, name):

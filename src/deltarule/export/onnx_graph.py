@@ -13,12 +13,12 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.tabular.column_encoder import NUMBER, Column
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_answers
 from deltarule.files import write_whole
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.tables.column_encoder import NUMBER, Column
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 """Old enough for any runtime in use."""

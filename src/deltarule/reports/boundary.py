@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.cell_parsing import as_text
-from deltarule.data.frame import Frame, frame_of, rows_of
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.score_figures import true_and_predicted
 from deltarule.stats.planes import decision_plane, outputs_of
+from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.frame import Frame, frame_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

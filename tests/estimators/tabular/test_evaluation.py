@@ -14,7 +14,6 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular import evaluation, scores
-from deltarule.estimators.tabular.column_encoder import Column
 from deltarule.estimators.tabular.evaluation import (
     Importance,
     Inspection,
@@ -25,6 +24,7 @@ from deltarule.estimators.tabular.evaluation import (
 )
 from deltarule.estimators.tabular.formatting import columns_told, score_lines
 from deltarule.stats.intervals import share_interval
+from deltarule.tables.column_encoder import Column
 
 RANDOM = np.random.default_rng(3)
 N = 400

@@ -8,11 +8,8 @@ from scipy import stats
 from sklearn import datasets, metrics
 from sklearn.metrics import r2_score
 
-from deltarule.data.frame import frame_of
 from deltarule.estimators.tabular import scores
-from deltarule.estimators.tabular.column_encoder import Column, fit_columns
 from deltarule.estimators.tabular.formatting import score_lines
-from deltarule.estimators.tabular.leaks import leaks
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
@@ -23,6 +20,9 @@ from deltarule.estimators.tabular.scores import (
     scores_of_numbers,
     wide,
 )
+from deltarule.tables.column_encoder import Column, fit_columns
+from deltarule.tables.frame import frame_of
+from deltarule.tables.leaks import leaks
 
 RANDOM = np.random.default_rng(5)
 few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)

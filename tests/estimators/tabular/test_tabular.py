@@ -29,12 +29,12 @@ from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
-from deltarule.data.frame_files import read_frame
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import tabular, training_budget
 from deltarule.estimators.tabular.candidate_search import best_candidate, stratified_folds
-from deltarule.estimators.tabular.target_validation import validate_target
 from deltarule.export.model_scripts import numpy_script
+from deltarule.tables.reader import read_frame
+from deltarule.tables.target_validation import validate_target
 
 RANDOM = np.random.default_rng(1)
 N = 90

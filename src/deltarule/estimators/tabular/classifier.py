@@ -7,22 +7,22 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from deltarule.data.cell_parsing import as_text, shorten_repr
-from deltarule.data.frame import rows_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
 from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT, BaseTabular
-from deltarule.estimators.tabular.target_validation import (
+from deltarule.problem.problem import Floats, Integers
+from deltarule.tables.cell_parsing import as_text, shorten_repr
+from deltarule.tables.frame import rows_of
+from deltarule.tables.target_validation import (
     are_among,
     as_classes,
     check_length,
     class_names,
     validate_target,
 )
-from deltarule.problem.problem import Floats, Integers
 
 NEAR = 0.25
 """Accuracies within so many standard errors of the best are about the same."""

@@ -13,10 +13,10 @@ from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.model_file import Codec, register_codec
 from deltarule.estimators.serialization import from_json_value, to_json_value
 from deltarule.estimators.tabular.classifier import TabularClassifier
-from deltarule.estimators.tabular.column_encoder import KINDS, Column
 from deltarule.estimators.tabular.regressor import TabularRegressor
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.estimators.tabular.tabular import BaseTabular, TabularReport
+from deltarule.tables.column_encoder import KINDS, Column
 
 
 def encode_table_model(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

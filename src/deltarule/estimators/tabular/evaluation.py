@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.frame import Frame, rows_of, select_rows
-from deltarule.estimators.tabular.column_encoder import Column, encode_columns
 from deltarule.estimators.tabular.scores import MIN_DRAWN, Scores, scores_of_classes, scores_of_numbers
-from deltarule.estimators.tabular.target_validation import class_names
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
+from deltarule.tables.column_encoder import Column, encode_columns
+from deltarule.tables.frame import Frame, rows_of, select_rows
+from deltarule.tables.target_validation import class_names
 
 SHUFFLES = 5
 MAX_ROWS, MIN_ROWS = 2000, 200

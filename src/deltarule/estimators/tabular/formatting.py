@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from deltarule.data.cell_parsing import as_text, shorten, shorten_repr
 from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.formatting import percent
+from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
 NOTHING = "–"
 """What stands where there is no number."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.cell_parsing import shorten
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.formatting import (
     classes_told,
@@ -28,6 +27,7 @@ from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import Parts
 from deltarule.stats.intervals import share_interval
+from deltarule.tables.cell_parsing import shorten
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier

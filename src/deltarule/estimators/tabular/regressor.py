@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from deltarule.data.frame import rows_of
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.evaluation import Inspection, numbers_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.estimators.tabular.target_validation import as_numbers, check_length
 from deltarule.problem.problem import Floats
+from deltarule.tables.frame import rows_of
+from deltarule.tables.target_validation import as_numbers, check_length
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):

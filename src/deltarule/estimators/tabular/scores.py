@@ -10,11 +10,11 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
-from deltarule.data.cell_parsing import as_text, shorten_repr
-from deltarule.estimators.tabular.target_validation import are_among
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import as_said
 from deltarule.stats.intervals import Interval, share_interval
+from deltarule.tables.cell_parsing import as_text, shorten_repr
+from deltarule.tables.target_validation import are_among
 
 RESAMPLES = 400
 """Draws of the rows for the interval of a score."""

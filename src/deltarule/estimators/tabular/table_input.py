@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from deltarule.data.frame import Frame, frame_of
 from deltarule.errors import BadInput
 from deltarule.estimators.tabular.scores import first_named
+from deltarule.tables.frame import Frame, frame_of
 
 MIN_ROWS = 10
 

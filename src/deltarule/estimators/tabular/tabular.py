@@ -16,25 +16,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.cell_parsing import shorten_repr
-from deltarule.data.frame import Frame, numbers_of_rows, rows_of, select_rows
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.model_file import save_model
 from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
-from deltarule.estimators.tabular.column_encoder import (
-    CATEGORY,
-    UNUSED,
-    Column,
-    encode_columns,
-    fit_columns,
-    named_columns,
-    used_columns,
-)
-from deltarule.estimators.tabular.column_kinds import check_together, infer_kinds
-from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
-from deltarule.estimators.tabular.leaks import leaks
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
@@ -49,12 +35,26 @@ from deltarule.estimators.tabular.table_input import (
     frame_of_input,
     has_names,
 )
-from deltarule.estimators.tabular.target_validation import (
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers
+from deltarule.tables.cell_parsing import shorten_repr
+from deltarule.tables.column_encoder import (
+    CATEGORY,
+    UNUSED,
+    Column,
+    encode_columns,
+    fit_columns,
+    named_columns,
+    used_columns,
+)
+from deltarule.tables.column_kinds import check_together, infer_kinds
+from deltarule.tables.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.tables.frame import Frame, numbers_of_rows, rows_of, select_rows
+from deltarule.tables.leaks import leaks
+from deltarule.tables.target_validation import (
     check_length,
     name_of,
 )
-from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers
 
 VALIDATION_SHARE = 0.2
 MAX_LEFT_OUT = 0.1

@@ -11,8 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parse_numbers, shorten_repr, strip_missing
-from deltarule.data.csv_layout import (
+from deltarule.decompression_limits import check_unpacked
+from deltarule.errors import BadInput, not_installed
+from deltarule.files import check_is_file
+from deltarule.tables.cell_parsing import (
+    are_decimal,
+    as_text,
+    marked_unclear,
+    parse_numbers,
+    shorten_repr,
+    strip_missing,
+)
+from deltarule.tables.csv_layout import (
     MAX_COLUMNS,
     SEPARATORS,
     cells_of_any_length,
@@ -22,10 +32,7 @@ from deltarule.data.csv_layout import (
     separator_of,
     uneven,
 )
-from deltarule.data.decompression_limits import check_unpacked
-from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
-from deltarule.errors import BadInput, not_installed
-from deltarule.files import check_is_file
+from deltarule.tables.frame import ROW_NUMBERS, Frame, empty, frame_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 TEXTS = ("string", "large_string")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deltarule.data.decompression_limits import Bounded, check_unpacked
+from deltarule.decompression_limits import Bounded, check_unpacked
 from deltarule.errors import BadInput
 
 

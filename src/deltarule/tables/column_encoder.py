@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.category_matching import TRUTHS, as_named
-from deltarule.data.cell_diagnosis import first_odd, first_text, how_to_write
-from deltarule.data.cell_parsing import as_text, number_of, shorten_repr
-from deltarule.data.frame import Frame, numbers_of_rows, rows_of
-from deltarule.data.numeric_tables import list_names
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
+from deltarule.tables.category_matching import TRUTHS, as_named
+from deltarule.tables.cell_diagnosis import first_odd, first_text, how_to_write
+from deltarule.tables.cell_parsing import as_text, list_names, number_of, shorten_repr
+from deltarule.tables.frame import Frame, numbers_of_rows, rows_of
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 FEW_CATEGORIES, MAX_CATEGORIES = 50, 500

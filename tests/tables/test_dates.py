@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cell_diagnosis import diagnose_texts
+from deltarule.tables.cell_diagnosis import diagnose_texts
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cell_parsing import shorten_repr
-from deltarule.data.frame import Frame
-from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
-from deltarule.estimators.tabular.diagnostics import told_together
-from deltarule.reports.formatting import as_said, percent
+from deltarule.tables.cell_parsing import shorten_repr
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
+from deltarule.tables.diagnostics import told_together
+from deltarule.tables.frame import Frame
 
 NOTHING = -1e200
 """What is missing, far from whatever is known."""
@@ -47,15 +46,18 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _single_column_score(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found[column.name] = (
-                f"the column {shorten_repr(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
-                "is it known before the target is? If not, leave it out"
+                f"the column {shorten_repr(column.name)} alone tells the target ({_format_score(score)} on rows not "
+                "seen); is it known before the target is? If not, leave it out"
             )
-    least = percent(SUSPICIOUS, 0, "f")
     return told_together(
         found,
-        f"each tell the target alone (at least {least} on rows not seen); are they known before the target is? If not, "
-        "leave them out",
+        f"each tell the target alone (at least {100 * SUSPICIOUS:.0f} % on rows not seen); are they known before the "
+        "target is? If not, leave them out",
     )
+
+
+def _format_score(score: float) -> str:
+    return "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
 
 
 def _few_of_each_first(rows: Any, y: Any) -> Any:

@@ -12,11 +12,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deltarule.data.frame import frame_of, select_rows
 from deltarule.errors import BadInput
-from deltarule.estimators.tabular.column_encoder import Column, encode_columns, fit_columns
-from deltarule.estimators.tabular.column_kinds import check_together, infer_kinds
-from deltarule.estimators.tabular.diagnostics import unknown_categories, without_input
+from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
+from deltarule.tables.column_kinds import check_together, infer_kinds
+from deltarule.tables.diagnostics import unknown_categories, without_input
+from deltarule.tables.frame import frame_of, select_rows
 
 N, MOST = 60, sys.float_info.max
 finite = st.floats(-1e100, 1e100)

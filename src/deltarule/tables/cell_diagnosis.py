@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deltarule.data.cell_parsing import (
+from deltarule.tables.cell_parsing import (
     AMOUNT,
     GAP,
     PERHAPS_THOUSANDS,
@@ -16,7 +16,7 @@ from deltarule.data.cell_parsing import (
     is_number,
     shorten_repr,
 )
-from deltarule.data.dates import are_dates
+from deltarule.tables.dates import are_dates
 
 SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
 """Of any currency."""

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deltarule.data.cell_diagnosis import diagnose_texts, first_text
-from deltarule.data.cell_parsing import is_number, shorten_repr
-from deltarule.data.csv_layout import WITHOUT_NAME
-from deltarule.data.frame import Frame, numbers_of_rows
-from deltarule.data.numeric_tables import list_names
 from deltarule.errors import BadInput
-from deltarule.estimators.tabular.column_encoder import (
+from deltarule.tables.cell_diagnosis import diagnose_texts, first_text
+from deltarule.tables.cell_parsing import is_number, list_names, shorten_repr
+from deltarule.tables.column_encoder import (
     CATEGORY,
     FARTHEST,
     FEW_CATEGORIES,
@@ -23,6 +20,8 @@ from deltarule.estimators.tabular.column_encoder import (
     present_in,
     too_large,
 )
+from deltarule.tables.csv_layout import WITHOUT_NAME
+from deltarule.tables.frame import Frame, numbers_of_rows
 
 MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""

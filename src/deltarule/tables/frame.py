@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.category_matching import form_of
-from deltarule.data.cell_parsing import (
+from deltarule.errors import BadInput
+from deltarule.tables.category_matching import form_of
+from deltarule.tables.cell_parsing import (
     EXACT,
     are_plain,
     array_of,
@@ -25,7 +26,6 @@ from deltarule.data.cell_parsing import (
     to_float64_by_repr,
     too_long,
 )
-from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deltarule.estimators.tabular.column_encoder import Column, encode_columns, fit_columns
-from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
+from deltarule.tables.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
 
 MOST = sys.float_info.max
 finite = st.floats(-1e100, 1e100)

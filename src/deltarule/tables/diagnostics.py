@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import shorten_repr
-from deltarule.data.frame import Frame, rows_of
 from deltarule.errors import count_of
-from deltarule.estimators.tabular.column_encoder import (
+from deltarule.tables.category_matching import as_named
+from deltarule.tables.cell_parsing import shorten_repr
+from deltarule.tables.column_encoder import (
     CATEGORY,
     MOST,
     NUMBER,
@@ -23,7 +22,7 @@ from deltarule.estimators.tabular.column_encoder import (
     present_in,
     texts_of,
 )
-from deltarule.reports.formatting import percent
+from deltarule.tables.frame import Frame, rows_of
 
 ROUNDING = 1e-9
 """Of the width of a column: so near to a bound 1.3 is on it, though 0.7 + 0.6 is less."""
@@ -133,7 +132,7 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             # It is worth a note where so many rows have categories without an input.
             if share >= 0.1:
                 found[column.name] = (
-                    f"{percent(share, 0, 'f')} of the rows have a {shorten_repr(column.name)} without an input of its "
+                    f"{100 * share:.0f} % of the rows have a {shorten_repr(column.name)} without an input of its "
                     f"own, of which there are {len(others):,}: rare ones, or too many"
                 )
     return told_together(found, "have categories without an input of their own in many rows: rare ones, or too many")

@@ -9,12 +9,12 @@ import pyarrow
 import pytest
 from pyarrow import csv, parquet
 
-from deltarule.data.category_matching import as_named
-from deltarule.data.cell_diagnosis import first_text
-from deltarule.data.cell_parsing import array_of, as_text
-from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, select_rows
-from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput
+from deltarule.tables.category_matching import as_named
+from deltarule.tables.cell_diagnosis import first_text
+from deltarule.tables.cell_parsing import array_of, as_text
+from deltarule.tables.frame import frame_of, numbers_of_rows, rows_of, select_rows
+from deltarule.tables.reader import read_frame
 
 
 def test_numbers_that_pandas_calls_categories_are_texts() -> None:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from deltarule.data.cell_parsing import MISSING, as_text, numbers_in
-from deltarule.data.frame import Frame, frame_of
-from deltarule.data.frame_files import read_frame, takes_commas
 from deltarule.errors import BadInput
+from deltarule.tables.cell_parsing import MISSING, as_text, numbers_in
+from deltarule.tables.frame import Frame, frame_of
+from deltarule.tables.reader import read_frame, takes_commas
 
 MIXED = pd.DataFrame(
     {

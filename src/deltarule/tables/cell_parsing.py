@@ -66,6 +66,11 @@ def shorten_repr(text: str) -> str:
     return one_line(quote + text.replace(quote, f"\\{quote}") + quote)
 
 
+def list_names(names: Sequence[str]) -> str:
+    """Names for an error message: the first ten."""
+    return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
+
+
 def _cut_middle(text: str) -> str:
     return (
         text

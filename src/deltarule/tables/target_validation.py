@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from deltarule.data.category_matching import as_named
-from deltarule.data.cell_diagnosis import first_text
-from deltarule.data.cell_parsing import array_of, as_text, check_single, is_missing, to_float64_by_repr, too_long
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.tables.category_matching import as_named
+from deltarule.tables.cell_diagnosis import first_text
+from deltarule.tables.cell_parsing import array_of, as_text, check_single, is_missing, to_float64_by_repr, too_long
 
 
 def name_of(y: Any) -> str:

@@ -9,8 +9,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
-from deltarule.data.cell_parsing import shorten_repr
 from deltarule.errors import BadInput, count_of
+from deltarule.tables.cell_parsing import shorten_repr
 
 # Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
 MAX_COLUMNS = 100_000

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.data.cell_diagnosis import diagnose_texts, how_to_write
-from deltarule.data.cell_parsing import (
+from deltarule.tables.cell_diagnosis import diagnose_texts, how_to_write
+from deltarule.tables.cell_parsing import (
     MAX_SHOWN_CHARACTERS,
     Unclear,
     are_decimal,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from deltarule.data.cell_parsing import EXACT, WHOLE_AS_WRITTEN, as_text, is_number
+from deltarule.tables.cell_parsing import EXACT, WHOLE_AS_WRITTEN, as_text, is_number
 
 SURELY_DECIMAL = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}\Z)[+-]?\d+,\d+([eE][+-]?\d+)?")
 """One comma, and no thousands that it may stand for."""

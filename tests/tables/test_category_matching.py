@@ -1,7 +1,7 @@
 import pytest
 
-from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import Unclear
+from deltarule.tables.category_matching import as_named
+from deltarule.tables.cell_parsing import Unclear
 
 
 @pytest.mark.parametrize(
