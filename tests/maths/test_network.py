@@ -80,13 +80,13 @@ def test_writing_into_a_view_writes_into_the_vector(layers: list[Layer], members
 
 def test_views_refuse_nothing_and_copy_nothing() -> None:
     theta = np.zeros((3, 7))
-    assert all(np.shares_memory(array, theta) for array in views(theta, [Entry("W1", (2, 3), 1, 7)]).values())
+    assert all(np.shares_memory(array, theta) for array in views(theta, [Entry("W", 1, (2, 3), 1, 7)]).values())
 
 
 @given(networks(), st.integers(1, 3), SIDE, st.booleans())
 def test_forward_is_the_layers_one_after_another(layers: list[Layer], K: int, B: int, shared: bool) -> None:
     theta = drawn(1, K, parameter_entries(layers)[-1].stop)
-    buffers = np.abs(drawn(2, K, (buffer_entries(layers) or [Entry("", (0, 0), 0, 0)])[-1].stop))
+    buffers = np.abs(drawn(2, K, (buffer_entries(layers) or [Entry("", 0, (0, 0), 0, 0)])[-1].stop))
     named, running = views(theta, parameter_entries(layers)), views(buffers, buffer_entries(layers))
     x = drawn(3, *((B, layers[0].inputs) if shared else (K, B, layers[0].inputs)))
     tape, statistics = forward(layers, named, x, buffers=running)
@@ -107,7 +107,7 @@ def test_forward_is_the_layers_one_after_another(layers: list[Layer], K: int, B:
                 expected[f"a{n}"] = value
         assert [taped.name for taped in tape] == list(expected)
         for taped in tape:
-            assert taped.value.shape == (K, B, layers[int(taped.name[1:]) - 1].units)
+            assert taped.value.shape == (K, B, layers[taped.layer - 1].units)
             assert taped.value[k] == pytest.approx(expected[taped.name], rel=1e-9, abs=1e-9)
 
 

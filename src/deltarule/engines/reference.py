@@ -253,7 +253,7 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
             theta, slots = apply_optimizer(problem, state, done.gradient)
     for taped in done.tape:
         if not np.isfinite(taped.value).all():
-            return _layer(taped.name), taped.name
+            return taped.layer, taped.name
     if not np.isfinite(done.objective).all():
         return network.layers[-1].number, "loss"
     for what, vector, entries in (
@@ -264,9 +264,5 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
     ):
         for entry in reversed(entries):
             if not np.isfinite(vector[:, entry.start : entry.stop]).all():
-                return _layer(entry.name), what + entry.name
+                return entry.layer, what + entry.name
     return network.layers[-1].number, "update"  # another engine's, whose last bits are not those of this one
-
-
-def _layer(name: str) -> int:
-    return int(name.lstrip("abcdefghijklmnopqrstuvwxyzW"))

@@ -11,7 +11,7 @@ loss, which is exact when it gets the logits. `forward` keeps a tape of what it 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,24 +36,36 @@ class Layer:
 
 
 class Entry(NamedTuple):
-    """One array within a flat vector: its name, its shape (rows × columns) and where it begins and ends."""
+    """An array within a flat vector: symbol (W, b, gamma …), layer, shape (rows × columns), start and end."""
 
-    name: str
+    symbol: str
+    layer: int
     shape: tuple[int, int]
     start: int
     stop: int
 
+    @property
+    def name(self) -> str:
+        """The name that formulas, files and messages give it, such as W1."""
+        return f"{self.symbol}{self.layer}"
+
 
 class Taped(NamedTuple):
-    """A step of the forward pass: what it is, its value, and the way back.
+    """A step of the forward pass: symbol of the result (z, n, a, d), layer, kind of the step, value, backward pass.
 
     `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and its parameters' gradients by name.
     """
 
-    name: str
+    symbol: str
+    layer: int
     kind: str
     value: Array
     backward: Callable[[Array], tuple[Array, dict[str, Array]]]
+
+    @property
+    def name(self) -> str:
+        """The name of the result, such as z1."""
+        return f"{self.symbol}{self.layer}"
 
 
 def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
@@ -63,14 +75,14 @@ def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
     >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
     [('W1', (8, 3)), ('b1', (1, 3))]
     """
-    shapes: list[tuple[str, tuple[int, int]]] = []
+    arrays: list[tuple[str, Layer, int]] = []
     for layer in layers:
-        shapes.append((f"W{layer.number}", (layer.inputs, layer.units)))
+        arrays.append(("W", layer, layer.inputs))
         if layer.bias:
-            shapes.append((f"b{layer.number}", (1, layer.units)))
+            arrays.append(("b", layer, 1))
         if layer.batch_norm:
-            shapes += [(f"gamma{layer.number}", (1, layer.units)), (f"beta{layer.number}", (1, layer.units))]
-    return _entries(shapes)
+            arrays += [("gamma", layer, 1), ("beta", layer, 1)]
+    return _entries(arrays)
 
 
 def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
@@ -80,19 +92,15 @@ def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
     >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
     ['mean1', 'variance1']
     """
-    return _entries(
-        [(f"{name}{layer.number}", (1, layer.units)) for layer in layers if layer.batch_norm for name in _RUNNING]
-    )
+    return _entries([(symbol, layer, 1) for layer in layers if layer.batch_norm for symbol in ("mean", "variance")])
 
 
-_RUNNING = ("mean", "variance")
-
-
-def _entries(shapes: list[tuple[str, tuple[int, int]]]) -> tuple[Entry, ...]:
+def _entries(arrays: list[tuple[str, Layer, int]]) -> tuple[Entry, ...]:
     entries, start = [], 0
-    for name, (rows, columns) in shapes:
-        entries.append(Entry(name, (rows, columns), start, start + rows * columns))
-        start += rows * columns
+    for symbol, layer, rows in arrays:
+        stop = start + rows * layer.units
+        entries.append(Entry(symbol, layer.number, (rows, layer.units), start, stop))
+        start = stop
     return tuple(entries)
 
 
@@ -102,7 +110,7 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
     vector [.., P]  →  {name: [.., rows, columns]}
 
     >>> theta = np.zeros((1, 2))
-    >>> views(theta, [Entry("W1", (2, 1), 0, 2)])["W1"][...] = 5
+    >>> views(theta, [Entry("W", 1, (2, 1), 0, 2)])["W1"][...] = 5
     >>> theta
     array([[5., 5.]])
     """
@@ -114,7 +122,7 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
 def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
     """The flat vector of named arrays, the inverse of `views`.    {name: [.., rows, columns]}  →  [.., P]
 
-    >>> entries = [Entry("W1", (2, 1), 0, 2), Entry("b1", (1, 1), 2, 3)]
+    >>> entries = [Entry("W", 1, (2, 1), 0, 2), Entry("b", 1, (1, 1), 2, 3)]
     >>> flatten({"W1": np.array([[1.0], [2.0]]), "b1": np.array([[3.0]])}, entries)
     array([1., 2., 3.])
     """
@@ -150,7 +158,7 @@ def forward(
     value = x
     for layer in layers:
         n = layer.number
-        value = _record(tape, f"z{n}", "dense", _dense(layer, parameters, value))
+        value = _record(tape, "z", n, "dense", _dense(layer, parameters, value))
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
             if share is None:
@@ -160,12 +168,12 @@ def forward(
             else:
                 value, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
                 statistics[str(n)] = mean, variance
-            value = _record(tape, f"n{n}", "batch_norm", (value, _named(back, f"gamma{n}", f"beta{n}")))
+            value = _record(tape, "n", n, "batch_norm", (value, _named(back, f"gamma{n}", f"beta{n}")))
         if layer is layers[-1]:
             break
-        value = _record(tape, f"a{n}", layer.activation.name, _without_parameters(*layer.activation.forward(value)))
+        value = _record(tape, "a", n, layer.activation.name, _without_parameters(*layer.activation.forward(value)))
         if keep and rate and n in keep:
-            value = _record(tape, f"d{n}", "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
+            value = _record(tape, "d", n, "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
     return tape, statistics
 
 
@@ -207,9 +215,9 @@ def updated_buffers(
     return updated
 
 
-def _record(tape: list[Taped], name: str, kind: str, made: tuple[Array, Callable]) -> Array:  # type: ignore[type-arg]
-    tape.append(Taped(name, kind, *made))
-    return made[0]
+def _record(tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]) -> Array:
+    tape.append(Taped(symbol, layer, kind, *result))
+    return result[0]
 
 
 def _dense(

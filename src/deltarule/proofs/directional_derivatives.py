@@ -158,7 +158,7 @@ def on_kinks(
     on its kink exactly does not count, but behind batch norm, whose differences come to exactly 0 by luck alone.
     """
     rounded = roundings(problem, state, rows, tape)
-    normalized = [False, *(taped.name[0] == "n" for taped in tape), False]
+    normalized = [False, *(taped.symbol == "n" for taped in tape), False]
     found = np.zeros(len(state.members), bool)
     for place, values, kink in _at_kinks(problem, state, rows, tape):
         r = 0.0 if place is None else rounded[place]  # weights are what they are
@@ -180,8 +180,8 @@ def _at_kinks(
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
     for i, taped in enumerate(tape):
-        if taped.name[0] == "a":
-            for kink in layers[int(taped.name[1:]) - 1].activation.kinks:
+        if taped.symbol == "a":
+            for kink in layers[taped.layer - 1].activation.kinks:
                 yield i, tape[i - 1].value, kink
     for kink in output.kinks:
         yield len(tape), logits, kink

@@ -127,7 +127,7 @@ def _forward(
     """The rounding of x, which has none, and of everything on the tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
-        letter, n, r = taped.name[0], int(taped.name[1:]), rounded[-1]
+        letter, n, r = taped.symbol, taped.layer, rounded[-1]
         if letter == "d":
             r, _ = taped.backward(r)
         elif letter == "a":

@@ -15,7 +15,7 @@ def backward(notes: Notes) -> None:
     through = {"dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
     upstream = _at_logits(notes)
     for taped in reversed(notes.done.tape):
-        layer = notes.network.layers[number_in(taped.name) - 1]
+        layer = notes.network.layers[taped.layer - 1]
         value, _ = taped.backward(upstream)
         through.get(taped.kind, _note_activation)(notes, layer, value)
         upstream = value

@@ -119,11 +119,11 @@ class NetworkMatch:
 
     def positions(self, letter: str) -> list[int]:
         """The positions on the tape of all z, n, a or d."""
-        return [i for i, taped in enumerate(self.tape) if taped.name[0] == letter]
+        return [i for i, taped in enumerate(self.tape) if taped.symbol == letter]
 
     def layer_number(self, i: int) -> int:
         """The number of the layer of a step of the tape."""
-        return int(self.tape[i].name[1:])
+        return self.tape[i].layer
 
     def input_of(self, i: int) -> Array:
         """What goes into a step of the tape."""

@@ -261,8 +261,8 @@ def _advance(problem: Problem) -> str:
 
 def _view(problem: Problem, vector: str, entry: Entry) -> str:
     """An array within θ, or with "g" within its gradient; what its shape is the program learns when it runs."""
-    place, number = problem.network.entries.index(entry), int(entry.name.lstrip("Wbgamet"))
-    rows = f"sizes[{number - 1}]" if entry.name[0] == "W" else "1"
+    place, number = problem.network.entries.index(entry), entry.layer
+    rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
     name = entry.name if vector == "T" else f"g{entry.name}"
     return f"{name} = view({vector}, starts[{place}], {rows}, sizes[{number}])"
 
