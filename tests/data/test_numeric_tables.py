@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from deltarule.data.dataset import Dataset
 from deltarule.data.numeric_tables import read_table
 from deltarule.errors import BadInput
-from deltarule.tables.csv_layout import separator_of
+from deltarule.tables.csv_reader import find_separator
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 # What a CSV reader may tell apart: no blanks at the ends (they are stripped), nothing that reads as a number.
@@ -157,7 +157,7 @@ WRONG = {
     "UTF-16 without a mark": ("a,y\n1,2\n".encode("utf-16-le"), "table.csv is not text; save the table as CSV"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "table.csv is not text in UTF-8"),
     "open quote": (b'a,y\n"1,2\n3,4\n', "table.csv, line 3: unexpected end of data"),
-    "text after a quote": (b'a,y\n"1"x,2\n', "table.csv, line 2: .*correct the quotes and commas there"),
+    "text after a quote": (b'a,y\n"1"x,2\n', "table.csv, line 2: .*correct the quotes there"),
     "endless cell": (b"a,y\n" + b"1" * 200_000 + b",2\n", "table.csv, line 2, column 'a': inf is no finite number"),
 }  # fmt: skip
 
@@ -182,7 +182,7 @@ def test_a_wrong_csv_is_one_sentence(content: bytes, sentence: str) -> None:
 )
 def test_a_separator_is_seen_by_the_first_two_lines(text: str, needed: str, seen: str) -> None:
     file = io.StringIO(text)
-    assert separator_of(file, needed) == (seen, False)
+    assert find_separator(file, needed) == (seen, False)
     assert file.read() == text
 
 

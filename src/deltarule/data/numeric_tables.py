@@ -3,9 +3,8 @@
 N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
 """
 
-import csv
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,7 @@ from deltarule.decompression_limits import check_zip
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import is_number, list_names, number_of, shorten_repr
-from deltarule.tables.csv_layout import (
-    cells_of_any_length,
-    check_separated,
-    is_blank,
-    read_header,
-    separator_of,
-    uneven,
-)
+from deltarule.tables.csv_reader import TextTable, read_text_table
 
 TASKS = ("auto", "classify", "regress")
 
@@ -151,20 +143,43 @@ def _check_finite(path: Path, table: Table) -> None:
 
 
 def _read_csv(path: Path, target: str | None, task: str) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
-        reader = csv.reader(file, strict=True)
-        try:
-            separator, is_told = separator_of(file, ",")
-            check_separated(path, separator, ",")
-            if is_told:
-                next(reader)
-            header = read_header(path, reader)
-            position = _target_position(path, header, target)
-            return _body(path, reader, header, position, task)
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path} is not text in UTF-8; save the table as CSV in UTF-8") from error
-        except csv.Error as error:
-            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
+    table = read_text_table(path, ",")
+    position = _target_position(path, table.header, target)
+    if not table.lines:
+        raise BadInput(f"{path} has a header but no rows; add at least one row of numbers")
+    name, texts = table.header.pop(position), table.columns.pop(position)
+    return Table(
+        x=_numbers(path, table),
+        y=_target_column(path, texts, table.lines, name, task),
+        features=tuple(table.header),
+        target=name,
+        place=lambda row: f"line {table.lines[row]}",
+    )
+
+
+def _numbers(path: Path, table: TextTable) -> np.ndarray:
+    """All columns as numbers [N, D]."""
+    x = np.empty((len(table.lines), len(table.header)))
+    try:
+        for index, cells in enumerate(table.columns):
+            x[:, index] = list(map(number_of, cells))
+    except ValueError:
+        row, index = min(_first_texts(table.columns))
+        cell = table.columns[index][row]
+        what = f"{shorten_repr(cell)} is not a number" if cell else "the cell is empty"
+        raise BadInput(
+            f"{path}, line {table.lines[row]}, column {table.header[index]!r}: {what}; every column but the target "
+            "must hold numbers alone"
+        ) from None
+    return x
+
+
+def _first_texts(columns: list[list[str]]) -> Iterator[tuple[int, int]]:
+    """Row and column of the first cell of each column that is not a number."""
+    for index, cells in enumerate(columns):
+        row = next((row for row, cell in enumerate(cells) if not is_number(cell)), None)
+        if row is not None:
+            yield row, index
 
 
 def _target_position(path: Path, header: list[str], target: str | None) -> int:
@@ -177,41 +192,6 @@ def _target_position(path: Path, header: list[str], target: str | None) -> int:
             f"{path} has only the target column {target!r}; add at least one column of numbers to learn from"
         )
     return header.index(target)
-
-
-def _body(path: Path, reader: Any, header: list[str], position: int, task: str) -> Table:
-    """All rows after the header. The loop is the fast path; what is wrong with a cell is found out afterwards."""
-    numbers, lines, answers = array("d"), array("q"), []
-    for row in reader:
-        if is_blank(row):
-            continue
-        if len(row) != len(header):
-            raise uneven(path, reader.line_num, row, header)
-        answers.append(row.pop(position).strip())
-        try:
-            numbers.extend(map(number_of, row))
-        except ValueError:
-            row.insert(position, "0")
-            raise _bad_cell(path, reader.line_num, header, row) from None
-        lines.append(reader.line_num)
-    if not answers:
-        raise BadInput(f"{path} has a header but no rows; add at least one row of numbers")
-    features = tuple(name for name in header if name != header[position])
-    return Table(
-        x=np.frombuffer(numbers).reshape(len(answers), len(features)),
-        y=_target_column(path, answers, lines, header[position], task),
-        features=features,
-        target=header[position],
-        place=lambda row: f"line {lines[row]}",
-    )
-
-
-def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
-    name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not is_number(cell))
-    what = f"{shorten_repr(cell)} is not a number" if cell.strip() else "the cell is empty"
-    return BadInput(
-        f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
-    )
 
 
 def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:

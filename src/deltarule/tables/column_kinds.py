@@ -20,7 +20,7 @@ from deltarule.tables.column_encoder import (
     present_in,
     too_large,
 )
-from deltarule.tables.csv_layout import WITHOUT_NAME
+from deltarule.tables.csv_reader import WITHOUT_NAME
 from deltarule.tables.frame import Frame, numbers_of_rows
 
 MIN_IDENTIFIER_ROWS = 20

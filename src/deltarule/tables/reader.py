@@ -3,7 +3,6 @@
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
 
-import csv
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +21,7 @@ from deltarule.tables.cell_parsing import (
     shorten_repr,
     strip_missing,
 )
-from deltarule.tables.csv_layout import (
-    MAX_COLUMNS,
-    SEPARATORS,
-    cells_of_any_length,
-    check_separated,
-    is_blank,
-    read_header,
-    separator_of,
-    uneven,
-)
+from deltarule.tables.csv_reader import MAX_COLUMNS, find_separator, read_text_table
 from deltarule.tables.frame import ROW_NUMBERS, Frame, empty, frame_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -96,33 +86,11 @@ def read_frame(
 
 
 def _read_text(path: Path, delimiter: str, wanted: _ColumnSelection) -> Frame:
-    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
-        try:
-            found, is_told = separator_of(file, delimiter)
-            if (is_told and found in SEPARATORS) or (delimiter, found) == (",", ";"):
-                delimiter = found
-            check_separated(path, found, delimiter)
-            reader = csv.reader(file, strict=True, delimiter=delimiter)
-            if is_told:
-                next(reader)
-            header = read_header(path, reader, wanted.is_used, takes_index=True)
-            columns: list[list[str]] = [[] for _ in header]
-            lines = []
-            for row in reader:
-                if not row or (is_blank(row) and len(header) > 1):
-                    continue
-                if len(row) != len(header):
-                    raise uneven(path, reader.line_num, row, header)
-                lines.append(reader.line_num)
-                for column, cell in zip(columns, row, strict=True):
-                    column.append(cell.strip())
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path} is not text in UTF-8; save the table in UTF-8") from error
-        except csv.Error as error:
-            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
-    commas = delimiter != ","
-    frame = dict.fromkeys(header, empty(len(lines)))
-    used = {name: cells for name, cells in zip(header, columns, strict=True) if not wanted.leaves_out(name)}
+    table = read_text_table(path, delimiter, wanted.is_used, from_spreadsheet=True)
+    lines = table.lines
+    used = {name: cells for name, cells in zip(table.header, table.columns, strict=True) if not wanted.leaves_out(name)}
+    commas = table.separator != ","
+    frame = dict.fromkeys(table.header, empty(len(lines)))
     for name, cells in (_unclear_marked(used) if commas else used).items():
         numbers = parse_numbers(cells, commas) if wanted.takes_numbers(name) else None
         if numbers is None:
@@ -152,7 +120,7 @@ def takes_commas(path: str | Path) -> bool:
     if delimiter is None:
         return False
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return separator_of(file, delimiter)[0] != ","
+        return find_separator(file, delimiter)[0] != ","
 
 
 def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
