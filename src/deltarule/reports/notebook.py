@@ -5,13 +5,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.reports.formatting import visible
+from deltarule.reports.html_templates import load_template
 from deltarule.reports.progress import Seen, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
 
@@ -42,7 +41,7 @@ def network_html(network: Any) -> str:
         extra = ", batch norm" if layer.batch_norm else ""
         name = layer.activation.name.replace("_", " ") + extra
         rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{own:,}"])
-    return f"<p>{_text(repr(network))}</p>{_html_table(rows)}"
+    return _record_html(repr(network), rows)
 
 
 def run_html(run: Any) -> str:
@@ -60,7 +59,7 @@ def run_html(run: Any) -> str:
         facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
-    return f"<p>{_text(repr(run.problem.network))}</p>{_html_table(facts, head=False)}{curve}"
+    return _record_html(repr(run.problem.network), facts, has_head=False, figure=curve)
 
 
 def sweep_html(table: Any) -> str:
@@ -72,9 +71,9 @@ def sweep_html(table: Any) -> str:
 
     settings, scores = table.scores()
     quantity = f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
-    told_of = f"{table.name}: {len(table):,} rows, {table.diverged:,} of them diverged; mean {quantity}"
+    summary = f"{table.name}: {len(table):,} rows, {table.diverged:,} of them diverged; mean {quantity}"
     if not np.isfinite(scores).any():
-        return f"<p>{_text(told_of)}: none yet</p>"
+        return _record_html(f"{summary}: none yet")
     ranked = ranking(scores)
     keys = list(settings[0])
     rows = [[*keys, "mean", "±"]]
@@ -84,7 +83,7 @@ def sweep_html(table: Any) -> str:
         told = ("" if np.isnan(number) else score_said(number) for number in numbers)
         rows.append([*(format_value(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
-    return f"<p>{_text(told_of)}</p>{_html_table(rows)}{figure}"
+    return _record_html(summary, rows, figure=figure)
 
 
 def gradient_html(report: Any) -> str:
@@ -95,8 +94,7 @@ def gradient_html(report: Any) -> str:
         numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
         rows.append([check.method, *numbers, check.where, f"{check.compared:,}"])
     remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
-    below = "".join(f"<p>{_text(remark)}</p>" for remark in remarks)
-    return f"<p>Gradient of {report.entries:,} entries: <b>{verdict}</b></p>{_html_table(rows)}{below}"
+    return _record_html(f"Gradient of {report.entries:,} entries", rows, verdict=verdict, remarks=remarks)
 
 
 SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
@@ -129,9 +127,8 @@ class LivePlot:
         started = time.perf_counter()
         if started < self._due and progress.training:
             return
-        self._display(
-            f"<p>{_text(describe_progress(progress))}</p>{figure_html(self.figure())}", bool(progress.training)
-        )
+        page = _record_html(describe_progress(progress), figure=figure_html(self.figure()))
+        self._display(page, bool(progress.training))
         drawn = time.perf_counter()
         self._due = drawn + max(self.every, PATIENCE * (drawn - started))
 
@@ -161,17 +158,20 @@ class LivePlot:
             self._shown = None  # another training gets a plot of its own
 
 
-def _html_table(rows: Sequence[Sequence[str]], head: bool = True) -> str:
-    tags = ["th" if head and not place else "td" for place in range(len(rows))]
-    lines = (
-        "<tr>" + "".join(f'<{tag} style="text-align:left">{_text(cell)}</{tag}>' for cell in row) + "</tr>"
-        for tag, row in zip(tags, rows, strict=True)
-    )
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))
+def _record_html(
+    title: str,
+    rows: Sequence[Sequence[str]] = (),
+    *,
+    has_head: bool = True,
+    verdict: str = "",
+    remarks: Sequence[str] = (),
+    figure: str = "",
+) -> str:
+    """A title, a table whose first row may be its headings, remarks, and a figure as HTML."""
+    template = load_template("record.html")
+    return template.render(
+        title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure
+    ).rstrip("\n")
 
 
 def _median_and_range(values: Any) -> str:

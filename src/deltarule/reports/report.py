@@ -10,21 +10,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.formatting import percent, visible
+from deltarule.reports.formatting import percent
+from deltarule.reports.html_templates import load_template
 from deltarule.reports.svg_embed import Part
 from deltarule.reports.verdict_words import count_verdicts, describe_verdict
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
 """A cell that begins with a number, or with signs and then a number; what is in quotes is a text."""
@@ -121,7 +118,17 @@ def report_page(report: Report) -> str:
     script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)
-    template = _templates().get_template("report.html")
+    template = load_template(
+        "report.html",
+        share=_percent,
+        cell=_cell,
+        counted=count_of,
+        verdict=_describe_claim,
+        strength=_strength,
+        sides=_sides,
+        data=_data,
+        through_data=_through_data,
+    )
     return template.render(title=report.title, report=report, script=script, digest=digest, counts=counts)
 
 
@@ -184,26 +191,5 @@ def _size(value: float) -> float:
     return abs(float(_cell(value) or 0))
 
 
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("deltarule.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )
-    environment.filters |= {
-        "share": _percent,
-        "cell": _cell,
-        "counted": count_of,
-        "verdict": lambda claim: describe_verdict(claim["verdict"], claim["conventions"]),
-        "strength": _strength,
-        "sides": _sides,
-        "data": _data,
-        "through_data": _through_data,
-    }
-    return environment
+def _describe_claim(claim: Mapping[str, Any]) -> str:
+    return describe_verdict(claim["verdict"], claim["conventions"])

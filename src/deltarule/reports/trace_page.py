@@ -2,19 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from deltarule.reports.formatting import visible
 from deltarule.reports.graph import computational_graph
+from deltarule.reports.html_templates import load_template
 from deltarule.reports.trace_mathml import entry, format_number, terms_with_numbers, with_names
 from deltarule.tracing.explanation import TITLES, Explanation, Quantity, header
 from deltarule.tracing.expression_text import format_index, with_numbers
 from deltarule.tracing.expressions import SAMPLES, Ref
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MAX_ROWS = MAX_COLUMNS = 16
 MAX_WORKED = 64
@@ -47,18 +43,14 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
         {"id": name, "title": title, "quantities": [one.view(link) for one in drawn if one.quantity.section == name]}
         for name, title in TITLES.items()
     ]
-    return (
-        _templates()
-        .get_template("explanation.html")
-        .render(
-            digest="",
-            title=explanation.title or "One update, explained",
-            header=header(explanation),
-            shown=_describe_selection(sample, layer),
-            graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in known.items()}),
-            sections=[section for section in sections if section["quantities"]],
-            notes=explanation.notes,
-        )
+    return load_template("explanation.html").render(
+        digest="",
+        title=explanation.title or "One update, explained",
+        header=header(explanation),
+        shown=_describe_selection(sample, layer),
+        graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in known.items()}),
+        sections=[section for section in sections if section["quantities"]],
+        notes=explanation.notes,
     )
 
 
@@ -198,18 +190,3 @@ def _describe_selection(sample: int | None, layer: int | None) -> str:
     parts = [f"row {sample} of the data"] if sample is not None else []
     parts += [f"layer {layer}"] if layer is not None else []
     return f"Shown: {' and '.join(parts)} alone." if parts else ""
-
-
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("deltarule", "reports/templates")
-    return Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-    )

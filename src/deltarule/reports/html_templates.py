@@ -1,0 +1,27 @@
+"""The Jinja templates of all HTML that reports write: what they insert is escaped and free of control characters."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from deltarule.reports.formatting import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@cache
+def load_template(name: str, **filters: Callable[..., Any]) -> "Template":
+    """A template of the folder `templates`, with filters of its own."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deltarule.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
