@@ -85,6 +85,10 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         raw = finite_gradient(code, code.start)
         mistake = find_unrepeatable(code, raw)
         if mistake:
+            _, reference, arrays = _judge(
+                replace(code, is_repeatable=False), raw, measure_gradient(code, raw, max_entries)
+            )
+            report = with_arrays(report, [array.result for array in arrays], context)
             return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, context)
         sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
         reference = measure_gradient(code, sizes, max_entries)
@@ -92,7 +96,13 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         reference = measure_gradient(code, rough_size(code, loss), max_entries)
         raw = finite_gradient(code, code.start)
     judged_code, reference, arrays = _judge(code, raw, reference)
-    evidence = Evidence(tuple(arrays), context.samples, learning_rate=context.learning_rate, momentum=context.momentum)
+    evidence = Evidence(
+        tuple(arrays),
+        context.samples,
+        learning_rate=context.learning_rate,
+        momentum=context.momentum,
+        is_layer=context.is_layer,
+    )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
     has_network = not context.is_layer
     diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)

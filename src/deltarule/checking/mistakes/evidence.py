@@ -132,6 +132,7 @@ class Evidence:
 
     samples   the possible numbers of samples      outputs   the number of outputs, where it is known
     prefix    how sentences call the values of a parameter
+    is_layer  the first array is the input of a layer, and no parameter
     """
 
     parameters: tuple[ParameterEvidence, ...]
@@ -140,6 +141,7 @@ class Evidence:
     learning_rate: float | None = None
     momentum: float = 0.0
     prefix: str = "the gradient of"
+    is_layer: bool = False
 
     @property
     def wrong(self) -> list[ParameterEvidence]:
@@ -170,6 +172,10 @@ class Evidence:
     def references(self) -> list[Floats]:
         """The right gradients."""
         return [parameter.expected for parameter in self.parameters]
+
+    def may_be_penalized(self, parameter: ParameterEvidence) -> bool:
+        """Whether a penalty may be in a gradient: the input of a layer has none."""
+        return not (self.is_layer and parameter is self.parameters[0])
 
     def other_parameters(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
         """All parameters but one."""

@@ -14,6 +14,7 @@ from deltarule.checking.numerics.parameter_lines import (
     error_beside,
     gradient_at,
     loss_at,
+    normal_direction,
     with_array,
 )
 from deltarule.checking.numerics.reference_gradient import Direction, measure_one_direction
@@ -23,6 +24,8 @@ from deltarule.checking.user_code.conversion import check_finite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
+_PROBE_STREAM = 1 << 21
+"""First index of the random directions of probes; those of arrays begin at 0, those of upstream gradients at 2²⁰."""
 _STEP_OF_FLOAT32 = 2.0**-23
 """A step in which numbers of float32 still change, and which hardly meets a kink even of 10⁵ samples."""
 _ROUNDED = 1e-10, 1e-5
@@ -108,9 +111,12 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
     none = tuple(np.zeros(start.shape) for start in code.start)
     if any(start.dtype != np.float64 for start in code.start):
         return none
-    generator, lines = np.random.default_rng(0), []
-    for _ in range(3):
-        steps = [_STEP_OF_FLOAT32 * np.maximum(1, np.abs(one)) * generator.normal(size=one.shape) for one in code.start]
+    lines = []
+    for draw in range(3):
+        directions = _normal_arrays(code, draw)
+        steps = [
+            _STEP_OF_FLOAT32 * np.maximum(1, np.abs(one)) * e for one, e in zip(code.start, directions, strict=True)
+        ]
         try:
             gradients = [
                 finite_gradient(code, [start + t * step for start, step in zip(code.start, steps, strict=True)])
@@ -173,10 +179,10 @@ def relative_noise(code: Code) -> float:
 
 def depends_on(code: Code, index: int) -> bool:
     """Whether the loss changes with an array anywhere: near its value, far away, or at other values of the others."""
-    generator = np.random.default_rng(0)
-    for length in (0.0, 0.1, 1.0, 10.0):
-        around = [one + length * generator.normal(size=one.shape) for one in code.start]
-        moved = around[index] + (1 + length) * generator.normal(size=around[index].shape)
+    for draw, length in enumerate((0.0, 0.1, 1.0, 10.0)):
+        shifts, further = _normal_arrays(code, 3 + 2 * draw), _normal_arrays(code, 4 + 2 * draw)
+        around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
+        moved = around[index] + (1 + length) * further[index]
         try:
             before, after = loss_at(code, around), loss_at(code, with_array(around, index, moved))
         except BadInput:  # code that fails far away depends on the array
@@ -184,6 +190,12 @@ def depends_on(code: Code, index: int) -> bool:
         if np.isfinite(before) and not abs(after - before) <= relative_noise(code) * abs(before):
             return True
     return False
+
+
+def _normal_arrays(code: Code, draw: int) -> list[Floats]:
+    """Standard normal numbers in the shapes of the parameters, from a stream that nothing else draws."""
+    streams = enumerate(code.start, _PROBE_STREAM)
+    return [normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
 
 
 def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:

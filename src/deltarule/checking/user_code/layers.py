@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.numerics.parameter_lines import normal_direction
 from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.user_code.arrays import Arrays
 from deltarule.checking.user_code.callables import Code, Values, changed_arrays, find_caller
@@ -22,6 +23,8 @@ from deltarule.proofs.differences import slopes_of_steps
 from deltarule.user_functions import call_user_function, silenced
 
 _OUTPUT = "the output of forward"
+_UPSTREAM_STREAM = 1 << 20
+"""First index of the random directions of upstream gradients; those of arrays begin at 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,8 @@ def layer_of_functions(
         raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
-    upstream = np.asarray(scale * np.random.default_rng(draw).normal(size=first.shape))
+    # A stream of its own: numbers of a common seed may be those of the input, which the gradient then resembles.
+    upstream = scale * normal_direction(_UPSTREAM_STREAM + draw, 0, first.size).reshape(first.shape)
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
         result = call(values, None)

@@ -50,7 +50,7 @@ def _in_shape(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
 
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
     """F − E = c (V' − V), or c V', with the weights V' of another layer; E may be that of a third parameter."""
-    for parameter in evidence.wrong:
+    for parameter in filter(evidence.may_be_penalized, evidence.wrong):
         own = parameter.value
         for other in evidence.other_parameters(parameter):
             if own.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all

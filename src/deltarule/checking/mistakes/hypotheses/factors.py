@@ -36,7 +36,7 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
     penalties: dict[Named, list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
-        factor, c = _fit_factor(parameter)
+        factor, c = _fit_factor(parameter, may_be_penalized=evidence.may_be_penalized(parameter))
         if factor is None:
             continue
         group = next(
@@ -59,14 +59,14 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
             yield Hypothesis(one.parameters, (*one.mistakes, *further), one.constants + len(further))
 
 
-def _fit_factor(parameter: ParameterEvidence) -> tuple[Factor | None, float]:
+def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
     """r and c in F = r E + c V; c is 0 where it is not needed."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):
         return Factor(r, _uncertainty(parameter, r, 0.0)), 0.0
     known = np.isfinite(expected)
-    if known.sum() < 4:
+    if not may_be_penalized or known.sum() < 4:
         return None, 0.0
     matrix = np.stack([expected[known], value[known]], axis=1)
     size = np.maximum(np.abs(matrix).max(0), 1e-300)

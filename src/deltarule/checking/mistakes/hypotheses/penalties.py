@@ -24,7 +24,7 @@ def penalties(evidence: Evidence) -> Iterator[Hypothesis]:
     """F − E = c V, or c times the signs of V."""
     groups: dict[tuple[str, str, str], list[tuple[ParameterEvidence, str]]] = {}
     constants: dict[str, list[float]] = {"the parameters": [], "their signs": []}
-    for parameter in evidence.wrong_by_size:
+    for parameter in filter(evidence.may_be_penalized, evidence.wrong_by_size):
         # With two signs one constant fits any d and −d, as the two columns of a softmax have them: three are needed.
         for name, regressor, needed in (
             ("the parameters", parameter.value, 2),
