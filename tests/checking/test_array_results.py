@@ -61,7 +61,7 @@ def test_location_in_a_layer_names_its_wrong_input() -> None:
 
 
 def test_arrays_at_a_kink_and_not_measured_are_told_apart() -> None:
-    report = check_gradient(lambda w: np.maximum(w, 0).sum(), lambda w: 1.0 * (w > 0), np.zeros(3))
+    report = check_gradient(lambda w: np.maximum(w, 0).sum(), lambda w: 1.0 * (w > 0), np.zeros((2, 3)))
     assert [array.verdict for array in report.arrays] == ["at a kink"]
     impure = check_gradient(lambda w: w.sum() + np.random.default_rng().normal(), lambda w: 1 + 0 * w, np.ones(2))
     assert [array.verdict for array in impure.arrays] == ["not measured"]

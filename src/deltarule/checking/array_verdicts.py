@@ -118,7 +118,8 @@ def _compare_array(
     error = np.abs(found - np.nan_to_num(expected))
     known = np.isfinite(expected) & ~reference.at_kink
     wrong = known & ~(error <= tolerance)
-    agrees_exactly = is_exact & (np.abs(found - expected) <= tolerances.REFERENCE.exact * size)
+    exact = tolerances.REFERENCE.exact if is_float64 else share.relative
+    agrees_exactly = is_exact & (np.abs(found - expected) <= exact * size)
     is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest))
     judged = known & (is_visible | agrees_exactly | wrong)
     smooth = known | reference.at_edge

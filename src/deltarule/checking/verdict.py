@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult, describe_location
+from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
+from deltarule.checking.numerics.kinks import count_kinks, is_constant_gradient, step_off_kinks
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.probes import (
     depends_on,
@@ -85,14 +87,16 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         raw = finite_gradient(code, code.start)
         mistake = find_unrepeatable(code, raw)
         if mistake:
-            _, reference, arrays = _judge(
-                replace(code, is_repeatable=False), raw, measure_gradient(code, raw, max_entries)
-            )
+            unrepeatable = replace(code, is_repeatable=False)
+            _, _, arrays = _judge(unrepeatable, raw, measure_gradient(code, raw, max_entries))
             report = with_arrays(report, [array.result for array in arrays], context)
             return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, context)
-        sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
-        reference = measure_gradient(code, sizes, max_entries)
+        point = _measure_repeatable(code, raw, loss, max_entries)
+        if not context.is_layer:
+            point = _off_kinks(point, max_entries)
+        code, raw, reference, loss = point.code, point.raw, point.reference, point.loss
     else:
+        point = None
         reference = measure_gradient(code, rough_size(code, loss), max_entries)
         raw = finite_gradient(code, code.start)
     judged_code, reference, arrays = _judge(code, raw, reference)
@@ -110,7 +114,8 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         _reject_other_shapes(arrays)
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     report = with_arrays(report, [array.result for array in arrays], context)
-    notes = [*_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
+    moved = [point.note] if point and point.note else []
+    notes = [*moved, *_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
             notes += _constant_loss_notes(judged_code, loss, context)
@@ -120,6 +125,49 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
     if judged_code is not code:
         notes += _rounding_notes(judged_code, raw)
     return replace(report, notes=tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """A gradient and its reference at some parameters; a note if they are not the user's."""
+
+    code: Code
+    raw: list[Floats]
+    reference: ReferenceGradient
+    loss: float
+    note: str = ""
+
+    @cached_property
+    def verdicts(self) -> set[str]:
+        return {array.result.verdict for array in compare_arrays(self.code, self.raw, self.reference)}
+
+
+def _measure_repeatable(code: Code, raw: list[Floats], loss: float, max_entries: int) -> _Point:
+    sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
+    return _Point(code, raw, measure_gradient(code, sizes, max_entries), loss)
+
+
+def _off_kinks(point: _Point, max_entries: int) -> _Point:
+    """The same code a little off its kinks, unless it cannot be judged better there.
+
+    A gradient that is right here and wrong there may be no function of the parameters, as an array computed once.
+    """
+    kinks = count_kinks(point.reference)
+    if not kinks or point.verdicts == {RIGHT}:
+        return point
+    step = step_off_kinks(point.code)
+    if step is None:
+        return point
+    code, note = step
+    try:
+        raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
+        if is_constant_gradient(point.raw, raw) or not np.isfinite(loss):
+            return point
+        moved = replace(_measure_repeatable(code, raw, loss, max_entries), note=note)
+    except BadInput:  # code that fails there
+        return point
+    is_better = count_kinks(moved.reference) < kinks and (WRONG in point.verdicts or WRONG not in moved.verdicts)
+    return moved if is_better else point
 
 
 def _finite_loss(code: Code) -> float:

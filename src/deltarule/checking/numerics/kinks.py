@@ -1,0 +1,42 @@
+"""Step off kinks: measure at parameters whose biases are moved a little.
+
+With biases of 0, a sample for which all ReLU units of a layer are off makes the next pre-activations exactly 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient
+from deltarule.checking.user_code.callables import Code, move_nearby
+from deltarule.problem.problem import Floats
+
+
+def count_kinks(reference: ReferenceGradient) -> int:
+    """How many entries and directions have no derivative."""
+    directions = sum(direction.at_kink for array in reference.arrays for direction in array.directions)
+    return directions + sum(int(array.at_kink.sum()) for array in reference.arrays)
+
+
+def step_off_kinks(code: Code) -> tuple[Code, str] | None:
+    """The code with its biases moved by up to 0.02, and a note that says so; None if no array may be biases."""
+    indices = [i for i, start in enumerate(code.start) if _is_vector(start)]
+    if not indices:
+        return None
+    nearby = move_nearby(code.start)
+    start = tuple(nearby[i] if i in indices else value for i, value in enumerate(code.start))
+    names = [code.names[i] for i in indices]
+    moved = join_names(names) if len(names) < len(code.names) else "all parameters"
+    note = f"the loss has a kink at these parameters, as ReLU at 0: it was checked with {moved} moved by up to 0.02"
+    return replace(code, start=start), note
+
+
+def _is_vector(start: Floats) -> bool:
+    return max(start.shape, default=1) == start.size
+
+
+def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
+    """Whether a gradient is the same at other parameters, as an array that was computed once."""
+    return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
