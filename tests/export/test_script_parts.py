@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deltarule.export.script_parts import MAX_LITERAL_NUMBERS, UNPACK_FUNCTION, ScriptArrays, extract_sources
+from deltarule.export.script_parts import MAX_LITERAL_NUMBERS, ScriptArrays, extract_sources, script_templates
 from deltarule.maths import activations, layers, losses, optimizers, penalties, random, schedules
 from deltarule.maths.elementary import select
 
@@ -83,7 +83,8 @@ def read_back(text, ending, tmp_path_factory):
     """Run a script and return its array."""
     path = tmp_path_factory.mktemp("script") / "script.py"
     imports = "import base64, zlib\nfrom pathlib import Path\nimport numpy as np\n"
-    path.write_text(f"{imports}{UNPACK_FUNCTION}\n{text}\n{ending}", encoding="utf-8")
+    unpack_function = script_templates().get_template("unpack.py.jinja").render()
+    path.write_text(f"{imports}{unpack_function}\n{text}\n{ending}", encoding="utf-8")
     names = {"__file__": str(path)}
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
     return names["x"]

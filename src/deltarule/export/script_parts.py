@@ -1,4 +1,4 @@
-"""The parts that every exported script shares: imports, the source of formulas, and its arrays.
+"""Render exported scripts from the templates of this package: imports, the source of formulas, and arrays.
 
 Small arrays are written as literals; large ones are compressed into comments at the end of the file.
 """
@@ -8,19 +8,25 @@ import base64
 import inspect
 import textwrap
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.problem.problem import Floats
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 MAX_LITERAL_NUMBERS = 1000
 """Larger arrays are packed: as a literal they would take many pages."""
 LINE_LENGTH = 116
 """Characters of a line of an exported script."""
-
+MAX_STATEMENT_LENGTH = 112
+"""Characters of a line of a training loop."""
 
 HELPERS = {
     "select": '''
@@ -45,15 +51,115 @@ def select(test, yes, no):
 FROM_NUMPY = {"log1p", "expm1"}
 """Formulas that NumPy's function of the same name replaces for real numbers."""
 
-UNPACK_FUNCTION = '''
-def packed(name):
-    """A large array, from the comments at the end of this file."""
-    text = Path(__file__).read_text(encoding="utf-8").partition(f"# packed {name}: ")[2]
-    head, _, body = text.partition("\\n")
-    dtype, *shape = head.split()
-    content = base64.b64decode(body.partition("\\n\\n")[0].replace("#", ""))
-    return np.frombuffer(zlib.decompress(content), dtype).reshape([int(length) for length in shape]).astype(dtype[1:])
-'''.strip()
+
+def render_script(
+    template: str,
+    arrays: "ScriptArrays",
+    functions: Sequence[Callable[..., Any]] = (),
+    *,
+    names: Mapping[Callable[..., Any], str] | None = None,
+    modules: Sequence[str] = (),
+    environment: Sequence[str] = (),
+    libraries: Sequence[str] = (),
+    **context: Any,
+) -> str:
+    """Render a script from a template, with its imports, the sources of its formulas and its arrays.
+
+    Parameters
+    ----------
+    template : str
+        The name of a file in `templates`, without ".py.jinja".
+    arrays : ScriptArrays
+        All arrays of the script.
+    functions : sequence of callables
+        Functions of `maths` that the script calls.
+    names : dict from function to str, optional
+        Other names for functions that would have the same name.
+    modules : sequence of str
+        Modules of the standard library that the template uses.
+    environment : sequence of str
+        Statements that must run before NumPy is imported.
+    libraries : sequence of str
+        Import statements after NumPy's.
+    **context
+        Further variables of the template.
+
+    Returns
+    -------
+    str
+        The text of the script.
+    """
+    sources, numpy_names = extract_sources(functions, arrays.dtype, names)
+    needed = set(modules)
+    needed |= {"base64", "zlib"} if arrays.has_packed else set()
+    needed |= {"math"} if any("math.erf" in source for source in sources) else set()
+    imports = [f"import {module}" for module in sorted(needed)]
+    imports += ["from pathlib import Path"] if arrays.has_packed else []
+    imports += ["", *environment, "import numpy as np", *libraries]
+    imports += [f"from numpy import {', '.join(numpy_names)}"] if numpy_names else []
+    text: str = (
+        script_templates()
+        .get_template(f"{template}.py.jinja")
+        .render(
+            arrays=arrays,
+            imports="\n".join(imports),
+            formulas=join_sources(sources),
+            version=version("deltarule"),
+            **context,
+        )
+    )
+    return text
+
+
+@cache
+def script_templates() -> "Environment":
+    """The templates of scripts, with the filters that they use."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deltarule.export", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "literal": repr,
+        "heading": lambda text: f"# --- {text} ".ljust(110, "-"),
+        "wrap_statements": lambda text: "".join(f"{wrap_statement(line)}\n" for line in text.splitlines()),
+    }
+    return environment
+
+
+def wrap_statement(line: str) -> str:
+    """Break a long statement into several lines within its brackets.
+
+    >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
+    m = f(something, something, something, something, something, something, something, something, something,
+        something, something, something)
+    """
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    lines, depth = [], 0
+    while len(line) > MAX_STATEMENT_LENGTH:
+        split, depth_at_split, depth_here = 0, depth, depth
+        for index, sign in enumerate(line[:MAX_STATEMENT_LENGTH]):
+            depth_here += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
+            if sign == " " and depth_here and line[:index].strip():
+                split, depth_at_split = index, depth_here
+        if not split:
+            break
+        lines.append(line[:split])
+        line, depth = indent + line[split + 1 :], depth_at_split
+    return "\n".join([*lines, line])
+
+
+def join_sources(sources: Sequence[str]) -> str:
+    """Join the sources of functions, separated by two blank lines, and of constants, which are not separated."""
+    text = ""
+    for before, source in zip(["", *sources], sources, strict=False):
+        is_separated = source.startswith("def ") or before.startswith("def ")
+        text += ("\n\n\n" if is_separated else "\n") + source
+    return text.strip()
 
 
 class ScriptArrays:
@@ -65,7 +171,7 @@ class ScriptArrays:
 
     @property
     def has_packed(self) -> bool:
-        """Whether the script needs `UNPACK_FUNCTION`."""
+        """Whether the script needs the function of `unpack.py.jinja`."""
         return bool(self._packed)
 
     def assignment(self, name: str, array: Floats) -> str:
@@ -108,37 +214,8 @@ class ScriptArrays:
         return "\n\n" + "\n".join(self._packed) if self._packed else ""
 
 
-def import_lines(
-    arrays: ScriptArrays,
-    sources: Sequence[str],
-    numpy_names: Sequence[str],
-    modules: Sequence[str] = (),
-    environment: Sequence[str] = (),
-    libraries: Sequence[str] = (),
-) -> list[str]:
-    """The import statements of a script.
-
-    arrays, sources, numpy_names : the script's arrays, and what `extract_sources` returns.
-    modules : further modules of the standard library.
-    environment : statements that must run before NumPy is imported.
-    libraries : import statements after NumPy's.
-    """
-    needed = set(modules)
-    needed |= {"base64", "zlib"} if arrays.has_packed else set()
-    needed |= {"math"} if any("math.erf" in source for source in sources) else set()
-    lines = [f"import {module}" for module in sorted(needed)]
-    lines += ["from pathlib import Path"] if arrays.has_packed else []
-    lines += ["", *environment, "import numpy as np", *libraries]
-    return lines + ([f"from numpy import {', '.join(numpy_names)}"] if numpy_names else [])
-
-
-def assemble_script(parts: Sequence[str], arrays: ScriptArrays) -> str:
-    """Join the parts of a script by two blank lines, and append its packed arrays."""
-    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
-
-
 def extract_sources(
-    functions: Sequence[Callable[..., Any]], dtype: np.dtype[Any], names: dict[Callable[..., Any], str] | None = None
+    functions: Sequence[Callable[..., Any]], dtype: np.dtype[Any], names: Mapping[Callable[..., Any], str] | None = None
 ) -> tuple[list[str], list[str]]:
     """The sources of functions, each after those that it calls, and the names to import from NumPy.
 

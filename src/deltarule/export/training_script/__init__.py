@@ -1,1 +1,4 @@
-"""Trainings as plain NumPy scripts, for people who want to read all of it and to change it."""
+"""Write a training run as one plain NumPy script to read and to change.
+
+`script` renders it from a template; `steps` gives the statements of every layer.
+"""

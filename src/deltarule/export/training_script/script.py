@@ -5,15 +5,14 @@ its losses equal those of the reference engine to the last digit.
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput, one_line
-from deltarule.export.script_parts import UNPACK_FUNCTION, ScriptArrays, assemble_script, extract_sources, import_lines
-from deltarule.export.training_script.loop import constants, functions, loop, wrap_statement
+from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.training_script.steps import Steps
+from deltarule.maths import random
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import views
@@ -28,6 +27,9 @@ MAX_SCRIPT_NUMBERS = 20_000_000
 """Limit for the numbers of data and weights: 20 million take 200 MB or more as packed text."""
 
 
+SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add in another order'
+
+
 def training_script(
     problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
 ) -> str:
@@ -35,16 +37,29 @@ def training_script(
 
     Parameters
     ----------
-    member : which of the problem's members.
-    steps : how many updates it makes.
-    losses : the objective over all rows, dropout off, after so many updates: the script prints its own beside these.
-    title : what is trained, for the first line.
+    problem : Problem
+        What was trained.
+    member : int
+        The index of one of the problem's members.
+    steps : int
+        The number of updates.
+    losses : dict from int to float
+        The objective over all rows, without dropout, after so many updates; the script prints its own beside these.
+    title : str
+        What is trained, for the first line.
 
-    Returns the script's text.
+    Returns
+    -------
+    str
+        The text of the script.
 
-    Raises `BadInput` for a member that does not exist, and for what a script cannot hold: L-BFGS, custom formulas, very
-    large data.
+    Raises
+    ------
+    BadInput
+        For a member that does not exist, and for what a script cannot hold: L-BFGS, custom formulas, very large data.
 
+    Examples
+    --------
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> problem = create_problem(Network([2, 1], output="sigmoid"), [[0, 1], [1, 0]], [0, 1], learning_rate=0.5)
@@ -60,84 +75,62 @@ def training_script(
     member = validation.member(member, problem.members, "give one from")
     _check(problem)
     problem = problem.take(np.array([member]))
-    arrays, written = ScriptArrays(problem.dtype), Steps(problem)
-    given = _data_and_parameters(problem, arrays)
-    network, training = functions(written), loop(written)
-    sources, needed = extract_sources(written.functions, problem.dtype, {problem.schedule.rate: "scheduled_rate"})
-    parts = [
-        [
-            _header(problem, steps, title),
-            "",
-            *import_lines(arrays, sources, needed, ["os"], environment=[SINGLE_BLAS_THREAD, ""]),
-        ],
-        [*constants(written, steps, losses), *(["", "", UNPACK_FUNCTION, ""] if arrays.has_packed else []), "", *given],
-        [_title("the formulas"), *_separate(sources)],
-        [_title("the network"), "", "", *map(wrap_statement, network)],
-        [_title("the training"), "", "", REPORT, "", "", *map(wrap_statement, training)],
-    ]
-    return assemble_script(["\n".join(lines) for lines in parts], arrays)
-
-
-SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add up in another order'
-
-HEADER = '''
-"""{told}.
-
-Written by deltarule {version}; it needs NumPy and nothing else. It trains from the same start, by the same formulas and
-in the same order as deltarule did, and prints its losses beside those that deltarule recorded. (On another processor or
-with another NumPy the last digits may differ.)
-
-x [N, D]  inputs     W [D, H]  weights     z = x W + b   pre-activations
-y [N, C]  targets    b [1, H]  biases      a = f(z)      activations         dz is ∂J/∂z, and so on
-"""
-'''.strip()
-
-REPORT = '''
-def report(step, J):
-    """Print a loss beside the one that deltarule recorded."""
-    if step in RECORDED:
-        known = RECORDED[step]
-        told = "the same" if J == known else f"{abs(J - known):.1e} apart"
-        print(f"update {step:>7}   J = {float(J)!r:<23} recorded {known!r:<23} {told}")
-'''.strip()
-
-
-def _header(problem: Problem, steps: int, title: str) -> str:
+    arrays, statements = ScriptArrays(problem.dtype), Steps(problem)
     shape = "-".join(map(str, problem.network.sizes))
-    text = one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'")
-    return HEADER.format(told=text, version=version("deltarule"))
+    statement_lists = {
+        "forward_evaluation": statements.forward(training=False),
+        "loss": statements.loss(),
+        "row_order": statements.call(random.permutation, "DATA_SEED", "epoch", "len(x)")
+        if statements.batches > 1
+        else "",
+        "forward_training": statements.forward(training=True) if statements.has_modes else [],
+        "backward": statements.backward(),
+        "update": statements.update(),
+    }
+    return render_script(
+        "training_script",
+        arrays,
+        statements.functions,
+        names={problem.schedule.rate: "scheduled_rate"},
+        modules=["os"],
+        environment=[SINGLE_BLAS_THREAD, ""],
+        title=one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'"),
+        steps=statements,
+        updates=steps,
+        losses=losses,
+        batches=statements.batches,
+        batch_rows=problem.batch_rows(0),
+        data_seed=int(problem.data_seeds[0]),
+        dropout_seed=int(problem.dropout_seeds[0]),
+        sums_losses=problem.reduction == "sum",  # the sums of the batches add up to the epoch's loss
+        adaptive={name: repr(float(value[0])) for name, value in problem.schedule_numbers.items()}
+        if problem.schedule.adaptive
+        else None,
+        data=_data(problem, arrays),
+        start=_start(problem, arrays),
+        **statement_lists,
+    )
 
 
-def _data_and_parameters(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements for the data and the initial parameters."""
-    own = slice(None) if problem.rows is None else problem.rows[0]
-    lines = [_title("the data"), "", arrays.assignment("x", problem.x[own]), arrays.assignment("y", problem.y[own])]
+def _data(problem: Problem, arrays: ScriptArrays) -> list[str]:
+    """The statements for the data."""
+    rows = slice(None) if problem.rows is None else problem.rows[0]
+    lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
     if problem.weights is not None:
         weights = problem.weights[0] if problem.weights.ndim == 2 else problem.weights
-        lines.append(arrays.assignment("w", weights[own][:, None]))
-    start, network = initial_state(problem), problem.network
-    lines += ["", _title("the start"), ""]
-    for name, array in views(start.theta[0], network.entries).items():
+        lines.append(arrays.assignment("w", weights[rows][:, None]))
+    return lines
+
+
+def _start(problem: Problem, arrays: ScriptArrays) -> list[str]:
+    """The statements for the initial parameters, the optimizer's memory and the running statistics."""
+    state, network, lines = initial_state(problem), problem.network, []
+    for name, array in views(state.theta[0], network.entries).items():
         lines.append(arrays.assignment(name, array))
         lines += [f"{slot}_{name} = np.zeros_like({name})" for slot in problem.optimizer.slots]
-    for name, array in views(start.buffers[0], network.buffers).items():
+    for name, array in views(state.buffers[0], network.buffers).items():
         lines.append(arrays.assignment(f"running_{name}", array))
     return lines
-
-
-def _separate(sources: list[str]) -> list[str]:
-    """Separate functions by two blank lines, but not constants."""
-    lines: list[str] = []
-    for index, source in enumerate(sources):
-        function = source.startswith("def ")
-        before = index == 0 or sources[index - 1].startswith("def ")
-        lines += ["", ""] if function or before else []
-        lines.append(source)
-    return lines
-
-
-def _title(text: str) -> str:
-    return f"# --- {text} ".ljust(110, "-")
 
 
 def _check(problem: Problem) -> None:

@@ -1,4 +1,4 @@
-"""The statements of a training script: forward pass, loss, backward pass and update, layer by layer."""
+"""The statements of a training script, layer by layer: forward pass, loss, backward pass and update."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,6 +30,7 @@ class Steps:
         self.normalizes = bool(self.network.buffers)
         # Whether the forward pass of training differs from that of evaluation.
         self.has_modes = self.normalizes or bool(self.dropout)
+        self.output_name = "logits" if self.fused else "outputs"
 
     # --- terms ---------------------------------------------------------------------------------------------------
 
@@ -54,9 +55,40 @@ class Steps:
         """The name of a batch of the data."""
         return f"{name}b" if self.batches > 1 else name
 
+    @property
+    def values(self) -> list[str]:
+        """The names of the quantities that the forward pass computes."""
+        names = [f"{letter}{layer.number}" for layer in self.layers for letter in "za"]
+        return names[:-1] if self.fused else names
+
+    @property
+    def evaluation_outputs(self) -> str:
+        """The argument of the loss for all rows, in evaluation mode."""
+        if self.has_modes:
+            return "evaluated(x)"
+        return "forward(x)[-1]" if len(self.values) > 1 else "forward(x)"
+
+    def loss_call(self, outputs: str, batch: bool) -> str:
+        """The call of the loss, of a batch or of all rows."""
+        names = ["y", "w"] if self.weighted else ["y"]
+        return f"loss({', '.join([outputs, *(self.data(name) if batch else name for name in names)])})"
+
     # --- forward -------------------------------------------------------------------------------------------------
 
-    def forward(self, layer: Layer, training: bool, x: str) -> Lines:
+    def forward(self, training: bool) -> Lines:
+        """The forward pass through all layers."""
+        x = self.data("x") if training else "x"
+        lines = self.sample_shares() if training and self.normalizes else []
+        return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
+
+    def sample_shares(self) -> Lines:
+        """The share of each sample in the statistics of batch norm, and their count."""
+        x, w = self.data("x"), self.data("w")
+        if self.weighted:
+            return [f"part, count = {w} / {w}.sum(0, keepdims=True), {w}.sum()"]
+        return [f"part, count = 1 / len({x}), float(len({x}))"]
+
+    def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
         """The forward pass of a layer."""
         n = layer.number
         inputs = self.inputs(n, training, x)
@@ -101,15 +133,13 @@ class Steps:
 
     def share(self, y: str, w: str) -> str:
         """The weight of a sample in J."""
-        outputs = f" * {self.network.outputs}" if self.network.outputs > 1 else ""
-        if self.weighted:
-            total = f"{w}.sum(0, keepdims=True)"
-            return {"sum": w, "mean_samples": f"{w} / {total}", "mean_elements": f"{w} / ({total}{outputs})"}[
-                self.problem.reduction
-            ]
-        return {"sum": "1.0", "mean_samples": f"1 / len({y})", "mean_elements": f"1 / (len({y}){outputs})"}[
-            self.problem.reduction
-        ]
+        if self.problem.reduction == "sum":
+            return w if self.weighted else "1.0"
+        count = f"{w}.sum(0, keepdims=True)" if self.weighted else f"len({y})"
+        if self.problem.reduction == "mean_elements":
+            outputs = f" * {self.network.outputs}" if self.network.outputs > 1 else ""
+            count = f"({count}{outputs})"
+        return f"{w if self.weighted else 1} / {count}"
 
     def samples(self, y: str, w: str) -> str:
         """N: the number of samples, or the sum of their weights."""
@@ -122,18 +152,18 @@ class Steps:
         return f"{strength} / {self.samples(y, w)}" if self.problem.penalty.per_sample else strength
 
     def loss(self) -> Lines:
-        """The function that computes J."""
-        lines = [f"def loss({self.last}, y{', w' if self.weighted else ''}):"]
-        lines += ['    """J of some samples: what training lowers."""', f"    share = {self.share('y', 'w')}"]
-        lines.append(f"    J = (share * {self.loss_of_each_output()}).sum()")
+        """The body of the function that computes J."""
+        share = f"share = {self.share('y', 'w')}"
+        data_term = f"(share * {self.loss_of_each_output()}).sum()"
         if self.problem.penalty is None:
-            return [*lines, "    return J"]
-        value = self.call(self.problem.penalty.value, "theta")
+            return [share, f"return {data_term}"]
+        penalty = self.call(self.problem.penalty.value, "theta")
         return [
-            *lines,
-            f"    theta = np.concatenate([{', '.join(self.names)}], axis=None)",
-            f"    counted = np.concatenate([{', '.join(map(self._counts, self.names))}], axis=None)",
-            f"    return J + ({self.strength('y', 'w')} * counted * {value}).sum()",
+            share,
+            f"J = {data_term}",
+            f"theta = np.concatenate([{', '.join(self.names)}], axis=None)",
+            f"counted = np.concatenate([{', '.join(map(self._counts, self.names))}], axis=None)",
+            f"return J + ({self.strength('y', 'w')} * counted * {penalty}).sum()",
         ]
 
     def _counts(self, name: str) -> str:
@@ -200,15 +230,15 @@ class Steps:
         assert optimizer.update is not None
         for name in self.names:
             slots = [f"{slot}_{name}" for slot in optimizer.slots]
-            given = [name, f"d{name}", *slots]
+            arguments = [name, f"d{name}", *slots]
             if optimizer.once_a_step:
                 decays = not optimizer.decay or name in self.counted
-                called = self.call(optimizer.update, *given, "*numbers" if decays else "*without_decay")
+                called = self.call(optimizer.update, *arguments, "*numbers" if decays else "*without_decay")
             else:
                 own = {key: self.number(value) for key, value in numbers.items()}
                 if optimizer.norms:
                     own["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
-                called = self.call(optimizer.update, *given, learning_rate="rate", **own)
+                called = self.call(optimizer.update, *arguments, learning_rate="rate", **own)
             lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
         for layer in self.layers:
             lines += self.running_statistics(layer.number) if layer.batch_norm else []
@@ -217,15 +247,15 @@ class Steps:
     def rate(self) -> Lines:
         """The learning rate of a step."""
         problem, schedule = self.problem, self.problem.schedule
-        given = repr(float(problem.numbers["learning_rate"][0]))
+        initial = repr(float(problem.numbers["learning_rate"][0]))
         single = problem.dtype == np.float32 and not problem.optimizer.once_a_step
         if schedule.name == "constant":
-            return [f"rate = {f'np.float32({given})' if single else given}"]
+            return [f"rate = {f'np.float32({initial})' if single else initial}"]
         if schedule.adaptive:
-            return [f"rate = np.float32({given} * cut)" if single else f"rate = {given} * cut"]
+            return [f"rate = np.float32({initial} * cut)" if single else f"rate = {initial} * cut"]
         done = f"step // {self.batches}" if schedule.per == "epoch" else "step"
         parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
-        called = self.call(schedule.rate, f"np.array([float({done})])", given, **parameters)
+        called = self.call(schedule.rate, f"np.array([float({done})])", initial, **parameters)
         return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
 
     def once_a_step(self, numbers: Mapping[str, float]) -> Lines:
@@ -233,23 +263,25 @@ class Steps:
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         lines = []
-        kinds = [("numbers", numbers)]
+        variants = [("numbers", numbers)]
         if optimizer.decay and len(self.counted) < len(self.names):
-            kinds.append(("without_decay", {**numbers, "weight_decay": 0.0}))
-        for name, given in kinds:
-            own = {key: repr(value) for key, value in given.items()}
+            variants.append(("without_decay", {**numbers, "weight_decay": 0.0}))
+        for name, hyperparameters in variants:
+            own = {key: repr(value) for key, value in hyperparameters.items()}
             called = self.call(optimizer.once_a_step, "np.array([step + 1.0])", learning_rate="rate", **own)
             single = self.problem.dtype == np.float32
-            lines.append(f"{name} = " + (f"[np.asarray(one, np.float32) for one in {called}]" if single else called))
+            lines.append(
+                f"{name} = " + (f"[np.asarray(number, np.float32) for number in {called}]" if single else called)
+            )
         return lines
 
     def running_statistics(self, n: int) -> Lines:
         """The running statistics of a layer after a batch."""
-        kept, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
+        old, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
         unbiased = f"variance{n} * max(count, 1) / max(count - 1, 1)"
         return [
-            f"running_mean{n} = {kept} * running_mean{n} + {new} * mean{n}",
-            f"running_variance{n} = {kept} * running_variance{n} + {new} * ({unbiased})",
+            f"running_mean{n} = {old} * running_mean{n} + {new} * mean{n}",
+            f"running_variance{n} = {old} * running_variance{n} + {new} * ({unbiased})",
         ]
 
 
