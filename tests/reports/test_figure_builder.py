@@ -12,7 +12,7 @@ from deltarule.reports.comparison_figures import spreads
 from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
-from deltarule.reports.svg_embed import part
+from deltarule.reports.svg_embed import embed_figure
 from deltarule.reports.text_fitting import all_fitted, all_wrapped, fit_text, width_of, wrap_text
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
@@ -121,7 +121,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
             confusion_matrix([[1]], ["日本語クラス"]),
         ):
             save(figure, tmp_path / "figure")
-            assert "日本語" in part(figure, "figure").svg
+            assert "日本語" in embed_figure(figure, "figure").svg
         with style.style_context():
             warnings.warn("something else", stacklevel=1)
     assert [str(one.message) for one in told] == ["something else"]
@@ -129,7 +129,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
 
 def test_words_keep_their_order_around_names_that_are_written_from_the_right():
     name = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER MEM}"
-    made = part(object_curves([0, 10], [[0.5], [0.9]], [name]), "one")
+    made = embed_figure(object_curves([0, 10], [[0.5], [0.9]], [name]), "one")
     assert f"updates: \u2068{name}\u2069 from 0.5 at 0 to 0.9 at 10." in made.alt
     assert made.hover[0]["curves"][0]["name"] == f"\u2068{name}\u2069" and made.table[0][1] == name
     assert f"\u2068{name}\u2069" in report_page(Report("", [Section("a", "", "", [Block("b", "", figures=[made])])]))

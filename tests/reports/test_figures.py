@@ -29,7 +29,7 @@ from deltarule.reports.figures import (
 )
 from deltarule.reports.model_figures import loss_by_epoch, true_and_answered
 from deltarule.reports.score_figures import norm_curves
-from deltarule.reports.svg_embed import part
+from deltarule.reports.svg_embed import embed_figure
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train
@@ -255,7 +255,7 @@ def test_where_values_are_missing_there_is_a_gap_and_a_value_alone_is_a_dot():
     assert x == [1, 2, 3, 5, 6, 7, 8]
     np.testing.assert_equal(y, [0.1, 0.2, np.nan, 0.5, np.nan, 0.6, 0.7])
     assert line.get_markevery() == [3, -1]
-    made = part(object_curves(range(10), np.array(values)[:, None], ["a"]), "one")
+    made = embed_figure(object_curves(range(10), np.array(values)[:, None], ["a"]), "one")
     assert "nan" not in str(made.table) + str(made.hover) + made.alt
 
 

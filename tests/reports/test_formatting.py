@@ -9,12 +9,12 @@ from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, TANH
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports.formatting import (
-    bounds_of,
+    activation_bounds,
+    describe_solved,
     format_signed,
     isolate_direction,
     member_names,
     percent,
-    solved_told,
     visible,
 )
 
@@ -99,7 +99,7 @@ def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told
 
 @pytest.mark.parametrize(("function", "bounds"), [(SIGMOID, (0, 1)), (SOFTMAX, (0, 1)), (TANH, (-1, 1)), (RELU, None)])
 def test_an_activation_lies_between_its_bounds(function, bounds):
-    assert bounds_of(function) == bounds
+    assert activation_bounds(function) == bounds
     z = np.linspace(-40, 40, 9).reshape(3, 3)
     least, most = bounds or (-np.inf, np.inf)
     assert ((least <= function.forward(z)[0]) & (function.forward(z)[0] <= most)).all()
@@ -107,5 +107,5 @@ def test_an_activation_lies_between_its_bounds(function, bounds):
 
 @given(st.integers(1, 9))
 def test_a_median_is_that_of_half_of_several_networks(count):
-    told = solved_told("all right", count, 9, 10.0)
+    told = describe_solved("all right", count, 9, 10.0)
     assert told == f"{count} of 9 (all right), {'half of them ' if count > 1 else ''}by update 10"

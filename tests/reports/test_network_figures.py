@@ -14,7 +14,7 @@ from deltarule.reports.cell_figures import activation_cells, sign_agreement, wei
 from deltarule.reports.figure_description import alt_text
 from deltarule.reports.formatting import format_signed
 from deltarule.reports.network_figures import activation_curves, network_drawing, weight_images
-from deltarule.reports.svg_embed import part
+from deltarule.reports.svg_embed import embed_figure
 
 numbers = st.floats(-1e4, 1e4)
 large = st.floats(-1e300, 1e300)
@@ -255,7 +255,7 @@ def test_signs_of_what_is_no_number_are_not_counted():
 )
 def test_a_line_is_a_weight_that_is_finite_and_can_be_seen(weights, widths, told, tmp_path):
     figure = network_drawing([weights])
-    made = part(figure, "network")
+    made = embed_figure(figure, "network")
     figure.savefig(tmp_path / "network.png")
     np.testing.assert_allclose(figure.axes[0].collections[0].get_linewidths(), widths, atol=1e-6)
     assert caption(figure).endswith(told) and made.svg
@@ -279,7 +279,7 @@ def test_an_activation_is_drawn_with_its_derivative(name):
 
 @pytest.mark.parametrize(("name", "at_0"), [("relu", "0"), ("leaky_relu", "0.01"), ("elu", "1")])
 def test_the_numbers_of_a_derivative_are_whole_at_a_kink_too(name, at_0):
-    table = part(activation_curves(name), "figure").table
+    table = embed_figure(activation_curves(name), "figure").table
     assert ["0", "0", at_0] in table and not any("nan" in cell for row in table for cell in row)
 
 

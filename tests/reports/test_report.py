@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deltarule.reports.report import Block, Report, Section, Through, report_page
-from deltarule.reports.svg_embed import Part
+from deltarule.reports.svg_embed import EmbeddedFigure
 
 
 def page(**given):
@@ -30,7 +30,7 @@ def test_nothing_of_a_slider_is_said_where_there_is_none():
 
 
 def test_a_caption_is_the_last_of_its_figure():
-    one = Part("f", "Cost", "<svg></svg>", "Cost.", [], [["updates", "cost"], ["0", "1"]])
+    one = EmbeddedFigure("f", "Cost", "<svg></svg>", "Cost.", [], [["updates", "cost"], ["0", "1"]])
     html = page(figures=[one])
     assert re.search(r"<figcaption>Cost\.</figcaption>\s*</figure>\s*<details>", html)
 

@@ -15,7 +15,7 @@ from deltarule.reports.comparison_figures import (
 )
 from deltarule.reports.figure_description import alt_text
 from deltarule.reports.score_figures import confusion_matrix, norm_curves, true_and_predicted
-from deltarule.reports.svg_embed import part
+from deltarule.reports.svg_embed import embed_figure
 from deltarule.stats.intervals import share_interval
 from deltarule.stats.planes import decision_plane
 
@@ -249,7 +249,7 @@ def test_of_norms_that_grow_nothing_leaves_the_picture():
 @pytest.mark.parametrize("start", [0.19, 1e-20])
 def test_norms_that_diverge_leave_what_was_before_in_sight(size, start):
     figure = norm_curves([0, 1, 2], {"a1": [start, 0.5, size], "a2": [0.2, 0.3, np.nan]}, quantity="activation")
-    assert "<svg" in part(figure, "a").svg and figure.axes[0].get_yscale() == "log"
+    assert "<svg" in embed_figure(figure, "a").svg and figure.axes[0].get_yscale() == "log"
     assert figure.axes[0].get_ylim() == (start / 2, 1e12)
     assert "Values above 1e+12 are outside the picture." in caption(figure)
 
@@ -260,7 +260,7 @@ def test_norms_that_diverge_leave_what_was_before_in_sight(size, start):
 def test_norms_of_all_sizes_can_be_drawn(size, end):
     for values in ([size, end], [end, size]):
         figure = norm_curves([0, 1], {"a1": values}, quantity="activation")
-        assert "<svg" in part(figure, "a").svg
+        assert "<svg" in embed_figure(figure, "a").svg
         low, high = figure.axes[0].get_ylim()
         assert low < high and low <= min(values) <= high
 

@@ -10,14 +10,14 @@ from PIL import Image
 from deltarule.reports import style
 from deltarule.reports.figures import object_curves
 from deltarule.reports.network_figures import weight_images
-from deltarule.reports.svg_embed import Parts, part
+from deltarule.reports.svg_embed import EmbeddedFigures, embed_figure
 
 STEPS = np.arange(0, 1000, 10)
 VALUES = np.stack([np.linspace(0.1, 0.9, 100), np.linspace(0.3, 0.2, 100)], 1)
 
 
 def test_a_figure_becomes_svg_that_is_told_and_keeps_to_itself():
-    made = part(object_curves(STEPS, VALUES, ["<b>cat</b> & \x1b[1m", "dog"]), "one")
+    made = embed_figure(object_curves(STEPS, VALUES, ["<b>cat</b> & \x1b[1m", "dog"]), "one")
     root = xml.etree.ElementTree.fromstring(made.svg)
     assert root.attrib["aria-label"] == made.alt and "0.1 at 0 to 0.9 at 990" in made.alt
     assert not {"style", "metadata", "script"} & {element.tag for element in root.iter()}
@@ -28,7 +28,7 @@ def test_a_figure_becomes_svg_that_is_told_and_keeps_to_itself():
 
 
 def test_points_for_the_pointer_lie_where_the_curves_are_drawn():
-    made = part(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
+    made = embed_figure(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
     root = xml.etree.ElementTree.fromstring(made.svg)
     paths = [path.attrib["d"] for path in root.iter("path") if f"stroke:{style.BLUE}" in path.attrib.get("style", "")]
     paths += [
@@ -48,7 +48,7 @@ def test_points_for_the_pointer_lie_where_the_curves_are_drawn():
 
 
 def test_the_table_has_numbers_of_every_curve():
-    made = part(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
+    made = embed_figure(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
     head, *rows = made.table
     assert head == ["updates", "cat", "dog"]
     assert len(rows) == 9
@@ -59,7 +59,7 @@ def test_the_table_has_numbers_of_every_curve():
 def test_the_svg_says_the_same_in_fewer_characters():
     """Of Matplotlib's own the numbers are rounded to a hundredth of a point, and the font is named once."""
     figure = object_curves(STEPS, VALUES, ["cat", "dog"])
-    made = part(figure, "one").svg
+    made = embed_figure(figure, "one").svg
     content = BytesIO()
     with style.style_context():
         figure.savefig(content, format="svg", metadata={"Date": None})
@@ -92,7 +92,7 @@ def colors(svg):
 def test_images_have_the_colors_of_a_scale_and_fewer_characters(shape):
     weights = np.random.default_rng(0).normal(size=(2, np.prod(shape), 16))
     figure, content = weight_images(*weights, shape), StringIO()
-    made = part(figure, "one").svg
+    made = embed_figure(figure, "one").svg
     with style.style_context():
         figure.savefig(content, format="svg")
     own = content.getvalue()
@@ -116,7 +116,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_and_the_others():
 
     broken = object_curves(STEPS, VALUES, ["cat", "dog"])
     broken.axes[0].add_collection(LineCollection([[(0, 0), (1, 1)]], linewidths=[0], linestyles=["dashed"]))
-    drawn = Parts("block")
+    drawn = EmbeddedFigures("block")
     drawn.add(broken)
     drawn.add(object_curves(STEPS, VALUES, ["cat", "dog"]))
     lost, other = drawn.all
@@ -133,5 +133,5 @@ def test_drawing_leaves_matplotlib_as_it_was():
     import matplotlib
 
     before = matplotlib.rcParams.copy()
-    part(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
+    embed_figure(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
     assert matplotlib.rcParams.copy() == before

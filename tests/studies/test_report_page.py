@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.json_files import write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
-from deltarule.reports.svg_embed import Parts
+from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.effects import effects, mean_of_all
 from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
@@ -290,7 +290,7 @@ def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_n
 
 @pytest.mark.filterwarnings("error")
 def test_of_a_sweep_in_which_every_configuration_diverged_once_no_parameter_is_told(tmp_path):
-    drawn, scores = Parts("sweep"), np.where(np.eye(4), -np.inf, 0.5)
+    drawn, scores = EmbeddedFigures("sweep"), np.where(np.eye(4), -np.inf, 0.5)
     settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1.0) for momentum in (0, 0.9)]
     notes = _draw_sweep(drawn, settings, scores, "R²", {})
     assert [one.title for one in drawn.all] == ["All 4, by mean", "Is the winner more than noise?"]

@@ -30,12 +30,12 @@ LEARNED = seen_of()
 FAILED = seen_of(steps=1, learning_rate=0.0)
 
 
-def codes(seen):
-    return [cause.code for cause in CAUSES if cause.find(seen)]
+def codes(observation):
+    return [cause.code for cause in CAUSES if cause.find(observation)]
 
 
-def evidence(code, seen):
-    found = [cause.find(seen) for cause in CAUSES if cause.code == code]
+def evidence(code, observation):
+    found = [cause.find(observation) for cause in CAUSES if cause.code == code]
     return next((one for one in found if one), None)
 
 
@@ -43,13 +43,13 @@ def evidence(code, seen):
 def test_a_network_that_learned_is_left_alone():
     assert LEARNED.skill > 0.9 and codes(LEARNED) == []
     for odd in ({"x": 4 * X, "learning_rate": 0.02}, {"activation": "relu", "batch_norm": True}, {"dropout": 0.1}):
-        seen = seen_of(steps=1500, **odd)
-        assert seen.skill > causes.LEARNED and codes(seen) == []
+        observation = seen_of(steps=1500, **odd)
+        assert observation.skill > causes.LEARNED and codes(observation) == []
 
 
 def test_a_network_without_hidden_units_may_begin_at_0():
-    seen = seen_of(layers=(2, 1), law="zeros", steps=2, learning_rate=0.0)
-    assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(seen))
+    observation = seen_of(layers=(2, 1), law="zeros", steps=2, learning_rate=0.0)
+    assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(observation))
 
 
 def test_zeros_are_not_told_again_as_twins_or_as_vanishing():
@@ -112,8 +112,8 @@ def test_the_flattest_layer_is_named_with_all_in_numbers():
 
 def test_dead_units_are_counted():
     negative = X - X.max(0)
-    seen = seen_of(x=negative, activation="relu", law="positive_uniform", steps=1)
-    told = evidence("dead_units", seen)
+    observation = seen_of(x=negative, activation="relu", law="positive_uniform", steps=1)
+    told = evidence("dead_units", observation)
     assert told.numbers["flat units"] == told.numbers["units"] == 12 and "12 of the 12 relu units" in told.sentence
 
 
@@ -121,9 +121,9 @@ def test_dead_units_are_counted():
 def test_the_gradient_vanishes_with_depth():
     shares = []
     for hidden in (2, 4, 6, 8):
-        seen = seen_of(layers=(2, *[12] * hidden, 1), activation="sigmoid", steps=1, learning_rate=0.0)
-        shares.append(seen.first.delta[0] / seen.first.delta.max())
-        assert ("vanishing_gradient" in codes(seen)) == (shares[-1] <= causes.VANISHED)
+        observation = seen_of(layers=(2, *[12] * hidden, 1), activation="sigmoid", steps=1, learning_rate=0.0)
+        shares.append(observation.first.delta[0] / observation.first.delta.max())
+        assert ("vanishing_gradient" in codes(observation)) == (shares[-1] <= causes.VANISHED)
     assert shares == sorted(shares, reverse=True) and shares[0] > causes.VANISHED > shares[-1]
 
 
@@ -148,8 +148,8 @@ ANSWER = RangeTestResult(best=0.1, objective=0.2, updates=240, lowest=1e-5, high
     ],
 )
 def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, diverged, named):
-    seen = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, diverged=diverged)
-    told = evidence("rate_too_high", seen)
+    observation = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, diverged=diverged)
+    told = evidence("rate_too_high", observation)
     assert (told is not None) == named
     assert told is None or (told.numbers["range test's suggestion"], told.numbers["rate"]) == (0.03, rate)
 
@@ -160,19 +160,21 @@ def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
     for objective in (0.15, 0.21, 0.25, 0.29, 0.7):
         course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
         for rate in (0.001, 1.0):
-            seen = replace(FAILED, rate=rate, falling=0.3, moved=0.2, tested=ANSWER, objective=objective, course=course)
+            observation = replace(
+                FAILED, rate=rate, falling=0.3, moved=0.2, tested=ANSWER, objective=objective, course=course
+            )
             less = {"objective": objective - lower, "least": -lower, "course": course - [[0, lower]], "tested": answer}
-            assert codes(replace(seen, **less)) == codes(seen)
+            assert codes(replace(observation, **less)) == codes(observation)
 
 
 def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
-    seen = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
-    assert evidence("rate_too_high", seen) is None
-    grown = replace(seen.last, length=25 * seen.first.length)
-    flat = replace(seen.last, slopes=(np.full(12, 0.01),))
-    assert evidence("rate_too_high", replace(seen, last=grown)) is not None
-    assert "saturated since" in evidence("rate_too_high", replace(seen, last=flat)).sentence
-    assert evidence("rate_too_high", replace(seen, first=flat, last=flat)) is None  # they were flat before
+    observation = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
+    assert evidence("rate_too_high", observation) is None
+    grown = replace(observation.last, length=25 * observation.first.length)
+    flat = replace(observation.last, slopes=(np.full(12, 0.01),))
+    assert evidence("rate_too_high", replace(observation, last=grown)) is not None
+    assert "saturated since" in evidence("rate_too_high", replace(observation, last=flat)).sentence
+    assert evidence("rate_too_high", replace(observation, first=flat, last=flat)) is None  # they were flat before
 
 
 @pytest.mark.parametrize(
@@ -187,18 +189,20 @@ def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
 )
 def test_a_rate_is_too_low_where_the_range_test_did_better_above(rate, objective, falling, moved, named):
     course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
-    seen = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course)
-    assert (evidence("rate_too_low", seen) is not None) == named
+    observation = replace(
+        FAILED, tested=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
+    )
+    assert (evidence("rate_too_low", observation) is not None) == named
 
 
 def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
     course = np.array([[0, 0.75], [2399, 0.21], [2400, 0.2], [9000, 0.15]])
-    seen = replace(FAILED, tested=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
-    assert evidence("rate_too_low", replace(seen, course=course)) is not None
-    assert evidence("rate_too_low", replace(seen, course=course - [[1, 0]])) is None
+    observation = replace(FAILED, tested=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
+    assert evidence("rate_too_low", replace(observation, course=course)) is not None
+    assert evidence("rate_too_low", replace(observation, course=course - [[1, 0]])) is None
     never = course[:2]  # it had not come as far when it ended, after too few updates to tell
-    assert evidence("rate_too_low", replace(seen, course=never, steps=2399)) is None
-    assert evidence("rate_too_low", replace(seen, course=never, steps=2400)) is not None
+    assert evidence("rate_too_low", replace(observation, course=never, steps=2399)) is None
+    assert evidence("rate_too_low", replace(observation, course=never, steps=2400)) is not None
 
 
 def test_without_a_range_test_no_rate_is_named():

@@ -35,10 +35,10 @@ CLASSES = np.eye(3)[np.arange(30) % 3]
 def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed):
     network = Network([3, *[4] * hidden, 2], activation)
     problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
-    seen = observe_members(train(problem, max_steps=1, engine="reference"), [0])[0]
+    observation = observe_members(train(problem, max_steps=1, engine="reference"), [0])[0]
     gradient = objective_and_gradient(problem, initial_state(problem), all_rows(problem, np.array([0]))).gradient
     biases = [np.sqrt((gradient_of_b**2).mean()) for name, gradient_of_b in named(network, gradient) if name[0] == "b"]
-    np.testing.assert_allclose(seen.first.delta, biases, rtol=1e-10)
+    np.testing.assert_allclose(observation.first.delta, biases, rtol=1e-10)
 
 
 def named(network, gradient):
@@ -99,7 +99,7 @@ def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
         zeros = Network([3, 1], initializer="zeros")
         problem = create_problem(zeros, X, X[:, 0], loss=loss, learning_rate=[0.0, 0.1])
         run = train(problem, max_steps=100, validation=(X, X[:, 0]), engine="reference")
-        assert [seen.validated for seen in observe_members(run, [0, 1])] == [False, True]
+        assert [observation.validated for observation in observe_members(run, [0, 1])] == [False, True]
 
 
 def test_the_penalty_is_weighed_against_the_data_of_a_batch():
@@ -166,9 +166,9 @@ def test_labels_are_classes_only_where_targets_are():
 
 def test_of_many_rows_a_thousand_are_looked_at():
     x = RANDOM.normal(size=(2500, 2))
-    seen = seen_of(Network([2, 2, 1], "tanh"), x, x[:, 0], steps=2, batch_size=50)
-    assert len(seen.batch.x) == len(seen.outputs) == 1000
-    assert seen.batch.x[-1].tolist() == x[-1].tolist()
+    observation = seen_of(Network([2, 2, 1], "tanh"), x, x[:, 0], steps=2, batch_size=50)
+    assert len(observation.batch.x) == len(observation.outputs) == 1000
+    assert observation.batch.x[-1].tolist() == x[-1].tolist()
 
 
 def test_the_last_outputs_are_those_of_the_engine():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressLine
 
     from deltarule.engines.base import Engine
-    from deltarule.reports.progress import Seen
+    from deltarule.reports.progress import ProgressHistory
     from deltarule.studies.recipes import Recipe
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
@@ -257,11 +257,11 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
         yield None
         return
     from deltarule.reports.formatting import visible
-    from deltarule.reports.progress import Seen
+    from deltarule.reports.progress import ProgressHistory
     from deltarule.training.train import Progress as TrainingProgress
 
     with _line(screen) as bar:
-        name, losses = visible(what), Seen()
+        name, losses = visible(what), ProgressHistory()
         task = bar.add_task(name, told="", losses="")
 
         def tell(seen: "training.Progress | SweepProgress") -> None:
@@ -296,7 +296,9 @@ def _line(screen: "Console") -> "ProgressLine":
     return Line(*columns, console=screen, transient=True, expand=True)
 
 
-def _fit_progress(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
+def _fit_progress(
+    name: str, losses: "ProgressHistory", seen: "training.Progress", screen: "Console"
+) -> tuple[str, str, str]:
     """As much of a training's name, bars and words as the screen has room for, beside the bar and the time."""
     from deltarule.reports.progress import describe_progress
 

@@ -11,8 +11,14 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import Sheet
-from deltarule.reports.formatting import bounds_of, codes_of, format_signed, isolate_direction, what_is_high
+from deltarule.reports.figure_builder import FigureBuilder
+from deltarule.reports.formatting import (
+    activation_bounds,
+    describe_marked,
+    format_signed,
+    hidden_codes,
+    isolate_direction,
+)
 from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
 
 if TYPE_CHECKING:
@@ -57,21 +63,21 @@ def activation_cells(
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
     _check_room(hidden, "hidden activations")
     _check_room(outputs, "output activations")
-    bounds = bounds_of(registry.activation(activation))
+    bounds = activation_bounds(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
-    codes = codes_of(hidden, middle)
+    codes = hidden_codes(hidden, middle)
     scales = _common_scales(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
     names = [f"h{number + 1}" for number in range(hidden.shape[1])], _labels(classes, outputs.shape[1], "o")
     with style.style_context():
         across = [hidden.shape[1], outputs.shape[1]]
         width, height = _size(len(hidden), sum(across) + 4, names[1])
-        sheet = Sheet.of_axes("Activations of each input", width, height, ncols=2, width_ratios=across)
-        _draw_cells(sheet.axes, hidden, labels, names[0], scales[0], _format_activation, marked=hidden > middle)
-        sheet.axes.set_xlabel("hidden units")
-        sheet.y_label("input")
-        sheet.row += 1
+        builder = FigureBuilder.of_axes("Activations of each input", width, height, ncols=2, width_ratios=across)
+        _draw_cells(builder.axes, hidden, labels, names[0], scales[0], _format_activation, marked=hidden > middle)
+        builder.axes.set_xlabel("hidden units")
+        builder.y_label("input")
+        builder.row += 1
         _draw_cells(
-            sheet.axes,
+            builder.axes,
             outputs,
             codes if bounds else labels,
             names[1],
@@ -79,19 +85,19 @@ def activation_cells(
             _format_activation,
             marked=outputs > 0.5,
         )
-        sheet.axes.set_xlabel("outputs")
-        sheet.y_label("code" if bounds else "input")
+        builder.axes.set_xlabel("outputs")
+        builder.y_label("code" if bounds else "input")
         if scales[0][0] < 0:
-            sheet.note(SIGNS)
+            builder.note(SIGNS)
         if bounds is None:
-            sheet.note("Bold, with a star: outputs above 0.5.")
+            builder.note("Bold, with a star: outputs above 0.5.")
             for what, values in (("Hidden units", hidden), ("Outputs", outputs)):
                 low, high = _ends(values)
-                sheet.say(f"{what}: " + (f"from {low:.3g} to {high:.3g}." if low <= high else "none is finite."))
+                builder.describe(f"{what}: " + (f"from {low:.3g} to {high:.3g}." if low <= high else "none is finite."))
         else:
-            _tell_codes(sheet, labels, codes, middle)
-        _tell_gray(sheet, hidden, outputs)
-        return sheet.finish()
+            _describe_codes(builder, labels, codes, middle)
+        _note_gray(builder, hidden, outputs)
+        return builder.finish()
 
 
 def weight_cells(
@@ -120,17 +126,17 @@ def weight_cells(
         across = {name: _labels(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
         width, _ = _size(1, max(map(len, across.values())) + 3)
         height = 0.9 + sum(CELL[1] * len(shown[name]) + 0.55 + _upright(across[name]) for name in shown)
-        sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
+        builder = FigureBuilder.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
         for name, values in shown.items():
             down = _labels(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
-            _draw_cells(sheet.axes, values, down, across[name], (-largest, largest), format_signed)
-            sheet.axes.set_ylabel(wrap_text(name, 14), rotation=0, ha="right", va="center")
-            sheet.axes.set_xlabel("to unit")
-            sheet.row += 1
-            sheet.say(f"{name}: {describe_signs(values)}.")
-        sheet.note(f"{SIGNS} A row of W: from one unit.")
-        _tell_gray(sheet, *shown.values())
-        return sheet.finish()
+            _draw_cells(builder.axes, values, down, across[name], (-largest, largest), format_signed)
+            builder.axes.set_ylabel(wrap_text(name, 14), rotation=0, ha="right", va="center")
+            builder.axes.set_xlabel("to unit")
+            builder.row += 1
+            builder.describe(f"{name}: {describe_signs(values)}.")
+        builder.note(f"{SIGNS} A row of W: from one unit.")
+        _note_gray(builder, *shown.values())
+        return builder.finish()
 
 
 def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
@@ -156,19 +162,19 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
     with style.style_context():
         width, height = _size(len(first), first.shape[1] + 3)
         agree = f"{(known & ~differ).sum()} of {known.sum()} agree"
-        sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree}", max(width, 4.6), height)
+        builder = FigureBuilder.of_axes(f"Signs of W1 and W2: {agree}", max(width, 4.6), height)
         texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
         units = [f"h{number + 1}" for number in range(first.shape[1])]
         rows = _labels(names, len(first))
-        _draw_cells(sheet.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
-        sheet.y_label("input, and output")
-        sheet.axes.set_xlabel("hidden unit")
-        sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
+        _draw_cells(builder.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
+        builder.y_label("input, and output")
+        builder.axes.set_xlabel("hidden unit")
+        builder.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
         if not known.all():
-            sheet.note("A question mark: no number, so it is not counted.")
+            builder.note("A question mark: no number, so it is not counted.")
         differing = [f"{isolate_direction(rows[row])} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-        sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
-        return sheet.finish()
+        builder.describe(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
+        return builder.finish()
 
 
 def _check_room(values: Floats, what: str) -> None:
@@ -215,21 +221,20 @@ def _common_scales(*scales: tuple[float, float]) -> list[tuple[float, float]]:
     return [(-max(-low, high), max(-low, high)) for low, high in scales]
 
 
-def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middle: float) -> None:
-    sheet.note(
-        f"Bold, with a star: {what_is_high(middle)}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}."
-    )
-    sheet.say(
+def _describe_codes(builder: FigureBuilder, labels: Sequence[str], codes: Sequence[str], middle: float) -> None:
+    where = "there" if middle == 0.5 else "for such a unit"
+    builder.note(f"Bold, with a star: {describe_marked(middle)}; a code has a 1 {where}.")
+    builder.describe(
         "; ".join(f"{isolate_direction(label)} has the code {code}" for label, code in zip(labels, codes, strict=True))
         + "."
     )
-    for tell in (sheet.note, sheet.say) if len(codes) > 1 else ():
+    for tell in (builder.note, builder.describe) if len(codes) > 1 else ():
         tell(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
 
 
-def _tell_gray(sheet: Sheet, *tables: Floats) -> None:
+def _note_gray(builder: FigureBuilder, *tables: Floats) -> None:
     if not all(np.isfinite(values).all() for values in tables):
-        sheet.note("Gray: not finite.")
+        builder.note("Gray: not finite.")
 
 
 def _draw_cells(

@@ -53,7 +53,7 @@ class _Claims:
             yield ""
         else:
             for verdict in self.verdicts:
-                yield _claim_told(verdict)
+                yield _claim_lines(verdict)
                 yield ""
         counts = count_verdicts(one.verdict for one in self.verdicts)
         text = ", ".join(f"{count} {words}" for words, count in counts.values())
@@ -80,7 +80,7 @@ class _Claims:
         return table
 
 
-def _claim_told(one: Any) -> "RenderableType":
+def _claim_lines(one: Any) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 

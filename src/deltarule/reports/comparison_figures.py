@@ -9,7 +9,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL, MAX_ROWS
-from deltarule.reports.figure_builder import MAX_LINES, Sheet
+from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder
 from deltarule.reports.formatting import isolate_direction, percent
 from deltarule.reports.text_fitting import all_fitted, all_wrapped, width_of, wrap_text
 
@@ -50,24 +50,24 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
         raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MAX_OPTIONS}")
     values = [np.asarray(one, np.float64) for one in series.values()]
     with style.style_context():
-        sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
-        _draw_pair_lines(sheet.axes, values)
+        builder = FigureBuilder.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
+        _draw_pair_lines(builder.axes, values)
         for index, (name, value) in enumerate(zip(series, values, strict=True)):
-            _draw_dots(sheet, index, name, value)
+            _draw_dots(builder, index, name, value)
         names = all_wrapped(list(series), max(4, 46 // len(series)))
-        sheet.axes.set_xticks(range(len(series)), names)
-        sheet.axes.set_xlim(-0.6, len(series) - 0.4)
-        sheet.axes.set_xlabel(wrap_text(option, 44))
-        sheet.y_label(quantity)
+        builder.axes.set_xticks(range(len(series)), names)
+        builder.axes.set_xlim(-0.6, len(series) - 0.4)
+        builder.axes.set_xlabel(wrap_text(option, 44))
+        builder.y_label(quantity)
         finite = np.concatenate([one[np.isfinite(one)] for one in values])
         if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 30:
-            sheet.axes.set_yscale("log")
+            builder.axes.set_yscale("log")
         missing = sum(len(one) for one in values) - len(finite)
         if missing:
             reached = f" within {limit:,.0f}" if limit is not None else ""
-            sheet.note(f"{missing:,} of {missing + len(finite):,} seeds have no value{reached}.")
-        sheet.note("A dot a seed; the bar is the median of those that have a value.")
-        return sheet.finish()
+            builder.note(f"{missing:,} of {missing + len(finite):,} seeds have no value{reached}.")
+        builder.note("A dot a seed; the bar is the median of those that have a value.")
+        return builder.finish()
 
 
 def success_rates(
@@ -94,18 +94,18 @@ def success_rates(
     order = np.argsort(values, kind="stable")
     at, shares, intervals = (np.asarray(one, np.float64)[order] for one in (values, shares, intervals))
     with style.style_context():
-        sheet = Sheet.blank(f"Share of seeds {success} by {parameter}")
-        sheet.line(at, shares, "share of seeds", markevery=1)
-        bars = sheet.axes.vlines(at, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
-        sheet.entries.append((bars, "interval"))
+        builder = FigureBuilder.blank(f"Share of seeds {success} by {parameter}")
+        builder.line(at, shares, "share of seeds", markevery=1)
+        bars = builder.axes.vlines(at, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        builder.entries.append((bars, "interval"))
         if min(values) > 0 and max(values) / min(values) > 30:
-            sheet.axes.set_xscale("log")
-        sheet.axes.set_xlabel(wrap_text(parameter, 44))
-        sheet.y_label(f"share of seeds {success}")
-        sheet.scale_share()
+            builder.axes.set_xscale("log")
+        builder.axes.set_xlabel(wrap_text(parameter, 44))
+        builder.y_label(f"share of seeds {success}")
+        builder.scale_share()
         for value, share, (low, high) in zip(at.tolist(), shares.tolist(), intervals.tolist(), strict=True):
-            sheet.say(f"At {value:g}: {percent(share)} ({percent(low)} to {percent(high)}).")
-        return sheet.finish()
+            builder.describe(f"At {value:g}: {percent(share)} ({percent(low)} to {percent(high)}).")
+        return builder.finish()
 
 
 def shares_with_needed(
@@ -122,19 +122,19 @@ def shares_with_needed(
     """
     shares, intervals, needed = (np.asarray(one, np.float64) for one in (shares, intervals, needed))
     with style.style_context():
-        sheet = Sheet.of_axes("Seeds for which each claim holds", 7.0, 1.5 + 0.26 * len(names))
-        dots, bars = sheet.ranges(names, CLAIM, shares, intervals)
-        (marks,) = sheet.axes.plot(
+        builder = FigureBuilder.of_axes("Seeds for which each claim holds", 7.0, 1.5 + 0.26 * len(names))
+        dots, bars = builder.ranges(names, CLAIM, shares, intervals)
+        (marks,) = builder.axes.plot(
             needed, range(len(names)), "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4
         )
         interval = f"its interval ({percent(confidence)})"
-        sheet.entries += [(dots, "share of seeds"), (bars, interval), (marks, "share that it needs")]
-        sheet.axes.set_xlim(-0.03, 1.03)
-        sheet.axes.set_xlabel("share of seeds")
-        sheet.y_label("claim")
+        builder.entries += [(dots, "share of seeds"), (bars, interval), (marks, "share that it needs")]
+        builder.axes.set_xlim(-0.03, 1.03)
+        builder.axes.set_xlabel("share of seeds")
+        builder.y_label("claim")
         for name, share, bound in zip(names, shares.tolist(), needed.tolist(), strict=True):
-            sheet.say(f"{name}: {percent(share)}, needs {percent(bound)}.")
-        return sheet.finish()
+            builder.describe(f"{name}: {percent(share)}, needs {percent(bound)}.")
+        return builder.finish()
 
 
 def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str) -> "Figure":
@@ -154,18 +154,18 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
             f"{len(order)} of {len(scores)} pass {bar:g}; give a bar that 1 to {MAX_ROWS} of the scores pass"
         )
     with style.style_context():
-        sheet = Sheet.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
-        sheet.axes.hlines(range(len(order)), bar, scores[order], color=style.SKY, linewidth=1.5)
-        sheet.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
-        sheet.axes.set_yticks(range(len(order)), all_fitted([names[place] for place in order], COMBINATION, 8.5))
-        sheet.axes.set_ylim(len(order) - 0.4, -0.6)
-        sheet.axes.set_xlabel(wrap_text(quantity, 44))
-        sheet.y_label("combination")
+        builder = FigureBuilder.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
+        builder.axes.hlines(range(len(order)), bar, scores[order], color=style.SKY, linewidth=1.5)
+        builder.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
+        builder.axes.set_yticks(range(len(order)), all_fitted([names[place] for place in order], COMBINATION, 8.5))
+        builder.axes.set_ylim(len(order) - 0.4, -0.6)
+        builder.axes.set_xlabel(wrap_text(quantity, 44))
+        builder.y_label("combination")
         for place in order[:MAX_LINES]:
-            sheet.say(f"{isolate_direction(names[place])}: {scores[place]:.4g}.")
+            builder.describe(f"{isolate_direction(names[place])}: {scores[place]:.4g}.")
         if len(order) > MAX_LINES:
-            sheet.say(f"{len(order) - MAX_LINES} more.")
-        return sheet.finish()
+            builder.describe(f"{len(order) - MAX_LINES} more.")
+        return builder.finish()
 
 
 def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked: str, count: int = 10) -> "Figure":
@@ -201,8 +201,8 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         )
         width = max(4.0, 1.0 + float(ends[-1]) / 72)
         title = f"All {len(rows):,}, by {ranked}" if all_shown else f"First and last of {len(rows):,}, by {ranked}"
-        sheet = Sheet.of_axes(title, width, 1.3 + CELL[1] * len(lines))
-        axes = sheet.axes
+        builder = FigureBuilder.of_axes(title, width, 1.3 + CELL[1] * len(lines))
+        axes = builder.axes
         for index, row in enumerate(cells[1:]):
             if index % 2:
                 axes.axhspan(index - 0.5, index + 0.5, color=style.PALE, alpha=0.45, zorder=0)
@@ -216,30 +216,30 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.tick_params(length=0)
         axes.grid(False)
         axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
-        sheet.y_label("rank")
+        builder.y_label("rank")
         for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
             told = (
                 f"{isolate_direction(name)} {isolate_direction(cell)}"
                 for name, cell in zip(columns, cells_of, strict=True)
                 if cell
             )
-            sheet.say(f"{which}: {', '.join(told)}.")
-        return sheet.finish()
+            builder.describe(f"{which}: {', '.join(told)}.")
+        return builder.finish()
 
 
-def _draw_dots(sheet: Sheet, place: int, name: str, values: Floats) -> None:
+def _draw_dots(builder: FigureBuilder, place: int, name: str, values: Floats) -> None:
     """The dots of an option, moved sideways by their number, and the bar of their median."""
     there = np.isfinite(values)
-    sheet.axes.plot(
+    builder.axes.plot(
         place + _sideways(len(values))[there], values[there], "o", color=style.BLUE, markersize=4.5, alpha=0.75
     )
     if there.any():
         median = float(np.median(values[there]))
-        sheet.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
+        builder.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
         text = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
-        sheet.say(f"{isolate_direction(name)}: {text}, of {there.sum():,} of {len(there):,} seeds.")
+        builder.describe(f"{isolate_direction(name)}: {text}, of {there.sum():,} of {len(there):,} seeds.")
     else:
-        sheet.say(f"{isolate_direction(name)}: no value.")
+        builder.describe(f"{isolate_direction(name)}: no value.")
 
 
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 MAX_LINES = 8
 """Members that are drawn a line each; of more, the median and a band are."""
-SHOWN = 1000
+MAX_SHOWN_GROWTH = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
 CANNOT_DRAW = ValueError, IndexError
 """How Matplotlib says, by its version, that numbers are too large, or that there are none."""
-LEGEND, TITLE = 45, 8.4
+LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
 """Points of a legend beside its words, and of a character of a title."""
-MAX_PARTS = 50
+MAX_LINE_PIECES = 50
 """Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
-BAND = (10, 90)
-BAND_TOLD = "10 to 90 %"
+BAND_PERCENTILES = (10, 90)
+BAND_LABEL = "10 to 90 %"
 """Percentiles of the band around a median: eight of ten members lie within it."""
 
 
 @dataclass
-class Sheet:
+class FigureBuilder:
     """A figure in the making: the axes that are drawn on, what the legend lists, and the notes below."""
 
     figure: "Figure"
@@ -46,16 +46,16 @@ class Sheet:
     row: int = 0
     entries: list[tuple[Any, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
     drawn: list[Floats] = field(default_factory=list)
 
     @classmethod
-    def blank(cls, title: str, rows: int = 1) -> "Sheet":
+    def blank(cls, title: str, rows: int = 1) -> "FigureBuilder":
         """Axes below one another that share what is across."""
         return cls.of_axes(title, 7.0, 3.6 + 1.6 * (rows - 1), nrows=rows, sharex=True)
 
     @classmethod
-    def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "Sheet":
+    def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "FigureBuilder":
         """Axes in a grid, row by row.    width, height  in inches"""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -92,9 +92,9 @@ class Sheet:
         alone = begins & ~beside[2:]
         chosen, dots = there.copy(), []
         if 2 * alone.sum() <= there.sum():
-            are_many = begins.sum() > MAX_PARTS
+            are_many = begins.sum() > MAX_LINE_PIECES
             at = np.flatnonzero(there)
-            gaps = at[:-1][np.diff(at) > (len(y) / MAX_PARTS if are_many else 1)]
+            gaps = at[:-1][np.diff(at) > (len(y) / MAX_LINE_PIECES if are_many else 1)]
             chosen[gaps + 1] = True  # one value that is missing makes a gap
             dots = [] if are_many else np.flatnonzero(alone[chosen]).tolist()
         x, y = x[chosen], np.where(there, y, np.nan)[chosen]
@@ -113,8 +113,8 @@ class Sheet:
     def band(self, x: Any, values: Floats, name: str, index: int = 0, listed: bool = True) -> None:
         """The median of each row, and the band around it.    values [T, K]"""
         look = style.line(index)
-        steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[0], axis=axis))
-        _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[1], axis=axis))
+        steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[0], axis=axis))
+        _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[1], axis=axis))
         pale: dict[str, Any] = {"color": look["color"], "alpha": style.BAND}
         if len(steps) > 1:
             shade: Any = self.axes.fill_between(steps, low, high, linewidth=0, **pale)
@@ -125,7 +125,7 @@ class Sheet:
         line.set_gid(CURVE)
         self.drawn += [low, high]
         if listed:
-            self.entries += [(line, name), (shade, BAND_TOLD)]
+            self.entries += [(line, name), (shade, BAND_LABEL)]
 
     def ranges(self, names: Sequence[str], points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
         """A row for each name, the first on top: a dot at its value [T], and a bar over its interval [T, 2].
@@ -176,7 +176,7 @@ class Sheet:
             return
         least, greatest = float(values.min()), float(values.max())
         if top is None:
-            top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
+            top = MAX_SHOWN_GROWTH * max(abs(float(column[0])) for column in self.drawn if len(column))
             # What is mostly above, or ends there altogether, is all that there is to see.
             if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
                 top = greatest
@@ -206,10 +206,10 @@ class Sheet:
         """From 0 to 1, with room for lines that lie on either."""
         self.axes.set_ylim(-0.03, 1.03)
 
-    def say(self, text: str) -> None:
+    def describe(self, text: str) -> None:
         """A sentence of what there is to see, for those who cannot, once."""
-        if text not in self.said:
-            self.said.append(text)
+        if text not in self.descriptions:
+            self.descriptions.append(text)
 
     def note(self, text: str) -> None:
         """A sentence below the figure, once."""
@@ -218,22 +218,26 @@ class Sheet:
 
     def finish(self, legend_title: str = "") -> "Figure":
         """Set the legend beside the axes and the notes below, where they can hide nothing."""
-        told = " ".join([title_sentence(self.title), *(self.said or describe_curves(self.figure))])
+        told = " ".join([title_sentence(self.title), *(self.descriptions or describe_curves(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
         for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
             if _has_offset(axis):
-                write_out(axis)
+                write_out_ticks(axis)
         names = all_wrapped([name for _, name in self.entries], 26)
         room = 72 * self.figure.get_figwidth()
         if names:
-            room -= LEGEND + max(width_of(line, 8.5) for name in names for line in name.splitlines() or [""])
+            room -= LEGEND_MARGIN_POINTS + max(
+                width_of(line, 8.5) for name in names for line in name.splitlines() or [""]
+            )
             lines = sum(name.count("\n") + 1 for name in names)
             self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
             handles, title = [handle for handle, _ in self.entries], wrap_text(legend_title, 26) or None
             self.figure.legend(handles, names, loc="outside right upper", title=title, alignment="left")
         if not self.rows[0].get_title(loc="left"):
-            across = max(int(room / TITLE), 12)
-            lines = -int(-4 * 72 * self.figure.get_figwidth() // (TITLE * across))  # as much as without a legend
+            across = max(int(room / TITLE_CHARACTER_POINTS), 12)
+            lines = -int(
+                -4 * 72 * self.figure.get_figwidth() // (TITLE_CHARACTER_POINTS * across)
+            )  # as much as without a legend
             self.rows[0].set_title(wrap_text(self.title, across, lines))
         if self.notes:
             told = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
@@ -268,7 +272,7 @@ def _has_offset(axis: Any) -> bool:
     return bool(formatter.get_offset())
 
 
-def write_out(axis: Any) -> None:
+def write_out_ticks(axis: Any) -> None:
     """Few numbers, each written out: one that all have to be multiplied by would lie on something else.
 
     The longer they are, the fewer, so that they do not lie on one another. Call it when all is drawn.

@@ -21,12 +21,12 @@ MAX_DESCRIBED_LINES = 8
 def alt_text(figure: "Figure") -> str:
     """What a figure shows, in a few sentences, for those who cannot see it.
 
-    >>> from deltarule.reports.figure_builder import Sheet
-    >>> sheet = Sheet.blank("Cost")
-    >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
-    >>> sheet.y_label("cost")
-    >>> sheet.x_label_updates()
-    >>> alt_text(sheet.finish())
+    >>> from deltarule.reports.figure_builder import FigureBuilder
+    >>> builder = FigureBuilder.blank("Cost")
+    >>> builder.line([0, 10], [1.0, 0.5], "seed 0")
+    >>> builder.y_label("cost")
+    >>> builder.x_label_updates()
+    >>> alt_text(builder.finish())
     'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
     """
     return str(figure.get_label())

@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports import style
-from deltarule.reports.figure_builder import BAND_TOLD, CANNOT_DRAW, MAX_LINES, Sheet, check_shape, middle
+from deltarule.reports.figure_builder import BAND_LABEL, CANNOT_DRAW, MAX_LINES, FigureBuilder, check_shape, middle
 from deltarule.reports.formatting import member_names
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -63,7 +63,7 @@ class Curves:
         """K"""
         return len(self.steps)
 
-    def names_told(self) -> list[str]:
+    def labelled_names(self) -> list[str]:
         """The members' names, with a word about those that diverged."""
         return [f"{name} (diverged)" if index in self.diverged else name for index, name in enumerate(self.names)]
 
@@ -83,13 +83,13 @@ def objective_curves(run: Run | Curves) -> "Figure":
     ['seed 0', 'seed 1', 'seed 2']
     """
     with style.style_context():
-        sheet = Sheet.blank("Objective")
+        builder = FigureBuilder.blank("Objective")
         curves = run if isinstance(run, Curves) else Curves.of(run)
-        sheet.note(curves.told)
-        _draw_history(sheet, curves, "objective")
-        sheet.y_label("objective")
-        sheet.scale_objective()
-        return sheet.finish()
+        builder.note(curves.told)
+        _draw_history(builder, curves, "objective")
+        builder.y_label("objective")
+        builder.scale_objective()
+        return builder.finish()
 
 
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
@@ -109,13 +109,13 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
         raise BadInput(f"the history holds no '{metric}' but {', '.join(run.history.names)}; train with that metric")
     text = metric.replace("_", " ")
     with style.style_context():
-        sheet = Sheet.blank(text.capitalize())
+        builder = FigureBuilder.blank(text.capitalize())
         curves = run if isinstance(run, Curves) else Curves.of(run)
-        sheet.note(curves.told)
-        _draw_history(sheet, curves, metric)
-        sheet.y_label(f"{text} (share of rows)")
-        sheet.scale_share()
-        return sheet.finish()
+        builder.note(curves.told)
+        _draw_history(builder, curves, metric)
+        builder.y_label(f"{text} (share of rows)")
+        builder.scale_share()
+        return builder.finish()
 
 
 def object_curves(
@@ -134,19 +134,19 @@ def object_curves(
     values = np.asarray(probabilities)
     check_shape(values, {"step": len(steps), "object": len(labels)})
     with style.style_context():
-        sheet = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]}")
+        builder = FigureBuilder.blank(f"{quantity[:1].upper()}{quantity[1:]}")
         if len(labels) <= 16:
-            sheet.lines(steps, values, labels)
+            builder.lines(steps, values, labels)
         else:
-            sheet.band(steps, values, "median object")
-            sheet.note(f"{len(labels)} objects; band: {BAND_TOLD} of them.")
-        sheet.axes.axhline(0.5, color=style.GRAY, linewidth=1, zorder=1)
-        sheet.x_label_updates()
-        sheet.y_label(quantity)
+            builder.band(steps, values, "median object")
+            builder.note(f"{len(labels)} objects; band: {BAND_LABEL} of them.")
+        builder.axes.axhline(0.5, color=style.GRAY, linewidth=1, zorder=1)
+        builder.x_label_updates()
+        builder.y_label(quantity)
         if not ((values < 0) | (values > 1)).any():
-            sheet.scale_share()
-        sheet.note("Gray line: 0.5, above which the correct output is right.")
-        return sheet.finish("object")
+            builder.scale_share()
+        builder.note("Gray line: 0.5, above which the correct output is right.")
+        return builder.finish("object")
 
 
 def range_test_curves(tested: RangeTest) -> "Figure":
@@ -158,22 +158,22 @@ def range_test_curves(tested: RangeTest) -> "Figure":
     ['suggested: 0.01']
     """
     with style.style_context():
-        sheet = Sheet.blank("Learning-rate range test", rows=1 if tested.accuracy is None else 2)
+        builder = FigureBuilder.blank("Learning-rate range test", rows=1 if tested.accuracy is None else 2)
         names = [f"member {member}" for member in range(tested.objective.shape[1])]
-        sheet.members(tested.rates, tested.objective, names)
-        sheet.y_label("objective on the batch")
-        sheet.scale_objective(_highest_shown(tested.objective))
-        sheet.mark_rate(tested.suggested)
+        builder.members(tested.rates, tested.objective, names)
+        builder.y_label("objective on the batch")
+        builder.scale_objective(_highest_shown(tested.objective))
+        builder.mark_rate(tested.suggested)
         if tested.accuracy is not None:
-            sheet.next_row()
-            sheet.members(tested.rates, tested.accuracy, names, listed=False)
-            sheet.y_label("accuracy (share of rows)")
-            sheet.scale_share()
-            sheet.mark_rate(tested.suggested, listed=False)
-        sheet.axes.set_xlabel("learning rate")
+            builder.next_row()
+            builder.members(tested.rates, tested.accuracy, names, listed=False)
+            builder.y_label("accuracy (share of rows)")
+            builder.scale_share()
+            builder.mark_rate(tested.suggested, listed=False)
+        builder.axes.set_xlabel("learning rate")
         if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0):
-            sheet.axes.set_xscale("log")
-        return sheet.finish()
+            builder.axes.set_xscale("log")
+        return builder.finish()
 
 
 def _highest_shown(objective: Floats) -> float:
@@ -203,20 +203,20 @@ def comparison_curves(
     if not series:
         raise BadInput(f"there are no series to compare by {parameter}; give at least one")
     with style.style_context():
-        sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by {parameter}"), set[int]()
+        builder, members = FigureBuilder.blank(f"{quantity[:1].upper()}{quantity[1:]} by {parameter}"), set[int]()
         for name, (steps, values) in series.items():
             values = np.asarray(values)
             if values.ndim == 2:
                 members.add(values.shape[1])
                 steps, values = middle(steps, values, np.nanmedian)
-            sheet.line(steps, values, name)
-        sheet.x_label_updates()
-        sheet.y_label(quantity)
-        sheet.scale_objective()
+            builder.line(steps, values, name)
+        builder.x_label_updates()
+        builder.y_label(quantity)
+        builder.scale_objective()
         if max(members, default=1) > 1:
             text = " or ".join(f"{count:,}" for count in sorted(members))
-            sheet.note(f"Medians of {text} members, at each update of those that still train.")
-        return sheet.finish(parameter)
+            builder.note(f"Medians of {text} members, at each update of those that still train.")
+        return builder.finish(parameter)
 
 
 def time_curves(
@@ -238,15 +238,15 @@ def time_curves(
     ('log', 'batch', 2)
     """
     with style.style_context():
-        sheet = Sheet.blank(f"Time of an update by {quantity}")
+        builder = FigureBuilder.blank(f"Time of an update by {quantity}")
         for name, times in microseconds.items():
-            sheet.line(values, np.array(times, np.float64), name, markevery=1)
-        sheet.axes.set_xscale("log")
-        sheet.axes.set_yscale("log")
-        sheet.axes.set_xlabel(quantity)
-        sheet.y_label("microseconds for an update of one member")
-        sheet.note(told)
-        return sheet.finish()
+            builder.line(values, np.array(times, np.float64), name, markevery=1)
+        builder.axes.set_xscale("log")
+        builder.axes.set_yscale("log")
+        builder.axes.set_xlabel(quantity)
+        builder.y_label("microseconds for an update of one member")
+        builder.note(told)
+        return builder.finish()
 
 
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
@@ -284,7 +284,7 @@ def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
     return content.getvalue()
 
 
-def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
+def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
     """A series of the history on the training rows, and on the validation rows where there are any."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     members = curves.members
@@ -292,20 +292,20 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
         rows = part.removesuffix(name).strip() or "training"
         if members * len(parts) > MAX_LINES:
             steps, values = _complete(curves, part)
-            sheet.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
+            builder.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
         elif members == 1:
-            sheet.line(*_of_member(curves, part, 0), rows if len(parts) > 1 else "", index=index)
+            builder.line(*_of_member(curves, part, 0), rows if len(parts) > 1 else "", index=index)
         else:
-            for member, member_name in enumerate(curves.names_told()):
+            for member, member_name in enumerate(curves.labelled_names()):
                 label = f"{member_name}, {rows}" if len(parts) > 1 else member_name
                 steps, values = _of_member(curves, part, member)
                 # Marks by the number of looks: by their distance Matplotlib, up to 3.11.0, looks for places along all
                 # of a line that has left the picture, until there is no memory.
                 marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
-                sheet.line(steps, values, label, index=member, **(marks if index else {}))
+                builder.line(steps, values, label, index=member, **(marks if index else {}))
     if members * len(parts) > MAX_LINES:
-        sheet.note(_still_training(curves, name))
-    sheet.x_label_updates()
+        builder.note(_still_training(curves, name))
+    builder.x_label_updates()
 
 
 def _of_member(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
@@ -330,11 +330,11 @@ def _complete(curves: Curves, name: str) -> tuple[Floats, Floats]:
 def _still_training(curves: Curves, name: str) -> str:
     steps, values = _complete(curves, name)
     counts = (~np.isnan(values)).sum(1)
-    text = f"Band: {BAND_TOLD} of the members."
+    text = f"Band: {BAND_LABEL} of the members."
     if counts[-1] < counts[0]:
         places = sorted({0, len(steps) // 2, len(steps) - 1})
         looks = ", ".join(f"{counts[place]} at {steps[place]:,}" for place in places)
-        text = f"Median and band ({BAND_TOLD}) are of the members that still train: {looks} updates."
+        text = f"Median and band ({BAND_LABEL}) are of the members that still train: {looks} updates."
     return text + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 

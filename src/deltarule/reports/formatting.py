@@ -12,9 +12,9 @@ from deltarule.errors import COMMANDS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
-MAX_SAID = 0.999
+MAX_EXACT_PROBABILITY = 0.999
 """Of a share between it and 1 digits tell little."""
-UNSEEN = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
+CONTROL_CHARACTERS = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
 """What commands; what is isolated from its beginning to its end changes nothing around it, and stays."""
 
 
@@ -25,7 +25,7 @@ def visible(text: str) -> str:
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return UNSEEN.sub(lambda found: found[1] or "\ufffd", text)
+    return CONTROL_CHARACTERS.sub(lambda found: found[1] or "\ufffd", text)
 
 
 def isolate_direction(name: str) -> str:
@@ -47,10 +47,10 @@ def escape_html(text: str) -> str:
     return escape(visible(text))
 
 
-def bounds_of(function: Activation) -> tuple[float, float] | None:
+def activation_bounds(function: Activation) -> tuple[float, float] | None:
     """Between which numbers an activation lies, None where it has no end: in their middle it turns from low to high.
 
-    >>> bounds_of(TANH)
+    >>> activation_bounds(TANH)
     (-1.0, 1.0)
     """
     if function.range in ("unit", "simplex"):
@@ -58,19 +58,19 @@ def bounds_of(function: Activation) -> tuple[float, float] | None:
     return (-1.0, 1.0) if function == TANH else None
 
 
-def codes_of(hidden: Any, middle: float) -> list[str]:
+def hidden_codes(hidden: Any, middle: float) -> list[str]:
     """The code of each row of hidden activations [N, H]: a 1 where a unit is above the middle.
 
-    >>> codes_of([[0.97, 0.02], [0.51, 0.5]], 0.5)
+    >>> hidden_codes([[0.97, 0.02], [0.51, 0.5]], 0.5)
     ['10', '10']
     """
     return ["".join("1" if value > middle else "0" for value in row) for row in np.asarray(hidden).tolist()]
 
 
-def what_is_high(middle: float) -> str:
+def describe_marked(middle: float) -> str:
     """Which activations are marked: hidden ones above their middle, outputs above 0.5.
 
-    >>> what_is_high(0.5), what_is_high(0.0)
+    >>> describe_marked(0.5), describe_marked(0.0)
     ('above 0.5', 'hidden units above 0, outputs above 0.5')
     """
     return "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
@@ -116,19 +116,23 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
 
 
-def as_said(probability: float) -> str:
+def format_probability(probability: float) -> str:
     """A probability, or a share that may be nearly all, in percent, without the many digits of what is nearly certain.
 
-    >>> as_said(0.981), as_said(0.9999999), as_said(1.0)
+    >>> format_probability(0.981), format_probability(0.9999999), format_probability(1.0)
     ('98.1 %', 'more than 99.9 %', '100 %')
     """
-    return f"more than {percent(MAX_SAID)}" if MAX_SAID < probability < 1 else percent(probability)
+    return (
+        f"more than {percent(MAX_EXACT_PROBABILITY)}"
+        if MAX_EXACT_PROBABILITY < probability < 1
+        else percent(probability)
+    )
 
 
-def solved_told(criterion: str, count: int, of: int, steps_median: float | None) -> str:
+def describe_solved(criterion: str, count: int, of: int, steps_median: float | None) -> str:
     """How many networks met a study's criterion, and by when, where that is known.
 
-    >>> solved_told("accuracy of 1", 3, 4, 148.0)
+    >>> describe_solved("accuracy of 1", 3, 4, 148.0)
     '3 of 4 (accuracy of 1), half of them by update 148'
     """
     text = f"{count:,} of {of:,} ({criterion})"

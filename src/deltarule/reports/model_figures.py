@@ -11,8 +11,8 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL, MAX_ROWS
-from deltarule.reports.figure_builder import MAX_LINES, Sheet, write_out
-from deltarule.reports.formatting import as_said, isolate_direction, percent
+from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, write_out_ticks
+from deltarule.reports.formatting import format_probability, isolate_direction, percent
 from deltarule.reports.text_fitting import wrap_text
 
 if TYPE_CHECKING:
@@ -36,24 +36,24 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     """
     losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
     with style.style_context():
-        sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
-        sheet.axes.axvline(0, **DIAGONAL)
-        dots, bars = sheet.ranges(columns[:MAX_ROWS], COLUMN, losses, intervals)
-        sheet.entries.append((dots, f"{score} lost"))
+        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
+        builder.axes.axvline(0, **DIAGONAL)
+        dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN, losses, intervals)
+        builder.entries.append((dots, f"{score} lost"))
         if np.isfinite(intervals).any():
-            sheet.entries.append((bars, "its interval (95 %)"))
-        write_out(sheet.axes.xaxis)
-        sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
-        sheet.y_label("column")
+            builder.entries.append((bars, "its interval (95 %)"))
+        write_out_ticks(builder.axes.xaxis)
+        builder.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
+        builder.y_label("column")
         if len(columns) > MAX_ROWS:
-            sheet.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
-        sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
+            builder.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
+        builder.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
         told = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
         parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in told]
         if len(columns) > MAX_LINES:
             parts.append(count_of(len(columns) - MAX_LINES, "more column"))
-        sheet.say(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
-        return sheet.finish()
+        builder.describe(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
+        return builder.finish()
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
@@ -68,20 +68,20 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
     """
     probabilities, shares, intervals = (np.asarray(one, np.float64) for one in (probabilities, shares, intervals))
     with style.style_context():
-        sheet = Sheet.of_axes("Are the probabilities right?", 5.6, 3.8)
+        builder = FigureBuilder.of_axes("Are the probabilities right?", 5.6, 3.8)
         start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
-        (line,) = sheet.axes.plot([start, 1], [start, 1], label="_right", **DIAGONAL)
-        bars = sheet.axes.vlines(probabilities, *intervals.T, color=style.BLUE, linewidth=4, alpha=0.35)
-        sheet.line(probabilities, shares, "share that is right", index=0, markevery=1, markersize=5)
-        sheet.entries += [(bars, "its interval (95 %)"), (line, "as it was said")]
-        sheet.axes.set_xlim(start, 1.02)
-        sheet.axes.set_ylim(start, 1.03)
-        sheet.axes.set_xlabel("probability that was said of the answer")
-        sheet.y_label("share of answers that are right")
-        sheet.note("Below the gray line the model is too sure of itself, above it not sure enough.")
+        (line,) = builder.axes.plot([start, 1], [start, 1], label="_right", **DIAGONAL)
+        bars = builder.axes.vlines(probabilities, *intervals.T, color=style.BLUE, linewidth=4, alpha=0.35)
+        builder.line(probabilities, shares, "share that is right", index=0, markevery=1, markersize=5)
+        builder.entries += [(bars, "its interval (95 %)"), (line, "as it was said")]
+        builder.axes.set_xlim(start, 1.02)
+        builder.axes.set_ylim(start, 1.03)
+        builder.axes.set_xlabel("probability that was said of the answer")
+        builder.y_label("share of answers that are right")
+        builder.note("Below the gray line the model is too sure of itself, above it not sure enough.")
         for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
-            sheet.say(f"Said {as_said(said)}: right {percent(share)}.")
-        return sheet.finish()
+            builder.describe(f"Said {format_probability(said)}: right {percent(share)}.")
+        return builder.finish()
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
@@ -96,20 +96,20 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MAX_DOTS]
     with style.style_context():
-        sheet = Sheet.of_axes("Answers against the truth", 5.6, 4.2)
+        builder = FigureBuilder.of_axes("Answers against the truth", 5.6, 4.2)
         ends = [float(min(targets.min(), answers.min())), float(max(targets.max(), answers.max()))]
-        (line,) = sheet.axes.plot(ends, ends, label="_right", **DIAGONAL)
-        (dots,) = sheet.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
-        sheet.entries += [(dots, "a row"), (line, "right")]
-        write_out(sheet.axes.xaxis)
-        write_out(sheet.axes.yaxis)
-        sheet.axes.set_xlabel(wrap_text(f"true {target}", 44))
-        sheet.y_label(f"answered {target}")
+        (line,) = builder.axes.plot(ends, ends, label="_right", **DIAGONAL)
+        (dots,) = builder.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
+        builder.entries += [(dots, "a row"), (line, "right")]
+        write_out_ticks(builder.axes.xaxis)
+        write_out_ticks(builder.axes.yaxis)
+        builder.axes.set_xlabel(wrap_text(f"true {target}", 44))
+        builder.y_label(f"answered {target}")
         if len(targets) > MAX_DOTS:
-            sheet.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
+            builder.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
         half, most = np.quantile(np.abs(targets - answers), [0.5, 0.9])
-        sheet.say(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
-        return sheet.finish()
+        builder.describe(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
+        return builder.finish()
 
 
 def loss_by_epoch(losses: Any) -> "Figure":
@@ -121,9 +121,9 @@ def loss_by_epoch(losses: Any) -> "Figure":
     """
     losses = np.asarray(losses, np.float64)
     with style.style_context():
-        sheet = Sheet.blank("Training")
-        sheet.line(np.arange(1, len(losses) + 1), losses, "")
-        sheet.axes.set_xlabel("epochs")
-        sheet.y_label("loss, with the penalty, mean of the networks")
-        sheet.scale_objective()
-        return sheet.finish()
+        builder = FigureBuilder.blank("Training")
+        builder.line(np.arange(1, len(losses) + 1), losses, "")
+        builder.axes.set_xlabel("epochs")
+        builder.y_label("loss, with the penalty, mean of the networks")
+        builder.scale_objective()
+        return builder.finish()

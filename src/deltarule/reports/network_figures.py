@@ -14,7 +14,7 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import GREATEST, SIGNS, describe_signs, largest_magnitude
-from deltarule.reports.figure_builder import Sheet
+from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.text_fitting import all_fitted, wrap_text
 
 if TYPE_CHECKING:
@@ -54,25 +54,27 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     with style.style_context():
         across = min(len(shown), IMAGES_ACROSS)
         down = -(-len(shown) // across)
-        sheet = Sheet.of_axes("Weights of the first layer as images", *_room(across, down), ncols=across, nrows=down)
+        builder = FigureBuilder.of_axes(
+            "Weights of the first layer as images", *_room(across, down), ncols=across, nrows=down
+        )
         for when, values in shown.items():
-            largest = _images(sheet, values[:, :units], shape, with_scale=not several)
+            largest = _images(builder, values[:, :units], shape, with_scale=not several)
             text = f"\nup to {largest:.2g}" if several else ""
-            sheet.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + text)
-            sheet.y_label("units" if when == "before training" else "the same units")
-            sheet.say(f"The weights {when}: {describe_signs(values)}.")
-            sheet.row += 1
-        for axes in sheet.rows[len(shown) :]:
+            builder.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + text)
+            builder.y_label("units" if when == "before training" else "the same units")
+            builder.describe(f"The weights {when}: {describe_signs(values)}.")
+            builder.row += 1
+        for axes in builder.rows[len(shown) :]:
             axes.remove()
         if len(shape) == 3:
-            sheet.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
+            builder.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
         elif several:
-            sheet.note(f"White: 0. {SIGNS}")
+            builder.note(f"White: 0. {SIGNS}")
         if several:
-            sheet.note("Each is drawn on a scale of its own, up to its largest weight.")
+            builder.note("Each is drawn on a scale of its own, up to its largest weight.")
         if units < shown["before training"].shape[1]:
-            sheet.note(f"The first {units} of {shown['before training'].shape[1]:,} units.")
-        return sheet.finish()
+            builder.note(f"The first {units} of {shown['before training'].shape[1]:,} units.")
+        return builder.finish()
 
 
 def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "Figure":
@@ -96,25 +98,27 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
     with style.style_context():
         most = min(max(sizes), MAX_UNITS)
-        sheet = Sheet.of_axes(
+        builder = FigureBuilder.of_axes(
             f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
         )
         for layer, (matrix, some) in enumerate(zip(matrices, drawn, strict=True)):
-            _weight_lines(sheet, layer, some, abs(widest))
-            sheet.say(f"Weights of layer {layer + 1}: {describe_signs(matrix)}.")
+            _weight_lines(builder, layer, some, abs(widest))
+            builder.describe(f"Weights of layer {layer + 1}: {describe_signs(matrix)}.")
         for layer, size in enumerate(sizes):
             shown = min(size, MAX_UNITS)
-            sheet.axes.scatter(
+            builder.axes.scatter(
                 [layer] * shown, _places(shown), s=190, color="white", edgecolors=style.BLACK, zorder=3, linewidths=1.2
             )
             if shown < size:
-                sheet.note(f"Of {size:,} units the first {shown} are shown.")
-        _name_units(sheet.axes, inputs, outputs, sizes)
-        _mark_signs(sheet)
-        sheet.note(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
+                builder.note(f"Of {size:,} units the first {shown} are shown.")
+        _name_units(builder.axes, inputs, outputs, sizes)
+        _mark_signs(builder)
+        builder.note(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
         if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
-            sheet.note(f"No line for {count_of(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
-        return sheet.finish()
+            builder.note(
+                f"No line for {count_of(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite."
+            )
+        return builder.finish()
 
 
 def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure":
@@ -135,12 +139,12 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
     across, slope = np.insert(z, gaps, z[np.array(gaps, int) - 1]), np.insert(slope, gaps, np.nan)
     with style.style_context():
         name = chosen.name.replace("_", " ")
-        sheet = Sheet.blank(name.capitalize())
-        sheet.line(z, a[:, 0], name, marker="")
-        sheet.line(across, slope, "derivative", marker="")
-        sheet.axes.set_xlabel("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
-        sheet.y_label("activation a, and slope ∂a/∂z")
-        return sheet.finish()
+        builder = FigureBuilder.blank(name.capitalize())
+        builder.line(z, a[:, 0], name, marker="")
+        builder.line(across, slope, "derivative", marker="")
+        builder.axes.set_xlabel("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
+        builder.y_label("activation a, and slope ∂a/∂z")
+        return builder.finish()
 
 
 def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
@@ -157,18 +161,18 @@ def _room(across: int, down: int) -> tuple[float, float]:
     return (7.0, 4.0) if across * down == 2 else (2.8 * across, 1.0 + 2.9 * down)
 
 
-def _images(sheet: Sheet, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
+def _images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
     """Draw the images of some units on a scale up to their largest weight, which is given back; 1 where all are 0."""
     largest = largest_magnitude(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
         end = min(largest, GREATEST)
-        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging_colormap(), vmin=-end, vmax=end)
+        drawn = builder.axes.imshow(mosaic, cmap=style.diverging_colormap(), vmin=-end, vmax=end)
         if with_scale:
-            sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
+            builder.figure.colorbar(drawn, ax=builder.axes, label="weight", location="bottom", shrink=0.8)
     else:
-        sheet.axes.imshow((np.nan_to_num(mosaic, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5)
-    sheet.axes.grid(False)
+        builder.axes.imshow((np.nan_to_num(mosaic, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5)
+    builder.axes.grid(False)
     return largest
 
 
@@ -190,7 +194,7 @@ def _places(units: int) -> Floats:
     return (units - 1) / 2 - np.arange(units)
 
 
-def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> None:
+def _weight_lines(builder: FigureBuilder, layer: int, matrix: Floats, largest: float) -> None:
     from matplotlib.collections import LineCollection
 
     starts, ends = _places(len(matrix)).tolist(), _places(matrix.shape[1]).tolist()
@@ -198,7 +202,7 @@ def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> N
     # Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them.
     places = [place for place in np.ndindex(*matrix.shape) if 0.01 <= widths[place] < np.inf]
     weights = [matrix[place] for place in places]
-    sheet.axes.add_collection(
+    builder.axes.add_collection(
         LineCollection(
             [[(layer, starts[row]), (layer + 1, ends[column])] for row, column in places],
             linewidths=[widths[place] for place in places],
@@ -235,10 +239,10 @@ def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
     axes.tick_params(length=0)
 
 
-def _mark_signs(sheet: Sheet) -> None:
+def _mark_signs(builder: FigureBuilder) -> None:
     from matplotlib.lines import Line2D
 
-    sheet.entries += [
+    builder.entries += [
         (Line2D([], [], color=style.ORANGE, linewidth=3), "positive weight"),
         (Line2D([], [], color=style.BLUE, linewidth=3, linestyle=(0, (3, 1.5))), "negative weight"),
     ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports.html_templates import load_template
-from deltarule.reports.progress import Seen, describe_progress
+from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_html(run: Any) -> str:
 def sweep_html(table: Any) -> str:
     """A sweep as its best configurations, and whether the first is more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
-    from deltarule.reports.sweep_table import score_said
+    from deltarule.reports.sweep_table import format_score
     from deltarule.stats.effects import format_value
     from deltarule.stats.ranking import ranking
 
@@ -80,7 +80,7 @@ def sweep_html(table: Any) -> str:
     # Configurations of a sweep that are listed.
     for rank, place in enumerate(ranked.place[:10].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
-        told = ("" if np.isnan(number) else score_said(number) for number in numbers)
+        told = ("" if np.isnan(number) else format_score(number) for number in numbers)
         rows.append([*(format_value(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return _record_html(summary, rows, figure=figure)
@@ -117,7 +117,7 @@ class LivePlot:
 
     def __init__(self, every: float = 1.0) -> None:
         self.every = every
-        self.seen = Seen()
+        self.seen = ProgressHistory()
         self._due = float("-inf")
         self._shown: Any = None
 
@@ -135,15 +135,15 @@ class LivePlot:
     def figure(self) -> "Figure":
         """The objectives that were told so far, as a figure."""
         from deltarule.reports import style
-        from deltarule.reports.figure_builder import Sheet
+        from deltarule.reports.figure_builder import FigureBuilder
 
         with style.style_context():
-            sheet = Sheet.blank("Objective while it trains")
-            sheet.line(self.seen.steps, self.seen.objectives, "")
-            sheet.x_label_updates()
-            sheet.y_label("median objective on the last batch")
-            sheet.scale_objective()
-            return sheet.finish()
+            builder = FigureBuilder.blank("Objective while it trains")
+            builder.line(self.seen.steps, self.seen.objectives, "")
+            builder.x_label_updates()
+            builder.y_label("median objective on the last batch")
+            builder.scale_objective()
+            return builder.finish()
 
     def _display(self, html: str, goes_on: bool) -> None:
         try:

@@ -8,7 +8,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import Sheet
+from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.sweep_figures import NAME, last_key
 from deltarule.reports.text_fitting import all_fitted, wrap_text
@@ -54,35 +54,37 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     drawn = _select_lines(means)
     with style.style_context():
         width = max(7.0, 1.4 + APART * (len(parameters) + 1))
-        sheet = Sheet.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
+        builder = FigureBuilder.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
         low, high = _limits(means)
         strength = (np.maximum(means, low) - low) / (high - low)
-        _paths(sheet.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn])
+        _paths(
+            builder.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn]
+        )
         for at, parameter in enumerate(parameters):
-            _named_heights(sheet.axes, at, parameter.values, _heights(parameter))
+            _named_heights(builder.axes, at, parameter.values, _heights(parameter))
         ticks = np.linspace(low, high, 5)
-        _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+        _named_heights(builder.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
         names = [wrap_text(last_key(one.key), NAME) for one in parameters]
-        sheet.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
-        sheet.axes.set_xlim(-0.1, len(names) + 0.45)
-        sheet.axes.set_ylim(-0.1, 1.1)
-        sheet.axes.set_yticks([])
-        sheet.axes.tick_params(length=0)
-        sheet.axes.grid(False)
-        sheet.axes.spines["left"].set_visible(False)
-        sheet.axes.set_xlabel(wrap_text(f"parameters, and the mean {quantity} last", 80))
-        sheet.y_label("values of the parameters")
-        sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
+        builder.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
+        builder.axes.set_xlim(-0.1, len(names) + 0.45)
+        builder.axes.set_ylim(-0.1, 1.1)
+        builder.axes.set_yticks([])
+        builder.axes.tick_params(length=0)
+        builder.axes.grid(False)
+        builder.axes.spines["left"].set_visible(False)
+        builder.axes.set_xlabel(wrap_text(f"parameters, and the mean {quantity} last", 80))
+        builder.y_label("values of the parameters")
+        builder.note("A line a configuration: the darker, and of those through one value the higher, the better.")
         if (means < low).any():
-            sheet.note(f"Means below {low:.4g} are drawn there.")
+            builder.note(f"Means below {low:.4g} are drawn there.")
         if lacks.any():
-            sheet.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
+            builder.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
         if len(drawn) < np.isfinite(means).sum():
-            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
+            builder.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
         best, worst = int(ranked.place[0]), int(np.nanargmin(means))
-        sheet.say(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
-        sheet.say(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
-        return sheet.finish()
+        builder.describe(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
+        builder.describe(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
+        return builder.finish()
 
 
 def _select_lines(means: Floats) -> Floats:

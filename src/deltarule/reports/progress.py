@@ -7,20 +7,20 @@ from typing import Any
 
 from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
 
-MOST = 512
+MAX_VALUES = 512
 """Values that are remembered; of more every second one is forgotten."""
-SHOWN = 16
+SPARKLINE_CHARACTERS = 16
 """Characters of the line of bars."""
 
 
 @dataclass
-class Seen:
+class ProgressHistory:
     """The objectives that a training has told, each with its update.
 
-    >>> seen = Seen()
+    >>> seen = ProgressHistory()
     >>> for step in range(1000):
     ...     seen.add(step, 1 / (step + 1))
-    >>> seen.steps[:3], len(seen.objectives) <= MOST, seen.bars()[0]
+    >>> seen.steps[:3], len(seen.objectives) <= MAX_VALUES, seen.bars()[0]
     ([0, 4, 8], True, '█')
     """
 
@@ -34,12 +34,12 @@ class Seen:
             self.objectives.clear()
         self.steps.append(step)
         self.objectives.append(objective)
-        if len(self.steps) > MOST:
+        if len(self.steps) > MAX_VALUES:
             del self.steps[1::2], self.objectives[1::2]
 
     def bars(self, ascii_only: bool = False) -> str:
         """The objectives as a line of bars."""
-        return sparkline(self.objectives, SHOWN, ASCII_BARS if ascii_only else BARS)
+        return sparkline(self.objectives, SPARKLINE_CHARACTERS, ASCII_BARS if ascii_only else BARS)
 
 
 def describe_progress(progress: Any) -> str:

@@ -20,7 +20,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.formatting import percent
 from deltarule.reports.html_templates import load_template
-from deltarule.reports.svg_embed import Part
+from deltarule.reports.svg_embed import EmbeddedFigure
 from deltarule.reports.verdict_words import count_verdicts, describe_verdict
 
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
@@ -50,7 +50,7 @@ class Through:
 
 @dataclass(frozen=True)
 class Block:
-    """Part of a section: a run, a range test or the claims of a study.
+    """EmbeddedFigure of a section: a run, a range test or the claims of a study.
 
     facts        names with values
     commands     that repeat it
@@ -67,7 +67,7 @@ class Block:
     commands: Sequence[str] = ()
     assumed: Sequence[tuple[str, str, str]] = ()
     settings: Sequence[tuple[str, str]] = ()
-    figures: Sequence[Part] = ()
+    figures: Sequence[EmbeddedFigure] = ()
     through: Through | None = None
     table: Sequence[Sequence[str]] = ()
     claims: Sequence[Mapping[str, Any]] = ()

@@ -12,7 +12,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.figure_builder import Sheet
+from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.network_figures import UNIT
 from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
@@ -70,33 +70,33 @@ def true_and_predicted(
     names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
     right = labels == predicted
     with style.style_context():
-        sheet = Sheet.of_axes("True beside predicted classes", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
-        sheet.axes.set_title("true")
+        builder = FigureBuilder.of_axes("True beside predicted classes", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
+        builder.axes.set_title("true")
         for answers in (labels, predicted):
             is_predicted = answers is predicted
             if is_predicted:
-                sheet.axes.set_title("predicted")
+                builder.axes.set_title("predicted")
                 if plane is not None:
-                    _boundary(sheet, plane)
+                    _boundary(builder, plane)
             for label in range(count):
-                _points(sheet, x[answers == label], names[label], label, listed=not is_predicted)
-            sheet.axes.set_xlabel(wrap_text(features[0].strip() or "x0", 14))
-            sheet.y_label(features[1].strip() or "x1")
-            sheet.row += 1
-        sheet.row = 1
+                _points(builder, x[answers == label], names[label], label, listed=not is_predicted)
+            builder.axes.set_xlabel(wrap_text(features[0].strip() or "x0", 14))
+            builder.y_label(features[1].strip() or "x1")
+            builder.row += 1
+        builder.row = 1
         if not right.all():
-            wrong = sheet.axes.scatter(
+            wrong = builder.axes.scatter(
                 x[~right, 0], x[~right, 1], s=110, facecolors="none", edgecolors=style.BLACK, linewidths=1.2, zorder=4
             )
-            sheet.entries.append((wrong, "wrong"))
-        for tell in (sheet.note, sheet.say):
-            tell(f"{right.sum():,} of {len(right):,} {rows} are predicted right{_by(by)}.")
+            builder.entries.append((wrong, "wrong"))
+        for tell in (builder.note, builder.describe):
+            tell(f"{right.sum():,} of {len(right):,} {rows} are predicted right{_format_predictor(by)}.")
         if plane is not None:
-            sheet.say("Shaded: what the model answers between them; the line is the decision boundary.")
+            builder.describe("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
-            sheet.note(f"{_describe_held(plane.held)} The rows are answered with their own values.")
-            sheet.say(_describe_held(plane.held))
-        return sheet.finish("class")
+            builder.note(f"{_describe_held(plane.held)} The rows are answered with their own values.")
+            builder.describe(_describe_held(plane.held))
+        return builder.finish("class")
 
 
 def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
@@ -121,29 +121,29 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         font = _font_size_for(counts)
         widest = width_of(f"{int(counts.max(initial=0)):,}", font, "bold")
         size = max(3.6, 1.6 + max(0.45, (widest + GAP) / 72) * len(classes))
-        sheet = Sheet.of_axes("True against predicted classes", size + 1.2, size)
-        drawn = sheet.axes.imshow(
+        builder = FigureBuilder.of_axes("True against predicted classes", size + 1.2, size)
+        drawn = builder.axes.imshow(
             counts, cmap=style.sequential_colormap(), vmin=0, vmax=max(int(counts.max(initial=0)), 1)
         )
         for row, column in np.ndindex(*counts.shape):
             color = style.ink_on(drawn.to_rgba(counts[row, column])[:3])
             weight = "bold" if row == column else "normal"
             text = f"{counts[row, column]:,}"
-            sheet.axes.text(column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=font)
+            builder.axes.text(column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=font)
         names = all_fitted(classes, UNIT, 8.5)
         turned = 90 if max(map(len, names), default=0) > 3 else 0
-        sheet.axes.set_xticks(range(len(names)), names, rotation=turned)
-        sheet.axes.set_yticks(range(len(names)), names)
-        sheet.axes.tick_params(length=0)
-        sheet.axes.grid(False)
-        sheet.axes.set_xlabel("predicted class (rows)")
-        sheet.y_label("true class")
-        for tell in (sheet.note, sheet.say):
-            tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_by(by)}.")
+        builder.axes.set_xticks(range(len(names)), names, rotation=turned)
+        builder.axes.set_yticks(range(len(names)), names)
+        builder.axes.tick_params(length=0)
+        builder.axes.grid(False)
+        builder.axes.set_xlabel("predicted class (rows)")
+        builder.y_label("true class")
+        for tell in (builder.note, builder.describe):
+            tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_format_predictor(by)}.")
         for place, of in _most_confused(counts):
             true, answered = (isolate_direction(classes[one]) for one in place)
-            sheet.say(f"{count_of(of, 'row')} of class {true} taken for class {answered}.")
-        return sheet.finish()
+            builder.describe(f"{count_of(of, 'row')} of class {true} taken for class {answered}.")
+        return builder.finish()
 
 
 def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figure":
@@ -160,39 +160,39 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
     if not norms:
         raise BadInput("there are no layers to draw; give the norms of at least one")
     with style.style_context():
-        sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by layer"), 1
+        builder, members = FigureBuilder.blank(f"{quantity[:1].upper()}{quantity[1:]} by layer"), 1
         for index, (name, values) in enumerate(norms.items()):
             values = np.asarray(values, np.float64)
             if values.ndim == 2 and values.shape[1] > 1:
-                sheet.band(steps, values, name, index=index)
+                builder.band(steps, values, name, index=index)
                 members = values.shape[1]
             else:
-                sheet.line(steps, values.ravel(), name, index=index)
+                builder.line(steps, values.ravel(), name, index=index)
         if members > 1:
-            sheet.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
-        sheet.x_label_updates()
-        sheet.y_label(quantity)
-        sheet.scale_objective(GROWN * max([1.0, *(float(column[0]) for column in sheet.drawn if len(column))]))
-        return sheet.finish("layer")
+            builder.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
+        builder.x_label_updates()
+        builder.y_label(quantity)
+        builder.scale_objective(GROWN * max([1.0, *(float(column[0]) for column in builder.drawn if len(column))]))
+        return builder.finish("layer")
 
 
-def _points(sheet: Sheet, x: Floats, name: str, label: int, listed: bool) -> None:
+def _points(builder: FigureBuilder, x: Floats, name: str, label: int, listed: bool) -> None:
     look: dict[str, Any] = {
         "color": style.COLORS[label],
         "marker": style.MARKERS[label],
         "edgecolors": "white",
         "linewidths": 0.6,
     }
-    drawn = sheet.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
+    drawn = builder.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
     if listed:
-        sheet.entries.append((drawn, name))
+        builder.entries.append((drawn, name))
 
 
-def _by(whose: str) -> str:
+def _format_predictor(whose: str) -> str:
     return f", by {whose}" if whose else ""
 
 
-def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
+def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
     """The regions of the classes, pale, and the line between them."""
     from matplotlib.colors import ListedColormap
 
@@ -205,10 +205,10 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
     colors = ListedColormap(list(style.COLORS[:count]))
     look: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
     ends = (*_outer(plane.first), *_outer(plane.second))
-    sheet.axes.imshow(regions, extent=ends, origin="lower", aspect="auto", interpolation="nearest", **look)
+    builder.axes.imshow(regions, extent=ends, origin="lower", aspect="auto", interpolation="nearest", **look)
     for heights in _heights(plane.outputs):
         if heights.min() < 0 < heights.max():
-            sheet.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
+            builder.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
 
 
 def _describe_held(values: Mapping[str, str]) -> str:

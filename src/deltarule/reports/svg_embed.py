@@ -36,7 +36,7 @@ _ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Part:
+class EmbeddedFigure:
     """A figure on a page.
 
     id, title   its address on the page, and what it is called
@@ -54,13 +54,13 @@ class Part:
     table: list[list[str]]
 
 
-def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Part:
+def embed_figure(figure: "Figure", id: str, table: list[list[str]] | None = None) -> EmbeddedFigure:
     """A figure as part of a page.
 
     Parameters: `id`, a name that no other figure of the page has; `table`, its numbers, None for those of its curves.
 
     >>> from deltarule.reports.figures import object_curves
-    >>> made = part(object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"]), "objects")
+    >>> made = embed_figure(object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"]), "objects")
     >>> made.title, made.svg[:4], made.table[1]
     ('Probability of the correct output', '<svg', ['0', '0.5', '0.4'])
     """
@@ -73,7 +73,7 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
         finally:
             figure.set_dpi(dpi)
     alt = alt_text(figure)
-    return Part(id, _title(alt), svg, alt, hover, _curve_table(figure) if table is None else table)
+    return EmbeddedFigure(id, _title(alt), svg, alt, hover, _curve_table(figure) if table is None else table)
 
 
 def figure_html(figure: "Figure") -> str:
@@ -83,25 +83,25 @@ def figure_html(figure: "Figure") -> str:
     >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
     '<div style="background:white'
     """
-    return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
+    return f'<div style="background:white;max-width:60em">{embed_figure(figure, f"figure-{next(_ids)}").svg}</div>'
 
 
-class Parts:
+class EmbeddedFigures:
     """The figures of a block of a page, each with an address of its own.    id   the block's"""
 
     def __init__(self, id: str) -> None:
         self.id = id
-        self.all: list[Part] = []
+        self.all: list[EmbeddedFigure] = []
 
     def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
         """Put a figure at the end, and in the place of one that cannot be drawn a sentence.    table   as in `part`"""
         id = f"{self.id}-figure-{len(self.all) + 1}"
         try:
-            made = part(figure, id, table)
+            made = embed_figure(figure, id, table)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             alt = alt_text(figure)
             told = escape_html(f"This figure cannot be drawn, for Matplotlib says: {error}")
-            made = Part(id, _title(alt), f"<p>{told}</p>", alt, [], table or [])
+            made = EmbeddedFigure(id, _title(alt), f"<p>{told}</p>", alt, [], table or [])
         self.all.append(made)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL
-from deltarule.reports.figure_builder import Sheet, write_out
+from deltarule.reports.figure_builder import FigureBuilder, write_out_ticks
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.text_fitting import all_fitted, fit_text, width_of, wrap_text
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
@@ -60,7 +60,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
     with style.style_context():
-        sheet = Sheet.of_axes(
+        builder = FigureBuilder.of_axes(
             "What each parameter is worth",
             max(5.2, 1.6 + 0.25 * count + ACROSS * sum(wide)),
             1.7 + 0.2 * count + DOWN * sum(down),
@@ -71,25 +71,25 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
         )
         limits, form = _effect_limits(found.marginal[:count]), _form(found)
         for index, (row, column) in enumerate(np.ndindex(count, count)):
-            sheet.row = index
+            builder.row = index
             if row == column:
-                _marginal(sheet, parameters[row], found.marginal[row], limits, first=row == 0)
+                _marginal(builder, parameters[row], found.marginal[row], limits, first=row == 0)
             elif row > column:
                 pair = pairs[parameters[column].key, parameters[row].key]
-                _pair(sheet.axes, pair, largest, form)
-                _name_rows(sheet.axes, parameters[row], first=column == 0)
+                _pair(builder.axes, pair, largest, form)
+                _name_rows(builder.axes, parameters[row], first=column == 0)
             else:
-                sheet.axes.set_visible(False)
+                builder.axes.set_visible(False)
             if row == count - 1:
                 values = all_fitted(parameters[column].values, VALUE, 8)
-                sheet.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
-                sheet.axes.set_xlabel(fit_text(last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
+                builder.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
+                builder.axes.set_xlabel(fit_text(last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
-            sheet.say(f"{last_key(one.key)}: {_effect_told(one, effect)}.")
+            builder.describe(f"{last_key(one.key)}: {_describe_effect(one, effect)}.")
         if diverged := diverged_with(found):
-            sheet.say(diverged)
-        _note_effects(sheet, found, quantity, count)
-        return sheet.finish()
+            builder.describe(diverged)
+        _note_effects(builder, found, quantity, count)
+        return builder.finish()
 
 
 def diverged_with(found: Effects) -> str:
@@ -134,7 +134,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     with style.style_context():
         names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, LONGEST, 8.5), 1)]
         width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
-        sheet = Sheet.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
+        builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
         rows = np.arange(shown)
         lacks = ~as_good & np.isnan(ranked.behind)
         for chosen, color, marker, told in (
@@ -143,26 +143,28 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
             (lacks[:shown], style.GRAY, "D", "not compared: lacks scores"),
         ):
             if (~np.isnan(ranked.mean[:shown][chosen])).any():
-                (dots,) = sheet.axes.plot(ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5)
-                sheet.entries.append((dots, told))
+                (dots,) = builder.axes.plot(
+                    ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5
+                )
+                builder.entries.append((dots, told))
                 half = np.nan_to_num(ranked.half[:shown][chosen])
                 ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
-                sheet.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
-        sheet.axes.set_yticks(rows, names)
-        write_out(sheet.axes.xaxis)
-        sheet.axes.set_ylim(shown - 0.4, -0.6)
-        sheet.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
+                builder.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
+        builder.axes.set_yticks(rows, names)
+        write_out_ticks(builder.axes.xaxis)
+        builder.axes.set_ylim(shown - 0.4, -0.6)
+        builder.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
         keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
-        sheet.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
+        builder.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
         verdict = _verdict(ranked)
-        sheet.note(verdict)
-        sheet.say(verdict)
+        builder.note(verdict)
+        builder.describe(verdict)
         if ranked.blocks and len(ranked.place) > 1:
-            sheet.note(CHOSEN)
+            builder.note(CHOSEN)
         if ranked.blocks:
             mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
-            sheet.say(f"The first: {names[0].removeprefix('1: ')}{mean}.")
-        return sheet.finish()
+            builder.describe(f"The first: {names[0].removeprefix('1: ')}{mean}.")
+        return builder.finish()
 
 
 def _verdict(ranked: Ranking) -> str:
@@ -187,8 +189,10 @@ def _verdict(ranked: Ranking) -> str:
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
-def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[float, float], first: bool) -> None:
-    axes, places = sheet.axes, np.arange(len(parameter.values))
+def _marginal(
+    builder: FigureBuilder, parameter: Parameter, effect: Effect, limits: tuple[float, float], first: bool
+) -> None:
+    axes, places = builder.axes, np.arange(len(parameter.values))
     half = np.nan_to_num(effect.half)
     axes.axhline(0, color=style.GRAY, linewidth=1, zorder=1)
     axes.vlines(places, effect.mean - half, effect.mean + half, color=style.BLUE, linewidth=4, alpha=0.35)
@@ -197,7 +201,7 @@ def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[
     axes.set_ylim(*limits)
     axes.set_xticks([])
     axes.grid(visible=False, axis="x")
-    write_out(axes.yaxis)
+    write_out_ticks(axes.yaxis)
     axes.tick_params(labelsize=7)
     axes.set_ylabel(wrap_text(last_key(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
 
@@ -245,7 +249,7 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _effect_told(parameter: Parameter, effect: Effect) -> str:
+def _describe_effect(parameter: Parameter, effect: Effect) -> str:
     """The best and the worst value of a parameter, with their effects."""
     if np.isnan(effect.mean).all():
         return "not told by this table"
@@ -257,22 +261,22 @@ def _effect_told(parameter: Parameter, effect: Effect) -> str:
     )
 
 
-def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> None:
+def _note_effects(builder: FigureBuilder, found: Effects, quantity: str, count: int) -> None:
     has_diverged = any(one.diverged.any() for one in found.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(found.overall) else f" ({found.overall:.4g})"
-    sheet.note(f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first.")
+    builder.note(f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first.")
     if found.blocks < 2:
-        sheet.note("One row each: nothing is known of the noise, and there are no intervals.")
+        builder.note("One row each: nothing is known of the noise, and there are no intervals.")
     else:
-        sheet.note(
+        builder.note(
             f"Bars, and what stands behind ±: intervals (95 %) over {found.blocks:,} blocks of the same fold and seed."
         )
-        sheet.note(FOLDS)
+        builder.note(FOLDS)
     if count < len(found.parameters):
-        sheet.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
+        builder.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
     if found.left_out:
-        sheet.note(f"Too many values to be told apart: {', '.join(map(last_key, found.left_out))}.")
+        builder.note(f"Too many values to be told apart: {', '.join(map(last_key, found.left_out))}.")
 
 
 def last_key(key: str) -> str:

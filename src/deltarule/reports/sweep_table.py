@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def score_said(score: float) -> str:
+def format_score(score: float) -> str:
     """A score in few digits, however large it is.
 
-    >>> score_said(0.97), score_said(-5.9e105)
+    >>> format_score(0.97), format_score(-5.9e105)
     ('0.9700', '-5.9e+105')
     """
     return f"{score:z.4f}" if abs(score) < 1e6 else f"{score:.4g}"
@@ -41,7 +41,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     rows = []
     for configuration in outcome.configurations:
         scores = (
-            "–" if value is None else score_said(value)
+            "–" if value is None else format_score(value)
             for value in (configuration.mean, configuration.least, configuration.greatest)
         )
         rows.append([*map(format_value, configuration.settings.values()), *scores, f"{configuration.rows:,}"])

@@ -16,7 +16,14 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.bars import Bars
-from deltarule.reports.formatting import bounds_of, codes_of, format_signed, percent, solved_told, what_is_high
+from deltarule.reports.formatting import (
+    activation_bounds,
+    describe_marked,
+    describe_solved,
+    format_signed,
+    hidden_codes,
+    percent,
+)
 from deltarule.reports.terminal_layout import pairs, plain_table
 
 if TYPE_CHECKING:
@@ -80,7 +87,7 @@ def run_summary(outcome: Any) -> "RenderableType":
     ]
     if outcome.solved is not None:
         solved = outcome.solved
-        rows.append(("solved", solved_told(solved.criterion, solved.count, solved.of, solved.steps_median)))
+        rows.append(("solved", describe_solved(solved.criterion, solved.count, solved.of, solved.steps_median)))
     if outcome.diverged:
         rows.append(("diverged", _describe_diverged(outcome.diverged)))
     if outcome.out is not None:
@@ -141,13 +148,13 @@ def activation_table(
     from rich.text import Text
 
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    bounds = bounds_of(registry.activation(activation))
+    bounds = activation_bounds(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
     groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
     text = "* outputs above 0.5."
     if bounds is not None:
-        codes = codes_of(hidden, middle)
-        text = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
+        codes = hidden_codes(hidden, middle)
+        text = f"* {describe_marked(middle)}." + (f" {_describe_codes(labels, codes)}" if len(codes) > 1 else "")
         if hidden.shape[1] <= MAX_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
     return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(text))
@@ -270,7 +277,7 @@ def _activations(letter: str, values: Floats, middle: float) -> list[_Column]:
     ]
 
 
-def _codes_told(labels: Sequence[str], codes: Sequence[str]) -> str:
+def _describe_codes(labels: Sequence[str], codes: Sequence[str]) -> str:
     sharing: dict[str, list[str]] = {}
     for label, code in zip(labels, codes, strict=True):
         sharing.setdefault(code, []).append(str(label))

@@ -11,7 +11,7 @@ from deltarule.json_files import read_json
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import comparison_figures, figures
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import Parts
+from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.studies.command_lines import set_words, study_words
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE
@@ -33,7 +33,7 @@ def claims_block(place: Path, id: str) -> Made | None:
     # A reproduction writes this of a study without claims, too; where it has left out all, a note says so.
     if not claims and not missing and not results.get("notes"):
         return None
-    drawn = Parts(id)
+    drawn = EmbeddedFigures(id)
     judged = [claim for claim in claims if claim["share"] is not None]
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
@@ -67,7 +67,7 @@ def range_block(place: Path, id: str) -> Made:
     record = read_json(place / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
-    drawn = Parts(id)
+    drawn = EmbeddedFigures(id)
     tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
     drawn.add(figures.range_test_curves(tested))
     suggested = "none: at no rate does the objective fall"

@@ -14,9 +14,9 @@ from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, network_figures, score_figures
 from deltarule.reports.figure_builder import MAX_LINES
-from deltarule.reports.formatting import percent, row_names, solved_told
+from deltarule.reports.formatting import describe_solved, percent, row_names
 from deltarule.reports.report import Block, Through
-from deltarule.reports.svg_embed import Parts
+from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.claims_report import Made, plain_settings
@@ -46,7 +46,7 @@ def run_block(place: Path, id: str) -> Made:
         tuple(one["member"] for one in run["diverged"]),
         bool(about.get("ended_at_best", False)),
     )
-    drawn = Parts(id)
+    drawn = EmbeddedFigures(id)
     _draw_curves(drawn, curves)
     if portrait is not None:
         first = f"the {'first ' if run['members'] > 1 else ''}network (seed {arrays['seeds'].astype(np.uint64)[0]})"
@@ -86,7 +86,7 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((name.replace("_", " "), _format_spread(run[name], partial(percent, digits=4))))
     if run["solved"] is not None:
         solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
-        found.append(("solved", solved_told(*solved)))
+        found.append(("solved", describe_solved(*solved)))
     for one in run["diverged"][:5]:
         found.append(("diverged", f"member {one['member']} at update {one['step']:,}, in {one['where']}"))
     return found
@@ -115,7 +115,7 @@ def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     return shlex.join(["deltarule", "run", *study_words(run), *set_words(settings), "--engine", run["engine"]])
 
 
-def _draw_curves(drawn: Parts, curves: figures.Curves) -> None:
+def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
     names = curves.history.names
     drawn.add(figures.objective_curves(curves))
     for metric in names:
@@ -133,7 +133,7 @@ SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
 
 
 def _draw_portrait(
-    drawn: Parts, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], first: str
+    drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], first: str
 ) -> None:
     """Figures of the first network.    first   what it is called"""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
@@ -242,7 +242,7 @@ def _output(value: float) -> str:
     return f"{value:.4f}" if not abs(value) >= 1e6 else f"{value:.4g}"
 
 
-def _draw_norms(drawn: Parts, portrait: Portrait) -> None:
+def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}

@@ -12,8 +12,8 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.reports import cell_figures, comparison_figures, network_figures, parallel_figures, sweep_figures
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import Parts
-from deltarule.reports.sweep_table import score_said
+from deltarule.reports.svg_embed import EmbeddedFigures
+from deltarule.reports.sweep_table import format_score
 from deltarule.stats.effects import Effects, effects, format_value, mean_of_all
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.command_lines import set_words, study_words
@@ -52,7 +52,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         commands, of_runs = _commands(study, place)
         notes = [*(f"{note}." for note in table.notes), *of_runs]
         images = images_of_sweep(table)
-    drawn = Parts(id)
+    drawn = EmbeddedFigures(id)
     if np.isfinite(scores).any():
         means = {part: mean_of_all(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
@@ -121,7 +121,7 @@ def _said_then(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) ->
 
 
 def _draw_sweep(
-    drawn: Parts, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
+    drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
 ) -> list[str]:
     """Which configurations are best, whether that is more than noise, and which parameter matters; and what is to be
     known of that."""
@@ -150,7 +150,7 @@ def _ranked_rows(
     rows = [
         [
             *(format_value(settings[place][key]) for key in keys),
-            *("" if np.isnan(one) else score_said(one) for one in row),
+            *("" if np.isnan(one) else format_score(one) for one in row),
         ]
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
@@ -201,14 +201,14 @@ def _effect_rows(found: Effects) -> list[list[str]]:
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
         for value, (mean, half, diverged, of) in zip(parameter.values, numbers, strict=True):
-            told = "not told" if np.isnan(mean) else score_said(mean)
+            told = "not told" if np.isnan(mean) else format_score(mean)
             among = f"{diverged:,} of {of:,}" if diverged else ""
-            rows.append([parameter.key, value, told, "" if np.isnan(half) else score_said(half), among])
+            rows.append([parameter.key, value, told, "" if np.isnan(half) else format_score(half), among])
     columns, rows = _nonempty_columns(columns, rows)
     return [columns, *rows]
 
 
-def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> None:
+def _draw_above(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
     bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:

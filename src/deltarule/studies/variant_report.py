@@ -8,7 +8,7 @@ import numpy as np
 from deltarule.reports import comparison_figures, figures
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
-from deltarule.reports.svg_embed import Parts
+from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variant_summary import Comparison, Variant, comparisons
 
@@ -20,7 +20,7 @@ TIMED = "network.initializer"
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """What the variants of a study came to, as a table, and figures of those that differ in one key alone."""
-    drawn, found = Parts(id), comparisons(variants)
+    drawn, found = EmbeddedFigures(id), comparisons(variants)
     for one in found:
         if len(one.variants) <= COMPARED:
             _draw_comparison(drawn, one)
@@ -28,7 +28,7 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     return Block(id, f"Variants of {study} beside one another", text, table=_table(variants), figures=drawn.all)
 
 
-def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
+def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
     """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
@@ -55,7 +55,7 @@ def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
         drawn.add(comparison_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
 
 
-def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
+def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
     drawn.add(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],

@@ -85,7 +85,7 @@ class Cause:
     find: Find
 
 
-_ENDED = "mend what stands above this; if nothing does, a lower rate kills and saturates fewer units"
+_FIX_AT_END = "mend what stands above this; if nothing does, a lower rate kills and saturates fewer units"
 _CAUSES: list[Cause] = []
 """In the order in which one brings about another: large inputs saturate units, dead units make the gradient vanish,
 and whatever keeps a network from learning leaves it with classes that it never predicts."""
@@ -102,29 +102,29 @@ def _cause(code: str, fix: str) -> Callable[[Find], Find]:
 
 
 @_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
-def _zero_weights(seen: Observation) -> Evidence | None:
-    share = seen.first.size / seen.first.usual
+def _zero_weights(member: Observation) -> Evidence | None:
+    share = member.first.size / member.first.glorot_size
     pairs = np.maximum(share[:-1], share[1:])  # one array of zeros is left by its gradient, two in a row are not
-    if seen.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
+    if member.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
         return None
     layer = int(pairs.argmin()) + 1
     return Evidence(
-        f"the weights of layers {layer} and {layer + 1} begin at {_or_as_good_as(pairs.min())}: "
+        f"the weights of layers {layer} and {layer + 1} begin at {_format_initial_size(pairs.min())}: "
         "no difference between rows, and none between units, passes through them",
-        _over(TINY_WEIGHTS, pairs.min()),
+        _ratio(TINY_WEIGHTS, pairs.min()),
         {"layer": layer, "first size of usual": float(pairs.min())},
     )
 
 
 @_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
-def _symmetric_weights(seen: Observation) -> Evidence | None:
-    drawn = seen.first.size / seen.first.usual > TINY_WEIGHTS  # twins of 0 are told as zeros
-    layers = [n for n, twins in enumerate(seen.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
-    if seen.skill >= LEARNED or not layers:
+def _symmetric_weights(member: Observation) -> Evidence | None:
+    drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # twins of 0 are told as zeros
+    layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
+    if member.skill >= LEARNED or not layers:
         return None
     layer = layers[0]
-    units = len(seen.first.slopes[layer - 1])
-    alike = seen.last.twins[layer - 1]
+    units = len(member.first.slopes[layer - 1])
+    alike = member.last.twins[layer - 1]
     return Evidence(
         f"all {units} units of layer {layer} begin with the same weights, in and out, so each gets the same gradient"
         + (" and they ended the same: one unit" if alike else ""),
@@ -137,9 +137,9 @@ def _symmetric_weights(seen: Observation) -> Evidence | None:
     "shuffled_labels",
     "see whether inputs and targets are in the same order: print a few rows beside their targets",
 )
-def _shuffled_labels(seen: Observation) -> Evidence | None:
-    told = seen.relation
-    if told is None or told.p <= RELATED or seen.validated:
+def _shuffled_labels(member: Observation) -> Evidence | None:
+    told = member.relation
+    if told is None or told.p <= RELATED or member.validated:
         return None
     return Evidence(
         "the inputs tell nothing of the targets: for held-out rows R² is "
@@ -154,10 +154,10 @@ def _shuffled_labels(seen: Observation) -> Evidence | None:
     "unscaled_inputs",
     "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
 )
-def _unscaled_inputs(seen: Observation) -> Evidence | None:
-    if seen.skill >= LEARNED:
+def _unscaled_inputs(member: Observation) -> Evidence | None:
+    if member.skill >= LEARNED:
         return None
-    x = seen.batch.x.astype(np.float64)
+    x = member.batch.x.astype(np.float64)
     size, mean, spread = np.sqrt((x * x).mean(0)), np.abs(x.mean(0)), x.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
     large, column = float(size.max()), int(size.argmax())
@@ -171,7 +171,7 @@ def _unscaled_inputs(seen: Observation) -> Evidence | None:
     if large < SMALL_INPUTS:
         return Evidence(
             f"the largest input, {column}, has a root mean square of {large:.3g}: next to the biases nothing comes in",
-            _over(SMALL_INPUTS, large),
+            _ratio(SMALL_INPUTS, large),
             numbers,
         )
     if off.max() > OFF_CENTER:
@@ -189,34 +189,36 @@ def _unscaled_inputs(seen: Observation) -> Evidence | None:
     "saturated_units",
     "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
 )
-def _saturated_at_first(seen: Observation) -> Evidence | None:
-    return _flat(seen, seen.first, "begin", _is_bounded)
+def _saturated_at_first(member: Observation) -> Evidence | None:
+    return _find_flat_layer(member, member.first, "begin", _is_bounded)
 
 
 @_cause(
     "dead_units",
     "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
 )
-def _dead_at_first(seen: Observation) -> Evidence | None:
-    return _flat(seen, seen.first, "begin", _is_one_sided)
+def _dead_at_first(member: Observation) -> Evidence | None:
+    return _find_flat_layer(member, member.first, "begin", _is_one_sided)
 
 
-def _flat(seen: Observation, moment: Snapshot, when: str, kind: Callable[[Activation], bool]) -> Evidence | None:
+def _find_flat_layer(
+    member: Observation, snapshot: Snapshot, when: str, kind: Callable[[Activation], bool]
+) -> Evidence | None:
     """The layer whose units are nearest to flat, of those whose activation is of a kind."""
-    layers = [layer for layer in seen.problem.network.layers[:-1] if kind(layer.activation)]
-    if seen.skill >= LEARNED or not layers:
+    layers = [layer for layer in member.problem.network.layers[:-1] if kind(layer.activation)]
+    if member.skill >= LEARNED or not layers:
         return None
-    layer = min(layers, key=lambda layer: float(moment.slopes[layer.number - 1].mean()))
-    slopes = moment.slopes[layer.number - 1]
+    layer = min(layers, key=lambda layer: float(snapshot.slopes[layer.number - 1].mean()))
+    slopes = snapshot.slopes[layer.number - 1]
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
     numbers = {"layer": layer.number, "units": len(slopes), "flat units": dead, "mean slope": mean}
-    numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(moment.slopes, 1)}
+    numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(snapshot.slopes, 1)}
     if kind is _is_bounded and mean < FLAT_LAYER:
         sentence = (
             f"the {layer.activation.name} units of layer {layer.number} {when} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
-        return Evidence(sentence, _over(FLAT_LAYER, mean), numbers)
+        return Evidence(sentence, _ratio(FLAT_LAYER, mean), numbers)
     if kind is _is_one_sided and dead >= DEAD_LAYER * len(slopes):
         sentence = (
             f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {when} dead: "
@@ -245,9 +247,9 @@ def _is_one_sided(activation: Activation) -> bool:
     "vanishing_gradient",
     "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
 )
-def _vanishing_gradient(seen: Observation) -> Evidence | None:
-    delta = seen.first.delta
-    if seen.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
+def _vanishing_gradient(member: Observation) -> Evidence | None:
+    delta = member.first.delta
+    if member.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
     share = float(delta[0] / delta.max())
     if not 0 < share <= VANISHED:  # nothing at all is no vanishing: something is 0, or cancels
@@ -255,144 +257,144 @@ def _vanishing_gradient(seen: Observation) -> Evidence | None:
     return Evidence(
         f"at the first weights δ of layer 1 is {share:.1e} of the largest δ, that of layer {int(delta.argmax()) + 1}: "
         "the early layers are told next to nothing",
-        _over(VANISHED, share),
+        _ratio(VANISHED, share),
         {"share": share} | {f"δ of layer {n}": float(each) for n, each in enumerate(delta, 1)},
     )
 
 
 @_cause("dominating_penalty", "divide the strength by 100; then look for the best one on validation rows")
-def _dominating_penalty(seen: Observation) -> Evidence | None:
-    ratio = _over(seen.first.penalty, seen.first.data)
-    shrunk = _over(seen.last.length, seen.first.length)
-    if seen.skill >= LEARNED or ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
+def _dominating_penalty(member: Observation) -> Evidence | None:
+    ratio = _ratio(member.first.penalty, member.first.data)
+    shrunk = _ratio(member.last.length, member.first.length)
+    if member.skill >= LEARNED or ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
         return None
     return Evidence(
         f"at the first weights the penalty pulls {ratio:.2g} times as hard as the data; "
         f"the weights ended at {shrunk:.2g} of their first size",
         ratio / PENALTY,
-        {"penalty / data": ratio, "last size / first": shrunk, "strength": float(seen.problem.strength[0])},
+        {"penalty / data": ratio, "last size / first": shrunk, "strength": float(member.problem.strength[0])},
     )
 
 
 @_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
-def _rate_too_high(seen: Observation) -> Evidence | None:
-    tested = seen.tested
-    if seen.skill >= LEARNED or tested is None:
+def _rate_too_high(member: Observation) -> Evidence | None:
+    tested = member.tested
+    if member.skill >= LEARNED or tested is None:
         return None
     # Far targets make weights grow and units flat, too, though the best rate may be above the run's own.
-    marked = _over(seen.last.length, seen.first.length) > GROWN or bool(_died_while_training(seen))
-    too_far = seen.rate > TOO_HIGH * tested.best or (marked and seen.rate >= tested.best)
-    if not seen.diverged and not (too_far and _came_farther(seen, BETTER)):
+    marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
+    too_far = member.rate > TOO_HIGH * tested.best or (marked and member.rate >= tested.best)
+    if not member.diverged and not (too_far and _reached_farther(member, BETTER)):
         return None
     course = (
-        f"it diverged after {seen.steps:,} updates ({seen.diverged})"
-        if seen.diverged
-        else f"the objective ended at {seen.objective:.3g}"
+        f"it diverged after {member.steps:,} updates ({member.diverged})"
+        if member.diverged
+        else f"the objective ended at {member.objective:.3g}"
     )
     return Evidence(
-        f"with a rate of {seen.rate:.3g} {course}{_died_while_training(seen)}; {_range_test_told(seen)}",
-        _over(seen.rate, tested.best),
-        _rates(seen) | {"last length of the weights / first": _over(seen.last.length, seen.first.length)},
+        f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(member)}",
+        _ratio(member.rate, tested.best),
+        _rates(member) | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
     )
 
 
-def _died_while_training(seen: Observation) -> str:
+def _died_while_training(member: Observation) -> str:
     """That units which were not flat at first are so in the end, in words; nothing where there are none."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
-    words = [word for first, last, word in pairs if last(seen) and not first(seen)]
+    words = [word for first, last, word in pairs if last(member) and not first(member)]
     return f", and its units are {words[0]} since" if words else ""
 
 
 @_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
-def _rate_too_low(seen: Observation) -> Evidence | None:
-    tested = seen.tested
-    if seen.skill >= LEARNED or tested is None or seen.diverged:
+def _rate_too_low(member: Observation) -> Evidence | None:
+    tested = member.tested
+    if member.skill >= LEARNED or tested is None or member.diverged:
         return None
     # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
-    slow = seen.falling >= 0.1 or seen.moved <= UNMOVED
-    farther = _came_farther(seen, A_LITTLE_BETTER)
-    sooner = seen.updates_to(tested.objective) >= TOO_LOW * tested.updates
-    if not slow or tested.best < TOO_LOW * seen.rate or not (farther or sooner):
+    slow = member.falling >= 0.1 or member.moved <= UNMOVED
+    farther = _reached_farther(member, A_LITTLE_BETTER)
+    sooner = member.updates_to(tested.objective) >= TOO_LOW * tested.updates
+    if not slow or tested.best < TOO_LOW * member.rate or not (farther or sooner):
         return None
     course = (
-        f"the objective fell from {seen.at_start:.3g} to {seen.objective:.3g} in {seen.steps:,} updates, "
-        f"{max(0.0, seen.falling):.0%} of that in the last two fifths, and the weights changed by {seen.moved:.1%}"
-        if seen.moved
-        else f"no weight changed in {seen.steps:,} updates"
+        f"the objective fell from {member.at_start:.3g} to {member.objective:.3g} in {member.steps:,} updates, "
+        f"{max(0.0, member.falling):.0%} of that in the last two fifths, and the weights changed by {member.moved:.1%}"
+        if member.moved
+        else f"no weight changed in {member.steps:,} updates"
     )
     return Evidence(
-        f"with a rate of {seen.rate:.3g} {course}; {_range_test_told(seen)}",
-        _over(tested.best, seen.rate),
-        _rates(seen) | {"late share of the fall": seen.falling, "change of the weights": seen.moved},
+        f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(member)}",
+        _ratio(tested.best, member.rate),
+        _rates(member) | {"late share of the fall": member.falling, "change of the weights": member.moved},
     )
 
 
-def _came_farther(seen: Observation, share: float) -> bool:
+def _reached_farther(member: Observation, share: float) -> bool:
     """Whether the range test came to this share of what the run ended at, both above the least possible."""
-    assert seen.tested is not None
-    return seen.tested.objective - seen.least <= share * (seen.objective - seen.least)
+    assert member.tested is not None
+    return member.tested.objective - member.least <= share * (member.objective - member.least)
 
 
-def _range_test_told(seen: Observation) -> str:
-    assert seen.tested is not None
+def _describe_range_test(member: Observation) -> str:
+    assert member.tested is not None
     return (
-        f"the range test, {seen.tested.updates} updates with rates from {seen.tested.lowest:.3g} to "
-        f"{seen.tested.highest:.3g}, came to {seen.tested.objective:.3g} at {seen.tested.best:.2g}"
+        f"the range test, {member.tested.updates} updates with rates from {member.tested.lowest:.3g} to "
+        f"{member.tested.highest:.3g}, came to {member.tested.objective:.3g} at {member.tested.best:.2g}"
     )
 
 
-def _rates(seen: Observation) -> dict[str, float]:
-    assert seen.tested is not None
+def _rates(member: Observation) -> dict[str, float]:
+    assert member.tested is not None
     return {
-        "rate": seen.rate,
-        "objective": seen.objective,
-        "range test's best rate": seen.tested.best,
-        "range test's least objective": seen.tested.objective,
-        "range test's suggestion": seen.tested.suggested,
+        "rate": member.rate,
+        "objective": member.objective,
+        "range test's best rate": member.tested.best,
+        "range test's least objective": member.tested.objective,
+        "range test's suggestion": member.tested.suggested,
     }
 
 
-@_cause("saturated_units", _ENDED)
-def _saturated_at_last(seen: Observation) -> Evidence | None:
-    return _flat(seen, seen.last, "ended", _is_bounded)
+@_cause("saturated_units", _FIX_AT_END)
+def _saturated_at_last(member: Observation) -> Evidence | None:
+    return _find_flat_layer(member, member.last, "ended", _is_bounded)
 
 
-@_cause("dead_units", _ENDED)
-def _dead_at_last(seen: Observation) -> Evidence | None:
-    return _flat(seen, seen.last, "ended", _is_one_sided)
+@_cause("dead_units", _FIX_AT_END)
+def _dead_at_last(member: Observation) -> Evidence | None:
+    return _find_flat_layer(member, member.last, "ended", _is_one_sided)
 
 
 @_cause(
     "class_never_predicted",
     "if nothing stands above this, give the rows of rare classes more weight (weights), or get more of them",
 )
-def _class_never_predicted(seen: Observation) -> Evidence | None:
-    if seen.labels is None or seen.diverged:
+def _class_never_predicted(member: Observation) -> Evidence | None:
+    if member.labels is None or member.diverged:
         return None
-    outputs = seen.outputs
+    outputs = member.outputs
     predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
-    classes, counts = np.unique(seen.labels, return_counts=True)
+    classes, counts = np.unique(member.labels, return_counts=True)
     never = [(count, one) for one, count in zip(classes, counts, strict=True) if one not in predicted]
     never = [(count, one) for count, one in never if count >= MIN_CLASS_ROWS]
     if not never:
         return None
     count, one = max(never)
-    own = outputs[seen.labels == one]
+    own = outputs[member.labels == one]
     output = float((own[:, 0] if one else 1 - own[:, 0]).max() if outputs.shape[1] == 1 else own[:, one].max())
     others = f", and {len(never) - 1} more classes neither" if len(never) > 1 else ""
     return Evidence(
-        f"class {one} is never predicted, for none of its {count} of {len(seen.labels)} rows{others}; "
+        f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}; "
         f"its output on these rows is {output:.2g} at most",
         float(len(never)),
-        {"class": int(one), "rows": int(count), "of": len(seen.labels), "largest output": output},
+        {"class": int(one), "rows": int(count), "of": len(member.labels), "largest output": output},
     )
 
 
-def _or_as_good_as(share: float) -> str:
+def _format_initial_size(share: float) -> str:
     return "0" if share == 0 else f"{share:.0e} of their usual size"
 
 
-def _over(value: float, least: float) -> float:
+def _ratio(value: float, least: float) -> float:
     return float(value) / max(float(least), 1e-300)
 
 

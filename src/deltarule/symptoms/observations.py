@@ -1,4 +1,4 @@
-"""What is seen of a member that may not learn: its data, its first and its last weights, its course, a range test.
+"""Measurements of a member that may not learn: its data, first and last weights, history, and a range test.
 
 N rows · D inputs · H units of a layer · L layers · T looks of the history
 
@@ -42,7 +42,7 @@ class Snapshot:
     """
 
     size: Floats
-    usual: Floats
+    glorot_size: Floats
     length: float
     data: float
     penalty: float
@@ -106,15 +106,15 @@ def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
     chosen = run.take(np.array(members))
     answers = run_range_tests(chosen.problem)
     relations: dict[bytes, Relation | None] = {}
-    seen = []
+    observations = []
     for place in range(len(members)):
         alone = chosen.take(np.array([place]))
         rows = b"" if alone.problem.rows is None else alone.problem.rows[0].tobytes()
         if rows not in relations:
             everything = all_rows(alone.problem, np.array([0]))
             relations[rows] = relation(everything.x, everything.y)
-        seen.append(_observe_member(alone, answers[place], relations[rows]))
-    return seen
+        observations.append(_observe_member(alone, answers[place], relations[rows]))
+    return observations
 
 
 def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation | None) -> Observation:
@@ -206,7 +206,7 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
     return Snapshot(
         size=np.array([_root_mean_square(parameters[entry.name]) for entry in weights]),
-        usual=np.array([_usual_size(entry) for entry in weights]),
+        glorot_size=np.array([_glorot_size(entry) for entry in weights]),
         length=_length(state.theta[0, W]),
         data=_length((done.gradient - own)[0, W]) * share,
         penalty=_length(penalty[0, W]),
@@ -216,7 +216,7 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     )
 
 
-def _usual_size(entry: Entry) -> float:
+def _glorot_size(entry: Entry) -> float:
     """The deviation of Glorot's law: √(2 / (inputs + units))."""
     return float(np.sqrt(2 / sum(entry.shape)))
 

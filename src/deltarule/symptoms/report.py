@@ -65,7 +65,7 @@ class WhyReport:
             whose = ("it has", "its") if self.of == 1 else ("they have", "their")
             far = "how far {} learned cannot be told from {} loss".format(*whose)
         elif self.of == 1:
-            far = f"it has won {_percent(self.skill[0])} of what a constant prediction loses"
+            far = f"it has won {_format_skill(self.skill[0])} of what a constant prediction loses"
         else:
             far = f"{learned} of them have won more than {LEARNED:.0%} of what a constant prediction loses"
         count = f"{len(self.findings)} thing{'' if len(self.findings) == 1 else 's'}"
@@ -131,19 +131,19 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
     diverged = {one.member for one in run.diverged}
     chosen = [member for member in _check_members(run, members) if run.steps[member] or member in diverged]
-    seen = observe_members(run, chosen) if chosen else []
-    causes = [_causes_of(one) for one in seen]
+    observations = observe_members(run, chosen) if chosen else []
+    causes = [_causes_of(observation) for observation in observations]
     firsts = Counter(next(iter(cause)) for cause in causes if cause)
-    codes = sorted({code for cause in causes for code in cause}, key=lambda code: (-firsts[code], _PLACES[code]))
+    codes = sorted({code for cause in causes for code in cause}, key=lambda code: (-firsts[code], _CAUSE_ORDER[code]))
     return WhyReport(
         findings=tuple(_combine_finding(code, chosen, causes) for code in codes),
         members=tuple(chosen),
         of=run.problem.members,
-        skill=tuple(one.skill for one in seen),
+        skill=tuple(observation.skill for observation in observations),
     )
 
 
-_PLACES = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)))}
+_CAUSE_ORDER = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)))}
 
 
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
@@ -158,10 +158,10 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
     return [int(member) for member in members]
 
 
-def _causes_of(seen: Observation) -> dict[str, tuple[Cause, Evidence]]:
+def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
     found: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
-        evidence = cause.find(seen)
+        evidence = cause.find(observation)
         if evidence is not None:
             found.setdefault(cause.code, (cause, evidence))
     return found
@@ -177,5 +177,5 @@ def _combine_finding(
     return Finding(code, evidence.sentence, evidence.numbers, cause.fix, tuple(member for member, *_ in having))
 
 
-def _percent(skill: float) -> str:
+def _format_skill(skill: float) -> str:
     return f"{max(skill, 0):.0%}"

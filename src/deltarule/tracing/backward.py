@@ -7,17 +7,17 @@ from deltarule.maths.losses import divisor
 from deltarule.maths.network import Layer
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index, Series, sqrt
-from deltarule.tracing.trace_builder import Notes, number_in
+from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 
-def backward(notes: Notes) -> None:
+def backward(trace: TraceBuilder) -> None:
     """Go the tape back; each step takes ∂J/∂ its output and gives ∂J/∂ its input."""
     through = {"dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
-    upstream = _at_logits(notes)
-    for taped in reversed(notes.done.tape):
-        layer = notes.network.layers[taped.layer - 1]
+    upstream = _at_logits(trace)
+    for taped in reversed(trace.forward_pass.tape):
+        layer = trace.network.layers[taped.layer - 1]
         value, _ = taped.backward(upstream)
-        through.get(taped.kind, _note_activation)(notes, layer, value)
+        through.get(taped.kind, _activation)(trace, layer, value)
         upstream = value
 
 
@@ -31,101 +31,103 @@ def derivative_name(name: str) -> str:
 
 
 def _derivative(
-    notes: Notes, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
+    trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
     short = derivative_name(name)
     told = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
-    notes.note(short, "backward", value, axes, told, rule, layer=number_in(name))
+    trace.add(short, "backward", value, axes, told, rule, layer=layer_number(name))
 
 
-def _at_logits(notes: Notes) -> Array:
+def _at_logits(trace: TraceBuilder) -> Array:
     """∂J/∂a and ∂J/∂z of the last layer, in one step where loss and activation belong together."""
-    problem, n, layer = notes.problem, notes.last, notes.network.layers[-1]
-    loss, output, outputs, rows = problem.loss, notes.network.output, notes.network.outputs, notes.rows
+    problem, n, layer = trace.problem, trace.last, trace.network.layers[-1]
+    loss, output, outputs, rows = problem.loss, trace.network.output, trace.network.outputs, trace.rows
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
-    logits = notes.tape[f"z{n}"].value
+    logits = trace.tape[f"z{n}"].value
     delta = loss.forward(output, logits, rows.y)[1](share)
-    numbers = notes.parameters_of("loss", loss)
+    numbers = trace.parameters_of("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
-        p, y = notes.row(f"a{n}", i), notes.row("y", i)
+        p, y = trace.row(f"a{n}", i), trace.row("y", i)
         found = formulas.loss_slope(loss, output, p, y, j, outputs, numbers)
-        return None if found is None else notes.share(i) * found
+        return None if found is None else trace.share(i) * found
 
     if formulas.is_fused(loss, output):
-        _derivative(notes, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
+        _derivative(trace, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
-    _derivative(notes, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _note_activation(notes, layer, delta)
+    _derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
+    _activation(trace, layer, delta)
     return delta
 
 
-def _note_activation(notes: Notes, layer: Layer, value: Array) -> None:
-    n, source, activation = layer.number, notes.source_of(layer), layer.activation
-    numbers = notes.parameters_of("activation", activation, n)
+def _activation(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    n, source, activation = layer.number, trace.source_of(layer), layer.activation
+    numbers = trace.parameters_of("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
-        z, a, da = (notes.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
+        z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
         return formulas.activation_backward(activation, z, a, da, j, layer.units, numbers)
 
-    _derivative(notes, source, value, f"back through {activation.name}", rule)
+    _derivative(trace, source, value, f"back through {activation.name}", rule)
 
 
-def _dropout(notes: Notes, layer: Layer, value: Array) -> None:
-    at, n = notes.at, layer.number
+def _dropout(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    at, n = trace.at, layer.number
 
     def rule(i: Index, j: Index) -> Expression:
         return at[f"∂J/∂d{n}"](i, j) * at[f"keep{n}"](i, j) / (1 - at[f"dropout{n}"]())
 
-    _derivative(notes, f"a{n}", value, "back through the same mask of dropout", rule)
+    _derivative(trace, f"a{n}", value, "back through the same mask of dropout", rule)
 
 
-def _batch_norm(notes: Notes, layer: Layer, value: Array) -> None:
-    at, n = notes.at, layer.number
+def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    at, n = trace.at, layer.number
     gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
 
     def beta_rule(j: Index) -> Expression:
-        return notes.over_samples(lambda i: at[slope](i, j))
+        return trace.sum_over_samples(lambda i: at[slope](i, j))
 
     def gamma_rule(j: Index) -> Expression:
-        return notes.over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
+        return trace.sum_over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
 
     def z_rule(i: Index, j: Index) -> Expression:
-        through_mean = notes.part(i) * at[f"∂J/∂{beta}"](j)
-        through_variance = notes.part(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
+        through_mean = trace.part(i) * at[f"∂J/∂{beta}"](j)
+        through_variance = trace.part(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
         gain = at[gamma](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
         return gain * (at[slope](i, j) - through_mean - through_variance)
 
-    _derivative(notes, beta, notes.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
-    _derivative(notes, gamma, notes.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
+    _derivative(trace, beta, trace.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
+    _derivative(trace, gamma, trace.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
     about = "back through batch norm, whose mean and variance depend on every sample"
-    _derivative(notes, f"z{n}", value, about, z_rule)
+    _derivative(trace, f"z{n}", value, about, z_rule)
 
 
-def _dense(notes: Notes, layer: Layer, value: Array) -> None:
+def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
     """∂J/∂W and ∂J/∂b with the penalty's part, and ∂J/∂ what the layer got."""
-    at, n, inputs, delta = notes.at, layer.number, notes.inputs_of(layer.number), f"δ{layer.number}"
+    at, n, inputs, delta = trace.at, layer.number, trace.inputs_of(layer.number), f"δ{layer.number}"
 
     def weights(d: Index, j: Index) -> Expression:
-        return _with_penalty(notes, f"W{n}", (d, j), notes.over_samples(lambda i: at[inputs](i, d) * at[delta](i, j)))
+        return _with_penalty(
+            trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
+        )
 
     def biases(j: Index) -> Expression:
-        return _with_penalty(notes, f"b{n}", (j,), notes.over_samples(lambda i: at[delta](i, j)))
+        return _with_penalty(trace, f"b{n}", (j,), trace.sum_over_samples(lambda i: at[delta](i, j)))
 
     def before(i: Index, j: Index) -> Expression:
         return Series(("k",), (layer.units,), lambda k: at[delta](i, k) * at[f"W{n}"](j, k))
 
     about = {f"W{n}": f"{inputs}ᵀ {delta}", f"b{n}": f"Σ {delta} over the samples"}
     for name, rule, axes in ((f"W{n}", weights, "dj"), (f"b{n}", biases, "j")):
-        if name in notes.gradient:
-            penalty = ", and the penalty's part" if name in notes.penalized_names else ""
-            _derivative(notes, name, notes.gradient[name], about[name] + penalty, rule, axes)
+        if name in trace.gradient:
+            penalty = ", and the penalty's part" if name in trace.penalized_names else ""
+            _derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
     if n > 1:
-        _derivative(notes, inputs, value, f"{delta} W{n}ᵀ", before)
+        _derivative(trace, inputs, value, f"{delta} W{n}ᵀ", before)
 
 
-def _with_penalty(notes: Notes, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    if notes.problem.penalty is None or name not in notes.penalized_names:
+def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
+    if trace.problem.penalty is None or name not in trace.penalized_names:
         return gradient
-    return gradient + notes.strength() * formulas.penalty_slope(notes.problem.penalty, notes.at[name](*index))
+    return gradient + trace.strength() * formulas.penalty_slope(trace.problem.penalty, trace.at[name](*index))

@@ -19,10 +19,10 @@ from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
-from deltarule.tracing.forward import forward, note_inputs, objective
+from deltarule.tracing.forward import add_inputs, forward, objective
 from deltarule.tracing.lbfgs import lbfgs_update
-from deltarule.tracing.trace_builder import Labels, Names, Notes
-from deltarule.tracing.update import update as noted_update
+from deltarule.tracing.trace_builder import Labels, Names, TraceBuilder
+from deltarule.tracing.update import update as trace_update
 
 
 def explain(
@@ -97,26 +97,26 @@ def explain_update(
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     rows = batch(problem, state.members, state.step)
     places = _data_rows(problem, int(state.members[0]), rows)
-    noted = Notes(
+    trace = TraceBuilder(
         problem, state, rows, Labels(_sample_names(features), _sample_names(classes), _sample_names(places.tolist()))
     )
     with one_blas_thread(), np.errstate(all="ignore"):
-        _passes(noted)
+        _passes(trace)
         if update and problem.optimizer.name == "lbfgs":
-            notes = (*notes, *lbfgs_update(noted, begun or state))
+            notes = (*notes, *lbfgs_update(trace, begun or state))
         elif update:
-            noted_update(noted)
-    settings = {name: one for name, one in noted.at.items() if one.section == "settings"}
-    return Explanation(problem, state, places, {**settings, **noted.at}, title, notes)
+            trace_update(trace)
+    settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
+    return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
 
 
-def _passes(notes: Notes) -> None:
+def _passes(trace: TraceBuilder) -> None:
     """Every array of the pass forward and the pass back, in the order in which it comes to be."""
-    note_inputs(notes)
-    for layer in notes.network.layers:
-        forward(notes, layer)
-    objective(notes)
-    backward(notes)
+    add_inputs(trace)
+    for layer in trace.network.layers:
+        forward(trace, layer)
+    objective(trace)
+    backward(trace)
 
 
 def _sample_names(given: Sequence[Any]) -> Names:

@@ -1,4 +1,4 @@
-"""An iteration of L-BFGS, noted: the pairs that it remembers, the two loops that make its direction, and SciPy's step.
+"""Trace of an L-BFGS iteration: the stored pairs, the two loops that give its direction, and SciPy's step.
 
 SciPy shows its iterates alone. What it remembers follows from them: Δθ, how the parameters moved in an iteration, and
 Δg, how the gradient changed by it. The direction is worked out from these by the two loops, which SciPy does in another
@@ -18,7 +18,7 @@ from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.expressions import Expression, Index, Ref, Series
-from deltarule.tracing.trace_builder import Notes, number_in
+from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 from deltarule.training.lbfgs import check_objective, minimize_from
 
 CONVERGED = "L-BFGS has converged: SciPy makes no iteration from here"
@@ -39,31 +39,31 @@ class Loops(NamedTuple):
     r: Floats
 
 
-def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
+def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
     """Note the iteration that follows, of a run that SciPy began at `begun`; returns what is to be said of it.
 
     Raises `BadInput` for mini-batches, dropout and batch norm.
     """
-    check_objective(notes.problem)
-    before = notes.state.step - begun.step
-    path, objective, evaluations = _run(notes.problem, begun, before + 1)
+    check_objective(trace.problem)
+    before = trace.state.step - begun.step
+    path, objective, evaluations = _run(trace.problem, begun, before + 1)
     if len(path) < before + 2:
         return (CONVERGED,)
     after = path.pop()
-    g, step = _flat(notes.done.gradient), _flat(after.theta - path[-1].theta)
-    moved, changed = _pairs(notes, path)
+    g, step = _flat(trace.forward_pass.gradient), _flat(after.theta - path[-1].theta)
+    moved, changed = _pairs(trace, path)
     kept = _remembered_pairs(moved, changed, g, step)
     moved, changed = moved[len(moved) - kept :], changed[len(changed) - kept :]
     direction = _direction(moved, changed, g)
-    gradient = _gradient(notes, g)
-    last = _memory(notes, moved, changed, gradient) if kept else gradient
-    notes.note("direction", "update", direction, "p", "where the step goes", lambda p: -last(p))
+    gradient = _gradient(trace, g)
+    last = _memory(trace, moved, changed, gradient) if kept else gradient
+    trace.add("direction", "update", direction, "p", "where the step goes", lambda p: -last(p))
     text = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
-    t = notes.note("t", "update", float(step @ direction / (direction @ direction)), "", text)()
-    notes.note("J_new", "update", objective, "", "J after the step")
+    t = trace.add("t", "update", float(step @ direction / (direction @ direction)), "", text)()
+    trace.add("J_new", "update", objective, "", "J after the step")
     same = _cosine(direction, step) > 1 - _PARALLEL
-    for entry in notes.network.entries:
-        _note_moved_array(notes, entry, after, t if same else None)
+    for entry in trace.network.entries:
+        _add_moved_array(trace, entry, after, t if same else None)
     return () if same and before else (BEGINS if same else OTHER,)
 
 
@@ -101,11 +101,11 @@ def _direction(moved: Floats, changed: Floats, g: Floats) -> Floats:
     return -two_loops(moved, changed, g).r[-1] if len(moved) else -g
 
 
-def _pairs(notes: Notes, path: Sequence[State]) -> tuple[Floats, Floats]:
+def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
     """Δθ and Δg of the iterations before, as many as the memory holds; like SciPy, without those that do not curve."""
-    problem = notes.problem
-    recent = path[-int(problem.numbers["memory"][notes.member]) - 1 :]
-    rows = all_rows(problem, notes.state.members)
+    problem = trace.problem
+    recent = path[-int(problem.numbers["memory"][trace.member]) - 1 :]
+    rows = all_rows(problem, trace.state.members)
     gradients = [_flat(objective_and_gradient(problem, state, rows).gradient) for state in recent]
     moved = np.diff([_flat(state.theta) for state in recent], axis=0)
     changed = np.diff(gradients, axis=0)
@@ -131,11 +131,11 @@ def _cosine(one: Floats, other: Floats) -> float:
     return float(one @ other / np.sqrt((one @ one) * (other @ other)))
 
 
-def _gradient(notes: Notes, g: Floats) -> Callable[..., Ref]:
+def _gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
     """g: the gradients of all arrays in one vector, each entry from where it stands."""
     places = {}
-    for entry in notes.network.entries:
-        shape = notes.at[entry.name].value.shape
+    for entry in trace.network.entries:
+        shape = trace.at[entry.name].value.shape
         for offset, index in enumerate(np.ndindex(*shape)):
             places[entry.start + offset] = (f"∂J/∂{entry.name}", index)
 
@@ -143,12 +143,12 @@ def _gradient(notes: Notes, g: Floats) -> Callable[..., Ref]:
         if isinstance(p, str):
             return Ref("∂J/∂θ", (p,), None)
         name, index = places[p]
-        return notes.at[name](*index)
+        return trace.at[name](*index)
 
-    return notes.note("g", "update", g, "p", "∂J/∂θ: the gradients of all arrays, one after another", rule)
+    return trace.add("g", "update", g, "p", "∂J/∂θ: the gradients of all arrays, one after another", rule)
 
 
-def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
+def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
     """The pairs and the two loops over them; returns r of the last pair, by the parameter's place."""
     loops, pairs, size = two_loops(moved, changed, np.array([g(p).value for p in range(moved.shape[1])])), *moved.shape
     s, y = _reference_entries("Δθ", moved), _reference_entries("Δg", changed)
@@ -168,16 +168,16 @@ def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref])
     def r_before(k: Index, p: Index) -> Expression:
         return r(_next(k, -1), p) if k != 0 else gamma * q(0, p)
 
-    note, last = notes.note, pairs - 1
-    note("Δθ", "update", moved, "kp", "how the parameters moved in the iterations before, the oldest first")
-    note("Δg", "update", changed, "kp", "how the gradient changed by it")
-    note("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
+    add, last = trace.add, pairs - 1
+    add("Δθ", "update", moved, "kp", "how the parameters moved in the iterations before, the oldest first")
+    add("Δg", "update", changed, "kp", "how the gradient changed by it")
+    add("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
     about = "first loop, from the newest pair, which begins with g, to the oldest"
-    note("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
+    add("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
     about = "what is left of g after each pair of the first loop"
-    note("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
+    add("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
     about = "scale of the inverse curvature, by the newest pair"
-    note(
+    add(
         "γ",
         "update",
         loops.gamma,
@@ -186,15 +186,15 @@ def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref])
         lambda: over(lambda p: s(last, p) * y(last, p)) / over(lambda p: y(last, p) ** 2),
     )
     about = "second loop, from the oldest pair, which begins with γ · q[0], to the newest"
-    note("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
+    add("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
     about = "what becomes of it after each pair of the second loop"
-    note("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
+    add("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
     return lambda p: r(last, p)
 
 
-def _note_moved_array(notes: Notes, entry: Entry, after: State, t: Ref | None) -> None:
+def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | None) -> None:
     """An array after the step, by the formula where the direction is known to be SciPy's."""
-    name, at = entry.name, notes.at
+    name, at = entry.name, trace.at
     direction, shape = at["direction"], at[name].value.shape
 
     def rule(*index: Index) -> Expression | None:
@@ -207,7 +207,7 @@ def _note_moved_array(notes: Notes, entry: Entry, after: State, t: Ref | None) -
 
     value = views(after.theta[0], [entry])[name]
     about = f"{name} after the iteration by L-BFGS"
-    notes.note(f"{name}_new", "update", value, "".join(at[name].axes), about, rule, layer=number_in(name))
+    trace.add(f"{name}_new", "update", value, "".join(at[name].axes), about, rule, layer=layer_number(name))
 
 
 def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:

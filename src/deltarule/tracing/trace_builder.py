@@ -34,7 +34,7 @@ class Labels(NamedTuple):
     samples: Names = None
 
 
-class Notes:
+class TraceBuilder:
     """A pass of one member, and what has been noted of it: `at` holds every array by name, in order.
 
     w [B], y [B, C]  weights and targets of the batch      equal  whether all samples weigh 1
@@ -45,11 +45,11 @@ class Notes:
         self.problem, self.state, self.rows, self.labels = problem, state, rows, labels
         self.member, self.network = int(state.members[0]), problem.network
         self.at: dict[str, Quantity] = {}
-        self.done: Pass = objective_and_gradient(problem, state, rows)
-        self.tape = {taped.name: taped for taped in self.done.tape}
-        self.gradient = views(self.done.gradient[0], self.network.entries)
-        self.w, self.y = alone(rows.w)[:, 0], alone(rows.y)
-        self.equal = bool((self.w == 1).all())
+        self.forward_pass: Pass = objective_and_gradient(problem, state, rows)
+        self.tape = {taped.name: taped for taped in self.forward_pass.tape}
+        self.gradient = views(self.forward_pass.gradient[0], self.network.entries)
+        self.w, self.y = drop_member_axis(rows.w)[:, 0], drop_member_axis(rows.y)
+        self.has_equal_weights = bool((self.w == 1).all())
         self.keep, self.rate = dropout_masks(problem, state, rows)
 
     @property
@@ -57,7 +57,7 @@ class Notes:
         """The number of the output layer."""
         return len(self.network.layers)
 
-    def note(
+    def add(
         self,
         name: str,
         section: str,
@@ -94,12 +94,10 @@ class Notes:
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
         return names if is_of_outputs and names and len(names) == length else None
 
-    def note_setting(
-        self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None
-    ) -> Ref:
+    def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
         """A single number that formulas refer to; noted where it is first needed."""
         if name not in self.at:
-            self.note(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
+            self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
 
     def row(self, name: str, i: Index) -> Row:
@@ -110,7 +108,7 @@ class Notes:
         """The parameters of an activation or a loss, noted as settings; a user's own may have any name."""
         suffix = f"{layer}" if layer and is_built_in(formula) else f"_{kind}{layer or ''}"
         return {
-            key: self.note_setting(f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
+            key: self.add_setting(f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
             for key, value in formula.parameters.items()
         }
 
@@ -126,23 +124,23 @@ class Notes:
 
     # --- the samples' weights ----------------------------------------------------------------------------------------
 
-    def over_samples(self, term: Callable[[Index], Expression]) -> Series:
+    def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
         """A sum over the samples of the batch."""
         return Series((SAMPLES,), (len(self.w),), term)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
         """The mean over the samples, each counted by its weight."""
-        if self.equal:
-            return self.over_samples(term) / self.at["N"]()
-        return self.over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
+        if self.has_equal_weights:
+            return self.sum_over_samples(term) / self.at["N"]()
+        return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
 
     def part(self, i: Index) -> Expression:
         """A sample's part of the batch."""
-        return (1 if self.equal else self.at["w"](i)) / self.at["N"]()
+        return (1 if self.has_equal_weights else self.at["w"](i)) / self.at["N"]()
 
     def share(self, i: Index) -> Ref:
         """What a sample counts in J."""
-        return self.at["share"]() if self.equal else self.at["share"](i)
+        return self.at["share"]() if self.has_equal_weights else self.at["share"](i)
 
     # --- the penalty -------------------------------------------------------------------------------------------------
 
@@ -156,19 +154,19 @@ class Notes:
     def strength(self) -> Expression:
         """What the penalty of a weight is multiplied with: λ, or λ/N."""
         assert self.problem.penalty is not None
-        strength = self.note_setting("λ", self.problem.strength[self.member], "strength of the penalty")
+        strength = self.add_setting("λ", self.problem.strength[self.member], "strength of the penalty")
         return strength / self.at["N"]() if self.problem.penalty.per_sample else strength
 
 
-def alone(array: Floats) -> Floats:
+def drop_member_axis(array: Floats) -> Floats:
     """The arrays of a batch without the axis of the members."""
     return np.asarray(array[0] if array.ndim == 3 else array)
 
 
-def number_in(name: str) -> int:
+def layer_number(name: str) -> int:
     """The number of the layer in a name.
 
-    >>> number_in("gamma12")
+    >>> layer_number("gamma12")
     12
     """
     return int("".join(filter(str.isdigit, name)))

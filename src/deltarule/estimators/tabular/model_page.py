@@ -16,7 +16,7 @@ from deltarule.estimators.tabular.formatting import (
     settings_told,
 )
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.formatting import as_said
+from deltarule.reports.formatting import format_probability
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -25,7 +25,7 @@ from deltarule.reports.model_figures import (
 )
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
-from deltarule.reports.svg_embed import Parts
+from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import shorten
 
@@ -78,7 +78,7 @@ def _scores(
 
 
 def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
-    parts = Parts("mistakes")
+    parts = EmbeddedFigures("mistakes")
     if not found.classes:
         if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MAX_DRAWN:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
@@ -98,7 +98,7 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
 def _told_apart(groups: Sequence[Calibration]) -> list[Calibration]:
     """Groups of answers, those as one of which the same probability is told."""
     texts = []
-    for _, alike in groupby(groups, lambda one: as_said(one.probability)):
+    for _, alike in groupby(groups, lambda one: format_probability(one.probability)):
         rows, said, right = np.array([(one.rows, one.rows * one.probability, one.rows * one.share) for one in alike]).T
         of, hits = round(rows.sum()), round(right.sum())
         texts.append(Calibration(of, said.sum() / of, hits / of, *share_interval(hits, of)))
@@ -118,7 +118,7 @@ def _worth(found: Inspection) -> Block:
     if not found.importances:
         why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
         return Block("columns", title, why)
-    parts, told = Parts("columns"), columns_told(found)
+    parts, told = EmbeddedFigures("columns"), columns_told(found)
     losses, intervals = (
         [importance.loss for importance in found.importances],
         [(importance.low, importance.high) for importance in found.importances],
@@ -129,7 +129,7 @@ def _worth(found: Inspection) -> Block:
 
 
 def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
-    report, parts = model.report_, Parts("training")
+    report, parts = model.report_, EmbeddedFigures("training")
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),

@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import as_said
+from deltarule.reports.formatting import format_probability
 from deltarule.stats.intervals import Interval, share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.target_validation import are_among
@@ -158,7 +158,8 @@ def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:
         return []
     make, row = ("makes", "row") if count == 1 else ("make", "rows")
     return [
-        f"{count} of {len(y):,} rows set aside {make} {as_said(shares[count - 1])} of the squared errors: {row} "
+        f"{count} of {len(y):,} rows set aside {make} {format_probability(shares[count - 1])} of the squared errors: "
+        f"{row} "
         f"{', '.join(map(str, numbers[worst[:count]]))} (counted from 0)"
     ]
 
