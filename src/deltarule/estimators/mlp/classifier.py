@@ -11,59 +11,35 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from deltarule.estimators.mlp.base import can_join_population
 from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.input_validation import validation_pair
+from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
+@document_shared_parameters
 class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """Multi-layer perceptron classifier with the parameters of scikit-learn's.
 
     Parameters
     ----------
-    hidden_layer_sizes : units of the hidden layers; () for none.
-    activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
-        hidden layer. A table instead of a name sets parameters: {"name": "leaky_relu", "slope": 0.2}.
-    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; numbers
-        in a table take precedence over the parameters below.
-    alpha : strength λ of the penalty ½ λ ‖W‖², divided by the number of rows in the batch.
-    batch_size : rows of a mini-batch; "auto" for 200, or all rows if there are fewer.
-    learning_rate : "constant"; "invscaling" or "adaptive", which have no effect with "adam"; or one of deltarule's
-        schedules by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
-    learning_rate_init : the initial learning rate.
-    power_t : the exponent of "invscaling".
-    max_iter : maximum number of epochs, or of iterations for "lbfgs".
-    shuffle : whether to reorder the rows in every epoch.
-    random_state : seed of the weights, the orders of rows and the validation split; the result does not depend on the
-        number of threads.
-    tol : the smallest improvement of the loss or the validation score that counts; the gradient tolerance of "lbfgs".
-    verbose : print every epoch, with an upper limit for the seconds left.
-    warm_start : whether `fit` continues with the weights of the previous fit.
-    momentum, nesterovs_momentum : momentum of "sgd", and whether to use Nesterov's.
-    early_stopping : stop when the validation score no longer improves, and restore the best weights.
-    validation_fraction : share of the rows that early stopping sets aside for validation.
-    beta_1, beta_2, epsilon : parameters of Adam.
-    n_iter_no_change : consecutive epochs without improvement after which training stops.
-    max_fun : maximum number of loss evaluations for "lbfgs".
-    dropout : dropout rate of the hidden layers, or a list with one rate for each.
-    batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    n_members : number of networks in an ensemble, trained as one population; predictions are averaged.
-    callbacks : a function, or a list of functions, called after each epoch of `fit` as `callback(epoch, model)`; if one
-        returns True, the fit ends.
-    engine : "auto", "reference" (NumPy) or "compiled" (Numba).
-    output_bias : where the biases of the outputs begin: "random", as in scikit-learn; or "prior", where they say what
-        the targets alone do, as shares of classes, so that rare ones need no long way.
-    class_weight : "balanced", or weights by class: the rows of a class count with its weight.
+    SHARED_PARAMETERS
+    class_weight : "balanced", dict, list or None, default=None
+        Weight of the rows of each class; a list has one for each label. "balanced" gives every class the same total
+        weight.
 
-    Attributes after `fit`, in addition to scikit-learn's:
+    Attributes
+    ----------
+    SHARED_ATTRIBUTES
+    classes_ : ndarray
+        The class labels, [C].
 
-    loss_, best_loss_   last and lowest loss        loss_curve_   of every epoch, on the batches as trained on
-    validation_scores_, best_validation_score_, validation_loss_curve_   with a validation set, else None
-    coefs_, intercepts_   weights and biases of every layer; with several members the first axis is theirs
-    n_iter_, t_   epochs, and rows seen        n_layers_, n_outputs_, out_activation_   the network's shape
-    classes_   the classes
+    Raises
+    ------
+    ValueError
+        For invalid parameters and data, in scikit-learn's wording.
 
-    Raises `ValueError`, in scikit-learn's wording, for invalid parameters.
-
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.preprocessing import scale
     >>> X, y = load_iris(return_X_y=True)
@@ -159,13 +135,26 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
 
         Parameters
         ----------
-        X : features [N, D]: an array, a data frame or a sparse matrix, which is made dense; float32 stays float32.
-        y : classes [N], or 0 and 1 [N, C] for several labels at once.
-        sample_weight : weights of the rows [N]; weight 2 counts the row twice, 0 drops it.
-        eval_set : a pair (X, y) of validation rows, scored after every epoch; `early_stopping` uses them.
-        X_val, y_val : the same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms it.
+        X : array-like, data frame or sparse matrix, [N, D]
+            Features. Sparse rows are made dense; float32 stays float32.
+        y : array-like, [N] or [N, C]
+            Classes, or 0 and 1 for several labels at once.
+        sample_weight : array-like, [N], optional
+            Weights of the rows: weight 2 counts a row twice, 0 drops it.
+        eval_set : tuple (X, y), optional
+            Validation rows, scored after every epoch; `early_stopping` uses them.
+        X_val, y_val : array-like, optional
+            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
 
-        Returns the estimator. Raises `ValueError` for invalid input.
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For invalid input, and if training diverges.
         """
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
@@ -174,9 +163,22 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Continue training with one epoch over these rows.
 
-        Parameters: `X`, `y` and `sample_weight` as for `fit`; `classes`, all classes, required in the first call.
-        Returns: the estimator.
-        Errors: `ValueError` without classes in the first call, or with others later.
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array-like, [C]
+            All class labels; required in the first call.
+
+        Returns
+        -------
+        self
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            Without classes in the first call, or with others later.
         """
         with self._restore_on_error():
             self._note_classes(y, classes)
@@ -184,15 +186,39 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return self
 
     def predict(self, X: Any) -> Any:
-        """Predict the class of each row of X [N, D], or its labels [N, C] as 0 and 1, sparse if y was in `fit`."""
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like, [N, D]
+            Features.
+
+        Returns
+        -------
+        ndarray, [N] or [N, C]
+            Classes; or labels as 0 and 1, sparse if `y` was sparse in `fit`.
+        """
         return self._decode(self._predict_members(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """Predict the probability of each class for every row, in the order of `classes_`, or of each label.
 
-        Parameters: `X`, features [N, D]; `return_std`, whether to return the standard deviation over members, too.
-        Returns: probabilities [N, C], or these and their standard deviations [N, C].
-        Errors: `ValueError` for the standard deviation over a single member.
+        Parameters
+        ----------
+        X : array-like, [N, D]
+            Features.
+        return_std : bool, default=False
+            Whether to return the standard deviation over the members, too.
+
+        Returns
+        -------
+        ndarray, [N, C]
+            Probabilities; with `return_std` a tuple of these and their standard deviations.
+
+        Raises
+        ------
+        ValueError
+            If a single member has no standard deviation.
         """
         summarize = self._mean_and_std if return_std else self._mean
         probabilities = self._predict_members(X, lambda outputs: summarize(self._probabilities(outputs)))
@@ -204,10 +230,21 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             return np.log(self.predict_proba(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy on rows X [N, D] with classes y [N]; for labels [N, C] the share of rows with all labels right.
+        """The accuracy: the share of rows whose class is, or whose labels all are, predicted correctly.
 
-        Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
-        Returns: between 0 and 1.
+        Parameters
+        ----------
+        X : array-like, [N, D]
+            Features.
+        y : array-like, [N] or [N, C]
+            Classes, or labels as 0 and 1.
+        sample_weight : array-like, [N], optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
         """
         classes = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
         if (

@@ -11,10 +11,12 @@ from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import can_join_population
 from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes, validation_pair
+from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
+@document_shared_parameters
 class MLPRegressor(RegressorMixin, IncrementalMLP):
     """Multi-layer perceptron regressor with the parameters of scikit-learn's.
 
@@ -24,53 +26,27 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
 
     Parameters
     ----------
-    loss : "squared_error" (half of it), "poisson", "huber", "absolute_error" or "quantile", by name or table, such as
+    loss : str or dict, default="squared_error"
+        "squared_error" (half of it), "poisson", "huber", "absolute_error" or "quantile". A dict sets parameters:
         {"name": "quantile", "quantile": 0.9}.
-    hidden_layer_sizes : units of the hidden layers; () for none.
-    activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
-        hidden layer. A table instead of a name sets parameters: {"name": "leaky_relu", "slope": 0.2}.
-    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; numbers
-        in a table take precedence over the parameters below.
-    alpha : strength λ of the penalty ½ λ ‖W‖², divided by the number of rows in the batch.
-    batch_size : rows of a mini-batch; "auto" for 200, or all rows if there are fewer.
-    learning_rate : "constant"; "invscaling" or "adaptive", which have no effect with "adam"; or one of deltarule's
-        schedules by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
-    learning_rate_init : the initial learning rate.
-    power_t : the exponent of "invscaling".
-    max_iter : maximum number of epochs, or of iterations for "lbfgs".
-    shuffle : whether to reorder the rows in every epoch.
-    random_state : seed of the weights, the orders of rows and the validation split; the result does not depend on the
-        number of threads.
-    tol : the smallest improvement of the loss or the validation score that counts; the gradient tolerance of "lbfgs".
-    verbose : print every epoch, with an upper limit for the seconds left.
-    warm_start : whether `fit` continues with the weights of the previous fit.
-    momentum, nesterovs_momentum : momentum of "sgd", and whether to use Nesterov's.
-    early_stopping : stop when the validation score no longer improves, and restore the best weights.
-    validation_fraction : share of the rows that early stopping sets aside for validation.
-    beta_1, beta_2, epsilon : parameters of Adam.
-    n_iter_no_change : consecutive epochs without improvement after which training stops.
-    max_fun : maximum number of loss evaluations for "lbfgs".
-    dropout : dropout rate of the hidden layers, or a list with one rate for each.
-    batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    n_members : number of networks in an ensemble, trained as one population; predictions are averaged.
-    callbacks : a function, or a list of functions, called after each epoch of `fit` as `callback(epoch, model)`; if one
-        returns True, the fit ends.
-    engine : "auto", "reference" (NumPy) or "compiled" (Numba).
-    output_bias : initial biases of the outputs: "random", as in scikit-learn; or "prior", which predicts the mean of
-        the targets.
-    scale_target : whether to standardize targets for training and scale predictions back; losses are then those of the
+    SHARED_PARAMETERS
+    scale_target : bool, default=False
+        Whether to standardize targets for training and to scale predictions back. Losses are then those of the
         standardized targets.
 
-    Attributes after `fit`, in addition to scikit-learn's:
+    Attributes
+    ----------
+    SHARED_ATTRIBUTES
+    target_mean_, target_scale_ : ndarray or None
+        Mean and standard deviation of the targets, [C], if `scale_target`.
 
-    loss_, best_loss_   last and lowest loss        loss_curve_   of every epoch, on the batches as trained on
-    validation_scores_, best_validation_score_, validation_loss_curve_   with a validation set, else None
-    coefs_, intercepts_   weights and biases of every layer; with several members the first axis is theirs
-    n_iter_, t_   epochs, and rows seen        n_layers_, n_outputs_, out_activation_   the network's shape
-    target_mean_, target_scale_   [C], if targets are standardized
+    Raises
+    ------
+    ValueError
+        For invalid parameters and data, in scikit-learn's wording.
 
-    Raises `ValueError`, in scikit-learn's wording, for invalid parameters.
-
+    Examples
+    --------
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> model = MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs", random_state=0).fit(x, x[:, 0] ** 2)
     >>> bool(model.score(x, x[:, 0] ** 2) > 0.99)
@@ -169,13 +145,26 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
 
         Parameters
         ----------
-        X : features [N, D]: an array, a data frame or a sparse matrix, which is made dense; float32 stays float32.
-        y : targets [N] or [N, C].
-        sample_weight : weights of the rows [N]; weight 2 counts the row twice, 0 drops it.
-        eval_set : a pair (X, y) of validation rows, scored after every epoch; `early_stopping` uses them.
-        X_val, y_val : the same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms it.
+        X : array-like, data frame or sparse matrix, [N, D]
+            Features. Sparse rows are made dense; float32 stays float32.
+        y : array-like, [N] or [N, C]
+            Targets.
+        sample_weight : array-like, [N], optional
+            Weights of the rows: weight 2 counts a row twice, 0 drops it.
+        eval_set : tuple (X, y), optional
+            Validation rows, scored after every epoch; `early_stopping` uses them.
+        X_val, y_val : array-like, optional
+            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
 
-        Returns the estimator. Raises `ValueError` for invalid input.
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For invalid input, and if training diverges.
         """
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
@@ -184,19 +173,39 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Continue training with one epoch over these rows.
 
-        Parameters: `X`, `y` and `sample_weight` as for `fit`.
-        Returns: the estimator.
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self
+            The estimator.
         """
         with self._restore_on_error():
             self._fit_one_epoch(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the targets [N] or [N, C] of each row.
+        """Predict the targets of each row.
 
-        Parameters: `X`, features [N, D]; `return_std`, whether to return the standard deviation over members, too.
-        Returns: predictions, or these and their standard deviations.
-        Errors: `ValueError` for the standard deviation over a single member.
+        Parameters
+        ----------
+        X : array-like, [N, D]
+            Features.
+        return_std : bool, default=False
+            Whether to return the standard deviation over the members, too.
+
+        Returns
+        -------
+        ndarray, [N] or [N, C]
+            Predictions; with `return_std` a tuple of these and their standard deviations.
+
+        Raises
+        ------
+        ValueError
+            If a single member has no standard deviation.
         """
         summarize = self._mean_and_std if return_std else self._mean
         targets = self._predict_members(X, lambda outputs: summarize(self._unscale(outputs)))
@@ -204,11 +213,26 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return tuple(targets) if return_std else targets
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² on rows X [N, D] with the targets y [N] or [N, C].
+        """The coefficient of determination R².
 
-        Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
-        Returns: 1 at best, 0 if predictions are no better than the mean of the targets.
-        Errors: `ValueError` for targets that are dates or durations.
+        Parameters
+        ----------
+        X : array-like, [N, D]
+            Features.
+        y : array-like, [N] or [N, C]
+            Targets.
+        sample_weight : array-like, [N], optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            1 at best, 0 if predictions are no better than the mean of the targets.
+
+        Raises
+        ------
+        ValueError
+            For targets that are dates or durations.
         """
         reject_datetimes(y, "y")
         return float(super().score(X, y, sample_weight))
