@@ -75,14 +75,18 @@ def converted(block: list[str]) -> list[str]:
     ['λ‖W‖² of ``w``, and w \\\\* w']
     >>> converted(["Parameters", "----------", "x : inputs [N, D],", "    one row a sample."])
     ['**Parameters**', '', '* ``x``: inputs [N, D],', '  one row a sample.']
+    >>> converted(["Examples", "--------", ">>> 1 + 1", "2"])
+    ['**Examples**', '', '>>> 1 + 1', '2']
     """
     if block[0].startswith(">>>"):
         return block
     if len(block) > 1 and set(block[1]) == {"-"}:
-        return [f"**{block[0]}**", "", *(_item(line) for line in block[2:])]
+        lines = block[2:]
+        is_example = bool(lines) and lines[0].startswith(">>>")
+        return [f"**{block[0]}**", "", *(lines if is_example else map(_item, lines))]
     if any("   " in line for line in block):
         return ["::", "", *("    " + line for line in block)]
-    lines: list[str] = []
+    lines = []
     for line in block:
         if _PART.match(line) and lines:
             lines.append("")
@@ -104,5 +108,5 @@ def _item(line: str) -> str:
     """A line of a list of parameters: a name and what it is, or, indented, the rest of one."""
     if line.startswith(" "):
         return "  " + escaped(line.strip())
-    names, _, told = line.partition(" : ")
-    return f"* ``{names}``: {escaped(told)}"
+    names, colon, description = line.partition(" : ")
+    return f"* ``{names}``: {escaped(description)}" if colon else f"* {escaped(line)}"
