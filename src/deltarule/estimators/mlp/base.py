@@ -4,7 +4,6 @@ K members · N rows · D features · C outputs
 """
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from deltarule.estimators.mlp.fit_context import (
 )
 from deltarule.estimators.mlp.validation import ValidatedMLP, as_callback_list
 from deltarule.estimators.serialization import weights_of
+from deltarule.estimators.user_warnings import warn_user
 from deltarule.maths.network import views
 from deltarule.problem.create import create_problem
 from deltarule.problem.problem import Floats, Problem
@@ -84,7 +84,7 @@ class BaseMLP(ValidatedMLP):
                 )
                 messages = self._store_run(plan, run)
         for message in messages:
-            warnings.warn(message, stacklevel=3)
+            warn_user(message)
 
     # --- before the training run ---
 
@@ -104,7 +104,7 @@ class BaseMLP(ValidatedMLP):
         else:
             if self.batch_size > count:
                 message = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
-                warn_of_parameters(message, stacklevel=5)
+                warn_of_parameters(message)
             size = min(int(self.batch_size), count)
         if self._architecture.batch_norm and self.n_layers_ > 2:
             _check_batch_norm(count, size)
@@ -198,7 +198,7 @@ class BaseMLP(ValidatedMLP):
     def _finish_fit(self, plan: Plan, run: EpochRun) -> None:
         """Store the result of a run that trained this model in a population, and warn as `fit` would."""
         for message in self._store_run(plan, run):
-            warnings.warn(message, stacklevel=4)
+            warn_user(message)
 
     def _store_run(self, plan: Plan, run: EpochRun) -> list[Warning]:
         """Store the result of a training run; returns the warnings to issue."""
@@ -283,10 +283,9 @@ def _check_batch_norm(count: int, size: int) -> None:
             "leave batch_norm out."
         )
     if count % size == 1:
-        warnings.warn(
+        warn_user(
             f"the last batch of {count} rows has 1 row, from which batch_norm learns nothing, and which lowers its "
-            f"running variance; choose another batch_size than {size}.",
-            stacklevel=6,
+            f"running variance; choose another batch_size than {size}."
         )
 
 

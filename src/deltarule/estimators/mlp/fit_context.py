@@ -4,7 +4,6 @@ K members · E epochs · N rows · D features · C outputs
 """
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training import epoch_records
@@ -32,10 +32,10 @@ def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
     return _switched_on(FIT_WARNINGS_SUPPRESSED)
 
 
-def warn_of_parameters(message: str, stacklevel: int) -> None:
+def warn_of_parameters(message: str) -> None:
     """Warn about the user's parameters, unless warnings are suppressed."""
     if not FIT_WARNINGS_SUPPRESSED.get():
-        warnings.warn(message, stacklevel=stacklevel + 1)
+        warn_user(message)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 N rows · D features · C outputs
 """
 
-import warnings
 from functools import cache
 from typing import Any
 
@@ -27,6 +26,7 @@ from deltarule.estimators.mlp.input_validation import (
 from deltarule.estimators.mlp.parallel import all_finite
 from deltarule.estimators.mlp.problem_settings import Architecture
 from deltarule.estimators.sklearn_compat import check_sample_weight, validate_parameter_constraints
+from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
 from deltarule.problem.problem import Floats
@@ -158,8 +158,7 @@ class ValidatedMLP(FittedMLP):
             if unscaled:
                 warn_of_parameters(
                     f"the features are not scaled: {unscaled}, and networks learn badly from such features; put a "
-                    "StandardScaler before the estimator.",
-                    stacklevel=4,
+                    "StandardScaler before the estimator."
                 )
         if first:
             self._reset_fit_state()
@@ -241,10 +240,9 @@ class ValidatedMLP(FittedMLP):
         X = cast_finite(X, dtype, "X")
         mismatch = describe_scale_mismatch(X, trained, self._feature_name)
         if mismatch:
-            warnings.warn(
+            warn_user(
                 f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
-                "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val'].",
-                stacklevel=6,
+                "alike, as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val']."
             )
         return Rows(X, targets, None)
 
