@@ -65,11 +65,21 @@ def codec_named(kind: str) -> Codec:
 def save_model(model: Any, path: str | Path) -> None:
     """Write a fitted estimator; its `save` calls this.
 
-    Parameters: `model`, an `MLPClassifier`, `MLPRegressor`, `TabularClassifier` or `TabularRegressor`; `path`.
-    Errors: `BadInput` for another model, one that is not fitted or has weights that are not finite, classes that a
-    file cannot hold, such as dates, attributes set by hand that could not be read again, or a path that cannot be
-    written.
+    Parameters
+    ----------
+    model : MLPClassifier, MLPRegressor, TabularClassifier or TabularRegressor
+        A fitted estimator.
+    path : str or Path
+        The file.
 
+    Raises
+    ------
+    BadInput
+        For another model, one that is not fitted or has weights that are not finite, classes that a file cannot hold,
+        such as dates, attributes set by hand that could not be read again, or a path that cannot be written.
+
+    Examples
+    --------
     >>> import tempfile
     >>> from deltarule import MLPClassifier
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
@@ -90,10 +100,22 @@ def save_model(model: Any, path: str | Path) -> None:
 def save_weights(model: Any, path: str | Path) -> None:
     """Write the weights of a fitted estimator as plain arrays, layer by layer, for other programs to read.
 
-    Parameters: `model`, an estimator of deltarule; `path`. The arrays are W1, b1 and so on [K, D, H], and those of
-    batch norm; the metadata are those of `save_model`.
-    Errors: as of `save_model`.
+    The arrays are W1, b1 and so on [K, D, H], and those of batch norm; the metadata are those of `save_model`.
 
+    Parameters
+    ----------
+    model : estimator
+        A fitted estimator of deltarule.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    BadInput
+        As `save_model`.
+
+    Examples
+    --------
     >>> import tempfile
     >>> from deltarule import MLPClassifier
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
@@ -110,12 +132,24 @@ def save_weights(model: Any, path: str | Path) -> None:
 def load_model(path: str | Path) -> Any:
     """Read an estimator that its `save` wrote.
 
-    Parameters: `path`.
-    Returns: the fitted estimator, with bit for bit the same predictions. Callbacks and the optimizer's memory are not
-    saved.
-    Errors: `BadInput` if the file cannot be read, is damaged, holds no model, or uses a custom activation that is not
-    registered, or is registered with another formula.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
 
+    Returns
+    -------
+    estimator
+        The fitted estimator, with the same predictions bit for bit. Callbacks and the optimizer's memory are not saved.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read, is damaged, holds no model, or uses a custom activation that is not registered, or
+        is registered with another formula.
+
+    Examples
+    --------
     >>> load_model("missing.safetensors")
     Traceback (most recent call last):
         ...

@@ -1,4 +1,4 @@
-"""What files and stores hold of estimators: parameters as JSON, weights as one array.
+"""Convert estimators for files and stores: parameters to JSON, weights to one array, and back.
 
 K members · θ [K, P]   running [K, Q], the running statistics of batch norm
 """
@@ -42,7 +42,7 @@ def set_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray
 
 
 def to_json_value(value: Any) -> Any:
-    """A parameter as JSON can hold it; functions and generators stay behind.
+    """Convert a parameter to a JSON value; functions and generators become None.
 
     >>> to_json_value((1, {"alpha": np.float64(0.5)}, range(2), float("-inf")))
     [1, {'pairs': [['alpha', 0.5]]}, [0, 1], '-inf']
@@ -58,25 +58,24 @@ def to_json_value(value: Any) -> Any:
         return number if math.isfinite(number) else str(number)
     if hasattr(value, "tolist"):
         listed = value.tolist()
-        return (
-            None if type(listed) is type(value) else to_json_value(listed)
-        )  # NumPy's long complex numbers stay what they are
+        # NumPy's long complex numbers have no Python form.
+        return None if type(listed) is type(value) else to_json_value(listed)
     if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
-        return {PAIRS: [[to_json_value(key), to_json_value(one)] for key, one in value.items()]}
+        return {PAIRS: [[to_json_value(key), to_json_value(item)] for key, item in value.items()]}
     if isinstance(value, Collection):
-        return None if any(map(callable, value)) else [to_json_value(one) for one in value]
+        return None if any(map(callable, value)) else [to_json_value(item) for item in value]
     return None
 
 
 def from_json_value(value: Any) -> Any:
-    """The inverse of `plain`; of tuples there are lists.
+    """The inverse of `to_json_value`, except that tuples become lists.
 
     >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
     {'alpha': 0.5, 'n_iter_no_change': inf}
     """
     if isinstance(value, dict):  # whose keys are names: "nan" is one, and a tuple may be one
-        return {tuple(key) if isinstance(key, list) else key: from_json_value(one) for key, one in value[PAIRS]}
+        return {tuple(key) if isinstance(key, list) else key: from_json_value(item) for key, item in value[PAIRS]}
     if isinstance(value, list):
-        return [from_json_value(one) for one in value]
+        return [from_json_value(item) for item in value]
     # Numbers that JSON has no form for, as Python writes them.
     return float(value) if value in ("inf", "-inf", "nan") else value

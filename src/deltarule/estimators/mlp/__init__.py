@@ -1,1 +1,5 @@
-"""scikit-learn estimators MLPClassifier and MLPRegressor: parameters, fitting, prediction."""
+"""MLPClassifier and MLPRegressor, the multi-layer perceptrons with scikit-learn's interface.
+
+`base` fits, `prediction` predicts, `validation` checks input, `problem_settings` converts parameters, and `codec` is
+for model files. May import nothing of `search` and `tabular`.
+"""

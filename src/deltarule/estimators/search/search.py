@@ -28,24 +28,39 @@ class PopulationSearchCV(GridSearchCV):
 
     Parameters
     ----------
-    estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one. Other estimators that contain
-        one, such as a `TransformedTargetRegressor`, are fitted candidate by candidate.
-    param_grid : lists of values by parameter name, or several such tables.
-    scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`; training scores are off by
-        default, also with a factor, unlike in `HalvingGridSearchCV`.
-    n_jobs, pre_dispatch : accepted for compatibility and ignored: one process trains on all processors.
-    factor, resource, max_resources, min_resources, aggressive_elimination, random_state : as for `HalvingGridSearchCV`;
-        ignored without a factor.
-    path : a folder for the store of the search. Completed fits are stored every few seconds; a search with the same
-        path trains only the missing ones.
+    estimator : MLPClassifier, MLPRegressor, or a pipeline that ends with one
+        Other estimators that contain one, such as a `TransformedTargetRegressor`, are fitted candidate by candidate.
+    param_grid : dict of lists, or list of such dicts
+        Values by parameter name.
+    scoring, refit, cv, verbose, error_score
+        As for `GridSearchCV`.
+    return_train_score : bool, default=False
+        Whether to compute training scores; off by default with a factor, too, unlike in `HalvingGridSearchCV`.
+    n_jobs, pre_dispatch
+        Accepted for compatibility and ignored: one process trains on all processors.
+    factor : float or None, default=None
+        The share 1/factor of the candidates that each round keeps; None for a single round with all candidates.
+    resource, max_resources, min_resources, aggressive_elimination, random_state
+        As for `HalvingGridSearchCV`; ignored without a factor.
+    path : str, Path or None, default=None
+        A folder for the store of the search. Completed fits are stored every few seconds; a search with the same path
+        trains only the missing ones.
 
-    After `fit` it has the attributes of `GridSearchCV` with the same scores (`cv_results_`, `best_estimator_`,
-    `best_params_`, `best_score_` and so on); with a factor those of `HalvingGridSearchCV` (`n_resources_` and so on).
-    The fit time of a candidate is its share of the population's.
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_params_, best_score_, ...
+        Those of `GridSearchCV`, with the same scores; with a factor those of `HalvingGridSearchCV`. The fit time of a
+        candidate is its share of the population's.
 
-    Raises `BadInput` for another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder with other
-    content; `RunFailed` if another process is writing to it, or the disk is full.
+    Raises
+    ------
+    BadInput
+        For another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder with other content.
+    RunFailed
+        If another process is writing to the folder, or the disk is full.
 
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> from deltarule import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
@@ -99,10 +114,23 @@ class PopulationSearchCV(GridSearchCV):
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> "PopulationSearchCV":
         """Search, and fit the best candidate to all rows.
 
-        Parameters: `X`, `y` as for the estimator; `parameters` are passed on as in `GridSearchCV`: `groups` [N] to
-        the splitter, `sample_weight` [N] (in a pipeline with the name of its last step before it) to the fits.
-        Returns: the search.
-        Errors: `BadInput` for another estimator, and callbacks of scikit-learn; those of `GridSearchCV`, and the store.
+        Parameters
+        ----------
+        X, y : array-like, [N, D] and [N]
+            As for the estimator.
+        **parameters
+            Passed on as in `GridSearchCV`: `groups` [N] to the splitter, `sample_weight` [N] (in a pipeline prefixed
+            with the name of its last step) to the fits.
+
+        Returns
+        -------
+        self
+            The search.
+
+        Raises
+        ------
+        BadInput
+            For another estimator, and for callbacks of scikit-learn.
         """
         self._validate_params()
         scorers, refit_metric = self._get_scorers()
@@ -121,9 +149,9 @@ class PopulationSearchCV(GridSearchCV):
     def _refuse_callbacks(self, fits: SearchFits) -> None:
         """Raise `BadInput` for scikit-learn's callbacks (from 1.9 on), which expect one fit at a time."""
         affected: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
-        common = _with_callbacks([self.estimator])
+        common = _parts_with_callbacks([self.estimator])
         for candidate in ParameterGrid(self.param_grid):
-            own = common + _with_callbacks(candidate.values())
+            own = common + _parts_with_callbacks(candidate.values())
             if own and fits._network_of(fits.candidate_estimator(candidate)) is not None:
                 affected += own
                 break
@@ -176,7 +204,7 @@ class PopulationSearchCV(GridSearchCV):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _with_callbacks(values: Iterable[Any]) -> list[Any]:
+def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
     """Find values, and parts of estimators among them, that define scikit-learn callbacks."""
     found = []
     for value in values:
