@@ -75,7 +75,11 @@ def measure(student: Any) -> Measurement:
     def loss() -> Any:
         return student.net.loss(student.X, student.y)[0]
 
-    return Measurement(loss, lambda: student.net.loss(student.X, student.y)[1], student.net.params)
+    def gradient() -> Any:
+        return {name.removeprefix("g"): array for name, array in student.net.loss(student.X, student.y)[1].items()}
+
+    parameters = {name: array for name, array in student.net.params.items() if name in ALL}
+    return Measurement(loss, gradient, parameters)
 
 
 HINGE = (
@@ -101,6 +105,12 @@ VARIANTS = (
     Variant("no regularization", (("reg=0.1", "reg=0.0"),)),
     Variant("small weights as in the assignment", (("std=0.5", "std=1e-2"),)),
     Variant("hinge loss", HINGE),
+    Variant("learning rate among the parameters", (
+        ("np.zeros(num_classes)\n", "np.zeros(num_classes)\n        self.params[\"lr\"] = 0.1\n"),
+    )),
+    Variant("gradients called gW", tuple(
+        (f"grads[\"{name}\"]", f"grads[\"g{name}\"]") for name in ("W1", "b1", "W2", "b2")
+    )),
     Variant("tanh in float32", (
         ("np.maximum(0, hidden_in)", "np.tanh(hidden_in)"),
         ("dhidden[hidden_in <= 0] = 0", "dhidden *= 1 - hidden**2"),
