@@ -1,0 +1,96 @@
+"""`deltarule grade`: grade the submissions of an assignment."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from deltarule.cli.common import Json, console, print_json
+from deltarule.errors import BadInput, count_of, one_line
+from deltarule.files import kind_of, make_folder
+from deltarule.grading.submissions import find_submissions, single_submission
+
+Submissions = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SUBMISSIONS", help="A folder with a file, notebook or folder for each student, or one file."
+    ),
+]
+With = Annotated[Path, typer.Option("--with", metavar="FILE", help="The assignment, a TOML file beside its solution.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for pages, grades.csv, junit.xml and more.")
+]
+SandboxOption = Annotated[
+    str,
+    typer.Option("--sandbox", metavar="MODE", help="required, auto or off: keep code from the network and from files."),
+]
+Single = Annotated[bool, typer.Option("--single", help="SUBMISSIONS is the folder of one student.")]
+Gradescope = Annotated[
+    Path | None, typer.Option("--gradescope", metavar="FILE", help="Write the one result as Gradescope's results.json.")
+]
+Zip = Annotated[
+    Path | None, typer.Option("--gradescope-zip", metavar="FILE", help="Write an autograder for Gradescope, and end.")
+]
+MODES: tuple[Literal["required", "auto", "off"], ...] = ("required", "auto", "off")
+
+
+def grade(
+    submissions: Submissions,
+    with_: With,
+    out: Out = None,
+    sandbox: SandboxOption = "auto",
+    single: Single = False,
+    gradescope: Gradescope = None,
+    gradescope_zip: Zip = None,
+    json: Json = False,
+) -> None:
+    """Grade submissions: call each student's functions with the teacher's values, compare, and name the mistakes.
+
+    Wrong or broken submissions get a line in their own result; the status is 0.
+    """
+    from deltarule.grading.assignment import read_assignment
+    from deltarule.grading.classroom_formats import gradescope_results, write_gradescope_zip
+    from deltarule.grading.grade import SubmissionResult
+    from deltarule.grading.grade import grade as grade_submissions
+    from deltarule.grading.pages import count_mistakes, format_points, remarks
+    from deltarule.grading.results import read_results, to_json, write_result, write_results
+    from deltarule.json_files import write_json
+
+    mode = next((mode for mode in MODES if mode == sandbox), None)
+    if mode is None:
+        raise BadInput(f"--sandbox is '{sandbox}'; give required, auto or off")
+    assignment = read_assignment(with_)
+    if gradescope_zip is not None:
+        write_gradescope_zip(gradescope_zip, assignment, with_)
+        console().print(f"Written: {one_line(gradescope_zip)}", markup=False, soft_wrap=True)
+        return
+    found = [single_submission(submissions, assignment.submission)] if single else []
+    found = found or find_submissions(submissions, assignment.submission)
+    if gradescope is not None and len(found) != 1:
+        raise BadInput(f"--gradescope is for one submission; {submissions} holds {len(found)}; give --single, or --out")
+    folder = None if out is None else make_folder(out)
+    hidden = [with_, assignment.folder / assignment.solution, submissions, *([folder] if folder else [])]
+    screen = console()
+
+    def keep(result: SubmissionResult) -> None:
+        if folder is not None:
+            write_result(folder, result)
+
+    known = read_results(folder) if folder is not None and kind_of(folder) else {}
+    record = grade_submissions(assignment, found, sandbox=mode, hidden=hidden, known=known, after_submission=keep)
+    if folder is not None:
+        write_results(folder, record)
+    if gradescope is not None:
+        write_json(gradescope, gradescope_results(record, record.submissions[0]))
+    if json:
+        print_json(to_json(record))
+        return
+    points = format_points(record.max_points)
+    screen.print(f"{assignment.title}: {count_of(len(found), 'submission')}, {points} points", markup=False)
+    for result in record.submissions:
+        line = f"  {result.student:20} {format_points(result.points):>6}  {remarks(result)}"
+        screen.print(line.rstrip(), markup=False, soft_wrap=True, highlight=False)
+    for text, count in count_mistakes(record):
+        screen.print(f"{count} of {len(found)}: {text}", markup=False, soft_wrap=True)
+    if folder is not None:
+        screen.print(f"Written: {one_line(folder / 'class.html')}", markup=False, soft_wrap=True)

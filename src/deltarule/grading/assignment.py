@@ -1,0 +1,231 @@
+"""Read an assignment: what is called with which values of the teacher's, what it should give, for how many points."""
+
+import ast
+import builtins
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deltarule.errors import BadInput
+from deltarule.files import read_bytes
+from deltarule.grading import worker
+from deltarule.grading.checks import Check, named_arrays, request_of
+from deltarule.grading.diagnosis import check_solution
+from deltarule.problem.error_messages import explain_error
+from deltarule.user_functions import call_user_function
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CheckSection(_Section):
+    """A `[[checks]]` table of an assignment."""
+
+    part: Literal["forward", "loss", "backward", "update"] = Field(description="forward, loss, backward or update")
+    call: str = Field(description="a call of a student's function, as 'forward(x, W)'")
+    returns: list[str] | dict[str, str] = Field(
+        description="the names of the arrays that the call returns, or a table from names to expressions",
+        min_length=1,
+    )
+    points: Points | list[Points] = Field(1.0, description="points for each array, a number or one for each, from 0 up")
+    name: str = Field("", description="what students read, if not the call")
+    setup: str = Field("", description="Python that runs before the call, as 'layer = Linear(W, b)'")
+    gradient_of: str = Field("", description="the expression that is differentiated, as 'loss(W, b)'")
+    by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
+    upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
+    tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
+    time_limit_seconds: Positive | None = Field(None, description="a number of seconds above 0")
+
+
+class AssignmentSection(_Section):
+    """The whole of an `assignment.toml`."""
+
+    title: str = Field(description="the name of the assignment")
+    solution: str = Field("solution.py", description="the file with the right code and the data, beside the assignment")
+    submission: str = Field("", description="the name of the file to grade in a student's folder")
+    tolerance: Positive = Field(1e-6, description="a share of an array's largest entry, above 0")
+    time_limit_seconds: Positive = Field(10.0, description="a number of seconds above 0 for each check")
+    memory_limit_mb: Positive = Field(2048.0, description="a number of megabytes above 0")
+    hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
+    visibility: Literal["visible", "hidden", "after_due_date", "after_published"] = Field(
+        "visible", description="visible, hidden, after_due_date or after_published"
+    )
+    checks: list[CheckSection] = Field(min_length=1, description="one [[checks]] table for each call")
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """An assignment, with what its solution gives.
+
+    names    what the solution defines
+    folder   where the assignment lies; hidden from submissions where the sandbox can
+    """
+
+    title: str
+    folder: Path
+    solution: str
+    submission: str
+    hint: int
+    visibility: str
+    memory_limit_mb: float
+    checks: tuple[Check, ...]
+    names: Mapping[str, Any]
+    source: bytes
+
+    @cached_property
+    def max_points(self) -> float:
+        """The points of a submission that is right."""
+        return sum(sum(check.points.values()) for check in self.checks)
+
+    @cached_property
+    def functions(self) -> tuple[str, ...]:
+        """All functions and classes that a submission should define."""
+        return tuple(dict.fromkeys(name for check in self.checks for name in check.functions))
+
+
+def read_assignment(path: str | Path) -> Assignment:
+    """Read an assignment and run its solution, which gives the expected values.
+
+    Parameters
+    ----------
+    path : str or Path
+        The `assignment.toml`. Its solution runs in this process: it is the teacher's own code.
+
+    Returns
+    -------
+    Assignment
+
+    Raises
+    ------
+    BadInput
+        For a file that cannot be read, an unknown key, a value that is not allowed, a solution that fails or does not
+        give what a check names, and for a gradient of the solution that is wrong.
+    """
+    path = Path(path)
+    text = read_bytes(path)
+    try:
+        section = AssignmentSection.model_validate(tomllib.loads(text.decode("utf-8-sig")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not TOML: {error}; correct it") from None
+    except ValidationError as error:
+        raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
+    solution = path.parent / section.solution
+    source = read_bytes(solution)
+    names = _run_solution(solution, source)
+    checks = tuple(
+        _read_check(check, section, names, f"{path}: check {i}") for i, check in enumerate(section.checks, 1)
+    )
+    labels = [check.name for check in checks]
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise BadInput(f"{path}: two checks are called '{twice}'; give each a name of its own")
+    return Assignment(
+        title=section.title,
+        folder=path.parent.resolve(),
+        solution=section.solution,
+        submission=section.submission,
+        hint=section.hint,
+        visibility=section.visibility,
+        memory_limit_mb=section.memory_limit_mb,
+        checks=checks,
+        names=names,
+        source=text + source,
+    )
+
+
+def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
+    try:
+        code = compile(source, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise BadInput(f"{path} is not Python: {error}; correct it") from None
+    call_user_function(exec, (code, names), {}, str(path))
+    return names
+
+
+def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any], where: str) -> Check:
+    labels = list(section.returns)
+    points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
+    if len(points) != len(labels):
+        raise BadInput(f"{where}: points has {len(points)} numbers for {len(labels)} arrays; give one for each")
+    if section.gradient_of and len(section.by) != len(labels):
+        raise BadInput(
+            f"{where}: by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in order"
+        )
+    expressions = [section.setup, section.call]
+    if isinstance(section.returns, dict):
+        expressions += section.returns.values()
+    used, assigned = _names_used(expressions, where)
+    defined = {*names, *assigned, *dir(builtins), "result"}
+    unknown = [name for name in used if name not in defined]
+    if unknown:
+        raise BadInput(f"{where}: the solution does not define '{unknown[0]}'; define it there, or correct the call")
+    functions = tuple(name for name in used if callable(names.get(name)))
+    values = {name: names[name] for name in used if name in names and not callable(names[name])}
+    values = {name: value for name, value in values.items() if _can_be_sent(value)}
+    check = Check(
+        name=section.name or section.call,
+        part=section.part,
+        call=section.call,
+        setup=section.setup,
+        returns=section.returns,
+        values=values,
+        functions=functions,
+        expected={},
+        points=dict(zip(labels, map(float, points), strict=True)),
+        tolerance=section.tolerance or assignment.tolerance,
+        time_limit_seconds=section.time_limit_seconds or assignment.time_limit_seconds,
+        gradient_of=section.gradient_of,
+        by=tuple(section.by),
+        upstream=section.upstream,
+    )
+    return _with_expected(check, names, where)
+
+
+def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:
+    """The names that some lines of Python read, in their order, and those that they assign."""
+    nodes: list[ast.AST] = []
+    for text in texts:
+        try:
+            nodes += ast.walk(ast.parse(text))
+        except SyntaxError as error:
+            raise BadInput(f"{where}: '{text}' is not Python: {error.msg}; correct it") from None
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    read = [node.id for node in names if isinstance(node.ctx, ast.Load)]
+    return list(dict.fromkeys(read)), {node.id for node in names if isinstance(node.ctx, ast.Store)}
+
+
+def _can_be_sent(value: Any) -> bool:
+    """Whether a value consists of arrays, numbers and texts."""
+    try:
+        worker.pack(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _with_expected(check: Check, names: Mapping[str, Any], where: str) -> Check:
+    """The check with what the solution gives, which has to have every array; its gradients are proved first."""
+    # A message's way there and back gives a copy: an update in place must not change the teacher's own arrays.
+    request = worker.unpack(worker.pack(request_of(check)))
+    answer = worker.answer(dict(names), request)
+    if "error" in answer:
+        raise BadInput(f"{where}: the solution fails in {check.call}: {answer['error']}; correct it")
+    expected = named_arrays(answer["result"], list(check.points))
+    for name in check.points:
+        if not isinstance(expected.get(name), np.ndarray) or not np.isfinite(expected[name]).all():
+            raise BadInput(f"{where}: the solution does not give '{name}' as finite numbers; correct it, or returns")
+    check = replace(check, expected=expected)
+    if check.gradient_of:
+        check_solution(check, names, where)
+    return check

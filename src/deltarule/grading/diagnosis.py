@@ -1,0 +1,85 @@
+"""Name the mistake behind wrong arrays, from the teacher's function and the arrays that the student's code gave."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.check import check_gradient
+from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.errors import BadInput
+from deltarule.grading.checks import Check
+from deltarule.problem.problem import Floats
+
+_ABOUT_CALLS = ("stale", "random_gradient")
+"""Mistakes that show in several calls; here there is a single one."""
+
+
+def name_mistakes(check: Check, names: Mapping[str, Any], found: Mapping[str, Floats]) -> tuple[Mistake, ...]:
+    """The mistakes that explain wrong gradients; empty where none does, or the check is of no gradient.
+
+    Parameters
+    ----------
+    check : Check
+    names : mapping
+        What the solution defines.
+    found : mapping
+        By name, all arrays of the check, in the shapes of the right ones or others.
+    """
+    if not check.gradient_of:
+        return ()
+    arrays = [np.asarray(found[label], float) for label in check.points]
+    try:
+        report = check_gradient(_objective(check, names), _constant(arrays, check.by), _parameters(check, names))
+    except BadInput:
+        return ()
+    return tuple(mistake for mistake in report.diagnosis if mistake.code not in _ABOUT_CALLS)
+
+
+def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
+    """Prove the solution's gradient.
+
+    Raises `BadInput` where it is wrong, or no gradient of what the check names.
+    """
+    expected = [check.expected[label] for label in check.points]
+    for name in (*check.by, *([check.upstream] if check.upstream else [])):
+        if not isinstance(names.get(name), np.ndarray | float | int):
+            raise BadInput(f"{where}: the solution does not define '{name}' as an array; correct by or upstream")
+    try:
+        report = check_gradient(_objective(check, names), _constant(expected, check.by), _parameters(check, names))
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    wrong = report.worst
+    if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis) or (wrong and wrong.error > 1e-4):
+        raise BadInput(f"{where}: the solution's gradient is wrong: {_reason(report)}; correct the solution")
+
+
+def _reason(report: Any) -> str:
+    if report.diagnosis:
+        return str(report.diagnosis[0].sentence)
+    return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
+
+
+def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """What is differentiated, as a function of a dictionary of the parameters: Σ upstream · gradient_of."""
+    code = compile(check.gradient_of, "gradient_of", "eval")
+
+    def objective(params: Mapping[str, Floats]) -> Any:
+        value = eval(code, {**names, **params})
+        value = value[0] if isinstance(value, tuple) else value
+        return np.sum(np.asarray(names[check.upstream]) * value) if check.upstream else value
+
+    return objective
+
+
+def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
+    """A gradient that was computed once, as a function."""
+
+    def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
+        return dict(zip(by, arrays, strict=True))
+
+    return gradient
+
+
+def _parameters(check: Check, names: Mapping[str, Any]) -> dict[str, Floats]:
+    return {name: np.array(names[name], float) for name in check.by}

@@ -1,0 +1,295 @@
+"""Grade submissions: each check is one call with the teacher's values, compared here with what the solution gives.
+
+Because every call gets the teacher's values, a mistake costs the points of its own arrays alone: a wrong δ of the
+output layer does not make the first layer's gradients wrong.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.grading import worker
+from deltarule.grading.assignment import Assignment
+from deltarule.grading.checks import Check, named_arrays, request_of
+from deltarule.grading.diagnosis import name_mistakes
+from deltarule.grading.process import Ended, Sandbox, Worker, start, work_folder
+from deltarule.grading.submissions import Submission
+from deltarule.problem.problem import Floats
+
+DIFFERENCES_ERROR = (1e-12, 1e-5)
+"""Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
+entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ArrayResult:
+    """One array of a check: "right", "wrong" or "missing"; the error is a share of the largest right entry."""
+
+    name: str
+    verdict: str
+    error: float | None
+    points: float
+    max_points: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one call gave.
+
+    message    one sentence: what is right and wrong, or why nothing could be compared
+    mistakes   those that explain what is wrong
+    notes      for the teacher alone
+    """
+
+    name: str
+    part: str
+    message: str
+    arrays: tuple[ArrayResult, ...]
+    mistakes: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """The points of the right arrays."""
+        return sum(array.points for array in self.arrays)
+
+    @property
+    def max_points(self) -> float:
+        """The points of all arrays."""
+        return sum(array.max_points for array in self.arrays)
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """What a student reached.
+
+    is_gradable   False for code that could not be loaded at all
+    message       why, or what went wrong while it was loaded
+    sandbox       what held the code while it ran
+    digest        of all that the result depends on
+    """
+
+    student: str
+    is_gradable: bool
+    message: str
+    checks: tuple[CheckResult, ...]
+    sandbox: str
+    digest: str
+
+    @property
+    def points(self) -> float:
+        """The points of all checks."""
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_points(self) -> float:
+        """The points of a submission that is right."""
+        return sum(check.max_points for check in self.checks)
+
+
+@dataclass(frozen=True)
+class GradeRecord:
+    """An assignment and the results of all its submissions."""
+
+    title: str
+    hint: int
+    visibility: str
+    max_points: float
+    submissions: tuple[SubmissionResult, ...]
+    version: int = RECORD_VERSION
+
+
+def grade(
+    assignment: Assignment,
+    submissions: Sequence[Submission],
+    *,
+    sandbox: Sandbox = "auto",
+    hidden: Sequence[Path] = (),
+    workers: int = 2,
+    known: Mapping[str, SubmissionResult] | None = None,
+    after_submission: Callable[[SubmissionResult], None] | None = None,
+) -> GradeRecord:
+    """Grade submissions, each in a process of its own.
+
+    Parameters
+    ----------
+    assignment : Assignment
+        As `read_assignment` gives it.
+    submissions : sequence of Submission
+        As `find_submissions` gives them.
+    sandbox : {"auto", "required", "off"}, default "auto"
+        Whether the code is kept from network and files, as far as the system can; time and memory are always limited.
+    hidden : sequence of Path
+        Files and folders that the sandbox hides: the solution, other submissions.
+    workers : int, default 2
+        Submissions that run at a time.
+    known : mapping, optional
+        Results of an earlier run by student, which are taken where their digest is still the same.
+    after_submission : callable, optional
+        Called with each result that is new.
+
+    Returns
+    -------
+    GradeRecord
+
+    Raises
+    ------
+    RunFailed
+        Where `sandbox` is "required" and the system has none.
+    """
+
+    def grade_one(submission: Submission) -> SubmissionResult:
+        digest = _digest(assignment, submission, sandbox)
+        before = (known or {}).get(submission.student)
+        if before is not None and before.digest == digest:
+            return before
+        result = _grade_submission(assignment, submission, sandbox, _hideable(hidden), digest)
+        if after_submission is not None:
+            after_submission(result)
+        return result
+
+    with ThreadPoolExecutor(workers) as pool:
+        results = tuple(pool.map(grade_one, submissions))
+    return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
+
+
+def _digest(assignment: Assignment, submission: Submission, sandbox: str) -> str:
+    digest = hashlib.sha256(f"{RECORD_VERSION} {sandbox} {submission.problem}".encode() + assignment.source)
+    for name, path in sorted(submission.files.items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _hideable(paths: Sequence[Path]) -> list[Path]:
+    """The files and folders that can be hidden: not those in which Python itself or temporary files lie."""
+    needed = [Path(sys.prefix), Path(sys.base_prefix), Path(np.__file__), Path(worker.__file__)]
+    resolved = [path.resolve() for path in paths if path.exists()]
+    return [path for path in resolved if not any(one.resolve().is_relative_to(path) for one in needed)]
+
+
+def _grade_submission(
+    assignment: Assignment, submission: Submission, sandbox: Sandbox, hidden: Sequence[Path], digest: str
+) -> SubmissionResult:
+    if submission.problem:
+        return _not_gradable(assignment, submission.student, submission.problem, "", digest)
+    results: list[CheckResult] = []
+    running: Worker | None = None
+    problem = held = ""
+    counted = [name for check in assignment.checks if check.part in ("forward", "loss") for name in check.functions]
+    with work_folder(submission.files) as folder:
+
+        def begin() -> Worker:
+            return start(folder / submission.file, sandbox, hidden, assignment.memory_limit_mb)
+
+        try:
+            for check in assignment.checks:
+                try:
+                    running = running or begin()
+                    problem, held = running.problem, running.sandbox
+                except Ended as error:
+                    if not results:
+                        message = f"the submission cannot be loaded: {error}"
+                        return _not_gradable(assignment, submission.student, message, held, digest)
+                    results.append(_nothing(check, f"the submission cannot be loaded again: {error}"))
+                    continue
+                try:
+                    running.send(request_of(check, [name for name in counted if name not in check.functions]))
+                    answer = running.receive(check.time_limit_seconds)
+                except Ended as error:  # the checks before count, and those after it get a new process
+                    running.end()
+                    running = None
+                    results.append(_nothing(check, f"{check.call}: {error}"))
+                    continue
+                results.append(_judge(check, answer, assignment))
+        finally:
+            if running is not None:
+                running.end()
+    message = f"while it was loaded: {problem}" if problem else ""
+    return SubmissionResult(submission.student, True, message, tuple(results), held, digest)
+
+
+def _not_gradable(assignment: Assignment, student: str, message: str, held: str, digest: str) -> SubmissionResult:
+    checks = tuple(_nothing(check, "not run") for check in assignment.checks)
+    return SubmissionResult(student, False, message, checks, held, digest)
+
+
+def _nothing(check: Check, message: str) -> CheckResult:
+    arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.points.items())
+    return CheckResult(check.name, check.part, message, arrays)
+
+
+def _judge(check: Check, answer: Any, assignment: Assignment) -> CheckResult:
+    """Compare what a call returned with what the solution gives."""
+    if not isinstance(answer, dict) or not {"missing", "error", "result"} & set(answer):
+        return _nothing(check, f"{check.call}: it wrote into the grader's pipe")
+    if "missing" in answer:
+        return _nothing(check, f"the submission does not define {join_names([*map(str, answer['missing'])])}")
+    if "error" in answer:
+        return _nothing(check, f"{check.call} fails: {answer['error']}")
+    found = named_arrays(answer["result"], list(check.points))
+    arrays = tuple(_compare(check, name, found.get(name)) for name in check.points)
+    verdicts = {array.verdict for array in arrays}
+    can_name = "wrong" in verdicts and "missing" not in verdicts
+    mistakes = name_mistakes(check, assignment.names, found) if can_name else ()
+    notes = _suspicions(check, arrays, int(answer.get("calls", 0)))
+    return CheckResult(check.name, check.part, _sentence(arrays), arrays, mistakes, notes)
+
+
+def _compare(check: Check, name: str, found: Any) -> ArrayResult:
+    expected, points = np.asarray(check.expected[name], float), check.points[name]
+
+    def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
+        return ArrayResult(name, verdict, error, points if verdict == "right" else 0.0, points, message)
+
+    if found is None:
+        return result("missing", None, f"{name} is not returned")
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
+        kind = found.get("object", "dict") if isinstance(found, dict) else type(found).__name__
+        return result("missing", None, f"{name} is {kind}, not an array of numbers")
+    lengths = [[length for length in array.shape if length > 1] for array in (found, expected)]
+    if lengths[0] != lengths[1]:
+        return result("wrong", None, f"{name} has the shape {found.shape}, and should have {expected.shape}")
+    values: Floats = found.astype(float).reshape(expected.shape)
+    if not np.isfinite(values).all():
+        return result("wrong", None, f"{name} holds NaN or infinity")
+    largest = float(np.abs(expected).max(initial=0))
+    error = float(np.abs(values - expected).max(initial=0)) / (largest or 1.0)
+    return result("right" if error <= check.tolerance else "wrong", error)
+
+
+def _sentence(arrays: Sequence[ArrayResult]) -> str:
+    """One sentence: which arrays are right, and which are not.
+
+    >>> _sentence([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
+    'dW is right; db is wrong'
+    """
+    special = [array.message for array in arrays if array.message]
+    parts = []
+    for verdict in ("right", "wrong"):
+        names = [array.name for array in arrays if array.verdict == verdict and not array.message]
+        if names:
+            parts.append(f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {verdict}")
+    return "; ".join([*parts, *special])
+
+
+def _suspicions(check: Check, arrays: Sequence[ArrayResult], calls: int) -> tuple[str, ...]:
+    """Signs that a gradient was computed by numerical differences: calls of the loss, and errors of their size."""
+    if check.part != "backward":
+        return ()
+    entries = sum(array.size for array in check.expected.values())
+    errors = [array.error for array in arrays if array.verdict == "right" and array.error]
+    notes = []
+    if calls >= max(4, entries):
+        notes.append(f"the gradient called the loss or the forward pass {calls} times, as numerical differences do")
+    if errors and len(errors) == len(arrays) and all(DIFFERENCES_ERROR[0] < e < DIFFERENCES_ERROR[1] for e in errors):
+        notes.append(f"right but for errors of up to {max(errors):.1g}, as numerical differences or float32 leave them")
+    return tuple(notes)

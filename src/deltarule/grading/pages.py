@@ -1,0 +1,92 @@
+"""The pages of a grading: one for each student, with the hint that the assignment allows, and one for the class."""
+
+from collections import Counter
+from functools import cache
+from statistics import median
+from typing import TYPE_CHECKING
+
+from deltarule.errors import count_of
+from deltarule.grading.grade import GradeRecord, SubmissionResult
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def student_page(record: GradeRecord, result: SubmissionResult) -> str:
+    """The page of a student, as HTML that needs nothing else."""
+    template = _templates().get_template("student.html")
+    return template.render(title=f"{record.title}: {result.student}", record=record, result=result)
+
+
+def class_page(record: GradeRecord) -> str:
+    """The page of the class, as HTML: which mistakes were made how often, which arrays were right, all points."""
+    points = [result.points for result in record.submissions]
+    sandboxes = sorted({result.sandbox for result in record.submissions if result.sandbox})
+    return (
+        _templates()
+        .get_template("class.html")
+        .render(
+            title=record.title,
+            record=record,
+            full=sum(score >= record.max_points for score in points),
+            median=median(points),
+            mistakes=count_mistakes(record),
+            arrays=_count_arrays(record),
+            sandboxes="; ".join(sandboxes) or "nothing",
+        )
+    )
+
+
+def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
+    """Mistakes with the number of submissions that make them, the most frequent first; and what kept code from running.
+
+    Each text is the fix of a kind of mistake, with the arrays where it was found.
+    """
+    counts: Counter[str] = Counter()
+    for result in record.submissions:
+        texts = {
+            f"{mistake.code.replace('_', ' ')} in {', '.join(mistake.where)}: {mistake.fix}"
+            for check in result.checks
+            for mistake in check.mistakes
+        }
+        counts.update(texts if result.is_gradable else {"code that cannot be loaded"})
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for result in record.submissions:
+        for check in result.checks:
+            for array in check.arrays:
+                counts.setdefault((check.name, array.name), Counter())[array.verdict] += 1
+    return [
+        {"check": check, "array": array} | {verdict: count[verdict] for verdict in ("right", "wrong", "missing")}
+        for (check, array), count in counts.items()
+    ]
+
+
+def format_points(points: float) -> str:
+    """Points without needless zeros.
+
+    >>> format_points(3.0), format_points(2.5)
+    ('3', '2.5')
+    """
+    return f"{points:.4g}"
+
+
+def remarks(result: SubmissionResult) -> str:
+    """What a teacher should know of a submission, in one line."""
+    notes = [note for check in result.checks for note in check.notes]
+    return "; ".join([result.message] * bool(result.message) + notes)
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    loaders = [PackageLoader("deltarule.grading", "templates"), PackageLoader("deltarule.reports", "templates")]
+    environment = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"points": format_points, "counted": count_of, "remarks": remarks}
+    return environment

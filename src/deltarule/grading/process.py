@@ -1,0 +1,162 @@
+"""Start the worker of a submission, ask it, and end it with all that it started."""
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from deltarule.errors import RunFailed
+from deltarule.grading import worker
+
+Sandbox = Literal["required", "auto", "off"]
+LOAD_LIMIT_SECONDS = 20.0
+"""For Python, NumPy and the submission's own imports and top-level lines."""
+MAX_FILE_BYTES = 2**24
+MAX_PROCESSES = 64
+CPU_LIMIT_SECONDS = 120
+
+
+class Ended(Exception):
+    """The process of a submission ended, or had to be ended; the message says why."""
+
+
+@dataclass
+class Worker:
+    """A running submission: `sandbox` says what holds it, `problem` what went wrong while it was loaded."""
+
+    process: "subprocess.Popen[bytes]"
+    sandbox: str = ""
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        self._answers: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            while len(head := self.process.stdout.read(8)) == 8:
+                size = struct.unpack("<Q", head)[0]
+                if size > worker.MAX_MESSAGE_BYTES:
+                    break
+                self._answers.put(self.process.stdout.read(size))
+        self._answers.put(None)
+
+    def send(self, message: Any) -> None:
+        """Send a message; a process that has ended already is noticed when its answer is read."""
+        data = worker.pack(message)
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(struct.pack("<Q", len(data)) + data)
+            self.process.stdin.flush()
+
+    def receive(self, seconds: float) -> Any:
+        """The next message.
+
+        Raises `Ended` where none comes in this time, or the process has ended, or writes what is no message.
+        """
+        try:
+            data = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            raise Ended(f"it did not end within {seconds:g} seconds") from None
+        if data is None:
+            raise Ended(_describe_end(self.process))
+        try:
+            return worker.unpack(data)
+        except Exception:
+            raise Ended("it wrote into the grader's pipe") from None
+
+    def end(self) -> None:
+        """End the process and all that it started."""
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def _describe_end(process: "subprocess.Popen[bytes]") -> str:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        status = process.wait(timeout=2)
+        signals = {-signal.SIGSEGV: "it crashed", 128 + signal.SIGKILL: "it was killed"}
+        if hasattr(signal, "SIGXCPU"):
+            signals |= {-signal.SIGXCPU: f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"}
+        return signals.get(status, f"it ended its process with status {status}")
+    return "it closed the grader's pipe"
+
+
+@contextmanager
+def work_folder(files: Mapping[str, Path]) -> Iterator[Path]:
+    """A temporary folder with copies of a submission's files, by their names there; removed with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        for target, path in files.items():
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / target)
+        yield folder
+
+
+def start(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
+    """Start the worker of a submission that lies in a folder of its own, and load it.
+
+    Raises
+    ------
+    Ended
+        For a submission that cannot be loaded, or ends the process.
+    RunFailed
+        Where `sandbox` is "required" and the system has none.
+    """
+    environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment |= {"HOME": str(file.parent), "TMPDIR": str(file.parent), "MPLBACKEND": "agg"}
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-B", worker.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )
+    running = Worker(process)
+    try:
+        limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
+        running.send(
+            {
+                "work": str(file.parent),
+                "file": str(file),
+                "sandbox": sandbox,
+                "hidden": [str(folder) for folder in hidden],
+                "limits": limits,
+            }
+        )
+        begun = running.receive(LOAD_LIMIT_SECONDS)
+        if "refused" in begun:
+            raise RunFailed(
+                f"there is no sandbox here: {begun['refused']}; on Linux with user namespaces there is one, or give "
+                "--sandbox auto"
+            )
+        running.sandbox = begun["sandbox"]
+        loaded = running.receive(LOAD_LIMIT_SECONDS)
+        if "not_loaded" in loaded:
+            raise Ended(loaded["not_loaded"])
+        running.problem = loaded["loaded"]
+    except BaseException:
+        running.end()
+        raise
+    return running

@@ -1,0 +1,70 @@
+"""The folder of a grading: `record.json`, from which all else is drawn, and which a later run takes up."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.errors import BadInput
+from deltarule.files import kind_of, make_folder, write_whole
+from deltarule.grading.classroom_formats import (
+    csv_text,
+    gradescope_results,
+    junit_xml,
+    prairielearn_results,
+)
+from deltarule.grading.grade import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.pages import class_page, student_page
+from deltarule.json_files import read_json, write_json
+
+PARTS = "submissions"
+"""The folder of single results, each written as soon as it is there, so that a killed run loses none."""
+
+
+def write_result(folder: Path, result: SubmissionResult) -> None:
+    """Write the result of one submission."""
+    write_json(make_folder(folder / PARTS) / f"{result.student}.json", result)
+
+
+def read_results(folder: Path) -> dict[str, SubmissionResult]:
+    """The results that earlier runs have written, by student; files that are none are passed over."""
+    results = {}
+    for path in sorted((folder / PARTS).glob("*.json")) if kind_of(folder / PARTS) == "folder" else []:
+        try:
+            result = _result_of(read_json(path))
+        except (BadInput, KeyError, TypeError):
+            continue
+        results[result.student] = result
+    return results
+
+
+def _result_of(record: dict[str, Any]) -> SubmissionResult:
+    checks = []
+    for check in record["checks"]:
+        arrays = tuple(ArrayResult(**array) for array in check["arrays"])
+        mistakes = tuple(Mistake(**{**mistake, "where": tuple(mistake["where"])}) for mistake in check["mistakes"])
+        fields = {**check, "arrays": arrays, "mistakes": mistakes, "notes": tuple(check["notes"])}
+        checks.append(CheckResult(**fields))
+    return SubmissionResult(**{**record, "checks": tuple(checks)})
+
+
+def to_json(record: GradeRecord) -> dict[str, Any]:
+    """The record as JSON has it, with the sums of points."""
+    plain = dataclasses.asdict(record)
+    for result, full in zip(plain["submissions"], record.submissions, strict=True):
+        result |= {"points": full.points, "max_points": full.max_points}
+    return plain
+
+
+def write_results(folder: Path, record: GradeRecord) -> None:
+    """Write the record and all that is drawn from it: pages, grades.csv, junit.xml, files for classrooms."""
+    for name in ("students", "gradescope", "prairielearn"):
+        make_folder(folder / name)
+    for result in record.submissions:
+        write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
+        write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
+        write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
+    write_whole(folder / "class.html", class_page(record))
+    write_whole(folder / "grades.csv", csv_text(record))
+    write_whole(folder / "junit.xml", junit_xml(record))
+    write_json(folder / "record.json", to_json(record))

@@ -1,0 +1,91 @@
+"""Find the submissions in a folder: one file, notebook or folder a student."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltarule.errors import BadInput
+from deltarule.files import kind_of
+
+ENDINGS = (".py", ".ipynb")
+MAX_SUBMISSION_BYTES = 2**26
+"""Larger folders hold data sets or environments, not code."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a student handed in.
+
+    file      the name of the file that is loaded; "" where there is none to choose
+    files     all files, by their paths in the submission
+    problem   why it cannot be graded, where it cannot
+    """
+
+    student: str
+    file: str
+    files: Mapping[str, Path]
+    problem: str = ""
+
+
+def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
+    """Find the submissions in a folder, sorted by student; a single file is a single submission.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder with a file or folder for each student, or one student's file.
+    preferred : str
+        The name of the file that is loaded from a student's folder; "" for the only one there.
+
+    Raises
+    ------
+    BadInput
+        For a path that does not exist, or a folder without submissions.
+    """
+    path = Path(path)
+    kind = kind_of(path)
+    if kind == "file":
+        return [_of_file(path)]
+    if kind != "folder":
+        raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "__")))
+    submissions = [
+        _of_folder(entry, preferred) if entry.is_dir() else _of_file(entry)
+        for entry in entries
+        if entry.is_dir() or entry.suffix in ENDINGS
+    ]
+    if not submissions:
+        raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
+    students = [one.student for one in submissions]
+    for student in students:
+        if students.count(student) > 1:
+            raise BadInput(f"{path} holds two submissions of '{student}'; leave one of them")
+    return submissions
+
+
+def single_submission(path: str | Path, preferred: str = "") -> Submission:
+    """The submission of one student, from a folder of its files or from one file."""
+    path = Path(path)
+    if not kind_of(path):
+        raise BadInput(f"{path} does not exist; give the folder of a student")
+    return _of_folder(path, preferred) if path.is_dir() else _of_file(path)
+
+
+def _of_file(path: Path) -> Submission:
+    return Submission(path.stem, path.name, {path.name: path})
+
+
+def _of_folder(folder: Path, preferred: str) -> Submission:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    if sum(path.stat().st_size for path in paths) > MAX_SUBMISSION_BYTES:
+        limit = MAX_SUBMISSION_BYTES // 2**20
+        return Submission(folder.name, "", {}, f"the folder holds more than {limit} MB; hand in the code alone")
+    names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
+    if preferred in files:
+        return Submission(folder.name, preferred, files)
+    if len(names) == 1:
+        return Submission(folder.name, names[0], files)
+    wanted = f"a file '{preferred}'" if preferred else "a single .py or .ipynb file"
+    there = f"there are {', '.join(names)}" if names else "there is none"
+    return Submission(folder.name, "", files, f"the folder should hold {wanted}; {there}")

@@ -1,0 +1,305 @@
+"""The process that runs one submission: it gets values over a pipe, calls the student's code, and returns arrays.
+
+Run as `python -I worker.py`. It imports nothing of deltarule, knows no expected value, and cannot award points: it only
+returns what the student's functions return. A message is a JSON text and its arrays in NumPy's format, without pickles.
+"""
+
+import ast
+import builtins
+import contextlib
+import ctypes
+import functools
+import io
+import json
+import os
+import signal
+import struct
+import sys
+import traceback
+
+import numpy as np
+
+MAX_PRINTED_CHARACTERS = 2000
+"""Of what a submission prints, the beginning is returned."""
+MAX_MESSAGE_BYTES = 2**28
+TEMPORARY_FOLDER_BYTES = 2**26
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 0x1000, 0x4000, 0x40000, 1, 0x8000, -100
+SYS_MOUNT_SETATTR = 442  # the same number on every architecture
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 38, 0x20080522
+
+
+def pack(value):
+    """A message as bytes: its JSON, in which {"array": i} stands for the i-th array, and the arrays."""
+    arrays = []
+
+    def plain(part):
+        if isinstance(part, np.ndarray | np.generic):
+            arrays.append(np.asarray(part))
+            return {"array": len(arrays) - 1}
+        if isinstance(part, dict):
+            return {"table": [[plain(key), plain(item)] for key, item in part.items()]}
+        if isinstance(part, list | tuple):
+            return {type(part).__name__ if type(part) in (list, tuple) else "list": [plain(item) for item in part]}
+        return part
+
+    file = io.BytesIO()
+    text = json.dumps(plain(value)).encode()
+    file.write(struct.pack("<QQ", len(text), len(arrays)) + text)
+    for array in arrays:
+        np.lib.format.write_array(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def unpack(data):
+    """The message of some bytes.
+
+    Raises `ValueError` for bytes that are none.
+    """
+    file = io.BytesIO(data)
+    size, count = struct.unpack("<QQ", file.read(16))
+    value = json.loads(file.read(size))
+    arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
+
+    def full(part):
+        if not isinstance(part, dict):
+            return part
+        kind, content = next(iter(part.items()))
+        if kind == "array":
+            return arrays[content]
+        if kind == "table":
+            return {full(key): full(item) for key, item in content}
+        return (tuple if kind == "tuple" else list)(map(full, content))
+
+    return full(value)
+
+
+def isolate(hidden, work):
+    """Leave the network, make the file system read-only but for the work folder, and hide some files and folders.
+
+    Only Linux with user namespaces can, and only a process of a single thread. Raises `OSError` elsewhere.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def checked(result):
+        if result != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, who could undo all this
+    checked(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET))
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {user} 1"), ("gid_map", f"{inside} {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is not needed for anything else here
+            file.write(text)
+    checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
+    checked(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
+    # The work folder's files move into memory, where filling the disk ends at a limit.
+    files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
+    options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
+    for path in [work, *hidden]:
+        if os.path.isdir(path):  # noqa: PTH112
+            checked(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options))
+        else:
+            checked(libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None))
+    for name, content in files.items():
+        path = os.path.join(work, name)  # noqa: PTH118
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(content)
+    child = os.fork()  # the first process of the new PID namespace: when it ends, all that it started does
+    if child:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header, none = struct.pack("II", CAPABILITY_VERSION, 0), bytes(24)
+    checked(libc.capset(header, none))  # what was needed for the mounts
+    os.chdir(work)
+
+
+def files_below(folder):
+    """The paths of all files in a folder, relative to it."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118
+
+
+def limit(memory_bytes, cpu_seconds, file_bytes, processes):
+    """Limit what this process may use; Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    others = 0  # processes of this user, whom the limit of a user without a namespace counts too
+    with contextlib.suppress(OSError):
+        others = sum(entry.name.isdigit() and entry.stat().st_uid == os.getuid() for entry in os.scandir("/proc"))
+    for name, amount in (
+        ("RLIMIT_AS", memory_bytes),
+        ("RLIMIT_CPU", cpu_seconds),
+        ("RLIMIT_FSIZE", file_bytes),
+        ("RLIMIT_NPROC", others + processes),
+        ("RLIMIT_CORE", 0),
+    ):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (amount, amount))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is an OSError
+
+
+class Printed(io.TextIOBase):
+    """What a submission prints: the beginning is kept, the rest is dropped."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        """Keep a text, as far as there is room."""
+        self.text += text[: MAX_PRINTED_CHARACTERS - len(self.text)]
+        return len(text)
+
+
+def read_source(path):
+    """The Python source of a submission; of a notebook, that of its code cells without magic commands."""
+    with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
+        text = file.read()
+    if not path.endswith(".ipynb"):
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
+    return "\n".join("pass" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
+
+
+def load(path):
+    """The names that a submission defines, and the message of what went wrong, if something did.
+
+    A cell or line that fails, as one that reads a file which is not there, does not take back what was defined before.
+    """
+    source = read_source(path)
+    file = os.path.basename(path)  # noqa: PTH119
+    names = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
+    message = ""
+    tree = ast.parse(source, file)
+    for statement in tree.body:
+        try:
+            exec(compile(ast.Module([statement], []), file, "exec"), names)
+        except Exception as error:
+            message = message or describe(error, file)
+    return names, message
+
+
+def describe(error, file):
+    """An exception in one line, with the line of the submission that raised it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    where = f"line {line}: " if line else ""
+    text = (error.msg if isinstance(error, SyntaxError) else str(error)) or ""
+    return f"{where}{type(error).__name__}: {text}".rstrip(": ")[:500]
+
+
+@contextlib.contextmanager
+def counted_calls(names, counted):
+    """Let some functions of a submission count how often they are called; yields the counts."""
+    calls = dict.fromkeys(counted, 0)
+    originals = {name: names[name] for name in counted if callable(names.get(name))}
+
+    def counting(name, function):
+        @functools.wraps(function)
+        def call(*args, **options):
+            calls[name] += 1
+            return function(*args, **options)
+
+        return call
+
+    names.update({name: counting(name, function) for name, function in originals.items()})
+    try:
+        yield calls
+    finally:
+        names.update(originals)
+
+
+def to_arrays(value, depth=0):
+    """What a student's function returned, as arrays in dictionaries and tuples; objects as the name of their type."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and depth < 3:
+        return {str(key): to_arrays(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, tuple) and depth < 3:
+        return tuple(to_arrays(item, depth + 1) for item in value)
+    if hasattr(value, "detach"):
+        value = value.detach()
+    try:
+        array = np.array(value)
+    except Exception:
+        array = None
+    if array is None or array.dtype.kind not in "fiubc":
+        if isinstance(value, list) and depth < 3:
+            return [to_arrays(item, depth + 1) for item in value]
+        return {"object": type(value).__name__}
+    return array
+
+
+def answer(names, request):
+    """Make one call, and return what it gives."""
+    missing = [name for name in request["functions"] if name not in names]
+    if missing:
+        return {"missing": missing}
+    here = names | request["values"]
+    try:
+        exec(request["setup"], here)
+        with counted_calls(names, request["counted"]) as calls:
+            here["result"] = eval(request["call"], here)
+        returned = request["returns"]
+        if isinstance(returned, dict):
+            result = {name: to_arrays(eval(expression, here)) for name, expression in returned.items()}
+        elif here["result"] is None:  # an update in place
+            result = {name: to_arrays(here.get(name)) for name in returned}
+        else:
+            result = to_arrays(here["result"])
+        return {"result": result, "calls": sum(calls.values())}
+    except Exception as error:
+        return {"error": describe(error, names["__file__"])}
+
+
+def main():
+    """Answer requests until there are no more."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123
+        for stream in (0, 1, 2):
+            os.dup2(nothing.fileno(), stream)
+
+    def send(value):
+        data = pack(value)
+        answers.write(struct.pack("<Q", len(data)) + data)
+        answers.flush()
+
+    def receive():
+        head = requests.read(8)
+        return unpack(requests.read(struct.unpack("<Q", head)[0])) if len(head) == 8 else None
+
+    begin = receive()
+    os.chdir(begin["work"])
+    sandbox = "limits"
+    if begin["sandbox"] != "off":
+        try:
+            isolate(begin["hidden"], begin["work"])
+            sandbox = "limits, no network, read-only files"
+        except (OSError, AttributeError) as error:
+            if begin["sandbox"] == "required":
+                send({"refused": str(error)})
+                return
+    limit(*begin["limits"])
+    sys.path.insert(0, begin["work"])
+    printed = Printed()
+    sys.stdout = sys.stderr = printed
+    send({"sandbox": sandbox})
+    try:
+        names, message = load(begin["file"])
+    except BaseException as error:
+        send({"not_loaded": describe(error, os.path.basename(begin["file"]))})  # noqa: PTH119
+        return
+    send({"loaded": message, "printed": printed.text})
+    while (request := receive()) is not None:
+        send(answer(names, request))
+
+
+if __name__ == "__main__":
+    main()

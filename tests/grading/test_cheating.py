@@ -1,0 +1,162 @@
+"""Ways to cheat: none changes points, reaches the solution, or harms what lies around it."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from grading_examples import BACKWARD, NEEDED, edited, grade_one, verdicts
+
+NUMERICAL = """
+def linear_backward(dz, x, W):
+    b = np.zeros(W.shape[1])
+    gradients = []
+    for array in (x, W, b):
+        gradient = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            old = array[index]
+            array[index] = old + 1e-5
+            plus = (dz * linear_forward(x, W, b)).sum()
+            array[index] = old - 1e-5
+            minus = (dz * linear_forward(x, W, b)).sum()
+            array[index] = old
+            gradient[index] = (plus - minus) / 2e-5
+        gradients.append(gradient)
+    return tuple(gradients)
+"""
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> None:
+    """Skip where the system has no namespaces: then results say that only limits were in force."""
+    (tmp_path / "probe").mkdir()
+    held = grade_one(tmp_path / "probe", NEEDED).sandbox
+    if "no network" not in held:
+        if sys.platform == "linux" and "CI" in os.environ:
+            pytest.fail("there are no user namespaces here, so nothing about the sandbox would be tested")
+        pytest.skip("this system has no user namespaces")
+
+
+def test_numerical_gradients_are_noted(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, NEEDED + NUMERICAL)
+    calls, errors = result.checks[2].notes
+    assert calls == "the gradient called the loss or the forward pass 46 times, as numerical differences do"
+    assert "as numerical differences or float32 leave them" in errors
+
+
+def test_right_gradients_are_not_suspected(tmp_path: Path) -> None:
+    assert grade_one(tmp_path, NEEDED).checks[2].notes == ()
+
+
+def test_patching_numpy_does_not_change_the_comparison(tmp_path: Path) -> None:
+    patch = "np.abs = np.absolute = lambda *a, **k: np.zeros(1)\nnp.array_equal = np.allclose = lambda *a, **k: True\n"
+    result = grade_one(tmp_path, edited(BACKWARD, "return dz @ W.T, 2 * x.T @ dz, dz.sum(axis=0)") + patch)
+    assert verdicts(result)["dW"] == "wrong"
+
+
+def test_worker_knows_no_expected_value(tmp_path: Path) -> None:
+    search = """
+def linear_backward(dz, x, W):
+    import gc
+    found = [a for a in gc.get_objects() if isinstance(a, dict) and {"dx", "expected", "points"} & set(map(str, a))]
+    return found[0]["dx"], found[0]["dW"], found[0]["db"]
+"""
+    assert verdicts(grade_one(tmp_path, NEEDED + search))["dW"] == "missing"
+
+
+def test_writing_into_the_pipe_gives_no_points(tmp_path: Path) -> None:
+    forge = """
+def linear_backward(dz, x, W):
+    import os
+    for number in range(3, 20):
+        try:
+            os.write(number, b"\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00{}")
+        except OSError:
+            pass
+    return dz, dz, dz
+"""
+    result = grade_one(tmp_path, NEEDED + forge)
+    assert result.checks[2].points == 0
+    assert result.checks[3].points == 1
+
+
+def test_exit_with_status_0_gives_no_points(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, "import os; os._exit(0)"))
+    assert verdicts(result)["dW"] == "missing"
+
+
+def test_solution_and_other_submissions_cannot_be_read(tmp_path: Path, sandbox: None) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    peek = f"""
+from pathlib import Path
+seen = [p.read_text() for p in Path({str(folder)!r}).rglob("*") if p.is_file()]
+if any("return" in text for text in seen):
+    exec("".join(seen))
+else:
+    def linear_forward(x, W, b):
+        return 0 * x
+"""
+    assert verdicts(grade_one(folder, "import numpy as np\n" + peek))["z"] == "wrong"
+
+
+def test_files_cannot_be_written_or_deleted(tmp_path: Path, sandbox: None) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("grades")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    harm = f"""
+import os
+for harm in (lambda: os.remove({str(victim)!r}), lambda: open({str(victim)!r}, "w").write("A+")):
+    try:
+        harm()
+    except OSError:
+        pass
+"""
+    assert grade_one(folder, NEEDED + harm).points == 7
+    assert victim.read_text() == "grades"
+
+
+def test_there_is_no_network(tmp_path: Path, sandbox: None) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    call = "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)\n"
+    assert "Network is unreachable" in grade_one(folder, NEEDED + call).message
+
+
+def test_filling_the_disk_ends_at_a_limit(tmp_path: Path, sandbox: None) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    fill = """
+for number in range(10):
+    open(f"large{number}", "wb").write(bytes(15 * 2**20))
+"""
+    assert "No space left on device" in grade_one(folder, NEEDED + fill).message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_processes_that_were_forked_end_with_the_submission(tmp_path: Path) -> None:
+    mark = f"deltarule-forked-{os.getpid()}"
+    fork = f"""
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", {mark!r}])
+"""
+    assert grade_one(tmp_path, NEEDED + fork).points == 7
+    if Path("/proc").exists():
+        time.sleep(0.2)
+        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+        assert not any(mark.encode() in command and b"time.sleep" in command for command in commands)
+
+
+def test_bombs_of_processes_and_memory_are_limited(tmp_path: Path) -> None:
+    bomb = "try:\n    hoard = bytearray(8 * 2**30)\nexcept MemoryError:\n    hoard = None\n"
+    result = grade_one(tmp_path, NEEDED + bomb + "assert hoard is None\n")
+    assert result.points == 7
+    assert result.message == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+def test_signals_to_the_group_do_not_reach_the_grader(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, "import os, signal; os.killpg(0, signal.SIGKILL)"))
+    assert [check.points for check in result.checks[:3]] == [1, 1, 0]

@@ -1,0 +1,193 @@
+"""Grading: points by array, no follow-on errors, named mistakes, and submissions that do not work."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from grading_examples import (
+    ASSIGNMENT,
+    BACKWARD,
+    FORWARD,
+    NEEDED,
+    edited,
+    grade_one,
+    grade_texts,
+    linear_assignment,
+    verdicts,
+)
+
+from deltarule.errors import BadInput
+from deltarule.grading.assignment import read_assignment
+from deltarule.grading.grade import grade
+from deltarule.grading.submissions import find_submissions, single_submission
+
+
+def test_right_submission_gets_all_points(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, NEEDED)
+    assert result.points == result.max_points == 7
+    assert set(verdicts(result).values()) == {"right"}
+    assert not any(check.mistakes or check.notes for check in result.checks)
+
+
+def test_wrong_array_costs_its_own_points_and_is_named(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, "return dz @ W.T, (x.T @ dz).T, dz.mean(axis=0)"))
+    assert verdicts(result) | {"dW": "wrong", "db": "wrong"} == verdicts(result)
+    assert result.points == 4
+    backward = result.checks[2]
+    assert backward.message == "dx is right; db is wrong; dW has the shape (2, 3), and should have (3, 2)"
+    assert {mistake.code for mistake in backward.mistakes} == {"transposed", "mean_twice"}
+
+
+def test_mistake_in_the_forward_pass_does_not_cost_the_backward_pass(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited(FORWARD, "return x @ W - b"))
+    assert verdicts(result) == {"z": "wrong", "J": "wrong"} | dict.fromkeys(("dx", "dW", "db", "W"), "right")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        edited(BACKWARD, 'return {"dW": x.T @ dz, "db": dz.sum(0), "dx": dz @ W.T}'),
+        edited(BACKWARD, "return (dz @ W.T).tolist(), (x.T @ dz).tolist(), dz.sum(0, keepdims=True)"),
+        edited("W -= rate * dW", "return W - rate * dW"),
+    ],
+    ids=["dictionary", "lists and rows", "returned update"],
+)
+def test_right_values_in_other_forms_are_right(tmp_path: Path, source: str) -> None:
+    assert grade_one(tmp_path, source).points == 7
+
+
+def test_layer_classes_are_graded(tmp_path: Path) -> None:
+    text = """
+title = "A layer"
+[[checks]]
+part = "backward"
+setup = "layer = Linear(W, b); layer.forward(x)"
+call = "layer.backward(dz)"
+returns = { dx = "result", dW = "layer.dW" }
+gradient_of = "Linear(W, b).forward(x)"
+by = ["x", "W"]
+upstream = "dz"
+"""
+    layer = """
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dz):
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+"""
+    folder = tmp_path / "assignment"
+    folder.mkdir()
+    data = "import numpy as np\nx, W, b, dz = np.ones((4, 3)), np.eye(3, 2), np.zeros(2), np.ones((4, 2))\n"
+    (folder / "solution.py").write_text(data + layer)
+    (folder / "assignment.toml").write_text(text)
+    (tmp_path / "right.py").write_text(layer)
+    (tmp_path / "wrong.py").write_text(layer.replace("self.x.T @ dz", "-self.x.T @ dz"))
+    submissions = [single_submission(tmp_path / f"{name}.py") for name in ("right", "wrong")]
+    record = grade(read_assignment(folder / "assignment.toml"), submissions)
+    right, wrong = record.submissions
+    assert right.points == 2
+    assert verdicts(wrong) == {"dx": "right", "dW": "wrong"}
+    assert wrong.checks[0].mistakes[0].code == "sign"
+
+
+BROKEN = {
+    "syntax": ("def linear_forward(x, W, b)\n", "the submission cannot be loaded: line 1: SyntaxError"),
+    "exit": ("import sys\nsys.exit(0)\n", "the submission cannot be loaded"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_code_that_does_not_load_is_not_gradable(tmp_path: Path, name: str) -> None:
+    source, message = BROKEN[name]
+    result = grade_one(tmp_path, source)
+    assert not result.is_gradable
+    assert message in result.message
+    assert result.points == 0
+
+
+def test_failing_line_keeps_what_was_defined_before_and_after(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, "data = open('mnist.npz')\n" + NEEDED)
+    assert result.points == 7
+    assert result.message.startswith("while it was loaded: line 1: FileNotFoundError")
+
+
+def test_missing_function_is_named(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, NEEDED.replace("def step", "def my_step"))
+    assert result.checks[3].message == "the submission does not define step"
+    assert result.points == 6
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('shapes')", "linear_backward(dz, x, W) fails: line 13: ValueError: shapes"),
+        ("return object(), None, 'text'", "dx is object, not an array of numbers; db is not returned"),
+        ("return 1", "dx is not returned"),
+        ("import os; os._exit(0)", "linear_backward(dz, x, W): it ended its process with status 0"),
+        ("return dz @ W.T, x.T @ dz * float('nan'), dz.sum(0)", "dx and db are right; dW holds NaN or infinity"),
+    ],
+)
+def test_what_a_function_does_instead_is_said(tmp_path: Path, body: str, message: str) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, body))
+    assert message.partition(";")[0] in result.checks[2].message
+    others = [check.points for check in result.checks if check.part != "backward"]
+    assert others == [1, 1, 1]
+
+
+def test_endless_loop_ends_at_the_time_limit_and_costs_its_own_call(tmp_path: Path) -> None:
+    text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
+    start = time.monotonic()
+    result = grade_one(tmp_path, edited(FORWARD, "\n    while True:\n        pass"), text)
+    assert time.monotonic() - start < 30
+    assert result.checks[0].message == "linear_forward(x, W, b): it did not end within 1 seconds"
+    assert verdicts(result)["dW"] == verdicts(result)["W"] == "right"
+
+
+def test_megabytes_of_output_do_no_harm(tmp_path: Path) -> None:
+    source = "print('x' * 10**7)\n" + edited(FORWARD, "print('y' * 10**7); return x @ W + b")
+    assert grade_one(tmp_path, source).points == 7
+
+
+def test_notebooks_are_graded(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Mine"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "!pip install torch\n", "import numpy as np"]},
+        {"cell_type": "code", "source": [NEEDED]},
+    ]
+    (tmp_path / "anna.ipynb").write_text(json.dumps({"cells": cells}))
+    record = grade(linear_assignment(tmp_path / "assignment"), [single_submission(tmp_path / "anna.ipynb")])
+    assert record.submissions[0].points == 7
+
+
+def test_folders_bring_their_own_modules(tmp_path: Path) -> None:
+    student = tmp_path / "all" / "anna"
+    student.mkdir(parents=True)
+    (student / "layers.py").write_text(NEEDED)
+    (student / "main.py").write_text("from layers import *\n")
+    submissions = find_submissions(tmp_path / "all", "main.py")
+    assert grade(linear_assignment(tmp_path / "assignment"), submissions).submissions[0].points == 7
+
+
+def test_folder_without_a_single_file_says_which_there_are(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / "all" / "anna").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / "anna" / name).write_text(NEEDED)
+    submission = find_submissions(tmp_path / "all")[0]
+    assert submission.problem == "the folder should hold a single .py or .ipynb file; there are a.py, b.py"
+
+
+def test_folder_without_submissions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds no submission"):
+        find_submissions(tmp_path)
+
+
+def test_students_do_not_share_anything(tmp_path: Path) -> None:
+    writer = NEEDED + "\nopen('shared.txt', 'w').write('1')\n"
+    reader = NEEDED + "\nopen('shared.txt').read()\n"
+    record = grade_texts(tmp_path, anna=writer, bert=reader)
+    assert record.submissions[1].message.startswith("while it was loaded: line")

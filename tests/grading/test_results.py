@@ -1,0 +1,140 @@
+"""What a grading writes: the same bytes each time, hints as allowed, and nothing graded twice."""
+
+import csv
+import io
+import json
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from grading_examples import BACKWARD, NEEDED, edited, grade_texts, write_assignment
+
+from deltarule.grading.assignment import read_assignment
+from deltarule.grading.classroom_formats import (
+    check_text,
+    csv_text,
+    gradescope_results,
+    junit_xml,
+    prairielearn_results,
+    write_gradescope_zip,
+)
+from deltarule.grading.grade import GradeRecord, SubmissionResult, grade
+from deltarule.grading.pages import class_page, count_mistakes, student_page
+from deltarule.grading.results import read_results, write_result, write_results
+from deltarule.grading.submissions import find_submissions
+
+SOURCES = {
+    "anna": NEEDED,
+    "bert": edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"),
+    "carl": "def linear_forward(x, W, b)\n",
+    "dora": edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"),
+}
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> GradeRecord:
+    return grade_texts(tmp_path_factory.mktemp("class"), **SOURCES)
+
+
+def test_csv_has_a_row_for_each_student(record: GradeRecord) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text(record))))
+    assert [(row["student"], float(row["points"])) for row in rows] == [
+        ("anna", 7),
+        ("bert", 5),
+        ("carl", 0),
+        ("dora", 5),
+    ]
+    assert rows[1]["linear_backward(dz, x, W): dW"] == "0.0"
+    assert "SyntaxError" in rows[2]["remarks"]
+
+
+def test_junit_has_a_case_for_each_array(record: GradeRecord) -> None:
+    suites = ET.fromstring(junit_xml(record))
+    assert [(suite.get("name"), suite.get("tests"), suite.get("failures")) for suite in suites] == [
+        ("anna", "6", "0"),
+        ("bert", "6", "1"),
+        ("carl", "6", "6"),
+        ("dora", "6", "1"),
+    ]
+
+
+def test_gradescope_scores_add_up(record: GradeRecord) -> None:
+    results = gradescope_results(record, record.submissions[1])
+    assert results["score"] == sum(test["score"] for test in results["tests"]) == 5
+    assert {test["visibility"] for test in results["tests"]} == {"visible"}
+    assert all(test["max_score"] >= test["score"] for test in results["tests"])
+
+
+def test_prairielearn_scores_are_shares(record: GradeRecord) -> None:
+    results = {result.student: prairielearn_results(record, result) for result in record.submissions}
+    assert results["bert"]["score"] == 5 / 7
+    assert (results["anna"]["gradable"], results["carl"]["gradable"]) == (True, False)
+
+
+def test_class_page_says_what_was_missed_most(record: GradeRecord) -> None:
+    text, count = count_mistakes(record)[0]
+    assert (text.partition(":")[0], count) == ("sign in W", 2)
+    page = class_page(record)
+    assert "2 of 4: sign in W" in page
+    assert 'href="students/anna.html"' in page
+
+
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [(0, []), (1, ["dW is wrong"]), (2, ["dW is wrong", "sign"]), (3, ["dW is wrong", "sign", "change the sign"])],
+)
+def test_hint_level_limits_what_students_read(record: GradeRecord, hint: int, told: list[str]) -> None:
+    limited = GradeRecord(record.title, hint, record.visibility, record.max_points, record.submissions)
+    result = limited.submissions[1]
+    for text in (student_page(limited, result), check_text(result.checks[2], hint)):
+        for phrase in ("dW is wrong", "sign", "change the sign"):
+            assert (phrase in text) == (phrase in told)
+
+
+def test_writing_again_gives_the_same_bytes(record: GradeRecord, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        write_results(folder, record)
+    files = [{path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")} for folder in folders]
+    assert files[0] == files[1]
+    assert json.loads(files[0][Path("record.json")])["submissions"][1]["points"] == 5
+
+
+def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
+    first = grade_texts(tmp_path, **SOURCES)
+    out = tmp_path / "out"
+    for result in first.submissions[:3]:
+        write_result(out, result)
+    (out / "submissions" / "bert.json").write_text('{"student": "bert", "che')  # cut off
+    graded: list[SubmissionResult] = []
+    again = grade(
+        read_assignment(tmp_path / "assignment" / "assignment.toml"),
+        find_submissions(tmp_path / "submissions"),
+        known=read_results(out),
+        after_submission=graded.append,
+    )
+    assert sorted(result.student for result in graded) == ["bert", "dora"]
+    assert again == first
+
+
+def test_changed_submission_is_graded_again(tmp_path: Path) -> None:
+    first = grade_texts(tmp_path, anna=SOURCES["bert"], bert=NEEDED)
+    (tmp_path / "submissions" / "anna.py").write_text(NEEDED)
+    again = grade(
+        read_assignment(tmp_path / "assignment" / "assignment.toml"),
+        find_submissions(tmp_path / "submissions"),
+        known={result.student: result for result in first.submissions},
+    )
+    assert [result.points for result in again.submissions] == [7, 7]
+
+
+def test_gradescope_zip_holds_an_autograder(tmp_path: Path) -> None:
+    path = write_assignment(tmp_path / "assignment")
+    write_gradescope_zip(tmp_path / "autograder.zip", read_assignment(path), path)
+    with ZipFile(tmp_path / "autograder.zip") as archive:
+        assert set(archive.namelist()) == {"setup.sh", "run_autograder", "assignment.toml", "solution.py"}
+        assert all(archive.getinfo(name).external_attr >> 16 & 0o111 for name in ("setup.sh", "run_autograder"))
+        archive.extractall(tmp_path / "unpacked")
+    assert shutil.which("bash") is None or b"--single" in (tmp_path / "unpacked" / "run_autograder").read_bytes()

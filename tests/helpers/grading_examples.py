@@ -1,0 +1,104 @@
+"""An assignment of a linear layer for tests, and submissions of it."""
+
+from pathlib import Path
+
+from deltarule.grading.assignment import Assignment, read_assignment
+from deltarule.grading.grade import GradeRecord, SubmissionResult, grade
+from deltarule.grading.submissions import find_submissions
+
+ASSIGNMENT = """
+title = "A linear layer"
+hint = 3
+time_limit_seconds = 5
+
+[[checks]]
+part = "forward"
+call = "linear_forward(x, W, b)"
+returns = ["z"]
+
+[[checks]]
+part = "loss"
+call = "loss(x, W, b, y)"
+returns = ["J"]
+
+[[checks]]
+part = "backward"
+call = "linear_backward(dz, x, W)"
+returns = ["dx", "dW", "db"]
+points = [1, 2, 1]
+gradient_of = "linear_forward(x, W, b)"
+by = ["x", "W", "b"]
+upstream = "dz"
+
+[[checks]]
+part = "update"
+call = "step(W, dW, 0.1)"
+returns = ["W"]
+"""
+SOLUTION = """
+import numpy as np
+
+draws = np.random.default_rng(20)
+x, W, b = draws.normal(size=(5, 3)), draws.normal(size=(3, 2)), draws.normal(size=2)
+y, dz, dW = draws.normal(size=(5, 2)), draws.normal(size=(5, 2)), draws.normal(size=(3, 2))
+
+
+def linear_forward(x, W, b):
+    return x @ W + b
+
+
+def loss(x, W, b, y):
+    return np.mean((linear_forward(x, W, b) - y) ** 2)
+
+
+def linear_backward(dz, x, W):
+    return dz @ W.T, x.T @ dz, dz.sum(axis=0)
+
+
+def step(W, dW, rate):
+    W -= rate * dW
+"""
+NEEDED = "import numpy as np\n" + SOLUTION[SOLUTION.index("\n\ndef linear_forward") :]
+"""A right submission: the functions of the solution alone."""
+BACKWARD = "return dz @ W.T, x.T @ dz, dz.sum(axis=0)"
+FORWARD = "return x @ W + b"
+
+
+def write_assignment(folder: Path, text: str = ASSIGNMENT, solution: str = SOLUTION) -> Path:
+    """Write the assignment and its solution; gives the assignment's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "solution.py").write_text(solution, encoding="utf-8")
+    (folder / "assignment.toml").write_text(text, encoding="utf-8")
+    return folder / "assignment.toml"
+
+
+def linear_assignment(folder: Path, text: str = ASSIGNMENT) -> Assignment:
+    """The assignment of a linear layer."""
+    return read_assignment(write_assignment(folder, text))
+
+
+def edited(right: str, wrong: str, source: str = NEEDED) -> str:
+    """A right submission with a line changed."""
+    assert right in source
+    return source.replace(right, wrong)
+
+
+def grade_texts(folder: Path, text: str = ASSIGNMENT, **sources: str) -> GradeRecord:
+    """Grade submissions that are given as text, by student."""
+    submissions = folder / "submissions"
+    submissions.mkdir()
+    for student, source in sources.items():
+        (submissions / f"{student}.py").write_text(source, encoding="utf-8")
+    path = write_assignment(folder / "assignment", text)
+    hidden = [path, path.with_name("solution.py"), submissions]
+    return grade(read_assignment(path), find_submissions(submissions), hidden=hidden)
+
+
+def grade_one(folder: Path, source: str, text: str = ASSIGNMENT) -> SubmissionResult:
+    """Grade one submission that is given as text."""
+    return grade_texts(folder, text, student=source).submissions[0]
+
+
+def verdicts(result: SubmissionResult) -> dict[str, str]:
+    """The verdicts of all arrays, by name."""
+    return {array.name: array.verdict for check in result.checks for array in check.arrays}
