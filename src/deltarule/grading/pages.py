@@ -1,39 +1,32 @@
 """The pages of a grading: one for each student, with the hint that the assignment allows, and one for the class."""
 
 from collections import Counter
-from functools import cache
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import Any
 
 from deltarule.errors import count_of
 from deltarule.grading.grade import GradeRecord, SubmissionResult
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from deltarule.reports.html_templates import load_template
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:
     """The page of a student, as HTML that needs nothing else."""
-    template = _templates().get_template("student.html")
-    return template.render(title=f"{record.title}: {result.student}", record=record, result=result)
+    return _render("grading_student.html", title=f"{record.title}: {result.student}", record=record, result=result)
 
 
 def class_page(record: GradeRecord) -> str:
     """The page of the class, as HTML: which mistakes were made how often, which arrays were right, all points."""
     points = [result.points for result in record.submissions]
     sandboxes = sorted({result.sandbox for result in record.submissions if result.sandbox})
-    return (
-        _templates()
-        .get_template("class.html")
-        .render(
-            title=record.title,
-            record=record,
-            full=sum(score >= record.max_points for score in points),
-            median=median(points),
-            mistakes=count_mistakes(record),
-            arrays=_count_arrays(record),
-            sandboxes="; ".join(sandboxes) or "nothing",
-        )
+    return _render(
+        "grading_class.html",
+        title=record.title,
+        record=record,
+        full=sum(score >= record.max_points for score in points),
+        median=median(points),
+        mistakes=count_mistakes(record),
+        arrays=_count_arrays(record),
+        sandboxes="; ".join(sandboxes) or "nothing",
     )
 
 
@@ -80,13 +73,6 @@ def remarks(result: SubmissionResult) -> str:
     return "; ".join([result.message] * bool(result.message) + notes)
 
 
-@cache
-def _templates() -> "Environment":
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    loaders = [PackageLoader("deltarule.grading", "templates"), PackageLoader("deltarule.reports", "templates")]
-    environment = Environment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"points": format_points, "counted": count_of, "remarks": remarks}
-    return environment
+def _render(name: str, **values: Any) -> str:
+    filters = {"points": format_points, "counted": count_of, "remarks": remarks}
+    return load_template(name, **filters).render(**values)

@@ -1,0 +1,24 @@
+"""The data of the assignment, and a right solution."""
+
+import numpy as np
+
+draws = np.random.default_rng(36)
+x, dy = draws.normal(1, 2, size=(8, 3)), draws.normal(size=(8, 3))
+gamma, beta = draws.uniform(0.5, 2, size=3), draws.normal(size=3)
+
+
+def batch_norm_forward(x, gamma, beta, eps):
+    """y = γ (x − mean) / deviation + β over the samples; returns y, the normalized x and the deviation"""
+    deviation = np.sqrt(x.var(axis=0) + eps)
+    normalized = (x - x.mean(axis=0)) / deviation
+    return gamma * normalized + beta, normalized, deviation
+
+
+def batch_norm_backward(dy, normalized, deviation, gamma):
+    """dx, dγ and dβ: mean and variance depend on x, too"""
+    dn = dy * gamma
+    dx = (dn - dn.mean(axis=0) - normalized * (dn * normalized).mean(axis=0)) / deviation
+    return dx, (dy * normalized).sum(axis=0), dy.sum(axis=0)
+
+
+_, normalized, deviation = batch_norm_forward(x, gamma, beta, 1e-5)

@@ -1,0 +1,21 @@
+"""The data of the assignment, and a right solution."""
+
+import numpy as np
+
+draws = np.random.default_rng(34)
+theta, g, v, m = (draws.normal(size=7) for _ in range(4))
+s = draws.uniform(0.1, 1, size=7)
+
+
+def momentum_step(theta, v, g, rate, beta):
+    """v ← β v − α g, then θ ← θ + v; returns θ and v"""
+    v = beta * v - rate * g
+    return theta + v, v
+
+
+def adam_step(theta, m, s, g, t, rate, beta1, beta2, eps):
+    """Update t (counted from 1) of Adam; returns θ and the two averages m and s"""
+    m = beta1 * m + (1 - beta1) * g
+    s = beta2 * s + (1 - beta2) * g**2
+    unbiased_m, unbiased_s = m / (1 - beta1**t), s / (1 - beta2**t)
+    return theta - rate * unbiased_m / (np.sqrt(unbiased_s) + eps), m, s

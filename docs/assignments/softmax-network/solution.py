@@ -1,0 +1,50 @@
+"""The data of the assignment, and a right solution."""
+
+import numpy as np
+
+draws = np.random.default_rng(32)
+x, y = draws.normal(size=(8, 4)), np.eye(3)[draws.integers(0, 3, size=8)]
+W1, b1 = draws.normal(size=(4, 5)), draws.normal(size=5)
+W2, b2 = draws.normal(size=(5, 3)), draws.normal(size=3)
+strength = 0.1
+
+
+def softmax(z):
+    """exp(z) / Σ exp(z), for samples in rows"""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def forward(x, W1, b1, W2, b2):
+    """The hidden layer a1 (sigmoid) and the probabilities p"""
+    a1 = 1 / (1 + np.exp(-(x @ W1 + b1)))
+    return a1, softmax(a1 @ W2 + b2)
+
+
+def loss(p, y, W1, W2, strength):
+    """The mean cross-entropy over the samples + strength / 2 · the sum of all squared weights"""
+    penalty = strength / 2 * ((W1**2).sum() + (W2**2).sum())
+    return -(y * np.log(p)).sum() / len(y) + penalty
+
+
+def output_delta(p, y):
+    """dz2 = ∂J/∂z2"""
+    return (p - y) / len(y)
+
+
+def backward(x, a1, dz2, W1, W2, strength):
+    """dW1, db1, dW2 and db2, with the penalty's part"""
+    dz1 = dz2 @ W2.T * a1 * (1 - a1)
+    dW1 = x.T @ dz1 + strength * W1
+    dW2 = a1.T @ dz2 + strength * W2
+    return dW1, dz1.sum(axis=0), dW2, dz2.sum(axis=0)
+
+
+def objective(W1, b1, W2, b2):
+    """The loss as a function of the parameters: what the gradient is held against"""
+    return loss(forward(x, W1, b1, W2, b2)[1], y, W1, W2, strength)
+
+
+a1, p = forward(x, W1, b1, W2, b2)
+z2 = a1 @ W2 + b2
+dz2 = output_delta(p, y)
