@@ -18,6 +18,7 @@ from deltarule.grading import worker
 from deltarule.grading.checks import Check, named_arrays, request_of
 from deltarule.grading.diagnosis import check_solution
 from deltarule.problem.error_messages import explain_error
+from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -26,6 +27,14 @@ Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NetworkSection(_Section):
+    """The network whose loss is differentiated: with it, mistakes within it are named."""
+
+    sizes: list[int] = Field(description="the numbers of inputs, hidden units and outputs, as [2, 3, 1]")
+    hidden: str = Field("sigmoid", description="the activation of the hidden layers")
+    output: str = Field("identity", description="the activation of the output layer")
 
 
 class CheckSection(_Section):
@@ -43,6 +52,9 @@ class CheckSection(_Section):
     gradient_of: str = Field("", description="the expression that is differentiated, as 'loss(W, b)'")
     by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
     upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
+    network: NetworkSection | None = Field(
+        None, description="a table with sizes, hidden and output; x and y are its data"
+    )
     tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
     time_limit_seconds: Positive | None = Field(None, description="a number of seconds above 0")
 
@@ -188,8 +200,20 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         gradient_of=section.gradient_of,
         by=tuple(section.by),
         upstream=section.upstream,
+        network=_read_network(section.network, names, where),
     )
     return _with_expected(check, names, where)
+
+
+def _read_network(section: NetworkSection | None, names: Mapping[str, Any], where: str) -> Network | None:
+    if section is None:
+        return None
+    if not all(isinstance(names.get(name), np.ndarray) for name in ("x", "y")):
+        raise BadInput(f"{where}: network needs the data; define arrays x and y in the solution")
+    try:
+        return Network(section.sizes, section.hidden, section.output)
+    except BadInput as error:
+        raise BadInput(f"{where}: network: {error}") from None
 
 
 def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.problem.network import Network
+
 
 @dataclass(frozen=True, eq=False)
 class Check:
@@ -15,6 +17,7 @@ class Check:
     functions   the names that a submission has to define for it
     expected    what the solution gives, by the name of the array
     points      by the name of the array
+    network     what the differentiated loss is a function of, with the data x and y
     """
 
     name: str
@@ -31,6 +34,7 @@ class Check:
     gradient_of: str
     by: tuple[str, ...]
     upstream: str
+    network: Network | None
 
 
 def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,12 +1,17 @@
-"""Name the mistake behind wrong arrays, from the teacher's function and the arrays that the student's code gave."""
+"""Name the mistake behind wrong arrays, from the teacher's function and what the student's code gave.
+
+The student's arrays are those of one call: they are taken for a gradient that does not change. Only where that explains
+nothing, and the code has an upstream gradient, is it called again, for others.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.checking.check import check_gradient
+from deltarule.checking.check import check_gradient, check_vjp
 from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
 from deltarule.grading.checks import Check
 from deltarule.problem.problem import Floats
@@ -15,7 +20,9 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 """Mistakes that show in several calls; here there is a single one."""
 
 
-def name_mistakes(check: Check, names: Mapping[str, Any], found: Mapping[str, Floats]) -> tuple[Mistake, ...]:
+def name_mistakes(
+    check: Check, names: Mapping[str, Any], found: Mapping[str, Floats], call_again: Callable[[Floats], list[Floats]]
+) -> tuple[Mistake, ...]:
     """The mistakes that explain wrong gradients; empty where none does, or the check is of no gradient.
 
     Parameters
@@ -25,15 +32,44 @@ def name_mistakes(check: Check, names: Mapping[str, Any], found: Mapping[str, Fl
         What the solution defines.
     found : mapping
         By name, all arrays of the check, in the shapes of the right ones or others.
+    call_again : callable
+        The arrays that the student's code gives for another upstream gradient; may raise `BadInput`.
     """
     if not check.gradient_of:
         return ()
     arrays = [np.asarray(found[label], float) for label in check.points]
+    params = _parameters(check, names)
     try:
-        report = check_gradient(_objective(check, names), _constant(arrays, check.by), _parameters(check, names))
+        report = check_gradient(_objective(check, names), _constant(arrays, check.by), params, **_network(check, names))
+        if not report.diagnosis and check.upstream:
+            report = _check_layer(check, names, call_again)
     except BadInput:
         return ()
-    return tuple(mistake for mistake in report.diagnosis if mistake.code not in _ABOUT_CALLS)
+    return tuple(mistake for mistake in report.diagnosis if mistake.code not in _ABOUT_CALLS)[:1]
+
+
+def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
+    """The check of a layer, which asks for the backward pass of other upstream gradients."""
+    code = compile(check.gradient_of, "gradient_of", "eval")
+
+    def forward(params: Mapping[str, Floats]) -> Any:
+        value = eval(code, {**names, **params})
+        return np.asarray(value[0] if isinstance(value, tuple) else value)
+
+    def backward(upstream: Floats) -> dict[str, Floats]:
+        return dict(zip(check.by, call_again(upstream), strict=True))
+
+    single = check.by[0] if len(check.by) == 1 else None
+    if single is not None:  # activations are recognized by their one input
+        return check_vjp(lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(names[single], float))
+    return check_vjp(forward, backward, _parameters(check, names))
+
+
+def _network(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What the checker is told of the network, where the assignment says it."""
+    if check.network is None:
+        return {}
+    return {"like": check.network, "x": names["x"], "y": names["y"]}
 
 
 def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
@@ -54,9 +90,10 @@ def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
         raise BadInput(f"{where}: the solution's gradient is wrong: {_reason(report)}; correct the solution")
 
 
-def _reason(report: Any) -> str:
+def _reason(report: CodeReport) -> str:
     if report.diagnosis:
         return str(report.diagnosis[0].sentence)
+    assert report.worst is not None
     return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
 
 

@@ -6,15 +6,18 @@ output layer does not make the first layer's gradients wrong.
 
 import hashlib
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.errors import BadInput
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.checks import Check, named_arrays, request_of
@@ -26,6 +29,8 @@ from deltarule.problem.problem import Floats
 DIFFERENCES_ERROR = (1e-12, 1e-5)
 """Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
 entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
+ONE_CHECK = threading.Lock()
+"""The checker redirects what user code prints, for the whole process: one thread at a time."""
 RECORD_VERSION = 1
 
 
@@ -209,7 +214,7 @@ def _grade_submission(
                     running = None
                     results.append(_nothing(check, f"{check.call}: {error}"))
                     continue
-                results.append(_judge(check, answer, assignment))
+                results.append(_judge(check, answer, assignment, running))
         finally:
             if running is not None:
                 running.end()
@@ -227,7 +232,7 @@ def _nothing(check: Check, message: str) -> CheckResult:
     return CheckResult(check.name, check.part, message, arrays)
 
 
-def _judge(check: Check, answer: Any, assignment: Assignment) -> CheckResult:
+def _judge(check: Check, answer: Any, assignment: Assignment, running: Worker) -> CheckResult:
     """Compare what a call returned with what the solution gives."""
     if not isinstance(answer, dict) or not {"missing", "error", "result"} & set(answer):
         return _nothing(check, f"{check.call}: it wrote into the grader's pipe")
@@ -239,9 +244,27 @@ def _judge(check: Check, answer: Any, assignment: Assignment) -> CheckResult:
     arrays = tuple(_compare(check, name, found.get(name)) for name in check.points)
     verdicts = {array.verdict for array in arrays}
     can_name = "wrong" in verdicts and "missing" not in verdicts
-    mistakes = name_mistakes(check, assignment.names, found) if can_name else ()
+    mistakes: tuple[Mistake, ...] = ()
+    if can_name:
+        with ONE_CHECK:
+            mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running))
     notes = _suspicions(check, arrays, int(answer.get("calls", 0)))
     return CheckResult(check.name, check.part, _sentence(arrays), arrays, mistakes, notes)
+
+
+def _call_again(check: Check, running: Worker, upstream: Floats) -> list[Floats]:
+    """The arrays of a call with another upstream gradient.
+
+    Raises `BadInput` where it does not give them.
+    """
+    request = request_of(check)
+    request["values"] = {**request["values"], check.upstream: upstream}
+    running.send(request)
+    try:
+        found = named_arrays(running.receive(check.time_limit_seconds).get("result"), list(check.points))
+        return [np.asarray(found[name], float) for name in check.points]
+    except (Ended, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{check.call} cannot be called again: {error}") from None
 
 
 def _compare(check: Check, name: str, found: Any) -> ArrayResult:

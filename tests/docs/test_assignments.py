@@ -1,0 +1,48 @@
+"""The assignments in docs/assignments: right solutions get all points, and submissions what the page says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deltarule.grading.assignment import read_assignment
+from deltarule.grading.grade import grade
+from deltarule.grading.pages import format_points, student_page
+from deltarule.grading.submissions import find_submissions
+
+FOLDER = Path(__file__).parents[2] / "docs" / "assignments"
+ASSIGNMENTS = sorted(path.parent.name for path in FOLDER.glob("*/assignment.toml"))
+PAGE = (FOLDER / "index.md").read_text(encoding="utf-8")
+
+
+def rows_of(name: str) -> dict[str, tuple[str, str]]:
+    """By submission, points and the last column, in the page's table of an assignment."""
+    section = re.split(rf"^## .*`{name}`$", PAGE, flags=re.MULTILINE)[1].partition("\n## ")[0]
+    return {
+        student: (points, says)
+        for student, points, says in re.findall(r"^\| `(.*?)` \| (.*?) \| (.*?) \|$", section, re.M)
+    }
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_solution_gets_all_points(name: str) -> None:
+    assignment = read_assignment(FOLDER / name / "assignment.toml")
+    record = grade(assignment, find_submissions(FOLDER / name / "solution.py"))
+    assert record.submissions[0].points == assignment.max_points
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_submissions_get_what_the_page_says(name: str) -> None:
+    record = grade(read_assignment(FOLDER / name / "assignment.toml"), find_submissions(FOLDER / name / "submissions"))
+    rows = rows_of(name)
+    assert [result.student for result in record.submissions] == sorted(rows)
+    assert len(rows) == 5
+    for result in record.submissions:
+        points, says = rows[result.student]
+        assert points == f"{format_points(result.points)} of {format_points(result.max_points)}"
+        assert result.points < result.max_points
+        codes = [mistake.code for check in result.checks for mistake in check.mistakes]
+        if codes:
+            assert says == "`" + "`, `".join(codes) + "`"
+        elif record.hint:
+            assert says in student_page(record, result).replace("&#39;", "'")
