@@ -45,7 +45,11 @@ def name_mistakes(
             report = _check_layer(check, names, call_again)
     except BadInput:
         return ()
-    return tuple(mistake for mistake in report.diagnosis if mistake.code not in _ABOUT_CALLS)[:1]
+    likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
+    for mistake in report.diagnosis:
+        if mistake.code not in _ABOUT_CALLS:
+            likeliest.setdefault(mistake.where, mistake)
+    return tuple(likeliest.values())
 
 
 def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
