@@ -1,4 +1,4 @@
-"""Models of other libraries as ours."""
+"""Convert fitted models of scikit-learn and PyTorch to deltarule's estimators."""
 
 from copy import copy
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
 
-TAKEN_OVER = (
+COPIED_ATTRIBUTES = (
     "best_loss_",
     "best_validation_score_",
     "feature_names_in_",
@@ -37,14 +37,28 @@ TAKEN_OVER = (
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
-    """Make a fitted MLPClassifier or MLPRegressor of scikit-learn one of deltarule's.
+    """Convert a fitted MLPClassifier or MLPRegressor of scikit-learn.
 
-    Parameters: `model`, fitted; it stays as it is.
-    Returns: an estimator with the same parameters, weights and answers. Further fits are deltarule's own; the memory of
-    scikit-learn's optimizer is not taken over.
-    A model of a subclass counts as the one of scikit-learn's that it is, unless its answers are its own.
-    Errors: `BadInput` for anything else; scikit-learn's `NotFittedError` for one that is not fitted.
+    Parameters
+    ----------
+    model : sklearn.neural_network.MLPClassifier or MLPRegressor
+        A fitted model, which is not changed. A subclass is accepted unless it has predictions of its own.
 
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        An estimator with the same parameters, weights and predictions. Further fits are deltarule's; the memory of
+        scikit-learn's optimizer is not copied.
+
+    Raises
+    ------
+    BadInput
+        For anything else.
+    sklearn.exceptions.NotFittedError
+        For a model that is not fitted.
+
+    Examples
+    --------
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
     >>> theirs = neural_network.MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, y)
     >>> ours = from_sklearn(theirs)
@@ -62,9 +76,9 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     check_answers(model, "sklearn.neural_network")
     kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
-    # A model that an earlier scikit-learn pickled has not all of them.
+    # A model pickled by an earlier scikit-learn may lack some.
     made = kind(**{name: getattr(model, name, default) for name, default in theirs().get_params().items()})
-    for name in TAKEN_OVER:
+    for name in COPIED_ATTRIBUTES:
         if hasattr(model, name):
             setattr(made, name, copy(getattr(model, name)))  # curves grow
     made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
@@ -84,23 +98,31 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
 
 
 def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
-    """Make a network of PyTorch one of deltarule's estimators: what `to_torch` makes of one, and others of that form.
+    """Convert a PyTorch network to one of deltarule's estimators; the inverse of `to_torch`.
 
     Parameters
     ----------
-    module : an `nn.Sequential` of Linear modules, behind each of the hidden ones maybe a BatchNorm1d, an activation
-        and a Dropout, behind the last maybe a Sigmoid, a Softmax or a LogSoftmax, before the first maybe a Flatten; or
-        a Linear alone. Other Sequentials may stand in it, and an Identity anywhere.
-    classes : the names of the classes, where there are any; 0, 1 … if left out. They make a classifier of a network
-        that ends with its logits, as PyTorch's losses like it.
+    module : torch.nn.Sequential or torch.nn.Linear
+        Linear modules; a hidden one may be followed by a BatchNorm1d, an activation and a Dropout, the last by a
+        Sigmoid, Softmax or LogSoftmax; a Flatten may come first. Nested Sequentials and Identity are allowed.
+    classes : sequence, optional
+        The sorted class labels; 0, 1, ... by default. With classes, a network that ends with logits, as PyTorch's
+        losses expect, becomes a classifier.
 
-    Returns an `MLPClassifier`, or where there are neither classes nor a Sigmoid or Softmax an `MLPRegressor`, with the
-    answers that the module gives in evaluation mode: probabilities, also of a LogSoftmax. A Sigmoid over several
-    outputs makes labels, as many as there are outputs. Of the two logits of two classes the difference is kept, as the
-    one output that such a classifier has here.
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        A regressor if there are neither classes nor a Sigmoid or Softmax. It predicts what the module computes in
+        evaluation mode: probabilities, also for a LogSoftmax. A Sigmoid over several outputs gives one label for each.
+        Two logits become one output, their difference.
 
-    Raises `BadInput` for anything else.
+    Raises
+    ------
+    BadInput
+        For anything else.
 
+    Examples
+    --------
     >>> import torch
     >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
     >>> from_torch(module)
@@ -108,30 +130,30 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     """
     layers = _layers_of(module)
     *hidden, last = layers
-    answers = _output_meaning(last, classes)
+    meaning = _output_meaning(last, classes)
     if any(layer.activation == "log_softmax" for layer in hidden):
         raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
     normalized = [layer.batch_norm for layer in hidden]
     if any(normalized) and not all(normalized):
         raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "hidden_layer_sizes": tuple(layer.units for layer in hidden),
         "activation": [layer.activation for layer in hidden],
         "dropout": [layer.dropout for layer in hidden] if any(layer.dropout for layer in hidden) else 0.0,
         "batch_norm": any(normalized),
     }
-    if answers.classes is None:
-        made: MLPClassifier | MLPRegressor = MLPRegressor(**given)
+    if meaning.classes is None:
+        made: MLPClassifier | MLPRegressor = MLPRegressor(**parameters)
         made.target_mean_ = made.target_scale_ = None
     else:
-        made = MLPClassifier(**given)
-        made.classes_, made._labels = answers.classes, answers.labels
-    _give_layers(made, layers, answers.output)
+        made = MLPClassifier(**parameters)
+        made.classes_, made._labels = meaning.classes, meaning.labels
+    _give_layers(made, layers, meaning.output)
     return made
 
 
 def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
-    """Make an estimator with its parameters a fitted one."""
+    """Give an estimator the weights of the layers, as if it were fitted."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {
@@ -153,18 +175,18 @@ FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
     "Softmax": {"dim": (1, -1)},
     "Softplus": {"beta": (1,), "threshold": (20, SOFTPLUS_THRESHOLD)},
 }
-"""The settings of modules that have a form here."""
+"""The supported settings of modules."""
 
 
 @dataclass
 class _Layer:
-    """What the modules from one Linear to the next amount to."""
+    """A layer: a Linear and the modules up to the next one."""
 
     arrays: dict[str, Floats]
     activation: Named = "identity"
     dropout: float = 0.0
     batch_norm: bool = False
-    seen: list[str] = field(default_factory=list)
+    module_kinds: list[str] = field(default_factory=list)
 
     @property
     def inputs(self) -> int:
@@ -189,17 +211,17 @@ def _layers_of(module: Any) -> list[_Layer]:
             layers.append(added)
         elif kind == "Identity" or (not layers and kind == "Flatten"):
             continue  # rows are flat
-        elif not layers or kind in layers[-1].seen or not _accept_module(layers[-1], one, kind):
+        elif not layers or kind in layers[-1].module_kinds or not _accept_module(layers[-1], one, kind):
             raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
         else:
-            layers[-1].seen.append(kind)
+            layers[-1].module_kinds.append(kind)
     if not layers:
         raise BadInput(f"the module is a {type(module).__name__} without a Linear; give an nn.Sequential of some")
     return layers
 
 
 def _modules_of(module: Any) -> list[Any]:
-    """The modules in the order of their work: one that stands in several places, in each of them."""
+    """The modules in the order of execution; one that is used repeatedly is repeated."""
     kind = _kind(module)
     if kind == "Sequential":
         _refuse_settings(module, kind)
@@ -209,20 +231,20 @@ def _modules_of(module: Any) -> list[Any]:
 
 
 def _kind(module: Any) -> str:
-    """The name of a module of PyTorch's own; "" for others, which may be called the same, as quantized ones are."""
+    """The name of one of PyTorch's own modules; "" for others, such as quantized ones of the same name."""
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
 def _refuse_settings(module: Any, kind: str) -> None:
-    """Let no module pass that does more or other than its kind says."""
+    """Raise `BadInput` for a module with a forward hook or an unsupported setting."""
     if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
         name = kind or type(module).__name__
         raise BadInput(f"a {name} of the module has a forward hook, which has no form here; remove the hook")
     for name, allowed in FORMS.get(kind, {}).items():
         if getattr(module, name) not in allowed:
-            wanted = " or ".join(map(str, allowed))
+            choices = " or ".join(map(str, allowed))
             raise BadInput(
-                f"{module!r} has {name}={getattr(module, name)}, which has no form here; give one with {name}={wanted}"
+                f"{module!r} has {name}={getattr(module, name)}, which has no form here; give one with {name}={choices}"
             )
 
 
@@ -233,7 +255,7 @@ def _linear(module: Any) -> _Layer:
 
 
 def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
-    """Note a module behind a Linear; whether there is a form for it."""
+    """Add a module after a Linear to its layer; returns False if it is not supported there."""
     activations: dict[str, Named] = {
         "Sigmoid": "logistic",
         "Tanh": "tanh",
@@ -252,7 +274,7 @@ def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
     if kind == "Dropout":
         layer.dropout = module.p
         return True
-    if kind == "BatchNorm1d" and not layer.seen:
+    if kind == "BatchNorm1d" and not layer.module_kinds:
         if module.num_features != layer.units:
             raise BadInput(f"{module!r} follows a layer of {layer.units} units; they must be as many")
         layer.batch_norm = True
@@ -263,13 +285,13 @@ def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
 
 
 def _array(module: Any, name: str) -> Floats:
-    """Numbers of a module; half precision becomes single, in which there are networks here."""
+    """The array of a parameter; half precision becomes single precision."""
     tensor = getattr(module, name)
     try:
-        kept = tensor.detach().cpu()
-        if kept.is_floating_point():
-            return np.array((kept if kept.element_size() >= 4 else kept.float()).numpy())
-    except (AttributeError, RuntimeError, TypeError):  # on no device, or kept in a way that NumPy does not know
+        array = tensor.detach().cpu()
+        if array.is_floating_point():
+            return np.array((array if array.element_size() >= 4 else array.float()).numpy())
+    except (AttributeError, RuntimeError, TypeError):  # on no device, or in a format that NumPy does not support
         pass
     numbers = f"{getattr(tensor, 'dtype', tensor)} on {getattr(tensor, 'device', 'no device')}"
     raise BadInput(f"the {name} of {module!r} is {numbers}, and cannot be read; give real numbers, such as float32")
@@ -279,7 +301,7 @@ def _array(module: Any, name: str) -> Floats:
 
 
 @dataclass
-class _Answers:
+class _OutputMeaning:
     """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
 
     output: str
@@ -287,7 +309,7 @@ class _Answers:
     labels: bool = False
 
 
-def _output_meaning(last: _Layer, classes: Any) -> _Answers:
+def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
     """What the outputs of the last layer mean; two logits of classes become one."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
@@ -295,11 +317,11 @@ def _output_meaning(last: _Layer, classes: Any) -> _Answers:
     if output == "softmax" and last.units == 1:
         raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
     if output == "identity" and classes is None:
-        return _Answers(output)
+        return _OutputMeaning(output)
     if output == "identity":
         output = "logistic" if last.units == 1 else "softmax"
     labels = output == "logistic" and last.units > 1
-    names = np.arange(max(2, last.units)) if classes is None else _names(classes, last.units)
+    names = np.arange(max(2, last.units)) if classes is None else _class_labels(classes, last.units)
     if labels and names.tolist() != list(range(last.units)):
         raise BadInput(
             f"a Sigmoid over {last.units} outputs makes labels, which have no names, and the classes are "
@@ -309,11 +331,11 @@ def _output_meaning(last: _Layer, classes: Any) -> _Answers:
         # softmax(z)₂ = σ(z₂ − z₁)
         last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}
         output = "logistic"
-    return _Answers(output, names, labels)
+    return _OutputMeaning(output, names, labels)
 
 
-def _names(classes: Any, outputs: int) -> Any:
-    """The names of classes that were given, one for each output, or two for one."""
+def _class_labels(classes: Any, outputs: int) -> Any:
+    """Validate class labels: one for each output, or two for a single output."""
     try:
         names = np.asarray(classes)
         ordered = np.unique(names)

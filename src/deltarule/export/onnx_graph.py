@@ -1,6 +1,6 @@
-"""Fitted estimators as ONNX graphs, with all that they make of a table, for whatever runs ONNX.
+"""Export fitted estimators as ONNX graphs, which include the encoding of tables.
 
-Everything but the Erf of GELU is reckoned in float64, as here.    K members · N rows · D inputs · C outputs
+Everything except the Erf of GELU is computed in float64.    K members · N rows · D inputs · C outputs
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.tables.column_encoder import NUMBER, Column
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
-"""Old enough for any runtime in use."""
+"""Versions that any runtime in use supports."""
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
@@ -29,20 +29,29 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
     Parameters
     ----------
-    model : an estimator of deltarule. Of a `TabularClassifier` or `TabularRegressor` the graph has an input [N, 1] for
-        each column that is used, named like it: float64 with NaN where a number is missing, or texts with "" where one
-        is, each category called as in `columns_`. Of an `MLPClassifier` or `MLPRegressor` it has the one input `X`
+    model : estimator
+        A fitted estimator of deltarule. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
+        with the name of each column that is used: float64 with NaN for a missing number, or texts with "" for a missing
+        one, and categories as in `columns_`. The graph of an `MLPClassifier` or `MLPRegressor` has the one input `X`
         [N, D], float64.
-    path : the file.
+    path : str or Path
+        The file.
 
-    The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`; one that is called like a
-    column has `predicted` before its name. With GELU they are off by about 1e-7 of the targets' scale, because runtimes
-    have its Erf for float32 alone.
+    Raises
+    ------
+    BadInput
+        If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation, and
+        names that ONNX cannot hold: classes that are neither numbers nor texts, integers of 2⁶³ and more, invalid
+        texts, and texts that end with a zero character.
 
-    Raises `BadInput` where onnx is not installed, for another model, for a subclass whose answers are its own, for an
-    activation of one's own, and for names that ONNX cannot hold: classes that are neither numbers nor texts, whole
-    numbers of 2⁶³ and more, broken texts, and texts that end with a zero character.
+    Notes
+    -----
+    The outputs are `label` [N] and `probabilities` [N, C], or `prediction` for numbers; if a column has the same name,
+    it is prefixed with `predicted`. With GELU they are off by about 1e-7 of the targets' scale, because runtimes have
+    its Erf only for float32.
 
+    Examples
+    --------
     >>> import tempfile, onnxruntime
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, [0, 0, 1, 1])
@@ -78,7 +87,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 class Graph:
-    """A graph that grows node by node; values are known by name. `inputs` are the names that inputs will have."""
+    """A graph under construction, whose values have names; `inputs` are the names reserved for inputs."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self._reserved = frozenset(inputs)
@@ -88,7 +97,7 @@ class Graph:
         self._outputs: list[Any] = []
 
     def input(self, name: str, kind: int, columns: int) -> str:
-        """An input [N, columns]."""
+        """Add an input [N, columns]; returns its name."""
         from onnx import helper
 
         if not name:
@@ -98,7 +107,7 @@ class Graph:
         return name
 
     def constant(self, values: Any) -> str:
-        """An array that is always the same."""
+        """Add a constant array; returns its name."""
         from onnx import helper, numpy_helper
 
         array, name = np.asarray(values), self._unique_name(f"/constant {len(self._constants)}", "/")
@@ -111,7 +120,7 @@ class Graph:
         return name
 
     def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """The result of an operation."""
+        """Add an operation; returns the name of its result."""
         from onnx import helper
 
         name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
@@ -119,7 +128,7 @@ class Graph:
         return name
 
     def output(self, name: str, value: str, kind: int, shape: Sequence[Any]) -> None:
-        """Let a value be an output by this name, or where a column of the table has it, by another."""
+        """Make a value an output with this name, or with another if a column has this one."""
         from onnx import helper
 
         name = self._unique_name(name, "predicted ")
@@ -133,7 +142,7 @@ class Graph:
         return name
 
     def model(self, name: str) -> Any:
-        """The whole."""
+        """The complete ONNX model."""
         from onnx import helper
 
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
@@ -154,7 +163,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _table(graph: Graph, columns: Sequence[Column]) -> str:
-    """The network's inputs [N, D], as `encode_columns` makes them."""
+    """The network's inputs [N, D], as `encode_columns` computes them."""
     parts: list[str] = []
     for column in columns:
         parts += _number(graph, column) if column.kind == NUMBER else [_category(graph, column)]
@@ -167,10 +176,10 @@ def _number(graph: Graph, column: Column) -> list[str]:
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
     gaps = graph.add("IsNaN", value)
     whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
-    if column.rows:  # of files of earlier versions numbers are not held
+    if column.rows:  # files of earlier versions do not clip numbers
         whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.clip_range))
     shift, scale = np.float64(column.mean), np.float64(column.scale)
-    if np.float32(shift) == 0:  # runtimes leave out a difference from what is 0 in float32
+    if np.float32(shift) == 0:  # runtimes drop the subtraction of a number that is 0 in float32
         scaled = graph.add("Div", whole, graph.constant(scale))
         standardized = graph.add("Sub", scaled, graph.constant(shift / scale))
     else:
@@ -183,16 +192,16 @@ def _category(graph: Graph, column: Column) -> str:
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.STRING, 1)
-    places = list(range(len(column.categories)))
-    place = graph.add(
+    indices = list(range(len(column.categories)))
+    index = graph.add(
         "LabelEncoder",
         value,
         domain="ai.onnx.ml",
         keys_strings=[_encode_text(name) for name in column.categories],
-        values_int64s=places,
+        values_int64s=indices,
         default_int64=-1,
     )
-    return graph.add("Cast", graph.add("Equal", place, graph.constant(np.array([places]))), to=TensorProto.DOUBLE)
+    return graph.add("Cast", graph.add("Equal", index, graph.constant(np.array([indices]))), to=TensorProto.DOUBLE)
 
 
 # --- the network -----------------------------------------------------------------------------------------------------
@@ -251,20 +260,20 @@ def _classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
         graph.output("probabilities", outputs, TensorProto.DOUBLE, ["N", count])
         return
     if model.n_outputs_ > 1:
-        place, p = graph.add("ArgMax", outputs, axis=1, keepdims=0), outputs
+        index, p = graph.add("ArgMax", outputs, axis=1, keepdims=0), outputs
     else:
         highest = graph.constant(np.int64(count - 1))
-        place = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
+        index = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
         other = graph.add("Sub", graph.constant(np.float64(1)), outputs)
         p = graph.add("Concat", other, outputs, axis=1) if count == 2 else graph.add("Add", other, outputs)
     names = _class_names(model.classes_)
     kind = helper.np_dtype_to_tensor_dtype(names.dtype)
-    graph.output("label", graph.add("Gather", graph.constant(names), place), kind, ["N"])
+    graph.output("label", graph.add("Gather", graph.constant(names), index), kind, ["N"])
     graph.output("probabilities", p, TensorProto.DOUBLE, ["N", count])
 
 
 def _class_names(classes: np.ndarray) -> np.ndarray:
-    """Classes in a type that ONNX has: texts, whole numbers or fractions."""
+    """Convert classes to a type that ONNX has: texts, integers or floats."""
     listed = classes.tolist()
     if all(isinstance(name, str) for name in listed):
         return np.array(listed, object)
@@ -302,7 +311,7 @@ def _softplus(graph: Graph, z: str) -> str:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    # z / (1 + e⁻ᶻ): of z · σ(z) older runtimes make one operation that they have for float32 alone.
+    # z / (1 + e⁻ᶻ), because older runtimes fuse z · σ(z) into an operation that exists only for float32.
     e = graph.add("Exp", graph.add("Neg", z))
     return graph.add("Div", z, graph.add("Add", e, graph.constant(np.float64(1))))
 
@@ -311,7 +320,7 @@ def _gelu(graph: Graph, z: str) -> str:
     from onnx import TensorProto
 
     scaled = graph.add("Mul", z, graph.constant(np.float64(0.5**0.5)))
-    single = graph.add("Erf", graph.add("Cast", scaled, to=TensorProto.FLOAT))  # runtimes have it for float32 alone
+    single = graph.add("Erf", graph.add("Cast", scaled, to=TensorProto.FLOAT))  # runtimes have it only for float32
     law = graph.add("Add", graph.add("Cast", single, to=TensorProto.DOUBLE), graph.constant(np.float64(1)))
     return graph.add("Mul", graph.add("Mul", z, law), graph.constant(np.float64(0.5)))
 

@@ -1,4 +1,4 @@
-"""A trained network as PyTorch's own modules: to be looked at, trained on, or taken to where PyTorch runs.
+"""Export a trained network as an `nn.Sequential` of PyTorch's own modules.
 
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 SOFTPLUS_THRESHOLD = 40
-"""Above it PyTorch's softplus of z is z, at its own 20 off by 2e-9; from 37 on float64 does not tell them apart."""
+"""PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
 
 ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
-"""What makes the answers of scikit-learn's estimators."""
+"""The methods that compute the predictions of scikit-learn's estimators."""
 
 LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
-"""What packages are called in sentences."""
+"""The names of packages in messages."""
 
 
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
@@ -35,19 +35,27 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
     Parameters
     ----------
-    trained : a run, as `train` returns it, or a fitted estimator.
-    member : which of its K networks.
+    trained : Run or estimator
+        A run, as `train` returns it, or a fitted estimator of deltarule.
+    member : int, default=0
+        The index of one of its K networks.
 
-    Returns the module in evaluation mode, in the network's dtype, on the processor. Its modules are named as the values
-    on a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`.
-    Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
-    `encode_columns` makes; of one with `scale_target` the last Linear gives targets in their own
-    unit, as `predict` does.
+    Returns
+    -------
+    torch.nn.Sequential
+        The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
+        the output activation, so the outputs are those of `run.outputs`. All modules are PyTorch's, which
+        differentiates them. For an estimator for tables it is the network alone, whose inputs `encode_columns`
+        computes; with `scale_target` the last Linear gives targets in their own unit, as `predict` does.
 
-    Raises `BadInput` where PyTorch is not installed, for another model, for a subclass whose outputs are its own, for a
-    member that there is not, for an activation that PyTorch has no module for, and where `dropout` was set to what the
-    network cannot have.
+    Raises
+    ------
+    BadInput
+        If PyTorch is not installed, for another model, a subclass with outputs of its own, a member that does not
+        exist, an activation without a PyTorch module, and a `dropout` that does not fit the network.
 
+    Examples
+    --------
     >>> import deltarule
     >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
     >>> problem = deltarule.create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy")
@@ -94,10 +102,15 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
 
 def check_answers(model: Any, package: str, names: Sequence[str] = ANSWERING) -> None:
-    """Refuse a model whose answers are its own or its subclass's, for what is made of the model would not have them.
+    """Raise `BadInput` for a model whose predictions are overridden, because an export would lose them.
 
-    Parameters: `model`; `package`, where the class stands whose answers it may have; `names`, what makes them.
-    Errors: `BadInput`.
+    Parameters
+    ----------
+    model : estimator
+    package : str
+        The package whose classes may compute its predictions.
+    names : sequence of str
+        The methods that compute them.
     """
     kinds = type(model).__mro__
     theirs = next((kind for kind in kinds if f"{kind.__module__}.".startswith(f"{package}.")), type(model))
