@@ -191,3 +191,9 @@ def test_students_do_not_share_anything(tmp_path: Path) -> None:
     reader = NEEDED + "\nopen('shared.txt').read()\n"
     record = grade_texts(tmp_path, anna=writer, bert=reader)
     assert record.submissions[1].message.startswith("while it was loaded: line")
+
+
+def test_links_are_no_submissions(tmp_path: Path) -> None:
+    (tmp_path / "anna.py").write_text(NEEDED)
+    (tmp_path / "link.py").symlink_to(tmp_path / "anna.py")
+    assert [submission.student for submission in find_submissions(tmp_path)] == ["anna"]

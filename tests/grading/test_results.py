@@ -4,6 +4,9 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from zipfile import ZipFile
@@ -117,6 +120,31 @@ def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
     )
     assert sorted(result.student for result in graded) == ["bert", "dora"]
     assert again == first
+
+
+@pytest.mark.slow
+def test_run_that_is_killed_loses_no_result(tmp_path: Path) -> None:
+    submissions = tmp_path / "submissions"
+    submissions.mkdir()
+    for student in ("anna", "bert"):
+        (submissions / f"{student}.py").write_text(SOURCES[student])
+    for student in ("x", "y"):
+        (submissions / f"{student}.py").write_text("import time\ntime.sleep(300)\n")
+    words = [str(submissions), "--with", str(write_assignment(tmp_path / "assignment")), "--out", str(tmp_path / "out")]
+    running = subprocess.Popen([sys.executable, "-m", "deltarule", "grade", *words])
+    results = tmp_path / "out" / "submissions"
+    while len(list(results.glob("*.json"))) < 2:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    for student in ("x", "y"):
+        (submissions / f"{student}.py").write_text(NEEDED)
+    before = {path.name: path.stat().st_mtime_ns for path in results.iterdir()}
+    subprocess.run([sys.executable, "-m", "deltarule", "grade", *words], check=True, stdout=subprocess.DEVNULL)
+    assert all((results / name).stat().st_mtime_ns == written for name, written in before.items())
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert [one["points"] for one in record["submissions"]] == [7, 5, 7, 7]
 
 
 def test_changed_submission_is_graded_again(tmp_path: Path) -> None:

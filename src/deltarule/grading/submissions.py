@@ -33,7 +33,8 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     Parameters
     ----------
     path : str or Path
-        A folder with a file or folder for each student, or one student's file.
+        A folder with a file or folder for each student, or one student's file; links are passed over, as they may lead
+        to files of the teacher.
     preferred : str
         The name of the file that is loaded from a student's folder; "" for the only one there.
 
@@ -52,7 +53,7 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     submissions = [
         _of_folder(entry, preferred) if entry.is_dir() else _of_file(entry)
         for entry in entries
-        if entry.is_dir() or entry.suffix in ENDINGS
+        if not entry.is_symlink() and (entry.is_dir() or entry.suffix in ENDINGS)
     ]
     if not submissions:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
