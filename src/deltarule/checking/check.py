@@ -272,6 +272,8 @@ def _like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None)
         if n not in range(1, hidden + 1):
             raise BadInput(f"masks has a layer {n!r}; give a mask for a hidden layer, from 1 to {hidden}")
         mask = arrays[n] = to_finite_array(value, f"the mask of layer {n}")
+        if mask.ndim == 2 and mask.shape[-1] != like.sizes[n] == mask.shape[0]:
+            mask = arrays[n] = mask.T  # samples are columns
         if mask.shape[-1:] != (like.sizes[n],) or mask.ndim > 2:
             raise BadInput(f"the mask of layer {n} has the shape {mask.shape}; give [N, {like.sizes[n]}]")
     return Like(like, to_finite_array(x, "x"), to_finite_array(y, "y"), arrays)

@@ -27,7 +27,7 @@ from deltarule.checking.numerics.probes import (
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
 from deltarule.checking.report import CodeReport, worst_entry
-from deltarule.checking.user_code.arrays import OTHER_SHAPE, wrong_shape
+from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
@@ -110,8 +110,6 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
     has_network = not context.is_layer
     diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)
-    if not any(one.code in ("exchanged", "wrong_velocity") for one in diagnosis.mistakes):
-        _reject_other_shapes(arrays)
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     report = with_arrays(report, [array.result for array in arrays], context)
     moved = [point.note] if point and point.note else []
@@ -220,12 +218,6 @@ def _with_wrong_arrays(report: CodeReport, mistake: Mistake, context: Context) -
     """The report in which a mistake that shows at other calls makes its arrays wrong."""
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
     return with_arrays(report, arrays, context)
-
-
-def _reject_other_shapes(arrays: Sequence[ArrayVerdict]) -> None:
-    for array in arrays:
-        if array.shape_mistake == OTHER_SHAPE:
-            raise wrong_shape(array.name, array.raw, array.value)
 
 
 def _report_comparison(

@@ -41,6 +41,14 @@ Function = Annotated[
         help="Check your own code instead: NAME() returns (loss, gradient, params). This runs the code.",
     ),
 ]
+LikeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--like",
+        metavar="MODULE:NAME",
+        help="With --function, the network that the code is meant to be: NAME() returns (network, x, y).",
+    ),
+]
 Hint = Annotated[
     str | None,
     typer.Option("--hint", metavar="LEVEL", help="With --function, how much to tell: pass, where, kind or fix (all)."),
@@ -55,6 +63,7 @@ def gradcheck(
     data: Data = None,
     function: Function = None,
     hint: Hint = None,
+    like: LikeOption = None,
     json: Json = False,
 ) -> int:
     """Hold a study's hand-derived gradient against central differences, the complex step and PyTorch.
@@ -68,13 +77,20 @@ def gradcheck(
         for option, value in (("--experiment", experiment), ("--set", set), ("--seed", seed), ("--data", data)):
             if value is not None:
                 raise BadInput(f"{option} is for studies; leave it out with --function")
-    elif hint is not None:
-        raise BadInput("--hint is for your own code; give --function too")
+    else:
+        for option, value in (("--hint", hint), ("--like", like)):
+            if value is not None:
+                raise BadInput(f"{option} is for your own code; give --function too")
     report: GradientReport | CodeReport
     shown: RenderableType
     screen = console()
     if function is not None:
-        report = _of_own_code(function, hint or "fix")
+        try:
+            report = _of_own_code(function, hint or "fix", like)
+        except BadInput as error:
+            if json:
+                print_json({"what": "gradient", "ok": False, "error": str(error)})
+            raise
         shown = report.text(screen.width)
     else:
         report = _of_study(str(study), experiment, set, seed, data)
@@ -104,27 +120,38 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
     return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
 
 
-def _of_own_code(name: str, hint: str) -> "CodeReport":
+def _of_own_code(name: str, hint: str, like: str | None) -> "CodeReport":
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import checked_hint
 
     checked_hint(hint)
-    module, colon, attribute = name.rpartition(":")
-    if not colon or not module or not attribute:
-        raise BadInput(f"--function is '{name}'; give the module and the function's name, as package.module:name")
-    if module.endswith(".ipynb"):
-        raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
-    if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
-        raise BadInput(f"--function names a file, {module}; {_instead(module.removesuffix('.py'), attribute)}")
+    module, attribute = _split_name("--function", name)
+    network_place = None if like is None else _split_name("--like", like)
     console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
     folder = str(Path.cwd())
     sys.path.insert(0, folder)  # code of one's own mostly lies where one stands
     try:
         with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the report
-            given = _user_parameters(module, attribute)
-            return check_gradient(*given, hint=hint)
+            loss, gradient, params = _user_triple(module, attribute, "loss, gradient (or None) and params")
+            options: dict[str, Any] = {}
+            if network_place is not None:
+                network, x, y = _user_triple(*network_place, "network, x and y")
+                options = {"like": network, "x": x, "y": y}
+            return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)
+
+
+def _split_name(option: str, name: str) -> tuple[str, str]:
+    """Module and function in package.module:name."""
+    module, colon, attribute = name.rpartition(":")
+    if not colon or not module or not attribute:
+        raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")
+    if module.endswith(".ipynb"):
+        raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
+    if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
+        raise BadInput(f"{option} names a file, {module}; {_instead(module.removesuffix('.py'), attribute)}")
+    return module, attribute
 
 
 def _instead(path: str, attribute: str) -> str:
@@ -162,8 +189,8 @@ def _places(path: Path) -> tuple[Path, Path]:
     return path.with_suffix(".py"), path
 
 
-def _user_parameters(module: str, attribute: str) -> Any:
-    """Loss, gradient and parameters, as a function of somebody's gives them."""
+def _user_triple(module: str, attribute: str, content: str) -> Any:
+    """Three things that a user's function returns, as loss, gradient and parameters."""
     from deltarule.user_functions import call_user_function
 
     _check_own(module)
@@ -181,8 +208,10 @@ def _user_parameters(module: str, attribute: str) -> Any:
             raise BadInput(f"the module {module} has no '{attribute}'")
         found = getattr(found, part)
     if not callable(found):
-        raise BadInput(f"{attribute} is {type(found).__name__}; give a function that returns loss, gradient and params")
+        raise BadInput(
+            f"{attribute} is {type(found).__name__}; give a function that returns {content.replace(' (or None)', '')}"
+        )
     given = call_user_function(found, (), {}, attribute)
     if not isinstance(given, tuple | list) or len(given) != 3:
-        raise BadInput(f"{attribute}() has to return three things: loss, gradient (or None) and params")
+        raise BadInput(f"{attribute}() has to return three things: {content}")
     return given

@@ -150,3 +150,51 @@ def tanh_layer(z):
         return upstream * (1 - a**2)
 
     return a, backward
+
+
+def rectified(W1, b1, W2, b2):
+    z1 = x @ W1 + b1
+    a1 = np.maximum(z1, 0)
+    error = (0.3 * a1) @ W2 + b2 - y
+    loss = (error**4).sum() / N
+    d2 = 4 * error**3 / N
+    dW2 = 0.3 * a1.T @ d2
+    da1 = 0.3 * d2 @ W2.T
+    d1 = da1 * (z1 > 0)
+    dW1 = x.T @ d1
+    return loss, (dW1, d1.sum(axis=0), dW2, d2.sum(axis=0))
+
+
+def recurrent(W, U):
+    h = [np.zeros(U.shape[0])]
+    for row in x:
+        h.append(np.tanh(row @ W + h[-1] @ U))
+    loss = (h[-1] ** 2).sum() + (h[3] ** 2).sum()
+    dW, dU, dh = np.zeros_like(W), np.zeros_like(U), 2 * h[-1]
+    for step in range(N, 0, -1):
+        if step == 3:
+            dh = dh + 2 * h[3]
+        dz = dh * (1 - h[step] ** 2)
+        dW += np.outer(x[step - 1], dz)
+        dU += np.outer(h[step - 1], dz)
+        dh = dz @ U.T
+    return loss, (dW, dU)
+
+
+def convolved(w, v):
+    signal, loss, dw, dv = x[:, 0], 0.0, np.zeros_like(w), np.zeros_like(v)
+    windows = np.stack([signal[i : i + 3] for i in range(N - 2)])
+    a = np.tanh(windows @ w)
+    padded = np.pad(a, 2)
+    z = np.stack([(padded[i : i + 3] * v).sum() for i in range(len(a) + 2)])
+    pooled = z.reshape(3, 2).max(axis=1)
+    loss = (pooled**2).sum()
+    dz = np.where(z.reshape(3, 2) == pooled[:, None], 2 * pooled[:, None], 0)
+    dz = dz.reshape(-1)
+    dpadded = np.zeros_like(padded)
+    for i, one in enumerate(dz):
+        dv += one * padded[i : i + 3]
+        dpadded[i : i + 3] += one * v
+    da = dpadded[2:-2]
+    dw = windows.T @ (da * (1 - a**2))
+    return loss, (dw, dv)

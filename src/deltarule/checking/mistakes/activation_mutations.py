@@ -57,12 +57,20 @@ def _wrong_steps(match: NetworkMatch, i: int) -> Iterator[WrongStep]:
         of_dropped = multiply_by(activation.derivative(z, match.tape[i + 1].value, **activation.parameters))
         sentence = f"puts a{n} as dropout leaves it into a formula for a{n}, the derivative of {name}"
         yield "derivative_of_z", "dropped", sentence, of_dropped
+    if name == "relu":
+        by_gradient = _mask_of_gradient
+        yield "mask_of_gradient", "", "is masked by the sign of the gradient, not of z", by_gradient
+        yield "mask_inverted", "", "is masked where z is positive", multiply_by(z <= 0)
     for other in (ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"], ACTIVATIONS["relu"]):
         if other.name != name:
             sentence = f"takes the derivative of {other.name} for that of {name}"
             yield "other_derivative", other.name, sentence, multiply_by(slope_at(other, z))
             of_a = multiply_by(other.derivative(z, a, **other.parameters))
             yield "other_derivative", f"{other.name}, of a", sentence, of_a
+
+
+def _mask_of_gradient(upstream: Array) -> tuple[Array, dict[str, Array]]:
+    return upstream * (upstream > 0), {}
 
 
 def _slopes_at_other_layers(match: NetworkMatch, hidden: Sequence[int]) -> Iterator[Mutation]:

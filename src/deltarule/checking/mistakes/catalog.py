@@ -40,6 +40,9 @@ KINDS = {
             "sum over the axis of the samples: axis 0 for rows, axis 1 for columns; softmax sums over the other one",
         ),
         Kind("not_summed", "sum over the samples: each adds its part to the gradient of the same parameter"),
+        Kind(
+            "wrong_shape", "let each gradient have its parameter's shape: look at the factors' order and the sum's axis"
+        ),
         Kind("exchanged", "check the order in which gradients are returned, and their names"),
         Kind("penalty_missing", "add the derivative of the penalty, 2λW for λ‖W‖², to the gradient of the weights"),
         Kind("penalty_on_biases", "leave the penalty out of the gradient of biases, as the loss does"),
@@ -107,6 +110,22 @@ KINDS = {
             "like",
         ),
         Kind("epsilon", "put the ε into loss and gradient alike, or compute both from the logits without one", "like"),
+        Kind("gradient_overwritten", "add up, += instead of =, what comes back from each use of a value"),
+        Kind("mask_of_gradient", "mask by the pre-activation, dz = da * (z > 0), not by the sign of da"),
+        Kind("mask_inverted", "let the gradient through where the activation did: z > 0"),
+        Kind("targets_not_averaged", "divide the whole difference by the number of samples: (p − y) / N"),
+        Kind("loss_derivative_sign", "check the signs: the derivative of −log(1 − p) is +1 / (1 − p)"),
+        Kind("scale_missing", "multiply or divide by the factor of the forward pass, once, in the backward pass too"),
+        Kind("power_rule", "the derivative of uⁿ is n uⁿ⁻¹"),
+        Kind(
+            "pool_routing", "give the gradient to the entry that was the maximum in the forward pass, and to no other"
+        ),
+        Kind("padding", "take from the gradient what lies inside the padding, as in dx[:, p:-p]"),
+        Kind("path_missing", "add what comes back along each path from the value to the loss"),
+        Kind(
+            "kernel_not_flipped",
+            "check whether the kernel is to be flipped: the gradient of a correlation is a convolution",
+        ),
         Kind("loss_wrong", "decide which loss you mean: the gradient is that of another one", "like"),
     )
 }

@@ -14,6 +14,7 @@ from deltarule.checking.mistakes.hypotheses import axes, exchanges, factors, pen
 
 HYPOTHESIS_FAMILIES = (
     shapes.wrong_shapes,
+    shapes.other_shapes,
     shapes.zeros,
     factors.factors,
     shapes.transpositions,
@@ -35,7 +36,11 @@ def diagnose(evidence: Evidence, further: Sequence[Hypothesis] = ()) -> tuple[Mi
     >>> [mistake.code for mistake in diagnose(evidence)]
     ['factor_two']
     """
-    hypotheses = [*further, *(one for family in HYPOTHESIS_FAMILIES for one in family(evidence))]
+    return choose_mistakes(evidence, [*further, *(one for family in HYPOTHESIS_FAMILIES for one in family(evidence))])
+
+
+def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
+    """The mistakes of the hypotheses that explain all that is wrong with the fewest constants."""
     wrong = frozenset(evidence.wrong)
     complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
     if complete:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, make_mistake
-from deltarule.checking.mistakes.diagnose import diagnose
+from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network, other_arrays
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
+from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
 from deltarule.checking.numerics.probes import penalty_probe
 from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED
 from deltarule.checking.user_code.callables import Code
@@ -30,6 +31,10 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
 
 
+_NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient"}
+"""Mistakes that describe numbers, and not the line of the code that makes them."""
+
+
 def diagnose_code(
     code: Code,
     evidence: Evidence,
@@ -44,6 +49,28 @@ def diagnose_code(
     further       hypotheses for this kind of code
     has_network   whether `like` could be given for it
     """
+    diagnosis = _diagnose_numbers(code, evidence, loss, further, like, has_network=has_network)
+    codes = {mistake.code for mistake in diagnosis.mistakes}
+    if not evidence.wrong or not codes <= _NUMBERS_ALONE:
+        return diagnosis
+    mistakes = choose_mistakes(evidence, tape_hypotheses(code, evidence))
+    if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
+        mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
+    if not mistakes:
+        return diagnosis
+    notes = tuple(note for note in diagnosis.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
+    return Diagnosis((*mistakes, *diagnosis.mistakes)[:2], notes)
+
+
+def _diagnose_numbers(
+    code: Code,
+    evidence: Evidence,
+    loss: float,
+    further: Sequence[Hypothesis],
+    like: Like | None,
+    *,
+    has_network: bool,
+) -> Diagnosis:
     if like is None:
         diagnosis = _explain(evidence, further)
         if UNEXPLAINED in diagnosis.notes and has_network:

@@ -32,6 +32,10 @@ def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
     name, through = output.name, output.forward(z)[1]
     no_target = p if name in loss.fused else through(loss.derivative(p, 0 * match.y, **loss.parameters))
     yield "target_missing", "lacks the targets", match.factor * no_target
+    samples = len(match.x)
+    if name in loss.fused and samples > 1:
+        yield "targets_not_averaged", "divides p by N, and not y", p / samples - match.y
+        yield "targets_not_averaged", "divides y by N, and not p", p - match.y / samples
     if name == "identity":
         return
     # A gradient that lacks a derivative, and a 2, may be that of another loss: both are named.

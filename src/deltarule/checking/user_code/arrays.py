@@ -15,6 +15,11 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 OTHER_SHAPE = "other_shape"
+_HYPERPARAMETERS = {
+    *("lr", "learning_rate", "step_size", "reg", "reg_strength", "l1", "l2", "lam", "lambd", "lambda", "weight_decay"),
+    *("momentum", "epochs", "n_epochs", "num_epochs", "batch_size", "seed", "eps", "epsilon", "keep_prob", "dropout"),
+}
+"""Names of plain numbers that people keep beside parameters, and that have no gradient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +77,23 @@ def named_leaves(
         yield path, structure
     elif isinstance(structure, Mapping):
         for key, item in structure.items():
+            if is_hyperparameter(key, item):
+                continue
             yield from named_leaves(item, f"{path}.{key}" if path else str(key), what)
     else:
         fields = item_names if len(item_names) == len(structure) else getattr(structure, "_fields", ())
         for i, item in enumerate(structure):
             name = f"{path}.{fields[i]}".lstrip(".") if fields else f"{path or what}[{i}]"
             yield from named_leaves(item, name, what)
+
+
+def is_hyperparameter(key: Any, item: Any) -> bool:
+    """Whether an item of a dictionary is a plain number, or a text, that is no parameter, by its name.
+
+    >>> is_hyperparameter("lr", 0.1), is_hyperparameter("b", 0.1)
+    (True, False)
+    """
+    return isinstance(item, str | int | float) and str(key).lower() in _HYPERPARAMETERS
 
 
 def is_rows(structure: Any, *, is_inside: bool) -> bool:
@@ -120,6 +136,8 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
     if isinstance(structure, Mapping):
         rebuilt: Any = dict(structure) if type(structure) is dict else copy.copy(structure)
         for key, item in structure.items():
+            if is_hyperparameter(key, item):
+                continue
             rebuilt[key] = _rebuild(item, values, is_inside=True)
         return rebuilt
     if isinstance(structure, list | tuple):
@@ -165,11 +183,3 @@ def _broadcast_shape(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[i
         return np.broadcast_shapes(first, second)
     except ValueError:
         return None
-
-
-def wrong_shape(name: str, gradient: Floats, parameter: Floats) -> BadInput:
-    """The error of a gradient whose shape is no known mistake."""
-    return BadInput(
-        f"the gradient of {name} has the shape {gradient.shape}, {name} itself {parameter.shape}; "
-        "the two must be the same"
-    )

@@ -43,6 +43,8 @@ class Code:
     restore                 puts everything back
     find_changes            by function, the parameters that a call changes
     notes                   other possible reasons for a wrong gradient
+    read_in_place           the arrays that the code reads in place, and its loss; else None
+    roots                   what refers to arrays that the loss uses
     """
 
     names: tuple[str, ...]
@@ -56,6 +58,8 @@ class Code:
     restore: Callable[[], None] = lambda: None
     find_changes: Callable[[], dict[str, tuple[str, ...]]] = dict
     notes: Callable[[], tuple[str, ...]] = tuple
+    read_in_place: Callable[[], tuple[list[Floats], Callable[[], Any]]] | None = None
+    roots: tuple[Any, ...] = ()
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
@@ -96,6 +100,9 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     def notes() -> tuple[str, ...]:
         return ambiguous_loss_notes(call_loss([value.copy() for value in arrays.values], store), loss_name)
 
+    def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
+        return list(arrays.leaves), lambda: split_loss(call_loss.call(arrays.structure), loss_name)[0]
+
     return Code(
         names=arrays.names,
         start=tuple(value.copy() if is_in_place else value.astype(np.float64) for value in arrays.values),
@@ -106,6 +113,8 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
         restore=restore,
         find_changes=lambda: find_changes(callers, store),
         notes=notes,
+        read_in_place=read_in_place if call_loss.is_in_place else None,
+        roots=(loss, arrays.structure) if call_loss.is_in_place else (loss,),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import Arrays, is_rows, named_leaves
+from deltarule.checking.user_code.arrays import Arrays, is_hyperparameter, is_rows, named_leaves
 from deltarule.checking.user_code.conversion import as_numpy, describe_type, split_loss, to_array
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -105,7 +105,7 @@ def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> 
     if is_rows(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
         yield result
     elif isinstance(structure, Mapping) and isinstance(result, Mapping):
-        keys = [key for key, item in structure.items() if item is not None]
+        keys = [key for key, item in structure.items() if item is not None and not is_hyperparameter(key, item)]
         by_name = _match_names(result, keys, what)
         for key in keys:
             yield from _pair_leaves(by_name[key], structure[key], what, is_inside=True)
@@ -157,7 +157,7 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> 
 
 
 def _marked_names(name: Any) -> list[str]:
-    return [f"{prefix}{name}" for prefix in _PREFIXES] + [f"{name}{suffix}" for suffix in _SUFFIXES]
+    return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, what: str) -> Floats:

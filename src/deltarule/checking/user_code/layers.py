@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.mistakes.tape_composites import value_mistakes
 from deltarule.checking.numerics.parameter_lines import normal_direction
 from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.user_code.arrays import Arrays
@@ -82,6 +83,7 @@ def layer_of_functions(
         is_in_place=False,
         has_own_forward_pass=True,
         find_changes=find_changes,
+        roots=(forward,),
     )
     return Layer(code, output, back, upstream)
 
@@ -140,6 +142,7 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
     y = np.asarray(silenced(lambda: layer.output([x])), float)
     if np.isfinite(y).all():
         yield "derivative_at_output", "the backward pass takes the derivative at the output", _right_back(layer, u, y)
+    yield from value_mistakes(u, np.asarray(x, float), y)
     if np.isfinite(expected).all():
         twice = _right_back(layer, expected, x)
         yield "derivative_twice", "the backward pass multiplies by the derivative twice", twice

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from deltarule.checking.user_code.arrays import Arrays, flatten
@@ -51,8 +52,20 @@ def code_of_object(
         store.restore()
         call_user_function(loss, (), {}, "loss")  # what the object caches of its last call fits its parameters again
 
+    def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
+        call = partial(call_user_function, loss, (), {}, "loss")
+        return list(find_parameters().leaves), lambda: split_loss(call(), "loss")[0]
+
     return Code(
-        store.names, store.read(), value, gradient, is_in_place=True, restore=restore, find_changes=find_changes
+        store.names,
+        store.read(),
+        value,
+        gradient,
+        is_in_place=True,
+        restore=restore,
+        find_changes=find_changes,
+        read_in_place=read_in_place,
+        roots=(net, loss),
     )
 
 

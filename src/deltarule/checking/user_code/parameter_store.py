@@ -35,6 +35,10 @@ class ParameterStore:
         """Copies of the arrays as they are now."""
         return tuple(value.copy() for value in self._find().values)
 
+    def current(self) -> Arrays:
+        """The arrays that are there now."""
+        return self._find()
+
     def write(self, values: Sequence[Floats]) -> None:
         """Write other numbers into the arrays."""
         for array, value in zip(self._find().values, values, strict=True):

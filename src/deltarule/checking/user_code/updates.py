@@ -98,7 +98,14 @@ class Update:
             restore=self._restore,
             find_changes=lambda: find_changes([self._call_loss], self._store),
             notes=self._notes,
+            roots=(self._call_loss.function, self._call_step.function, self._params.structure),
+            read_in_place=self._read_in_place if self._call_loss.is_in_place else None,
         )
+
+    def _read_in_place(self) -> tuple[list[Floats], Callable[[], Any]]:
+        assert self._store is not None
+        arrays = self._store.current()
+        return list(arrays.leaves), lambda: split_loss(self._call_loss.call(arrays.structure), "loss")[0]
 
     def _restore(self) -> None:
         if self._store is not None:

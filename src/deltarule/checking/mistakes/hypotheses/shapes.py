@@ -6,6 +6,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.problem.problem import Floats
 
 _SENTENCES = {
@@ -25,6 +26,24 @@ def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
         ]
         if parameters:
             yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {sentence}")
+
+
+def other_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Gradients of a shape that no broadcasting fits; biases that were summed over the units keep the right total."""
+    if not evidence.prefix:  # a comparison reports shapes itself
+        return
+    for parameter in evidence.parameters:
+        if parameter.shape_mistake != OTHER_SHAPE:
+            continue
+        raw, expected = parameter.raw, parameter.expected
+        total, allowed = np.nansum(expected), tolerances.FIT.residual * np.nansum(np.abs(expected)) * 10
+        subject, shape = evidence.describe([parameter]), parameter.value.shape
+        lengths = f"has the shape {raw.shape}, and {parameter.name} itself {shape}"
+        if parameter.is_vector and raw.size == max(raw.shape, default=1) and abs(raw.sum() - total) <= allowed:
+            sentence = f"{subject} is summed over the units, not over the samples: it {lengths}"
+            yield one_mistake("wrong_axis", [parameter], sentence)
+        else:
+            yield one_mistake("wrong_shape", [parameter], f"{subject} {lengths}", 3)
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:

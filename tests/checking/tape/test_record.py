@@ -1,0 +1,107 @@
+"""The recorded forward pass of user code, and its gradient."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule import check_gradient, check_object, check_vjp
+from deltarule.checking.tape.backward import parameter_gradients
+from deltarule.checking.tape.record import record_loss
+from deltarule.checking.user_code.callables import code_of_functions
+
+GENERATOR = np.random.default_rng(5)
+X, W, K = GENERATOR.normal(size=(6, 3)), GENERATOR.normal(size=(3, 3)), GENERATOR.normal(size=(2, 2))
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+
+def _softmax_loss(w: Any) -> Any:
+    z = X.dot(w)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return -np.log((e / e.sum(axis=1, keepdims=True))[np.arange(6), LABELS]).mean()
+
+
+def _recurrent(w: Any) -> float:
+    h, total = np.zeros(3), 0.0
+    for row in X:
+        h = np.tanh(row + h @ w)
+        total += float((h**2).sum())
+    return total
+
+
+def _normalized(w: Any) -> Any:
+    z = X @ w
+    return (np.tanh((z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5)) ** 3).sum()
+
+
+def _convolved(k: Any) -> Any:
+    image = np.pad(X @ X.T, 1)
+    out = np.zeros((7, 7))
+    for i in range(7):
+        for j in range(7):
+            out[i, j] = np.sum(image[i : i + 2, j : j + 2] * k)
+    out[out < 0] *= 0.1
+    return np.maximum(out[:6, :6].reshape(3, 2, 3, 2).max(axis=(1, 3)), 0).sum() + np.einsum("ij,ij->", k, k)
+
+
+def _scalars(w: Any) -> Any:
+    total = 0.0
+    for i in range(3):
+        total = total + math.exp(w[i, i]) * math.tanh(w[i, 0]) + np.outer(w[i], w[0]).std()
+    return total
+
+
+@pytest.mark.parametrize(
+    ("loss", "start"),
+    [(_softmax_loss, W), (_recurrent, W), (_normalized, W), (_convolved, K), (_scalars, W)],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_gradient_of_the_tape_is_that_of_the_loss(loss: Callable[[Any], Any], start: Any) -> None:
+    recording = record_loss(code_of_functions(loss, lambda w: w, start))
+    assert recording is not None and recording.loss.value == pytest.approx(float(loss(start)))
+    [gradient] = parameter_gradients(recording)
+    assert check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, start).verdict == "right"
+
+
+def test_numpy_is_as_before_after_recording() -> None:
+    before = np.zeros, np.asarray, math.exp
+    assert record_loss(code_of_functions(lambda w: 1 / [], lambda w: w, W)) is None  # type: ignore[operator]
+    assert (np.zeros, np.asarray, math.exp) == before
+
+
+def test_arrays_in_place_are_as_before_after_recording() -> None:
+    net = SimpleNamespace(layers=[{"W": W.copy()}], x=X)
+    array, inputs = net.layers[0]["W"], net.x
+
+    def loss() -> Any:
+        net.out = np.tanh(net.x @ net.layers[0]["W"])
+        return (net.out**2).sum()
+
+    def backward() -> None:
+        net.layers[0]["dW"] = net.x.T @ (2 * net.out)
+
+    report = check_object(net, params=["layers[0]['W']"], grads=["layers[0]['dW']"], loss=loss, backward=backward)
+    assert [one.code for one in report.diagnosis] == ["derivative_missing"]
+    assert "np.tanh(net.x" in report.diagnosis[0].sentence
+    assert net.layers[0]["W"] is array and net.x is inputs and type(net.out) is np.ndarray
+
+
+def test_layer_with_several_operations_is_named() -> None:
+    def attention(q: Any, k: Any) -> Any:
+        s = q @ k.T / np.sqrt(3)
+        e = np.exp(s)
+        return e / e.sum(axis=1, keepdims=True) @ X
+
+    def backward(g: Any) -> Any:
+        s = X @ (W @ X.T).T.T / np.sqrt(3)
+        a = np.exp(s)
+        a = a / a.sum(axis=1, keepdims=True)
+        da = g @ X.T
+        ds = a * (da - (a * da).sum(axis=1, keepdims=True))
+        return ds @ (W @ X.T).T, ds.T @ X
+
+    report = check_vjp(attention, backward, {"q": X, "k": (W @ X.T).T})
+    assert [one.code for one in report.diagnosis] == ["scale_missing", "factor"]
