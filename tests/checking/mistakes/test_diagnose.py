@@ -331,3 +331,13 @@ def test_array_role_by_name(names: str, outputs: int, wrong: tuple[int, ...]) ->
     params = {"weights": values} if inside else dict(zip(keys, values, strict=True))
     [mistake] = check_gradient(code, None, params).diagnosis
     assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
+
+
+def test_penalty_is_told_as_what_is_there_and_what_is_needed() -> None:
+    u, v = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.25, -0.5])
+
+    def both(u: Any, v: Any) -> Any:
+        return (u * v).sum() + 0.05 * (u**2).sum(), (v + 0.05 * u, u)
+
+    report = check_gradient(both, None, [u, v])
+    assert report.diagnosis[0].sentence.endswith("you have 0.05 u, the loss needs 0.1 u")

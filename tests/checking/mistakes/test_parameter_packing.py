@@ -115,7 +115,7 @@ def test_mistakes_are_named_in_every_packing(form: str, mistake: str) -> None:
 def test_packing_is_noted(form: str) -> None:
     report = checked(form)
     assert report.ok and any(note.startswith("your parameters were read as ") for note in report.notes)
-    assert any(note.startswith("the loss was recognized: 0.1 times the sum of binary") for note in report.notes)
+    assert any(note.startswith("the loss was recognized: the mean over 10 samples of binary") for note in report.notes)
 
 
 def test_unrecognized_arrays_are_checked_without_like() -> None:

@@ -187,6 +187,8 @@ class Evidence:
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
         """The subject of a sentence about some gradients."""
+        if len(parameters) == len(self.parameters) > 2 and self.prefix == "the gradient of":
+            return "the whole gradient"
         return f"{self.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, make_mistake
 from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
@@ -112,12 +113,25 @@ def _explain_by_network(
     objective = match.objective
     if objective.kind:
         return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))
-    note = f"the loss was recognized: {match.factor:.6g} times the sum of {objective.loss.name} over all"
+    note = f"the loss was recognized: {_describe_loss(match)}"
     if not evidence.wrong:
         return Diagnosis(notes=(note,))
     evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
     diagnosis = _explain(evidence, [*further, *mutation_hypotheses(evidence, match, like)])
     return replace(diagnosis, notes=(note, *diagnosis.notes))
+
+
+def _describe_loss(match: NetworkMatch) -> str:
+    """As "the mean over 7 samples of cross entropy"."""
+    name, samples, outputs = match.objective.loss.name.replace("_", " "), len(match.x), match.y.shape[1]
+    for count, text in (
+        (1, f"the sum over {samples} samples of {name}"),
+        (samples, f"the mean over {samples} samples of {name}"),
+        (samples * outputs, f"the mean over {samples} samples and {outputs} outputs of {name}"),
+    ):
+        if abs(match.factor * count - 1) < tolerances.FIT.constant:
+            return text
+    return f"{match.factor:.6g} times the sum over {samples} samples of {name}"
 
 
 def _diagnose_packed(

@@ -38,9 +38,24 @@ def penalties(evidence: Evidence) -> Iterator[Hypothesis]:
                 groups.setdefault((code, sentence, name), []).append((parameter, f"{c:.6g}"))
     for (code, sentence, name), members in groups.items():
         parameters = [parameter for parameter, _ in members]
-        multiples = join_names(list(dict.fromkeys(c for _, c in members)))
         subject = evidence.describe(parameters)
-        yield one_mistake(code, parameters, f"{subject} {sentence}: it is off by {multiples} times {name}", 1)
+        detail = _describe_multiples([(parameter, float(c)) for parameter, c in members], name)
+        yield one_mistake(code, parameters, f"{subject} {sentence}: {detail}", 1)
+
+
+def _describe_multiples(members: list[tuple[ParameterEvidence, float]], name: str) -> str:
+    """What the gradient has of a penalty, and what the loss needs; where that is not visible, the difference."""
+    (first, c), *_ = members
+    own = first.find_penalty()
+    term = first.name if name == "the parameters" else f"sign({first.name})"
+    if own is not None and len({f"{other:.6g}" for _, other in members}) == 1:
+        return f"you have {_multiple(own.in_loss + c, term)}, the loss needs {_multiple(own.in_loss, term)}"
+    multiples = join_names(list(dict.fromkeys(f"{other:.6g}" for _, other in members)))
+    return f"it is off by {multiples} times {name}"
+
+
+def _multiple(c: float, term: str) -> str:
+    return f"{c:.4g} {term}" if abs(c) > 1e-9 else f"no {term}"
 
 
 def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) -> list[tuple[str, str]]:
