@@ -57,6 +57,10 @@ def _wrong_steps(match: NetworkMatch, i: int) -> Iterator[WrongStep]:
         of_dropped = multiply_by(activation.derivative(z, match.tape[i + 1].value, **activation.parameters))
         sentence = f"puts a{n} as dropout leaves it into a formula for a{n}, the derivative of {name}"
         yield "derivative_of_z", "dropped", sentence, of_dropped
+    alone = slope_at(activation, z)
+    yield "upstream_ignored", "", f"is the derivative of {name} alone", lambda upstream: (alone, {})
+    if name == "softplus":
+        yield "other_derivative", "exp", "takes the derivative of exp for that of softplus", multiply_by(np.exp(z))
     if name == "relu":
         by_gradient = _mask_of_gradient
         yield "mask_of_gradient", "", "is masked by the sign of the gradient, not of z", by_gradient

@@ -10,6 +10,7 @@ from deltarule.checking.mistakes.catalog import Mistake, make_mistake
 from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
+from deltarule.checking.mistakes.network_guess import guess_network
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network, other_arrays
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
@@ -57,6 +58,10 @@ def diagnose_code(
     mistakes = choose_mistakes(evidence, tape_hypotheses(code, evidence))
     if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
         mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
+    if not mistakes and like is None and not codes and has_network:
+        guess = guess_network(code, evidence, loss)
+        if guess is not None:
+            return _explain_by_network(evidence, further, *guess)
     if not mistakes:
         return diagnosis
     notes = tuple(note for note in diagnosis.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))

@@ -9,6 +9,7 @@ single one; the changed pass gives the gradients of a program with that mistake.
 
 import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,10 +20,12 @@ import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.tape_composites import Composite, find_composites, sigmoid
+from deltarule.checking.numerics.parameter_lines import loss_at
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients, run_backward
 from deltarule.checking.tape.operations import Array, Node, unbroadcast
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
+from deltarule.errors import BadInput
 
 _TIME_LIMIT_SECONDS = 6.0
 _MAX_MEMBERS = 8
@@ -43,6 +46,8 @@ class Candidate:
 def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
     """The mistakes in the backward pass of the user's own operations whose gradient is the one found."""
     recording = record_loss(code)
+    with suppress(BadInput):  # what the code caches of its last call is of plain arrays again
+        loss_at(code, code.start)
     if recording is None or any(one.shape_mistake for one in evidence.parameters):
         return []
     with np.errstate(all="ignore"):

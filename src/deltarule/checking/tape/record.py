@@ -73,6 +73,16 @@ def _active_part(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recordin
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
 
 
+def find_holders(roots: Sequence[Any]) -> Iterator[list[Any]]:
+    """What is in the dictionaries, lists and closures that are reached from some objects and functions."""
+    for root in roots:
+        for holder in _holders(root, _MAX_DEPTH):
+            if isinstance(holder, dict):
+                yield list(holder.values())
+            else:
+                yield [_content_of(holder)] if isinstance(holder, CellType) else list(holder)
+
+
 @contextmanager
 def _replaced_references(
     tape: Tape, arrays: Sequence[Array], replacements: Sequence[TracedArray], roots: Sequence[Any]
