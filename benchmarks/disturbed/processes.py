@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from deltarule.cli import main
-from deltarule.training import loop
+from deltarule.training import checkpoint
 
 ROOMY = 2**28
 
@@ -30,7 +30,7 @@ def start(folder: Path, words: tuple[str, ...], limit: int | None = None) -> int
         for stream, name in ((1, "told"), (2, "said")):
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
-        loop.CHECKPOINT_INTERVAL_SECONDS = 0.05  # so that most are disturbed with a checkpoint behind them
+        checkpoint.CHECKPOINT_INTERVAL_SECONDS = 0.05  # so that most are disturbed with a checkpoint behind them
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         sys.argv = ["deltarule", *words]

@@ -32,10 +32,10 @@ seeds = 3
 if __name__ == "__main__":
     from deltarule import sweep
     from deltarule.sweeps import grid
-    from deltarule.training import loop
+    from deltarule.training import checkpoint
 
     # So that most are killed with a checkpoint behind them.
-    loop.CHECKPOINT_INTERVAL_SECONDS, loop.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
+    checkpoint.CHECKPOINT_INTERVAL_SECONDS, checkpoint.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
     grid.MAX_MEMBERS = 8
     folder = Path(sys.argv[1])
     (folder / "mine.toml").write_text(RECIPE, encoding="utf-8")

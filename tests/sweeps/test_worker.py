@@ -11,7 +11,7 @@ from deltarule.sweeps import worker
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.worker import Table, do, read_table, write_table
-from deltarule.training import checkpoint, loop
+from deltarule.training import checkpoint
 
 RECIPE = """
 [data]
@@ -53,21 +53,21 @@ def test_rows_are_written_as_often_as_checkpoints(recipe, tmp_path, monkeypatch)
 def test_a_training_goes_on_from_the_rows_of_its_checkpoint(recipe, tmp_path, monkeypatch, keep):
     given = {"stopping.max_epochs": list(range(1, 31)), "optimizer.learning_rate": [0.1, 0.01]}
     expected = sweep(recipe, given, out=tmp_path / "expected", keep=keep)
-    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_SECONDS", -1.0)
-    monkeypatch.setattr(loop, "MAX_CHECKPOINT_TIME_SHARE", np.inf)
-    whole = checkpoint.write
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_INTERVAL_SECONDS", -1.0)
+    monkeypatch.setattr(checkpoint, "MAX_CHECKPOINT_TIME_SHARE", np.inf)
+    whole = checkpoint.save_arrays
 
     def write(file, arrays, about):
         whole(file, arrays, about)
         if arrays["active step"] == 20:
             raise RunFailed("killed right after a checkpoint")
 
-    monkeypatch.setattr(checkpoint, "write", write)
+    monkeypatch.setattr(checkpoint, "save_arrays", write)
     out = tmp_path / "out"
     with pytest.raises(RunFailed, match="killed"):
         sweep(recipe, given, out=out, keep=keep)
     assert list(out.glob("checkpoints/*.rows")) and not len(load_sweep(out))
-    monkeypatch.setattr(checkpoint, "write", whole)
+    monkeypatch.setattr(checkpoint, "save_arrays", whole)
     found = sweep(recipe, given, out=out, keep=keep, resume=True)
     for row, wanted in zip(found.rows(), expected.rows(), strict=True):
         assert {**row, "train_seconds": 0} == {**wanted, "train_seconds": 0}

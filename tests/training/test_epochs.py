@@ -16,8 +16,9 @@ from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training import epoch_records, epochs
-from deltarule.training.epoch_records import EpochRules, Stall, Validation
-from deltarule.training.epochs import UNSURE_EPOCHS, one_epoch, train_epochs
+from deltarule.training.epoch_monitor import MAX_SPECULATIVE_EPOCHS
+from deltarule.training.epoch_records import EpochRules, Patience, Validation
+from deltarule.training.epochs import one_epoch, train_epochs
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(30, 2))
@@ -31,26 +32,25 @@ def problem(**given: Any) -> Problem:
 @given(
     values=st.lists(st.integers(0, 6), min_size=1, max_size=30),
     tolerance=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
-    patience=st.integers(1, 4),
 )
-def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolerance: float, patience: int) -> None:
+def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolerance: float) -> None:
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
-    stall, best, count = Stall.of(1), np.inf, 0
+    monitor, best, count = Patience.of(1), np.inf, 0
     for value in values:
         count, is_better = count + 1 if value > best - tolerance else 0, value < best
         best = min(best, value)
-        better, stuck = stall.note(np.array([0]), np.array([float(value)]), EpochRules(99, tolerance, patience))
-        assert (better.item(), stuck.item()) == (is_better, count > patience)
+        lowest = monitor.update(np.array([0]), np.array([float(value)]), tolerance)
+        assert (lowest.item(), monitor.waited.item()) == (is_better, count)
 
 
 def test_all_have_before_them_what_the_most_impatient_of_them_has() -> None:
-    stall = Stall(np.zeros(3), np.array([3, 1, 9]))
-    assert stall.sure(np.array([0, 1]), EpochRules(99, patience=10)) == 8
+    patience = Patience(np.zeros(3), np.array([3, 1, 9]))
+    assert patience.certain_epochs(np.array([0, 1]), EpochRules(99, patience=10)) == 8
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
 @pytest.mark.parametrize("in_order", [False, True])
-def test_stretches_leave_no_trace(batch_size: int | None, in_order: bool) -> None:
+def test_chunks_do_not_change_results(batch_size: int | None, in_order: bool) -> None:
     """Watched, every epoch is advanced by itself; unwatched, many at once, and the ends are found afterwards."""
     given = problem(batch_size=batch_size, learning_rate=[0.03, 0.01, 0.1])
     rules = EpochRules(150, 3e-3, 5)
@@ -92,7 +92,7 @@ def test_hardly_an_epoch_is_trained_that_nobody_needs() -> None:
     engine, alone = Counting(), Counting()
     run = train_epochs(given, initial_state(given), rules, engine=engine)
     assert set(run.reasons) == {"stalled"}
-    assert run.epochs.sum() <= engine.updates <= run.epochs.sum() + 2 * min(UNSURE_EPOCHS, 6) * given.members
+    assert run.epochs.sum() <= engine.updates <= run.epochs.sum() + 2 * min(MAX_SPECULATIVE_EPOCHS, 6) * given.members
     one = given.take(np.array([0]))
     train_epochs(one, initial_state(one), EpochRules(150, 3e-3, np.inf), engine=alone)
     assert alone.updates == 150, "who cannot end before is not asked"
@@ -228,7 +228,7 @@ def test_a_member_that_diverges_ends_and_the_others_go_on() -> None:
 
 @pytest.mark.parametrize("watch", [None, lambda epoch: False], ids=["unwatched", "watched"])
 def test_a_member_diverges_in_the_epoch_of_its_first_bad_step(watch: Any) -> None:
-    """However long the stretch is in which it does, and be it the very first step."""
+    """Whatever the length of the chunk, and at the very first step, too."""
     given = create_problem(Network([2, 1]), X, Y, learning_rate=[1e-3, 1e60, 1e150], seeds=range(3))
     run = train_epochs(given, initial_state(given), EpochRules(20, 0.0, np.inf), after_epoch=watch)
     assert run.reasons == ("max_epochs", "diverged", "diverged")
@@ -295,7 +295,7 @@ def test_the_engine_of_a_pass_is_chosen_for_all_updates_so_far(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("rules", "rate"), [(EpochRules(1), 0.3), (EpochRules(9, patience=0, tolerance=1e9), 0.3)])
-def test_a_ctrl_c_in_the_last_stretch_is_told_too(rules: EpochRules, rate: float) -> None:
+def test_ctrl_c_in_the_last_chunk_is_reported(rules: EpochRules, rate: float) -> None:
     problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rate, seeds=range(2))
     start = initial_state(problem)
 

@@ -7,7 +7,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
-from deltarule.training.history import History, Looks, look
+from deltarule.training.history import EvaluationSchedule, History, evaluate
 
 
 def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() -> None:
@@ -21,7 +21,7 @@ def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() 
 
 def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether they share one list or have each its own."""
-    monkeypatch.setattr(history, "NUMBERS_AT_ONCE", 5)
+    monkeypatch.setattr(history, "MAX_NUMBERS_PER_PASS", 5)
     x = np.arange(8.0)[:, None]
     rows = [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5], [0, 2, 4]]
     problem = create_problem(Network([1, 1]), x, x, rows=rows, seeds=range(5))
@@ -29,7 +29,7 @@ def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         history, "all_rows", lambda problem, members: seen.append(members.tolist()) or all_rows(problem, members)
     )
-    look(problem, ReferenceEngine(), initial_state(problem), Looks(1), None)
+    evaluate(problem, ReferenceEngine(), initial_state(problem), EvaluationSchedule(1), None)
     assert seen == [[0, 2, 4], [1, 3]]
 
 
@@ -38,5 +38,5 @@ def test_looks_come_one_after_the_other(steps: list[int], is_sound: bool) -> Non
     history = History(steps, {"objective": [np.ones(2), np.ones(2)]})
     if is_sound:
         return history.check(2, {"objective"})
-    with pytest.raises(ValueError, match="the looks of its history do not fit each other"):
+    with pytest.raises(ValueError, match="the points of its history do not fit each other"):
         history.check(2, {"objective"})

@@ -15,9 +15,9 @@ import numpy as np
 from deltarule.array_files import save_arrays
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training import loop, train as training
+from deltarule.training import checkpoint, train as training
 
-loop.CHECKPOINT_INTERVAL_SECONDS, loop.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
+checkpoint.CHECKPOINT_INTERVAL_SECONDS, checkpoint.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
 x = np.eye(8)
 problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, optimizer="momentum",
                          learning_rate=1.0, batch_size=3, dropout=0.1, seeds=range(20))

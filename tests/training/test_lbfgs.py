@@ -131,7 +131,7 @@ def test_its_progress_is_told_and_what_it_cannot_keep_is_refused(tmp_path: Path)
         {"checkpoint": tmp_path / "a.ckpt", "resume": True},
         {"observe": np.array([[1, 1, 1]]), "observer": lambda run, members: None},
     ):
-        with pytest.raises(BadInput, match="L-BFGS has no updates to go on from or to be shown at; leave checkpoint"):
+        with pytest.raises(BadInput, match="L-BFGS does not support checkpoint or observe; leave them"):
             train(problem, max_steps=20, **refused)
 
 

@@ -118,12 +118,12 @@ def test_inputs_that_do_not_fit_are_refused(x, told):
 
 
 def test_a_series_that_there_is_not_is_refused():
-    with pytest.raises(BadInput, match="^the history has no series 'f1'; it has: objective, accuracy; others"):
+    with pytest.raises(BadInput, match="^the history has no series 'f1'; it has: objective, accuracy; metrics"):
         RUN.history.series("f1")
     with pytest.raises(
-        BadInput, match=r"^the history has no series \['objective'\]; it has: objective, accuracy; others"
+        BadInput, match=r"^the history has no series \['objective'\]; it has: objective, accuracy; metrics"
     ):
         RUN.history.series(["objective"])
     bare = train(RUN.problem, max_steps=1, with_history=False)
-    with pytest.raises(BadInput, match="^the history has no series 'objective'; it has: none; others"):
+    with pytest.raises(BadInput, match="^the history has no series 'objective'; it has: none; metrics"):
         _ = bare.history.objective

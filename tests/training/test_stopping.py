@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.stopping import StopRules, Watch, batch_sizes, batch_weights, first_crossing, summed_after
+from deltarule.training.stopping import StopRules, StopState, batch_sizes, batch_weights, first_crossing, summed_after
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -157,27 +157,18 @@ def test_an_epochs_mean_is_that_of_its_weighted_rows(reduction):
     st.data(),
 )
 def test_an_epochs_objective_is_that_of_all_its_rows(reduction, rows, size, cuts, data):
-    """Members of other rows, some of which have ended, and stretches that do not know of epochs."""
+    """Members of other rows, some of which have ended, and chunks that ignore epochs."""
     problem = with_batches(*rows, batch_size=size, reduction=reduction)
     chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))))
-    watch, step = Watch.of(problem, False), 0
+    state, step = StopState.of(problem, False), 0
     steps = problem.steps_per_epoch(chosen[0])
     objective = np.array(data.draw(st.lists(NUMBERS, min_size=steps, max_size=steps)))
     for number in range(2):
         for part in np.split(objective, sorted({min(cut, steps - 1) for cut in cuts} - {0})):
-            watch.add_to_epoch(problem, chosen, step, np.stack([part + member for member in chosen], axis=1))
+            state.add_to_epoch(problem, chosen, step, np.stack([part + member for member in chosen], axis=1))
             step += len(part)
-        before, now = watch.end_epoch(chosen[0])
+        (before,), (now,) = state.end_epoch(chosen[:1])
         values, sizes = objective + chosen[0], batch_sizes(problem, chosen[0], 0, steps)
         expected = values.sum() if reduction == "sum" else (values * sizes).sum() / rows[chosen[0]]
         assert now == pytest.approx(expected, rel=1e-9, abs=1e-3)
         assert np.isnan(before) if number == 0 else before == now
-
-
-def test_an_epoch_has_to_improve_on_the_best_one_by_the_tolerance():
-    """By hand, as scikit-learn's adaptive schedule has it: the best counts, however little better it is."""
-    watch = Watch.of(with_batches(1), False)
-    told = [watch.improves_epoch(0, value, 0.5, 2) for value in (9.0, 8.0, 7.5, 7.25, 7.0, 7.5, 6.9, 6.0, 6.0)]
-    # 7.5 is better by just the tolerance; 7.25 and 7 are not, and after them the count begins anew: 6.9 is not, of 7.
-    assert told == [True, True, True, True, False, True, False, True, True]
-    assert watch.best_epoch.tolist() == [6.0]

@@ -19,7 +19,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
-from deltarule.training.history import Looks, look
+from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.interrupts import interrupts
 from deltarule.training.options import history_intervals
 from deltarule.training.stopping import StopRules
@@ -127,7 +127,7 @@ def test_rules_that_look_end_a_member_alone_as_among_others(tmp_path_factory, en
 
 
 def broken_off(problem, file, step, **rules):
-    """Train until so many updates are made, and leave a checkpoint of each stretch, the last one too."""
+    """Train until so many updates are made, and leave a checkpoint of each chunk, including the last."""
 
     class Enough(Exception):
         pass
@@ -136,7 +136,7 @@ def broken_off(problem, file, step, **rules):
         if progress.step >= step:
             raise Enough
 
-    from deltarule.training import loop as module
+    from deltarule.training import checkpoint as module
 
     with pytest.MonkeyPatch.context() as patched, suppress(Enough):
         patched.setattr(module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
@@ -259,7 +259,7 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     assert np.array_equal(again.theta, run.state.theta)
 
 
-def test_a_ctrl_c_in_the_last_stretch_is_told_too():
+def test_ctrl_c_in_the_last_chunk_is_reported():
     def press(seen):
         if not seen.training:
             signal.raise_signal(signal.SIGINT)
@@ -397,7 +397,7 @@ def test_progress_tells_who_has_solved_it_and_who_has_diverged():
             {"max_steps": 5, "metrics": "accuracy"},
             r"metrics is 'accuracy', a text; give a list of names, as \['accuracy'\]",
         ),
-        ({"max_steps": 5, "resume": True}, "resume is True, and no checkpoint is named; name the file to go on from"),
+        ({"max_steps": 5, "resume": True}, "resume is True without a checkpoint; name the file to resume from"),
         ({"max_steps": 5, "history_every": 0}, "history_every is 0"),
         ({"max_steps": 5, "validation": (np.eye(3), np.eye(3))}, "validation rows have the shapes"),
         ({"max_steps": 5, "validation": (np.eye(3),)}, "validation is no pair; give inputs and targets"),
@@ -565,12 +565,12 @@ def test_patience_at_a_point_is_that_of_the_shorter_training():
 def test_a_look_in_blocks_sees_the_same(own, monkeypatch):
     rows = [range(0, 300, 2), range(100), range(0, 300, 2), range(1, 300, 2)] if own else None
     problem = digits(seeds=range(4), rows=rows)
-    state, looks = initial_state(problem), Looks(1, ("accuracy",), outputs=False)
+    state, looks = initial_state(problem), EvaluationSchedule(1, ("accuracy",), outputs=False)
     aside = (problem.x[:90], problem.y[:90])
-    whole = look(problem, ReferenceEngine(), state, looks, aside)
-    monkeypatch.setattr(history, "ROWS_AT_ONCE", 32)
-    monkeypatch.setattr(history, "NUMBERS_AT_ONCE", 5000)
-    for name, values in look(problem, ReferenceEngine(), state, looks, aside).items():
+    whole = evaluate(problem, ReferenceEngine(), state, looks, aside)
+    monkeypatch.setattr(history, "MAX_ROWS_PER_PASS", 32)
+    monkeypatch.setattr(history, "MAX_NUMBERS_PER_PASS", 5000)
+    for name, values in evaluate(problem, ReferenceEngine(), state, looks, aside).items():
         assert np.allclose(values, whole[name], rtol=1e-13, atol=0)
 
 
@@ -581,15 +581,19 @@ def test_a_run_without_history_ends_where_one_with_it_does():
     assert np.array_equal(plain.state.theta, bare.state.theta) and plain.reasons == bare.reasons
     assert bare.history.steps == [] and np.isnan(bare.objective).all()
     for needs in ({"metrics": ("accuracy",)}, {"patience": 3, "validation": (EYE, EYE)}):
-        with pytest.raises(BadInput, match="look at the history, and there is to be none; leave them out"):
+        with pytest.raises(
+            BadInput, match="^with_history=False cannot be combined with metrics, patience or L-BFGS"
+        ):
             train(problem, max_steps=10, with_history=False, **needs)
 
 
 def test_a_history_says_what_it_holds_in_a_line():
     run = train(encoder(seeds=range(50)), max_steps=200, metrics=("accuracy",))
-    assert repr(run.history) == "History of 201 looks at 50 members: objective, accuracy"
+    assert repr(run.history) == "History of 201 points of 50 members: objective, accuracy"
     assert repr(run.state) == "State of 50 members of 59 parameters, update 200"
-    assert repr(train(encoder(), max_steps=1, with_history=False).history) == "History of 0 looks at 0 members: nothing"
+    assert (
+        repr(train(encoder(), max_steps=1, with_history=False).history) == "History of 0 points of 0 members: nothing"
+    )
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])

@@ -18,7 +18,7 @@ from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, problem_of
-from deltarule.training.history import History, Looks, look
+from deltarule.training.history import EvaluationSchedule, History, evaluate
 
 FORMAT = "deltarule run 1"
 ALLOWED = {"float64": 1e-9, "float32": 1e-3}
@@ -104,7 +104,7 @@ def _check(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> 
     History.from_arrays(dict(arrays)).check(problem.members, {"objective"})
     first = arrays["history objective"][0, :1]
     alone = problem.take(np.array([0]))
-    found = look(alone, ReferenceEngine(), initial_state(alone), Looks(1), None)["objective"]
+    found = evaluate(alone, ReferenceEngine(), initial_state(alone), EvaluationSchedule(1), None)["objective"]
     if not np.allclose(found, first, rtol=ALLOWED[problem.dtype.name], equal_nan=True):
         raise BadInput(
             f"the data are not those of the run in {folder}: its first loss was {first[0]:g}, now it is {found[0]:g}; "

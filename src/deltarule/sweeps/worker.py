@@ -21,7 +21,7 @@ from deltarule.problem.state import State
 from deltarule.sweeps.fold_data import data_of, forget_data
 from deltarule.sweeps.grid import limit_of, problem_of
 from deltarule.sweeps.plan import Data, Source, Unit
-from deltarule.training.history import Looks, each_block, look, on_rows
+from deltarule.training.history import EvaluationSchedule, evaluate, evaluate_rows, map_blocks
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
@@ -265,7 +265,7 @@ class _RowScorer:
         """Objective and score of each member on training, validation and test rows, NaN where there are none."""
         count = len(state.members)
         scores = {f"{part}_{what}": np.full(count, np.nan) for part in PARTS for what in ("objective", "score")}
-        seen = look(self.problem, self.engine, state, Looks(1, (self.metric,)), None)
+        seen = evaluate(self.problem, self.engine, state, EvaluationSchedule(1, (self.metric,)), None)
         scores["train_objective"], scores["train_score"] = seen["objective"], seen[self.metric]
         folds = np.array([self.unit.members[member].fold for member in state.members.tolist()])
         for fold in np.unique(folds).tolist():
@@ -291,9 +291,9 @@ class _RowScorer:
             return
 
         def see(block: Integers) -> tuple[Integers, dict[str, Floats]]:
-            return block, on_rows(self.problem, self.engine, state.take(block), *rows, (self.metric,))
+            return block, evaluate_rows(self.problem, self.engine, state.take(block), *rows, (self.metric,))
 
-        for block, seen in each_block(see, self.problem, places, len(rows[0])):
+        for block, seen in map_blocks(see, self.problem, places, len(rows[0])):
             scores[f"{part}_objective"][block], scores[f"{part}_score"][block] = seen["objective"], seen[self.metric]
 
 

@@ -1,1 +1,5 @@
-"""Training: stop rules, history, checkpoints, progress and divergence, once, for every engine."""
+"""Train the members of a problem until their stop rules end them, for `train` and for the fits of estimators.
+
+Begin with `train.py`, `epochs.py` and `loop.py`; `populations.py` turns configurations into problems. Imports the
+packages `maths`, `problem`, `data`, `engines` and `stats`.
+"""

@@ -1,7 +1,8 @@
-"""Checkpoints: a training's arrays in one file, written whole, and only ever taken up by the same training."""
+"""Checkpoints: the arrays of a training in one file, written atomically, from which only the same training resumes."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,50 +15,131 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State
-from deltarule.training.history import Looks
-from deltarule.training.stopping import StopRules
+from deltarule.training.history import History
+from deltarule.training.loop import TrainingLoop
+from deltarule.training.run import Divergence
+from deltarule.training.run_monitor import RunMonitor
+from deltarule.training.stopping import REASONS, StopState
 
 FORMAT = "deltarule checkpoint 1"
 STEP = " step"
 VALIDATION = "validation rows"
+CHECKPOINT_INTERVAL_SECONDS = 10.0
+MAX_CHECKPOINT_TIME_SHARE = 0.05
+"""Checkpoints of large populations take seconds to write; they become rarer, to take at most this share of the time."""
 
 
-def write(file: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
-    """Write a checkpoint; a reader finds the whole of it or the one before."""
-    save_arrays(file, arrays, {"format": FORMAT, **about})
+class Checkpoint:
+    """The checkpoint file of a training.
+
+    Parameters
+    ----------
+    file : Path
+    loop, monitor : TrainingLoop, RunMonitor
+        The training whose state is written and restored.
+    before_write : callable, optional
+        Called before each write.
+    """
+
+    def __init__(
+        self, file: Path, loop: TrainingLoop, monitor: RunMonitor, before_write: Callable[[], None] | None
+    ) -> None:
+        self.file, self.loop, self.monitor, self.before_write = file, loop, monitor, before_write
+        self.identity = _identity(loop, monitor)  # once, because it hashes all the data
+        self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
+
+    def write_if_due(self) -> None:
+        """Write the checkpoint if the last one is old enough."""
+        started = time.perf_counter()
+        if started > self.due:
+            self.write()
+            ended = time.perf_counter()
+            self.due = ended + max(CHECKPOINT_INTERVAL_SECONDS, (ended - started) / MAX_CHECKPOINT_TIME_SHARE)
+
+    def write(self) -> None:
+        """Write the checkpoint atomically: a reader finds the whole of it or the one before."""
+        if self.before_write is not None:
+            self.before_write()
+        loop, monitor = self.loop, self.monitor
+        arrays = {
+            **state_arrays("active", loop.active),
+            **state_arrays("ended", loop.ended),
+            **{f"watch {name}": value for name, value in monitor.stop_state.arrays().items()},
+            **monitor.history.arrays(),
+            "steps": loop.updates,
+        }
+        contents = {
+            "format": FORMAT,
+            "reasons": loop.reasons,
+            "diverged": [vars(divergence) for divergence in monitor.divergences_of(loop)],
+            "seconds": loop.seconds,
+            **self.identity,
+        }
+        save_arrays(self.file, arrays, contents)
+
+    def restore(self) -> None:
+        """Resume the training from the file. Raises `BadInput` for a damaged one, and one of another training."""
+        arrays, contents = load_arrays(self.file)
+        if contents.get("format") != FORMAT:
+            raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
+        for name, value in self.identity.items():
+            if name == VALIDATION and name not in contents:  # earlier checkpoints have no such field
+                continue
+            if contents.get(name) != value:
+                differ = "differ" if name.endswith("s") else "differs"
+                raise BadInput(
+                    f"{self.file} is a checkpoint of another training: its {name} {differ}; start without resume"
+                )
+        try:
+            self._load(arrays, contents)
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"{self.file} is a damaged checkpoint ({error}); delete it, and start without resume"
+            ) from error
+
+    def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
+        """Load the contents after checking that all of them fit this training."""
+        loop, monitor = self.loop, self.monitor
+        members = np.arange(loop.problem.members)
+        stop_state = monitor.stop_state.arrays()
+        check_arrays(arrays, {f"watch {name}": array for name, array in stop_state.items()} | {"steps": loop.updates})
+        active = checked_state("active", arrays, loop.active)
+        ended = checked_state("ended", arrays, loop.active)
+        reasons = [str(reason) for reason in contents["reasons"]]
+        still_training = [member for member, reason in enumerate(reasons) if not reason]
+        is_known = {*reasons} <= {"", *REASONS}
+        if len(reasons) != len(members) or still_training != active.members.tolist() or not is_known:
+            raise ValueError("its reasons do not fit its members")
+        if len(ended.members) != len(members) or (monitor.limits[active.members] < active.step).any():
+            raise ValueError("members are beyond their limits")
+        history = History.from_arrays(arrays)
+        history.check(len(members), monitor.history_names())
+        loop.active, loop.ended = active, ended.take(members)  # a copy to write into
+        monitor.stop_state = StopState(**{name: arrays[f"watch {name}"].copy() for name in stop_state})
+        monitor.history, loop.updates, loop.reasons = history, arrays["steps"].copy(), reasons
+        loop.started = time.perf_counter() - float(contents["seconds"])
+        for stored in contents["diverged"]:
+            member = int(stored["member"])
+            monitor.divergences[member] = Divergence(
+                member, int(stored["step"]), int(stored["layer"]), str(stored["where"])
+            )
 
 
-def read_checkpoint(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read a checkpoint of the training with this identity."""
-    arrays, about = load_arrays(file)
-    if about.get("format") != FORMAT:
-        raise BadInput(f"{file} is no checkpoint of this version; delete it, or name another file")
-    for what, value in identity.items():
-        if what == VALIDATION and what not in about:  # earlier checkpoints do not tell of them
-            continue
-        if about.get(what) != value:
-            differ = "differ" if what.endswith("s") else "differs"
-            raise BadInput(f"{file} is a checkpoint of another training: its {what} {differ}; start without resume")
-    return arrays, about
-
-
-def identity(
-    problem: Problem,
-    engine: str,
-    rules: StopRules,
-    looks: Looks,
-    score: str,
-    validation: tuple[NDArray[Any], NDArray[Any]] | None,
-) -> dict[str, Any]:
-    """What must be equal for a checkpoint to be taken up: all that decides the result."""
-    history = {**asdict(looks), "metrics": list(looks.metrics)}
-    rules_given = asdict(rules)
-    told = {"problem": digest(problem), "engine": engine, "stop rules": rules_given, "history": history, "score": score}
-    return told | {VALIDATION: validation and _hash_arrays(hashlib.sha256(), validation)}
+def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
+    """Everything that decides the result, which must be equal for a training to resume."""
+    evaluations, validation = monitor.evaluations, monitor.validation
+    return {
+        "problem": digest(loop.problem),
+        "engine": loop.engine.name,
+        "stop rules": asdict(monitor.rules),
+        "history": {**asdict(evaluations), "metrics": list(evaluations.metrics)},
+        "score": monitor.options.score,
+        VALIDATION: validation and _hash_arrays(hashlib.sha256(), validation),
+    }
 
 
 def engine_of(file: Path) -> str | None:
-    """The engine that wrote a checkpoint: "auto" goes on with it, because another one's last digits differ."""
+    """Return the engine of a checkpoint: "auto" resumes with it, because the last digits of another one differ."""
     name = load_arrays(file)[1].get("engine")
     return name if isinstance(name, str) else None
 
@@ -72,7 +154,7 @@ def digest(problem: Problem) -> str:
     (True, False)
     """
     network = problem.network
-    words = [
+    description = [
         network.sizes,
         [describe_formula(layer.activation) for layer in network.layers],
         [(layer.bias, layer.batch_norm) for layer in network.layers],
@@ -90,8 +172,8 @@ def digest(problem: Problem) -> str:
     ]
     formulas = [*(layer.activation for layer in network.layers), network.initializer]
     formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
-    words += filter(None, map(own_digest, formulas))  # of a built-in formula its name says what it does
-    sha = hashlib.sha256(repr(words).encode())
+    description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula
+    sha = hashlib.sha256(repr(description).encode())
     arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
     arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]
     arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
@@ -101,7 +183,7 @@ def digest(problem: Problem) -> str:
 
 
 def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
-    """The hexadecimal digest of what a hash has seen, and of arrays."""
+    """Add arrays to a hash and return its hexadecimal digest."""
     for array in arrays:
         sha.update(repr((array.shape, array.dtype.str)).encode())
         sha.update(np.ascontiguousarray(array))  # not `tobytes`, which is a copy
@@ -109,18 +191,18 @@ def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
 
 
 def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
-    """A state's arrays under names of their own."""
+    """Return the arrays of a state, with names that begin with `name`."""
     named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
     named |= {f"slot {slot}": value for slot, value in state.slots.items()}
     return {f"{name} {field}": value for field, value in named.items()} | {f"{name}{STEP}": np.array([state.step])}
 
 
 def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], whole: State) -> State:
-    """A state of some members that a file holds, if it is of the form of the state of all.
+    """Return the state of some members in a file, after checking its form against the state of all members.
 
-    A compiled program looks at no bounds: what does not fit must not get to it.
+    A compiled program checks no bounds, so that a state of another form must not reach it.
 
-    Errors: `KeyError` or `ValueError` for one that does not fit.
+    Raises `KeyError` or `ValueError` for a state that does not fit.
     """
     state = state_of(name, arrays)
     members = state.members
@@ -136,17 +218,14 @@ def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], whole: State) -
 
 
 def check_arrays(arrays: Mapping[str, NDArray[Any]], needed: Mapping[str, NDArray[Any]]) -> None:
-    """Whether arrays that a file holds have the form of these.
-
-    Errors: `KeyError` or `ValueError` for the first that has not.
-    """
+    """Raise `KeyError` or `ValueError` for an array of a file that lacks the form of the needed one."""
     for name, array in needed.items():
         if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
             raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
 
 
 def state_of(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
-    """The inverse of `state_arrays`."""
+    """Return the state whose arrays have names that begin with `name`: the inverse of `state_arrays`."""
     slots = f"{name} slot "
     return State(
         theta=arrays[f"{name} theta"],

@@ -1,4 +1,4 @@
-"""How many updates are made before somebody looks: Ctrl-C is to be heard soon, and looking is to cost little."""
+"""Chunk sizes: how many updates an engine makes in one call, so that Ctrl-C is answered soon and calls cost little."""
 
 import time
 from collections.abc import Iterator
@@ -6,58 +6,61 @@ from contextlib import contextmanager
 
 import numpy as np
 
-STRETCH_SECONDS = 0.2
+CHUNK_SECONDS = 0.2
 MAX_SECONDS = 2.0
-"""Where a stretch takes so long, twice its updates are tried once, and not now and then."""
-ALIKE = 0.05
-"""Below this share of what it could be, the spread of the lengths says nothing."""
+"""If the first chunk takes this long, a chunk of twice its size is tried once, not now and then."""
+MIN_RELATIVE_SPREAD = 0.05
+"""Below this share of its maximum, the spread of the chunk sizes does not determine the fixed time of a chunk."""
 
 
-class Pace:
-    """How many updates fit into a stretch, learned from the stretches before.
+class ChunkSizer:
+    """Learn from the durations of earlier chunks how many `updates` the next one may have.
 
-    Some of a stretch passes whatever its length. Where that is long stretches are, so that it is half of each at most.
+    Part of a chunk's time is independent of its size. Where that part is large, chunks are longer than
+    `CHUNK_SECONDS`, so that it is at most half of each.
     """
 
     def __init__(self) -> None:
-        self.steps = 1
+        self.updates = 1
         self._sums = np.zeros(5)
-        self._fixed, self._each = 0.0, np.inf
+        self._fixed_seconds, self._seconds_each = 0.0, np.inf
 
     @contextmanager
     def measure(self, n: int) -> Iterator[None]:
-        """Time a stretch of n updates, and learn from it."""
+        """Time a chunk of n updates, and learn from it unless it was much shorter than was possible."""
         started = time.perf_counter()
         yield
-        taken = max(time.perf_counter() - started, 1e-9)
-        if n == self.steps or taken > STRETCH_SECONDS:
-            self.learn(n, taken)
+        seconds = max(time.perf_counter() - started, 1e-9)
+        if 2 * n > self.updates or seconds > CHUNK_SECONDS:
+            self.learn(n, seconds)
 
-    def learn(self, n: int, taken: float) -> None:
-        """Choose the next length, after n updates took so many seconds.
+    def learn(self, n: int, seconds: float) -> None:
+        """Choose the next size after n updates took `seconds`.
 
-        Seconds are fixed + each · n, by least squares of their relative errors, of which the latest count most.
+        The model is seconds = fixed + each · n, fitted by least squares of the relative errors; recent chunks count
+        most.
 
-        >>> pace = Pace()
+        >>> sizer = ChunkSizer()
         >>> for _ in range(8):
-        ...     pace.learn(pace.steps, 1.0 + 0.01 * pace.steps)  # a second passes whatever the length
-        >>> 95 < pace.steps < 105
+        ...     sizer.learn(sizer.updates, 1.0 + 0.01 * sizer.updates)  # one second passes whatever the size
+        >>> 95 < sizer.updates < 105
         True
         """
         is_first = not self._sums.any()
-        # A stretch that takes so many times what was foretold says that nothing is as it was.
-        if taken > 2.0 * (self._fixed + self._each * n):
+        # A chunk that takes twice as long as predicted invalidates the earlier observations.
+        if seconds > 2.0 * (self._fixed_seconds + self._seconds_each * n):
             self._sums[:] = 0
-        # What an observation still counts after the next one.
-        self._sums = 0.9 * self._sums + np.array([1, n, n * n, taken, n * taken]) / taken**2
-        ones, lengths, squares, times, products = self._sums.tolist()
-        spread = 1 - lengths**2 / (ones * squares)
-        if spread > ALIKE:
-            fixed = (times / ones - lengths * products / (ones * squares)) / spread
-            self._fixed = min(max(fixed, 0.0), taken)
-            self._each = max((products - self._fixed * lengths) / squares, 0.0)
+        # An observation keeps this share of its weight after the next one.
+        self._sums = 0.9 * self._sums + np.array([1, n, n * n, seconds, n * seconds]) / seconds**2
+        ones, sizes, squares, times, products = self._sums.tolist()
+        spread = 1 - sizes**2 / (ones * squares)
+        if spread > MIN_RELATIVE_SPREAD:
+            fixed = (times / ones - sizes * products / (ones * squares)) / spread
+            self._fixed_seconds = min(max(fixed, 0.0), seconds)
+            self._seconds_each = max((products - self._fixed_seconds * sizes) / squares, 0.0)
         else:
-            self._each = max(taken - self._fixed, 0.0) / n
-        room = max(STRETCH_SECONDS, 2 * self._fixed) - self._fixed
-        is_try = spread <= ALIKE and (is_first or taken < MAX_SECONDS)
-        self.steps = 2 * n if is_try or self._each * 2 * n <= room else max(1, int(room / self._each))
+            self._seconds_each = max(seconds - self._fixed_seconds, 0.0) / n
+        available = max(CHUNK_SECONDS, 2 * self._fixed_seconds) - self._fixed_seconds
+        is_trial = spread <= MIN_RELATIVE_SPREAD and (is_first or seconds < MAX_SECONDS)
+        is_doubled = is_trial or self._seconds_each * 2 * n <= available
+        self.updates = 2 * n if is_doubled else max(1, int(available / self._seconds_each))

@@ -1,4 +1,4 @@
-"""What training by epochs is given and what it comes to: rules, validation rows, records."""
+"""What training by epochs takes and returns: rules, validation rows, patience, epochs and the run."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,9 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True)
 class EpochRules:
-    """When to stop: after `max_epochs`, or once there was no better value by `tolerance` for more than `patience`
-    epochs in a row. The value is the epoch's loss, or the validation score where that decides.
+    """When to stop: after `max_epochs`, or after more than `patience` epochs in a row without an improvement.
+
+    An improvement lowers the epoch's loss by `tolerance`, or raises the validation score if that decides.
     """
 
     max_epochs: int
@@ -21,11 +22,11 @@ class EpochRules:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Rows that are never trained on, and the metric that scores them.
+    """Validation rows and the metric that scores them.
 
     x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
 
-    With `decides`, the score stops the members, and each gets the weights of its best score back.
+    If it `decides`, the score stops the members, and the weights of each member's best score are restored.
     """
 
     x: Floats
@@ -36,34 +37,38 @@ class Validation:
 
 
 @dataclass(eq=False)
-class Stall:
-    """How long members have not become better: the least value [K] so far, and epochs without a better one [K]."""
+class Patience:
+    """The lowest value of each member so far, `best` [K], and the epochs `waited` [K] since the last improvement."""
 
     best: Floats
     waited: Integers
 
     @classmethod
-    def of(cls, members: int) -> "Stall":
-        """Nothing seen yet."""
+    def of(cls, members: int) -> "Patience":
+        """Patience before the first epoch."""
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
-    def note(self, members: Integers, values: Floats, rules: EpochRules) -> tuple[Floats, Floats]:
-        """Note an epoch's values, of which less is better: who is better than ever, and whose patience is at its end.
+    def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
+        """Record an epoch's values, of which less is better; return which are a member's lowest so far.
 
-        >>> stall, one = Stall.of(1), np.array([0])
-        >>> [stall.note(one, np.array([v]), EpochRules(9, 0.1, 1))[1].item() for v in (5, 5, 4.95, 3)]
-        [False, False, True, False]
+        An epoch that does not improve on the lowest value by the tolerance is waited for.
+
+        >>> patience = Patience.of(1)
+        >>> for value in (5.0, 5.0, 4.95, 3.0):
+        ...     _ = patience.update(np.array([0]), np.array([value]), 0.1)
+        ...     print(patience.waited.item(), end=" ")
+        0 1 2 0
         """
-        stuck = values > self.best[members] - rules.tolerance
-        better = values < self.best[members]
-        self.waited[members] = np.where(stuck, self.waited[members] + 1, 0)
-        self.best[members[better]] = values[better]
-        return better, self.waited[members] > rules.patience
+        is_waiting = values > self.best[members] - tolerance
+        is_lowest = values < self.best[members]
+        self.waited[members] = np.where(is_waiting, self.waited[members] + 1, 0)
+        self.best[members[is_lowest]] = values[is_lowest]
+        return is_lowest
 
-    def sure(self, members: Integers, rules: EpochRules) -> float:
-        """The epochs that all of these members have before them, however badly they do: at least 1.
+    def certain_epochs(self, members: Integers, rules: EpochRules) -> float:
+        """The number of epochs before any of these members can end by its patience: at least 1.
 
-        >>> Stall(np.zeros(2), np.array([3, 1])).sure(np.array([0, 1]), EpochRules(99, patience=10))
+        >>> Patience(np.zeros(2), np.array([3, 1])).certain_epochs(np.array([0, 1]), EpochRules(99, patience=10))
         8.0
         """
         return float(rules.patience + 1 - self.waited[members].max())
@@ -71,7 +76,7 @@ class Stall:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """An epoch that has just ended, by member; a member that ended before stands as NaN.
+    """An epoch that has just ended, by member; NaN for a member that ended before.
 
     number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
     """
@@ -87,14 +92,14 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class EpochRun:
-    """What a training by epochs came to.
+    """The result of a training by epochs.
 
-    state        where each member ended, or the weights of its best score
+    state        the final state of each member, or that of its best score
     epochs [K]   how many each member was trained for
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
     losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
-    best_scores [K]  the best validation scores, where there are any, that of the start too where it goes on
-    stall        to go on with
+    best_scores [K]  the best validation scores or None; a resumed training counts the score of its start, too
+    patience     for training further
     """
 
     state: State
@@ -104,4 +109,4 @@ class EpochRun:
     validation_losses: Floats | None
     validation_scores: Floats | None
     best_scores: Floats | None
-    stall: Stall
+    patience: Patience

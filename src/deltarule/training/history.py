@@ -1,6 +1,6 @@
-"""The history of a training: what each member reached, whenever it was looked at.
+"""The history of a training: objective and metrics of each member, evaluated at intervals.
 
-T looks · K members · N rows · C outputs · L layers
+T history points · K members · N rows · C outputs · L layers
 """
 
 from collections.abc import Callable, Iterator
@@ -22,22 +22,28 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
-ROWS_AT_ONCE = 4096
-NUMBERS_AT_ONCE = 2**18
-"""How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it.
-So a look at a large data set, or at many members, needs no more memory than at a small one."""
+MAX_ROWS_PER_PASS = 4096
+MAX_NUMBERS_PER_PASS = 2**18
+"""The rows of a forward pass, always the same, and the numbers of the members' units in it: an evaluation of a large
+data set, or of many members, needs no more memory than a small one."""
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What the history holds: an objective at least, and whatever else is asked for.
+class EvaluationSchedule:
+    """What the history holds beside the objective, and how often.
 
-    every : updates between two looks; 0 for none at all.
-    metrics : names of metrics, on the training rows and on the validation rows where there are any.
-    outputs : keep the outputs of every training row.
-    gradients : keep the length of the gradient of every parameter array, over all rows, in training mode.
+    Parameters
+    ----------
+    every : int
+        Updates between two history points; 0 for no history.
+    metrics : tuple of str
+        Names of metrics, on the training rows and on the validation rows if there are any.
+    outputs : bool
+        Whether to store the outputs for every training row.
+    gradients : bool
+        Whether to store the norm of each parameter array's gradient over all rows, in training mode.
     """
 
     every: int
@@ -48,7 +54,7 @@ class Looks:
 
 @dataclass(eq=False)
 class History:
-    """The record of the looks. A member that has ended before a look stands there as NaN.
+    """The evaluations of a training; NaN for a member that had ended before.
 
     steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
     outputs [T, K, N, C]; gradients (by array name) [T, K].
@@ -64,15 +70,14 @@ class History:
         """
         if not isinstance(name, str) or name not in self.values:
             raise BadInput(
-                f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; others are "
-                "there "
-                "where train is asked for metrics, outputs or gradients"
+                f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; "
+                "metrics, outputs and gradients of train add others"
             )
         return np.stack(self.values[name])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the series that there are."""
+        """The names of the series."""
         return tuple(self.values)
 
     @property
@@ -81,7 +86,7 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Write a look at some of the members; the others have ended."""
+        """Add a history point of some of the `total` members; the others have ended."""
         self.steps.append(step)
         for name, value in seen.items():
             row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
@@ -89,88 +94,106 @@ class History:
             self.values.setdefault(name, []).append(row)
 
     def take(self, chosen: Any) -> "History":
-        """The history of some of the members, given as to `Run.take`."""
-        places = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
-        taken = {name: [row[places[name]] for row in rows] for name, rows in self.values.items()}
+        """Return the history of some members, selected as in `Run.take`."""
+        indices = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
+        taken = {name: [row[indices[name]] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The series as arrays, with their steps, for a file."""
+        """Return the series and their steps as arrays, for a file."""
         stacked = {f"history {name}": np.stack(rows) for name, rows in self.values.items()}
         return {"history steps": np.array(self.steps, np.int64), **stacked}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "History":
-        """The inverse of `arrays`; other arrays among them are passed over."""
+        """Return the history in the arrays of a file: the inverse of `arrays`; other arrays are ignored."""
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
         return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
 
     def check(self, members: int, names: set[str]) -> None:
-        """Whether these are looks at so many members, one after the other, that saw all of these names.
-
-        Errors: `ValueError` where they are not.
-        """
-        rising = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
-        complete = all(len(rows) == len(self.steps) for rows in self.values.values())
-        if not (rising and complete and (not self.steps or names <= set(self.values))):
-            raise ValueError("the looks of its history do not fit each other")
+        """Raise `ValueError` unless steps ascend and all series of these names hold values of all members."""
+        is_ascending = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
+        is_complete = all(len(rows) == len(self.steps) for rows in self.values.values())
+        if not (is_ascending and is_complete and (not self.steps or names <= set(self.values))):
+            raise ValueError("the points of its history do not fit each other")
         if any(row.shape[:1] != (members,) or row.dtype.kind != "f" for rows in self.values.values() for row in rows):
             raise ValueError(f"its history is not of {members} members")
 
     def __repr__(self) -> str:
         members = len(next(iter(self.values.values()))[0]) if self.steps else 0
         names = ", ".join(self.names) or "nothing"
-        return f"History of {count_of(len(self.steps), 'look')} at {count_of(members, 'member')}: {names}"
+        return f"History of {count_of(len(self.steps), 'point')} of {count_of(members, 'member')}: {names}"
 
 
-def look(
-    problem: Problem, engine: Engine, state: State, looks: Looks, validation: tuple[Floats, Floats] | None
+def evaluate(
+    problem: Problem,
+    engine: Engine,
+    state: State,
+    schedule: EvaluationSchedule,
+    validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Everything that the history holds of the members of a state, at this moment.   {name: [K, ..]}"""
-    seen: dict[str, Floats] = {}
+    """Return the values of a history point for the members of a state, {name: [K, ..]}."""
+    values: dict[str, Floats] = {}
 
-    def see(places: Integers) -> tuple[Integers, dict[str, Floats]]:
-        part = state.take(places)
-        found = _on_training(problem, engine, part, rows, looks)
+    def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
+        part = state.take(block)
+        found = _evaluate_training_rows(problem, engine, part, rows, schedule)
         if validation is not None:
-            found |= _on_validation(problem, engine, part, validation, looks)
-        return places, found
+            on_validation = evaluate_rows(problem, engine, part, *validation, schedule.metrics)
+            found |= {f"validation {name}": value for name, value in on_validation.items()}
+        return block, found
 
     for group in groups(problem, state.members):
-        for alike in _split_by_rows(problem, state.members, group):
-            rows = all_rows(problem, state.members[alike])
+        for indices in _split_by_rows(problem, state.members, group):
+            rows = all_rows(problem, state.members[indices])
             is_shared = rows.x.ndim == 2 and rows.w.ndim == 2
-            for places, found in each_block(see, problem, alike, len(rows.x)) if is_shared else [see(alike)]:
+            blocks = (
+                map_blocks(evaluate_block, problem, indices, len(rows.x)) if is_shared else [evaluate_block(indices)]
+            )
+            for block, found in blocks:
                 for name, value in found.items():
-                    seen.setdefault(name, np.empty((len(state.members), *value.shape[1:]), value.dtype))[places] = value
-    return seen
+                    empty = np.empty((len(state.members), *value.shape[1:]), value.dtype)
+                    values.setdefault(name, empty)[block] = value
+    return values
 
 
-def each_block(see: Callable[[Integers], Seen], problem: Problem, places: Integers, rows: int) -> Iterator[Seen]:
-    """Look at so many of the members at a time as memory is meant for, and at a block on each processor.
+def map_blocks(
+    function: Callable[[Integers], Result], problem: Problem, indices: Integers, rows: int
+) -> Iterator[Result]:
+    """Call a function with blocks of members that fit into memory, one block on each processor.
 
-    Parameters: `see`, called with each block of the `places`; `rows`, how many are looked at.
-    Returns: what it gives, block by block. A member's numbers do not depend on who else is in its block.
+    Parameters
+    ----------
+    function : callable
+        Called with each block of `indices`. A member's numbers must not depend on the other members of its block.
+    problem : Problem
+    indices : array of int
+    rows : int
+        How many rows the function evaluates.
+
+    Yields
+    ------
+    The results, block by block.
     """
     widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
-    at_once = max(1, NUMBERS_AT_ONCE // (min(rows, ROWS_AT_ONCE) * widths))
-    blocks = np.array_split(places, -(-len(places) // at_once))
+    block_size = max(1, MAX_NUMBERS_PER_PASS // (min(rows, MAX_ROWS_PER_PASS) * widths))
+    blocks = np.array_split(indices, -(-len(indices) // block_size))
     if len(blocks) == 1:
-        yield see(places)
+        yield function(indices)
     else:
-        yield from platforms.threads(platforms.processors(), "look").map(see, blocks)
+        yield from platforms.threads(platforms.processors(), "look").map(function, blocks)
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Members of equally many rows, divided by which rows these are where a copy for each of them would be large."""
+    """Divide members with equally many rows by their rows, if a copy of the rows for each member would be large."""
     rows = problem.row_count(int(members[group[0]]))
-    if problem.rows is None or len(group) * rows * problem.network.inputs <= NUMBERS_AT_ONCE:
+    if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_NUMBERS_PER_PASS:
         return [group]
     return of_a_kind(group, problem.row_kinds[members[group]])
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
-    """The logits and outputs of every member, so many rows at a time.   x [B, D] or [K, B, D]  →  z, a [K, B, C]
+    """Return logits and outputs of every member, computed in blocks of rows.   x [B, D] or [K, B, D]  →  z, a [K, B, C]
 
     >>> from deltarule.engines.reference import ReferenceEngine
     >>> from deltarule.problem.create import create_problem
@@ -180,56 +203,54 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
     >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
     (2, 10000, 1)
     """
-    starts = range(0, x.shape[-2], ROWS_AT_ONCE)
-    parts = [engine.outputs(problem, state, x[..., start : start + ROWS_AT_ONCE, :]) for start in starts]
+    starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
+    parts = [engine.outputs(problem, state, x[..., start : start + MAX_ROWS_PER_PASS, :]) for start in starts]
     if len(parts) == 1:
         return parts[0]
     logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
     return logits, outputs
 
 
-def _on_training(problem: Problem, engine: Engine, state: State, rows: Batch, looks: Looks) -> dict[str, Floats]:
-    logits, outputs = outputs_of(problem, engine, state, rows.x)
-    seen = {"objective": objective_of_logits(problem, state, logits, rows)}
-    with np.errstate(all="ignore"):
-        seen |= {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in looks.metrics}
-        if looks.gradients:
-            seen |= gradient_norms(problem, state, rows)
-    if looks.outputs:
-        seen["outputs"] = outputs
-    return seen
-
-
-def _on_validation(
-    problem: Problem, engine: Engine, state: State, validation: tuple[Floats, Floats], looks: Looks
+def _evaluate_training_rows(
+    problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
 ) -> dict[str, Floats]:
-    found = on_rows(problem, engine, state, *validation, looks.metrics)
-    return {f"validation {name}": value for name, value in found.items()}
+    logits, outputs = outputs_of(problem, engine, state, rows.x)
+    values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
+    if schedule.gradients:
+        with np.errstate(all="ignore"):
+            values |= gradient_norms(problem, state, rows)
+    if schedule.outputs:
+        values["outputs"] = outputs
+    return values
 
 
-def on_rows(
+def _objective_and_metrics(
+    problem: Problem, state: State, logits: Floats, outputs: Floats, rows: Batch, names: tuple[str, ...]
+) -> dict[str, Floats]:
+    values = {"objective": objective_of_logits(problem, state, logits, rows)}
+    with np.errstate(all="ignore"):
+        return values | {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}
+
+
+def evaluate_rows(
     problem: Problem, engine: Engine, state: State, x: Floats, y: Floats, names: tuple[str, ...]
 ) -> dict[str, Floats]:
-    """Objective and metrics of every member on rows that are the same for all.   x [M, D], y [M, C] → {name: [K]}
+    """Return objective and metrics of every member on the same rows.   x [M, D], y [M, C]  →  {name: [K]}
 
     >>> from deltarule.engines.reference import ReferenceEngine
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.state import initial_state
     >>> problem = create_problem(Network([1, 1], initializer="zeros"), [[0.0]], [0.0])
-    >>> on_rows(problem, ReferenceEngine(), initial_state(problem), np.ones((1, 1)), np.ones((1, 1)), ())
+    >>> evaluate_rows(problem, ReferenceEngine(), initial_state(problem), np.ones((1, 1)), np.ones((1, 1)), ())
     {'objective': array([1.])}
     """
     rows = Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
-    logits, outputs = outputs_of(problem, engine, state, x)
-    seen = {"objective": objective_of_logits(problem, state, logits, rows)}
-    with np.errstate(all="ignore"):
-        seen |= {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}
-    return seen
+    return _objective_and_metrics(problem, state, *outputs_of(problem, engine, state, x), rows, names)
 
 
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
-    """The length of the gradient of every parameter array over the given rows, [K] by "gradient W1" and so on."""
+    """Return the norm of the gradient of every parameter array over the rows, as {"gradient W1": [K], ...}."""
     with one_blas_thread():
         gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
     return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

@@ -16,7 +16,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training.history import History, Looks, look
+from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import StopRules
 
@@ -27,7 +27,7 @@ MAX_LISTED = 3
 def train_lbfgs(
     problem: Problem,
     rules: StopRules,
-    looks: Looks,
+    evaluations: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
     progress: Callable[[Progress], None] | None,
     notes: tuple[str, ...],
@@ -45,7 +45,7 @@ def train_lbfgs(
     teller, ends = _Teller(progress, limits), []
     for member in range(problem.members):
         alone, limit = start.take(np.array([member])), int(limits[member])
-        ends.append(end := _minimize(problem, engine, alone, limit, looks, validation, teller.after_each))
+        ends.append(end := _minimize(problem, engine, alone, limit, evaluations, validation, teller.after_each))
         teller.report_end(limit, end)
     steps = np.array([end.state.step for end in ends], np.int64)
     state = replace(start.take(start.members), step=int(steps.max()))
@@ -57,7 +57,7 @@ def train_lbfgs(
         state=state,
         steps=steps,
         reasons=tuple(end.reason for end in ends),
-        objective=look(problem, engine, state, Looks(1), None)["objective"],
+        objective=evaluate(problem, engine, state, EvaluationSchedule(1), None)["objective"],
         history=_together([end.history for end in ends], problem.members),
         diverged=tuple(
             Divergence(member, end.state.step, *first_nonfinite(problem, end.state))
@@ -146,18 +146,18 @@ def _minimize(
     engine: Engine,
     start: State,
     limit: int,
-    looks: Looks,
+    evaluations: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
     after_each: Callable[[int, float], None],
 ) -> _End:
-    history = {0: look(problem, engine, start, looks, validation)}
+    history = {0: evaluate(problem, engine, start, evaluations, validation)}
     iteration = 0
 
     def record_iteration(state: State) -> None:
         nonlocal iteration
         iteration += 1
-        if iteration % looks.every == 0:
-            history[iteration] = look(problem, engine, replace(state, step=iteration), looks, validation)
+        if iteration % evaluations.every == 0:
+            history[iteration] = evaluate(problem, engine, replace(state, step=iteration), evaluations, validation)
         after_each(iteration, float(history[max(history)]["objective"][0]))
 
     final, reason, failed, slope = start, "max_steps", False, _steepest(problem, start)
@@ -168,7 +168,7 @@ def _minimize(
         failed = about.status == 2 and slope > problem.numbers["gradient_tolerance"][start.members[0]]
     if limit and not np.isfinite(slope):
         reason = "diverged"
-    history.setdefault(iteration, look(problem, engine, final, looks, validation))
+    history.setdefault(iteration, evaluate(problem, engine, final, evaluations, validation))
     return _End(final, reason, slope if failed else 0.0, history)
 
 
@@ -181,7 +181,7 @@ def _steepest(problem: Problem, state: State) -> float:
 
 
 def minimize_from(
-    problem: Problem, start: State, iterations: int, evaluations: int, seen: Callable[[State], None] | None = None
+    problem: Problem, start: State, iterations: int, max_evaluations: int, seen: Callable[[State], None] | None = None
 ) -> tuple[State, Any]:
     """Minimize the objective of a single member from a state on.
 
@@ -210,7 +210,7 @@ def minimize_from(
     numbers = {name: float(number[member]) for name, number in problem.numbers.items()}
     options: dict[str, Any] = {
         "maxiter": iterations,
-        "maxfun": evaluations,
+        "maxfun": max_evaluations,
         "maxcor": int(numbers["memory"]),
         "gtol": numbers["gradient_tolerance"],
         "ftol": numbers["objective_tolerance"],
@@ -223,10 +223,10 @@ def minimize_from(
 
 
 def _together(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
-    """One history of all members; a member stands only where it was looked at."""
+    """One history of all members; a member stands only where it was points at."""
     history = History()
     for step in sorted(set().union(*histories)):
-        there = [member for member, looked in enumerate(histories) if step in looked]
+        there = [member for member, points in enumerate(histories) if step in points]
         names = histories[there[0]][step]
         seen = {name: np.concatenate([histories[member][step][name] for member in there]) for name in names}
         history.add(step, np.array(there), seen, members)

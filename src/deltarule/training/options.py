@@ -15,7 +15,7 @@ from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import numeric, whole
 from deltarule.stats import metrics
-from deltarule.training.history import Looks
+from deltarule.training.history import EvaluationSchedule
 from deltarule.training.run import Progress, Run
 from deltarule.training.stopping import StopRules, check_metric
 
@@ -24,7 +24,7 @@ from deltarule.training.stopping import StopRules, check_metric
 class TrainOptions:
     """How a problem is trained; `train` explains each option.
 
-    Raises `BadInput` for what is of another kind than is asked for, and for options that need each other.
+    Raises `BadInput` for options of the wrong type, and for those that need another one.
     """
 
     engine: Any = "auto"
@@ -62,7 +62,7 @@ class TrainOptions:
         if not isinstance(self.checkpoint, str | os.PathLike | None):
             raise BadInput(f"the checkpoint is {short_repr(self.checkpoint)}; name the file to write")
         if self.resume and self.checkpoint is None:
-            raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
+            raise BadInput("resume is True without a checkpoint; name the file to resume from")
 
     @cached_property
     def rules(self) -> StopRules:
@@ -70,25 +70,26 @@ class TrainOptions:
         limits = (self.max_steps, self.max_epochs, self.threshold, self.times)
         return StopRules(*limits, self.metric, self.tolerance, self.patience)
 
-    def looks(self, problem: Problem, every: Integers) -> Looks:
-        """What the history holds; `every` [K], the updates between two history points of each member.
+    def evaluations(self, problem: Problem, intervals: Integers) -> EvaluationSchedule:
+        """What the history holds; `intervals` [K] are the updates between two history points of each member.
 
-        Raises `BadInput` for a history that rules need and that there is not, and outputs of different numbers of rows.
+        Raises `BadInput` if rules need a history and there is none, and for outputs of different numbers of rows.
         """
         names = required_metrics(self.rules, self.metrics, self.score)
-        looks = Looks(int(every.max()) if self.with_history else 0, names, self.outputs, self.gradients)
+        every = int(intervals.max()) if self.with_history else 0
         needs_history = names or self.patience is not None or problem.optimizer.name == "lbfgs"
         if not self.with_history and needs_history:
-            raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
-        fewest, most = problem.row_counts.min(), problem.row_counts.max()
-        if self.outputs and looks.every and fewest < most:
+            raise BadInput("with_history=False cannot be combined with metrics, patience or L-BFGS; leave it out")
+        min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
+        if self.outputs and every and min_rows < max_rows:
             raise BadInput(
-                f"outputs is True, and members have from {fewest:,} to {most:,} rows; leave it out, or make them equal"
+                f"outputs is True, and members have from {min_rows:,} to {max_rows:,} rows; "
+                "leave it out, or make them equal"
             )
-        return looks
+        return EvaluationSchedule(every, names, self.outputs, self.gradients)
 
 
-def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:
+def history_interval(problem: Problem, rules: StopRules, history_every: int | None = None) -> int:
     """Return the updates between two history points: the largest of `history_intervals`.
 
     >>> from deltarule.problem.network import Network
@@ -96,60 +97,61 @@ def history_interval(problem: Problem, rules: StopRules, given: int | None = Non
     >>> history_interval(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
     5
     """
-    return int(history_intervals(problem, rules, given).max())
+    return int(history_intervals(problem, rules, history_every).max())
 
 
-def history_intervals(problem: Problem, rules: StopRules, given: int | None = None) -> Integers:
+def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
     """Return the updates between two history points of each member, [K]: as given, an epoch of mini-batches, or a
     200th of the limit.
 
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
     the history short.
     """
-    if given is not None:
-        return np.full(problem.members, whole("history_every", given))
+    if history_every is not None:
+        return np.full(problem.members, whole("history_every", history_every))
     epochs = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
     limits = rules.limits(problem)
-    if not rules.look:
+    if not rules.needs_history:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
-    # History points of a full-batch training whose interval is not given.
+    # Full-batch training: about 200 history points.
     return np.where(epochs > 1, epochs, np.maximum(1, limits // 200))
 
 
-def check_engine(given: Any) -> Any:
-    """Return the engine or its name, which is looked up later; refuse anything else."""
-    if not isinstance(given, str) and (isinstance(given, type) or not hasattr(given, "advance")):
-        raise BadInput(f"the engine is {short_repr(given)}; give one of {', '.join(NAMES)}, or an engine")
-    return given
+def check_engine(engine: Any) -> Any:
+    """Return the engine or its name, which is looked up later; raise `BadInput` for anything else."""
+    if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "advance")):
+        raise BadInput(f"the engine is {short_repr(engine)}; give one of {', '.join(NAMES)}, or an engine")
+    return engine
 
 
-def required_metrics(rules: StopRules, asked: Sequence[str], score: str) -> tuple[str, ...]:
-    """Return the metrics that are asked for and those that the stop rules evaluate."""
-    if isinstance(asked, str):
-        raise BadInput(f"metrics is {short_repr(asked)}, a text; give a list of names, as [{short_repr(asked)}]")
-    asked = tuple(asked) if isinstance(asked, Iterable) else (asked,)
-    for name in asked:
+def required_metrics(rules: StopRules, requested: Any, score: str) -> tuple[str, ...]:
+    """Return the requested metrics and those that the stop rules evaluate."""
+    if isinstance(requested, str):
+        text = short_repr(requested)
+        raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
+    names = tuple(requested) if isinstance(requested, Iterable) else (requested,)
+    for name in names:
         if not isinstance(name, str):
             raise BadInput(f"metrics hold {short_repr(name)}; give a list of names, as ['accuracy']")
         metrics.find(name)
     check_metric("score", score)
     extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
-    return tuple(dict.fromkeys([*asked, *extra]))
+    return tuple(dict.fromkeys([*names, *extra]))
 
 
-def check_observed_steps(given: Any, members: int) -> Integers:
+def check_observed_steps(observe: Any, members: int) -> Integers:
     """Return the steps [T, K] at which each member is shown to the observer."""
     try:
-        points = np.asarray(given)
+        points = np.asarray(observe)
     except ValueError:  # a ragged list
         points = np.array(None)
     if points.ndim != 2 or points.dtype.kind not in "iu" or points.shape[1] != members or not len(points):
         raise BadInput(
-            f"observe is {short_repr(given)}; give whole numbers, at least one row with a step for each member"
+            f"observe is {short_repr(observe)}; give whole numbers, at least one row with a step for each member"
         )
     points = points.astype(np.int64)
     if points.min() < 0 or (points[1:] < points[:-1]).any():
-        raise BadInput(f"observe is {short_repr(given)}; give each member's steps ascending, from 0 on")
+        raise BadInput(f"observe is {short_repr(observe)}; give each member's steps ascending, from 0 on")
     return points
 
 
@@ -159,7 +161,7 @@ def check_validation_rows(
     """Return the validation inputs [M, D] and targets [M, C]; refuse rows without a defined `patience` score."""
     if validation is None:
         if rules.patience is not None:
-            raise BadInput("patience looks at a validation score, and there are no validation rows; give some")
+            raise BadInput("patience follows a validation score, and there are no validation rows; give some")
         return None
     try:
         inputs, targets = validation

@@ -17,7 +17,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import finite, whole
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training.history import Looks, look
+from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.options import check_engine
 
 MAX_ROWS = 1_000
@@ -104,7 +104,7 @@ def range_test(
     state, objective, accuracies, watched = initial_state(ramped), [], [], _on_some_rows(ramped)
     for _ in range(steps if accuracy else 1):
         if accuracy:
-            accuracies.append(look(watched, chosen, state, Looks(1, ("accuracy",)), None)["accuracy"])
+            accuracies.append(evaluate(watched, chosen, state, EvaluationSchedule(1, ("accuracy",)), None)["accuracy"])
         state, trace = chosen.advance(ramped, state, 1 if accuracy else steps)
         objective.append(trace.objective)
     seen, rates = np.concatenate(objective), np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])

@@ -1,6 +1,6 @@
-"""Stop rules: when a member has trained enough, decided for each member alone and to the exact step.
+"""Stop rules: when a member has trained enough, decided for each member alone and to the exact update.
 
-K members · n updates of a stretch
+K members · n updates of a chunk
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,32 @@ from deltarule.problem.validation import finite, whole
 from deltarule.stats import metrics
 
 REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")
-"""Why a member's training ended; "converged" is L-BFGS's own word."""
+"""Why a member's training ended; only L-BFGS uses "converged"."""
 
 
 @dataclass(frozen=True)
 class StopRules:
-    """When to stop. A limit of steps or epochs is always needed; the other rules may end a member before it.
+    """When to stop. A limit of updates or epochs is required; the other rules may end a member earlier.
 
     Parameters
     ----------
-    max_steps, max_epochs : the limit, in updates or in passes over a member's rows; the smaller where both are given.
-    threshold, times, metric : stop once `metric` has been under `threshold` (for metrics of which more is better:
-        over it) this many times in all. The objective is looked at before each update, other metrics whenever a
-        look is due to the member: every `history_every` updates, and at its limit.
-    tolerance : stop when an epoch's mean objective differs from the epoch before by less than this share of it.
-    patience : stop when the validation score has not improved in this many such looks in a row; the best weights are
+    max_steps, max_epochs : int, optional
+        The limit, in updates or in passes over a member's rows; the smaller if both are given.
+    threshold : float, optional
+        Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
+        all. The objective is compared before each update, other metrics at the member's history points.
+    times : int, default 1
+        How often the threshold must be met.
+    metric : str, default "objective"
+        "objective", or the name of a metric.
+    tolerance : float, optional
+        Stop when an epoch's mean objective differs from that of the epoch before by less than this share of it.
+    patience : int, optional
+        Stop when the validation score has not improved at this many history points in a row; the best weights are
         restored.
 
+    Examples
+    --------
     >>> StopRules(max_steps=1000, threshold=0.015, times=3)
     StopRules(max_steps=1000, max_epochs=None, threshold=0.015, times=3, metric='objective', tolerance=None, \
 patience=None)
@@ -49,62 +58,63 @@ patience=None)
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
-        for name, least in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
+        for name, minimum in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
             if name == "times" or getattr(self, name) is not None:
-                whole(name, getattr(self, name), least)
+                whole(name, getattr(self, name), minimum)
         for name in ("threshold", "tolerance"):
             if getattr(self, name) is not None:
                 finite(name, getattr(self, name))
         check_metric("metric", self.metric)
 
     @property
-    def look(self) -> bool:
-        """Whether a rule looks at the history."""
+    def needs_history(self) -> bool:
+        """Whether a rule evaluates the history."""
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def limits(self, problem: Problem) -> Integers:
         """The last step of each member, [K]."""
-        most = int(np.iinfo(np.int64).max)
-        steps, epochs = (most if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
-        # Python's integers: the product may be larger than any of an array's.
+        maximum = int(np.iinfo(np.int64).max)
+        steps, epochs = (maximum if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
+        # Python integers, because the product may exceed int64.
         sizes = [problem.steps_per_epoch(member) for member in range(problem.members)]
-        return np.array([min(most, steps, epochs * size) for size in sizes], np.int64)
+        return np.array([min(maximum, steps, epochs * size) for size in sizes], np.int64)
 
 
-def check_metric(name: str, given: Any) -> None:
-    """Refuse what is neither "objective" nor the name of a metric."""
-    if not isinstance(given, str):
-        raise BadInput(f"{name} is {short_repr(given)}; give 'objective', or the name of a metric")
-    if given != "objective":
-        metrics.find(given)
+def check_metric(name: str, metric: Any) -> None:
+    """Raise `BadInput` for anything but "objective" and the names of metrics."""
+    if not isinstance(metric, str):
+        raise BadInput(f"{name} is {short_repr(metric)}; give 'objective', or the name of a metric")
+    if metric != "objective":
+        metrics.find(metric)
 
 
 def first_crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
-    """Where in a stretch the objective is under the threshold for the n-th time, by member.
+    """Find the update of a chunk before which the objective is below the threshold for the `times`-th time.
 
-    objective [n, K]   counted [K], how often it has been before   →   index [K] into the stretch or n where it is not,
-    and how often it has been afterwards [K]
+    objective [n, K]   counted [K], how often it was before the chunk   →   the update [K], n if there is none, and how
+    often it was after the chunk [K]
 
     >>> first_crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
     (array([2]), array([2]))
     """
-    under = counted + np.cumsum(objective < threshold, axis=0)
-    reached = under >= times
+    counts = counted + np.cumsum(objective < threshold, axis=0)
+    reached = counts >= times
     first = np.where(reached.any(0), reached.argmax(0), len(objective))
-    return first, under[-1]
+    return first, counts[-1]
 
 
 @dataclass(eq=False)
-class Watch:
-    """What the stop rules and the adaptive schedule remember of each member of a problem: plain arrays [K].
+class StopState:
+    """What the stop rules and the adaptive schedule keep of each member: plain arrays [K], stored in checkpoints.
 
     counted         how often the threshold was met
-    total, rows     of the running epoch: the sum of its batches' objectives times their weights, and of these, which
-                    are the batches' rows where no row has a weight of its own
-    last_epoch      the mean objective of the epoch before, NaN before there is one
-    best_epoch      the least mean objective of an epoch, and `stalled`: for how many epochs it has not improved
-    best_score      the best validation score, with `best_step`, and `waited`: for how many looks it has not improved
-    best_theta [K, P], best_buffers [K, Q]   the weights of the best score, where patience is a rule
+    total, rows     of the running epoch: the sum of its batches' objectives times their weights, and of these weights,
+                    which are the batches' numbers of rows if the rows have none
+    last_epoch      the mean objective of the epoch before; NaN in the first one
+    best_epoch      the lowest mean objective of an epoch, and `stalled`: for how many epochs it has not improved
+    best_score      the best validation score, with `best_step`, and `waited`: for how many history points it has not
+                    improved
+    best_theta [K, P], best_buffers [K, Q]   the weights of the best score if patience is a rule
     """
 
     counted: Integers
@@ -120,11 +130,11 @@ class Watch:
     best_buffers: Floats
 
     @classmethod
-    def of(cls, problem: Problem, patience: bool) -> "Watch":
-        """A watch that has seen nothing yet."""
+    def of(cls, problem: Problem, has_patience: bool) -> "StopState":
+        """The values before the first update."""
         k = problem.members
         widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))
-        theta, buffers = (np.zeros((k, width if patience else 0), problem.dtype) for width in widths)
+        theta, buffers = (np.zeros((k, width if has_patience else 0), problem.dtype) for width in widths)
         return cls(
             counted=np.zeros(k, np.int64),
             total=np.zeros(k),
@@ -144,7 +154,7 @@ class Watch:
         return dict(vars(self))
 
     def add_to_epoch(self, problem: Problem, members: Integers, step: int, objective: Floats) -> None:
-        """Count the batches of a stretch that began at `step` into the members' running epochs.   objective [n, K]"""
+        """Add the batches of a chunk that began at `step` to the members' running epochs.   objective [n, K]"""
         # Sums add up to the epoch's objective, means are averaged over its rows.
         is_sum = problem.reduction == "sum"
         weights = None if is_sum else batch_weights(problem, members, step, len(objective))
@@ -157,24 +167,16 @@ class Watch:
                 self.rows[member] = summed_after(self.rows[member], weights[:, index])
             self.total[member] = summed_after(self.total[member], values)
 
-    def end_epoch(self, member: int) -> tuple[float, float]:
-        """The mean objective of the epoch before and of the one that ends here."""
-        before, now = float(self.last_epoch[member]), float(self.total[member] / self.rows[member])
-        self.last_epoch[member], self.total[member], self.rows[member] = now, 0.0, 0.0
-        return before, now
-
-    def improves_epoch(self, member: int, value: float, tolerance: float, patience: float) -> bool:
-        """Note an epoch's objective; False when it has not improved by `tolerance` for `patience` epochs in a row."""
-        self.stalled[member] = self.stalled[member] + 1 if value > self.best_epoch[member] - tolerance else 0
-        self.best_epoch[member] = min(self.best_epoch[member], value)
-        if self.stalled[member] < patience:
-            return True
-        self.stalled[member] = 0
-        return False
+    def end_epoch(self, members: Integers) -> tuple[Floats, Floats]:
+        """Return the mean objectives [K] of the members' previous epoch and of the one that ends now."""
+        with np.errstate(all="ignore"):  # objectives that are not finite
+            previous, mean = self.last_epoch[members], self.total[members] / self.rows[members]
+        self.last_epoch[members], self.total[members], self.rows[members] = mean, 0.0, 0.0
+        return previous, mean
 
 
 def summed_after(total: float, values: Floats) -> float:
-    """A sum gone on with, number after number: how the clock divided a training into stretches leaves no trace in it.
+    """Continue a sum, one value after the other, so that it does not depend on the division into chunks.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
     >>> summed_after(summed_after(0.0, values[:2]), values[2:]) == summed_after(0.0, values)
@@ -184,10 +186,9 @@ def summed_after(total: float, values: Floats) -> float:
 
 
 def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
-    """What each of the n batches from `step` on weighs, for members, [n, K]: the sum of its rows' weights.
+    """Sum the weights of the rows in each of the n batches from `step` on, [n, K].
 
-    Without weights each row has 1. Where one is so large that sums might be infinite, all are divided by a power
-    of two.
+    Without weights each row counts as 1. If a sum might overflow, all weights are divided by a power of two.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -199,34 +200,34 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
     weights = problem.weights
     if weights is None:
         return np.stack([batch_sizes(problem, member, step, n) for member in members], axis=1).astype(np.float64)
-    found = np.empty((n, len(members)))
+    sums = np.empty((n, len(members)))
     for group in groups(problem, members):
-        # Weights of rows that are looked up at once, of several members.
-        at_once = max(1, 2**22 // problem.row_count(members[group[0]]))
-        for first in range(0, len(group), at_once):
-            some = group[first : first + at_once]
-            own = weights if weights.ndim == 1 else weights[members[some]]
-            found[:, some] = _weights_of_alike(problem, members[some], own, step, n)
-    return found
+        # At most this many row weights are looked up at a time.
+        chunk_size = max(1, 2**22 // problem.row_count(members[group[0]]))
+        for first in range(0, len(group), chunk_size):
+            part = group[first : first + chunk_size]
+            own = weights if weights.ndim == 1 else weights[members[part]]
+            sums[:, part] = _weights_of_equal_rows(problem, members[part], own, step, n)
+    return sums
 
 
-def _weights_of_alike(problem: Problem, members: Integers, own: Floats, step: int, n: int) -> Floats:
-    """The same of members that have equally many rows.   own [N] or [K, N]"""
+def _weights_of_equal_rows(problem: Problem, members: Integers, own: Floats, step: int, n: int) -> Floats:
+    """Sum the weights of batches of members with equally many rows.   own [N] or [K, N]"""
     size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
     rows, first = row_orders(problem, members, step, n)[0], step % batches
-    if len(rows) == 1 < batches:  # of a single epoch no more than is asked for
+    if len(rows) == 1 < batches:  # within a single epoch, only these batches
         rows, first = rows[:, :, first * size : (first + n) * size], 0
     own = own.astype(np.float64)
-    # Of weights, as a power of two: sums of so many of them, times an objective, are finite.
+    # Scaled to at most 2**900, so that sums of weights times objectives are finite.
     own = np.ldexp(own, -np.maximum(np.frexp(own.max(-1, keepdims=True))[1] - 900, 0))
     taken = own[rows] if own.ndim == 1 else own[np.arange(len(members))[:, None], rows]
     sums = np.add.reduceat(taken, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
     by_update = sums.transpose(0, 2, 1).reshape(-1, taken.shape[1])
-    return by_update[np.arange(first, first + n) % len(by_update)]  # of full batches there is one, in every update
+    return by_update[np.arange(first, first + n) % len(by_update)]  # a full batch is the same in every update
 
 
 def batch_sizes(problem: Problem, member: int, step: int, n: int) -> Integers:
-    """How many rows each of the n batches from `step` on has, for a member."""
+    """Count the rows in each of the n batches from `step` on of a member."""
     rows, size, batches = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
     last = np.arange(step, step + n) % batches == batches - 1
     return np.where(last, rows - size * (batches - 1), size)

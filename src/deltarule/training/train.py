@@ -11,14 +11,16 @@ from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
 from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training import checkpoint as checkpoints
+from deltarule.training.checkpoint import Checkpoint, engine_of
 from deltarule.training.interrupts import interrupts
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.loop import TrainingLoop
-from deltarule.training.options import TrainOptions, check_observed_steps, check_validation_rows, history_intervals
+from deltarule.training.options import TrainOptions, check_validation_rows, history_intervals
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
+from deltarule.training.run_monitor import RunMonitor
 
 
 def train(
@@ -46,36 +48,61 @@ def train(
     observer: Callable[[Run, Integers], None] | None = None,
     before_checkpoint: Callable[[], None] | None = None,
 ) -> Run:
-    """Train every member of a problem until its stop rules say so.
+    """Train every member of a problem until its stop rules end it.
 
     Parameters
     ----------
-    problem : made by `create_problem`.
-    engine : what advances the state: an engine, its name, or "auto" for the one that should be done first.
-    max_steps … patience : the stop rules, see `StopRules`; a limit of steps or epochs is needed.
-    validation : inputs [M, D] and targets [M, C] that are never trained on.
-    score : what patience looks at on them: "objective", or a metric's name.
-    metrics : names of metrics that the history holds, on training and validation rows.
-    history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all. Rules that
-        look at the history count for each member the looks that there are where it is trained alone.
-    outputs, gradients : keep the outputs of all rows, of which members must then have equally many, the lengths of all
-        gradients, in the history.
-    checkpoint : a file that is written every ten seconds and at the end; L-BFGS keeps none.
-    resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
-    progress : called between stretches.
-    with_history : False for a run without history and objective (which are looked for at the start and the end, too):
-        where rows are many and something else looks at them.
-    observe : steps [T, K] at which each member that still trains is shown to `observer`, ascending; its last is its
-        limit. What it is then is what a training with that limit would come to.
-    observer : called with the run so far, and the members [M] that are at one of their steps.
-    before_checkpoint : called each time before the checkpoint is written, to keep what must never be behind it.
+    problem : Problem
+        Made by `create_problem`.
+    engine : Engine or str, default "auto"
+        What advances the state, or its name; "auto" selects the engine that is expected to finish first.
+    max_steps, max_epochs : int, optional
+        The limit, in updates or in passes over a member's rows; one of them is required.
+    threshold, times, metric, tolerance, patience : optional
+        Further stop rules, see `StopRules`.
+    validation : tuple of array-like, optional
+        Validation inputs [M, D] and targets [M, C].
+    score : str, default "objective"
+        The validation score that patience follows: "objective" or the name of a metric.
+    metrics : sequence of str, default ()
+        Names of metrics for the history, on training and validation rows.
+    history_every : int, optional
+        Updates between two history points. By default an epoch of mini-batches, or a 200th of the limit. If a stop rule
+        evaluates the history, the default is each member's own; otherwise all share the longest.
+    outputs : bool, default False
+        Whether the history holds the outputs for all training rows, of which members must then have equally many.
+    gradients : bool, default False
+        Whether the history holds the norm of the gradient of each parameter array.
+    checkpoint : str or Path, optional
+        A file to write every ten seconds and at the end; not with L-BFGS.
+    resume : bool, default False
+        Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit.
+    progress : callable, optional
+        Called with a `Progress` between chunks of updates.
+    with_history : bool, default True
+        False for a run without history and objective, which saves the evaluation of all rows.
+    observe : array-like of int, optional
+        Steps [T, K], ascending, at which each member that still trains is passed to `observer`; the last one is the
+        member's limit. At a step the member is what a training with this limit would give.
+    observer : callable, optional
+        Called with the run so far and the indices [M] of the members that have reached one of their steps.
+    before_checkpoint : callable, optional
+        Called before each write of the checkpoint, to store what must never be older than it.
 
-    Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
-    interrupts at once; so does the first one with L-BFGS, which has no stretches: it raises `KeyboardInterrupt`.
+    Returns
+    -------
+    Run
+        Ctrl-C ends the training after the current chunk, of about a fifth of a second; the run then holds what was
+        reached. A second Ctrl-C raises `KeyboardInterrupt` at once; so does the first one with L-BFGS.
 
-    Raises `BadInput` for rules that do not fit, what is of another kind than is asked for, a checkpoint of another
-    problem, `resume` without any, and of L-BFGS for a checkpoint and points to observe.
+    Raises
+    ------
+    BadInput
+        For options of the wrong type, stop rules that do not fit the problem, a checkpoint of another problem, `resume`
+        without a checkpoint, and L-BFGS with `checkpoint` or `observe`.
 
+    Examples
+    --------
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> import numpy as np
@@ -86,40 +113,51 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
-    given = {name: value for name, value in locals().items() if name != "problem"}
-    return _train(checked_problem(problem), TrainOptions(**given))
+    options = {name: value for name, value in locals().items() if name != "problem"}
+    return _train(checked_problem(problem), TrainOptions(**options))
 
 
 def _train(problem: Problem, options: TrainOptions) -> Run:
     rules, engine = options.rules, options.engine
-    every = history_intervals(problem, rules, options.history_every)
-    looks = options.looks(problem, every)
-    aside = check_validation_rows(problem, options.validation, rules, options.score)
+    intervals = history_intervals(problem, rules, options.history_every)
+    evaluations = options.evaluations(problem, intervals)
+    validation = check_validation_rows(problem, options.validation, rules, options.score)
     if problem.optimizer.name == "lbfgs":
         if options.checkpoint is not None or options.observe is not None:
-            raise BadInput("L-BFGS has no updates to go on from or to be shown at; leave checkpoint and observe out")
-        return train_lbfgs(problem, rules, looks, aside, options.progress, _lbfgs_engine_notes(engine))
+            raise BadInput("L-BFGS does not support checkpoint or observe; leave them out")
+        return train_lbfgs(problem, rules, evaluations, validation, options.progress, _lbfgs_engine_notes(engine))
     file = None if options.checkpoint is None else Path(options.checkpoint)
-    before = file if file is not None and options.resume and kind_of(file) else None
-    if before is not None and engine == "auto":
-        engine = checkpoints.engine_of(before) or engine
+    is_resumed = file is not None and options.resume and bool(kind_of(file))
+    if file is not None and is_resumed and engine == "auto":
+        engine = engine_of(file) or engine
     limit = int(rules.limits(problem).max(initial=0))
-    chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
-    training = TrainingLoop(problem, chosen, rules, looks, every, aside, options.score, options.before_checkpoint)
-    if options.observe is not None and options.observer is not None:
-        training.observe(check_observed_steps(options.observe, problem.members), options.observer)
-    if before is not None:
-        training.restore(before)
-    with orders_kept(), interrupts() as interrupted:
-        training.go(file, options.progress, interrupted)
-    return training.run(interrupted())
+    choice = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
+    loop = TrainingLoop(problem, choice.engine, initial_state(problem))
+    monitor = RunMonitor(problem, options, evaluations, intervals, validation, choice.notes)
+    checkpoint = None if file is None else Checkpoint(file, loop, monitor, options.before_checkpoint)
+    if checkpoint is not None and is_resumed:
+        checkpoint.restore()
+
+    def between_chunks() -> None:
+        if checkpoint is not None:
+            checkpoint.write_if_due()
+        if options.progress is not None:
+            options.progress(monitor.progress(loop))
+
+    with orders_kept(), interrupts() as is_interrupted:
+        if not monitor.history.steps:
+            monitor.record(loop)
+        loop.run(monitor, is_interrupted, between_chunks)
+        if checkpoint is not None:
+            checkpoint.write()
+    return monitor.run_of(loop, is_interrupted())
 
 
-def _lbfgs_engine_notes(asked: Engine | str) -> tuple[str, ...]:
-    """Return the note that the reference engine trains L-BFGS, where another engine was asked for."""
-    name = asked if isinstance(asked, str) else asked.name
+def _lbfgs_engine_notes(engine: Engine | str) -> tuple[str, ...]:
+    """Return the note that the reference engine trains L-BFGS, if another engine was requested."""
+    name = engine if isinstance(engine, str) else engine.name
     if name in ("auto", "reference"):
         return ()
-    if isinstance(asked, str):
-        by_name(asked)  # raises BadInput for an unknown name
+    if isinstance(engine, str):
+        by_name(engine)  # raises BadInput for an unknown name
     return (f"the engine '{name}' has no L-BFGS: the reference engine trains this",)

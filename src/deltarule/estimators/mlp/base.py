@@ -80,7 +80,7 @@ class BaseMLP(ValidatedMLP):
                     in_order=not self.shuffle,
                     validation=plan.validation,
                     after_epoch=self._after_epoch(plan.problem),
-                    goes_on=getattr(self, "best_validation_score_", None) is not None,
+                    resumes=getattr(self, "best_validation_score_", None) is not None,
                 )
                 messages = self._store_run(plan, run)
         for message in messages:
@@ -203,7 +203,7 @@ class BaseMLP(ValidatedMLP):
     def _store_run(self, plan: Plan, run: EpochRun) -> list[Warning]:
         """Store the result of a training run; returns the warnings to issue."""
         self._store_state(plan.problem, run.state)
-        self._stall, self._factor = run.stall, run.state.factor
+        self._stall, self._factor = run.patience, run.state.factor
         self.n_iter_ = int(run.epochs.max())
         self.t_ += self.n_iter_ * plan.problem.row_count(0)
         self._store_curves(run)

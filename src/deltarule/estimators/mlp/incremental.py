@@ -14,8 +14,8 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.problem.batches import orders
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.training import epochs
-from deltarule.training.epoch_records import EpochRules, Stall
+from deltarule.training.epoch_monitor import MIN_LEARNING_RATE
+from deltarule.training.epoch_records import Patience
 from deltarule.training.epochs import one_epoch
 
 
@@ -37,8 +37,8 @@ class IncrementalMLP(BaseMLP):
             self._raise_nonfinite()
         self._store_state(problem, state)
         # A copy to write into: the arrays of a model that joblib has mapped into memory are read-only.
-        stall = getattr(self, "_stall", Stall.of(self.n_members))
-        self._stall = Stall(stall.best.copy(), stall.waited.copy())
+        stall = getattr(self, "_stall", Patience.of(self.n_members))
+        self._stall = Patience(stall.best.copy(), stall.waited.copy())
         self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)
         self._reduce_adaptive_rate(problem, loss)
@@ -66,11 +66,11 @@ class IncrementalMLP(BaseMLP):
 
     def _reduce_adaptive_rate(self, problem: Problem, loss: Floats) -> None:
         """Apply the adaptive schedule after one epoch."""
-        rules = EpochRules(1, float(self.tol), self.n_iter_no_change)
-        _, stuck = self._stall.note(np.arange(self.n_members), loss, rules)
-        self._stall.waited[stuck] = 0
+        self._stall.update(np.arange(self.n_members), loss, float(self.tol))
+        is_stalled = self._stall.waited > self.n_iter_no_change
+        self._stall.waited[is_stalled] = 0
         if problem.schedule.adaptive:
-            is_reduced = stuck & (self.learning_rate_init * self._factor > epochs.LOWEST_RATE)
+            is_reduced = is_stalled & (self.learning_rate_init * self._factor > MIN_LEARNING_RATE)
             divided = self._factor / problem.schedule_numbers["divide"]
             self._factor = np.where(is_reduced, divided, self._factor)
 

@@ -19,7 +19,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import Plan
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_records import EpochRun, Stall, Validation
+from deltarule.training.epoch_records import EpochRun, Patience, Validation
 from deltarule.training.epochs import train_epochs
 
 MAX_PART_SECONDS = 10.0
@@ -233,5 +233,5 @@ def select_members(run: EpochRun, members: np.ndarray, steps: int) -> EpochRun:
         validation_losses=curves(run.validation_losses),
         validation_scores=curves(run.validation_scores),
         best_scores=None if run.best_scores is None else run.best_scores[members],
-        stall=Stall(run.stall.best[members], run.stall.waited[members]),
+        patience=Patience(run.patience.best[members], run.patience.waited[members]),
     )
