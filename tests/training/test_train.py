@@ -581,9 +581,7 @@ def test_a_run_without_history_ends_where_one_with_it_does():
     assert np.array_equal(plain.state.theta, bare.state.theta) and plain.reasons == bare.reasons
     assert bare.history.steps == [] and np.isnan(bare.objective).all()
     for needs in ({"metrics": ("accuracy",)}, {"patience": 3, "validation": (EYE, EYE)}):
-        with pytest.raises(
-            BadInput, match="^with_history=False cannot be combined with metrics, patience or L-BFGS"
-        ):
+        with pytest.raises(BadInput, match="^with_history=False cannot be combined with metrics, patience or L-BFGS"):
             train(problem, max_steps=10, with_history=False, **needs)
 
 
