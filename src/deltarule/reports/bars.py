@@ -1,4 +1,4 @@
-"""A series as a line of bars."""
+"""Sparklines: series as lines of bar characters."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,17 @@ BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 
 
 SHORTEST, LONGEST = 8, 48
-"""Characters of a line of bars."""
+"""Width of a line of bars, in characters."""
 
 
 def sparkline(values: Any, width: int, bars: str = BARS) -> str:
-    """A series as a line of bars, as high as its values are within it; on a logarithmic scale where they span decades.
+    """Draw a series as a line of bars between its minimum and maximum, logarithmic from a ratio of 10 on.
 
-    Parameters: `values` [T], not finite where there is none; `width`, characters at most; `bars`, from low to high.
+    Parameters
+    ----------
+    values : [T]; values that are not finite leave a gap.
+    width : maximum number of characters.
+    bars : the characters, from low to high.
 
     >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
     ('█▄▂▁', '█▆▁', '')
@@ -30,10 +34,9 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
     shown = values[places]
     finite = np.isfinite(shown)
-    # How many times the least of a series the greatest is from which on a line of bars is logarithmic.
     if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
         shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
-    # The difference of large ones would overflow; a power of two rounds nothing.
+    # Scale by a power of two, which is exact: the difference of large values would overflow.
     shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
     heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
@@ -42,7 +45,7 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
 
 @dataclass(frozen=True)
 class Bars:
-    """Values from 0 to 1 [T] as a line of bars, as long as there is room for."""
+    """Values from 0 to 1 [T] as a line of bars that fills the width, for Rich."""
 
     values: Floats
 

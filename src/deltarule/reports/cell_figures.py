@@ -250,19 +250,30 @@ def _draw_cells(
     colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
     low, high = np.clip(limits, -GREATEST, GREATEST)
     drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
-    grounds = drawn.to_rgba(np.ma.masked_invalid(values))  # as they are drawn: what is not finite is gray
-    for row, column in np.ndindex(*values.shape):
-        value = values[row, column]
-        star = marked is not None and bool(marked[row, column])
-        text = texts(float(value)) if callable(texts) else texts[row][column]
-        look: dict[str, Any] = {"color": style.ink_on(grounds[row, column, :3]), "fontsize": 8}
-        text += "*" if star and callable(texts) else ""
-        axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
+    is_bold = np.zeros(values.shape, bool) if marked is None else np.asarray(marked)
+    if callable(texts):
+        stars = np.where(is_bold, "*", "")
+        texts = [
+            [f"{texts(value)}{star}" for value, star in zip(*row, strict=True)]
+            for row in zip(values.tolist(), stars.tolist(), strict=True)
+        ]
+    label_cells(axes, drawn, values, texts, 8, is_bold)
     turned = 90 if _upright(columns) else 0
     axes.set_xticks(range(len(columns)), all_fitted(columns, UPRIGHT, 8.5), rotation=turned)
     axes.set_yticks(range(len(rows)), all_fitted(rows, NAMED, 8.5))
     axes.tick_params(length=0)
     axes.grid(False)
+
+
+def label_cells(
+    axes: "Axes", image: Any, values: Floats, texts: Sequence[Sequence[str]], size: float, is_bold: Floats
+) -> None:
+    """Write a text into each cell of an image, black or white by its color; what is not finite is gray."""
+    grounds = image.to_rgba(np.ma.masked_invalid(values))
+    for row, column in np.ndindex(*values.shape):
+        look: dict[str, Any] = {"color": style.ink_on(grounds[row, column, :3]), "fontsize": size}
+        look["weight"] = "bold" if is_bold[row, column] else "normal"
+        axes.text(column, row, texts[row][column], ha="center", va="center", **look)
 
 
 def _format_activation(value: float) -> str:

@@ -1,6 +1,6 @@
-"""Build a figure: layout, legend, notes and description, as all figures share them.
+"""Build figures: the layout, legend, notes and description that all of them share.
 
-T looks · K members
+T evaluations · K members
 """
 
 import contextlib
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_LINES = 8
-"""Members that are drawn a line each; of more, the median and a band are."""
+"""Members that get a line each; more are drawn as their median and a band."""
 MAX_SHOWN_GROWTH = 1000
-"""How many times the greatest value at the start is still shown: what diverges would press all else flat."""
+"""Largest shown value, as a multiple of the largest first value: a diverging curve would flatten all others."""
 CANNOT_DRAW = ValueError, IndexError
-"""How Matplotlib says, by its version, that numbers are too large, or that there are none."""
+"""What Matplotlib raises, depending on its version, for too large numbers or none."""
 LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
-"""Points of a legend beside its words, and of a character of a title."""
+"""Width in points of a legend without its text, and of a character of a title."""
 MAX_LINE_PIECES = 50
-"""Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
+"""Pieces of a line between gaps; with more, only gaps wider than this fraction of the line are drawn."""
 BAND_PERCENTILES = (10, 90)
 BAND_LABEL = "10 to 90 %"
-"""Percentiles of the band around a median: eight of ten members lie within it."""
+"""Percentiles of the band around a median; it holds eight of ten members."""
 
 
 @dataclass
 class FigureBuilder:
-    """A figure in the making: the axes that are drawn on, what the legend lists, and the notes below."""
+    """A figure under construction: its axes, legend entries, notes below, and sentences for screen readers."""
 
     figure: "Figure"
     rows: list["Axes"]
@@ -51,12 +51,12 @@ class FigureBuilder:
 
     @classmethod
     def blank(cls, title: str, rows: int = 1) -> "FigureBuilder":
-        """Axes below one another that share what is across."""
+        """Axes below one another with a shared x axis."""
         return cls.of_axes(title, 7.0, 3.6 + 1.6 * (rows - 1), nrows=rows, sharex=True)
 
     @classmethod
     def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "FigureBuilder":
-        """Axes in a grid, row by row.    width, height  in inches"""
+        """A grid of axes, row by row.    width, height  in inches"""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         from deltarule.reports.figure_display import ShownFigure
@@ -68,20 +68,19 @@ class FigureBuilder:
 
     @property
     def axes(self) -> "Axes":
-        """Those that are drawn on now."""
+        """The current axes."""
         return self.rows[self.row]
 
     def next_row(self) -> None:
-        """Go on with the next axes."""
+        """Make the next axes the current ones."""
         self.row += 1
         self.drawn.clear()
 
     def line(self, x: Any, y: Any, name: str, index: int | None = None, listed: bool = True, **look: Any) -> None:
-        """A line through what is finite, with a dot where it ends, and where a value stands alone between gaps.
+        """Draw a line through the finite values, with a dot at its end and at values isolated between gaps.
 
-        Where most values would stand alone, as those of looks that are rare, the line joins them; where gaps are many,
-        it goes over the narrow ones.
-        Raises `BadInput` where there is not one value for each of `x`.
+        If most values are isolated, as with rare evaluations, the line joins them; if gaps are many, it skips narrow
+        ones. Raises `BadInput` unless there is one value for each of `x`.
         """
         x, y = np.ravel(x), np.asarray(y, np.float64)
         check_shape(y, {"x value": len(x)}, name)
@@ -106,19 +105,19 @@ class FigureBuilder:
             self.entries.append((drawn, name))
 
     def lines(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
-        """A line for each column.    values [T, K]"""
+        """Draw a line for each column.    values [T, K]"""
         for name, column in zip(names, values.T, strict=True):
             self.line(x, column, name, listed=listed)
 
     def band(self, x: Any, values: Floats, name: str, index: int = 0, listed: bool = True) -> None:
-        """The median of each row, and the band around it.    values [T, K]"""
+        """Draw the median of each row and the band around it.    values [T, K]"""
         look = style.line(index)
         steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[0], axis=axis))
         _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[1], axis=axis))
         pale: dict[str, Any] = {"color": look["color"], "alpha": style.BAND}
         if len(steps) > 1:
             shade: Any = self.axes.fill_between(steps, low, high, linewidth=0, **pale)
-        else:  # between one and no other nothing can be filled
+        else:  # one step cannot be filled
             shade = self.axes.vlines(steps, low, high, linewidth=4, **pale)
         median = middle(x, values, np.nanmedian)
         (line,) = self.axes.plot(*median, label=escape_dollars(name), marker="o", markersize=3, markevery=[-1], **look)
@@ -128,9 +127,9 @@ class FigureBuilder:
             self.entries += [(line, name), (shade, BAND_LABEL)]
 
     def ranges(self, names: Sequence[str], points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
-        """A row for each name, the first on top: a dot at its value [T], and a bar over its interval [T, 2].
+        """Draw a row for each name, the first on top: a dot at its value [T], a bar over its interval [T, 2].
 
-        Parameters: `points`, how wide a name may be. Returns: the dots and the bars, for the legend.
+        `points` is the width for names. Returns the dots and the bars, for the legend.
         """
         places = np.arange(len(names))
         bars = self.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
@@ -140,14 +139,14 @@ class FigureBuilder:
         return dots, bars
 
     def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
-        """Lines of few members, a band of many.    values [T, K]"""
+        """Draw a line for each of few members, a band for many.    values [T, K]"""
         if len(names) <= MAX_LINES:
             self.lines(x, values, names if len(names) > 1 else [""], listed)
         else:
             self.band(x, values, f"median of {len(names)}", listed=listed)
 
     def mark_rate(self, suggested: Floats, listed: bool = True) -> None:
-        """A vertical line at the suggestion, the median one where members differ."""
+        """Draw a vertical line at the suggested rate, the median of the members."""
         found = suggested[np.isfinite(suggested)]
         if not len(found):
             self.note("No rate is suggested: at none does the objective fall.")
@@ -158,7 +157,7 @@ class FigureBuilder:
             self.entries.append((line, f"suggested: {rate:.3g}" + (" (median)" if len(found) > 1 else "")))
 
     def x_label_updates(self) -> None:
-        """Whole numbers of updates across."""
+        """Label the x axis with whole numbers of updates."""
         from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
         self.axes.set_xlabel("updates")
@@ -166,27 +165,25 @@ class FigureBuilder:
         self.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
     def y_label(self, text: str) -> None:
-        """What is upright, with its unit."""
+        """Label the y axis."""
         self.axes.set_ylabel(wrap_text(text, 44))
 
     def scale_objective(self, top: float | None = None) -> None:
-        """A logarithmic scale for many decades; what diverges leaves the picture.    top   the greatest value shown"""
+        """Use a logarithmic scale for over two decades; cut off what diverges.    top   the largest value shown"""
         values = np.concatenate([np.empty(0), *self.drawn])
         if not len(values):
             return
         least, greatest = float(values.min()), float(values.max())
         if top is None:
             top = MAX_SHOWN_GROWTH * max(abs(float(column[0])) for column in self.drawn if len(column))
-            # What is mostly above, or ends there altogether, is all that there is to see.
+            # If most values, or all ends, lie above it, nothing is cut off.
             if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
                 top = greatest
         shown = min(greatest, max(top, least))
-        # An objective that spans more than this is drawn on a logarithmic scale.
         logarithmic = least > 0 and np.log10(shown) - np.log10(least) > 2
         if logarithmic:
             self.axes.set_yscale("log")
-            # Above it a logarithmic scale is given its marks: Matplotlib looks for them far above, where no number is
-            # left.
+            # Matplotlib searches for ticks beyond the largest float.
             if shown > 1e200:
                 self._mark_decades(least, shown)
         if greatest > top > 0:
@@ -194,7 +191,7 @@ class FigureBuilder:
             self.note(f"Values above {top:.3g} are outside the picture.")
 
     def _mark_decades(self, least: float, greatest: float) -> None:
-        """A few marks on a logarithmic scale whose end is near that of numbers, and its limits."""
+        """Set a few ticks and the limits of a logarithmic scale that ends near the largest float."""
         from matplotlib.ticker import FixedLocator, NullLocator
 
         decades = np.linspace(np.ceil(np.log10(least)), np.floor(np.log10(greatest)), 5).round()
@@ -203,21 +200,21 @@ class FigureBuilder:
         self.axes.set_ylim(max(least / 2, np.finfo(float).tiny), min(greatest, np.finfo(float).max / 2) * 2)
 
     def scale_share(self) -> None:
-        """From 0 to 1, with room for lines that lie on either."""
+        """Scale the y axis from 0 to 1, with room for lines at either end."""
         self.axes.set_ylim(-0.03, 1.03)
 
     def describe(self, text: str) -> None:
-        """A sentence of what there is to see, for those who cannot, once."""
+        """Add a sentence to the description for screen readers, once."""
         if text not in self.descriptions:
             self.descriptions.append(text)
 
     def note(self, text: str) -> None:
-        """A sentence below the figure, once."""
+        """Add a sentence below the figure, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     def finish(self, legend_title: str = "") -> "Figure":
-        """Set the legend beside the axes and the notes below, where they can hide nothing."""
+        """Add the legend beside the axes, the title and the notes below, and return the figure."""
         told = " ".join([title_sentence(self.title), *(self.descriptions or describe_curves(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
         for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
@@ -246,7 +243,7 @@ class FigureBuilder:
 
 
 def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> None:
-    """Raise `BadInput` for values that are not so many along each axis.    counts  by what stands along it"""
+    """Raise `BadInput` unless the values have these counts along their axes.    counts  by what each axis holds"""
     if values.shape != (wanted := tuple(counts.values())):
         of = f" of {visible(name)!r}" if name else ""
         there = " and ".join(count_of(count, what) for what, count in counts.items())
@@ -257,7 +254,7 @@ def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> No
 
 
 def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, Floats]:
-    """A statistic over the finite values of each row that has some.    values [T, K]"""
+    """Compute a statistic of the finite values of each row that has any.    values [T, K]"""
     check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
     there = ~np.isnan(values).all(1)
@@ -265,24 +262,23 @@ def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, F
 
 
 def _has_offset(axis: Any) -> bool:
-    """Whether there stands, beside the numbers along an axis, one that has to be added or multiplied to each."""
+    """Whether an axis has a common offset or factor beside its numbers."""
     formatter = axis.get_major_formatter()
-    with contextlib.suppress(*CANNOT_DRAW):  # which is told where it is drawn
+    with contextlib.suppress(*CANNOT_DRAW):  # reported when it is drawn
         formatter.format_ticks(axis.get_majorticklocs())
     return bool(formatter.get_offset())
 
 
 def write_out_ticks(axis: Any) -> None:
-    """Few numbers, each written out: one that all have to be multiplied by would lie on something else.
+    """Label an axis with few complete numbers instead of a common factor, which would overlap something else.
 
-    The longer they are, the fewer, so that they do not lie on one another. Call it when all is drawn.
+    The longer the numbers, the fewer, so that they do not overlap. Call it after drawing.
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     low, high = axis.get_view_interval()
-    largest, half = max(abs(low), abs(high)), abs(high / 2 - low / 2)  # the whole may be no number any more
+    largest, half = max(abs(low), abs(high)), abs(high / 2 - low / 2)  # high - low may overflow
     digits = max(4, int(np.log10(largest / 2 / half)) + 3)
-    # Below it numbers along an axis have no powers of ten.
     if 1 <= largest < 1e7:
         digits = max(digits, int(np.log10(largest)) + 1)
     axis.set_major_locator(MaxNLocator(int(np.clip(30 // digits, 1, 4))))

@@ -1,4 +1,4 @@
-"""How records are told in words, alike in figures, tables and pages."""
+"""Formats of numbers, shares, names and text, shared by figures, tables and pages."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
 MAX_EXACT_PROBABILITY = 0.999
-"""Of a share between it and 1 digits tell little."""
+"""Probabilities between it and 1 are shown as "more than 99.9 %"."""
 CONTROL_CHARACTERS = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
-"""What commands; what is isolated from its beginning to its end changes nothing around it, and stays."""
+"""Control characters; text isolated from its beginning to its end does not affect its surroundings, and stays."""
 
 
 def visible(text: str) -> str:
-    r"""Text without the characters that only command: those that move a terminal's cursor or turn the direction of
-    writing, and those that no file of XML may hold.
+    r"""Replace control characters: those that move a terminal's cursor or change the direction of writing, and those
+    that XML forbids.
 
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
@@ -29,7 +29,7 @@ def visible(text: str) -> str:
 
 
 def isolate_direction(name: str) -> str:
-    """A name for the midst of a sentence: one that is written from right to left leaves the order of the rest alone.
+    """Isolate a right-to-left name, so that it does not reorder the sentence around it.
 
     >>> isolate_direction("size"), len(isolate_direction("\N{HEBREW LETTER ALEF}"))
     ('size', 3)
@@ -39,7 +39,7 @@ def isolate_direction(name: str) -> str:
 
 
 def escape_html(text: str) -> str:
-    r"""Text as it may stand in HTML and SVG, between tags and within quotes.
+    r"""Escape text for HTML and SVG, between tags and within quotes.
 
     >>> escape_html("<b> & \x1b[2J")
     '&lt;b&gt; &amp; \ufffd[2J'
@@ -48,7 +48,7 @@ def escape_html(text: str) -> str:
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """Between which numbers an activation lies, None where it has no end: in their middle it turns from low to high.
+    """Lower and upper bound of an activation, None if it is unbounded; half-way between them it counts as high.
 
     >>> activation_bounds(TANH)
     (-1.0, 1.0)
@@ -68,7 +68,7 @@ def hidden_codes(hidden: Any, middle: float) -> list[str]:
 
 
 def describe_marked(middle: float) -> str:
-    """Which activations are marked: hidden ones above their middle, outputs above 0.5.
+    """Describe the marked activations: hidden ones above the middle of their range, outputs above 0.5.
 
     >>> describe_marked(0.5), describe_marked(0.0)
     ('above 0.5', 'hidden units above 0, outputs above 0.5')
@@ -77,7 +77,7 @@ def describe_marked(middle: float) -> str:
 
 
 def row_names(classes: Sequence[str]) -> list[str]:
-    """What rows are called: by their classes, and by their places where several share one.
+    """Name rows by their classes, with the row number if classes repeat.
 
     >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
     (['cat', 'dog'], ['row 0 (class 0)', 'row 1 (class 1)', 'row 2 (class 0)'])
@@ -88,7 +88,7 @@ def row_names(classes: Sequence[str]) -> list[str]:
 
 
 def format_signed(value: float) -> str:
-    """A weight with its sign, of about two digits and never longer than a cell of a table.
+    """Format a weight with its sign and about two digits, never longer than a table cell.
 
     >>> [format_signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
     ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
@@ -103,9 +103,11 @@ def format_signed(value: float) -> str:
 
 
 def percent(share: float, digits: int = 3, form: str = "g") -> str:
-    """A share of seeds or rows, in percent, which is 0 or 100 only where none or all are meant.
+    """Format a share as a percentage that is 0 or 100 only for exactly none or all.
 
-    Parameters: `digits`, how many there are, or with the `form` "f" how many behind the point; more where needed.
+    Parameters
+    ----------
+    digits : significant digits, or with `form` "f" decimals; more are added if needed.
 
     >>> percent(0.625), percent(0.9998), percent(1.0)
     ('62.5 %', '99.98 %', '100 %')
@@ -117,7 +119,7 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
 
 
 def format_probability(probability: float) -> str:
-    """A probability, or a share that may be nearly all, in percent, without the many digits of what is nearly certain.
+    """Format a probability as a percentage, without the many digits of a nearly certain one.
 
     >>> format_probability(0.981), format_probability(0.9999999), format_probability(1.0)
     ('98.1 %', 'more than 99.9 %', '100 %')
@@ -130,7 +132,7 @@ def format_probability(probability: float) -> str:
 
 
 def describe_solved(criterion: str, count: int, of: int, steps_median: float | None) -> str:
-    """How many networks met a study's criterion, and by when, where that is known.
+    """Describe how many networks met a study's criterion, and by which update if known.
 
     >>> describe_solved("accuracy of 1", 3, 4, 148.0)
     '3 of 4 (accuracy of 1), half of them by update 148'
@@ -142,7 +144,7 @@ def describe_solved(criterion: str, count: int, of: int, steps_median: float | N
 
 
 def member_names(problem: Problem) -> list[str]:
-    """The name of every member: all in which they differ, its number where that leaves some alike.
+    """Name members by the hyperparameters in which they differ, and by number if that is not unique.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -174,5 +176,5 @@ def member_names(problem: Problem) -> list[str]:
 
 
 def _format_per_layer(value: np.ndarray) -> str:
-    """A number, or the few numbers of a member's layers."""
+    """Format a number, or one number per layer."""
     return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())

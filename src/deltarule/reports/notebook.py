@@ -1,6 +1,6 @@
-"""What a notebook shows of our records, and a plot that moves while a network trains.
+"""HTML of records in notebooks, and a live plot of a training.
 
-`import deltarule` in a notebook hands it these; elsewhere nothing of this is loaded.
+`import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
 
 import time
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PATIENCE = 9
-"""How many times as long as drawing took the training goes on undisturbed, at least."""
+"""Minimum training time between two drawings, as a multiple of the drawing time."""
 
 
 def register(shell: Any) -> None:
-    """Tell an IPython shell how to show networks, runs, sweeps and gradient reports."""
+    """Register the HTML of networks, runs, sweeps and gradient reports in an IPython shell."""
     html = shell.display_formatter.formatters["text/html"]
     for module, name, function in SHOWN:
         html.for_type_by_name(f"deltarule.{module}", name, function)
@@ -87,7 +87,7 @@ def sweep_html(table: Any) -> str:
 
 
 def gradient_html(report: Any) -> str:
-    """A gradient check as a table of what each method says."""
+    """A gradient check as a table with a row for each method."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     rows = [["method", "worst error", "allowed", "at", "compared"]]
     for check in report.checks:
@@ -103,7 +103,7 @@ SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("sweeps.result", "Sweep", sweep_html),
     ("proofs.report", "GradientReport", gradient_html),
 )
-"""The module and the name of each record that is shown, and what makes the HTML of it."""
+"""Module and name of each record with the function that returns its HTML."""
 
 
 class LivePlot:
@@ -122,7 +122,7 @@ class LivePlot:
         self._shown: Any = None
 
     def __call__(self, progress: Any) -> None:
-        """Take note of how far the training is, and draw where it is time to."""
+        """Add the progress of a training, and redraw if enough time has passed."""
         self.seen.add(progress.step, progress.objective)
         started = time.perf_counter()
         if started < self._due and progress.training:
@@ -133,7 +133,7 @@ class LivePlot:
         self._due = drawn + max(self.every, PATIENCE * (drawn - started))
 
     def figure(self) -> "Figure":
-        """The objectives that were told so far, as a figure."""
+        """The objectives so far as a figure."""
         from deltarule.reports import style
         from deltarule.reports.figure_builder import FigureBuilder
 

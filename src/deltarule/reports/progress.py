@@ -1,4 +1,4 @@
-"""A training while it runs: what has been told of it so far, for a line of bars or a plot that moves."""
+"""Progress of a running training: its objectives so far, for a sparkline or a live plot."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Any
 from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
 
 MAX_VALUES = 512
-"""Values that are remembered; of more every second one is forgotten."""
+"""Values that are kept; beyond it every second one is dropped."""
 SPARKLINE_CHARACTERS = 16
-"""Characters of the line of bars."""
+"""Width of the sparkline."""
 
 
 @dataclass
 class ProgressHistory:
-    """The objectives that a training has told, each with its update.
+    """The objectives that a training has reported, with their updates.
 
     >>> seen = ProgressHistory()
     >>> for step in range(1000):
@@ -28,7 +28,7 @@ class ProgressHistory:
     objectives: list[float] = field(default_factory=list)
 
     def add(self, step: int, objective: float) -> None:
-        """Remember a value; one from before the last begins another training."""
+        """Add a value; an earlier update than the last one begins a new training."""
         if self.steps and step <= self.steps[-1]:
             self.steps.clear()
             self.objectives.clear()
@@ -38,14 +38,16 @@ class ProgressHistory:
             del self.steps[1::2], self.objectives[1::2]
 
     def bars(self, ascii_only: bool = False) -> str:
-        """The objectives as a line of bars."""
+        """The objectives as a sparkline."""
         return sparkline(self.objectives, SPARKLINE_CHARACTERS, ASCII_BARS if ascii_only else BARS)
 
 
 def describe_progress(progress: Any) -> str:
-    """How a population is doing, in a few words.
+    """Describe the progress of a population in a few words.
 
-    Parameters: `progress`, what `train` tells of itself.
+    Parameters
+    ----------
+    progress : `deltarule.training.train.Progress`.
 
     >>> from deltarule.training.train import Progress
     >>> progress = Progress(

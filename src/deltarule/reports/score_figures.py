@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.cell_figures import MAX_COLUMNS
+from deltarule.reports.cell_figures import MAX_COLUMNS, label_cells
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.network_figures import UNIT
@@ -125,11 +125,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         drawn = builder.axes.imshow(
             counts, cmap=style.sequential_colormap(), vmin=0, vmax=max(int(counts.max(initial=0)), 1)
         )
-        for row, column in np.ndindex(*counts.shape):
-            color = style.ink_on(drawn.to_rgba(counts[row, column])[:3])
-            weight = "bold" if row == column else "normal"
-            text = f"{counts[row, column]:,}"
-            builder.axes.text(column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=font)
+        texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
+        label_cells(builder.axes, drawn, counts, texts, font, np.eye(len(counts), dtype=bool))
         names = all_fitted(classes, UNIT, 8.5)
         turned = 90 if max(map(len, names), default=0) > 3 else 0
         builder.axes.set_xticks(range(len(names)), names, rotation=turned)

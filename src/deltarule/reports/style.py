@@ -1,4 +1,4 @@
-"""The look of every figure: fonts, sizes, dashes, and colors that color-blind readers can tell apart."""
+"""Style of all figures: fonts, sizes, dashes, and colors that color-blind readers can distinguish."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from deltarule.platforms import ForkSafeLock
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"
 COLORS = (BLUE, ORANGE, GREEN, ROSE, BLACK, SKY, BROWN, VIOLET)
-"""Any two are at least 15 apart (CIEDE2000), also as protanopes and deuteranopes see them."""
+"""Any two differ by at least 15 (CIEDE2000), also for protanopes and deuteranopes."""
 
 GRAY, PALE = "#6b6b6b", "#dcdcdc"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 BAND = 0.2
-"""How opaque the band around a median is."""
+"""Opacity of the band around a median."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -75,7 +75,7 @@ def sequential_colormap() -> Any:
 
 
 def ink_on(color: Any) -> str:
-    """Black or white, whichever can be read better on a color; one of them has a contrast of 4.5 on any.
+    """Black or white, whichever is more readable on a color; its contrast is at least 4.5.
 
     >>> ink_on("#ffffff"), ink_on("#000000")
     ('#000000', '#ffffff')
@@ -89,7 +89,7 @@ def ink_on(color: Any) -> str:
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """Draw and save in this look, whatever Matplotlib is set to elsewhere; afterwards it is set as before.
+    """Draw and save in this style, independent of Matplotlib's settings, which are restored afterwards.
 
     >>> import matplotlib
     >>> before = matplotlib.rcParams["font.size"]
@@ -117,12 +117,12 @@ def style_context() -> Iterator[None]:
 
 
 _drawing = ForkSafeLock()
-"""Held while somebody draws: settings and warnings are those of the process, and a thread that came in meanwhile would
-take ours for the user's, and put them back."""
+"""Held while drawing: settings and warnings belong to the process, and another thread would save ours as the user's and
+restore them."""
 
 
 def line(index: int) -> dict[str, Any]:
-    """Color and dashes of the line of a number; 32 lines differ.
+    """Color and dashes of the line with an index; 32 lines are distinct.
 
     >>> line(0), line(8)["color"] == line(0)["color"], line(8)["linestyle"] == line(0)["linestyle"]
     ({'color': '#026dad', 'linestyle': 'solid'}, True, False)

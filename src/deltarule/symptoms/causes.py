@@ -1,4 +1,4 @@
-"""The causes that keep a network from learning: what each looks like in numbers, and from which limit on it is named.
+"""Detect the causes that keep a network from learning, each by documented limits.
 
 Another cause is another function with `@_cause`.
 

@@ -1,4 +1,4 @@
-"""Whether inputs tell anything of targets at all, asked without the network: what neighbors and a line predict.
+"""Test whether targets depend on inputs at all, without the network: by nearest neighbors and linear regression.
 
 N rows · D inputs · C targets        x [N, D]   y [N, C]
 

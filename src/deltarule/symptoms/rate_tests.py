@@ -1,4 +1,4 @@
-"""Range tests of the members of a run: which learning rate would have done better?"""
+"""Learning-rate range tests of the members of a run."""
 
 import math
 from dataclasses import dataclass

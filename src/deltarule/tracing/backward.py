@@ -1,4 +1,4 @@
-"""The way back, noted: ∂J by everything on the tape, from the logits to the first layer."""
+"""Trace of the backward pass: ∂J by every step of the tape, from the logits to the first layer."""
 
 from collections.abc import Callable
 

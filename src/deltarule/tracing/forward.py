@@ -1,4 +1,4 @@
-"""The way forward, noted: data, parameters, every z, n, a and d, the loss of each output, the penalty, and J."""
+"""Trace of the forward pass: data, parameters, every z, n, a and d, the losses, the penalty, and J."""
 
 from collections.abc import Callable
 

@@ -35,7 +35,7 @@ class Labels(NamedTuple):
 
 
 class TraceBuilder:
-    """A pass of one member, and what has been noted of it: `at` holds every array by name, in order.
+    """Collects the quantities of one member's update: `at` holds them by name, in order.
 
     w [B], y [B, C]  weights and targets of the batch      equal  whether all samples weigh 1
     gradient         ∂J/∂θ, the penalty's part included, by the parameters' names
@@ -68,10 +68,10 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Write an array down; axes of length 1 in front of those that have a letter are dropped."""
+        """Add an array; leading axes of length 1 that have no letter are dropped."""
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
-        if rule is not None and rule(*axes) is None:  # a formula of the user's own, which nobody can write down
+        if rule is not None and rule(*axes) is None:  # a custom formula without a tree
             rule = None
         lengths: dict[str, int] = dict(zip(axes, array.shape, strict=True))
         labels = tuple(self._axis_names(name, letter, length, layer) for letter, length in lengths.items())

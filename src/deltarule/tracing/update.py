@@ -1,4 +1,4 @@
-"""The update, noted: the learning rate, the optimizer's numbers, and every array before and after."""
+"""Trace of the update: the learning rate, the optimizer's numbers, and every array before and after."""
 
 import numpy as np
 
