@@ -1,6 +1,6 @@
-"""The compiled engine: for tiny networks by the thousand, a program made for their very shape.
+"""The compiled engine: programs generated for a network's structure and compiled by Numba.
 
-Members lie in SIMD lanes: the innermost loop of everything runs over the members of a block. `vector` holds the
-elementary functions that such a loop can be made of, `source` takes the formulas out of `maths`, `kernel` writes the
-program around them, `cache` keeps it on disk, and `engine` drives it.
+`engine.py` drives them. `codegen_small.py` writes the program for small networks, a member in each SIMD lane, with the
+layout in `codegen_lanes.py` and `addressing.py`; `codegen_large.py` the one for matrix products. `formula_compiler.py`
+takes the formulas from `maths`, and `cache.py` keeps compiled programs on disk. May import what `engines` may.
 """

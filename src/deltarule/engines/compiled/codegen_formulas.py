@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from deltarule.engines.compiled.formula_compiler import Formulas
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.optimizers import Optimizer
@@ -20,6 +23,15 @@ def loss_divisor(reduction: str, total: str, units: int | str) -> str:
 def is_softmax_cross_entropy(problem: Problem) -> bool:
     """Whether loss and output are one formula over the units of a row: ∂J/∂z = a Σ y − y."""
     return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
+
+
+def softmax_cross_entropy(z: str, a: str, target: str, targets: str, *, maximum: str, log_sum: str) -> tuple[str, str]:
+    """The cross-entropy of an output behind softmax, and its derivative by z; `targets` is the sum of a row's targets.
+
+    The maximum of the row's z and log Σ e^(z − maximum) stay apart: their sum would lose the digits of the logarithm
+    if the maximum is large.
+    """
+    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {targets} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
@@ -54,3 +66,8 @@ def optimizer_step(
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
     call = formulas.call(optimizer.update, theta, gradient, *slots, *settings)
     return [f"{', '.join(new)}, = {call}", f"{theta} = q", *(f"{slot} = q{i}" for i, slot in enumerate(slots))], new
+
+
+def flush_lines(dtype: DTypeLike, value: str) -> list[str]:
+    """The lines that set a number to 0 if it is denormal, as arithmetic on such numbers is slow."""
+    return [f"if abs({value}) < {float(np.finfo(np.dtype(dtype)).tiny)}:", f"    {value} = 0"]

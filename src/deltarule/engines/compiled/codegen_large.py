@@ -11,15 +11,15 @@ The loops are compiled from the formulas of `maths`; no array of the batch's siz
 import sys
 from functools import partial
 
-import numpy as np
-
 from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.codegen_formulas import (
+    flush_lines,
     is_softmax_cross_entropy,
     loss_calls,
     loss_divisor,
     once_a_step_count,
     optimizer_step,
+    softmax_cross_entropy,
 )
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
@@ -106,6 +106,9 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         f"        share = w[row] / {divisor} if weighted else each",
     ]
     if is_softmax_cross_entropy(problem):
+        entropy, entropy_slope = softmax_cross_entropy(
+            "z[i, c]", "a[i, c]", "t", "targets", maximum="shares[i]", log_sum="found[i]"
+        )
         lines += [
             "    for i in range(len(ids)):",
             "        found[i] = log(found[i])",
@@ -115,8 +118,8 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
             "            targets += y[row, c]",
             f"        for c in range({units}):",
             "            t = y[row, c]",
-            "            J += share * (t * (found[i] - (z[i, c] - shares[i])))",
-            "            z[i, c] = share * (a[i, c] * targets - t)",
+            f"            J += share * ({entropy})",
+            f"            z[i, c] = share * ({entropy_slope})",
         ]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
     value, slope = loss_calls(problem, formulas, "q", "p", "t")
@@ -159,7 +162,6 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     body.append(f"unsound |= {' + '.join(f'({one} - {one})' for one in new)} != 0")
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
     arrays = ["T", "G", *slots]
-    least = float(np.finfo(problem.dtype).tiny)
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
         *([] if penalty is None else ["    values[:] = 0.0"]),
@@ -182,8 +184,8 @@ def _update(problem: Problem, formulas: Formulas) -> str:
         ]
     lines += ["        for p in range(len(t)):", *(f"            {line}" for line in body)]
     lines += ["        if flush:", "            for p in range(len(t)):"]
-    for one in ("t", *(slot.lower() for slot in slots)):
-        lines += [f"                if abs({one}[p]) < {least}:", f"                    {one}[p] = 0"]
+    for array in ("t", *(slot.lower() for slot in slots)):
+        lines += [f"                {line}" for line in flush_lines(problem.dtype, f"{array}[p]")]
     return LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'values.sum()'}, unsound"])
 
 

@@ -16,12 +16,15 @@ of these, so all come to the same bits.
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
+from deltarule.engines.compiled.addressing import STEP_VALUES
 from deltarule.engines.compiled.codegen_formulas import (
+    flush_lines,
     is_softmax_cross_entropy,
     loss_calls,
     loss_divisor,
     once_a_step_count,
     optimizer_step,
+    softmax_cross_entropy,
 )
 from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled
 from deltarule.engines.compiled.formula_compiler import ENTRY, heads
@@ -57,25 +60,41 @@ class _Writer(LaneWriter):
     def text(self) -> str:
         """The whole program."""
         out = self.out
-        slots = "".join(f", S{i}" for i in range(len(self.problem.optimizer.slots)))
-        out.add(
-            f"def advance(T, G, Z, A, E, K, V, M, X{slots}, N, factor, x, y, w, ids, places, limits, keys, "
-            "first, steps, size, rows, J, bad):"
+        slots = "".join(f"{slot}, " for slot in self.optimizer_slots())
+        signature = (
+            f"theta, gradient, {', '.join(self.row_counts)}, {slots}hyperparameters, factor, x, y, w, ids, positions, "
+            "limits, keys, first, steps, size, rows, objective, bad"
         )
-        out.depth = 1
-        out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
-        if self.layered:
-            # Arrays of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors
-            # are made.
-            room = ROWS_AT_ONCE * self.L if self.tiled else "size"
-            for (kind, number), (array, start, units) in self.place.items():
-                if array not in "MX" and kind != "x":
-                    out.add(f"{kind}{number} = {array}[{start} * {room} : {start + units} * {room}]")
-        if self.tiled:
-            start = self.place["zero", 0][1] * self.L
-            out.add(f"zero = M[{start} : {start + self.L}]", "zero[:] = 0.0")
-        out.add("for s in range(steps):")
-        out.depth = 2
+        with out.block(f"def advance({signature})"):
+            out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
+            self.name_arrays()
+            with out.block("for s in range(steps)"):
+                self.step()
+        head = heads("simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []))
+        body = "\n".join(out.lines)
+        return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
+
+    def optimizer_slots(self) -> list[str]:
+        return [f"slot{index}" for index in range(len(self.problem.optimizer.slots))]
+
+    def name_arrays(self) -> None:
+        """Give each kind of value an array of its own, from 0 on.
+
+        An index that may be negative, which counts from the end, would keep the compiler from vectorizing.
+        """
+        if self.is_batched:
+            room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
+            for kind, slot in self.slots.items():
+                if slot.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
+                    stop = slot.start + slot.rows
+                    self.out.add(f"{slot.name} = {slot.array}[{slot.start} * {room} : {stop} * {room}]")
+        if self.is_tiled:
+            start = self.slots["zero", 0].start * self.L
+            self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
+
+    def step(self) -> None:
+        """One update: forward and backward over the batch, then penalty and optimizer."""
+        out = self.out
         out.add(
             "step = first + s",
             "epoch = 0 if batches == 1 else step // batches - first // batches",
@@ -83,45 +102,37 @@ class _Writer(LaneWriter):
             "end = min(begin + size, rows)",
             "start, count = begin, end - begin",
             f"for i in range({self.problem.network.parameters * self.L}):",
-            "    G[i] = 0.0",
+            "    gradient[i] = 0.0",
         )
-        self.lanes("value = 0.0" if self.alone else f"J[s * {self.L} + l] = 0.0")
+        out.lanes(self.objective.start())
         self.totals()
-        if self.tiled:
-            out.add(f"for start in range(begin, end, {ROWS_AT_ONCE}):")
-            out.depth = 3
-            out.add(f"count = min(end - start, {ROWS_AT_ONCE})", "gather(x, ids[epoch, start : start + count], X)")
-            self.batch()
-            out.depth = 2
-        elif self.alone:
+        if self.is_tiled:
+            with out.block(f"for start in range(begin, end, {ROWS_AT_ONCE})"):
+                out.add(f"count = min(end - start, {ROWS_AT_ONCE})")
+                out.add("gather(x, ids[epoch, start : start + count], inputs)")
+                self.batch()
+        elif self.is_single:
             self.batch()
         else:
-            out.add("for i in range(begin, end):")
-            out.depth = 3
-            self.row_of()
-            self.batch()
-            out.depth = 2
+            with out.block("for i in range(begin, end)"):
+                self.rows.load()
+                self.batch()
         self.penalty()
         self.norms()
         self.update()
         self.flush()
-        self.watch()
-        body = "\n".join(out.lines)
-        head = heads("simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.tiled else []))
-        return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
+        self.objective.finish()
 
     def totals(self) -> None:
         """The sum of the weights of the batch's rows, in each lane."""
         total = self.at("total")
         if self.shape.weights == "none":
-            self.lanes(f"{total} = (end - begin) * 1.0")
+            self.out.lanes(f"{total} = (end - begin) * 1.0")
             return
-        self.lanes(f"{total} = 0.0")
-        self.out.add(f"for i in range({'count' if self.layered else 'begin, end'}):")
-        self.out.depth += 1
-        self.row_of(inputs=False)
-        self.lanes(f"{total} += {self.weight()}")
-        self.out.depth -= 1
+        self.out.lanes(f"{total} = 0.0")
+        with self.out.block(f"for i in range({self.values.row_range})"):
+            self.rows.load(inputs=False)
+            self.out.lanes(f"{total} += {self.rows.weight()}")
 
     def batch(self) -> None:
         """Forward and backward, of a row or of all: the loss is added to the objective, the gradient to G."""
@@ -146,62 +157,63 @@ class _Writer(LaneWriter):
 
     def multiply(self, layer: Layer) -> None:
         """z = x W + b"""
-        if self.tiled:
+        if self.is_tiled:
             self.multiply_in_tiles(layer)
             return
         n, units, weights = layer.number, layer.units, f"W{layer.number}"
         total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
-        with self.rows(inputs=n == 1):
-            self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+        with self.each_row(inputs=n == 1):
+            self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
 
     def multiply_in_tiles(self, layer: Layer) -> None:
         """The same for all rows that go through the layers together."""
-        n, columns, W = layer.number, layer.units * self.L, self.whole(f"W{layer.number}")
-        if not self.shares_inputs(layer):
-            b = f"{self.whole(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
-            self.out.add(f"multiply_lanes({self.inputs(layer)}, {W}, {b}, z{n}, {self.sizes(layer)})")
+        n, columns, W = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}")
+        if layer.number > 1 and not self.is_single:
+            b = f"{self.parameters(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
+            self.out.add(
+                f"multiply_lanes({self.inputs(layer)}, {W}, {b}, z{n}, count, {layer.inputs}, {layer.units}, {self.L})"
+            )
             return
         if not layer.bias:
             self.units(n, f"z{n}[j] = 0.0")
-        b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
+        b = f"{self.parameters(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
         self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
 
     def softmax(self, n: int, units: int) -> None:
-        """a = e^(z − max) / Σ e^(z − max); "most" keeps the max, "log" keeps log Σ e^(z − max)."""
+        """a = e^(z − max) / Σ e^(z − max); "max" keeps the max, "log" keeps log Σ e^(z − max)."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
-        most, total = self.at("most"), self.at("sum")
-        with self.rows():
-            self.lanes(f"{most} = {self.at('z', n)}")
-            self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
-            self.lanes(f"{a} = {z} - {most}", over=each)
+        maximum, total = self.at("max"), self.at("sum")
+        with self.each_row():
+            self.out.lanes(f"{maximum} = {self.at('z', n)}")
+            self.out.lanes(f"{maximum} = select({z} - {maximum}, {z}, {maximum})", over=each)
+            self.out.lanes(f"{a} = {z} - {maximum}", over=each)
         self.units(n, f"{self.every('a', n)} = exp({self.every('a', n)})")
-        with self.rows():
-            self.lanes(f"{total} = 0.0")
-            self.lanes(f"{total} += {a}", over=each)
-            self.lanes(f"{a} /= {total}", over=each)
-            self.lanes(f"{self.at('log')} = log({total})")
+        with self.each_row():
+            self.out.lanes(f"{total} = 0.0")
+            self.out.lanes(f"{total} += {a}", over=each)
+            self.out.lanes(f"{a} /= {total}", over=each)
+            self.out.lanes(f"{self.at('log')} = log({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
         """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
         a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
         total = self.at("sum")
-        with self.rows():
-            self.lanes(f"{total} = 0.0")
-            self.lanes(f"{total} += {a} * {g}", over=each)
-            self.lanes(f"{g} = {a} * ({g} - {total})", over=each)
+        with self.each_row():
+            self.out.lanes(f"{total} = 0.0")
+            self.out.lanes(f"{total} += {a} * {g}", over=each)
+            self.out.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
         """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
-        place = f"places[epoch, {'start + i' if self.layered else f'i * {self.L} + l' if self.own_rows else 'i'}]"
-        counter = f"np.uint64({place}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
+        counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
-        with self.rows():
+        with self.each_row():
             for group in range(0, layer.units, 4):
                 some = range(min(4, layer.units - group))
-                self.lanes(
+                self.out.lanes(
                     f"c0, c1, c2, c3 = philox(np.uint64({group // 4}), {counter})",
                     *(f"{self.at('k', n, group + j)} = {gain} * (c{j} >= {limit})" for j in some),
                 )
@@ -212,46 +224,44 @@ class _Writer(LaneWriter):
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
         output = problem.network.output
         divisor = loss_divisor(problem.reduction, self.at("total"), units)
-        share, each, weighed = self.at("share"), f"h in range({units})", f"{self.weight()} / {divisor}"
+        share, each, weighed = self.at("share"), f"h in range({units})", f"{self.rows.weight()} / {divisor}"
         z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
-        target = f"y[ids[epoch, i * {self.L} + l], h]" if self.own_rows else "y[r, h]"
+        target = f"y[{self.rows.index()}, h]"
         if output.rowwise:
             self.softmax(n, units)
         if is_softmax_cross_entropy(problem):
             targets = self.at("sum")
-            with self.rows():
-                self.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
-                self.lanes(f"{targets} += {target}", over=each)
-                self.lanes(
-                    # max + log Σ in one number would lose what is beyond the digits of a large max.
-                    self.add_to_objective(f"{share} * ({target} * ({self.at('log')} - ({z} - {self.at('most')})))"),
-                    f"{g} = {share} * ({a} * {targets} - {target})",
-                    over=each,
+            with self.each_row():
+                self.out.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
+                self.out.lanes(f"{targets} += {target}", over=each)
+                loss, slope = softmax_cross_entropy(
+                    z, a, target, targets, maximum=self.at("max"), log_sum=self.at("log")
                 )
+                self.out.lanes(self.objective.add(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
             return
         given = []
         if output.name not in problem.loss.fused:
-            a = self.exactly(self.every("a", n) if self.alone else a)
+            a = self.in_float64(self.every("a", n) if self.is_single else a)
             given.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
         value, slope = loss_calls(problem, self.formulas, "z", "a", "t")
-        with self.rows():
-            self.lanes(f"{share} = {weighed}")
-            if not self.alone:
-                given = [f"t = {self.exactly(target)}", f"z = {self.exactly(z)}", *given]
-                self.lanes(*given, self.add_to_objective(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
+        with self.each_row():
+            self.out.lanes(f"{share} = {weighed}")
+            if not self.is_single:
+                given = [f"t = {self.in_float64(target)}", f"z = {self.in_float64(z)}", *given]
+                self.out.lanes(*given, self.objective.add(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
             else:
-                self.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
-        if self.alone:
+                self.out.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
+        if self.is_single:
             g, v = self.every("g", n), self.every("v")
-            given = [f"t = {self.every('y')}", f"z = {self.exactly(self.every('z', n))}", *given]
+            given = [f"t = {self.every('y')}", f"z = {self.in_float64(self.every('z', n))}", *given]
             self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
-            self.units(n, self.add_to_objective(v))
+            self.units(n, self.objective.add(v))
         if output.rowwise:
             self.softmax_backward(n, units)
 
     def backward(self, layer: Layer) -> None:
         """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
-        if self.tiled:
+        if self.is_tiled:
             self.add_gradient_in_tiles(layer)
         else:
             self.add_gradient(layer)
@@ -260,38 +270,39 @@ class _Writer(LaneWriter):
 
     def add_gradient_in_tiles(self, layer: Layer) -> None:
         """∂J/∂W and ∂J/∂b of all rows that go through the layers together."""
-        n, columns, gradient = layer.number, layer.units * self.L, self.whole(f"W{layer.number}", "G")
+        sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
+        n, columns, gradient = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}", "gradient")
         if layer.bias:
-            self.out.add(f"add_rows(g{n}, {self.whole(f'b{n}', 'G')}, count, {columns})")
-        if self.shares_inputs(layer):
+            self.out.add(f"add_rows(g{n}, {self.parameters(f'b{n}', 'gradient')}, count, {columns})")
+        if layer.number == 1 or self.is_single:
             self.out.add(f"add_gradient({self.inputs(layer)}, {layer.inputs}, g{n}, {gradient}, count, {columns})")
         else:
-            self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {self.sizes(layer)})")
+            self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {sizes})")
 
     def add_gradient(self, layer: Layer) -> None:
         """The same row by row."""
         n, units = layer.number, layer.units
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
-            lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
+            lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='gradient')} += d")
         for d in range(layer.inputs):
-            gradient = self.parameter(f"W{n}", d * units, "h", vector="G")
+            gradient = self.parameter(f"W{n}", d * units, "h", vector="gradient")
             lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
-        with self.rows(inputs=n == 1):
-            self.lanes(*lines, over=f"h in range({units})")
+        with self.each_row(inputs=n == 1):
+            self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
         """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
         n, weights = before.number, f"W{layer.number}"
-        if self.tiled:
-            given = f"g{n + 1}, {self.whole(weights)}, zero, g{n}, {self.sizes(layer)}"
+        if self.is_tiled:
+            given = f"g{n + 1}, {self.parameters(weights)}, zero, g{n}, count, {layer.inputs}, {layer.units}, {self.L}"
             self.out.add(f"multiply_back_lanes({given})")
         else:
             total = "0.0"
             for h in range(layer.units):
                 total = f"fma({self.at('g', n + 1, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
-            with self.rows():
-                self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+            with self.each_row():
+                self.out.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
         if self.shape.drops[n - 1]:
             self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
         if before.activation.rowwise:
@@ -311,16 +322,16 @@ class _Writer(LaneWriter):
         if penalty is None:
             return
         scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
-        objective, before = "value" if self.alone else f"J[s * {self.L} + l]", self.at("check")
-        self.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
+        objective, before = self.objective.value, self.at("check")
+        self.out.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
         value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
-        q, share = f"q = T[p * {self.L} + l]", self.at("share")
+        q, share = f"q = theta[p * {self.L} + l]", self.at("share")
         for start, stop in self.penalized_ranges():
             # In two loops, since a sum in its order holds a vector up.
             each = f"p in range({start}, {stop})"
-            self.lanes(q, f"G[p * {self.L} + l] += {share} * {slope}", over=each)
-            self.lanes(q, self.add_to_objective(f"{share} * {value}"), over=each)
-        self.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
+            self.out.lanes(q, f"gradient[p * {self.L} + l] += {share} * {slope}", over=each)
+            self.out.lanes(q, self.objective.add(f"{share} * {value}"), over=each)
+        self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
         """For an optimizer that divides by the length of each array's gradient, these lengths."""
@@ -328,12 +339,10 @@ class _Writer(LaneWriter):
             return
         for index, entry in enumerate(self.problem.network.entries):
             norm = self.at("norm", 0, index)
-            self.lanes(f"{norm} = 0.0")
-            self.out.add(f"for p in range({entry.start}, {entry.stop}):")
-            self.out.depth += 1
-            self.lanes(f"{norm} += G[p * {self.L} + l] * G[p * {self.L} + l]")
-            self.out.depth -= 1
-            self.lanes(f"{norm} = sqrt({norm})")
+            self.out.lanes(f"{norm} = 0.0")
+            square = f"gradient[p * {self.L} + l] * gradient[p * {self.L} + l]"
+            self.out.lanes(f"{norm} += {square}", over=f"p in range({entry.start}, {entry.stop})")
+            self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
         """The learning rate of this step, what the optimizer computes once a step, then θ and its slots."""
@@ -342,7 +351,7 @@ class _Writer(LaneWriter):
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
-        self.lanes(f"{self.at('rate')} = {rate}", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0")
+        self.out.lanes(f"{self.at('rate')} = {rate}", self.objective.start_check())
         # What is computed once a step gets the rate in float64; M has it in θ's dtype.
         names = ["learning_rate", *optimizer.parameters]
         numbers = {name: self.number(name) for name in names}
@@ -368,53 +377,37 @@ class _Writer(LaneWriter):
         assert optimizer.once_a_step is not None
         given = (f"{name}={value}" for name, value in numbers.items())
         targets = "".join(f"o{i}, " for i in range(once_a_step_count(self.problem.optimizer)))  # it may be a single one
-        self.lanes(
+        self.out.lanes(
             f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
             *(f"{self.at('once', 0, i)} = o{i}" for i in range(once_a_step_count(self.problem.optimizer))),
         )
 
     def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
         optimizer = self.problem.optimizer
-        slots = [f"S{i}[p * {self.L} + l]" for i in range(len(optimizer.slots))]
+        slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
             settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
         else:
             norm = [f"norm={self.at('norm', 0, place)}"] if optimizer.norms else []
             settings = [*norm, *(f"{name}={self.in_dtype(value)}" for name, value in numbers.items())]
-        theta, gradient = f"T[p * {self.L} + l]", f"G[p * {self.L} + l]"
+        theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
         lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
-        self.out.add(f"for p in range({start}, {stop}):")
-        self.out.depth += 1
-        self.lanes(*lines, *self.check_of(new))
-        self.out.depth -= 1
+        self.out.lanes(*lines, *self.objective.check_finite(new), over=f"p in range({start}, {stop})")
 
     def flush(self) -> None:
-        """Now and then, 0 for what has become denormal."""
-        self.out.add(f"if (step + 1) % {FLUSH_EVERY} == 0:")
-        self.out.depth += 1
-        for vector in ("T", *(f"S{i}" for i in range(len(self.problem.optimizer.slots)))):
-            self.out.add(
-                f"for p in range({self.problem.network.parameters * self.L}):",
-                f"    if abs({vector}[p]) < {float(np.finfo(self.problem.dtype).tiny)}:",
-                f"        {vector}[p] = 0",
-            )
-        self.out.depth -= 1
-
-    def watch(self) -> None:
-        """The first step at which a member is not finite."""
-        if self.alone:
-            self.out.add("J[s] = value", "if bad[0] < 0 and (unsound > 0 or J[s] - J[s] != 0):", "    bad[0] = step")
-            return
-        self.lanes(
-            f"whole = {self.at('check')} + 0 * J[s * {self.L} + l]",
-            "bad[l] = step if bad[l] < 0 and not whole == 0 else bad[l]",
-        )
+        """Set numbers that have become denormal to 0, once in FLUSH_EVERY steps."""
+        with self.out.block(f"if (step + 1) % {FLUSH_EVERY} == 0"):
+            for vector in ("theta", *self.optimizer_slots()):
+                with self.out.block(f"for p in range({self.problem.network.parameters * self.L})"):
+                    self.out.add(*flush_lines(self.problem.dtype, f"{vector}[p]"))
 
 
 def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
-    """How long each of a program's scratch arrays is for batches of a size, and its dtype: losses stay as exact as they
-    are found."""
-    rows = _Writer(problem, shape).rows_of
-    held = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
-    each = shape.lanes * held
-    return tuple((count * each, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
+    """The length and dtype of each of a program's scratch arrays for batches of a size; losses stay in float64."""
+    writer = _Writer(problem, shape)
+    batch_rows = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
+    width = shape.lanes * batch_rows
+    return tuple(
+        (count * width, np.float64 if array == "row_values" else problem.dtype.type)
+        for array, count in writer.row_counts.items()
+    )
