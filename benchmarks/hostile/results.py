@@ -91,7 +91,7 @@ def _run_arrays() -> list[bytes]:
 
 def _read_run_of(name: str) -> Callable[[bytes], None]:
     def read(content: bytes) -> None:
-        from deltarule.studies.run_reader import read_run
+        from deltarule.studies.run_records import read_run
 
         for other, kept in _run_folder().items():
             if other in ("run.json", "recipe.json", "arrays.safetensors"):
@@ -117,7 +117,7 @@ def _changed_reported(content: bytes, random: Random) -> bytes:
 
 def _read_report(content: bytes) -> None:
     from deltarule.reports.report import report_page
-    from deltarule.studies.report_page import report_of
+    from deltarule.studies.report.page import report_of
 
     name, _, rest = content.partition(b"\n")
     changed_name = name.decode("ascii", "replace")

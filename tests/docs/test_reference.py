@@ -28,7 +28,7 @@ from deltarule.doctor import BlasFound, Cache, DataFound, EngineFound, Findings,
 from deltarule.proofs.report import Check, GradientReport
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
-from deltarule.studies.run_result import Outcome, Solved, Spread
+from deltarule.studies.runner import Outcome, Solved, Spread
 from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.studies.verdicts import Share, Verdict
 from deltarule.sweeps.stored_network import ConfigurationScore

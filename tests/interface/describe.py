@@ -40,7 +40,7 @@ from deltarule.problem.state import State
 from deltarule.proofs.report import GradientReport
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction
-from deltarule.studies.run_result import Outcome
+from deltarule.studies.runner import Outcome
 from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store_connection import APPLICATION, FILE, SCHEMA, VERSION

@@ -25,7 +25,7 @@ from deltarule.reports.terminal_tables import (
 )
 from deltarule.reports.verdict_words import VERDICT_WORDS
 from deltarule.stats.intervals import Interval
-from deltarule.studies.run_result import Outcome, Solved, Spread
+from deltarule.studies.runner import Outcome, Solved, Spread
 from deltarule.studies.verdicts import Share, Verdict
 
 widths = st.integers(40, 220)

@@ -3,9 +3,9 @@ import pytest
 
 from deltarule.errors import BadInput
 from deltarule.maths.network import views
-from deltarule.studies.experiments import train_population
 from deltarule.studies.explain_study import explain_study
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
+from deltarule.studies.runner import train_population
 
 RECIPE = """
 [data]

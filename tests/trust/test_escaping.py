@@ -16,7 +16,7 @@ from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_page import explanation_page
 from deltarule.studies.explain_study import explain_study
 from deltarule.studies.recipes import dataset_of, load_recipe
-from deltarule.studies.report_page import NAME
+from deltarule.studies.report.page import NAME
 
 TAG = "<img src=x onerror=alert(1)>"
 CLEAR, TITLE, BELL, CSI = "\x1b[2J", "\x1b]0;owned\x07", "\x07", "\x9b31m"

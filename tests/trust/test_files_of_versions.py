@@ -11,8 +11,8 @@ from sklearn.datasets import load_iris
 
 from deltarule import load_model, load_sweep, sweep
 from deltarule.json_files import read_json
-from deltarule.studies.report_page import report_of
-from deltarule.studies.run_reader import read_run
+from deltarule.studies.report.page import report_of
+from deltarule.studies.run_records import read_run
 from deltarule.sweeps.store_connection import FILE
 
 HERE = Path(__file__).parent
@@ -50,7 +50,7 @@ def test_a_run_is_read_and_drawn(folder):
     run = read_run(folder / "run")
     losses = np.array(told["losses"])[:, 0]
     expected = dict(zip(told["steps"], losses.tolist(), strict=True))
-    assert run.losses(0, most=1000) == expected
+    assert run.losses(0, max_count=1000) == expected
     for name in ("run", "sweep"):
         report = report_of(folder / name)
         assert report.unfinished == [] and len(report.sections) == 1

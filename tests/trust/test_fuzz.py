@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 
-# An input of the report takes almost a second: tests/studies/test_report_page.py tests it.
+# An input of the report takes almost a second: tests/studies/report/test_page.py tests it.
 TARGETS = (
     *("arrays", "model", "recipe", "recipe-tree", "setting", "json", "idx", "compressed", "archive", "csv", "frame"),
     *("npz", "parquet", "store", "checkpoint", "run-recipe", "run-arrays"),

@@ -17,10 +17,10 @@ from deltarule import MLPClassifier, Network, TabularClassifier, create_problem,
 from deltarule.files import make_folder
 from deltarule.json_files import write_json
 from deltarule.problem.problem import Problem
-from deltarule.studies.experiments import train_population
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of
 from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.run_result import outcome_of, write_run
+from deltarule.studies.run_records import write_run
+from deltarule.studies.runner import outcome_of, train_population
 from deltarule.training.run import Run
 
 FOLDER = Path(__file__).with_name("files")

@@ -51,7 +51,7 @@ def claims(
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
-    from deltarule.studies.report_page import write_report
+    from deltarule.studies.report.page import write_report
 
     if resume and out is None:
         raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")

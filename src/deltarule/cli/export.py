@@ -89,7 +89,7 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
 def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script.script import training_script
-    from deltarule.studies.run_reader import read_run
+    from deltarule.studies.run_records import read_run
 
     if to != "script":
         raise BadInput(f'there is no form "{to}" to export a run to; give --to script')

@@ -14,7 +14,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that --out
 def report(folder: Folder, json: Json = False) -> None:
     """Draw the report of a folder: its figures, tables and claims as one page, report.html, that needs no network."""
     from deltarule.reports.report import report_page
-    from deltarule.studies.report_page import NAME, report_of
+    from deltarule.studies.report.page import NAME, report_of
 
     found = report_of(folder)
     path = folder / NAME

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deltarule.studies.recipes import Population
-    from deltarule.studies.run_result import Outcome
+    from deltarule.studies.runner import Outcome
     from deltarule.symptoms.report import WhyReport
     from deltarule.training.run import Run
 
@@ -58,9 +58,9 @@ def run(
 ) -> int:
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
     from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.report_page import write_report
-    from deltarule.studies.run_result import outcome_of
-    from deltarule.studies.runner import population_of, run_population, write_records
+    from deltarule.studies.report.page import write_report
+    from deltarule.studies.run_records import write_records
+    from deltarule.studies.runner import outcome_of, population_of, run_population
 
     if resume and out is None:
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")

@@ -65,7 +65,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train every combination of a recipe's grid over folds and seeds, or print what an earlier sweep came to."""
-    from deltarule.studies.report_page import write_report
+    from deltarule.studies.report.page import write_report
     from deltarule.studies.sweep_study import sweep as swept
     from deltarule.studies.sweep_study import sweep_outcome
 

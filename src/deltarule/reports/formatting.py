@@ -1,7 +1,7 @@
 """Formats of numbers, shares, names and text, shared by figures, tables and pages."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 from unicodedata import bidirectional
@@ -116,6 +116,41 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     """
     text = f"{100 * share:.{digits}{form}}"
     return percent(share, digits + 1, form) if 0 < share < 1 and float(text) in (0, 100) else f"{text} %"
+
+
+def format_median(values: Any) -> str:
+    """The median to four digits; "none" if it is not finite.
+
+    >>> format_median([0.69147, 0.7, 0.2]), format_median([9192.5]), format_median([1, np.inf, np.inf])
+    ('0.6915', '9,192', 'none')
+    """
+    median = float(np.median(values))
+    if not np.isfinite(median):
+        return "none"
+    return f"{median:,.0f}" if abs(median) >= 1000 else f"{median:.4g}"
+
+
+def format_median_accuracy(accuracies: Any) -> str:
+    """The median of accuracies in percent.
+
+    >>> format_median_accuracy([0.9175, 0.92, 0.5])
+    '91.75 %'
+    """
+    return f"{100 * np.median(accuracies):.2f} %"
+
+
+def format_share(holds: Any) -> str:
+    """The share of members for which a condition holds, in whole percent.
+
+    >>> format_share([True, False, True])
+    '67 %'
+    """
+    return f"{100 * np.mean(holds):.0f} %"
+
+
+def format_by_convention(texts: Mapping[str, str]) -> str:
+    """One line for each convention of a claim."""
+    return "\n".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def format_probability(probability: float) -> str:

@@ -24,7 +24,7 @@ from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
-from deltarule.studies.variant_summary import FILE as VARIANTS
+from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, least_seeds, verdict_of
 from deltarule.sweeps.store_connection import FILE as STORE
 from deltarule.user_functions import call_user_function

@@ -21,18 +21,17 @@ from deltarule.studies.recipes import (
     dataset_of,
     load_recipe,
     problem_of_settings,
-    training_of,
     with_experiment,
     with_settings,
 )
+from deltarule.studies.runner import train_population
 from deltarule.studies.sweep_study import sweep
-from deltarule.studies.variant_summary import FILE as VARIANTS
-from deltarule.studies.variant_summary import Variant, read_variants, variant_of, write_variants
+from deltarule.studies.variants import FILE as VARIANTS
+from deltarule.studies.variants import Variant, read_variants, variant_of, write_variants
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress
-from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
-from deltarule.training.train import Progress, train
+from deltarule.training.train import Progress
 
 Settings = Mapping[str, Any]
 Told = Callable[[str, Progress | SweepProgress], None]
@@ -219,9 +218,3 @@ class Experiments:
 
 def _population_name(population: Population) -> str:
     return f"{population.problem.members} × {population.problem.network!r}"
-
-
-def train_population(population: Population, **given: Any) -> Run:
-    """Train the members of a population by its recipe's rules; `given` goes to `train` and overrides these."""
-    rules = training_of(population.recipe, population.dataset, population.problem)
-    return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **given})

@@ -13,16 +13,11 @@ import numpy as np
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.pipeline import taken_apart
 from deltarule.files import kind_of
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Integers
-from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State, initial_state
-from deltarule.stats.effects import format_value
 from deltarule.stats.planes import DecisionPlane, decision_plane
-from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.stored_network import StoredNetwork
 from deltarule.training.history import gradient_norms
 from deltarule.training.run import Run
 
@@ -30,10 +25,6 @@ FORMAT = "deltarule portrait 1"
 MAX_PARAMETERS, MAX_ROWS = 2_000, 400
 """Networks and data up to this size are shown through training; of others, beginning and end."""
 MAX_CLASSES = 16
-IMAGES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
-"""The shape of the images of those data sets that hold some: a sweep names its data, and does not hold them."""
-MAX_IMAGED = 8
-"""Networks of a sweep whose weights are shown: the better half of them the best, the others the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +187,10 @@ def _images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
         return {}
     before = replace(run, state=initial_state(run.problem))
     found = {"initial": before.parameters()["W1"], "final": run.parameters()["W1"]}
-    return {name: _as_pictures(weights, shape) for name, weights in found.items()}
+    return {name: in_image_order(weights, shape) for name, weights in found.items()}
 
 
-def _as_pictures(weights: Any, shape: tuple[int, ...]) -> Floats:
+def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
     """Weights [D, H] in the order of pictures: a color beside the other, where the data hold one after the other."""
     if len(shape) == 3:
         rows, columns, colors = shape
@@ -220,82 +211,3 @@ def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
         np.add.at(counts, (rows.answers, predicted), 1)
         found[part] = counts
     return found
-
-
-# --- the networks of a sweep -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class WeightImages:
-    """First layers of a sweep's networks that began with the same weights, as images.
-
-    shape     of an image: (rows, columns), or (rows, columns, 3) of colors
-    initial   [D, H], in the order of `shape`
-    final     [D, H] of each network, by what its configuration sets otherwise than the others
-    """
-
-    shape: tuple[int, ...]
-    initial: Floats
-    final: dict[str, Floats]
-
-
-def images_of_sweep(table: Sweep) -> list[WeightImages]:
-    """The first layers of those networks of a sweep on images that were kept, before and after training.
-
-    Of a configuration the first of its rows counts. Initial weights are drawn once more, from the row's seed.
-
-    >>> from deltarule.studies.sweep_study import sweep
-    >>> rates = {"optimizer.learning_rate": [0.001, 0.01], "stopping.max_epochs": [1]}
-    >>> [found] = images_of_sweep(sweep("digits", rates, seeds=1, keep="all"))
-    >>> found.shape, list(found.final)
-    ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
-    """
-    rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
-    rows = _first_and_last(rows, f"{table.ranked}_{table.metric}")
-    words = {key: [format_value(row[key]) for row in rows] for key in table.grid}
-    differing = [key for key, told in words.items() if len(set(told)) > 1]
-    found: list[WeightImages] = []
-    for index, row in enumerate(rows):
-        configuration, network = table.configuration_of(row["key"]), table.network(row["key"])
-        weights = network.parameters()["W1"]
-        shape = _named_shape(configuration, len(weights))
-        if not shape:
-            continue
-        name = ", ".join(f"{_short(key)} {words[key][index]}" for key in differing) or "as it is"
-        name += " (diverged)" if row["status"] == "diverged" else ""
-        initial = _as_pictures(_began(configuration, network, row["seed"]), shape)
-        alike = next((one for one in found if np.array_equal(one.initial, initial)), None)
-        if alike is None:
-            alike = WeightImages(shape, initial, {})
-            found.append(alike)
-        alike.final[name] = _as_pictures(weights, shape)
-    return found
-
-
-def _first_and_last(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
-    """Of many rows the best and the last, in the order that they had."""
-    if len(rows) <= MAX_IMAGED:
-        return rows
-    ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
-    half = MAX_IMAGED // 2
-    chosen = {row["key"] for row in ranked[:half] + ranked[-half:]}
-    return [row for row in rows if row["key"] in chosen]
-
-
-def _named_shape(configuration: Configuration, inputs: int) -> tuple[int, ...]:
-    """The shape of the images that a configuration's data hold, or what stands in for them."""
-    if configuration.data.file is not None or configuration.data.components is not None:
-        return ()
-    named = (taken_apart(one)[0] for one in (configuration.data.name, configuration.data.offline) if one is not None)
-    return next((IMAGES[name] for name in named if name in IMAGES and np.prod(IMAGES[name]) == inputs), ())
-
-
-def _began(configuration: Configuration, network: StoredNetwork, seed: int) -> Floats:
-    """The first layer's weights before training, [D, H]."""
-    of = network.network
-    drawn = of.initializer.weights(np.array([seed], np.uint64), 1, of.inputs, of.sizes[1])[0]
-    return (drawn * configuration.network.initial_scale).astype(network.theta.dtype)
-
-
-def _short(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")

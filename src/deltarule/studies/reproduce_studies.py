@@ -16,9 +16,9 @@ from deltarule.json_files import read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
-from deltarule.studies.report_page import write_report
-from deltarule.studies.run_result import outcome_of
-from deltarule.studies.runner import population_of, run_population, write_records
+from deltarule.studies.report.page import write_report
+from deltarule.studies.run_records import write_records
+from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.populations import seeds_of
 
 NAME = "reproduce.json"

@@ -1,25 +1,99 @@
-"""Running a study: its recipe is trained over its seeds, and written down."""
+"""Train the networks of a study, one for each seed, and summarize the run as the record that `deltarule run` prints.
 
-from collections.abc import Callable
+K members · T evaluations
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.dataset import Dataset
+from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.base import Engine
-from deltarule.files import remove
-from deltarule.studies.experiments import train_population
-from deltarule.studies.recipes import Population, Recipe, problem_of
-from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.run_result import Outcome, write_run
+from deltarule.problem.problem import Floats, Integers
+from deltarule.stats import metrics
+from deltarule.studies.recipes import Population, Recipe, problem_of, training_of
+from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
-from deltarule.training.train import Progress
+from deltarule.training.train import Progress, train
+
+if TYPE_CHECKING:
+    from deltarule.symptoms.report import WhyReport
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Minimum, median and maximum over the members; a member that diverged counts as infinite."""
+
+    min: float
+    median: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Solved:
+    """How many members meet the study's criterion at the end, and the median step from which they keep meeting it.
+
+    The step is exact to the interval of the evaluations. It is None if no member meets the criterion, and for a
+    criterion on test rows, which are not evaluated during training.
+    """
+
+    criterion: str
+    count: int
+    of: int
+    steps_median: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Summary of a run of a study: the JSON object of `deltarule run --json` has these fields.
+
+    members, steps, member_steps   networks; the largest number of updates of a network; the updates of all
+    seconds                        of training alone
+    objective, accuracy            over all training rows at the end; accuracy is None for data without classes
+    validation_accuracy, test_accuracy   None without such rows
+    diverged                       for each member that diverged: member, step, layer, where
+    out                            the folder of the records, or None
+    why                            symptoms of the training, if they were asked for
+    """
+
+    study: str
+    experiment: str | None
+    data: str
+    engine: str
+    dtype: str
+    members: int
+    steps: int
+    member_steps: int
+    seconds: float
+    objective: Spread
+    accuracy: Spread | None
+    validation_accuracy: Spread | None
+    test_accuracy: Spread | None
+    solved: Solved | None
+    reasons: Mapping[str, int]
+    diverged: list[dict[str, Any]]
+    interrupted: bool
+    notes: tuple[str, ...]
+    out: str | None
+    why: "WhyReport | None" = None
+
+
+# --- training --------------------------------------------------------------------------------------------------------
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Population:
-    """The networks of a recipe, one for each of its seeds, and the rows that they are trained on."""
+    """Create the networks of a recipe, one for each of its seeds, with the rows that they are trained on."""
     problem = problem_of(recipe, dataset)
     return Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
+
+
+def train_population(population: Population, **options: Any) -> Run:
+    """Train a population by the rules of its recipe; `options` are those of `train` and override the recipe's."""
+    rules = training_of(population.recipe, population.dataset, population.problem)
+    return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **options})
 
 
 def run_population(
@@ -30,30 +104,109 @@ def run_population(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train a study's networks; where there is a folder, with a checkpoint in it.
+    """Train the networks of a study, with a checkpoint in `folder` if there is one.
 
-    Parameters: `engine`, `resume` and `progress` as in `train`. Of few rows the history holds the outputs. L-BFGS keeps
-    no checkpoint, and begins anew.
-    Errors: as `train`.
+    For small data sets the history includes the outputs. L-BFGS writes no checkpoint and always starts anew.
+    `engine`, `resume`, `progress` and errors are those of `train`.
     """
-    keeps = population.problem.optimizer.name != "lbfgs"
+    has_checkpoints = population.problem.optimizer.name != "lbfgs"
     return train_population(
         population,
         engine=engine,
         outputs=is_small(population.dataset),
-        checkpoint=folder / "checkpoint.safetensors" if folder and keeps else None,
-        resume=resume and keeps,
+        checkpoint=folder / "checkpoint.safetensors" if folder and has_checkpoints else None,
+        resume=resume and has_checkpoints,
         progress=progress,
     )
 
 
-def write_records(folder: Path, population: Population, run: Run, outcome: Outcome) -> None:
-    """Write down what a run came to: its portrait, its arrays, and last its `run.json`."""
-    remove(folder / "run.json")  # that of an earlier run would stand beside the portrait of this one
-    write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
-    write_run(folder, population.recipe, outcome, run)
-
-
 def is_small(dataset: Dataset) -> bool:
-    """Whether every row of the data can be shown on the screen."""
+    """Whether the screen has room for every training row."""
     return bool(dataset.classes) and len(dataset.train) <= 32
+
+
+# --- the summary of a run --------------------------------------------------------------------------------------------
+
+
+def outcome_of(
+    recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: "WhyReport | None" = None
+) -> Outcome:
+    """Summarize a run of a study's recipe."""
+    return Outcome(
+        study=recipe.name,
+        experiment=recipe.experiment,
+        data=dataset.name,
+        engine=run.engine.name,
+        dtype=run.problem.dtype.name,
+        members=run.problem.members,
+        steps=int(run.steps.max()),
+        member_steps=int(run.steps.sum()),
+        seconds=run.seconds,
+        objective=_spread(run.objective),
+        accuracy=_accuracy(dataset, dataset.train, run),
+        validation_accuracy=_accuracy(dataset, dataset.validation, run),
+        test_accuracy=_accuracy(dataset, dataset.test, run),
+        solved=count_solved(recipe, dataset, run),
+        reasons={reason: run.reasons.count(reason) for reason in dict.fromkeys(run.reasons)},
+        diverged=[vars(divergence) for divergence in run.diverged],
+        interrupted=run.interrupted,
+        notes=run.notes,
+        out=None if out is None else str(out),
+        why=why,
+    )
+
+
+def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
+    """Count the members that meet the study's criterion; None for a study without one."""
+    criterion = recipe.configuration.study.criterion
+    rows = getattr(dataset, criterion.part) if criterion else None
+    if criterion is None or rows is None:
+        return None
+    is_solved = scores(dataset, rows, run, criterion.name) >= criterion.at_least
+    steps_median = None
+    if criterion.part != "test" and is_solved.any():
+        series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
+        steps = holding_since(run, run.history.series(series) >= criterion.at_least)
+        steps_median = float(np.median(steps[is_solved]))
+    text = f"{criterion.name} of at least {criterion.at_least:g} on the {criterion.part} rows"
+    return Solved(text, int(is_solved.sum()), len(is_solved), steps_median)
+
+
+def holding_since(run: Run, holds: Floats) -> Floats:
+    """First step from which a condition holds until each member's end, [K]; NaN if it does not hold at the end.
+
+    `holds` [T, K] is the condition at each evaluation; evaluations after a member's end are ignored.
+    """
+    return first_holding_steps(np.array(run.history.steps), run.steps, holds)
+
+
+def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
+    """As `holding_since`, for evaluations at `steps` [T] of members that ended after `ends` [K] updates."""
+    first = np.full(len(ends), np.nan)
+    for member, end in enumerate(ends):
+        is_before_end = steps <= end
+        failures = np.flatnonzero(is_before_end & ~holds[:, member])
+        index = int(failures[-1]) + 1 if len(failures) else 0
+        if index < is_before_end.sum():
+            first[member] = steps[index]
+        elif index == is_before_end.sum():
+            first[member] = end  # it holds at the end, but at no evaluation before
+    return first
+
+
+def scores(dataset: Dataset, rows: Rows, run: Run, name: str) -> Floats:
+    """A metric of every member on some rows, [K]."""
+    outputs = run.outputs(rows.x)
+    y = dataset.encode(rows, outputs.shape[-1])
+    return metrics.find(name).value(outputs, y, np.ones((len(y), 1)))
+
+
+def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
+    if rows is None or not dataset.classes:
+        return None
+    return _spread(scores(dataset, rows, run, "accuracy"))
+
+
+def _spread(values: Floats) -> Spread:
+    values = np.where(np.isfinite(values), values, np.inf)
+    return Spread(float(np.min(values)), float(np.median(values)), float(np.max(values)))

@@ -8,7 +8,10 @@ in nothing else.    K members · T looks, one every 100 epochs
 
 import numpy as np
 
-from deltarule.studies.boundary_variants import (
+from deltarule.reports.formatting import format_by_convention as by_convention
+from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_share as percent
+from deltarule.studies.boundary_trainings import (
     AS_ASSUMED,
     accuracy_at,
     epochs_needed,
@@ -22,7 +25,6 @@ from deltarule.studies.boundary_variants import (
     zigzag,
 )
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.formatting import by_convention, middle, percent
 from deltarule.studies.verdicts import Evidence, claim
 
 PRINTED = {0: 1.80744, 100: 0.67273, 200: 0.05513, 300: 0.03311, 400: 0.02316, 500: 0.01738}

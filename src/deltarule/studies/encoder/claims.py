@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.run_result import holding_since
+from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Evidence, claim
 from deltarule.training.run import Run
 

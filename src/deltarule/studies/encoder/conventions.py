@@ -27,7 +27,7 @@ from deltarule.reports import markdown
 from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11, right, trained
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.run_result import holding_since
+from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Claim, share
 from deltarule.training.run import Run
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.reports.formatting import format_by_convention as by_convention
+from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median_accuracy as accuracies
+from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.formatting import accuracies, by_convention, middle, percent
 from deltarule.studies.mnist.trainings import (
     CHANCE,
     FOLDS,

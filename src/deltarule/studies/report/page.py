@@ -10,13 +10,13 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, real, write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.studies.claims_report import Made, claims_block, range_block
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.run_report import run_block
-from deltarule.studies.sweep_report import sweep_block
-from deltarule.studies.variant_report import variants_block
-from deltarule.studies.variant_summary import FILE as VARIANTS
-from deltarule.studies.variant_summary import read_variants, variant_in
+from deltarule.studies.report.claims_block import Made, claims_block, range_block
+from deltarule.studies.report.run_block import run_block
+from deltarule.studies.report.sweep_block import sweep_block
+from deltarule.studies.report.variants_block import variants_block
+from deltarule.studies.variants import FILE as VARIANTS
+from deltarule.studies.variants import read_variants, variant_in
 
 if TYPE_CHECKING:
     pass

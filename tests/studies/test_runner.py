@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from deltarule.json_files import to_jsonable
-from deltarule.studies.experiments import train_population
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of_settings
-from deltarule.studies.run_result import outcome_of
+from deltarule.studies.runner import outcome_of, train_population
 
 
 def outcome(rates):

@@ -10,7 +10,7 @@ from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.intervals import share_interval
-from deltarule.studies.variant_summary import Comparison, Variant, comparisons
+from deltarule.studies.variants import Comparison, Variant, comparisons
 
 COMPARED = 10
 """Values of a key that are compared in a figure."""

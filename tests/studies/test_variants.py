@@ -7,9 +7,9 @@ from deltarule.errors import BadInput
 from deltarule.studies.claim_results import judge_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
-from deltarule.studies.run_result import holding_since
-from deltarule.studies.variant_report import variants_block
-from deltarule.studies.variant_summary import FILE, comparisons, read_variants, variant_of, write_variants
+from deltarule.studies.report.variants_block import variants_block
+from deltarule.studies.runner import holding_since
+from deltarule.studies.variants import FILE, comparisons, read_variants, variant_of, write_variants
 from deltarule.studies.verdicts import Evidence, claim
 from deltarule.training.train import train
 

@@ -12,8 +12,8 @@ from deltarule.problem.error_messages import as_toml
 from deltarule.reports import comparison_figures, figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.studies.command_lines import set_words, study_words
 from deltarule.studies.recipes import bundled_studies, load_recipe
+from deltarule.studies.report.command_lines import set_words, study_words
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.training.range_test import RangeTest
 

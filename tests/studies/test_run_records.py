@@ -5,11 +5,10 @@ import pytest
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, RunFailed
-from deltarule.studies import run_result
-from deltarule.studies.experiments import train_population
+from deltarule.studies import run_records
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
-from deltarule.studies.run_reader import read_run
-from deltarule.studies.run_result import outcome_of, write_run
+from deltarule.studies.run_records import read_run, write_run
+from deltarule.studies.runner import outcome_of, train_population
 from deltarule.training.checkpoint import digest
 
 
@@ -57,7 +56,7 @@ def test_a_run_that_is_written_over_an_earlier_one_is_there_when_all_of_it_is(tm
     def full(*given):
         raise RunFailed("the disk is full")
 
-    monkeypatch.setattr(run_result, "save_arrays", full)
+    monkeypatch.setattr(run_records, "save_arrays", full)
     with pytest.raises(RunFailed):
         written(tmp_path, run__seeds=[4])
     with pytest.raises(BadInput, match="holds no run"):  # and not the numbers of one beside the arrays of the other

@@ -19,8 +19,8 @@ from deltarule.reports.report import Block, Through
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
-from deltarule.studies.claims_report import Made, plain_settings
-from deltarule.studies.command_lines import set_words, study_words
+from deltarule.studies.report.claims_block import Made, plain_settings
+from deltarule.studies.report.command_lines import set_words, study_words
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
 from deltarule.training.history import History
 

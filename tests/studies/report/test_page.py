@@ -19,13 +19,14 @@ from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.effects import effects, mean_of_all
 from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
-from deltarule.studies.report_page import report_of, write_report
+from deltarule.studies.report.page import report_of, write_report
+from deltarule.studies.report.sweep_block import _draw_sweep, _effect_rows, _ranked_rows, _told_of
+from deltarule.studies.report.variants_block import variants_block
 from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.run_result import outcome_of, write_run
-from deltarule.studies.sweep_report import _draw_sweep, _effect_rows, _ranked_rows, _told_of
+from deltarule.studies.run_records import write_run
+from deltarule.studies.runner import outcome_of
 from deltarule.studies.sweep_study import sweep
-from deltarule.studies.variant_report import variants_block
-from deltarule.studies.variant_summary import variant_in
+from deltarule.studies.variants import variant_in
 from deltarule.sweeps.result import load_sweep
 from deltarule.training.train import train
 

@@ -17,7 +17,7 @@ from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.effects import format_value
 from deltarule.studies.recipes import Recipe, explain_recipe
-from deltarule.studies.run_result import since
+from deltarule.studies.runner import first_holding_steps
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -216,7 +216,7 @@ def _convergence_steps(
         if name in history.names:
             holds = history.series(name) >= criterion["at_least"]
             at_last = _last(history, name, len(steps)) >= criterion["at_least"]
-            return np.where(at_last, since(np.array(history.steps), steps, holds), np.nan)
+            return np.where(at_last, first_holding_steps(np.array(history.steps), steps, holds), np.nan)
     return np.full(len(steps), np.nan)
 
 

@@ -16,10 +16,10 @@ from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.sweep_table import format_score
 from deltarule.stats.effects import Effects, effects, format_value, mean_of_all
 from deltarule.stats.ranking import Ranking, ranking
-from deltarule.studies.command_lines import set_words, study_words
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.representative_run import images_of_sweep
-from deltarule.studies.variant_report import TIMED
+from deltarule.studies.report.command_lines import set_words, study_words
+from deltarule.studies.report.variants_block import TIMED
+from deltarule.studies.report.weight_images import images_of_sweep
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 from deltarule.sweeps.store import read_notes
 from deltarule.sweeps.sweep import differing_keys

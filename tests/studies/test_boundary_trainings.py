@@ -21,7 +21,7 @@ from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.reports import markdown
-from deltarule.studies import boundary_variants
+from deltarule.studies import boundary_trainings
 from deltarule.studies.boundary_linear.claims import PRINTED
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
@@ -72,28 +72,28 @@ def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, poin
 @pytest.mark.slow
 def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_networks_likely():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
-    laws = (boundary_variants.AS_ASSUMED, "biases-zero", "weights-glorot", "weights-uniform")
-    high = {law: np.mean(boundary_variants.trained(linear_study, law, epochs=0).objective >= 1.80744) for law in laws}
-    low = {law: np.mean(boundary_variants.trained(xor_study, law, epochs=0).objective <= 0.69831) for law in laws}
-    assert high[boundary_variants.AS_ASSUMED] > 0.01 > 5 * max(high[law] for law in laws[1:])
-    assert low[boundary_variants.AS_ASSUMED] > 0.1 > 20 * low["weights-uniform"]
+    laws = (boundary_trainings.AS_ASSUMED, "biases-zero", "weights-glorot", "weights-uniform")
+    high = {law: np.mean(boundary_trainings.trained(linear_study, law, epochs=0).objective >= 1.80744) for law in laws}
+    low = {law: np.mean(boundary_trainings.trained(xor_study, law, epochs=0).objective <= 0.69831) for law in laws}
+    assert high[boundary_trainings.AS_ASSUMED] > 0.01 > 5 * max(high[law] for law in laws[1:])
+    assert low[boundary_trainings.AS_ASSUMED] > 0.1 > 20 * low["weights-uniform"]
 
 
 @pytest.mark.slow
 def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
-    seeds = boundary_variants.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
-    run = boundary_variants.trained(few, seeds=seeds)
-    assert np.abs(boundary_variants.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
-    assert boundary_variants.printed_inside(run, PRINTED) == len(PRINTED)
+    seeds = boundary_trainings.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
+    run = boundary_trainings.trained(few, seeds=seeds)
+    assert np.abs(boundary_trainings.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
+    assert boundary_trainings.printed_inside(run, PRINTED) == len(PRINTED)
 
 
 # --- training and reading records ------------------------------------------------------------------------------------
 
 
 def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
-    both = boundary_variants.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
-    alone = boundary_variants.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
+    both = boundary_trainings.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
+    alone = boundary_trainings.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
     rows = all_rows(both.problem, np.arange(2))
     for seed in (0, 1):
         assert np.array_equal(rows.x[seed], linear(100, seed).train.x)
@@ -103,35 +103,35 @@ def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
 
 def test_going_on_is_training_without_its_stops():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
-    run, on = boundary_variants.trained(few, epochs=120), boundary_variants.gone_on(few, epochs=120)
-    assert not boundary_variants.stopped(run).any()
+    run, on = boundary_trainings.trained(few, epochs=120), boundary_trainings.gone_on(few, epochs=120)
+    assert not boundary_trainings.stopped(run).any()
     assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
-        boundary_variants.final_accuracy(run), on.final_accuracy
+        boundary_trainings.final_accuracy(run), on.final_accuracy
     )
     assert np.array_equal(on.losses[[0, 100]], run.history.objective[[0, 1]])
 
 
 def test_going_on_does_not_end_where_the_loss_is_not_a_number():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
-    assert boundary_variants.trained(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
-    assert len(boundary_variants.gone_on(few, "no-activations", epochs=60).losses) == 60
+    assert boundary_trainings.trained(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
+    assert len(boundary_trainings.gone_on(few, "no-activations", epochs=60).losses) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_losses_are_means_whatever_the_gradient_is_of(study):
     few = Experiments(load_recipe(study), seeds=3)
-    mean, summed = boundary_variants.trained(few, epochs=0), boundary_variants.trained(few, "sum", epochs=0)
-    assert boundary_variants.loss_at(summed, 0) == pytest.approx(boundary_variants.loss_at(mean, 0))
-    assert boundary_variants.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
-        boundary_variants.loss_at(mean, 0)
+    mean, summed = boundary_trainings.trained(few, epochs=0), boundary_trainings.trained(few, "sum", epochs=0)
+    assert boundary_trainings.loss_at(summed, 0) == pytest.approx(boundary_trainings.loss_at(mean, 0))
+    assert boundary_trainings.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
+        boundary_trainings.loss_at(mean, 0)
     )
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.5))
 def test_a_zigzag_alternates_and_turns_over_with_its_series(values, least):
-    moves = boundary_variants.zigzag(np.array(values), least)
+    moves = boundary_trainings.zigzag(np.array(values), least)
     assert "++" not in moves and "--" not in moves
-    assert boundary_variants.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
+    assert boundary_trainings.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
     assert bool(moves) == (max(values) - min(values) >= least - 1e-9)
 
 
@@ -208,7 +208,7 @@ class HandMade(Experiments):
         [population] = problem_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
         problem = population.problem
         if self.dataset.name == "linear":
-            problem = boundary_variants.own_points(problem)
+            problem = boundary_trainings.own_points(problem)
         stops, epochs = np.array(told["steps"]), range(0, 10_001, 100)
 
         def series(looks: Any) -> list[Any]:

@@ -1,0 +1,167 @@
+"""The records of a run in its folder: write them after training, and read them back with the data and the problem.
+
+Three files: `recipe.json`, `arrays.safetensors` and `run.json`; and `portrait.safetensors` of the first member.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.array_files import load_arrays, save_arrays
+from deltarule.data.dataset import Dataset
+from deltarule.data.pipeline import data_file, taken_apart
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.files import kind_of, make_folder, remove
+from deltarule.json_files import read_json, write_json
+from deltarule.problem.configuration import SETTABLE, parse
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import initial_state
+from deltarule.reports.figures import Curves
+from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe, problem_of
+from deltarule.studies.representative_run import portrait_of, write_portrait
+from deltarule.studies.runner import Outcome
+from deltarule.training.history import EvaluationSchedule, History, evaluate
+from deltarule.training.run import Run
+
+FORMAT = "deltarule run 1"
+LOSS_TOLERANCES = {"float64": 1e-9, "float32": 1e-3}
+"""Relative tolerance for the first loss: engines differ in the last digits, other data in the first ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """A run read from the folder of `deltarule run --out`: recipe, data, problem and the recorded arrays."""
+
+    recipe: Recipe
+    dataset: Dataset
+    problem: Problem
+    arrays: Mapping[str, np.ndarray]
+
+    def losses(self, member: int, max_count: int = 12) -> dict[int, float]:
+        """A member's objective by step, at a few evaluations including the first and the last."""
+        history = History.from_arrays(dict(self.arrays))
+        steps, objective = np.array(history.steps), history.objective[:, member]
+        known = np.flatnonzero(np.isfinite(objective) & (steps <= self.arrays["steps"][member]))
+        if len(known):
+            known = known[np.unique(np.linspace(0, len(known) - 1, max_count).round().astype(int))]
+        return {int(steps[index]): float(objective[index]) for index in known}
+
+
+def write_records(folder: Path, population: Population, run: Run, outcome: Outcome) -> None:
+    """Write the records of a run: the portrait of its first member, its arrays, and `run.json` last."""
+    remove(folder / "run.json")  # an earlier run's must not stand beside this run's portrait
+    write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
+    write_run(folder, population.recipe, outcome, run)
+
+
+def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
+    """Write `recipe.json`, `arrays.safetensors` and `run.json`, each atomically.
+
+    An earlier run's `run.json` is removed first and the new one is written last, so that it never stands beside
+    arrays of another run.
+    """
+    make_folder(folder)
+    remove(folder / "run.json")
+    write_json(folder / "recipe.json", explain_recipe(recipe))
+    arrays = {
+        "theta": run.state.theta,
+        "buffers": run.state.buffers,
+        "steps": run.steps,
+        "seeds": run.problem.seeds.astype(np.int64),
+        "objective": run.objective,
+        **{f"slot {name}": slot for name, slot in run.state.slots.items()},
+        **run.history.arrays(),
+    }
+    curves = Curves.of(run)
+    header = {
+        "format": FORMAT,
+        "study": recipe.name,
+        "sizes": list(run.problem.network.sizes),
+        "arrays": [[entry.name, *entry.shape, entry.start, entry.stop] for entry in run.problem.network.entries],
+        "reasons": list(run.reasons),
+        "names": curves.names,
+        "told": curves.told,
+        "ended_at_best": curves.ended_at_best,
+    }
+    save_arrays(folder / "arrays.safetensors", arrays, header)
+    write_json(folder / "run.json", outcome)
+
+
+def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRun:
+    """Read the records of a run, load its data, and check that they are the data it was trained on.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder that `deltarule run --out` wrote.
+    data_dir : str or Path, optional
+        Searched for data files before the run's folder and the current one.
+
+    Raises
+    ------
+    BadInput
+        If the folder holds no run, or its data are missing or have changed.
+    """
+    folder = Path(folder)
+    if kind_of(folder / "run.json") != "file":
+        raise BadInput(f"{folder} holds no run; name a folder that `deltarule run --out` has written")
+    arrays, header = load_arrays(folder / "arrays.safetensors")
+    if header.get("format") != FORMAT:
+        raise BadInput(f"{folder} was written by another version of deltarule; run it again")
+    recipe = _read_recipe(folder)
+    _check_data_file(recipe, data_dir)
+    dataset = dataset_of(recipe, data_dir)
+    problem = problem_of(recipe, dataset)
+    try:
+        _check_arrays(problem, arrays, folder)
+    except (LookupError, TypeError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"the arrays in {folder} are not those of a run ({error}); run it again") from error
+    return StoredRun(recipe, dataset, problem, arrays)
+
+
+def _read_recipe(folder: Path) -> Recipe:
+    record = read_json(folder / "recipe.json")
+    try:
+        table: dict[str, dict[str, Any]] = {name: dict(record["keys"][name]) for name in SETTABLE}
+        study, experiment = str(record["study"]), record["experiment"]
+    except (KeyError, TypeError, ValueError):
+        raise BadInput(f"{folder / 'recipe.json'} is no recipe of a run; run it again") from None
+    if isinstance(table["optimizer"].get("name"), dict):
+        table["optimizer"].pop("momentum", None)  # also among the parameters of the optimizer's name
+    return Recipe(study, folder, parse(table, str(folder / "recipe.json")), experiment)
+
+
+def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
+    """The data file was beside the recipe, and the run does not record where that was."""
+    configuration = recipe.configuration
+    file = data_file(configuration, recipe.folder, data_dir)
+    if file is not None and not kind_of(file):
+        name, _ = taken_apart(configuration.data.file)
+        folders = ", ".join(str(folder) for folder in (data_dir, recipe.folder) if folder is not None)
+        raise BadInput(
+            f"the run's data file {name} is not in {folders} or the current folder; name its folder with --data"
+        )
+
+
+def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> None:
+    """Compare the first recorded loss with a new one: data of the same name may have changed."""
+    seeds = arrays["seeds"].astype(np.uint64)
+    if not np.array_equal(seeds, problem.seeds):
+        raise BadInput(f"the recipe and the arrays in {folder} are of different runs; run it again")
+    if arrays["steps"].shape != seeds.shape or arrays["steps"].dtype.kind != "i":
+        raise ValueError("its steps are not one number for each member")
+    History.from_arrays(dict(arrays)).check(problem.members, {"objective"})
+    recorded_loss = arrays["history objective"][0, :1]
+    first_member = problem.take(np.array([0]))
+    loss = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)["objective"]
+    if not np.allclose(loss, recorded_loss, rtol=LOSS_TOLERANCES[problem.dtype.name], equal_nan=True):
+        raise BadInput(
+            f"the data are not those of the run in {folder}: its first loss was {recorded_loss[0]:g}, now it is "
+            f"{loss[0]:g}; put the run's data file there, or name its folder with --data"
+        )
