@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from terminal import Terminal
 
-from deltarule.cli import common
+from deltarule.cli import progress_line
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.sweeps.sweep import SweepProgress
@@ -27,8 +27,8 @@ def shown(monkeypatch):
 
     def show(tellings, width=80, **given):
         screen = Console(file=Terminal(), force_terminal=True, width=width, **given)
-        monkeypatch.setattr(common, "console", lambda to_errors: screen)
-        with common.progress_shown("encoder") as progress:
+        monkeypatch.setattr(progress_line, "console", lambda to_errors: screen)
+        with progress_line.progress_shown("encoder") as progress:
             for one in tellings:
                 progress(one)
         raw = screen.file.getvalue()
@@ -83,8 +83,8 @@ def test_a_sweep_tells_its_rows(shown):
 
 
 def test_where_nobody_looks_there_is_none(monkeypatch):
-    monkeypatch.setattr(common, "console", lambda to_errors: Console(file=io.StringIO()))
-    with common.progress_shown("encoder") as progress:
+    monkeypatch.setattr(progress_line, "console", lambda to_errors: Console(file=io.StringIO()))
+    with progress_line.progress_shown("encoder") as progress:
         assert progress is None
 
 

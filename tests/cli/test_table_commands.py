@@ -15,7 +15,7 @@ from terminal import Terminal
 
 from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.cli import table_commands
-from deltarule.cli.common import console
+from deltarule.cli.terminal import console
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores

@@ -1,7 +1,8 @@
-"""The command line: one small file a command.
+"""The command line: one small file for each command.
 
-`program` is what the console script calls. Commands are read only when they are called, so that `deltarule --help` is
-quick; whatever a person did wrong is told in one sentence, with status 2, and what failed with status 1.
+`program` is the entry point of the console script, `app.py` registers the commands, `options.py`, `terminal.py` and
+`progress_line.py` are what they share. A user's mistake gives one sentence and status 2, a failure status 1. Heavy
+modules are imported inside commands, so that `deltarule --help` is quick. May import everything.
 """
 
 import os
@@ -15,15 +16,14 @@ __all__ = ["main", "program"]
 
 
 def main() -> None:
-    """Run the command line as `deltarule.cli.app.main` does, which is loaded only now."""
+    """Run the command line; `deltarule.cli.app` is imported only now."""
     from deltarule.cli.app import main
 
     main()
 
 
 def program() -> None:
-    """Run the command line in a process of its own: it can be interrupted while it is loaded, too, and by nothing once
-    it has said its last word."""
+    """Run the command line as a process: it can be interrupted while it loads, but not after its last message."""
     with platforms.endings_as_ctrl_c():
         try:
             _forget_sizes_of_no_screen()
@@ -35,13 +35,13 @@ def program() -> None:
             print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
             sys.exit(1)
         finally:
-            # Python remembers of the text that it ran last, as dataclasses do, whether Ctrl-C ended it, and would end
-            # `python -m deltarule` by a signal instead of our status.
+            # If the last exec or eval ended by Ctrl-C (dataclasses call exec), Python would end `python -m deltarule`
+            # by a signal instead of with our status.
             eval("0")
 
 
 def _forget_sizes_of_no_screen() -> None:
-    """Let COLUMNS and LINES count where they may be a screen's: rich takes 0 at its word, and prints nothing."""
-    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):  # the last is Typer's own
+    """Ignore impossible values of COLUMNS and LINES: rich would take 0 literally and print nothing."""
+    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):  # the last is Typer's
         if not re.fullmatch("[2-9][0-9]|[1-9][0-9]{2,4}", os.environ.get(name, "80")):
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""The program: its commands, and what becomes of errors."""
+"""The program: registers the commands, parses their words, and turns errors into sentences and exit statuses."""
 
 import codecs
 import functools
@@ -34,7 +34,8 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.cli.common import IN_ASCII, console, how_to_resume, in_ascii, number, path, text, whole_number
+from deltarule.cli.options import how_to_resume, number, path, text, whole_number
+from deltarule.cli.terminal import IN_ASCII, console, in_ascii
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -50,23 +51,23 @@ NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR 
 
 
 def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """A command that says, where Ctrl-C ends it at once or memory runs out, what is left of it and how to go on."""
+    """Wrap a command so that Ctrl-C and lack of memory end it with what it has kept and how to resume."""
 
     @functools.wraps(command)
     def run_command(**given: Any) -> int | None:
         try:
             return command(**given)
         except SystemExit as end:
-            if isinstance(end.__context__, BrokenPipeError):  # rich's, where whoever read our output has gone
+            if isinstance(end.__context__, BrokenPipeError):  # from rich, when the reader of our output has gone
                 raise
-            # Of somebody's code: it must not pass for our own end.
+            # A user's code called exit: this must not look like our own status.
             raise BadInput("the code that was run ended the program; take the call of exit out of it") from None
         except (Exception, KeyboardInterrupt) as error:
-            told = how_to_resume(given.get("out"), "resume" in given)
-            if is_interruption(error):  # Typer would end without a word
-                raise RunFailed(f"interrupted; {told}") from None
+            advice = how_to_resume(given.get("out"), "resume" in given)
+            if is_interruption(error):  # Typer would end without a message
+                raise RunFailed(f"interrupted; {advice}") from None
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
-                raise RunFailed(f"there is not enough memory for this; {told}") from error
+                raise RunFailed(f"there is not enough memory for this; {advice}") from error
             if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and given.get("resume") is not None:
                 raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
             raise
@@ -75,24 +76,22 @@ def _with_early_end_message(command: Callable[..., int | None]) -> Callable[...,
 
 
 PARSERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: number, Path: path, str: text, list[str]: text}
-"""What reads the words of the command line, by the type of an option or argument: Typer's own sentences about what it
-cannot read differ by its version, and do not always tell the word."""
+"""Parsers by type of an option or argument: Typer's own messages vary by version and do not always quote the word."""
 
 
-def _read_by_us(command: Callable[..., int | None]) -> None:
+def _use_own_parsers(command: Callable[..., int | None]) -> None:
     for annotation in get_type_hints(command, include_extras=True).values():
         if get_origin(annotation) is Annotated:
             kind, info = get_args(annotation)
-            info.parser = next((PARSERS[one] for one in (kind, *get_args(kind)) if one in PARSERS), None)
+            info.parser = next((PARSERS[part] for part in (kind, *get_args(kind)) if part in PARSERS), None)
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
-    """Options and arguments of which --help tells no types: of a switch, which takes no value, Typer would tell <bool>,
-    and of an argument more than its name, such as <list[str]>."""
+    """Hide types in --help: Typer would show <bool> for a flag and <list[str]> for an argument."""
     for parameter in parameters:
         if parameter.param_type_name == "argument" or parameter.is_flag:
             parameter.display_type_rich = lambda ctx: None
-        if parameter.param_type_name == "argument":  # of which versions of Typer think differently
+        if parameter.param_type_name == "argument":  # versions of Typer differ here
             shown = (parameter.metavar if parameter.required else f"[{parameter.metavar}]") + (
                 "..." if parameter.nargs != 1 else ""
             )
@@ -101,7 +100,7 @@ def _without_types(parameters: list[Any]) -> list[Any]:
 
 
 MIN_BOXES = 72
-"""Characters of a screen: with fewer the boxes of --help would cut options and what they take."""
+"""Columns of a screen below which the boxes of --help would cut options and their values."""
 
 
 class _Command(TyperCommand):
@@ -112,7 +111,7 @@ class _Command(TyperCommand):
         width = console().width
         if width < MIN_BOXES:
             self.rich_markup_mode, formatter.width = None, width
-            formatter.write_dl = functools.partial(formatter.write_dl, col_max=0)  # what is told of a name is below it
+            formatter.write_dl = functools.partial(formatter.write_dl, col_max=0)  # descriptions go below the names
         super().format_help(ctx, formatter)
 
 
@@ -148,7 +147,7 @@ for command in (
     bench.bench,
     doctor.doctor,
 ):
-    _read_by_us(command)
+    _use_own_parsers(command)
     called = getattr(command, "command_name", command.__name__)
     app.command(called, cls=_Command)(_with_early_end_message(command))
 
@@ -156,17 +155,17 @@ for command in (
 def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
     _open_what_is_closed()
-    # Characters that a terminal of another encoding lacks are written otherwise instead of ending the program.
+    # Replace characters that the terminal's encoding lacks instead of failing.
     codecs.register_error(IN_ASCII, in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=IN_ASCII)
-    # Where no settings of Matplotlib's can be kept it works all the same, and would begin with two lines about that.
+    # Without a writable settings folder Matplotlib works, but would print two lines about it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         with platforms.endings_as_ctrl_c():
             status = app(standalone_mode=False) or 0
-            # What Typer makes of a Ctrl-C that comes while it is at work itself.
+            # Typer's status for a Ctrl-C that arrives in its own code.
             if status == 130:
                 raise KeyboardInterrupt
             sys.stdout.flush()
@@ -176,42 +175,42 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Let what is printed go nowhere where somebody has closed stdout or stderr: files are written all the same."""
+    """Replace a closed stdout or stderr by the null device, so that files are still written."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
 def _report_error(error: Exception | KeyboardInterrupt) -> int:
-    """Tell an error that a person can do something about in one sentence; anything else is a bug, and is raised."""
+    """Print an error that the user can fix as one sentence and return the exit status; raise anything else, a bug."""
     if isinstance(error, DeltaruleError):
-        _say(error)
+        _print_error(error)
         return 2 if isinstance(error, BadInput) else 1
-    if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # Typer's, of whatever raised one
+    if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # Typer raises Abort for any EOFError
         raise error.__cause__
     if isinstance(error, typer.Abort) or is_interruption(error):
-        _say(INTERRUPTED)
+        _print_error(INTERRUPTED)
         return 1
-    if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name
+    if hasattr(error, "format_message"):  # a wrong option or argument; Typer does not export the base class
         context = getattr(error, "ctx", None)
         hint = f" (see '{context.command_path} --help')" if context else ""
-        _say(f"{BadInput(_told_of_words(error))}{hint}")
+        _print_error(f"{BadInput(_usage_message(error))}{hint}")
         return 2
     if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK_TROUBLE):
-        # Whoever read our output has gone (`| head`), or it goes to a full disk; Python would complain again at exit.
+        # The reader has gone (`| head`) or the disk is full; Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno in DISK_TROUBLE:
             where = error.filename or "the output"
-            _say(f"{where} could not be written: {error.strerror}; {FREE_SPACE}")
+            _print_error(f"{where} could not be written: {error.strerror}; {FREE_SPACE}")
         return 1
-    if isinstance(error, OSError) and not _has_temporary_folder():  # tempfile's, or Matplotlib's of its own cache
-        _say(NO_TEMPORARY_FOLDER)
+    if isinstance(error, OSError) and not _has_temporary_folder():  # from tempfile, or from Matplotlib's cache
+        _print_error(NO_TEMPORARY_FOLDER)
         return 1
     raise error
 
 
-def _say(sentence: object) -> None:
-    """Print what went wrong, on a terminal in whole words, elsewhere in one line."""
+def _print_error(sentence: object) -> None:
+    """Print an error message: wrapped on a terminal, otherwise as one line."""
     text = f"deltarule: {sentence}"
     if sys.stderr.isatty():
         console(to_errors=True).print(text)
@@ -219,15 +218,15 @@ def _say(sentence: object) -> None:
         print(text, file=sys.stderr)
 
 
-def _told_of_words(error: Any) -> str:
-    """What is wrong with an option or an argument; without any words Typer shows its help, and says nothing."""
+def _usage_message(error: Any) -> str:
+    """Describe what is wrong with an option or an argument."""
     if type(error) is not typer.BadParameter or error.param is None:
         text = " ".join(error.format_message().split()).rstrip(".")
         return "no command is given; give one, as in deltarule list" if text in ("", "Missing command") else text
-    whose = error.param.metavar if error.param.param_type_name == "argument" else error.param.opts[0]
+    parameter = error.param.metavar if error.param.param_type_name == "argument" else error.param.opts[0]
     text = error.message.removeprefix("Value error, ").rstrip(".")  # pydantic's beginning, of a choice
-    example = f", as {error.param.metavar}" if text.endswith("give one") and error.param.metavar != whose else ""
-    return f"{whose} {text}{example}"
+    example = f", as {error.param.metavar}" if text.endswith("give one") and error.param.metavar != parameter else ""
+    return f"{parameter} {text}{example}"
 
 
 def _has_temporary_folder() -> bool:

@@ -1,4 +1,4 @@
-"""`deltarule bench`: our engines beside other libraries and floors, on the same work, in one process."""
+"""`deltarule bench`: compare our engines with other libraries and floors on the same work, in one process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,26 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Json, Out, console, is_watched, print_json
+from deltarule.cli.options import Json, Out
+from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.files import make_folder
 
-Rows = Annotated[
-    list[str] | None, typer.Option("--row", metavar="NAME", help="Measure this row alone; may be given several times.")
-]
+Rows = Annotated[list[str] | None, typer.Option("--row", metavar="NAME", help="Measure only this row; repeatable.")]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Small populations, few rounds: whether everything works, in about a minute."),
+    typer.Option("--quick", help="Small and short, about a minute: does everything work?"),
 ]
 
 
 def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = False) -> None:
-    """Measure our engines beside PyTorch, JAX and scikit-learn, where they are installed, and beside floors.
+    """Compare the speed of our engines with PyTorch, JAX and scikit-learn, where installed, and with floors.
 
-    The losses are compared first, then everybody has a turn in each round.
+    Losses are compared first; then all contenders take turns. With --out, also measure and draw how time grows.
 
-    With --out, how the time grows is measured and drawn, too.
-
-    All of it takes about ten minutes, on a computer that does nothing else.
+    It takes about ten minutes on an idle computer.
     """
     from deltarule.benchmarks.bench import bench as measured
     from deltarule.json_files import to_jsonable, write_json
@@ -63,7 +60,7 @@ def _draw_curves(record: dict[str, Any], folder: Path) -> None:
 
 @contextmanager
 def _progress_messages() -> Iterator[Callable[[str], None]]:
-    """Say on stderr what is being measured, where a person is there to see it."""
+    """Show on stderr what is being measured, if it is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield lambda what: None

@@ -1,4 +1,4 @@
-"""`deltarule claims`: every claim of a study judged over many seeds."""
+"""`deltarule claims`: judge every claim of a study over many seeds."""
 
 import sys
 from contextlib import closing, redirect_stdout
@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import (
-    Data,
-    Device,
-    EngineName,
-    Json,
-    Out,
-    Seeds,
-    Study,
-    chosen_engine,
-    chosen_recipe,
-    console,
-    print_json,
-    progress_shown,
-    show_all,
-)
+from deltarule.cli.options import Data, Device, EngineName, Json, Out, Seeds, Study, chosen_engine, chosen_recipe
+from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, make_folder
 
@@ -30,10 +18,10 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
     from deltarule.studies.verdicts import Claim
 
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the claims in the folder of --out, or start them.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue with the claims in the --out folder, or start.")]
 OwnClaims = Annotated[
     Path | None,
-    typer.Option("--claims", metavar="FILE", help="Judge the claims of this Python file instead; this runs its code."),
+    typer.Option("--claims", metavar="FILE", help="Judge the claims in this Python file; this runs its code."),
 ]
 
 
@@ -48,7 +36,10 @@ def claims(
     resume: Resume = False,
     json: Json = False,
 ) -> None:
-    """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
+    """Judge the claims of a study's report over many seeds.
+
+    Prints for each claim the report's figure, ours, the share of seeds for which it holds, and the verdict.
+    """
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
@@ -78,13 +69,14 @@ def claims(
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
-    """The claims of a file, whose code is run, or of the study."""
+    """The claims of a file, whose code is run, or those of the study."""
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
     if file is not None and kind_of(file) == "file":
-        told = f"Running the code in {file}, to read the claims that it defines."
-        console(to_errors=True).print(told, soft_wrap=True)
-    with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the results
+        console(to_errors=True).print(
+            f"Running the code in {file}, to read the claims that it defines.", soft_wrap=True
+        )
+    with redirect_stdout(sys.stderr):  # what the code prints is not part of the results
         chosen = claims_of_file(file) if file is not None else claims_of_study(recipe)
     if not chosen:
         raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")

@@ -1,4 +1,4 @@
-"""`deltarule data`: the published image sets: where they are, whether they are whole, and how to get them."""
+"""`deltarule data`: list, download or verify the published image sets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,25 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from deltarule.cli.common import Data, Json, console, print_json
+from deltarule.cli.options import Data, Json
+from deltarule.cli.terminal import console, print_json
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
 from deltarule.errors import BadInput
 
 Action = Annotated[
     Literal["list", "fetch", "check"],
-    typer.Argument(metavar="list|fetch|check", help="Name them; download them; read them and check every digest."),
+    typer.Argument(metavar="list|fetch|check", help="Show where they are; download; or verify every digest."),
 ]
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, cifar10.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, fashion-mnist or cifar10.")]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A published data set as it is on this machine.
+    """A published data set on this machine.
 
     name, about   which it is
     place         the folder or file where it was found, or None
-    train, test   how many images it has there, or None: only reading it tells
+    train, test   number of images, or None if it was not read
     """
 
     name: str
@@ -35,8 +36,7 @@ class DataSet:
 
 
 def data(action: Action, names: Names = None, data: Data = None, json: Json = False) -> None:
-    """Name the published image sets and where they are, download them, or check every file of them."""
-
+    """List the published image sets, download them, or verify every file."""
     if action == "fetch" and not names:
         raise BadInput("no data set is named; say which to download, as in deltarule data fetch mnist")
     chosen = _select_published(names)
@@ -54,7 +54,6 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
 
 
 def _select_published(names: list[str] | None) -> "list[Published]":
-
     for name in names or ():
         if name not in PUBLISHED:
             raise BadInput(f"there is no published data set '{name}'; there are: {', '.join(PUBLISHED)}")

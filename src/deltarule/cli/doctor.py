@@ -1,11 +1,12 @@
-"""`deltarule doctor`: what was found on this computer, and what is in use."""
+"""`deltarule doctor`: show what was found on this computer and what is in use."""
 
-from deltarule.cli.common import Json, console, print_json
+from deltarule.cli.options import Json
+from deltarule.cli.terminal import console, print_json
 from deltarule.doctor import examine
 
 
 def doctor(json: Json = False) -> None:
-    """Say what was found and is in use: versions, processor, BLAS, engines, optional libraries, data, caches."""
+    """Show versions, processor, BLAS, engines, optional libraries, data and caches."""
     from deltarule.json_files import to_jsonable
 
     found = to_jsonable(examine())

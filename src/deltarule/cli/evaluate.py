@@ -1,4 +1,4 @@
-"""`deltarule evaluate`: how good a model is on rows whose target is known, where it errs, what its answers hang on."""
+"""`deltarule evaluate`: score a model on new rows, show its mistakes and the importance of each column."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import Json, as_written, check_output, console, name_as_written, print_json
+from deltarule.cli.options import Json, check_output
 from deltarule.cli.table_commands import (
     Model,
     chosen_model,
@@ -17,6 +17,7 @@ from deltarule.cli.table_commands import (
     tell,
     with_target,
 )
+from deltarule.cli.terminal import as_written, console, name_as_written, print_json
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
 from deltarule.reports.terminal_layout import fitted_table
@@ -27,18 +28,21 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
 Rows = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns and its target.")
+    Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns and its target.")
 ]
 Page = Annotated[
-    Path | None, typer.Option("--report", metavar="PAGE", help="Draw it as one page, too: a file that ends in .html.")
+    Path | None, typer.Option("--report", metavar="PAGE", help="Also write an HTML page; its name ends in .html.")
 ]
 
 MAX_SHOWN = 10
-"""Classes and columns on the screen; all of them are in JSON and on the page."""
+"""Classes and columns printed on the screen; JSON and the page have all."""
 
 
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
-    """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
+    """Score a model on a table it was not trained on.
+
+    The score stands beside a simple baseline, with details by class and by column.
+    """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.scores import doubts
     from deltarule.tables.column_encoder import UNUSED, named_columns
@@ -99,7 +103,7 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
 
 
 def _show_table(cells: list[list[str]]) -> None:
-    """Print rows of cells below their headings, without the columns that hold nothing."""
+    """Print a table without its empty columns."""
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
 
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]

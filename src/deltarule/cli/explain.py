@@ -1,22 +1,13 @@
-"""`deltarule explain`: every number of one update of a study, with its formula."""
+"""`deltarule explain`: print every number of one update, with its formula."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deltarule.cli.common import (
-    Data,
-    ExperimentName,
-    Json,
-    Settings,
-    Study,
-    check_output,
-    chosen_recipe,
-    console,
-    print_json,
-    progress_shown,
-)
+from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe
+from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.terminal import console, print_json
 from deltarule.errors import one_line
 from deltarule.files import write_whole
 
@@ -24,16 +15,16 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 MAX_WORKED = 16
-"""Entries of an array whose formula stands in the JSON object with its numbers put in."""
+"""Entries of an array up to which the JSON object has each formula with its numbers substituted."""
 MANY_NUMBERS = 2_000_000
-"""From so many on the JSON object has more than 50 MB."""
+"""Numbers from which the JSON object exceeds about 50 MB."""
 
-Step = Annotated[int, typer.Option("--step", metavar="N", help="The update after N others; 0 is the first.")]
-Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show this row of the data, from 0.")]
-Member = Annotated[int, typer.Option("--member", metavar="K", help="Which of the study's members, from 0.")]
-Layer = Annotated[int | None, typer.Option("--layer", metavar="L", help="Show this layer, from 1.")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page for the browser.")]
-Graph = Annotated[Path | None, typer.Option("--graph", metavar="FILE", help="Draw the computational graph as SVG.")]
+Step = Annotated[int, typer.Option("--step", metavar="N", help="Show the update after N others; 0 is the first.")]
+Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show only this row of the data, from 0.")]
+Member = Annotated[int, typer.Option("--member", metavar="K", help="Network to show, from 0.")]
+Layer = Annotated[int | None, typer.Option("--layer", metavar="L", help="Show only this layer, from 1.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML page.")]
+Graph = Annotated[Path | None, typer.Option("--graph", metavar="FILE", help="Write the computational graph as SVG.")]
 
 
 def explain(
@@ -49,7 +40,7 @@ def explain(
     graph: Graph = None,
     json: Json = False,
 ) -> None:
-    """Show every number of one update: forward, backward, and the optimizer's step, each with its formula."""
+    """Print every number of one update with its formula: forward, backward, and the optimizer's step."""
     from deltarule.studies.explain_study import explain_study
     from deltarule.studies.recipes import dataset_of
 
@@ -58,7 +49,7 @@ def explain(
     dataset = dataset_of(recipe, data)
     with progress_shown(recipe.name) as progress:
         explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)
-    text = explanation.text(sample, layer, console().width)  # it says no to a sample or a layer that there is not
+    text = explanation.text(sample, layer, console().width)  # refuses a sample or layer that does not exist
     if html is not None:
         from deltarule.reports.trace_page import explanation_page
 
@@ -85,7 +76,7 @@ def explain(
 
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
-    """Whether the page and the figure can be written, and overwrite neither each other nor what they are made of."""
+    """Check that page and figure can be written and overwrite neither each other nor their inputs."""
     from deltarule.data.pipeline import data_file
 
     own = Path(study) if Path(study).parent == recipe.folder else None  # and no bundled study
@@ -95,7 +86,7 @@ def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "R
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:
-    """The trace as plain values; of one sample, the arrays that have a row for each hold only its own."""
+    """The trace as plain values; for one sample, arrays with a row per sample are reduced to its row."""
     place = explanation.place_of(sample)
     return {
         "study": recipe.name,

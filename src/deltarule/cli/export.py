@@ -1,4 +1,4 @@
-"""`deltarule export`: a trained run, or a model, in another form."""
+"""`deltarule export`: convert a trained run or a model."""
 
 import re
 from pathlib import Path
@@ -6,50 +6,51 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Data, check_output, console
+from deltarule.cli.options import Data, check_output
+from deltarule.cli.terminal import console
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, write_whole
 
 OURS = re.compile(rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL)
-"""How a script, an ONNX graph and arrays begin that deltarule wrote."""
+"""First bytes of scripts, ONNX graphs and arrays that deltarule wrote."""
 FORMS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
-"""What a model can be made to, and how its file's name ends."""
+"""Forms of a model, with the endings of their files."""
 
 Run = Annotated[
     Path,
-    typer.Argument(
-        metavar="RUN|MODEL", help="The folder of a run, or a model's file, as `run` and `train` wrote them."
-    ),
+    typer.Argument(metavar="RUN|MODEL", help="Folder of `deltarule run --out` or file of `deltarule train --out`."),
 ]
 To = Annotated[
     str,
     typer.Option(
         "--to",
         metavar="FORM",
-        help="script, plain NumPy; of a model also safetensors, and with the extra of that name onnx or torch.",
+        help="script (plain NumPy); for a model also safetensors, onnx or torch (these two need their extra).",
     ),
 ]
 Member = Annotated[
-    int, typer.Option("--member", metavar="K", help="Which of the members, from 0: of a run, or of a model for torch.")
+    int,
+    typer.Option("--member", metavar="K", help="Network to export, from 0: of a run, or of a model with --to torch."),
 ]
-File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The file; else one beside what is exported.")]
+File = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: beside what is exported.")
+]
 
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
-    """Write a trained run or a model in another form: a plain NumPy script, ONNX, plain arrays, or a PyTorch module."""
-
+    """Convert a trained run or a model to a NumPy script, ONNX, plain arrays or PyTorch."""
     kind = kind_of(run)
     if not kind:
         raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
     is_run = kind == "folder"
     if data is not None and not is_run:
         raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
-    path = _run_exported(run, to, member, out, data) if is_run else _model_exported(run, to, member, out)
+    path = _export_run(run, to, member, out, data) if is_run else _export_model(run, to, member, out)
     console().print(f"Written: {path}", markup=False, soft_wrap=True)
 
 
 def _is_export(path: Path) -> bool:
-    """Whether a file is what an export made, and not a model, which begins as exported arrays do."""
+    """Whether a file is an export and not a model, which begins like exported arrays."""
     from deltarule.estimators.model_file import load_model
 
     if not OURS.match(path.read_bytes()[:100]):
@@ -61,7 +62,7 @@ def _is_export(path: Path) -> bool:
     return False
 
 
-def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Path:
+def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx
@@ -71,7 +72,7 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
     if member and to != "torch":
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
     is_ours = source.suffix.lower() == ".safetensors"
-    name = source.stem if is_ours else source.name  # all else is the model's name, as the .1 of churn-1.1
+    name = source.stem if is_ours else source.name  # any other ending is part of the name, as in churn-1.1
     path = source.with_name(name + FORMS[to]) if out is None else out
     check_output(path, "export", model=source)
     if out is None and path.is_file() and not _is_export(path):
@@ -86,7 +87,7 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
     return path
 
 
-def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
+def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script.script import training_script
     from deltarule.studies.run_records import read_run

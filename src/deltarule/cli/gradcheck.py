@@ -1,4 +1,4 @@
-"""`deltarule gradcheck`: the gradient of a study proved three ways, or that of somebody's own code checked."""
+"""`deltarule gradcheck`: prove the gradient of a study three ways, or check the gradient of a user's code."""
 
 import re
 import sys
@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deltarule.cli.common import (
-    Data,
-    ExperimentName,
-    Json,
-    Seed,
-    Settings,
-    chosen_recipe,
-    console,
-    is_watched,
-    print_json,
-)
+from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
+from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput
 from deltarule.files import is_same_file, kind_of
 from deltarule.proofs.report import ARE_TEXTS, HEAD, GradientReport, parts
@@ -31,14 +22,15 @@ if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
 
 Study = Annotated[
-    str | None, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")
+    str | None,
+    typer.Argument(metavar="STUDY", help="Name of a study (see `deltarule list`) or path of a recipe (TOML)."),
 ]
 Function = Annotated[
     str | None,
     typer.Option(
         "--function",
         metavar="MODULE:NAME",
-        help="Check your own code instead: NAME() returns (loss, gradient, params). This runs the code.",
+        help="Check your own code: NAME() returns (loss, gradient, params). This runs the code.",
     ),
 ]
 LikeOption = Annotated[
@@ -51,7 +43,9 @@ LikeOption = Annotated[
 ]
 Hint = Annotated[
     str | None,
-    typer.Option("--hint", metavar="LEVEL", help="With --function, how much to tell: pass, where, kind or fix (all)."),
+    typer.Option(
+        "--hint", metavar="LEVEL", help="With --function, how much to reveal: pass, where, kind or fix (everything)."
+    ),
 ]
 
 
@@ -66,9 +60,9 @@ def gradcheck(
     like: LikeOption = None,
     json: Json = False,
 ) -> int:
-    """Hold a study's hand-derived gradient against central differences, the complex step and PyTorch.
+    """Compare a study's gradient with central differences, the complex step and PyTorch.
 
-    Or, with --function, the gradient of your own code against what its loss says, and find the mistake.
+    With --function, check the gradient of your own code and find the mistake in it.
     """
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
@@ -86,23 +80,23 @@ def gradcheck(
     screen = console()
     if function is not None:
         try:
-            report = _of_own_code(function, hint or "fix", like)
+            report = _check_user_code(function, hint or "fix", like)
         except BadInput as error:
             if json:
                 print_json({"what": "gradient", "ok": False, "error": str(error)})
             raise
         shown = report.text(screen.width)
     else:
-        report = _of_study(str(study), experiment, set, seed, data)
+        report = _check_study(str(study), experiment, set, seed, data)
         shown = _fit_to_width(report) if is_watched(screen) else str(report)
     if json:
         print_json(report)
-    else:  # on a terminal in whole words, elsewhere a line each
+    else:  # wrapped on a terminal, otherwise a line each
         screen.print(shown, markup=False, soft_wrap=not is_watched(screen))
     return 0 if report.ok else 1
 
 
-def _of_study(
+def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "GradientReport":
     from deltarule.proofs.gradcheck import check_problem
@@ -113,14 +107,14 @@ def _of_study(
 
 
 def _fit_to_width(report: "GradientReport") -> "RenderableType":
-    """What a report says, at the width of a terminal."""
+    """The report at the width of a terminal."""
     from rich.console import Group
 
     header, rows, remarks = parts(report)
     return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
 
 
-def _of_own_code(name: str, hint: str, like: str | None) -> "CodeReport":
+def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import checked_hint
 
@@ -129,9 +123,9 @@ def _of_own_code(name: str, hint: str, like: str | None) -> "CodeReport":
     network_place = None if like is None else _split_name("--like", like)
     console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
     folder = str(Path.cwd())
-    sys.path.insert(0, folder)  # code of one's own mostly lies where one stands
+    sys.path.insert(0, folder)  # a user's module is usually in the current folder
     try:
-        with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the report
+        with redirect_stdout(sys.stderr):  # what the code prints is not part of the report
             loss, gradient, params = _user_triple(module, attribute, "loss, gradient (or None) and params")
             options: dict[str, Any] = {}
             if network_place is not None:
@@ -155,7 +149,7 @@ def _split_name(option: str, name: str) -> tuple[str, str]:
 
 
 def _instead(path: str, attribute: str) -> str:
-    """What to give for a file's path, with / or \\ in it, and without its ending."""
+    """Suggest what to give instead of a file's path (without its ending)."""
     *folders, name = re.split(r"[/\\:]", path.removeprefix("./").removeprefix(".\\"))
     stem = name.strip(".") or "module"
     if "." in stem:
@@ -169,8 +163,7 @@ def _instead(path: str, attribute: str) -> str:
 
 
 def _check_own(module: str) -> None:
-    """Refuse a file or folder here whose name is that of a module of others, loaded before: it would not be read."""
-
+    """Refuse a file or folder in the current folder that an already loaded module of the same name hides."""
     first, *rest = module.split(".")
     loaded = sys.modules.get(first)
     is_taken = loaded is not None or first in sys.builtin_module_names
@@ -185,7 +178,7 @@ def _check_own(module: str) -> None:
 
 
 def _places(path: Path) -> tuple[Path, Path]:
-    """Where the code of a module lies: a file, or a folder."""
+    """The paths that a module may have: a file or a folder."""
     return path.with_suffix(".py"), path
 
 

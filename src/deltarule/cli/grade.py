@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from deltarule.cli.common import Json, console, print_json
+from deltarule.cli.options import Json
+from deltarule.cli.terminal import console, print_json
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import kind_of, make_folder
 from deltarule.grading.submissions import find_submissions, single_submission

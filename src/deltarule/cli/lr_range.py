@@ -1,11 +1,11 @@
-"""`deltarule lr-range`: the learning-rate range test of a study."""
+"""`deltarule lr-range`: run the learning-rate range test of a study."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deltarule.cli.common import (
+from deltarule.cli.options import (
     Data,
     Device,
     EngineName,
@@ -18,9 +18,8 @@ from deltarule.cli.common import (
     Study,
     chosen_engine,
     chosen_recipe,
-    console,
-    print_json,
 )
+from deltarule.cli.terminal import console, print_json
 from deltarule.files import make_folder
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
     from deltarule.training.range_test import RangeTest
 
-Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="The rate to begin with.")]
-Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="The rate to end with.")]
-Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many updates from one to the other.")]
-Linear = Annotated[bool, typer.Option("--linear", help="Raise the rate in a straight line, not by a factor.")]
+Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="First rate.")]
+Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="Last rate.")]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Number of updates.")]
+Linear = Annotated[bool, typer.Option("--linear", help="Raise the rate linearly instead of exponentially.")]
 
 
 def lr_range(
@@ -51,7 +50,7 @@ def lr_range(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Raise the learning rate during one run of a study, and suggest the rate at which the objective falls fastest."""
+    """Raise the learning rate during one run, and suggest the rate at which the objective falls fastest."""
     import numpy as np
 
     from deltarule.json_files import write_json
@@ -71,8 +70,8 @@ def lr_range(
         accuracy=bool(dataset.classes),
         engine=chosen_engine(engine, recipe, device),
     )
-    found = tested.suggested[np.isfinite(tested.suggested)]
-    record = _record(recipe, dataset, tested, found, folder)
+    suggested = tested.suggested[np.isfinite(tested.suggested)]
+    record = _record(recipe, dataset, tested, suggested, folder)
     if folder is not None:
         from deltarule.reports.figures import range_test_curves, save
 
@@ -80,16 +79,16 @@ def lr_range(
         save(range_test_curves(tested), folder / "lr_range")
     if json:
         print_json(record)
-    elif not len(found):
+    elif not len(suggested):
         console().print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
     else:
-        _print_suggestion(found, len(tested.suggested), recipe, folder)
+        _print_suggestion(suggested, len(tested.suggested), recipe, folder)
 
 
 def _record(
-    recipe: "Recipe", dataset: "Dataset", tested: "RangeTest", found: "Floats", folder: Path | None
+    recipe: "Recipe", dataset: "Dataset", tested: "RangeTest", suggested: "Floats", folder: Path | None
 ) -> dict[str, Any]:
-    """The JSON object of the test.    found   the rates of those members for which one is suggested"""
+    """The JSON object of the test; `suggested` are the finite suggestions."""
     import numpy as np
 
     return {
@@ -98,7 +97,7 @@ def _record(
         "settings": recipe.settings,
         "data": dataset.name,
         "members": len(tested.suggested),
-        "suggested": float(np.median(found)) if len(found) else None,
+        "suggested": float(np.median(suggested)) if len(suggested) else None,
         "suggested_by_member": tested.suggested,
         "rates": tested.rates,
         "objective": tested.objective,
@@ -107,15 +106,15 @@ def _record(
     }
 
 
-def _print_suggestion(found: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
-    """Print what is suggested, beside the recipe's own rate."""
+def _print_suggestion(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
+    """Print the suggestion and the recipe's own rate."""
     import numpy as np
 
     screen = console()
-    of = f"of {len(found)} of {members} members"
-    if len(found) > 1:
-        of = f"median {of}, from {found.min():.3g} to {found.max():.3g}"
-    screen.print(f"Suggested learning rate: {np.median(found):.3g}{f' ({of})' if members > 1 else ''}")
+    of = f"of {len(suggested)} of {members} members"
+    if len(suggested) > 1:
+        of = f"median {of}, from {suggested.min():.3g} to {suggested.max():.3g}"
+    screen.print(f"Suggested learning rate: {np.median(suggested):.3g}{f' ({of})' if members > 1 else ''}")
     screen.print(f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}.")
     if folder is not None:
         screen.print(f"Curves: {folder / 'lr_range.svg'}")

@@ -1,4 +1,4 @@
-"""`deltarule predict`: a model's answers to the rows of a table."""
+"""`deltarule predict`: print a model's predictions for the rows of a table as CSV."""
 
 import csv
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Json, check_output, data_output, print_json
+from deltarule.cli.options import Json, check_output
 from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, seen_at_work, tell
+from deltarule.cli.terminal import data_output, print_json
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
 
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.tables.frame import Frame
 
-Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
+Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with the model's columns.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the answers into this file: CSV, with tabs if it ends in .tsv."),
+    typer.Option(
+        "--out", metavar="FILE", help="Write the predictions to this file: CSV, or with tabs if it ends in .tsv."
+    ),
 ]
 NO_TEXT = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
-"""What files of tables are that are no text, by their endings."""
+"""Formats of table files that are not text, by ending."""
 
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
-    """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
+    """Predict each row of a table: a class with the probability of each class, or a number."""
     from deltarule.reports.formatting import visible
     from deltarule.tables.column_encoder import named_columns
     from deltarule.tables.frame import rows_of
@@ -74,7 +77,7 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 
 def _as_csv(target: str, answers: dict[str, Any], delimiter: str) -> str:
     lines: list[str] = []
-    # It quotes what may end a line: with its own ends a lone \r, too.
+    # The writer quotes whatever may end a line; with line ends of its own it also quotes a lone \r.
     stream = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))
     writer = csv.writer(stream, delimiter=delimiter)
     writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])

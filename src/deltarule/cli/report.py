@@ -1,18 +1,21 @@
-"""`deltarule report`: the records of a folder as one page."""
+"""`deltarule report`: draw the records of a folder as one page."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deltarule.cli.common import Json, console, print_json
+from deltarule.cli.options import Json
+from deltarule.cli.terminal import console, print_json
 from deltarule.files import write_whole
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that --out has written, or a folder of such.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Folder that a command wrote with --out, or a folder of such folders.")
+]
 
 
 def report(folder: Folder, json: Json = False) -> None:
-    """Draw the report of a folder: its figures, tables and claims as one page, report.html, that needs no network."""
+    """Draw the figures, tables and claims of a folder as one page, report.html, that needs no network."""
     from deltarule.reports.report import report_page
     from deltarule.studies.report.page import NAME, report_of
 

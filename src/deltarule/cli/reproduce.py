@@ -1,11 +1,13 @@
-"""`deltarule reproduce`: the studies run, the claims of their reports judged, and all of it on one page."""
+"""`deltarule reproduce`: run studies, judge the claims of their reports, and draw one page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import Data, EngineName, Json, console, how_to_resume, print_json, progress_shown, show_all
+from deltarule.cli.options import Data, EngineName, Json, how_to_resume
+from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import RunFailed, count_of
 
 if TYPE_CHECKING:
@@ -13,17 +15,17 @@ if TYPE_CHECKING:
 
 Studies = Annotated[
     list[str] | None,
-    typer.Argument(metavar="STUDY", help="Studies, or TOML files; none: all that repeat a report."),
+    typer.Argument(
+        metavar="STUDY", help="Names of studies or paths of recipes (TOML); default: all that repeat a report."
+    ),
 ]
-Quick = Annotated[
-    bool, typer.Option("--quick", help="Take a fifth of the seeds, and leave out claims that take minutes.")
-]
+Quick = Annotated[bool, typer.Option("--quick", help="Use a fifth of the seeds and skip claims that take minutes.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder to write to; reproduction, or reproduction-quick, if left out."),
+    typer.Option("--out", metavar="DIR", help="Folder to write to; default reproduction or reproduction-quick."),
 ]
-Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Run and judge over the N seeds 0 … N − 1.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder, as it does anyway.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Run and judge with the seeds 0 to N − 1.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue what is in the folder; this is the default.")]
 
 
 def reproduce(
@@ -36,7 +38,10 @@ def reproduce(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run studies, judge every claim of their reports, and write one folder with one page; go on where it ended."""
+    """Run studies, judge every claim of their reports, and write one report.
+
+    Repeat an interrupted command to continue it.
+    """
     from deltarule.reports.reproduction_table import reproduction_table
     from deltarule.studies.reproduce_studies import reproduce as reproduced
 
@@ -62,7 +67,7 @@ def reproduce(
 
 
 def _tell(done: "StudyReproduced") -> None:
-    """A line on stderr for each study: a reproduction takes its time."""
+    """Print a line on stderr for each finished study."""
     text = f"{done.study} on {done.data}: {count_of(done.networks, 'network')} trained, "
     text += f"{count_of(len(done.verdicts), 'claim')} judged"
     text += f", {len(done.left_out)} left out" if done.left_out else ""

@@ -1,11 +1,11 @@
-"""`deltarule run`: train a study, show what came of it, and write it down."""
+"""`deltarule run`: train a study, print a summary, and write its records."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import (
+from deltarule.cli.options import (
     Data,
     Device,
     EngineName,
@@ -20,13 +20,10 @@ from deltarule.cli.common import (
     Verbose,
     chosen_engine,
     chosen_recipe,
-    console,
     how_to_resume,
-    name_as_written,
-    print_json,
-    progress_shown,
-    show_all,
 )
+from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.terminal import console, name_as_written, print_json, show_all
 from deltarule.errors import BadInput
 from deltarule.files import make_folder
 
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     from deltarule.symptoms.report import WhyReport
     from deltarule.training.run import Run
 
-Why = Annotated[bool, typer.Option("--why", help="Say what stands out: why it may not learn, and what to do.")]
+Why = Annotated[bool, typer.Option("--why", help="Also print likely reasons why it does not learn, and fixes.")]
 
 
 def run(
@@ -56,7 +53,10 @@ def run(
     why: Why = False,
     json: Json = False,
 ) -> int:
-    """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
+    """Train a study over its seeds and print the result.
+
+    With --out, records, figures and a report are written to a folder.
+    """
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report.page import write_report
     from deltarule.studies.run_records import write_records
@@ -85,13 +85,13 @@ def run(
 
 
 def _why(done: "Run") -> "WhyReport":
-    from deltarule.symptoms.report import why_not_learning  # imports much that is not needed otherwise
+    from deltarule.symptoms.report import why_not_learning  # slow to import
 
     return why_not_learning(done)
 
 
 def _details(population: "Population", run: "Run") -> "list[RenderableType]":
-    """Of the first member, how each row's correct output came to be right, and the activations that do it."""
+    """For the first member, when each row's correct output became right, and the final activations."""
     import numpy as np
 
     from deltarule.reports.formatting import row_names
@@ -103,7 +103,7 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
         return []
     y = dataset.encode(dataset.train, outputs.shape[-1])
     steps, end = np.array(run.history.steps), int(run.steps[0])
-    before = steps < end  # later looks are at members that went on
+    before = steps < end  # later evaluations are of members that trained longer
     correct = (np.concatenate([run.history.series("outputs")[before, 0], outputs[None]]) * y).sum(-1)
     names = row_names([name_as_written(dataset.classes[label]) for label in dataset.train.answers])
     hidden = run.problem.network.layers[0].activation
@@ -137,5 +137,5 @@ def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose
     if verbose:
         screen.print(f"Network: {run.problem.network!r}; data: {population.dataset.note}")
         screen.print(f"Engine: {outcome.engine}, {outcome.dtype}, {outcome.seconds:.2f} s of training.")
-        for one in population.recipe.configuration.assumption:
-            screen.print(f"Assumed: {one.what}: {one.value}. {one.why}")
+        for assumption in population.recipe.configuration.assumption:
+            screen.print(f"Assumed: {assumption.what}: {assumption.value}. {assumption.why}")

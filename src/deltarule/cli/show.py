@@ -1,46 +1,47 @@
-"""`deltarule show`: a study's recipe, with what the report left unsaid."""
+"""`deltarule show`: print a study's recipe, with what the report leaves unsaid."""
 
 from typing import Any
 
-from deltarule.cli.common import ExperimentName, Json, Settings, Study, chosen_recipe, console, print_json
+from deltarule.cli.options import ExperimentName, Json, Settings, Study, chosen_recipe
+from deltarule.cli.terminal import console, print_json
 
 
 def show(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> None:
-    """Show a study's recipe: every key with its value, its experiments, and the assumptions with their reasons."""
+    """Print a study's recipe: every key, its experiments, and its assumptions with reasons."""
     from deltarule.problem.error_messages import as_toml
     from deltarule.studies.recipes import explain_recipe
 
-    told = explain_recipe(chosen_recipe(study, experiment, set))
+    record = explain_recipe(chosen_recipe(study, experiment, set))
     if json:
-        print_json(told)
+        print_json(record)
         return
     from rich.markup import escape
 
     screen = console()
-    screen.print(f"[bold]{escape(told['study'])}[/bold]  {escape(told['title'])}", markup=True)
+    screen.print(f"[bold]{escape(record['study'])}[/bold]  {escape(record['title'])}", markup=True)
     for key in ("report", "summary"):
-        if told[key]:
-            screen.print(told[key])
-    for section, keys in told["keys"].items():
+        if record[key]:
+            screen.print(record[key])
+    for section, keys in record["keys"].items():
         screen.print(f"\n[bold]\\[{section}][/bold]", markup=True)
         for key, value in keys.items():
             screen.print(f"{key} = {as_toml(value)}")
-    for title, rows in (("grid", told["grid"].items()), ("experiments", _experiments(told))):
+    for title, rows in (("grid", record["grid"].items()), ("experiments", _experiments(record))):
         if rows:
             screen.print(f"\n[bold]{title}[/bold]", markup=True)
             for name, value in rows:
                 screen.print(f"{name}: {as_toml(value) if title == 'grid' else value}")
-    if told["assumptions"]:
+    if record["assumptions"]:
         screen.print("\n[bold]assumptions[/bold] (what the report leaves unsaid)", markup=True)
-        for assumption in told["assumptions"]:
+        for assumption in record["assumptions"]:
             screen.print(f"- {assumption['what']}: {as_toml(assumption['value'])}. {assumption['why']}")
 
 
-def _experiments(told: dict[str, Any]) -> list[tuple[str, str]]:
+def _experiments(record: dict[str, Any]) -> list[tuple[str, str]]:
     from deltarule.problem.error_messages import as_toml
 
     shown = []
-    for experiment in told["experiments"]:
+    for experiment in record["experiments"]:
         changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in experiment["set"].items())
         shown.append((experiment["name"], f"{experiment['about']} ({changes})" if experiment["about"] else changes))
     return shown

@@ -1,13 +1,14 @@
-"""`deltarule list`: the studies that there are."""
+"""`deltarule list`: list the bundled studies."""
 
 from typing import Any
 
-from deltarule.cli.common import Json, console, print_json
+from deltarule.cli.options import Json
+from deltarule.cli.terminal import console, print_json
 from deltarule.errors import count_of
 
 
 def list_studies(json: Json = False) -> None:
-    """List the studies: what each is about, and how many experiments and claims it has."""
+    """List the bundled studies with their subjects and numbers of experiments and claims."""
     from deltarule.studies.claim_results import claims_of_study
     from deltarule.studies.recipes import bundled_studies, load_recipe
 

@@ -1,4 +1,4 @@
-"""`deltarule sweep`: train every combination of a recipe's grid, and print the table of a sweep."""
+"""`deltarule sweep`: train every combination of a recipe's grid, or print the table of an earlier sweep."""
 
 import csv
 import json as json_format
@@ -9,39 +9,36 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.common import (
-    Data,
-    EngineName,
-    ExperimentName,
-    Json,
-    Seeds,
-    Settings,
-    chosen_recipe,
-    data_output,
-    print_json,
-    progress_shown,
-    show_all,
-)
+from deltarule.cli.options import Data, EngineName, ExperimentName, Json, Seeds, Settings, chosen_recipe
+from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.terminal import data_output, print_json, show_all
 from deltarule.errors import BadInput, not_installed
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
 
 Study = Annotated[
-    str | None, typer.Argument(metavar="STUDY", help="A study's name, or a TOML file; left out with --table.")
+    str | None,
+    typer.Argument(metavar="STUDY", help="Name of a study or path of a recipe (TOML); omit it with --table."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the store; none: keep nothing.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the store in the folder of --out, or start it.")]
-Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each member on K folds.")]
-Keep = Annotated[Literal["none", "best", "all"] | None, typer.Option("--keep", help="Whose weights the store keeps.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the store; without it nothing is kept.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the store in the --out folder, or start it.")]
+Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each network on K folds.")]
+Keep = Annotated[
+    Literal["none", "best", "all"] | None, typer.Option("--keep", help="Networks whose weights the store keeps.")
+]
 ExecutorName = Annotated[
-    Literal["local", "dask"], typer.Option("--executor", help="Who does the work: this machine, or a Dask cluster.")
+    Literal["local", "dask"], typer.Option("--executor", help="Where to train: this machine or a Dask cluster.")
 ]
-Address = Annotated[str | None, typer.Option("--address", metavar="A", help="Of a running Dask cluster.")]
-Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="How many processes do the work.")]
-TableOf = Annotated[Path | None, typer.Option("--table", metavar="DIR", help="Print the table of the store in DIR.")]
+Address = Annotated[str | None, typer.Option("--address", metavar="A", help="Address of a running Dask cluster.")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Number of processes.")]
+TableOf = Annotated[
+    Path | None, typer.Option("--table", metavar="DIR", help="Print the table of the store in this folder.")
+]
 Format = Annotated[
-    Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Of the table; csv if left out.")
+    Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Format of the table; default csv.")
 ]
 
 
@@ -64,7 +61,10 @@ def sweep(
     format: Format = None,
     json: Json = False,
 ) -> None:
-    """Train every combination of a recipe's grid over folds and seeds, or print what an earlier sweep came to."""
+    """Train every combination of a recipe's grid, for each fold and seed, and print the best.
+
+    With --table, print the table of an earlier sweep.
+    """
     from deltarule.studies.report.page import write_report
     from deltarule.studies.sweep_study import sweep as swept
     from deltarule.studies.sweep_study import sweep_outcome
@@ -106,8 +106,7 @@ def sweep(
 
 
 def _check_alone(context: typer.Context, folder: Path) -> None:
-    """Refuse whatever a table that is there already cannot heed."""
-    # What may be given where a table is printed.
+    """Refuse options that have no effect on a stored table."""
     given = [
         name
         for name in context.params
@@ -144,7 +143,7 @@ def _print_csv(table: "Sweep") -> None:
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """A column of one kind for Parquet: as in CSV, and where numbers stand among texts all of it JSON."""
+    """A column of one type for Parquet: cells as in CSV, or all as JSON if numbers and texts are mixed."""
     from deltarule.sweeps.result import as_cell
 
     cells = [as_cell(value) for value in values]
@@ -169,7 +168,7 @@ def _print_parquet(table: "Sweep") -> None:
     content = io.BytesIO()
     try:
         frame.to_parquet(content)
-    except ImportError:  # fastparquet would do as well
+    except ImportError:  # fastparquet would also do
         raise not_installed("Parquet", "pyarrow", "frames") from None
     sys.stdout.buffer.write(content.getvalue())
     sys.stdout.flush()

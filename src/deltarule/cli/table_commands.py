@@ -1,4 +1,4 @@
-"""What the commands for tables share: how a table and a model are read, and what is said beside the results."""
+"""Shared by the commands for tables: read a table and a model, interpret the target, print notes."""
 
 import re
 import warnings
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import console, is_watched
+from deltarule.cli.terminal import console, is_watched
 from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.reports.terminal_layout import pairs
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.tables.frame import Frame
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `deltarule train --out` wrote.")]
 
 
 WITH_ZEROS = re.compile(r"0\d+")
-"""A whole number as codes are written."""
+"""A whole number with leading zeros, as codes are written."""
 
 
 def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
-    """The model for tables that a file holds."""
+    """Load a table model from a file."""
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
@@ -44,7 +44,7 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
 
 
 def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
-    """Which columns of a table a model asks for, by their names; None where it takes them by their places."""
+    """Predicate for the columns that a model uses, by name; None if it takes columns by position."""
     from deltarule.tables.column_encoder import used_columns
 
     if not hasattr(model, "feature_names_in_"):
@@ -61,10 +61,10 @@ def with_target(
     classes: Collection[str] | None = None,
     needed: Sequence[str] = (),
 ) -> "tuple[Frame, np.ndarray, list[str]]":
-    """A table without its target, the target, and what is to be said of rows that have none.
+    """Read a table and split off its target; rows without a target are dropped, with a note.
 
-    What may be classes is left as it stands; of other columns `names` are, and of those that `is_used` denies nothing
-    is read. `classes` are the names of those that a model knows, `needed` the columns that it asks for.
+    Columns in `names`, and a target that may be classes, are kept as written; columns that `is_used` rejects are not
+    read. `classes` are those that a model knows, `needed` the columns that it uses.
     """
     from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names, numbers_in
     from deltarule.tables.frame import rows_of, select_rows
@@ -101,10 +101,10 @@ def with_target(
 
 
 def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
-    """A target as it is written, with points for decimal commas, and nothing where it says that it is missing.
+    """The target as written, with decimal points for commas and empty texts for missing values.
 
-    What the model knows as it is written stays so. What may be a class is one if the model knows it; before there is a
-    model, if the others are mere names.
+    Classes that the model knows are kept as written. A text such as "none" is a class if the model knows it or, before
+    there is a model, if the other values are names.
     """
     import numpy as np
 
@@ -123,10 +123,10 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
 
 
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[str]:
-    """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip.
+    """Refuse texts among numbers, which are probably mistakes; return notes about doubtful classes.
 
-    Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
-    such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
+    Among a few classes that are numbers a name may be a class, which is reported. A sign alone is none, such as the
+    missing values of Stata and SAS: ., ._ and .a to .z.
     """
     from deltarule.data.numeric_tables import MAX_CLASSES
     from deltarule.tables.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
@@ -158,9 +158,9 @@ def _may_be_a_class(text: str) -> bool:
 
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
-    """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand.
+    """Convert a target to numbers or classes: whole numbers if written as such, otherwise the texts.
 
-    If it may be either, it is classes where there are few numbers, or many that are all written like codes.
+    If either is possible, few different numbers, and numbers that are all written like codes, are classes.
     """
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, numbers_in
@@ -178,7 +178,7 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
 
 
 def _codes_told(y: "np.ndarray", target: str) -> list[str]:
-    """A sentence where many whole numbers are written as amounts are not, 037, of which few are classes anyway."""
+    """A note if many whole numbers are written like codes, e.g. 037."""
     from deltarule.tables.cell_parsing import shorten_repr
 
     code, are_classes = _codes(y)
@@ -192,10 +192,10 @@ def _codes_told(y: "np.ndarray", target: str) -> list[str]:
 
 
 def _codes(y: "np.ndarray") -> tuple[str, bool]:
-    """A code among many whole numbers, nothing where there is none, and whether they are classes.
+    """A code among many whole numbers ("" if there is none), and whether the numbers are classes.
 
-    They are where all are of one length, enough have zeros before them, each occurs twice on average, and those that
-    occur once may be left out.
+    They are if all have the same length, enough have leading zeros, each occurs twice on average, and those that occur
+    once are few enough to be left out.
     """
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
@@ -208,13 +208,13 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     times = list(Counter(texts).values())
     is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MAX_LEFT_OUT * len(texts)
     is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
-    # The share that begins with a zero where all are codes; fewer may be slips among amounts.
+    # Share with a leading zero from which all are codes; fewer may be typing errors among amounts.
     return codes[0], is_learned and is_written and len(codes) >= 0.05 * len(texts)
 
 
 @contextmanager
 def seen_at_work(what: str) -> Iterator[None]:
-    """A line on stderr with the seconds since something began, where a person is there to see it."""
+    """Show a task with its elapsed seconds on stderr, if it is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield
@@ -231,7 +231,7 @@ def seen_at_work(what: str) -> Iterator[None]:
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Take warnings as notes."""
+    """Append warnings to `notes` instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
@@ -240,14 +240,14 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
 
 
 def tell(notes: list[str], to_errors: bool = False) -> None:
-    """Print sentences worth knowing."""
+    """Print notes."""
     screen = console(to_errors)
-    for note in notes:  # on a terminal in whole words, elsewhere a line each
+    for note in notes:  # wrapped on a terminal, otherwise a line each
         screen.print(f"Note: {note}.", markup=False, soft_wrap=not is_watched(screen))
 
 
 def show_lines(lines: list[tuple[str, str]]) -> None:
-    """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
+    """Print pairs of names and texts, wrapped on a terminal, otherwise a line each."""
     screen = console()
     if is_watched(screen):
         screen.print(pairs(lines))

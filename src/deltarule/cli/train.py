@@ -1,4 +1,4 @@
-"""`deltarule train`: a model from a table."""
+"""`deltarule train`: train a model on a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.common import Json, check_output, console, is_watched, print_json
+from deltarule.cli.options import Json, check_output
 from deltarule.cli.table_commands import as_learned, collect_warnings, seen_at_work, show_lines, tell, with_target
+from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
@@ -20,25 +21,28 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.scores import Scores
     from deltarule.estimators.tabular.tabular import Beginning
 
-Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with named columns.")]
-Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
+Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
 Task = Annotated[
-    Literal["auto", "classify", "regress"], typer.Option("--task", help="What the target is; auto: look at it.")
+    Literal["auto", "classify", "regress"],
+    typer.Option("--task", help="Predict classes or numbers; auto decides by the target."),
 ]
 Types = Annotated[
     list[str] | None,
-    typer.Option("--type", metavar="COLUMN=KIND", help="Say what a column is: number, category or unused."),
+    typer.Option("--type", metavar="COLUMN=KIND", help="Declare a column a number, a category or unused; repeatable."),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Of everything that is drawn.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="File to keep the model in.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of everything random.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="Write the model to this file.")]
 
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What a training on a table came to.
+    """Result of training on a table: the JSON object of `deltarule train --json` has these fields.
 
-    columns   name, kind, why, inputs of each   settings: the best of so many candidates
-    scores   on validation_rows of the rows   notes: sentences worth knowing   out: the file, or None
+    columns    name, kind, why and inputs of each
+    settings   the best of the candidates
+    scores     on validation_rows of the rows
+    out        the file of the model, or None
     """
 
     table: str
@@ -65,7 +69,10 @@ def train(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Train a model on a table: kinds of columns are guessed, settings chosen, scores told beside a baseline."""
+    """Train a model on a table.
+
+    Column types are inferred, hyperparameters chosen, and the score stands beside a simple baseline.
+    """
     check_output(out, "model", table=table)
     target, told = target.strip(), [_type(one) for one in type or ()]
     types = dict(told)
@@ -115,7 +122,7 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
 
 
 def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
-    """A sentence where the classes are whole numbers, more often counts than yes and no and codes such as 01 are."""
+    """A note if the classes are three or more whole numbers, which often are counts."""
     from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
 
     if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
@@ -128,7 +135,7 @@ def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
 
 
 def _class_names(y: "np.ndarray") -> "np.ndarray":
-    """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
+    """Classes, with fractions such as 0.5 as texts: estimators would take such numbers for quantities."""
     import numpy as np
 
     from deltarule.tables.cell_parsing import as_text
@@ -158,7 +165,7 @@ def _outcome(
 
 
 def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
-    """What is made of the columns, and the work that lies ahead: of large tables it takes minutes."""
+    """Print the inferred columns and the work ahead, which takes minutes for large tables."""
     from rich.table import Table as Grid
 
     from deltarule.tables.cell_parsing import shorten
@@ -172,7 +179,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
         console().print(grid)
         console().print()
     screen = console(to_errors=True)
-    if not is_watched(screen):  # there the seconds are shown
+    if not is_watched(screen):  # a terminal shows the elapsed seconds
         screen.print(f"{work} …", soft_wrap=True)
 
 

@@ -159,7 +159,9 @@ def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Pa
     History.from_arrays(dict(arrays)).check(problem.members, {"objective"})
     recorded_loss = arrays["history objective"][0, :1]
     first_member = problem.take(np.array([0]))
-    loss = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)["objective"]
+    loss = evaluate(first_member, ReferenceEngine(), initial_state(first_member), EvaluationSchedule(1), None)[
+        "objective"
+    ]
     if not np.allclose(loss, recorded_loss, rtol=LOSS_TOLERANCES[problem.dtype.name], equal_nan=True):
         raise BadInput(
             f"the data are not those of the run in {folder}: its first loss was {recorded_loss[0]:g}, now it is "
