@@ -135,7 +135,7 @@ def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
 def test_names_that_are_tuples_are_read_of_earlier_files(tmp_path: Path) -> None:
     TabularRegressor(random_state=0).fit({"size": X[:, 0]}, X[:, 0]).save(tmp_path / "model.safetensors")
     arrays, about = load_arrays(tmp_path / "model.safetensors")
@@ -392,7 +392,7 @@ def test_the_usual_class_comes_back(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
-    with pytest.warns(UserWarning, match="alone tells the target"):
+    with pytest.warns(UserWarning, match="alone predicts the target"):
         TabularRegressor(random_state=0).fit({"a": size, "b": size % 3}, size).save(path)
     arrays, about = load_arrays(path)
     about["columns"][1]["name"] = " a "

@@ -202,7 +202,7 @@ def test_numbers_of_files_of_earlier_versions_are_not_held(tabular: Any, tmp_pat
 
 
 @pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])
-@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
 def test_numbers_of_any_size_give_our_answers(mean: float, scale: float, tmp_path: Path) -> None:
     table = {"a": mean + scale * X[:, 0]}
     model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
@@ -212,7 +212,7 @@ def test_numbers_of_any_size_give_our_answers(mean: float, scale: float, tmp_pat
 TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant 0", "/IsNaN 0", "/Concat 9", "X"]
 
 
-@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
 @pytest.mark.parametrize("text", ["a\0b", "\0ab"])
 def test_categories_may_have_a_zero_character_within(text: str, tmp_path: Path) -> None:
     table = {"a": np.array([text, "ab", "a"] * 20, object), "b": X[:, 0]}
@@ -284,7 +284,7 @@ def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
 @pytest.mark.parametrize("place", ["name", "category"])
 def test_half_a_character_in_a_column_is_refused(place: str, tmp_path: Path) -> None:
     table = {"a\ud800": X[:, 0]} if place == "name" else {"a": np.array(["a\ud800", "b"] * 30, object)}

@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.column_kinds import check_together, infer_kinds
-from deltarule.tables.diagnostics import unknown_categories, without_input
+from deltarule.tables.diagnostics import render_diagnostics, unknown_categories, without_feature
 from deltarule.tables.frame import frame_of, select_rows
 
 N, MOST = 60, sys.float_info.max
@@ -257,9 +257,9 @@ def test_only_frequent_categories_have_an_input() -> None:
     texts = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
     [column] = fit_columns({"a": np.array(texts, object)}, {"a": ("category", "")})
     assert len(column.categories) == 500 and "twice" not in column.categories
-    [told] = without_input([column], {"a": np.array(["once", *column.categories[:4]], object)})
-    assert told.startswith("20 % of the rows have a 'a' without an input of its own, of which there are 1")
-    assert without_input([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
+    [told] = render_diagnostics(without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)}))
+    assert told.startswith("20 % of the rows have a category of 'a' without a feature of its own (rare or too many; 1 ")
+    assert without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
     [few] = fit_columns({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
     assert few.inputs == ("a=missing", "a=b")
 
@@ -285,7 +285,7 @@ def test_texts_are_the_categories_that_they_were_in_training() -> None:
     assert encode_columns([counted], texts).argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
     assert encode_columns([counted], texts).sum(axis=1).tolist() == [1, 1, 1, 0, 0, 1]
     assert encode_columns([codes], texts).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
-    assert unknown_categories([codes], texts)[0].endswith("missing, '1.0', 'x'")
+    assert unknown_categories([codes], texts)[0].values["names"] == "missing, '1.0', 'x'"
     numbers = {"a": np.array([1.0, 2.0, np.nan])}
     assert encode_columns([counted], numbers).argmax(axis=1).tolist() == [1, 2, 0]
 

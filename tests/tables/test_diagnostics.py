@@ -1,4 +1,3 @@
-import re
 import sys
 
 import numpy as np
@@ -7,7 +6,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
-from deltarule.tables.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.tables.diagnostics import (
+    render_diagnostics,
+    unknown_categories,
+    unused_columns,
+    unusual_numbers,
+    without_feature,
+)
 
 MOST = sys.float_info.max
 finite = st.floats(-1e100, 1e100)
@@ -16,8 +21,8 @@ finite = st.floats(-1e100, 1e100)
 def test_what_the_model_has_not_seen_is_told() -> None:
     columns = [Column("a", "category", "", categories=("1", "2")), Column("b", "number", "")]
     assert unknown_categories(columns, {"a": np.array([1.0, 2.0])}) == []
-    [told] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
-    assert told.startswith("the column 'a' has in 3 rows categories") and told.endswith("missing, '3.5'")
+    [unknown] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
+    assert (unknown.column, unknown.values) == ("a", {"rows": "3 rows", "names": "missing, '3.5'"})
 
 
 def test_a_known_category_that_is_written_otherwise_is_no_unknown_one() -> None:
@@ -37,8 +42,8 @@ def test_numbers_are_unusual_that_lie_more_than_a_width_outside_of_all_of_traini
     far = [one for one in new if one < least - width or one > max(seen) + width]
     told = unusual_numbers([column], {"a": np.array(new)})
     assert len(told) == (len(far) * len(seen) > len(new))
-    kind = "has numbers" if width else "in training, and has others"
-    assert not told or f"{kind} in {len(far)} row" in told[0]
+    code = "out-of-range" if width else "not-constant"
+    assert not told or (told[0].code, told[0].values["rows"].split()[0]) == (code, f"{len(far):,}")
 
 
 def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
@@ -50,12 +55,12 @@ def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
     columns = fit_columns(frame, dict.fromkeys(frame, ("number", "")))
     assert unusual_numbers(columns, frame) == unusual_numbers(columns, {}) == []
     texts = np.array(["7250000", "8", "", "-1e6"], object)
-    told = unusual_numbers(columns, {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)})
-    assert told == [
-        "the column 'fare' has numbers in 2 rows far outside of training's, which went from 0 to 512: such as 7250000; "
-        "they count as -512 or 1024",
-        "the column 'fare' is missing in 1 of 4 rows, in training never; its median there, 7.25, stands in",
-        "the column 'class' is missing in 4 of 4 rows, in training never; its median there, 2, stands in",
+    new = {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)}
+    assert render_diagnostics(unusual_numbers(columns, new)) == [
+        "the column 'fare' has numbers far outside the training range, 0 to 512, in 2 rows: such as 7250000; they are "
+        "clipped to -512 or 1024",
+        "the column 'fare' is missing in 1 of 4 rows but never was in training; imputed with the training median, 7.25",
+        "the column 'class' is missing in 4 of 4 rows but never was in training; imputed with the training median, 2",
     ]
 
 
@@ -78,24 +83,29 @@ def test_large_numbers_as_they_come_among_many_are_no_news(draw: str, many: int)
     assert told / 200 < 0.2
 
 
-def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
-    [column] = fit_columns({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
-    [told] = unusual_numbers([column], {"at": np.array([1_700_001_000.0])})
-    assert "which went from 1700000000 to 1700000100: such as 1700001000; they count as 1700000200" in told
-    [column] = fit_columns({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
-    [told] = unusual_numbers([column], {"at": np.array([1234.56789])})
-    assert told.endswith("which went from -0.33333 to 0.66667: such as 1234.6; they count as 1.6667")
-    [column] = fit_columns({"at": np.array([1_763_424_000_000.0, 1_763_427_600_000.0])}, {"at": ("number", "")})
-    [told] = unusual_numbers([column], {"at": np.array([1_763_424_000.0])})
-    assert "from 1763424000000 to 1763427600000: such as 1763424000; they count as 1763420400000" in told
-    [column] = fit_columns({"at": np.array([48.13712, 48.13714])}, {"at": ("number", "")})
-    [told] = unusual_numbers([column], {"at": np.array([48.14])})
-    assert told.endswith("which went from 48.13712 to 48.13714: such as 48.14; they count as 48.13716")
+@pytest.mark.parametrize(
+    ("training", "new", "values"),
+    [
+        ([1_700_000_000, 1_700_000_100], 1_700_001_000, "1700000000 1700000100 1700001000 1700000200"),
+        ([-1 / 3, 2 / 3], 1234.56789, "-0.33333 0.66667 1234.6 1.6667"),
+        (
+            [1_763_424_000_000, 1_763_427_600_000],
+            1_763_424_000,
+            "1763424000000 1763427600000 1763424000 1763420400000",
+        ),
+        ([48.13712, 48.13714], 48.14, "48.13712 48.13714 48.14 48.13716"),
+    ],
+)
+def test_numbers_have_enough_digits_to_differ(training: list[float], new: float, values: str) -> None:
+    [column] = fit_columns({"at": np.array(training, float)}, {"at": ("number", "")})
+    [outside] = unusual_numbers([column], {"at": np.array([float(new)])})
+    assert [outside.values[name] for name in ("least", "greatest", "example", "bound")] == values.split()
+
+
+def test_a_constant_has_enough_digits_to_differ() -> None:
     [column] = fit_columns({"at": np.array([48.13712, 48.13712])}, {"at": ("number", "")})
-    assert (
-        "always 48.13712 in training, and has others in 1 row, such as 48.13713,"
-        in unusual_numbers([column], {"at": np.array([48.13713])}).pop()
-    )
+    [changed] = unusual_numbers([column], {"at": np.array([48.13713])})
+    assert (changed.values["constant"], changed.values["example"]) == ("48.13712", "48.13713")
 
 
 @given(st.tuples(finite, finite).filter(lambda ends: ends[0] < ends[1]))
@@ -103,8 +113,8 @@ def test_the_least_and_the_greatest_number_are_told_apart(ends: tuple[float, flo
     width = ends[1] - ends[0]
     assume(width > 1e-13 * max(map(abs, ends)))
     column = Column("a", "number", "", least=ends[0], greatest=ends[1], rows=2)
-    for told in unusual_numbers([column], {"a": np.array([-MOST, MOST])}):
-        low, high = re.search(r"which went from (\S+) to (\S+):", told).groups()
+    for outside in unusual_numbers([column], {"a": np.array([-MOST, MOST])}):
+        low, high = outside.values["least"], outside.values["greatest"]
         np.testing.assert_allclose([float(low), float(high)], ends, rtol=1e-4, atol=0.06 * width)
         assert float(low) < float(high)
 
@@ -121,8 +131,9 @@ def test_a_number_on_a_bound_is_not_far_outside_however_it_is_rounded(least: int
 def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
     [column] = fit_columns({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
     assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
-    [told] = unusual_numbers([column], {"a": np.array([5000.0, 5.0])[:1]})
-    assert told == ("the column 'a' was always 5 in training, and has others in 1 row, such as 5000, which count as 5")
+    assert render_diagnostics(unusual_numbers([column], {"a": np.array([5000.0])})) == [
+        "the column 'a' was always 5 in training but has other numbers in 1 row, such as 5000; they are clipped to 5"
+    ]
     assert encode_columns([column], {"a": np.array([5000.0, 5.0])})[:, 0].tolist() == [0, 0]
 
 
@@ -138,17 +149,15 @@ def test_columns_that_are_not_used_for_one_reason_are_one_sentence():
     columns += [Column(f"n{n}", "unused", f"{slip} in row {n}") for n in range(4)]
     columns += [Column(f"m{n}", "unused", f"{slip.replace('s,', 's with a sign,')} in row {n}") for n in range(3)]
     columns += [Column("id", "unused", "an identifier"), Column("size", "number", "numbers")]
-    assert unused_told(columns) == {
-        "the 4 columns 'a', 'b', 'c', 'd' are not used: texts, 'a{b}' among them": "texts, 'a{b}' among them",
-        "the 4 columns 'n0', 'n1', 'n2', 'n3' are not used: texts that look like numbers": "texts that look like "
-        "numbers",
-        **{
-            f"the column 'm{n}' is not used: texts that look like numbers with a sign, but for 'x' in row {n}": "texts "
-            "that look like numbers with a sign"
+    assert render_diagnostics(unused_columns(columns)) == [
+        "the 4 columns 'a', 'b', 'c', 'd' are not used: texts, 'a{b}' among them",
+        "the 4 columns 'n0', 'n1', 'n2', 'n3' are not used: texts that look like numbers",
+        *(
+            f"the column 'm{n}' is not used: texts that look like numbers with a sign, but for 'x' in row {n}"
             for n in range(3)
-        },
-        "the column 'id' is not used: an identifier": "an identifier",
-    }
+        ),
+        "the column 'id' is not used: an identifier",
+    ]
 
 
 def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
@@ -156,19 +165,19 @@ def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
     sizes = fit_columns({name: np.arange(9.0) for name in names}, dict.fromkeys(names, ("number", "")))
     same = fit_columns({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
     wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
-    assert _of_many(unusual_numbers(sizes, wild) + unusual_numbers(same, wild), 6) == [
-        "have numbers far outside of training's; they count as the farthest that the model takes",
-        "are missing in some rows, in training never; their medians there stand in",
-        "had one number each in training, and have others, which count as that one",
+    assert _of_many(render_diagnostics(unusual_numbers(sizes, wild) + unusual_numbers(same, wild)), 6) == [
+        "have numbers far outside the training range; they are clipped",
+        "are missing in some rows but never were in training; imputed with the training medians",
+        "had a single number each in training but now have others; they are clipped to it",
     ]
     texts = {name: np.array(["red", "red", "blue"], object) for name in names}
     colors = fit_columns(texts, dict.fromkeys(names, ("category", "")))
-    assert _of_many(unknown_categories(colors, texts) + without_input(colors, texts), 6) == [
-        "have categories without an input of their own (rare, too many, or not there in training)",
-        "have categories without an input of their own in many rows: rare ones, or too many",
+    categories = unknown_categories(colors, texts) + without_feature(colors, texts)
+    assert _of_many(render_diagnostics(categories), 6) == [
+        "have categories without a feature of their own (rare, too many, or not in training)",
+        "have categories without a feature of their own in many rows (rare or too many)",
     ]
-    few = {name: texts[name] for name in names[:3]}
-    assert [one.split("'")[1] for one in unknown_categories(colors[:3], few)] == names[:3]
+    assert len(render_diagnostics(unknown_categories(colors[:3], texts))) == 3
 
 
 def test_of_a_model_that_does_not_know_its_least_and_greatest_numbers_none_is_unusual() -> None:

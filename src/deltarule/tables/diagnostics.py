@@ -1,11 +1,13 @@
-"""What is worth saying about the columns of a table: what training has not seen, what has no input, what is not used.
+"""Diagnostics of a table's columns: what differs from training, what has no feature, what is not used.
 
-N rows
+Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentences by one template for each code.
 """
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,144 +26,186 @@ from deltarule.tables.column_encoder import (
 )
 from deltarule.tables.frame import Frame, rows_of
 
-ROUNDING = 1e-9
-"""Of the width of a column: so near to a bound 1.3 is on it, though 0.7 + 0.6 is less."""
-WITHOUT_INPUT = "without an input of their own (rare, too many, or not there in training)"
-MAX_ALIKE, MAX_NAMED = 3, 5
-"""What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
+RELATIVE_ROUNDING = 1e-9
+"""In widths of a column: 0.7 + 0.6 is less than 1.3 by rounding alone, and counts as the bound 1.3."""
+MIN_SHARE_WITHOUT_FEATURE = 0.1
+"""From this share of the rows on, categories without a feature are reported in training."""
+MAX_SENTENCES, MAX_NAMES = 3, 5
+"""Diagnostics of one code about more columns than the first are one sentence, which names as many as the second."""
+
+NO_FEATURE = "without a feature of their own (rare, too many, or not in training)"
+TEMPLATES = {
+    "unknown-categories": (
+        f"the column {{column}} has categories {NO_FEATURE} in {{rows}}: {{names}}",
+        f"have categories {NO_FEATURE}",
+    ),
+    "out-of-range": (
+        "the column {column} has numbers far outside the training range, {least} to {greatest}, in {rows}: such as "
+        "{example}; they are clipped to {bound}",
+        "have numbers far outside the training range; they are clipped",
+    ),
+    "not-constant": (
+        "the column {column} was always {constant} in training but has other numbers in {rows}, such as {example}; "
+        "they are clipped to {constant}",
+        "had a single number each in training but now have others; they are clipped to it",
+    ),
+    "newly-missing": (
+        "the column {column} is missing in {missing} of {rows} but never was in training; imputed with the training "
+        "median, {median}",
+        "are missing in some rows but never were in training; imputed with the training medians",
+    ),
+    "rare-categories": (
+        "{percent} % of the rows have a category of {column} without a feature of its own (rare or too many; {count} "
+        "different)",
+        "have categories without a feature of their own in many rows (rare or too many)",
+    ),
+    "unused": ("the column {column} is not used: {why}", "are not used: {reason}"),
+    "leak": (
+        "the column {column} alone predicts the target ({score} on held-out rows); is it known before the target is? "
+        "If not, leave it out",
+        "each predict the target alone (at least 99 % on held-out rows); are they known before the target is? If not, "
+        "leave them out",
+    ),
+}
+"""For each code the sentence about one column, and what follows the names of several."""
 
 
-def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """A sentence for each column with categories that have no input.
+@dataclass(frozen=True)
+class Diagnostic:
+    """A finding about a column: its code, and the values that the templates of this code take.
+
+    Diagnostics with the same code and `reason` may be merged into one sentence.
+    """
+
+    code: str
+    column: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """Sentences, grouped by code and reason; more than three columns of a group are one sentence.
+
+    >>> render_diagnostics([Diagnostic("unused", "id", {"why": "an identifier"})])
+    ["the column 'id' is not used: an identifier"]
+    >>> render_diagnostics([Diagnostic("unused", name, reason="dates") for name in "abcdefg"])
+    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are not used: dates"]
+    """
+    groups: dict[tuple[str, str], list[Diagnostic]] = {}
+    for diagnostic in diagnostics:
+        groups.setdefault((diagnostic.code, diagnostic.reason), []).append(diagnostic)
+    return [sentence for (code, reason), group in groups.items() for sentence in _render_group(code, reason, group)]
+
+
+def _render_group(code: str, reason: str, group: list[Diagnostic]) -> list[str]:
+    single, several = TEMPLATES[code]
+    names = [shorten_repr(diagnostic.column) for diagnostic in group]
+    if len(group) <= MAX_SENTENCES:
+        return [single.format(column=name, **one.values) for name, one in zip(names, group, strict=True)]
+    return [f"the {len(names):,} columns {_list_some(names)} {several.format(reason=reason)}"]
+
+
+def _list_some(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
+
+
+def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns with categories that have no feature.
 
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
-    >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
-    ["the column 'color' has in 2 rows categories without an input of their own (rare, too many, or not there in \
-training): 'green'"]
+    >>> render_diagnostics(unknown_categories([color], {"color": np.array(["red", "green", "green"], object)}))
+    ["the column 'color' has categories without a feature of their own (rare, too many, or not in training) in 2 rows: \
+'green'"]
     """
-    found: dict[str, str] = {}
+    diagnostics = []
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
             continue
         counts = Counter(as_named(texts_of(frame[column.name]), column.categories))
-        unknown = [name for name in counts if name not in column.categories]
+        unknown = sorted(name for name in counts if name not in column.categories)
         if unknown:
-            rows = sum(counts[name] for name in unknown)
-            names = ", ".join(shorten_repr(name) if name else "missing" for name in sorted(unknown)[:5])
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            found[column.name] = (
-                f"the column {shorten_repr(column.name)} has in {count_of(rows, 'row')} categories {WITHOUT_INPUT}: "
-                f"{names}{more}"
-            )
-    return told_together(found, f"have categories {WITHOUT_INPUT}")
+            rows = count_of(sum(counts[name] for name in unknown), "row")
+            names = _list_some([shorten_repr(name) if name else "missing" for name in unknown])
+            diagnostics.append(Diagnostic("unknown-categories", column.name, {"rows": rows, "names": names}))
+    return diagnostics
 
 
-def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """Sentences for the columns with numbers far outside of those of training, or missing ones where none was missing.
+def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns with numbers far outside the training range, or with missing numbers if none was in training.
 
-    A number like no other of n is no news among n more: it is where of N more there are more than N / n.
+    One number in n more rows may well exceed all n training rows by chance, so it takes more than that to be reported.
 
     >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50, reach=1)
-    >>> unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])})
-    ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000; they \
-count as 5"]
-    >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
-    ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
+    >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])}))
+    ["the column 'size' has numbers far outside the training range, 1 to 3, in 1 row: such as 2000; they are clipped \
+to 5"]
+    >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, np.nan])}))
+    ["the column 'size' is missing in 1 of 2 rows but never was in training; imputed with the training median, 2"]
     """
-    others: dict[str, str] = {}
-    outside: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    for column in columns:
-        if column.kind != NUMBER or column.name not in frame:
-            continue
-        values, name = numbers_of_column(column, frame), f"the column {shorten_repr(column.name)}"
-        (low, high), width = column.clip_range, column.greatest - column.least
-        rounding = ROUNDING * width
-        below, above = values < low - rounding, values > high + rounding
-        far = below | above
-        if (count := int(far.sum())) * column.rows > len(present_in(values)):
-            such = float(values[far.argmax()])
-            if low == high:
-                always, other = (_short(number, such - low) for number in (low, such))
-                others[column.name] = (
-                    f"{name} was always {always} in training, and has others in {count_of(count, 'row')}, such as "
-                    f"{other}, which count as {always}"
-                )
-            else:
-                ends = [_short(end, width) for end, met in ((low, below), (high, above)) if met.any()]
-                outside[column.name] = (
-                    f"{name} has numbers in {count_of(count, 'row')} far outside of training's, which went from "
-                    f"{_short(column.least, width)} to {_short(column.greatest, width)}: such as "
-                    f"{_short(such, width)}; they count as {' or '.join(ends)}"
-                )
-        if not column.gaps and (count := int(np.isnan(values).sum())):
-            missing[column.name] = (
-                f"{name} is missing in {count:,} of {count_of(len(values), 'row')}, in training never; its median "
-                f"there, {_short(column.fill, width)}, stands in"
+    numbers = {
+        column: numbers_of_column(column, frame) for column in columns if column.kind == NUMBER and column.name in frame
+    }
+    found = [one for column, values in numbers.items() for one in _unusual_numbers_of(column, values)]
+    order = ("out-of-range", "not-constant", "newly-missing")
+    return sorted(found, key=lambda diagnostic: order.index(diagnostic.code))
+
+
+def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnostic]:
+    (low, high), width = column.clip_range, column.greatest - column.least
+    below, above = values < low - RELATIVE_ROUNDING * width, values > high + RELATIVE_ROUNDING * width
+    outside = below | above
+    count = int(outside.sum())
+    if count * column.rows > len(present_in(values)):
+        example, rows = float(values[outside.argmax()]), count_of(count, "row")
+        if low == high:
+            constant, other = (_format_number(number, example - low) for number in (low, example))
+            yield Diagnostic("not-constant", column.name, {"constant": constant, "rows": rows, "example": other})
+        else:
+            bounds = [_format_number(end, width) for end, is_met in ((low, below.any()), (high, above.any())) if is_met]
+            ends = {name: _format_number(getattr(column, name), width) for name in ("least", "greatest")}
+            yield Diagnostic(
+                "out-of-range",
+                column.name,
+                ends | {"rows": rows, "example": _format_number(example, width), "bound": " or ".join(bounds)},
             )
-    return [
-        *told_together(
-            outside,
-            "have numbers far outside of training's; they count as the farthest that the model takes",
-        ),
-        *told_together(others, "had one number each in training, and have others, which count as that one"),
-        *told_together(missing, "are missing in some rows, in training never; their medians there stand in"),
-    ]
+    missing = int(np.isnan(values).sum())
+    if missing and not column.gaps:
+        median = _format_number(column.fill, width)
+        rows = count_of(len(values), "row")
+        yield Diagnostic("newly-missing", column.name, {"missing": f"{missing:,}", "rows": rows, "median": median})
 
 
-def _short(number: float, width: float) -> str:
-    """A number in five digits; in up to 15 where it has them before the point, or numbers so far apart need them."""
+def _format_number(number: float, width: float) -> str:
+    """A number with five digits, or with up to 15 if its integer part or numbers `width` apart need them."""
     fine, size = (math.floor(math.log10(min(abs(one) or 1.0, MOST))) for one in (width or number, number))
     digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
     return f"{number:.{min(digits, 15)}g}"
 
 
-def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """A sentence for each column of which many rows have a category without an input, of the rows learned from.
+def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns in which many training rows have a category without a feature.
 
     >>> color = Column("color", "category", "texts", categories=("blue",))
-    >>> without_input([color], {"color": np.array(["blue", "red", "green"], object)})
-    ["67 % of the rows have a 'color' without an input of its own, of which there are 2: rare ones, or too many"]
+    >>> render_diagnostics(without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
+    ["67 % of the rows have a category of 'color' without a feature of its own (rare or too many; 2 different)"]
     """
-    found: dict[str, str] = {}
+    diagnostics = []
     for column in columns:
         if column.kind == CATEGORY:
             counts = Counter(texts_of(frame[column.name]))
             others = [count for name, count in counts.items() if name not in column.categories]
             share = sum(others) / max(rows_of(frame), 1)
-            # It is worth a note where so many rows have categories without an input.
-            if share >= 0.1:
-                found[column.name] = (
-                    f"{100 * share:.0f} % of the rows have a {shorten_repr(column.name)} without an input of its "
-                    f"own, of which there are {len(others):,}: rare ones, or too many"
-                )
-    return told_together(found, "have categories without an input of their own in many rows: rare ones, or too many")
+            if share >= MIN_SHARE_WITHOUT_FEATURE:
+                values = {"percent": f"{100 * share:.0f}", "count": f"{len(others):,}"}
+                diagnostics.append(Diagnostic("rare-categories", column.name, values))
+    return diagnostics
 
 
-def unused_told(columns: Sequence[Column]) -> dict[str, str]:
-    """Sentences for the columns that are not used, each with the reason, but for the cell that spoils numbers.
-
-    >>> unused_told([Column("id", "unused", "an identifier")])
-    {"the column 'id' is not used: an identifier": 'an identifier'}
-    """
-    reasons: dict[str, dict[str, str]] = {}
-    for column in columns:
-        if column.kind == UNUSED:
-            text = f"the column {shorten_repr(column.name)} is not used: {column.why}"
-            reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = text
-    return {
-        sentence: why for why, found in reasons.items() for sentence in told_together(found, f"are not used: {why}")
-    }
-
-
-def told_together(found: Mapping[str, str], of_many: str) -> list[str]:
-    """The sentences about columns, by their names; of more than three it is one, which goes on with `of_many`.
-
-    >>> told_together({name: f"{name} is odd" for name in "abcdefg"}, "are odd")
-    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd"]
-    """
-    if len(found) <= MAX_ALIKE:
-        return list(found.values())
-    names = ", ".join(shorten_repr(name) for name in list(found)[:MAX_NAMED])
-    more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
-    return [f"the {len(found):,} columns {names}{more} {of_many}"]
+def unused_columns(columns: Sequence[Column]) -> list[Diagnostic]:
+    """List the columns that are not used; the reason leaves out the cell that makes a number column text."""
+    return [
+        Diagnostic("unused", column.name, {"why": column.why}, reason=column.why.partition(", but for ")[0])
+        for column in columns
+        if column.kind == UNUSED
+    ]

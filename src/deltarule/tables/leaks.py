@@ -1,13 +1,12 @@
-"""Columns that are too good to be true: each alone is asked how well it tells the target."""
+"""Detect target leaks: columns that alone predict the target almost perfectly."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.tables.cell_parsing import shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
-from deltarule.tables.diagnostics import told_together
+from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.frame import Frame
 
 NOTHING = -1e200
@@ -17,17 +16,17 @@ SUSPICIOUS = 0.99
 """A single column that scores this much is more often a copy of the target than a discovery."""
 
 
-def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[str]:
-    """A sentence for each column that all but tells the target by itself.
+def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[Diagnostic]:
+    """Find the columns that alone predict the target almost perfectly.
 
-    Each half of the rows is answered from the one column, by what the other half says of the nearest value. All classes
-    count alike, and so do all different numbers, which go by their ranks. Rows where the column is missing do not count
-    where it tells the others and these are at least half.
+    Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
+    accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are
+    ignored if the column predicts the others and these are at least half of all rows.
 
     >>> size = np.arange(100.0) % 7
     >>> size_in_grams = Column("grams", "number", "numbers")
-    >>> leaks({"grams": 1000 * size}, [size_in_grams], size, classes=False)[0][:41]
-    "the column 'grams' alone tells the target"
+    >>> leaks({"grams": 1000 * size}, [size_in_grams], size, classes=False)
+    [Diagnostic(code='leak', column='grams', values={'score': '100 %'}, reason='')]
     """
     y = np.asarray(y)
     rows = np.random.default_rng(0).permutation(len(y))
@@ -35,7 +34,7 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     rows = (_few_of_each_first(rows, y) if classes else rows)[:2000]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
     y = y[rows]
-    found: dict[str, str] = {}
+    diagnostics = []
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
@@ -45,15 +44,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
         if present.sum() >= len(y) / 2:
             score = max(score, _single_column_score(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
-            found[column.name] = (
-                f"the column {shorten_repr(column.name)} alone tells the target ({_format_score(score)} on rows not "
-                "seen); is it known before the target is? If not, leave it out"
-            )
-    return told_together(
-        found,
-        f"each tell the target alone (at least {100 * SUSPICIOUS:.0f} % on rows not seen); are they known before the "
-        "target is? If not, leave them out",
-    )
+            diagnostics.append(Diagnostic("leak", column.name, {"score": _format_score(score)}))
+    return diagnostics
 
 
 def _format_score(score: float) -> str:

@@ -14,7 +14,7 @@ from deltarule.estimators.tabular.model_page import _told_apart, model_page
 from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.stats.intervals import share_interval
 
-pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone tells")
+pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone predicts")
 
 RANDOM = np.random.default_rng(4)
 X = {"<b>size</b>": RANDOM.normal(size=120), "$noise$": RANDOM.normal(size=120)}

@@ -21,6 +21,7 @@ from deltarule.estimators.tabular.scores import (
     wide,
 )
 from deltarule.tables.column_encoder import Column, fit_columns
+from deltarule.tables.diagnostics import render_diagnostics
 from deltarule.tables.frame import frame_of
 from deltarule.tables.leaks import leaks
 
@@ -111,7 +112,7 @@ def test_probabilities_that_tell_are_praised_though_the_rare_class_is_answered(r
     tells = scores.log_loss < scores.baseline_log_loss and scores.area_under_roc > 0.5
     cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
     assert doubts(scores, y, np.where(said > 0.5, "b", "a")) == [
-        f"on rows not seen its accuracy is not above that of always saying the same; {cure}"
+        f"on held-out rows its accuracy is not above that of always saying the same; {cure}"
     ]
     assert tells or turned or sum(rare) < 3
 
@@ -271,24 +272,26 @@ def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -
     y = RANDOM.integers(3, size=300).astype(float)
     frame = {"cause": y + RANDOM.normal(size=300), "copy": 7 - 2 * y, "noise": RANDOM.normal(size=300)}
     columns = [Column(name, "number", "") for name in frame]
-    [told] = leaks(frame, columns, y, classes)
-    assert told.startswith("the column 'copy' alone tells the target (100 % on rows not seen)")
+    [told] = render_diagnostics(leaks(frame, columns, y, classes))
+    assert told.startswith("the column 'copy' alone predicts the target (100 % on held-out rows)")
 
 
 def test_what_is_nearly_a_copy_is_told_without_many_digits() -> None:
     y = RANDOM.normal(size=2000)
     near = np.where(np.arange(2000) == 7, y + 0.01, y)
-    [told] = leaks({"near": near}, [Column("near", "number", "")], y, classes=False)
-    assert told.startswith("the column 'near' alone tells the target (more than 99.9 % on rows not seen); is it known")
+    [told] = render_diagnostics(leaks({"near": near}, [Column("near", "number", "")], y, classes=False))
+    assert told.startswith(
+        "the column 'near' alone predicts the target (more than 99.9 % on held-out rows); is it known"
+    )
 
 
 def test_copies_by_the_dozen_are_one_sentence() -> None:
     y = RANDOM.normal(size=300)
     copies = {f"copy {n}": n - 2 * y for n in range(12)}
-    [told] = leaks(copies, [Column(name, "number", "") for name in copies], y, classes=False)
+    [told] = render_diagnostics(leaks(copies, [Column(name, "number", "") for name in copies], y, classes=False))
     assert told == (
-        "the 12 columns 'copy 0', 'copy 1', 'copy 2', 'copy 3', 'copy 4' and 7 more each tell the target alone (at "
-        "least 99 % on rows not seen); are they known before the target is? If not, leave them out"
+        "the 12 columns 'copy 0', 'copy 1', 'copy 2', 'copy 3', 'copy 4' and 7 more each predict the target alone (at "
+        "least 99 % on held-out rows); are they known before the target is? If not, leave them out"
     )
 
 
@@ -326,7 +329,7 @@ def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
     columns = fit_columns(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
-    return [sentence.split("'")[1] for column in columns for sentence in leaks(frame, [column], y, classes)]
+    return [leak.column for column in columns for leak in leaks(frame, [column], y, classes)]
 
 
 @pytest.mark.parametrize("rows", [60, 200, 5000])

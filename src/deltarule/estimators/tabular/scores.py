@@ -127,10 +127,10 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
             return []
         score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
         return [
-            f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
+            f"on held-out rows R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
         ]
     never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
-    text = "on rows not seen its accuracy is not above that of always saying the same"
+    text = "on held-out rows its accuracy is not above that of always saying the same"
     if never:
         text = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc

@@ -48,7 +48,13 @@ from deltarule.tables.column_encoder import (
     used_columns,
 )
 from deltarule.tables.column_kinds import check_together, infer_kinds
-from deltarule.tables.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.tables.diagnostics import (
+    render_diagnostics,
+    unknown_categories,
+    unused_columns,
+    unusual_numbers,
+    without_feature,
+)
 from deltarule.tables.frame import Frame, numbers_of_rows, rows_of, select_rows
 from deltarule.tables.leaks import leaks
 from deltarule.tables.target_validation import (
@@ -219,7 +225,7 @@ class BaseTabular(BaseEstimator):
         if not isinstance(self, ClassifierMixin):
             few = few_make_the_errors(y[held], answers, numbers_of_rows(aside))
         if reasons := doubted or few:
-            reasons += [f"in the rows set aside {told}" for told in unusual_numbers(seen, aside)]
+            reasons += [f"in the rows set aside {told}" for told in render_diagnostics(unusual_numbers(seen, aside))]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
         self.model_ = search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched)
@@ -244,17 +250,18 @@ class BaseTabular(BaseEstimator):
 
     def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)
-        unused = unused_told(self.columns_)
+        unused = unused_columns(self.columns_)
         slips = [
             f"the column {shorten_repr(c.name)} is read as categories: {c.why}"
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
-        suspicious = doubted + leaks(frame, self.columns_, y, is_classes) + slips
-        meant = [told for told, why in unused.items() if "an identifier" in why or "look like" in why]
-        for sentence in suspicious + meant:
+        suspicious = doubted + render_diagnostics(leaks(frame, self.columns_, y, is_classes)) + slips
+        surprising = [one for one in unused if "an identifier" in one.reason or "look like" in one.reason]
+        for sentence in suspicious + render_diagnostics(surprising):
             warnings.warn(sentence, stacklevel=5)
-        return (*suspicious, *few, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
+        others = render_diagnostics([*without_feature(self.columns_, frame), *unused])
+        return (*suspicious, *few, *([] if is_classes else wide(y)), *others)
 
     # --- answers ---
 
@@ -262,7 +269,8 @@ class BaseTabular(BaseEstimator):
         """A table to be answered, with a word about what training has not seen."""
         check_is_fitted(self)
         frame = self._by_name(X)
-        for sentence in unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame):
+        diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
+        for sentence in render_diagnostics(diagnostics):
             warnings.warn(sentence, stacklevel=3)
         return frame
 
