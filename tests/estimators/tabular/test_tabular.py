@@ -789,7 +789,7 @@ def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Pat
     answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
     model = TabularClassifier(random_state=0).fit({"a": answers}, answers)
     asked = {"a": ["1,20", "9,9", "1.2", "1,2"]}
-    with pytest.warns(UserWarning, match="in 2 rows categories without an input of .* '1,20', '9,9'"):
+    with pytest.warns(UserWarning, match="categories without a feature of their own .* in 2 rows: '1,20', '9,9'"):
         told = model.predict(asked)
     assert told[0] == told[1] and told[2:].tolist() == ["1,2", "1,2"]
     (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
