@@ -6,7 +6,6 @@ output layer does not make the first layer's gradients wrong.
 
 import hashlib
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,15 +21,13 @@ from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.checks import Check, named_arrays, request_of
 from deltarule.grading.diagnosis import name_mistakes
-from deltarule.grading.process import Ended, Sandbox, Worker, start, work_folder
+from deltarule.grading.process import NUMPY_LOCK, Ended, Sandbox, Worker, start, work_folder
 from deltarule.grading.submissions import Submission
 from deltarule.problem.problem import Floats
 
 DIFFERENCES_ERROR = (1e-12, 1e-5)
 """Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
 entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
-ONE_CHECK = threading.Lock()
-"""The checker redirects what user code prints, for the whole process: one thread at a time."""
 RECORD_VERSION = 1
 
 
@@ -214,7 +211,8 @@ def _grade_submission(
                     running = None
                     results.append(_nothing(check, f"{check.call}: {error}"))
                     continue
-                results.append(_judge(check, answer, assignment, running))
+                with NUMPY_LOCK:
+                    results.append(_judge(check, answer, assignment, running))
         finally:
             if running is not None:
                 running.end()
@@ -246,8 +244,7 @@ def _judge(check: Check, answer: Any, assignment: Assignment, running: Worker) -
     can_name = "wrong" in verdicts and "missing" not in verdicts
     mistakes: tuple[Mistake, ...] = ()
     if can_name:
-        with ONE_CHECK:
-            mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running))
+        mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running))
     notes = _suspicions(check, arrays, int(answer.get("calls", 0)))
     return CheckResult(check.name, check.part, _sentence(arrays), arrays, mistakes, notes)
 

@@ -24,6 +24,8 @@ LOAD_LIMIT_SECONDS = 20.0
 """For Python, NumPy and the submission's own imports and top-level lines."""
 MAX_FILE_BYTES = 2**24
 MAX_PROCESSES = 64
+NUMPY_LOCK = threading.RLock()
+"""While the checker records a forward pass it replaces functions of NumPy, for all threads: so only one may use it."""
 CPU_LIMIT_SECONDS = 120
 
 
@@ -55,7 +57,8 @@ class Worker:
 
     def send(self, message: Any) -> None:
         """Send a message; a process that has ended already is noticed when its answer is read."""
-        data = worker.pack(message)
+        with NUMPY_LOCK:
+            data = worker.pack(message)
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.write(struct.pack("<Q", len(data)) + data)
@@ -73,7 +76,8 @@ class Worker:
         if data is None:
             raise Ended(_describe_end(self.process))
         try:
-            return worker.unpack(data)
+            with NUMPY_LOCK:
+                return worker.unpack(data)
         except Exception:
             raise Ended("it wrote into the grader's pipe") from None
 
