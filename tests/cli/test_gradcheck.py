@@ -57,6 +57,25 @@ def whole():
     return loss, lambda w: w, np.array([1, 2])
 
 
+def linear_network():
+    params = {"W1": np.array([[0.5], [-1.0]]), "b1": np.zeros(1)}
+
+    def error(p):
+        return x @ p["W1"] + p["b1"] - y[:, None]
+
+    return (
+        lambda p: (error(p) ** 2).sum(),
+        lambda p: {"W1": 2 * x.T @ error(p), "b1": 2 * error(p).sum(0)},
+        params,
+    )
+
+
+def network():
+    from deltarule import Network
+
+    return Network([2, 1], output="identity"), x, y
+
+
 async def later():
     return right()
 
@@ -226,3 +245,13 @@ def test_what_cannot_be_used_gets_a_sentence(gradcheck, deltarule, words, named)
     status, out, err = deltarule("gradcheck", *words)
     assert out == "" if "--json" not in words else named in json.loads(out)["error"]
     assert status == 2 and named in err and "Traceback" not in err
+
+
+def test_like_names_the_network_that_code_is_meant_to_be(gradcheck):
+    status, out, _ = gradcheck("linear_network", "--like", "own_gradients:network")
+    assert status == 0 and "the loss was recognized" in " ".join(out.split())
+    assert "the loss was recognized" not in " ".join(gradcheck("linear_network")[1].split())
+    status, _, err = gradcheck("linear_network", "--like", "own_gradients:nothing")
+    assert status == 2 and "nothing() has to return three things: network, x and y" in err
+    status, _, err = gradcheck("linear_network", "--like", "network")
+    assert status == 2 and "--like is 'network'; give the module and the function's name" in err

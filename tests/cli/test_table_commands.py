@@ -275,7 +275,7 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
     for is_terminal in (True, False):
         screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
         monkeypatch.setattr(table_commands, "console", lambda to_errors, screen=screen: screen)
-        with table_commands.seen_at_work("houses\x1b[2J.csv: settings are compared"):
+        with table_commands.shown_at_work("houses\x1b[2J.csv: settings are compared"):
             pass
         said = screen.file.getvalue()
         assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.options import Json, check_output
+from deltarule.cli.progress_line import shown_at_work
 from deltarule.cli.table_commands import (
     Model,
     chosen_model,
     collect_warnings,
     columns_used,
-    seen_at_work,
     show_lines,
     tell,
     with_target,
@@ -55,9 +55,9 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
-    with seen_at_work(f"{table} is read"):
+    with shown_at_work(f"{table} is read"):
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
-    with seen_at_work(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
+    with shown_at_work(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         found = trained.inspect(frame, y)
     notes += doubts(found.scores, found.targets, found.answers)
     if report is not None:

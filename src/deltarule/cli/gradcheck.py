@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
+from deltarule.cli.progress_line import shown_at_work
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput
 from deltarule.files import is_same_file, kind_of
@@ -103,7 +104,9 @@ def _check_study(
     from deltarule.studies.recipes import dataset_of, problem_of
 
     recipe = chosen_recipe(study, experiment, settings, seed)
-    return check_problem(problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed]))
+    problem = problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed])
+    with shown_at_work(f"the gradient of {study} is checked"):
+        return check_problem(problem)
 
 
 def _fit_to_width(report: "GradientReport") -> "RenderableType":
@@ -131,7 +134,8 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             if network_place is not None:
                 network, x, y = _user_triple(*network_place, "network, x and y")
                 options = {"like": network, "x": x, "y": y}
-            return check_gradient(loss, gradient, params, hint=hint, **options)
+            with shown_at_work(f"the gradient of {attribute} is checked"):
+                return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)
 

@@ -77,3 +77,20 @@ def _fit_progress(
     room = screen.width - len(CTRL_C) - MIN_BAR - MAX_TIME - GAPS
     choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
     return next((choice for choice in choices if sum(map(len, choice)) <= room), choices[-1])
+
+
+@contextmanager
+def shown_at_work(what: str) -> Iterator[None]:
+    """Show a task with its elapsed seconds on stderr, if it is a terminal."""
+    screen = console(to_errors=True)
+    if not is_watched(screen):
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from deltarule.reports.formatting import visible
+
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as line:
+        line.add_task(visible(what), total=None)
+        yield

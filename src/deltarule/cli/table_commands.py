@@ -213,23 +213,6 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
 
 
 @contextmanager
-def seen_at_work(what: str) -> Iterator[None]:
-    """Show a task with its elapsed seconds on stderr, if it is a terminal."""
-    screen = console(to_errors=True)
-    if not is_watched(screen):
-        yield
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from deltarule.reports.formatting import visible
-
-    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as line:
-        line.add_task(visible(what), total=None)
-        yield
-
-
-@contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
     """Append warnings to `notes` instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:

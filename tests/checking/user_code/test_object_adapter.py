@@ -104,3 +104,32 @@ def test_pytorch_module_is_checked_in_place(wrong: bool) -> None:
     report = check_object(net, loss=net.loss, backward=net.backward, **names)
     assert [mistake.code for mistake in report.diagnosis] == ["factor_two"] * wrong and report.ok != wrong
     assert torch.equal(net.line.weight, before)
+
+
+@pytest.mark.parametrize("path", ["b", "layers[0].b", "more['b']", "row[1]"])
+def test_plain_numbers_of_an_object_are_parameters(path: str) -> None:
+    class Layer:
+        b = 0.25
+
+    class Line:
+        def __init__(self) -> None:
+            self.w, self.b = np.array([0.5, -1.0]), 0.25
+            self.layers, self.more, self.row = [Layer()], {"b": 0.25}, [1.0, 0.25]
+
+        def bias(self) -> float:
+            return {"b": self.b, "layers[0].b": self.layers[0].b, "more['b']": self.more["b"], "row[1]": self.row[1]}[
+                path
+            ]
+
+        def loss(self, factor: float = 1.0) -> float:
+            error = X @ self.w + self.bias() - Y
+            self.dw, self.db = 2 * X.T @ error, factor * 2 * error.sum()
+            return float((error**2).sum())
+
+    X, Y = np.array([[1.0, 2.0], [3.0, 5.0], [0.0, 1.0]]), np.array([1.0, 2.0, 4.0])
+    line = Line()
+    assert check_object(line, params=["w", path], grads=["dw", "db"], loss=line.loss).ok
+    assert line.bias() == 0.25
+    report = check_object(line, params=["w", path], grads=["dw", "db"], loss=lambda: line.loss(-1.0))
+    assert [array.verdict for array in report.arrays] == ["right", "wrong"]
+    assert report.diagnosis[0].code == "sign"

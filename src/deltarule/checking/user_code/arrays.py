@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.conversion import check_finite
+from deltarule.checking.user_code.conversion import as_numpy, check_finite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -46,8 +46,9 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
 
     Parameters
     ----------
-    structure : an array, a floating-point number, or dictionaries, lists and tuples of these; None stands for no array.
-        A list of rows of numbers is one array, and so is one row of numbers inside of something else.
+    structure : an array, a tensor of PyTorch or JAX, a floating-point number, or dictionaries, lists and tuples of
+        these; None stands for no array. A list of rows of numbers is one array, and so is one row of numbers inside
+        of something else.
     what : what messages call the whole.
     item_names : names for the items of a list or tuple, or of a single array.
 
@@ -63,7 +64,7 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
         raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
     alone = item_names[0] if len(item_names) == 1 else what
     names = tuple(name or alone for name, _ in found)
-    leaves = tuple(leaf for _, leaf in found)
+    leaves = tuple(as_numpy(leaf) for _, leaf in found)
     return Arrays(structure, names, tuple(map(_check_leaf, names, leaves)), leaves)
 
 
@@ -143,8 +144,18 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
     if isinstance(structure, list | tuple):
         items = [_rebuild(item, values, is_inside=True) for item in structure]
         return structure._make(items) if hasattr(structure, "_make") else type(structure)(items)
-    value = next(values)
-    return value if isinstance(structure, np.ndarray) else value[()]
+    return _like_leaf(structure, next(values))
+
+
+def _like_leaf(leaf: Any, value: Floats) -> Any:
+    """Other numbers in the form of a leaf: an array, a tensor of the same library and dtype, or a number."""
+    if isinstance(leaf, np.ndarray):
+        return value
+    if hasattr(leaf, "new_tensor"):  # PyTorch's
+        return leaf.new_tensor(value, requires_grad=leaf.requires_grad)
+    if hasattr(leaf, "__array_namespace__"):  # JAX's
+        return leaf.__array_namespace__().asarray(value, dtype=leaf.dtype)
+    return value[()]
 
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:

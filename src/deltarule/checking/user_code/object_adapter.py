@@ -28,7 +28,7 @@ def code_of_object(
     def find_parameters() -> Arrays:
         return flatten({path: _attribute_at(net, path) for path in params})
 
-    store = ParameterStore(find_parameters)
+    store = ParameterStore(find_parameters, partial(_assign_number, net))
 
     def value(values: Sequence[Floats]) -> Any:
         store.write(values)
@@ -67,6 +67,19 @@ def code_of_object(
         read_in_place=read_in_place,
         roots=(net, loss),
     )
+
+
+def _assign_number(net: Any, path: str, value: float) -> None:
+    """Put a number at a path such as "layers[0].b"."""
+    item = re.fullmatch(r"(.+)\[([^\]]+)\]", path)
+    owner, key = (item[1], item[2].strip("'\"")) if item else path.rpartition(".")[::2]
+    holder = _attribute_at(net, owner) if owner else net
+    if isinstance(holder, Mapping):
+        holder[key] = value  # type: ignore[index]
+    elif item:
+        holder[int(key)] = value
+    else:
+        setattr(holder, key, value)
 
 
 def _attribute_at(net: Any, path: str) -> Any:

@@ -13,16 +13,19 @@ from deltarule.problem.problem import Floats
 class ParameterStore:
     """The arrays that user code reads in place.
 
-    find   a function that finds the arrays that are there now: code may create new ones in an update
+    find     a function that finds the arrays that are there now: code may create new ones in an update
+    assign   puts a plain number where it is, by its name; without it all parameters have to be arrays
     """
 
-    def __init__(self, find: Callable[[], Arrays]) -> None:
-        self._find = find
+    def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
+        self._find, self._assign = find, assign
         first = find()
         for (name, value), (other, other_value) in combinations(zip(first.names, first.values, strict=True), 2):
             if np.shares_memory(value, other_value):
                 raise BadInput(f"{name} and {other} share memory, so that one moves the other; name one of them")
         for name, value, leaf in zip(first.names, first.values, first.leaves, strict=True):
+            if assign is not None and isinstance(leaf, float):
+                continue
             if not isinstance(leaf, np.ndarray):
                 kind = "list" if isinstance(leaf, list) else "plain number"
                 raise BadInput(f"{name} is a {kind}, which cannot be moved from outside; make it an array")
@@ -41,8 +44,12 @@ class ParameterStore:
 
     def write(self, values: Sequence[Floats]) -> None:
         """Write other numbers into the arrays."""
-        for array, value in zip(self._find().values, values, strict=True):
-            array[...] = value
+        current = self._find()
+        for name, array, leaf, value in zip(current.names, current.values, current.leaves, values, strict=True):
+            if self._assign is not None and isinstance(leaf, float):
+                self._assign(name, float(value))
+            else:
+                array[...] = value
 
     def restore(self) -> None:
         """Write back the numbers of the beginning."""
