@@ -84,10 +84,10 @@ class Worker:
     def end(self) -> None:
         """End the process and all that it started."""
         with contextlib.suppress(OSError):
-            if os.name == "posix":
-                os.killpg(self.process.pid, signal.SIGKILL)
-            else:
+            if sys.platform == "win32":
                 self.process.kill()
+            else:
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -98,9 +98,10 @@ class Worker:
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
-        signals = {-signal.SIGSEGV: "it crashed", 128 + signal.SIGKILL: "it was killed"}
-        if hasattr(signal, "SIGXCPU"):
-            signals |= {-signal.SIGXCPU: f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"}
+        signals = {-signal.SIGSEGV: "it crashed"}
+        if sys.platform != "win32":
+            signals[128 + signal.SIGKILL] = "it was killed"
+            signals[-signal.SIGXCPU] = f"it used more than {CPU_LIMIT_SECONDS} seconds of processor time"
         return signals.get(status, f"it ended its process with status {status}")
     return "it closed the grader's pipe"
 
