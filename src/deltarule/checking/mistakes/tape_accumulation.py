@@ -1,0 +1,110 @@
+"""Mistakes in adding up: gradients that are overwritten, and those of a single sample."""
+
+# mypy: disable-error-code="misc"
+# mypy does not infer lambdas with defaults, which bind the variable of a loop.
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from deltarule.checking.mistakes.tape_candidates import (
+    Candidate,
+    changes_at,
+    describe_lines,
+    is_parameter,
+    right_gradient,
+)
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.operations import Array, Node
+
+
+def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
+    """`=` for `+=`, where a value is used several times."""
+    uses: dict[int, int] = {}
+    for node in recording.nodes:
+        for entry in node.inputs:
+            if isinstance(entry, Node) and entry.is_active:
+                uses[entry.index] = uses.get(entry.index, 0) + 1
+    several = [node for node in recording.nodes if uses.get(node.index, 0) > 1]
+    parameters = [node for node in recording.parameters if uses.get(node.index, 0) > 1]
+    sets: list[tuple[Sequence[Node], str]] = [
+        (parameters, "the gradients of parameters that are used several times are overwritten, not added up"),
+        (several, "the gradients of all values that are used several times are overwritten, not added up"),
+    ]
+    one_by_one = parameters if len(parameters) > 1 else []
+    pairs = list(combinations(parameters, 2)) if 2 < len(parameters) <= 6 else []
+    sets += [
+        (nodes, "the gradient of a parameter that is used several times is overwritten, not added up")
+        for nodes in [*([node] for node in one_by_one), *pairs]
+    ]
+    sets += [
+        ([node], f"the gradient of the value of {describe_lines([node])} is overwritten by its last use, not added up")
+        for node in several[:60]
+        if node not in parameters
+    ]
+    for nodes, sentence in sets:
+        if nodes:
+            indices = frozenset(node.index for node in nodes)
+            for is_first in (False, True):
+                changes = Changes(overwrite=indices, is_first=is_first)
+                yield Candidate("gradient_overwritten", sentence, changes)
+    yield from _overwriting_operations(recording)
+    for node in recording.nodes:
+        source = node.data[0] if node.name == "getitem" and node.data else None
+        if source is not None and len(np.unique(source)) < source.size:
+            sentence = f"rows that occur several times are overwritten, not added up, at {describe_lines([node])}"
+            for last in (True, False):
+                yield Candidate("gradient_overwritten", sentence, changes_at([node], _assign_rows(source, last)))
+
+
+def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
+    """Operations that assign the gradients of their inputs, where others add."""
+    by_name: dict[str, list[Node]] = {}
+    for node in recording.nodes:
+        if node.gradient is not None:
+            by_name.setdefault(node.name, []).append(node)
+    sets = [(nodes, f"each {name}") for name, nodes in by_name.items()]
+    sets.append(([n for name in ("matmul", "add", "getitem", "einsum") for n in by_name.get(name, [])], "each sample"))
+    sets += [(group, describe_lines(group)) for group in recording.groups() if len(group) > 1]
+    for nodes, place in sets:
+        sentence = f"the gradients of values that are used several times are overwritten by {place}, not added up"
+        for is_first in (False, True):
+            changes = Changes(writers=frozenset(node.index for node in nodes), is_first=is_first)
+            yield Candidate("gradient_overwritten", sentence, changes)
+
+
+def _assign_rows(source: Array, last: bool) -> EdgeRule:
+    def rule(k: int, g: Array, node: Node) -> Array:
+        result = np.zeros(np.size(node.values[0]))
+        order = slice(None) if last else slice(None, None, -1)
+        result[source.ravel()[order]] = g.ravel()[order]
+        return result.reshape(np.shape(node.values[0]))
+
+    return rule
+
+
+def single_samples(recording: Recording) -> Iterator[Candidate]:
+    """Gradients of parameters that a loop over samples assigns instead of adding."""
+    for axis in (0, -1):
+        for is_last in (True, False):
+            rules: dict[int, EdgeRule] = {}
+            for node in recording.nodes:
+                edges = {k for k, one in enumerate(node.inputs) if is_parameter(recording, one)}
+                if edges and node.value.ndim == 2 and node.name in ("matmul", "add", "subtract"):
+                    rules[node.index] = _rule_of_one_sample(edges, axis, -1 if is_last else 0)
+            text = f"the gradient of parameters is that of the {'last' if is_last else 'first'} sample alone"
+            yield Candidate("last_sample", text, Changes(rules=rules))
+
+
+def _rule_of_one_sample(edges: set[int], axis: int, position: int) -> EdgeRule:
+    def rule(k: int, g: Array, node: Node) -> Array:
+        if k not in edges:
+            return right_gradient(k, g, node)
+        only = np.zeros_like(g)
+        index = [slice(None)] * g.ndim
+        index[axis] = position  # type: ignore[call-overload]
+        only[tuple(index)] = g[tuple(index)]
+        return right_gradient(k, only, node)
+
+    return rule

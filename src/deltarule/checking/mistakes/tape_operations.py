@@ -1,0 +1,244 @@
+"""Mistakes in the derivative of a single recorded operation: products, matrix products, powers, sums, pooling."""
+
+# mypy: disable-error-code="misc"
+# mypy does not infer lambdas with defaults, which bind the variable of a loop.
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deltarule.checking.mistakes.tape_candidates import (
+    MAX_MEMBERS,
+    Candidate,
+    changes_at,
+    describe_lines,
+    in_shape_of_input,
+    is_parameter,
+    right_gradient,
+    rule_for_input,
+    rule_with_operand,
+)
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.operations import Array, Node
+
+_MAX_SUBSTITUTES = 24
+"""Recorded values that are tried in the place of a factor."""
+
+
+def operation_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
+    """Wrong derivatives of operations that share a line, or of a single one."""
+    name = members[0].name
+    if name in ("multiply", "divide"):
+        yield from _product_mistakes(members)
+    elif name == "matmul":
+        yield from _matmul_mistakes(recording, members)
+    elif name in ("max", "min"):
+        yield from _pooling_mistakes(members)
+    elif len(members[0].inputs) == 1 and name not in ("sum", "getitem", "negative", "positive"):
+        yield from _unary_mistakes(members)
+    elif name == "power":
+        exponent = members[0].values[1]
+        place = describe_lines(members)
+        text = f"the derivative of the power lacks its exponent, at {place}"
+        yield Candidate(
+            "power_rule", text, changes_at(members, rule_for_input(0, lambda g, n: right_gradient(0, g, n) / exponent))
+        )
+        text = f"the exponent of the power is not lowered by 1, at {place}"
+        yield Candidate("power_rule", text, changes_at(members, rule_for_input(0, lambda g, n: g * exponent * n.value)))
+        text = f"the derivative of the power is left out, at {place}"
+        yield Candidate(
+            "derivative_missing", text, changes_at(members, rule_for_input(0, lambda g, n: in_shape_of_input(g, n, 0)))
+        )
+    elif name == "sum":
+        counts = [np.size(node.values[0]) / max(node.value.size, 1) for node in members]
+        if len(set(counts)) == 1 and counts[0] > 1:
+            text = f"the gradient of a sum is divided by the count, at {describe_lines(members)}"
+            yield Candidate(
+                "mean_twice", text, changes_at(members, lambda k, g, n: right_gradient(k, g, n) / counts[0])
+            )
+
+
+def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    if members[0].name in ("reshape", "transpose", "pad", "repeat", "where", "setitem", "join", "einsum"):
+        return
+    subject, place = f"the derivative of {members[0].name}", describe_lines(members)
+    rules: list[tuple[str, str, EdgeRule]] = [
+        ("derivative_missing", "is left out", lambda k, g, n: g),
+        ("derivative_at_output", "is taken at its output", lambda k, g, n: right_gradient(k, g, n, [n.value])),
+        ("derivative_twice", "is multiplied twice", lambda k, g, n: right_gradient(k, right_gradient(k, g, n), n)),
+        (
+            "upstream_ignored",
+            "stands alone, without the upstream gradient",
+            lambda k, g, n: right_gradient(k, 1 + 0 * g, n),
+        ),
+    ]
+    for code, text, rule in rules:
+        yield Candidate(code, f"{subject} {text}, at {place}", changes_at(members, rule))
+
+
+def _product_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    place, node = describe_lines(members), members[0]
+    for k in range(2):
+        if not (isinstance(node.inputs[k], Node) and node.inputs[k].is_active):
+            continue
+        other = node.values[1 - k]
+        is_divided = node.name == "divide"
+        if is_divided and k == 1:
+            continue
+        if _is_mask(other):
+            masks: list[tuple[str, EdgeRule]] = [
+                ("lacks the mask", rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))),
+                (
+                    "lacks the mask, but has its scale",
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[1 - k].max(), n, k)),
+                ),
+                (
+                    "lacks the 1 / keep of the mask",
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (n.values[1 - k] > 0), n, k)),
+                ),
+                (
+                    "masks by the sign of the gradient",
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (g > 0), n, k)),
+                ),
+                (
+                    "has the mask inverted",
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (n.values[1 - k] == 0), n, k)),
+                ),
+                (
+                    "has the mask twice",
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[1 - k] ** 2, n, k)),
+                ),
+            ]
+            codes = ["dropout_mask"] * 3 + ["mask_of_gradient", "mask_inverted", "dropout_mask"]
+            for code, (text, rule) in zip(codes, masks, strict=True):
+                yield Candidate(code, f"the gradient {text}, at {place}", changes_at(members, rule))
+            continue
+        is_count = is_divided and other.size == 1 and float(other.reshape(())) in _counts(node)
+        what = "1 / N" if is_count else "divisor" if is_divided else "factor"
+        code = "mean_missing" if is_count else "scale_missing"
+        text = f"the gradient lacks the {what} of {place}"
+        yield Candidate(
+            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k)))
+        )
+        text = f"the gradient has the {what} twice, of {place}"
+        again = changes_at(
+            members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_scaled(_scaled(g, n, k), n, k), n, k))
+        )
+        yield Candidate("mean_twice" if is_count else "scale_missing", text, again, 1)
+        text = f"the gradient is multiplied by the wrong factor of the product, at {place}"
+        own = changes_at(members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[k], n, k)))
+        yield Candidate("wrong_input", text, own)
+        if len(members) > 1:
+            for shift in (1, -1):
+                text = f"the gradient is multiplied by the factor of a neighboring step, at {place}"
+                yield Candidate("wrong_input", text, _substituted(members, k, shift), 1)
+
+
+def _scaled(g: Array, node: Node, k: int) -> Array:
+    return g / node.values[1] if node.name == "divide" else g * node.values[1 - k]
+
+
+def _counts(node: Node) -> set[float]:
+    value = node.inputs[0].value if isinstance(node.inputs[0], Node) else node.values[0]
+    sizes = {float(n) for n in np.shape(value)} | {float(np.size(value))}
+    source = node.inputs[0]
+    while isinstance(source, Node) and source.name in ("sum", "negative") and source.inputs:
+        sizes |= {float(n) for n in source.values[0].shape} | {float(source.values[0].size)}
+        source = source.inputs[0]
+    return {n for n in sizes if n > 1} | {float(n) for n in range(2, 10_000) if not sizes - {1.0}}
+
+
+def _is_mask(array: Array) -> bool:
+    if array.size < 2 or not (array == 0).any():
+        return False
+    values = array[array != 0]
+    return bool(values.size and (values == values.flat[0]).all())
+
+
+def _substituted(members: Sequence[Node], k: int, shift: int) -> Changes:
+    """The other operand of each product is that of a neighbor."""
+    rules: dict[int, EdgeRule] = {}
+    for i, node in enumerate(members):
+        j = i + shift
+        neighbor = members[j].values[1 - k] if 0 <= j < len(members) else None
+        if neighbor is not None and neighbor.shape == np.shape(node.values[1 - k]):
+            rules[node.index] = rule_with_operand(k, neighbor)
+    return Changes(rules=rules)
+
+
+def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
+    place = describe_lines(members)
+    for k in range(2):
+        if not any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in members):
+            continue
+        square = [n for n in members if n.values[1 - k].ndim == 2 and len(set(n.values[1 - k].shape)) == 1]
+        if square:
+            rules = {n.index: rule_with_operand(k, n.values[1 - k].T) for n in square}
+            text = f"the gradient goes back through a matrix that is not transposed, at {place}"
+            yield Candidate("weights_not_transposed", text, Changes(rules=rules))
+        if members[0].value.ndim > 1 and members[0].value.shape[-1] == members[0].value.shape[-2]:
+            text = f"the gradient goes back through a product without being transposed, at {place}"
+            turned = rule_for_input(k, lambda g, n, k=k: right_gradient(k, np.swapaxes(g, -1, -2), n))
+            yield Candidate("weights_not_transposed", text, changes_at(members, turned))
+        for shift in (1, -1) if len(members) > 1 else ():
+            code = "other_weights" if is_parameter(recording, members[0].inputs[1 - k]) else "wrong_input"
+            text = f"the product takes the factor of a neighboring layer or step, at {place}"
+            yield Candidate(code, text, _substituted(members, k, shift))
+        if len(members) > MAX_MEMBERS:
+            continue
+        own = members[0].values[1 - k]
+        substitutes = [n for n in recording.nodes if n.value.shape == own.shape and n.value is not own]
+        for substitute in substitutes[:_MAX_SUBSTITUTES]:
+            code = "other_weights" if is_parameter(recording, substitute) else "wrong_input"
+            text = f"the gradient of the product at {place} takes the value of {describe_lines([substitute])} instead"
+            yield Candidate(code, text, changes_at(members, rule_with_operand(k, substitute.value)), 1)
+
+
+def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    def windows(node: Node, g: Array) -> tuple[Array, Array, Array]:
+        _, axes, keepdims = node.data
+        value = node.values[0]
+        top = node.value if keepdims else np.expand_dims(node.value, axes)
+        return value, top, g if keepdims else np.expand_dims(g, axes)
+
+    def to_all(k: int, g: Array, node: Node) -> Array:
+        value, top, wide = windows(node, g)
+        return wide * (value == top)
+
+    def shared(k: int, g: Array, node: Node) -> Array:
+        value, top, wide = windows(node, g)
+        ties = value == top
+        return wide * ties / ties.sum(axis=node.data[1], keepdims=True)
+
+    def everywhere(k: int, g: Array, node: Node) -> Array:
+        value, _, wide = windows(node, g)
+        return np.array(np.broadcast_to(wide, value.shape))
+
+    def averaged(k: int, g: Array, node: Node) -> Array:
+        return everywhere(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
+
+    def last(k: int, g: Array, node: Node) -> Array:
+        value, top, wide = windows(node, g)
+        ties = value == top
+        axes = node.data[1]
+        if len(axes) > 1:
+            return np.where(_last_true(ties.reshape(-1)).reshape(ties.shape), wide, 0)
+        flipped = np.flip(ties, axes[0])
+        first = flipped & (np.cumsum(flipped, axes[0]) == 1)
+        return wide * np.flip(first, axes[0])
+
+    place = describe_lines(members)
+    for text, rule in (
+        ("goes to every entry that ties with the maximum", to_all),
+        ("is shared among entries that tie with the maximum", shared),
+        ("goes to all entries, not to the largest", everywhere),
+        ("is averaged over all entries, not given to the largest", averaged),
+        ("goes to the last entry that ties with the maximum", last),
+    ):
+        yield Candidate("pool_routing", f"the gradient of the maximum {text}, at {place}", changes_at(members, rule))
+
+
+def _last_true(mask: Array) -> Array:
+    result = np.zeros(mask.shape, bool)
+    result[np.flatnonzero(mask)[-1]] = True
+    return result

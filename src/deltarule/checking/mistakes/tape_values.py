@@ -1,0 +1,146 @@
+"""Mistakes that put one recorded value in the place of another: other factors, padding, weights and statistics."""
+
+# mypy: disable-error-code="misc"
+# mypy does not infer lambdas with defaults, which bind the variable of a loop.
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from deltarule.checking.mistakes.tape_candidates import (
+    Candidate,
+    changes_at,
+    describe_lines,
+    right_gradient,
+    rule_for_input,
+    rule_with_operand,
+)
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.operations import Array, Node
+
+
+def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+    """A product in a loop whose gradient takes the value of another line of the loop, of the same or the next step."""
+    for group in groups:
+        if group[0].name not in ("multiply", "matmul") or len(group) < 2:
+            continue
+        for k in range(2):
+            if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in group):
+                continue
+            shape = np.shape(group[0].values[1 - k])
+            others = [one for one in groups if one[0].value.shape == shape and abs(len(one) - len(group)) < 2]
+            for other in others:
+                for shift in (0, 1, -1):
+                    rules = {
+                        node.index: rule_with_operand(k, other[i + shift].value)
+                        for i, node in enumerate(group)
+                        if 0 <= i + shift < len(other) and np.shape(node.values[1 - k]) == shape
+                    }
+                    own, wrong = describe_lines(group), describe_lines(other)
+                    text = f"the gradient of the product at {own} takes the value of {wrong} instead"
+                    yield Candidate("wrong_input", text, Changes(rules=rules), 1)
+
+
+def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
+    """Gradients from which the padding is cut off on the wrong side."""
+    for node in recording.nodes:
+        if node.name != "pad":
+            continue
+        source = node.data[0]
+        inside = np.argwhere(source >= 0)
+        low, high = inside.min(0), np.array(source.shape) - 1 - inside.max(0)
+        shape = node.values[0].shape
+        for start in (np.zeros_like(low), low + high):
+            region = tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))
+            text = f"the padding is cut off on one side only, going back through {describe_lines([node])}"
+            yield Candidate("padding", text, changes_at([node], lambda k, g, n, region=region: g[region]))
+
+
+def other_weights(recording: Recording) -> Iterator[Candidate]:
+    """Products that go back through a parameter that is flipped, transposed or another one."""
+    for parameter in recording.parameters:
+        value = parameter.value
+        if value.size < 2:
+            continue
+        variants: list[tuple[str, str, Array]] = []
+        if value.ndim:
+            axes = [(-1,), *([(-2, -1), (-2,)] if value.ndim > 1 else []), *([(0,), (0, 1)] if value.ndim > 2 else [])]
+            for flipped in axes:
+                variants.append(("kernel_not_flipped", "flipped, or not flipped", np.flip(value, flipped)))
+        if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
+            variants.append(("weights_not_transposed", "not transposed", np.swapaxes(value, -1, -2)))
+        for other in recording.parameters:
+            if other is not parameter and other.value.shape == value.shape:
+                variants.append(("other_weights", "taken for those of another parameter", other.value))
+        for code, text, variant in variants:
+            rules = _rules_with_value(recording, parameter, variant)
+            if rules:
+                sentence = f"going back, the weights of the parameter of shape {value.shape} are {text}"
+                yield Candidate(code, sentence, Changes(rules=rules))
+
+
+def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
+    """Rules by which products see another value of a parameter, through views of it."""
+    seen: dict[int, Array] = {parameter.index: value}
+    rules: dict[int, EdgeRule] = {}
+    for node in recording.nodes:
+        inputs = [one for one in node.inputs if isinstance(one, Node) and one.index in seen]
+        if not inputs:
+            continue
+        if node.name in ("reshape", "transpose", "getitem", "repeat"):
+            seen[node.index] = seen[inputs[0].index].ravel()[node.data[0]]
+        elif node.name in ("multiply", "matmul", "einsum"):
+            rules[node.index] = _with_values({one.index: seen[one.index] for one in inputs})
+    return rules
+
+
+def _with_values(values: Mapping[int, Array]) -> EdgeRule:
+    def rule(k: int, g: Array, node: Node) -> Array:
+        changed = [
+            values.get(one.index, value) if isinstance(one, Node) and i != k else value
+            for i, (one, value) in enumerate(zip(node.inputs, node.values, strict=True))
+        ]
+        return right_gradient(k, g, node, changed)
+
+    return rule
+
+
+def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+    """Means, variances and norms that are taken for constants, alone or two of them."""
+    sums = [group for group in groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
+    drops = [Changes(rules={n.index: lambda k, g, node: None for n in group}) for group in sums]
+    for group, changes in zip(sums, drops, strict=True):
+        text = f"the statistic of {describe_lines(group)} is taken as a constant"
+        yield Candidate("batch_norm_constants", text, changes)
+    for (first, one), (second, other) in combinations(list(zip(sums, drops, strict=True))[:8], 2):
+        text = f"the statistics of {describe_lines(first)} and {describe_lines(second)} are taken as constants"
+        yield Candidate("batch_norm_constants", text, Changes(rules={**one.rules, **other.rules}), 1)
+
+
+def generic_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    """A path that is left out, or has the wrong sign or a factor of 2, at an operation."""
+    place = describe_lines(members)
+    for k in range(len(members[0].inputs)):
+        if not all(k < len(n.inputs) for n in members):
+            continue
+        if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in members):
+            continue
+        text = f"the gradient lacks what comes back through {place}"
+        yield Candidate("path_missing", text, changes_at(members, rule_for_input(k, lambda g, n: None)), 2)
+        text = f"the gradient that comes back through {place} has the wrong sign"
+        yield Candidate(
+            "sign", text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -right_gradient(k, g, n))), 1
+        )
+        for share, how in ((2.0, "doubled"), (0.5, "halved")):
+            text = f"the gradient that comes back through {place} is {how}"
+            rule = rule_for_input(k, lambda g, n, k=k, share=share: share * right_gradient(k, g, n))
+            yield Candidate("factor_two", text, changes_at(members, rule), 2)
+        if members[0].value.size > 1:
+            text = f"the upstream gradient is left out at {place}"
+            ignoring = rule_for_input(k, lambda g, n, k=k: right_gradient(k, np.ones_like(g), n))
+            yield Candidate("upstream_ignored", text, changes_at(members, ignoring), 2)
+    if len(members[0].inputs) == 1 or members[0].name in ("add", "subtract"):
+        return
+    if members[0].name in ("multiply", "matmul") and len(members) == 1:
+        return
