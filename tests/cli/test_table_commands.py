@@ -14,7 +14,7 @@ from rich.console import Console
 from terminal import Terminal
 
 from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
-from deltarule.cli import table_commands
+from deltarule.cli import progress_line, table_commands
 from deltarule.cli.terminal import console
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
@@ -274,8 +274,8 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
     """A line that is gone when the work is done; elsewhere there is nothing."""
     for is_terminal in (True, False):
         screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
-        monkeypatch.setattr(table_commands, "console", lambda to_errors, screen=screen: screen)
-        with table_commands.shown_at_work("houses\x1b[2J.csv: settings are compared"):
+        monkeypatch.setattr(progress_line, "console", lambda to_errors, screen=screen: screen)
+        with progress_line.shown_at_work("houses\x1b[2J.csv: settings are compared"):
             pass
         said = screen.file.getvalue()
         assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)
@@ -830,7 +830,7 @@ def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatc
         return begun(*given)
 
     monkeypatch.setattr(BaseTabular, "_prepare", counted)
-    monkeypatch.setattr(table_commands, "console", lambda to_errors=False: screen if to_errors else console())
+    monkeypatch.setattr(progress_line, "console", lambda to_errors=False: screen if to_errors else console())
     for words in ((), ("--json",)):
         assert deltarule("train", folder / "test.parquet", "--target", "dear", *words)[0] == 0
     assert len(seen) == 2 and all("test.parquet: its columns are looked at" in one[-300:] for one in seen)

@@ -14,6 +14,9 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.cell_figures import GREATEST, SIGNS, describe_signs, largest_magnitude
+from deltarule.reports.cell_figures import activation_cells as activation_cells
+from deltarule.reports.cell_figures import sign_agreement as sign_agreement
+from deltarule.reports.cell_figures import weight_cells as weight_cells
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.text_fitting import all_fitted, wrap_text
 

@@ -807,7 +807,7 @@ def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> No
     (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
     (tmp_path / "table.csv").write_text('f,x\n"0,50",1\n"1,0",1\n"1500,0",1\n"1,500",1\n', encoding="utf-8")
     frame = read_frame(tmp_path / "table.csv", ["f"])
-    with pytest.warns(UserWarning, match="in 1 row categories without an input of .*: '1,500'"):
+    with pytest.warns(UserWarning, match="categories without a feature of their own .* in 1 row: '1,500'"):
         answers = model.predict(frame)
     assert answers[:3].tolist() == [False, False, True]
     command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
