@@ -66,8 +66,10 @@ def grade(
         write_gradescope_zip(gradescope_zip, assignment, with_)
         console().print(f"Written: {one_line(gradescope_zip)}", markup=False, soft_wrap=True)
         return
-    found = [single_submission(submissions, assignment.submission)] if single else []
-    found = found or find_submissions(submissions, assignment.submission)
+    if single:
+        found = [single_submission(submissions, assignment.submission)]
+    else:
+        found = find_submissions(submissions, assignment.submission)
     if gradescope is not None and len(found) != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {len(found)}; give --single, or --out")
     folder = None if out is None else make_folder(out)

@@ -19,8 +19,6 @@ import traceback
 
 import numpy as np
 
-MAX_PRINTED_CHARACTERS = 2000
-"""Of what a submission prints, the beginning is returned."""
 MAX_MESSAGE_BYTES = 2**28
 TEMPORARY_FOLDER_BYTES = 2**26
 
@@ -145,18 +143,6 @@ def limit(memory_bytes, cpu_seconds, file_bytes, processes):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit is an OSError
 
 
-class Printed(io.TextIOBase):
-    """What a submission prints: the beginning is kept, the rest is dropped."""
-
-    def __init__(self):
-        self.text = ""
-
-    def write(self, text):
-        """Keep a text, as far as there is room."""
-        self.text += text[: MAX_PRINTED_CHARACTERS - len(self.text)]
-        return len(text)
-
-
 def read_source(path):
     """The Python source of a submission; of a notebook, that of its code cells without magic commands."""
     with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
@@ -262,7 +248,7 @@ def answer(names, request):
 def main():
     """Answer requests until there are no more."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123
+    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - what a submission prints goes nowhere
         for stream in (0, 1, 2):
             os.dup2(nothing.fileno(), stream)
 
@@ -288,15 +274,13 @@ def main():
                 return
     limit(*begin["limits"])
     sys.path.insert(0, begin["work"])
-    printed = Printed()
-    sys.stdout = sys.stderr = printed
     send({"sandbox": sandbox})
     try:
         names, message = load(begin["file"])
     except BaseException as error:
         send({"not_loaded": describe(error, os.path.basename(begin["file"]))})  # noqa: PTH119
         return
-    send({"loaded": message, "printed": printed.text})
+    send({"loaded": message})
     while (request := receive()) is not None:
         send(answer(names, request))
 
