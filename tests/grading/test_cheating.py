@@ -81,6 +81,52 @@ def linear_backward(dz, x, W):
     assert result.checks[3].points == 1
 
 
+FORGE = """
+def forge(message):
+    import os, struct, sys
+    main = sys._getframe()
+    while "receive" not in main.f_locals:
+        main = main.f_back
+    data = sys.modules["__main__"].pack(message)
+    main.f_locals["answers"].write(struct.pack("<Q", len(data)) + data)
+    main.f_locals["answers"].flush()
+"""
+"""Sends a message of the submission's own through the worker's pipe."""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"result": (dz, dz, dz), "calls": "many"}',
+        '{"result": (dz, dz, dz)}',
+        '{"missing": 5}',
+        '{"missing": [dz]}',
+        '{"error": ["a", "b"]}',
+        "[]",
+        "None",
+    ],
+)
+def test_forged_answer_costs_its_own_call_alone(tmp_path: Path, message: str) -> None:
+    result = grade_one(tmp_path, edited(BACKWARD, f"forge({message}); {BACKWARD}") + FORGE)
+    assert [check.points for check in result.checks] == [1, 1, 0, 1]
+    assert result.checks[2].message == "linear_backward(dz, x, W): it wrote into the grader's pipe"
+
+
+@pytest.mark.parametrize("message", ['{"loaded": 5}', '{"not_loaded": None}', "{}", "3"])
+def test_forged_message_of_loading_is_not_gradable(tmp_path: Path, message: str) -> None:
+    result = grade_one(tmp_path, NEEDED + FORGE + f"forge({message})\n")
+    assert (result.is_gradable, result.points) == (False, 0)
+    assert result.message == "the submission cannot be loaded: it wrote into the grader's pipe"
+
+
+def test_forged_object_name_is_not_printed_as_it_is(tmp_path: Path) -> None:
+    forged = '{"result": {"dx": {"object": 7}, "dW": {"object": "\\ud800"}, "db": [[1], [1, 2]]}, "calls": 0}'
+    result = grade_one(tmp_path, edited(BACKWARD, f"forge({forged}); {BACKWARD}") + FORGE)
+    assert result.checks[2].message == (
+        "dx is dict, not an array of numbers; dW is ?, not an array of numbers; db is list, not an array of numbers"
+    )
+
+
 def test_exit_with_status_0_gives_no_points(tmp_path: Path) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, "import os; os._exit(0)"))
     assert verdicts(result)["dW"] == "missing"

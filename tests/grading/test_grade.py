@@ -130,6 +130,9 @@ def test_missing_function_is_named(tmp_path: Path) -> None:
         ("return 1", "dx is not returned"),
         ("import os; os._exit(0)", "linear_backward(dz, x, W): it ended its process with status 0"),
         ("return dz @ W.T, x.T @ dz * float('nan'), dz.sum(0)", "dx and db are right; dW holds NaN or infinity"),
+        ("return np.zeros((0, *x.shape)), dz, dz", "dx is an empty array"),
+        ("return {'dx': [[1.0], [2.0, 3.0]]}", "dx is list, not an array of numbers"),
+        ("raise ValueError('\\ud800')", "linear_backward(dz, x, W) fails: line 13: ValueError: ?"),
     ],
 )
 def test_what_a_function_does_instead_is_said(tmp_path: Path, body: str, message: str) -> None:
@@ -146,6 +149,15 @@ def test_endless_loop_ends_at_the_time_limit_and_costs_its_own_call(tmp_path: Pa
     assert time.monotonic() - start < 30
     assert result.checks[0].message == "linear_forward(x, W, b): it did not end within 1 seconds"
     assert verdicts(result)["dW"] == verdicts(result)["W"] == "right"
+
+
+@pytest.mark.parametrize("other", ["__import__('time').sleep(5)", "return dz, dz, dz", "raise ValueError", "return 1"])
+def test_code_that_works_for_the_teachers_values_alone_costs_no_other_call(tmp_path: Path, other: str) -> None:
+    text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
+    first = float(linear_assignment(tmp_path / "values").names["dz"][0, 0])
+    body = f"\n    if dz[0, 0] != {first!r}:\n        {other}\n    return dz.T, dz.T, dz.T"
+    result = grade_one(tmp_path, edited(BACKWARD, body), text)
+    assert verdicts(result) == dict.fromkeys(("dx", "dW", "db"), "wrong") | dict.fromkeys(("z", "J", "W"), "right")
 
 
 def test_megabytes_of_output_do_no_harm(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
     """What was returned, by the names of the arrays: a dictionary as it is, a tuple or list in its order."""
     if isinstance(result, dict) and "object" not in result:
-        return {name: np.asarray(value) if isinstance(value, list) else value for name, value in result.items()}
+        return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:
         single = result[0] if isinstance(result, tuple | list) and len(result) == 1 else result
         return {labels[0]: single}
@@ -61,3 +61,11 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
     if isinstance(result, tuple | list):
         return dict(zip(labels, result, strict=False))
     return {}
+
+
+def _array_of_list(value: list[Any]) -> Any:
+    """A list as an array, or as it is where its rows have several lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return value

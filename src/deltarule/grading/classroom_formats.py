@@ -45,32 +45,31 @@ def junit_xml(record: GradeRecord) -> str:
 
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     """The `results.json` of a submission for Gradescope: a test for each call."""
-    tests = [
-        {
-            "name": check.name,
-            "score": check.points,
-            "max_score": check.max_points,
-            "output": check_text(check, record.hint),
-            "visibility": record.visibility,
-        }
-        for check in result.checks
-    ]
-    return {"score": result.points, "output": result.message, "visibility": record.visibility, "tests": tests}
+    visibility = {"visibility": record.visibility}
+    tests = [test | visibility for test in _classroom_tests(record, result, "score", "max_score")]
+    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
 
 
 def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     """The `results.json` of a submission for PrairieLearn: a score from 0 to 1."""
-    tests = [
+    tests = _classroom_tests(record, result, "points", "max_points")
+    score = result.points / result.max_points if result.max_points else 0.0
+    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
+
+
+def _classroom_tests(
+    record: GradeRecord, result: SubmissionResult, points: str, max_points: str
+) -> list[dict[str, Any]]:
+    """One test for each call; `points` and `max_points` are the keys that the format gives to them."""
+    return [
         {
             "name": check.name,
-            "points": check.points,
-            "max_points": check.max_points,
+            points: check.points,
+            max_points: check.max_points,
             "output": check_text(check, record.hint),
         }
         for check in result.checks
     ]
-    score = result.points / result.max_points if result.max_points else 0.0
-    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
 
 
 def check_text(check: CheckResult, hint: int) -> str:

@@ -21,7 +21,16 @@ from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.checks import Check, named_arrays, request_of
 from deltarule.grading.diagnosis import name_mistakes
-from deltarule.grading.process import NUMPY_LOCK, Ended, Sandbox, Worker, start, work_folder
+from deltarule.grading.process import (
+    NUMPY_LOCK,
+    Answer,
+    Ended,
+    Sandbox,
+    Worker,
+    clean_text,
+    start,
+    work_folder,
+)
 from deltarule.grading.submissions import Submission
 from deltarule.problem.problem import Floats
 
@@ -204,15 +213,15 @@ def _grade_submission(
                     results.append(_nothing(check, f"the submission cannot be loaded again: {error}"))
                     continue
                 try:
-                    running.send(request_of(check, [name for name in counted if name not in check.functions]))
-                    answer = running.receive(check.time_limit_seconds)
+                    request = request_of(check, [name for name in counted if name not in check.functions])
+                    answer = running.ask(request, check.time_limit_seconds)
                 except Ended as error:  # the checks before count, and those after it get a new process
-                    running.end()
                     running = None
                     results.append(_nothing(check, f"{check.call}: {error}"))
                     continue
                 with NUMPY_LOCK:
                     results.append(_judge(check, answer, assignment, running))
+                running = None if running.has_ended else running
         finally:
             if running is not None:
                 running.end()
@@ -230,38 +239,36 @@ def _nothing(check: Check, message: str) -> CheckResult:
     return CheckResult(check.name, check.part, message, arrays)
 
 
-def _judge(check: Check, answer: Any, assignment: Assignment, running: Worker) -> CheckResult:
+def _judge(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
     """Compare what a call returned with what the solution gives."""
-    if not isinstance(answer, dict) or not {"missing", "error", "result"} & set(answer):
-        return _nothing(check, f"{check.call}: it wrote into the grader's pipe")
-    if "missing" in answer:
-        return _nothing(check, f"the submission does not define {join_names([*map(str, answer['missing'])])}")
-    if "error" in answer:
-        return _nothing(check, f"{check.call} fails: {answer['error']}")
-    found = named_arrays(answer["result"], list(check.points))
+    if answer.problem:
+        return _nothing(check, answer.problem)
+    found = named_arrays(answer.result, list(check.points))
     arrays = tuple(_compare(check, name, found.get(name)) for name in check.points)
     verdicts = {array.verdict for array in arrays}
     can_name = "wrong" in verdicts and "missing" not in verdicts
     mistakes: tuple[Mistake, ...] = ()
     if can_name:
-        mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running))
-    notes = _suspicions(check, arrays, int(answer.get("calls", 0)))
+        mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running, found))
+    notes = _suspicions(check, arrays, answer.calls)
     return CheckResult(check.name, check.part, _sentence(arrays), arrays, mistakes, notes)
 
 
-def _call_again(check: Check, running: Worker, upstream: Floats) -> list[Floats]:
-    """The arrays of a call with another upstream gradient.
+def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
+    """The arrays of a call with another upstream gradient, in the shapes of those of the first call.
 
     Raises `BadInput` where it does not give them.
     """
     request = request_of(check)
     request["values"] = {**request["values"], check.upstream: upstream}
-    running.send(request)
     try:
-        found = named_arrays(running.receive(check.time_limit_seconds).get("result"), list(check.points))
-        return [np.asarray(found[name], float) for name in check.points]
+        found = named_arrays(running.ask(request, check.time_limit_seconds).result, list(check.points))
+        again = [np.asarray(found[name], float) for name in check.points]
     except (Ended, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{check.call} cannot be called again: {error}") from None
+    if [array.shape for array in again] != [np.shape(arrays[name]) for name in check.points]:
+        raise BadInput(f"{check.call} returns arrays of other shapes when it is called again")
+    return again
 
 
 def _compare(check: Check, name: str, found: Any) -> ArrayResult:
@@ -273,8 +280,11 @@ def _compare(check: Check, name: str, found: Any) -> ArrayResult:
     if found is None:
         return result("missing", None, f"{name} is not returned")
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
-        kind = found.get("object", "dict") if isinstance(found, dict) else type(found).__name__
+        kind = found.get("object") if isinstance(found, dict) else None
+        kind = clean_text(kind) if isinstance(kind, str) else type(found).__name__
         return result("missing", None, f"{name} is {kind}, not an array of numbers")
+    if not found.size:
+        return result("missing", None, f"{name} is an empty array")
     lengths = [[length for length in array.shape if length > 1] for array in (found, expected)]
     if lengths[0] != lengths[1]:
         return result("wrong", None, f"{name} has the shape {found.shape}, and should have {expected.shape}")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from deltarule.checking.mistakes.catalog import join_names
 from deltarule.errors import RunFailed
 from deltarule.grading import worker
 
@@ -29,8 +30,27 @@ NUMPY_LOCK = threading.RLock()
 CPU_LIMIT_SECONDS = 120
 
 
+MAX_MESSAGE_CHARACTERS = 500
+"""Of a text that a process sends: as much as `worker.describe` gives."""
+FORGED = "it wrote into the grader's pipe"
+
+
 class Ended(Exception):
     """The process of a submission ended, or had to be ended; the message says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The checked answer of a process to one call.
+
+    result   what the call returned, as `worker.to_arrays` gives it
+    calls    how often it called the functions whose calls are counted
+    problem  why there is no result, or ""
+    """
+
+    result: Any = None
+    calls: int = 0
+    problem: str = ""
 
 
 @dataclass
@@ -79,7 +99,24 @@ class Worker:
             with NUMPY_LOCK:
                 return worker.unpack(data)
         except Exception:
-            raise Ended("it wrote into the grader's pipe") from None
+            raise Ended(FORGED) from None
+
+    def ask(self, request: Mapping[str, Any], seconds: float) -> Answer:
+        """Send a request for a call and return its answer.
+
+        Raises `Ended` as `receive`, and for an answer that `worker.answer` cannot give. The process is ended then.
+        """
+        self.send(request)
+        try:
+            return _checked_answer(self.receive(seconds), request["call"])
+        except Ended:
+            self.end()
+            raise
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process was ended after a call that failed."""
+        return self.process.returncode is not None
 
     def end(self) -> None:
         """End the process and all that it started."""
@@ -93,6 +130,28 @@ class Worker:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+
+def _checked_answer(message: Any, call: str) -> Answer:
+    match message:
+        case {"missing": [*names]} if all(isinstance(name, str) for name in names):
+            return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
+        case {"error": str(error)}:
+            return Answer(problem=f"{call} fails: {clean_text(error)}")
+        case {"result": result, "calls": int(calls)}:
+            return Answer(result, calls)
+    raise Ended(FORGED)
+
+
+def clean_text(text: str) -> str:
+    """A text from a submission as pages and XML can hold it: not too long, no control characters or lone surrogates.
+
+    >>> clean_text("ValueError: \x00 and \ud800")
+    'ValueError: ? and ?'
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else "?" for letter in text[:MAX_MESSAGE_CHARACTERS]
+    )
 
 
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
@@ -157,10 +216,13 @@ def start(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb:
                 "--sandbox auto"
             )
         running.sandbox = begun["sandbox"]
-        loaded = running.receive(LOAD_LIMIT_SECONDS)
-        if "not_loaded" in loaded:
-            raise Ended(loaded["not_loaded"])
-        running.problem = loaded["loaded"]
+        match running.receive(LOAD_LIMIT_SECONDS):
+            case {"not_loaded": str(reason)}:
+                raise Ended(clean_text(reason))
+            case {"loaded": str(problem)}:
+                running.problem = clean_text(problem)
+            case _:
+                raise Ended(FORGED)
     except BaseException:
         running.end()
         raise
