@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deltarule.decompression_limits import Bounded, check_unpacked
+from deltarule.decompression_limits import BoundedStream, check_unpacked
 from deltarule.errors import BadInput
 
 
@@ -21,12 +21,12 @@ class Counted(BytesIO):
 def test_of_what_is_too_large_no_more_is_unpacked_than_tells_that_it_is() -> None:
     stream = Counted(bytes(10_000))
     with pytest.raises(BadInput, match="more than the 100 bytes"):
-        Bounded(stream, 100, "x").read()
+        BoundedStream(stream, 100, "x").read()
     assert stream.most == 101
 
 
 def test_what_just_fits_is_read_whole() -> None:
-    assert Bounded(BytesIO(b"ab"), 2, "x").read() == b"ab"
+    assert BoundedStream(BytesIO(b"ab"), 2, "x").read() == b"ab"
 
 
 def test_a_large_file_may_unpack_to_a_hundred_times_its_size_and_a_small_one_to_a_gigabyte(tmp_path: Path) -> None:

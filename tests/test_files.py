@@ -650,7 +650,7 @@ def test_the_variables_for_caches_are_those_that_platformdirs_reads(
 ) -> None:
     """In the lowest version, too."""
     variable = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if system is Windows else "XDG_CACHE_HOME"
-    assert variable == platforms.CACHES or (system is Windows) != platforms.WINDOWS
+    assert variable == platforms.CACHE_VARIABLE or (system is Windows) != platforms.WINDOWS
     folder = "C:\\caches" if system is Windows else "/caches"
     monkeypatch.setenv(variable, folder)
     assert system("deltarule").user_cache_dir.startswith(folder)

@@ -62,7 +62,7 @@ def refused(monkeypatch):
 
 def test_a_file_that_is_open_for_a_moment_is_replaced_nevertheless(refused, tmp_path):
     write_whole(tmp_path / "file", "old")
-    refused(len(platforms.WAITS))
+    refused(len(platforms.RETRY_SECONDS))
     write_whole(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "new" and len(list(tmp_path.iterdir())) == 1
 
@@ -181,7 +181,7 @@ def test_the_folder_above_has_a_name_on_windows(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("part", "is_one"), [("console", True), ("CON", False), ("b.", False), ("nul.txt", False)])
 def test_each_folder_of_a_path_has_a_name_on_windows(monkeypatch, place, part, is_one):
     monkeypatch.setattr(platforms, "WINDOWS", True)
-    assert platforms.can_be_named(PureWindowsPath(place.format(part))) is is_one
+    assert platforms.is_valid_name(PureWindowsPath(place.format(part))) is is_one
 
 
 def test_a_folder_below_a_device_is_refused_before_it_is_made(tmp_path, monkeypatch):
@@ -348,7 +348,7 @@ def requests():
 @pytest.mark.parametrize("number", requests())
 def test_a_request_to_end_is_ctrl_c(number):
     before = signal.getsignal(number)
-    with platforms.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
+    with platforms.termination_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
     assert signal.getsignal(number) == before
 
@@ -356,7 +356,7 @@ def test_a_request_to_end_is_ctrl_c(number):
 @pytest.mark.parametrize("number", requests())
 def test_a_request_to_end_ends_a_training_as_ctrl_c_does(number):
     problem = create_problem(Network([1, 1]), np.zeros((1, 1)), [0.0])
-    with platforms.endings_as_ctrl_c():
+    with platforms.termination_as_ctrl_c():
         run = train(problem, max_steps=10**9, engine="reference", progress=lambda seen: signal.raise_signal(number))
     assert run.interrupted and 0 < run.steps[0] < 10**9
 
@@ -366,7 +366,7 @@ def test_what_is_to_be_ignored_is_ignored(monkeypatch):
     hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (hangup, signal.SIGINT)}
     try:
-        with platforms.endings_as_ctrl_c():
+        with platforms.termination_as_ctrl_c():
             signal.raise_signal(hangup)
             if hangup != signal.SIGTERM:
                 with pytest.raises(KeyboardInterrupt):
@@ -380,8 +380,8 @@ def test_what_is_ignored_for_good_stays_so():
     numbers = [signal.SIGINT, *requests()]
     before = [signal.getsignal(number) for number in numbers]
     try:
-        with platforms.endings_as_ctrl_c():
-            platforms.ignore_endings()
+        with platforms.termination_as_ctrl_c():
+            platforms.ignore_termination()
         assert {signal.getsignal(number) for number in numbers} == {signal.SIG_IGN}
     finally:
         for number, handler in zip(numbers, before, strict=True):
@@ -392,7 +392,7 @@ def test_in_another_thread_signals_are_left_alone():
     before, during = signal.getsignal(signal.SIGTERM), []
 
     def work():
-        with platforms.endings_as_ctrl_c():
+        with platforms.termination_as_ctrl_c():
             during.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
@@ -407,7 +407,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from deltarule import platforms
 if __name__ == "__main__":
-    with ProcessPoolExecutor(1, get_context("spawn"), platforms.end_with, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), platforms.exit_with_parent, (os.getpid(),)) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         pool.submit(time.sleep, 600)
         time.sleep(600)
@@ -432,7 +432,7 @@ def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
 
     @contextlib.contextmanager
     def spawned(*given):
-        with ProcessPoolExecutor(2, get_context("spawn"), platforms.end_with, (os.getpid(),)) as executor:
+        with ProcessPoolExecutor(2, get_context("spawn"), platforms.exit_with_parent, (os.getpid(),)) as executor:
             yield Pool(lambda: executor, 2, lambda: None, 1)
 
     def rows():
@@ -485,7 +485,7 @@ def test_a_part_is_as_old_as_the_clock_of_its_disk_has_it(tmp_path, monkeypatch)
 
 def test_locks_work_where_there_are_no_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "register_at_fork", raising=False)
-    platforms.forks_wait_for(threading.RLock())
+    platforms.hold_lock_across_fork(threading.RLock())
     with platforms.ForkSafeLock().current:
         pass
 
@@ -532,11 +532,11 @@ FORKED = """
 import os, signal
 from deltarule import platforms
 
-parent = platforms.threads(2, "of a test")
+parent = platforms.thread_pool(2, "of a test")
 print(list(parent.map(abs, [-1, -2])), flush=True)
 if not (process := os.fork()):
     signal.alarm(10)  # of one that waits for ever
-    own = platforms.threads(2, "of a test")
+    own = platforms.thread_pool(2, "of a test")
     os._exit([1, 2, own is parent] != [*own.map(abs, [-1, -2]), False])
 print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 """
@@ -550,9 +550,9 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 
 def test_threads_stay_and_serve_one_purpose() -> None:
     """Work of one purpose may wait for work of another, and would wait for ever where both had the same threads."""
-    waiting, awaited = platforms.threads(1, "waiting in a test"), platforms.threads(1, "awaited in a test")
+    waiting, awaited = platforms.thread_pool(1, "waiting in a test"), platforms.thread_pool(1, "awaited in a test")
     assert waiting.submit(lambda: awaited.submit(threading.get_ident).result()).result(10) != threading.get_ident()
-    assert platforms.threads(1, "waiting in a test") is waiting
+    assert platforms.thread_pool(1, "waiting in a test") is waiting
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="there programs do not choose their processors")
@@ -560,7 +560,7 @@ def test_processors_are_those_that_the_system_allows() -> None:
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        assert platforms.processors() == 1
+        assert platforms.processor_count() == 1
     finally:
         os.sched_setaffinity(0, allowed)
-    assert platforms.processors() == len(allowed)
+    assert platforms.processor_count() == len(allowed)

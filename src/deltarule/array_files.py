@@ -1,4 +1,4 @@
-"""Arrays as safetensors, with JSON among their metadata."""
+"""Read and write named arrays as safetensors files with JSON metadata."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ METADATA_KEY = "deltarule"
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays and their metadata as one safetensors file, the same bytes for the same content.
+    """Write named arrays and their metadata as one safetensors file; equal content gives equal bytes.
 
     Parameters: `path`; `arrays`, any shapes, of booleans, integers, or floats of 16 to 64 bits; `metadata`, whatever
     `to_jsonable` takes.
@@ -48,7 +48,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `save_arrays` wrote.
+    """Read a file that `save_arrays` wrote.
 
     Parameters: `path`.
     Returns: the arrays by name (in the order of the names) and the metadata as plain values.
@@ -68,7 +68,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON that `save_arrays` put into the header of a file that safetensors has accepted."""
+    """The JSON metadata from the header of a valid safetensors file."""
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:

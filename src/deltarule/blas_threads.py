@@ -1,4 +1,4 @@
-"""How many threads the BLAS libraries of this process may use: NumPy's, SciPy's, our own, all at once."""
+"""Limit the BLAS libraries of this process (NumPy's, SciPy's and our own) to one thread, and count their threads."""
 
 import sys
 from collections.abc import Iterator
@@ -9,13 +9,15 @@ from typing import Any
 
 from deltarule import platforms
 
-Before = list[tuple[Any, int]]
-"""Libraries, each with the number of threads that it may use otherwise."""
+ThreadLimits = list[tuple[Any, int]]
+"""Libraries, each with its number of threads before the limit."""
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: with two, the bits of a product depend on how it was divided.
+    """Limit BLAS to one thread: with two, the bits of a matrix product depend on how the work was divided.
+
+    A process that is forked while other threads hold the limit keeps it until it has used this function itself.
 
     A process that is forked off while other threads hold it is held, too, until it has used this once itself.
 
@@ -23,80 +25,81 @@ def one_blas_thread() -> Iterator[None]:
     ...     blas_threads()
     1
     """
-    me, mine = object(), Before()
+    holder, own_limits = object(), ThreadLimits()
     try:
         try:
             with _lock:
                 libraries = _libraries()
-                _hold([library for library in libraries if _has_a_limit_for_each_thread(library)], mine)
-                # The other limits are for the whole process: of several threads the first sets them, the last to leave
-                # lifts them.
+                _limit_to_one([library for library in libraries if _has_thread_local_limit(library)], own_limits)
+                # The other limits hold for the whole process: the first thread sets them, the last one restores them.
                 if not _holders:
-                    _hold([library for library in libraries if not _has_a_limit_for_each_thread(library)], _before)
-                _holders[me] = get_ident()
+                    _limit_to_one(
+                        [library for library in libraries if not _has_thread_local_limit(library)], _process_limits
+                    )
+                _holders[holder] = get_ident()
             yield
         finally:
-            _leave(me, mine)
+            _leave(holder, own_limits)
     except BaseException:
-        _leave(me, mine)  # once more: Ctrl-C may have broken off the first one
+        _leave(holder, own_limits)  # again: Ctrl-C may have interrupted the first call
         raise
 
 
 def blas_threads() -> int:
-    """The most threads that any BLAS of this process may use now."""
+    """The largest number of threads that any BLAS of this process may use now."""
     return max((library.num_threads for library in _libraries()), default=1)
 
 
-def look_again() -> None:
-    """Notice a BLAS that was loaded by other means than an import."""
+def rescan_libraries() -> None:
+    """Forget the list of loaded BLAS libraries, so that one which was loaded without an import is found."""
     _loaded_libraries.cache_clear()
 
 
 def _forget_parent_threads() -> None:
-    """Forget the threads that a process which was forked off has not.
+    """In a forked process, forget the holders that were threads of the parent.
 
-    What they held stays, and `_before` knows it: OpenBLAS would begin threads anew, and may wait for ever for a lock of
-    its own that a thread held which is not there. Who asks it for a product must take that on; who forks need not.
+    The limits stay, and `_process_limits` has what to restore. Restoring them here would make OpenBLAS start threads
+    again, which may wait forever for a lock that a thread of the parent held.
     """
-    for one in [one for one, thread in _holders.items() if thread != get_ident()]:
-        del _holders[one]
+    for holder in [holder for holder, thread in _holders.items() if thread != get_ident()]:
+        del _holders[holder]
 
 
 _lock = RLock()
 _holders: dict[object, int] = {}
-"""Who holds the limits of the whole process: its thread, each time that one does."""
-_before = Before()
-"""What the limits of the whole process were before; of two of one library the second counts, which a fork has left."""
+"""The threads that hold the limits of the whole process, one entry for each `one_blas_thread`."""
+_process_limits = ThreadLimits()
+"""The limits of the whole process to restore; of two entries for a library, as a fork may leave, the second counts."""
 
-platforms.forks_wait_for(_lock, _forget_parent_threads)
+platforms.hold_lock_across_fork(_lock, _forget_parent_threads)
 
 
-def _leave(me: object, mine: Before) -> None:
-    """Lift what one that enters has set so far, if it has; a second time changes nothing."""
+def _leave(holder: object, own_limits: ThreadLimits) -> None:
+    """Restore the limits that one `one_blas_thread` has set; a second call changes nothing."""
     with _lock:
-        _holders.pop(me, None)
-        _lift(mine)
+        _holders.pop(holder, None)
+        _restore(own_limits)
         if not _holders:
-            _lift(_before)
-            _before.clear()
+            _restore(_process_limits)
+            _process_limits.clear()
 
 
-def _hold(libraries: list[Any], before: Before) -> None:
+def _limit_to_one(libraries: list[Any], limits: ThreadLimits) -> None:
     for library in libraries:
-        before.insert(0, (library, library.num_threads))  # known before it changes
+        limits.insert(0, (library, library.num_threads))  # before it changes: Ctrl-C may come in between
         _set_limit(library, 1)
 
 
-def _lift(before: Before) -> None:
-    for library, threads in before:
+def _restore(limits: ThreadLimits) -> None:
+    for library, threads in limits:
         _set_limit(library, threads)
 
 
 def _set_limit(library: Any, threads: int) -> None:
-    """Set a limit from whichever thread.
+    """Set a library's number of threads, from any thread.
 
-    Since 3.8 threadpoolctl silently passes over every thread but the first that set OpenBLAS's limit, while that one
-    lives; we count ourselves who holds it. Afterwards it is anybody's again.
+    Since 3.8 threadpoolctl ignores, without a message, every thread but the first that set OpenBLAS's limit, as long as
+    that thread lives. `_holders` counts who holds the limit, so any thread may set it.
     """
     take_over = getattr(library, "clear_controlling_thread", None) or _do_nothing
     take_over(force=True)
@@ -107,19 +110,19 @@ def _set_limit(library: Any, threads: int) -> None:
 def _do_nothing(force: bool) -> None: ...
 
 
-def _has_a_limit_for_each_thread(library: Any) -> bool:
-    """Whether what a thread sets holds for it alone, as where OpenBLAS divides its work by OpenMP (not on Windows)."""
+def _has_thread_local_limit(library: Any) -> bool:
+    """Whether a limit holds only for the thread that sets it, as in OpenBLAS with OpenMP (not on Windows)."""
     return library.internal_api == "openblas" and library.threading_layer == "openmp" and not platforms.WINDOWS
 
 
 def _libraries() -> list[Any]:
-    """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
+    """Every loaded BLAS: asking each one takes a fraction of the time of threadpoolctl's own limit."""
     return _loaded_libraries(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
 def _loaded_libraries(modules: int) -> list[Any]:
-    """The same, looked for anew where modules were imported since: one of them may have brought a BLAS of its own."""
+    """Every loaded BLAS; searched again when modules were imported since, which may have brought another one."""
     from threadpoolctl import ThreadpoolController
 
     found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -1,4 +1,4 @@
-"""How much a file may unpack to: what claims far more than it is, or never ends, is refused and fills no memory."""
+"""Refuse files that decompress to an implausible size, before they fill the memory."""
 
 import zipfile
 from io import RawIOBase
@@ -7,12 +7,12 @@ from typing import Any
 
 from deltarule.errors import BadInput
 
-ROOM = 2**30
-"""Bytes that any file may unpack to."""
+MAX_UNPACKED_BYTES = 2**30
+"""Bytes that every file may decompress to."""
 
 
 def check_unpacked(path: Path, unpacked: int) -> None:
-    """Refuse a file that says it unpacks to far more than it is.
+    """Refuse a file whose declared decompressed size is implausibly large.
 
     Parameters: `unpacked`, the bytes that it says it unpacks to.
     Errors: `BadInput` for more than a gigabyte that is more than a hundred times the file.
@@ -23,8 +23,8 @@ def check_unpacked(path: Path, unpacked: int) -> None:
     ...     _ = file.write_bytes(b"x")
     ...     check_unpacked(file, 2**30)
     """
-    # How many times its own size a file may unpack to beyond that.
-    if unpacked > max(ROOM, 100 * path.stat().st_size):
+    # Beyond that a file may decompress to a hundred times its own size.
+    if unpacked > max(MAX_UNPACKED_BYTES, 100 * path.stat().st_size):
         raise BadInput(
             f"{path} has {path.stat().st_size:,} bytes and says that it unpacks to {unpacked / 2**30:,.0f} GiB; "
             "save it again without compression"
@@ -32,22 +32,21 @@ def check_unpacked(path: Path, unpacked: int) -> None:
 
 
 def check_zip(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse a zip archive, as an npz file is one, that says it unpacks to far more than it is; as `check_unpacked`.
+    """Refuse a zip or npz archive whose declared decompressed size is implausibly large, as `check_unpacked`.
 
-    What lies in it is read no further than it says, so that it is what it unpacks to at most.
+    `zipfile` reads no more of a member than its declared size.
     """
     check_unpacked(path, sum(member.file_size for member in archive.infolist()))
 
 
-class Bounded(RawIOBase):
-    """A stream that is read up to a place and no further, for what a bomb unpacks to has no end.
+class BoundedStream(RawIOBase):
+    """A seekable stream that raises an error beyond a maximum position, because a bomb decompresses without end.
 
-    Parameters: `stream`, which can be gone back in; `most`, the bytes of it that make sense; `where`, what an error
-    calls it.
-    Errors: `BadInput`, where more is asked of it.
+    Parameters: `stream`, seekable; `most`, the maximum position in bytes; `where`, the file's name in an error.
+    Errors: `BadInput` for reading or seeking beyond the maximum.
 
     >>> from io import BytesIO
-    >>> Bounded(BytesIO(b"abc"), 3, "letters").read(3)
+    >>> BoundedStream(BytesIO(b"abc"), 3, "letters").read(3)
     b'abc'
     """
 
@@ -55,27 +54,27 @@ class Bounded(RawIOBase):
         self.stream, self.most, self.where = stream, most, where
 
     def read(self, size: int = -1) -> bytes:
-        """Read so many bytes, or all that there are."""
+        """Read `size` bytes, or everything."""
         self._check_size(self.stream.tell() + max(size, 0))
         content: bytes = self.stream.read(size if size >= 0 else self.most + 1 - self.stream.tell())
         self._check_size(self.stream.tell())
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, counted from the beginning."""
+        """Go to a position, counted from the beginning."""
         self._check_size(offset)
         return int(self.stream.seek(offset, whence))
 
     def tell(self) -> int:
-        """Where in the stream it is."""
+        """The current position."""
         return int(self.stream.tell())
 
     def seekable(self) -> bool:
-        """Whether it can be gone back in: it can."""
+        """Always true."""
         return True
 
-    def _check_size(self, place: int) -> None:
-        if place > self.most:
+    def _check_size(self, position: int) -> None:
+        if position > self.most:
             raise BadInput(
                 f"{self.where} holds more than the {self.most:,} bytes that make sense: it is damaged; get it again"
             )

@@ -1,4 +1,4 @@
-"""What deltarule finds on this computer, and what it uses of it."""
+"""Report what is installed on this computer and what deltarule uses of it."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from typing import Any
 from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
-NEEDED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
+REQUIRED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
 OPTIONAL = {
     "torch": "the autograd engine, and a second implementation for gradient checks",
     "jax": "a peer in deltarule bench",
@@ -23,14 +23,14 @@ OPTIONAL = {
     "dask": "work on more than one machine",
     "optuna": "searching for good settings",
 }
-WIDE = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
-TOLD = ("sse4.2", "avx", "avx2", "fma", *WIDE, "avx512bf16", "neon", "sve")
-"""Features of processors that make a difference here."""
+AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
+"""Features of processors that change how fast deltarule is."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A computer: its processor by name, how many processors this process may use, what they can do, the system."""
+    """A computer: name and features of the processor, processors that this process may use, operating system."""
 
     processor: str
     processors: int
@@ -50,7 +50,7 @@ class EngineFound:
 
 @dataclass(frozen=True)
 class BlasFound:
-    """A BLAS that this process has loaded: whose it is, its version, its kernels and on how many threads it runs."""
+    """A loaded BLAS library: the package that brought it, its version, kernels and number of threads."""
 
     whose: str
     library: str
@@ -61,7 +61,7 @@ class BlasFound:
 
 @dataclass(frozen=True)
 class DataFound:
-    """A published data set: where it was found, or None; and what is wrong there, or ""."""
+    """A published data set: where it is, or None; and what is wrong with it, or ""."""
 
     name: str
     place: str | None
@@ -70,7 +70,7 @@ class DataFound:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder that deltarule fills by itself, with how many files and bytes; it may be deleted at any time."""
+    """A cache folder of deltarule with the number and bytes of its files; it may be deleted at any time."""
 
     what: str
     folder: str
@@ -80,7 +80,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found: these fields are the JSON object of `deltarule doctor --json`.
+    """The report; its fields are the JSON object of `deltarule doctor --json`.
 
     machine, versions   the computer; Python, deltarule and the libraries that it needs
     optional            optional libraries, None for what is not installed
@@ -105,7 +105,7 @@ class Findings:
 
 
 def examine() -> Findings:
-    """Look at everything; nothing is changed, and nothing optional is needed.
+    """Examine this computer; nothing is changed, and no optional library is needed.
 
     >>> found = examine()
     >>> found.engines[0]
@@ -137,22 +137,22 @@ def examine() -> Findings:
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of Python, deltarule and the libraries that it needs; None for what is not installed.
+    """The versions of Python, deltarule and its required libraries; None if not installed.
 
     >>> versions()["python"] == platform.python_version()
     True
     """
-    needed = {name: _version(name) for name in NEEDED}
-    return {"python": platform.python_version(), "deltarule": _version("deltarule"), **needed}
+    required = {name: _version(name) for name in REQUIRED}
+    return {"python": platform.python_version(), "deltarule": _version("deltarule"), **required}
 
 
 def optional_versions() -> dict[str, str | None]:
-    """The versions of optional libraries; None for what is not installed."""
+    """The versions of optional libraries; None if not installed."""
     return {name: _version(name) for name in OPTIONAL}
 
 
 def machine() -> Machine:
-    """This computer.
+    """The description of this computer.
 
     >>> machine().system == platform.system()
     True
@@ -160,9 +160,9 @@ def machine() -> Machine:
     features = _features()
     return Machine(
         processor=_processor(),
-        processors=platforms.processors(),
-        features=tuple(name for name in TOLD if features.get(name)),
-        avx512=all(features.get(name) for name in WIDE),
+        processors=platforms.processor_count(),
+        features=tuple(name for name in REPORTED_FEATURES if features.get(name)),
+        avx512=all(features.get(name) for name in AVX512),
         system=platform.system(),
     )
 
@@ -183,7 +183,7 @@ def _processor() -> str:
 
 
 def _features() -> dict[str, bool]:
-    """What the processor can do, by LLVM's names; nothing is known without Numba."""
+    """The processor's features by LLVM's names; empty without Numba."""
     try:
         from llvmlite.binding import get_host_cpu_features
     except (ImportError, OSError):
@@ -235,7 +235,7 @@ def _owner(file: Path) -> str:
 
 
 def matrices() -> dict[str, Any] | None:
-    """What multiplies matrices in the compiled engine: name, kernels, threads; None where the engine is not usable."""
+    """The BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable."""
     if not _engine("compiled").usable:
         return None
     from deltarule.engines.compiled.blas import blas
@@ -274,7 +274,7 @@ def _data_folders() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]
 
 
 def _caches() -> tuple[tuple[Cache, ...], list[str]]:
-    """The caches, and why there is none, a sentence each."""
+    """The cache folders, and a sentence for each that cannot be had."""
     from deltarule.data.cache import cache_folder
     from deltarule.engines.compiled.cache import folder
 

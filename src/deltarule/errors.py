@@ -1,4 +1,4 @@
-"""The two ways in which deltarule says no, each in one sentence."""
+"""Errors for users: `BadInput` and `RunFailed`, each with a message of one sentence."""
 
 import errno
 import re
@@ -6,34 +6,33 @@ import reprlib
 from typing import Any
 
 INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
-"""The message for Ctrl-C outside of a command; a command knows what is kept."""
+"""The message for Ctrl-C while the program starts or ends; a command has a message of its own."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-"""What goes wrong with a disk, not with what the user asked for."""
+"""System errors of a full or failing disk, which are no mistake of the user."""
 
 FREE_SPACE = "free some space, and start again"
 
-LONGEST = 1000
-"""Characters of a message: more than a screen of text nobody reads."""
+MAX_MESSAGE_CHARACTERS = 1000
+"""Longest message in characters: nobody reads more than a screen of text."""
 
 COMMANDS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"
 )
-"""Characters that only command, a terminal's cursor, the direction of writing or notes between the lines, or that no
-file of XML may hold.
+"""Control characters: those that move a cursor, change the direction of writing, or are not allowed in XML.
 
-Others that are not seen are part of words: the joiners of Persian ones and of emoji, spaces of every width.
+Other invisible characters are parts of words: the joiners of Persian and of emoji, spaces of every width.
 """
 WITHOUT_WIDTH = r"\xad\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f"
-"""What takes no room, so that two names that differ by it look alike; in texts it does no harm."""
+"""Characters without width: names that differ only by them look alike. They do no harm in running text."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 BREAKS = re.compile(rf"[\t\n{COMMANDS}{WITHOUT_WIDTH}]")
 
 
 class DeltaruleError(Exception):
-    r"""Anything deltarule refuses or fails at; its text is one sentence for the person who reads it.
+    r"""Base class of deltarule's errors; the message is one sentence for the user.
 
-    Names from files stand in it, so it is one line, and nothing in it commands a terminal.
+    It may contain names from files, so line breaks and control characters are escaped.
 
     >>> print(DeltaruleError("there is no column 'a\x1b[2J'"))
     there is no column 'a\x1b[2J'
@@ -41,11 +40,15 @@ class DeltaruleError(Exception):
 
     def __str__(self) -> str:
         text = one_line(super().__str__())
-        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[3 - LONGEST // 2 :]}"
+        return (
+            text
+            if len(text) <= MAX_MESSAGE_CHARACTERS
+            else f"{text[: MAX_MESSAGE_CHARACTERS // 2]} … {text[3 - MAX_MESSAGE_CHARACTERS // 2 :]}"
+        )
 
 
 class BadInput(DeltaruleError, ValueError):
-    """What was given cannot be used; the command line ends with status 2.
+    """An argument, option or file cannot be used; the command line ends with status 2.
 
     >>> raise BadInput("a layer has 0 units; give every layer at least 1")
     Traceback (most recent call last):
@@ -55,12 +58,11 @@ class BadInput(DeltaruleError, ValueError):
 
 
 class RunFailed(DeltaruleError, RuntimeError):
-    """What was asked is possible but did not work out; the command line ends with status 1."""
+    """A valid request failed; the command line ends with status 1."""
 
 
 def one_line(text: object) -> str:
-    r"""A sentence in which names from a file stand, without the line breaks and controls that these may hold, and with
-    what nobody could see in them.
+    r"""Escape line breaks, control characters and invisible characters, which names from files may hold.
 
     >>> print(one_line("red \x1b[31m"))
     red \x1b[31m
@@ -69,7 +71,7 @@ def one_line(text: object) -> str:
 
 
 def short_repr(value: Any) -> str:
-    """What was given, as Python writes it, cut where it is long: a sentence is to be read.
+    """`repr` of a value, shortened to fit into a sentence.
 
     >>> short_repr([0.5]), short_repr("validation half_mean_squared_error"), len(short_repr(10**400)) < 100
     ('[0.5]', "'validation half_mean_squared_error'", True)
@@ -81,7 +83,7 @@ def short_repr(value: Any) -> str:
 
 
 def count_of(count: int, what: str) -> str:
-    """So many things, in words.
+    """A count and its noun, in the plural except for 1.
 
     >>> count_of(1, "network"), count_of(2000, "seed")
     ('1 network', '2,000 seeds')
@@ -90,10 +92,10 @@ def count_of(count: int, what: str) -> str:
 
 
 def not_installed(what: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
-    """What is to be said where an optional library is lacking, and how to get it.
+    """The error for a missing optional library, with the command that installs it.
 
-    Parameters: `what` needs it; `library`; `extra`, of this package, that brings it; `error`, what its import has
-    raised: where that found it, it is there, and lacks something itself.
+    Parameters: `what` needs it; `library`; `extra` of this package that installs it; `error`, which its import raised:
+    other than a ModuleNotFoundError, it means that the library is there and cannot be loaded.
 
     >>> print(not_installed("ONNX", "onnx", "onnx"))
     ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
@@ -106,14 +108,14 @@ def not_installed(what: str, library: str, extra: str, error: Exception | None =
     return BadInput(f'{what} needs {library}, which {why}; {cure}: pip install "deltarule[{extra}]"')
 
 
-NO_ROOM = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
-"""What threads, libraries that are loaded, and the system say where no memory is left."""
+OUT_OF_MEMORY_TEXTS = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
+"""What threads, the loader of libraries and the system say when memory runs out."""
 
 
 def is_interruption(error: BaseException, outside: BaseException | None = None) -> bool:
-    """Whether an error is a request to end, or what a library made of one that came while it was at work.
+    """Whether an error is a KeyboardInterrupt, or was raised by a library because of one.
 
-    Parameters: `error`; `outside`, what the caller was handling before the work began, which has no part in it.
+    Parameters: `error`; `outside`, the exception that the caller was handling before the work began; it is ignored.
 
     >>> try:
     ...     try:
@@ -124,16 +126,16 @@ def is_interruption(error: BaseException, outside: BaseException | None = None) 
     ...     is_interruption(error), is_interruption(ValueError())
     (True, False)
     """
-    if error is outside or isinstance(error, DeltaruleError):  # which has been told
+    if error is outside or isinstance(error, DeltaruleError):  # reported already
         return False
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return isinstance(error, KeyboardInterrupt) or (before is not None and is_interruption(before, outside))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: that there is none for a thread has no type of its own.
+    """Whether an error says that memory ran out; some libraries and the system use other types than MemoryError.
 
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't start new thread"))
     (True, True)
     """
-    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_ROOM)
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_TEXTS)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: text, JSON, and arrays as safetensors with their JSON."""
+"""Write files completely or not at all; output folders, and what a path leads to."""
 
 import atexit
 import contextlib
@@ -15,16 +15,16 @@ from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
 
 PART = ".deltarule-*.part"
 ABANDONED_SECONDS = 3600.0
-"""A part of a file that nobody has written to for so long is of a process that was killed."""
+"""A partial file that was not written to for this long was left by a killed process."""
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
-    """Write a file so that readers see the old content or all of the new, never a part.
+    """Write a file atomically: readers see the old content or the new one, never a part.
 
     Parameters: `path`, in a folder that exists; `content`, bytes or text (written as UTF-8, line ends as given).
-    A symbolic link stays, and what it leads to is written; of hard links the others keep the old content. A file that
-    is there keeps its permissions and, where the system allows that, its owner and group.
-    Errors: `BadInput` for a place that cannot be written; `RunFailed` for a full or failing disk. Either way, and
+    A symbolic link stays, and its target is written; other hard links keep the old content. An existing file keeps its
+    permissions and, where the system allows it, its owner and group.
+    Errors: `BadInput` for a path that cannot be written; `RunFailed` for a full or failing disk. Either way, and
     after Ctrl-C, nothing is left behind.
 
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -52,11 +52,11 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 def check_can_write(path: str | Path) -> None:
-    """Prove that a file can be written, before the work whose results it is to hold.
+    """Check that a file can be written, before the work that computes its content.
 
     Parameters: `path`.
-    Errors: `BadInput` and `RunFailed` as `write_whole`, also for a file of somebody else in a sticky folder; `BadInput`
-    for one that somebody has made read-only, too, which `write_whole` would replace.
+    Errors: `BadInput` and `RunFailed` as `write_whole`; `BadInput` also for another user's file in a sticky folder, and
+    for a read-only file, which `write_whole` would replace.
 
     >>> check_can_write("nowhere/model.safetensors")
     Traceback (most recent call last):
@@ -77,9 +77,9 @@ def check_can_write(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create an output folder (and the folders above it) and prove that files can be written there.
+    """Create an output folder and its parents, and check that files can be written there.
 
-    Parameters: `path`, the folder, which may exist already; parts of files that killed processes have left are removed.
+    Parameters: `path`, the folder, which may exist already; partial files of killed processes are removed.
     Returns: the folder.
     Errors: `BadInput` when a file is in the way, the folder cannot be written or the system has no such names;
     `RunFailed` for a full disk.
@@ -93,7 +93,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
-            now = os.fstat(file.fileno()).st_mtime  # by the clock of the disk, which may be another computer's
+            now = os.fstat(file.fileno()).st_mtime  # by the disk's clock, which may be another computer's
         _remove_abandoned(path, now)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -101,9 +101,9 @@ def make_folder(path: str | Path) -> Path:
 
 
 def remove(path: str | Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file if it exists.
 
-    Parameters: `path`; a symbolic link stays, and what it leads to is removed.
+    Parameters: `path`; of a symbolic link the target is removed, and the link stays.
     Errors: `BadInput` for one that cannot be removed.
 
     >>> remove("missing.json")
@@ -115,9 +115,9 @@ def remove(path: str | Path) -> None:
 
 
 def kind_of(path: str | Path) -> str:
-    """What a path leads to: "file", "folder", "device" (a pipe, too), or "" where there is nothing.
+    """What a path leads to: "file", "folder", "device" (also a pipe), or "" if it does not exist.
 
-    Errors: `BadInput` where nobody can tell: in a folder that one may not enter, or for a name that no file can have.
+    Errors: `BadInput` if this is unknown: in a folder without access, or for a name that no file can have.
 
     >>> kind_of("missing.json")
     ''
@@ -129,10 +129,10 @@ def kind_of(path: str | Path) -> str:
 
 
 def kind_or_error(path: str | Path) -> str:
-    """`kind_of` for who has a sentence of his own where nobody can tell: that is the system's `OSError` here.
+    """`kind_of` for callers with a message of their own: it raises the system's `OSError`.
 
-    `Path.exists` and the like take that for nothing from Python 3.14 on, on Windows from 3.12: what is there and may
-    not be looked at would be begun anew.
+    From Python 3.14 on (on Windows from 3.12) `Path.exists` returns False without access to the folder, and existing
+    results would be started again.
 
     >>> kind_or_error(temporary_folder())
     'folder'
@@ -145,7 +145,7 @@ def kind_or_error(path: str | Path) -> str:
 
 
 def check_is_file(path: str | Path, wanted: str) -> None:
-    """Refuse what is no plain file where one is to be read.
+    """Refuse a path that is not a plain file.
 
     Parameters: `wanted`, what it should be, as "a CSV file".
     Errors: `BadInput`.
@@ -165,10 +165,10 @@ def check_is_file(path: str | Path, wanted: str) -> None:
 
 
 def is_same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two paths lead to one file, or will when it is written.
+    """Whether two paths lead to the same file, or will when it is written.
 
-    Two that are yet to be written do so if their names differ in case alone: many disks, of all systems, do not tell
-    these apart, and the second would take the place of the first.
+    Two new files count as the same if their names differ only in case: many disks, on all systems, ignore case, and
+    the second file would replace the first.
 
     Errors: `BadInput` as `kind_of`.
 
@@ -178,19 +178,19 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
     kinds = kind_of(one), kind_of(other)
     if all(kinds):
         return Path(one).samefile(other)
-    places = [real(path) for path in (one, other)]
-    if any(kinds) or not all(path.name for path in places):  # without a name is a drive that is not there
-        return places[0] == places[1]
-    names = [path.name.lower() for path in places]
-    return names[0] == names[1] and is_same_file(*(path.parent for path in places))
+    targets = [real_path(path) for path in (one, other)]
+    if any(kinds) or not all(path.name for path in targets):  # a missing drive has no name
+        return targets[0] == targets[1]
+    names = [path.name.lower() for path in targets]
+    return names[0] == names[1] and is_same_file(*(path.parent for path in targets))
 
 
-def real(path: str | Path) -> Path:
-    """The absolute path without links to what a path leads to, or to where it would be.
+def real_path(path: str | Path) -> Path:
+    """The absolute path with all symbolic links resolved; the file need not exist.
 
-    Errors: `BadInput` for a relative path where the current folder has been removed, and where nobody can tell.
+    Errors: `BadInput` for a relative path if the current folder was removed, and in a folder without access.
 
-    >>> real("folder/../x.csv") == Path.cwd().resolve() / "x.csv"
+    >>> real_path("folder/../x.csv") == Path.cwd().resolve() / "x.csv"
     True
     """
     try:
@@ -204,9 +204,9 @@ def real(path: str | Path) -> Path:
 
 @cache
 def temporary_folder() -> Path:
-    """A folder of this process alone, for what it cannot keep in the user's cache; it goes when the process does.
+    """A temporary folder of this process, deleted when the process ends.
 
-    Errors: `RunFailed` where this cannot be had either.
+    Errors: `RunFailed` if it cannot be created.
 
     >>> temporary_folder().is_dir(), temporary_folder() == temporary_folder()
     (True, True)
@@ -214,11 +214,13 @@ def temporary_folder() -> Path:
     try:
         path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
     except OSError as error:
-        told = "neither the cache nor a folder for temporary files can be written"
-        raise RunFailed(f"{told}; set {platforms.CACHES} or TMPDIR to a folder that you may write") from error
+        message = "neither the cache nor a folder for temporary files can be written"
+        raise RunFailed(
+            f"{message}; set {platforms.CACHE_VARIABLE} or TMPDIR to a folder that you may write"
+        ) from error
 
     def remove() -> None:
-        if os.getpid() == process:  # and not one that was forked off
+        if os.getpid() == process:  # not in a forked process
             shutil.rmtree(path, ignore_errors=True)
 
     atexit.register(remove)
@@ -226,38 +228,38 @@ def temporary_folder() -> Path:
 
 
 def _remove_abandoned(folder: Path, now: float) -> None:
-    """Remove the parts of files that killed processes have left in a folder."""
+    """Remove the partial files that killed processes have left in a folder."""
     for part in folder.glob(PART):
-        with contextlib.suppress(OSError):  # somebody else was quicker
+        with contextlib.suppress(OSError):  # another process was quicker
             if part.stat().st_mtime < now - ABANDONED_SECONDS:
                 part.unlink()
 
 
 def _check_name(path: Path) -> None:
-    """Refuse before minutes of work what the system would refuse after them."""
+    """Refuse a name that the system does not allow, before minutes of work."""
     if "\0" in str(path):
         raise BadInput(f"{path} holds a zero byte, which no name can; choose another name")
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
         raise BadInput(f"{path} holds half of a character, which no name can; choose another name") from error
-    if not platforms.can_be_named(path):
+    if not platforms.is_valid_name(path):
         text = f"{path} is no name that a file or a folder can have on Windows"
         raise BadInput(f'{text}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
 
 
 def _destination(path: str | Path) -> Path:
-    """Where a file is to be written: what a symbolic link leads to, because os.replace would put the file in its place.
+    """The file to write: the target of a symbolic link, because os.replace would replace the link itself.
 
-    Refused is where a plain file would take the place of a folder, of a device (/dev/null), or of what a process has
-    open, which has a name in /dev or /proc even where that is a plain file (/dev/stdout).
+    Folders, devices (/dev/null) and open files of a process, which have names in /dev or /proc (/dev/stdout), are
+    refused: a plain file would replace them.
     """
     named = path = platforms.full_length(Path(path))
     _check_name(path)
     kind = kind_of(path)  # which refuses links that lead in a circle
-    while platforms.has_plain_files(real(path.parent)) and path.is_symlink():
+    while platforms.has_plain_files(real_path(path.parent)) and path.is_symlink():
         path = platforms.full_length(path.parent / path.readlink())
-    if kind not in ("", "file") or not platforms.has_plain_files(real(path.parent)):
+    if kind not in ("", "file") or not platforms.has_plain_files(real_path(path.parent)):
         raise BadInput(f"{named} is not a plain file, so nothing can be written there; name a file")
     return path
 
@@ -275,7 +277,7 @@ def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file; refuse what is missing or is a device."""
+    """The content of a file; a missing file or a device is refused."""
     kind = kind_of(path)
     if not kind:
         raise BadInput(f"{path} does not exist; check the name and the folder")

@@ -1,4 +1,4 @@
-"""Records as strict JSON: written whole, read back, numbers that are not finite as null."""
+"""Read and write records as strict JSON, in which numbers that are not finite become null."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
 
 
 def to_jsonable(record: Any) -> Any:
-    """Turn a record into what JSON can hold: dicts, lists, texts, finite numbers, booleans and null.
+    """Convert a record to what JSON can hold: dicts, lists, strings, finite numbers, booleans and null.
 
     Parameters: `record`, nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values.
     Returns: the same as plain values, the order of keys kept; nan and ±infinity, which JSON lacks, become `None`.
@@ -84,7 +84,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def _array_to_jsonable(array: np.ndarray) -> Any:
-    """Nested lists; the common case, all finite, needs no visit of every number."""
+    """An array as nested lists; finite arrays, the common case, are not visited number by number."""
     plain = array.tolist()
     if array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all()):
         return plain
@@ -102,7 +102,7 @@ def _refuse_constant(text: str) -> None:
 
 
 def parse_json(text: str, **how: Any) -> Any:
-    """JSON nested no deeper than anybody writes it: how deep Python can follow differs from version to version."""
+    """Parse JSON and refuse deep nesting, for which Python's limit differs between versions."""
     value = json.loads(text, **how)
     inner = [[value]]
     for _ in range(MAX_NESTED + 2):

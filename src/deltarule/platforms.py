@@ -1,5 +1,4 @@
-"""What Linux, macOS and Windows do differently: each difference behind one function, which tests can call for another
-system than theirs."""
+"""Differences between Linux, macOS and Windows, one function for each; tests can simulate another system."""
 
 import ntpath
 import os
@@ -21,33 +20,35 @@ from urllib.parse import quote
 
 WINDOWS = os.name == "nt"
 
-WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Seconds between attempts to replace a file that somebody has open."""
+RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds between attempts to replace a file that another program has open."""
 
-CACHES = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if WINDOWS else "XDG_CACHE_HOME"
-"""The variable that names another folder for what programs keep of a user, as platformdirs reads it."""
+CACHE_VARIABLE = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if WINDOWS else "XDG_CACHE_HOME"
+"""The environment variable that moves the user's cache folder, as platformdirs reads it."""
 
-LONGEST = 200
-"""Characters of a path that Windows takes as it is, with room for the names of files in a folder (it allows 259)."""
+MAX_PATH_CHARACTERS = 200
+"""Longer paths of folders are passed to Windows in another form: it allows 259 characters, a file's name included."""
 
-# What Windows has for devices, whatever ends the name; what it takes in no name; and what it drops from the end of one.
-NO_NAME = re.compile(
+# Names of Windows devices with any ending, characters that no name may have, and endings that Windows drops.
+INVALID_WINDOWS_NAME = re.compile(
     r"""(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[0-9¹²³])( *\..*)?|.*[<>:"|?*\0-\x1f].*|.*[. ]""",
     re.IGNORECASE | re.DOTALL,
 )
 
-# Network file systems by the names that Linux and macOS have for them.
-REMOTE = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|afpfs|webdav|ceph|lustre|gpfs|beegfs|glusterfs|fuse\.(sshfs|glusterfs)")
+# Names that Linux and macOS have for network file systems.
+REMOTE_FILE_SYSTEM = re.compile(
+    r"nfs\d?|cifs|smb\w*|9p|afs|afpfs|webdav|ceph|lustre|gpfs|beegfs|glusterfs|fuse\.(sshfs|glusterfs)"
+)
 
 
 def replace(part: Path, path: Path) -> None:
-    """Put a file in the place of another one, in one step.
+    """Replace a file by another one in one step.
 
-    Windows refuses this as long as anybody has the other one open, and virus scanners and indexers do so for moments:
-    there it is tried again for a second.
+    Windows refuses this while another program has the file open, as virus scanners and indexers do for moments: there
+    it is tried again for a second.
     Errors: `OSError` of the system.
     """
-    for seconds in WAITS if WINDOWS else ():
+    for seconds in RETRY_SECONDS if WINDOWS else ():
         try:
             os.replace(part, path)
         except PermissionError:
@@ -58,8 +59,7 @@ def replace(part: Path, path: Path) -> None:
 
 
 def may_replace(path: Path) -> bool:
-    """Whether who may write in its folder may replace a file: in a sticky one (/tmp) only root and the owners of either
-    may."""
+    """Whether a file in a writable folder may be replaced: in a sticky folder (/tmp) only by root and the owners."""
     if not hasattr(os, "geteuid"):  # Windows
         return True
     folder = path.parent.stat()
@@ -67,11 +67,11 @@ def may_replace(path: Path) -> bool:
 
 
 def keep_permissions(part: Path, before: os.stat_result) -> None:
-    """Give a file the owner, group and permissions of the one that it is to replace, as far as the system allows.
+    """Copy owner, group and permissions to the file that replaces another, as far as the system allows.
 
-    Only root gives files away. What a group was allowed that cannot be kept is for no other group, which gets no more
-    of it than everybody has.
-    Errors: `OSError` of a disk that knows no permissions.
+    Only root can change the owner. If the group cannot be kept, the file's new group gets only the permissions that
+    everybody has.
+    Errors: `OSError` of a disk without permissions.
     """
     mode = before.st_mode & 0o777
     if not hasattr(os, "chown"):  # Windows
@@ -82,38 +82,37 @@ def keep_permissions(part: Path, before: os.stat_result) -> None:
     if part.stat().st_gid != before.st_gid:
         mode &= 0o707 | (mode & 0o007) << 3
     part.chmod(mode)
-    with suppress(OSError):  # last: then the file may be another's, whose permissions are not ours to change
+    with suppress(OSError):  # last: afterwards the file may belong to another user
         os.chown(part, before.st_uid, -1)
 
 
 def full_length(path: Path) -> Path:
-    r"""A path that the system takes however long it is: on Windows long ones must be absolute, and begin with \\?\."""
+    r"""A path that may have any length: on Windows long paths must be absolute and begin with \\?\."""
     return Path(_without_limit(str(path))) if WINDOWS else path
 
 
 def _without_limit(path: str) -> str:
-    r"""A path of Windows, where it is long in the form that has no limit.
+    r"""A Windows path, in the form without a length limit if it is long.
 
     >>> print(_without_limit("C:\\results"), _without_limit("C:\\results\\" + "a" * 200)[:20])
     C:\results \\?\C:\results\aaaaa
     """
     whole = ntpath.abspath(path)
-    if len(whole) <= LONGEST or whole.startswith("\\\\?\\"):
+    if len(whole) <= MAX_PATH_CHARACTERS or whole.startswith("\\\\?\\"):
         return path
     return f"\\\\?\\UNC{whole[1:]}" if whole.startswith("\\\\") else f"\\\\?\\{whole}"
 
 
-def can_be_named(path: PurePath) -> bool:
-    """Whether the system can have a file or a folder of this name, in folders of theirs."""
+def is_valid_name(path: PurePath) -> bool:
+    """Whether the system allows the names of a file and its folders."""
     parts = path.relative_to(path.anchor).parts
-    return not (WINDOWS and any(NO_NAME.fullmatch(part) for part in parts if part != ".."))
+    return not (WINDOWS and any(INVALID_WINDOWS_NAME.fullmatch(part) for part in parts if part != ".."))
 
 
 def cache_folder() -> Path:
-    """The folder for what programs keep of this user; on Windows without the one above it that platformdirs has for
-    the program's maker.
+    """The user's cache folder for deltarule; on Windows without platformdirs' extra level for the author.
 
-    Errors: `RuntimeError` where nobody knows the user's home.
+    Errors: `RuntimeError` if the user's home folder is unknown.
 
     >>> "deltarule" in cache_folder().parts
     True
@@ -124,8 +123,7 @@ def cache_folder() -> Path:
 
 
 def has_plain_files(folder: PurePath) -> bool:
-    """Whether what lies in a folder, by its absolute path without links, is on a disk, or in memory as on one: in /dev
-    and /proc are devices, and what processes have open.
+    """Whether a folder (absolute, links resolved) holds ordinary files: /dev and /proc hold devices and open files.
 
     >>> [has_plain_files(PurePath(folder)) for folder in ("/home/me", "/dev/shm/me", "/dev", "/proc/7/fd")]
     [True, True, False, False]
@@ -134,7 +132,7 @@ def has_plain_files(folder: PurePath) -> bool:
 
 
 def sqlite_address(file: PurePath, mode: str) -> str:
-    """The address by which SQLite opens a file: as one part, because it takes no address with the name of a computer.
+    """The URI by which SQLite opens a file; percent-encoded, because SQLite takes no URI with a host name.
 
     Parameters: `file`, absolute; `mode`, of SQLite: "ro" to read, "rw" to write, "rwc" to write or create.
     """
@@ -142,7 +140,7 @@ def sqlite_address(file: PurePath, mode: str) -> str:
 
 
 def is_remote(folder: Path) -> bool:
-    """Whether a folder lies on another computer: there SQLite's readers and its writer cannot share memory."""
+    """Whether a folder is on a network drive, where SQLite's readers and writer cannot share memory."""
     if WINDOWS:
         return _is_remote_drive(ntpath.splitdrive(str(folder.absolute()))[0])
     mounts = ""
@@ -156,18 +154,18 @@ def is_remote(folder: Path) -> bool:
 
 
 def _is_remote_drive(drive: str) -> bool:
-    r"""Whether a drive of Windows is a share, by its name (\\server\share) or by a letter."""
+    r"""Whether a Windows drive is a network share, by its name (\\server\share) or by a letter."""
     plain = drive.removeprefix("\\\\?\\")
     if plain.startswith(("\\\\", "UNC\\")):
         return True
     import ctypes
 
     kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (its types are known on Windows alone)
-    return bool(kernel.GetDriveTypeW(f"{plain}\\") == 4)  # DRIVE_REMOTE
+    return bool(kernel.GetDriveTypeW(f"{plain}\\") == 4)  # DRIVE_REMOTE_FILE_SYSTEM
 
 
 def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
-    """Whether the innermost mount over a folder is a network's.
+    """Whether the innermost mount that contains a folder is a network file system.
 
     Parameters: `mounts`, what Linux has in /proc/self/mounts, or what `mount` prints on macOS.
 
@@ -188,76 +186,80 @@ def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
             found = words[2]
         if folder.is_relative_to(place) and len(place) >= len(inner):
             inner, kind = place, found
-    return REMOTE.fullmatch(kind) is not None
+    return REMOTE_FILE_SYSTEM.fullmatch(kind) is not None
 
 
 @contextmanager
-def endings_as_ctrl_c() -> Iterator[None]:
-    """Handle every request to terminate like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
+def termination_as_ctrl_c() -> Iterator[None]:
+    """Handle every termination signal like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
 
     Signals that the program was started to ignore, as by `nohup`, stay ignored.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
         ctrl_c = signal.getsignal(signal.SIGINT)
-        if not callable(ctrl_c):  # ignored, as a shell has it for what runs in the background
+        if not callable(ctrl_c):  # ignored, as by a shell for background jobs
             raise KeyboardInterrupt
         ctrl_c(signal.SIGINT, frame)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
-    taken = {number: signal.signal(number, end) for number in _endings() if signal.getsignal(number) == signal.SIG_DFL}
+    taken = {
+        number: signal.signal(number, end)
+        for number in _termination_signals()
+        if signal.getsignal(number) == signal.SIG_DFL
+    }
     try:
         yield
     finally:
         for number, before in taken.items():
-            if signal.getsignal(number) == end:  # and is not ignored for good
+            if signal.getsignal(number) == end:  # not after `ignore_termination`
                 signal.signal(number, before)
 
 
-def ignore_endings() -> None:
-    """Ignore from now on every request to end, also of Ctrl-C: the process is about to, and Python would complain."""
+def ignore_termination() -> None:
+    """Ignore Ctrl-C and termination signals from now on, because the process is about to end anyway."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, *_endings()):
+        for number in (signal.SIGINT, *_termination_signals()):
             signal.signal(number, signal.SIG_IGN)
 
 
-def _endings() -> list[signal.Signals]:
-    """The requests to end that this system has beside Ctrl-C."""
+def _termination_signals() -> list[signal.Signals]:
+    """The termination signals of this system, without Ctrl-C."""
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
-def processors() -> int:
-    """How many processors the system lets this process use."""
+def processor_count() -> int:
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def threads(count: int, purpose: str) -> ThreadPoolExecutor:
-    """Return the thread pool of this process for one purpose, made at the first call and kept.
+def thread_pool(count: int, purpose: str) -> ThreadPoolExecutor:
+    """The thread pool of this process for one purpose, created on first use.
 
     Every pool of the library comes from here. Work that waits for other work needs a purpose of its own: in one pool
     both could wait forever.
     """
-    return _threads(count, purpose, os.getpid())
+    return _thread_pool_of(count, purpose, os.getpid())
 
 
 @cache
-def _threads(count: int, purpose: str, process: int) -> ThreadPoolExecutor:
+def _thread_pool_of(count: int, purpose: str, process: int) -> ThreadPoolExecutor:
     """One pool per process number: a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(count, thread_name_prefix=f"deltarule-{purpose}")
 
 
-def end_with(parent: int) -> None:
-    """End this process within a second of the end of the one that started it, however that ended.
+def exit_with_parent(parent: int) -> None:
+    """Exit this process within a second of the end of its parent process, however the parent ended.
 
-    Parameters: `parent`, the other's number.
+    Parameters: `parent`, its process number.
     """
-    threading.Thread(target=_outlive_not, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
 
 
-def _outlive_not(parent: int) -> None:
-    if WINDOWS:  # where the number of a parent that is gone stays
+def _exit_after(parent: int) -> None:
+    if WINDOWS:  # where getppid still gives the number of an ended parent
         from multiprocessing import parent_process
 
         started_by = parent_process()
@@ -270,19 +272,21 @@ def _outlive_not(parent: int) -> None:
     os._exit(1)
 
 
-def forks_wait_for(lock: Any, in_child: Callable[[], None] | None = None) -> None:
-    """Have what a lock guards whole in every process that is forked off, where only the thread that forked goes on.
+def hold_lock_across_fork(lock: Any, in_child: Callable[[], None] | None = None) -> None:
+    """Hold a lock while the process forks, so that the child sees no half-finished change of what it guards.
 
-    Parameters: `lock`, an RLock that is held for moments; `in_child`, called there, with the lock.
+    Only the thread that forks lives on in the child.
+
+    Parameters: `lock`, an RLock that is held for moments; `in_child`, called in the child while the lock is held.
     """
 
-    def renew() -> None:
+    def release_in_child() -> None:
         if in_child is not None:
             in_child()
         lock.release()
 
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=renew)
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=release_in_child)
 
 
 class ForkSafeLock:

@@ -1,4 +1,4 @@
-"""Call functions that users wrote: what they raise becomes one sentence, and what they print is dropped where asked."""
+"""Call functions written by users: exceptions become one-sentence errors, and output can be suppressed."""
 
 import inspect
 import io
@@ -19,7 +19,7 @@ from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_o
 def call_user_function(
     function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], what: str
 ) -> Any:
-    """Call a user's function; whatever it raises, and an attempt to exit, becomes one sentence.
+    """Call a user's function; an exception or an attempt to exit becomes a `BadInput` of one sentence.
 
     >>> call_user_function(lambda w: w / [], (1.0,), {}, "loss")
     Traceback (most recent call last):
@@ -45,7 +45,7 @@ def call_user_function(
 
 
 def _failing_line(error: BaseException) -> str:
-    """The user's own line that raised an error."""
+    """File and line of the user's code that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
     last = (own or frames)[-1]
@@ -53,7 +53,7 @@ def _failing_line(error: BaseException) -> str:
 
 
 def silenced(function: Callable[[], Any]) -> Any:
-    """The result of a function, without what it prints and NumPy's warnings: it is called a thousand times."""
+    """Call a function without its printed output and NumPy's warnings, because checks call it a thousand times."""
     with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function()

@@ -64,7 +64,7 @@ def become_windows() -> None:
             for name in [name for name, value in vars(module).items() if value is other._module]:
                 setattr(module, name, other)
     sys.modules.update(dict.fromkeys(MODULES.split()))  # whoever imports one of them gets an ImportError
-    platforms.WINDOWS, platforms.WAITS = True, (0.01,)
+    platforms.WINDOWS, platforms.RETRY_SECONDS = True, (0.01,)
     platforms.full_length = lambda path: path  # it knows paths of Windows alone
 
 

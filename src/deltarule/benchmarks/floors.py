@@ -147,4 +147,4 @@ def _in_parallel(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
     if len(parts) == 1:
         work(parts[0])
     else:
-        list(platforms.threads(len(parts), "floor").map(work, parts))
+        list(platforms.thread_pool(len(parts), "floor").map(work, parts))

@@ -24,13 +24,13 @@ def main() -> None:
 
 def program() -> None:
     """Run the command line as a process: it can be interrupted while it loads, but not after its last message."""
-    with platforms.endings_as_ctrl_c():
+    with platforms.termination_as_ctrl_c():
         try:
             _forget_sizes_of_no_screen()
             try:
                 main()
             finally:
-                platforms.ignore_endings()
+                platforms.ignore_termination()
         except KeyboardInterrupt:
             print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
             sys.exit(1)

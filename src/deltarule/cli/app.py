@@ -163,7 +163,7 @@ def main() -> None:
     # Without a writable settings folder Matplotlib works, but would print two lines about it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        with platforms.endings_as_ctrl_c():
+        with platforms.termination_as_ctrl_c():
             status = app(standalone_mode=False) or 0
             # Typer's status for a Ctrl-C that arrives in its own code.
             if status == 130:

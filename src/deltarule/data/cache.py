@@ -130,7 +130,7 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     except BadInput as error:
         if folder is not None:
             raise
-        raise BadInput(f"the cache {error}, and set {platforms.CACHES} to it") from error
+        raise BadInput(f"the cache {error}, and set {platforms.CACHE_VARIABLE} to it") from error
     pooch.get_logger().setLevel("ERROR")  # one sentence at the end says more
     for name, digest in published.downloads.items():
         if (place / name).is_file() and pooch.file_hash(str(place / name)) == digest:

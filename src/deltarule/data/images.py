@@ -21,7 +21,7 @@ from deltarule.data.compressed import GZIP, decompressed_stream, read_decompress
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
-from deltarule.decompression_limits import Bounded, check_zip
+from deltarule.decompression_limits import BoundedStream, check_zip
 from deltarule.errors import BadInput
 
 HEADERS = 2**20
@@ -149,7 +149,7 @@ def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[
     wanted = {file.name: file for file in published.files}
     most = sum(file.most for file in published.files) + HEADERS
     try:
-        with _open(path) as stream, _tar(Bounded(stream, most, str(path))) as archive:
+        with _open(path) as stream, _tar(BoundedStream(stream, most, str(path))) as archive:
             for member in archive:
                 name = Path(member.name).name
                 inside = archive.extractfile(member) if name in wanted and member.isfile() else None

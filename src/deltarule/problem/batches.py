@@ -13,7 +13,7 @@ from threading import RLock
 import numpy as np
 
 from deltarule.maths import random
-from deltarule.platforms import forks_wait_for
+from deltarule.platforms import hold_lock_across_fork
 from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
@@ -191,7 +191,7 @@ class _Kept:
     def __init__(self) -> None:
         self._orders: OrderedDict[tuple[int, int, int], tuple[int, Integers]] = OrderedDict()
         self._bytes, self._lock = 0, RLock()
-        forks_wait_for(self._lock)
+        hold_lock_across_fork(self._lock)
 
     def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
         """As `_drawn`, of one epoch."""

@@ -92,7 +92,7 @@ def _local(workers: int) -> Iterator[Pool]:
         return
     from joblib.externals.loky import ProcessPoolExecutor
 
-    threads = max(1, platforms.processors() // workers)
+    threads = max(1, platforms.processor_count() // workers)
     running: list[Any] = []
     most = workers
 
@@ -144,7 +144,7 @@ def _begin(parent: int) -> None:
     It says nothing itself: what fails comes back, and is told in a sentence. Where memory ends it would print what
     Python and its libraries have to say of that.
     """
-    platforms.end_with(parent)
+    platforms.exit_with_parent(parent)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 

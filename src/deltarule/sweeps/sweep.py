@@ -12,7 +12,7 @@ from typing import Any
 
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
-from deltarule.files import kind_of, make_folder, real
+from deltarule.files import kind_of, make_folder, real_path
 from deltarule.json_files import to_jsonable
 from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE
@@ -139,7 +139,7 @@ def _checked_out(out: Path | None, resume: bool) -> Path | None:
             raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
         return None
     if not out.is_absolute():  # a function that is told how far it is may go to another folder
-        out = real(".") / out
+        out = real_path(".") / out
     if kind_of(out / FILE) and not resume:
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     return out

@@ -181,7 +181,7 @@ def map_blocks(
     if len(blocks) == 1:
         yield function(indices)
     else:
-        yield from platforms.threads(platforms.processors(), "look").map(function, blocks)
+        yield from platforms.thread_pool(platforms.processor_count(), "look").map(function, blocks)
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.blas_threads import look_again
+from deltarule.blas_threads import rescan_libraries
 
 WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
 """OpenBLAS's names for kernels of 512 bits."""
@@ -46,7 +46,7 @@ class Blas:
 def blas() -> Blas:
     """The BLAS in use: found once in a process."""
     found = _own_copy() or _of_scipy()
-    look_again()  # who sets the threads of every BLAS in the process sets those of this one, too
+    rescan_libraries()  # who sets the threads of every BLAS in the process sets those of this one, too
     return found
 
 

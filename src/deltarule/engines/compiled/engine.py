@@ -135,11 +135,11 @@ class CompiledEngine(Engine):
             for task in tasks:
                 task()
         else:
-            list(platforms.threads(self.threads, "engine").map(lambda task: task(), tasks))
+            list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
     def _at_once(self, shares: list[Callable[[], None]]) -> None:
         """Run shares that wait for one another: one on this thread, each of the others on its own."""
-        others = [platforms.threads(self.threads, "engine").submit(share) for share in shares[1:]]
+        others = [platforms.thread_pool(self.threads, "engine").submit(share) for share in shares[1:]]
         shares[0]()
         for other in others:
             other.result()
@@ -317,7 +317,7 @@ def available_processors() -> int:
 
     joblib sets that for its workers, so that these together do not use more than there are.
     """
-    count = platforms.processors()
+    count = platforms.processor_count()
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(count, max(1, int(asked))) if asked.isdecimal() else count
 

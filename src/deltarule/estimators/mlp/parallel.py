@@ -44,7 +44,7 @@ def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
         if thread_count < 2:
             take_pieces()
             return
-        pool = platforms.threads(platforms.processors(), "predict")
+        pool = platforms.thread_pool(platforms.processor_count(), "predict")
         helpers = [pool.submit(take_pieces) for _ in range(thread_count - 1)]
         take_pieces()
         for helper in helpers:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deltarule.errors import BadInput, count_of
-from deltarule.files import kind_of, real, write_whole
+from deltarule.files import kind_of, real_path, write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.studies.recipes import bundled_studies
@@ -67,7 +67,7 @@ def report_of(folder: str | Path) -> Report:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
     studies = dict.fromkeys(study for study, _ in made)
     sections = [_section(study, [block for of, block in made if of == study], runs.get(study, [])) for study in studies]
-    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real(folder).name}"
+    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real_path(folder).name}"
     return Report(title, sections, unfinished, notes)
 
 
