@@ -174,7 +174,7 @@ def hold():
         held.set()
         time.sleep(0.2)
 
-guards = blas_threads, batches._kept, cache._loading, style._drawing
+guards = blas_threads, batches._order_cache, cache._loading, style._drawing
 for guard, name in zip(guards, ("_lock", "_lock", "current", "current"), strict=True):
     lock = getattr(guard, name)
     held = threading.Event()

@@ -19,8 +19,6 @@ def one_blas_thread() -> Iterator[None]:
 
     A process that is forked while other threads hold the limit keeps it until it has used this function itself.
 
-    A process that is forked off while other threads hold it is held, too, until it has used this once itself.
-
     >>> with one_blas_thread():
     ...     blas_threads()
     1

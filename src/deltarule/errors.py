@@ -40,11 +40,8 @@ class DeltaruleError(Exception):
 
     def __str__(self) -> str:
         text = one_line(super().__str__())
-        return (
-            text
-            if len(text) <= MAX_MESSAGE_CHARACTERS
-            else f"{text[: MAX_MESSAGE_CHARACTERS // 2]} … {text[3 - MAX_MESSAGE_CHARACTERS // 2 :]}"
-        )
+        half = MAX_MESSAGE_CHARACTERS // 2
+        return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:half]} … {text[3 - half :]}"
 
 
 class BadInput(DeltaruleError, ValueError):

@@ -15,7 +15,7 @@ from deltarule.problem.batches import (
     batch,
     groups,
     orders,
-    orders_kept,
+    order_cache,
     orders_of_epochs,
     row_orders,
     rows_at,
@@ -220,9 +220,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
 
     of = batches.random.permutation
     monkeypatch.setattr(batches.random, "permutation", permutation)
-    with orders_kept():
+    with order_cache():
         yield seen
-    assert not batches._kept._orders and not batches._kept._bytes
+    assert not batches._order_cache._orders and not batches._order_cache._bytes
 
 
 def test_however_members_are_divided_a_long_order_is_drawn_once(drawn: list[tuple[int, ...]]) -> None:
@@ -244,7 +244,7 @@ def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None
         for seeds in ((0,), (1, 2), (0,)):
             orders(seeds, epoch, rows)
             batches._long.cache_clear()
-        assert batches._kept._bytes <= 2 * 3 * 4 * rows
+        assert batches._order_cache._bytes <= 2 * 3 * 4 * rows
     assert drawn == 20 * [(0,), (1, 2)]
     several = orders_of_epochs((0,), range(17, 20), rows)
     del drawn[:]
@@ -255,9 +255,9 @@ def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None
 
 def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = batches.DRAWN_AT_ONCE + 1
-    monkeypatch.setattr(batches, "MAX_KEPT", 3 * 4 * rows)
+    monkeypatch.setattr(batches, "MAX_CACHED_BYTES", 3 * 4 * rows)
     for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
         orders((seed,), 0, rows)
         batches._long.cache_clear()
-        assert batches._kept._bytes <= batches.MAX_KEPT
+        assert batches._order_cache._bytes <= batches.MAX_CACHED_BYTES
     assert drawn == [(0,), (1,), (2,), (3,), (1,)]

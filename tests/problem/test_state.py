@@ -60,7 +60,7 @@ def test_weights_are_those_of_the_law_for_the_members_seed(name: str, seeds: lis
 
 
 def test_members_that_are_drawn_in_several_pieces_are_those_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "NUMBERS_AT_ONCE", 10)  # three members
+    monkeypatch.setattr(states, "MAX_NUMBERS_DRAWN_AT_ONCE", 10)  # three members
     scales = np.arange(1.0, 9)
     together = initial_state(make(Network([2, 1]), seeds=range(8), initial_scale=scales))
     for k, scale in enumerate(scales):

@@ -1,1 +1,1 @@
-"""What is to be trained: the network, the objective, the data, the members; and the state that training advances."""
+"""Define what is trained: network, objective, data and members; and the state that training advances."""

@@ -1,4 +1,4 @@
-"""Batches: which rows each member sees in an update, a function of its seeds, its rows and the step alone.
+"""Mini-batches: which rows each member sees in an update, a function of its seeds, its rows and the step alone.
 
 x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
 """
@@ -17,16 +17,16 @@ from deltarule.platforms import hold_lock_across_fork
 from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
-"""Numbers of the orders of short epochs that are drawn together."""
-MAX_KEPT = 2**28
-"""Bytes of the orders of long epochs that are kept: of a million rows for sixty seeds."""
+"""Numbers drawn in one call for the orders of short epochs: few take nearly as long as a thousand."""
+MAX_CACHED_BYTES = 2**28
+"""Bytes of cached orders of long epochs: enough for a million rows and sixty seeds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rows of one update; without the axis K where all members see the same.
+    """The rows of one update; without the member axis K if all members see the same rows.
 
-    `positions` are the rows' places among the member's own rows: what dropout masks are keyed by.
+    `positions` are the rows' positions within the member's own rows; dropout masks depend on them.
     """
 
     x: Floats
@@ -36,7 +36,7 @@ class Batch:
 
 
 def groups(problem: Problem, members: Integers) -> list[Integers]:
-    """Split members (as places in `members`) by how many rows they have: those of a group have batches of one size.
+    """Group members (as indices into `members`) by their number of rows: members of a group have batches of one size.
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
 
@@ -51,7 +51,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
 
 def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Split a group (places in `members`, with equally many rows) by the rows that they see, and their order.
+    """Split a group (indices into `members`, with equally many rows) into members that see the same rows in one order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -67,7 +67,7 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 
 
 def of_a_kind(group: Integers, kinds: Integers) -> list[Integers]:
-    """Split a group by the kind of each.
+    """Split a group into parts with equal entries of `kinds`.
 
     >>> [some.tolist() for some in of_a_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
@@ -78,7 +78,7 @@ def of_a_kind(group: Integers, kinds: Integers) -> list[Integers]:
 
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
-    """The batch of members that have equally many rows, at an update.
+    """The batch of an update, for members with equally many rows.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -90,7 +90,7 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
 
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
-    """The places of a batch's rows among the members' own rows, [B] where they are the same for all, or [K, B].
+    """The positions of a batch's rows within the members' own rows: [B] if they are the same for all, else [K, B].
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -103,7 +103,7 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
         return np.arange(rows)
     epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
     seeds, some = problem.data_seeds[members], slice(place * size, (place + 1) * size)
-    if len(seeds) == 1:  # of whom there is nothing to find out
+    if len(seeds) == 1:  # the common case, without a search for equal seeds
         return orders((int(seeds[0]),), epoch, rows)[0, some]
     unique, which = np.unique(seeds, return_inverse=True)
     positions = orders(tuple(unique.tolist()), epoch, rows)[:, some][which]
@@ -111,7 +111,7 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
 
 
 def all_rows(problem: Problem, members: Integers) -> Batch:
-    """All rows of members that have equally many, in their own order.
+    """All rows of members with equally many rows, in their own order, as one batch.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -135,7 +135,7 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
 
 
 def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
-    """The rows of the data at some places among the members' own rows, [B] where they are the same for all, or [K, B].
+    """The data rows at positions within the members' own rows: [B] if they are the same for all, else [K, B].
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -146,19 +146,19 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
     if problem.row_table is None:
         return positions
     rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
-    # Not one copy of the data for each member that sees the same.
+    # One copy of the data for all members that see the same rows.
     return rows[0] if (rows == rows[0]).all() else rows
 
 
 def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
-    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
+    """The shuffled order of an epoch's rows for each data seed, [seeds, rows]; cached, because every batch needs it."""
     return orders_of_epochs(seeds, range(epoch, epoch + 1), rows)[0]
 
 
 def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    """The orders of several epochs, [epochs, seeds, rows].
+    """The shuffled orders of several epochs, [epochs, seeds, rows].
 
-    Short ones are drawn with those of the epochs around them, for a few numbers take nearly as long as a thousand.
+    Short orders are drawn together with those of neighboring epochs.
 
     >>> orders_of_epochs((5,), range(3), rows=4).shape
     (3, 1, 4)
@@ -173,19 +173,19 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Intege
 
 
 def _draw_orders(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    return _kept_from_writing(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
+    return _read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
 
 
-def _kept_from_writing(orders: Integers) -> Integers:
-    """Orders that others are handed too: who wrote into them would change later trainings."""
+def _read_only(orders: Integers) -> Integers:
+    """Make shared orders read-only: a change would affect later trainings."""
     orders.setflags(write=False)
     return orders
 
 
-class _Kept:
-    """The orders of long epochs by seed: drawn once, however members are divided into blocks that ask for theirs.
+class _OrderCache:
+    """Cache of the orders of long epochs by seed, drawn once although blocks of members ask for them separately.
 
-    Two epochs of each seed, for no block asks for one that lies behind all of them.
+    It holds two epochs of each seed: no block needs an epoch that all others have finished.
     """
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ class _Kept:
         hold_lock_across_fork(self._lock)
 
     def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-        """As `_drawn`, of one epoch."""
+        """The orders of one epoch, as `_draw_orders` gives them."""
         epoch = epochs[0]
         keys = [(seed, epoch % 2, rows) for seed in seeds]
         with self._lock:
@@ -207,7 +207,7 @@ class _Kept:
             new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
             self._keep(epoch, new)
             found |= new
-        return _kept_from_writing(np.stack([found[key] for key in keys], dtype=np.int64)[None])
+        return _read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
     def _keep(self, epoch: int, new: dict[tuple[int, int, int], Integers]) -> None:
         with self._lock:
@@ -215,35 +215,36 @@ class _Kept:
                 self._bytes += 0 if key in self._orders else order.nbytes
                 self._orders[key] = epoch, order
                 self._orders.move_to_end(key)
-            while self._bytes > MAX_KEPT:
+            while self._bytes > MAX_CACHED_BYTES:
                 self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Empty the cache."""
         with self._lock:
             self._orders.clear()
             self._bytes = 0
 
 
-_kept = _Kept()
-_short = lru_cache(maxsize=16)(_draw_orders)  # for as many lengths of folds, or stretches of a training
-_long = lru_cache(maxsize=2)(_kept.of)  # one epoch and the next, for whoever asks at every update
+_order_cache = _OrderCache()
+_short = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of folds, or chunks of a training
+_long = lru_cache(maxsize=2)(_order_cache.of)  # this epoch and the next, for calls at every update
 
 
 @contextmanager
-def orders_kept() -> Iterator[None]:
-    """Draw the order of a long epoch once for a training, and give back what that takes when it ends."""
+def order_cache() -> Iterator[None]:
+    """Keep the orders of long epochs during a training, and free their memory when it ends."""
     try:
         yield
     finally:
-        _kept.clear()
+        _order_cache.clear()
         _long.cache_clear()
 
 
 def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
-    """Which row comes when in n updates of members that have equally many rows, and its place among the member's own.
+    """The rows that n updates use, in order, for members with equally many rows; and their positions in the members'
+    own rows.
 
-    Each [epochs, K, rows], or [epochs, 1, rows] where it is the same for all; of full batches there is one epoch.
+    Each [epochs, K, rows], or [epochs, 1, rows] if it is the same for all; full batches have one epoch.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -258,7 +259,7 @@ def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[
         seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
         epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
         positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
-        # A copy, for programs are compiled for arrays that can be written.
+        # A copy, because programs are compiled for writable arrays.
         positions = positions.copy() if len(seeds) == 1 else positions.take(which, axis=1)
     if problem.rows is None:
         return positions, positions

@@ -1,7 +1,7 @@
-"""The configuration: every key of a recipe with its default and what it may be; all reading and checking is done here.
+"""Read, check and change the configuration of a recipe.
 
-A key is named with its section, "optimizer.learning_rate". docs/reference/recipes.md lists all keys for users; a test
-holds that page to the models below.
+A key is named with its section, as "optimizer.learning_rate". `recipe_sections.py` has all keys with their defaults;
+docs/reference/recipes.md lists them for users, and a test compares the two.
 """
 
 import re
@@ -18,9 +18,7 @@ from deltarule.maths.losses import meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
 from deltarule.problem.error_messages import explain_error, shorten_toml
-from deltarule.problem.field_types import (
-    OrNone,
-)
+from deltarule.problem.field_types import OrNone
 from deltarule.problem.recipe_sections import (
     Configuration,
     DataSection,
@@ -31,9 +29,6 @@ from deltarule.problem.recipe_sections import (
     Section,
     StoppingSection,
 )
-
-# --- the sections ----------------------------------------------------------------------------------------------------
-
 
 SETTABLE: dict[str, type[Section]] = {
     "data": DataSection,
@@ -49,17 +44,14 @@ SETTABLE: dict[str, type[Section]] = {
 MAX_DOTS = 200
 """Dots in a key of TOML: the parser recurses once for each."""
 
-TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
-"""Keys of [data] that are left out when another one is set, so that a study runs on other data with one setting."""
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
+REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
+"""Keys of [data] that are removed when another one is set, so that one setting moves a study to other data."""
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    """Read and check a recipe's text.
+    """Parse and check the text of a recipe.
 
-    Parameters: `text`, TOML; `where`, what an error calls it, usually the file.
+    Parameters: `text`, TOML; `where`, its name in errors, usually the file.
     Errors: `BadInput` for text that is not TOML, with its line, and as `parse`.
 
     >>> parse_toml("[data]\\nname == 3", "my.toml")
@@ -75,12 +67,12 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Read TOML; `ValueError`, with line and column where there are any, for anything that is not.
+    """Parse TOML; invalid text raises `ValueError`, with line and column if known.
 
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
     """
-    # Between two of these is one key at most, and the time that tomllib takes for it grows with the square of its dots.
+    # Each piece holds one key at most; tomllib's time for it grows with the square of its dots.
     if any(piece.count(".") > MAX_DOTS for piece in re.split(r"[,={}\[\]\n]+", text)):
         raise ValueError(TOO_DEEP)
     try:
@@ -92,7 +84,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def _refuse_extremes(value: Any, depth: int = 0) -> None:
-    # Python reads whole numbers of any length (and then cannot write them), and nests as deep as its stack.
+    # Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
     if depth > MAX_NESTED:
         raise ValueError(TOO_DEEP)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -103,9 +95,9 @@ def _refuse_extremes(value: Any, depth: int = 0) -> None:
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check a recipe's table: every key alone, the keys together, every experiment, every value of the grid.
+    """Check a recipe given as a table: each key, keys together, every experiment, every value of the grid.
 
-    Parameters: `table`, sections with their keys, as TOML holds them; `where`, what an error calls it.
+    Parameters: `table`, sections with their keys, as TOML holds them; `where`, its name in errors.
     Errors: `BadInput` with the key, the value given and what is allowed; of several errors the first.
 
     >>> parse({"data": {"name": "xor"}, "network": {"layers": [2, 0, 1]}})
@@ -117,9 +109,9 @@ numbers of 1 or more; the first and the last may be "auto"
     try:
         configuration = _validate(table)
         _check_experiments(configuration)
-        alone = configuration.model_copy(update={"grid": {}})  # a long grid is not to be copied for each of its values
+        alone = configuration.model_copy(update={"grid": {}})  # avoids copying a long grid for each of its values
         for key, values in configuration.grid.items():
-            # A parameter of a name that is in the grid, too, has a meaning only beside one of its values.
+            # A parameter of a formula that is also in the grid can only be checked together with it.
             for value in () if _above(key, configuration.grid) else values:
                 _valid(_with(alone, {key: value}))
     except BadInput as error:
@@ -128,11 +120,11 @@ numbers of 1 or more; the first and the last may be "auto"
 
 
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
-    """The same configuration with some keys set otherwise; a key that is set leaves the grid.
+    """The configuration with some keys changed; a changed key is removed from the grid.
 
     Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A parameter of a name is
     a key below it: "optimizer.schedule.every".
-    Errors: `BadInput` as `parse`, and for a key that there is not.
+    Errors: `BadInput` as `parse`, and for an unknown key.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
     >>> with_changes(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
@@ -156,13 +148,13 @@ def _valid(table: Mapping[str, Any]) -> Configuration:
 
 
 def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as a table, with some keys set; not yet checked."""
+    """The configuration as a table with some keys changed, not yet checked."""
     table = configuration.model_dump()
-    # A name before its parameters, which it would take away.
+    # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda one: one[0].count(".")):
         path, gone = _path(dotted), [dotted]
         if path[0] == "data" and value not in (None, "none"):
-            others = [key for key in TAKES_THE_PLACE_OF.get(path[1], ()) if f"data.{key}" not in settings]
+            others = [key for key in REPLACED_KEYS.get(path[1], ()) if f"data.{key}" not in settings]
             table["data"] |= dict.fromkeys(others)
             gone += [f"data.{key}" for key in others]
         _set_nested(table, path, value)
@@ -171,7 +163,7 @@ def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str
 
 
 def is_optional(dotted: str) -> bool:
-    """Whether a key may be "none", which takes it away.
+    """Whether a key may be "none", which removes it.
 
     >>> is_optional("optimizer.batch_size"), is_optional("data.scale")
     (True, False)
@@ -182,7 +174,7 @@ def is_optional(dotted: str) -> bool:
 
 
 def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
-    """Refuse to sweep where a key was set that the grid's values take away: a part or a parameter of what it sets.
+    """Refuse settings that a value of the grid would overwrite, as a parameter of a formula that the grid replaces.
 
     Errors: `BadInput`.
     """
@@ -192,7 +184,7 @@ def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> 
 
 
 def _above(dotted: str, keys: Iterable[str], itself: bool = False) -> list[str]:
-    """Those of some keys that a key is a part or a parameter of."""
+    """Those of `keys` that contain a dotted key: "optimizer.schedule" contains "optimizer.schedule.every"."""
     return [key for key in keys if dotted.startswith(f"{key}.") or (itself and dotted == key)]
 
 
@@ -223,12 +215,9 @@ def _near_key(dotted: str) -> str:
 
 
 def _initials(key: str) -> str | None:
-    """What people write for a key of several words: "lr"; None for one of a single word."""
+    """The abbreviation of a key of several words: "lr"; None for a single word."""
     words = key.partition(".")[2].split("_")
     return "".join(word[0] for word in words) if len(words) > 1 else None
-
-
-# --- what no single key can tell --------------------------------------------------------------------------------------
 
 
 def _check_data(configuration: Configuration) -> None:
@@ -261,7 +250,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
 def _check_loss(configuration: Configuration) -> None:
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
-        raise BadInput(f"loss.name and network.output do not fit: {checks.no_meaning(loss, output)}")
+        raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
     if configuration.loss.strength and configuration.loss.penalty is None:
         raise BadInput(
             f"loss.strength is {shorten_toml(configuration.loss.strength)} without a loss.penalty; "

@@ -1,4 +1,4 @@
-"""Making a problem: everything that is given is checked here, once, with a sentence for whatever does not fit."""
+"""Create a problem: `create_problem` checks all of its arguments and explains what does not fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,16 +44,16 @@ def create_problem(
     dtype: str = "float64",
     copy: bool = True,
 ) -> Problem:
-    """Check what is given and make a problem of it.
+    """Check the arguments and create a problem.
 
     Parameters
     ----------
     network : the shape of the networks.
     x : inputs [N, D].
     y : targets [N, C], or [N] for a single output.
-    loss, reduction : what is lowered; a reduction is "sum", "mean_samples" or "mean_elements".
+    loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
     penalty, strength, penalize_biases : λ times a penalty on weights; on biases, as adamw's decay, only where asked.
-    optimizer, learning_rate, momentum, schedule : how it is lowered; momentum is short for the parameter of that name.
+    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is short for that parameter.
     batch_size : rows of a mini-batch; None for all of them in every update.
     dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
     weights : weights of the rows, [N] or [K, N]; 2 counts as the row twice, 0 as if it were not there.
@@ -80,7 +80,7 @@ def create_problem(
     network, found_loss = validation.network(network), registry.loss(loss)
     found_penalty = None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
-    _check_words(network, found_loss, reduction, dtype)
+    _check_options(network, found_loss, reduction, dtype)
     x, y = validation.inputs(x, network, dtype, copy=copy), validation.targets(y, network, found_loss, dtype)
     if len(x) != len(y):
         raise BadInput(
@@ -99,13 +99,13 @@ def create_problem(
     rates, own_rows = validation.dropout(dropout, hidden, dtype), validation.rows(rows, len(x))
     row_weights = validation.weights(weights, len(x), dtype)
     members = validation.members(given, rates, row_weights, own_rows)
-    validation.room(network, members, len(found_optimizer.slots), dtype)
+    validation.check_memory(network, members, len(found_optimizer.slots), dtype)
     spread = {name: validation.per_member(array, members) for name, array in given.items()}
     validation.check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
-    own_rows = validation.with_weight(own_rows, row_weights, members, len(x))
+    own_rows = validation.without_zero_weights(own_rows, row_weights, members, len(x))
     counts = [len(x)] if own_rows is None else [len(own) for own in own_rows]
     return Problem(
         network=network,
@@ -138,17 +138,17 @@ def create_problem(
     )
 
 
-def _check_words(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
+def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
     if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
         raise BadInput(f'the dtype is {short_repr(dtype)}; give "float64" or "float32"')
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise BadInput(f"the reduction is {short_repr(reduction)}; give one of {', '.join(REDUCTIONS)}")
     if not meaningful(loss, network.output):
-        raise BadInput(validation.no_meaning(loss, network.output))
+        raise BadInput(validation.describe_mismatch(loss, network.output))
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name, the momentum as it is given beside it."""
+    """The optimizer's parameters by name, with `momentum` if given."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:

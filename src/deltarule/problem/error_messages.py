@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in one sentence: the key, the value given, what is allowed."""
+"""Explain errors in a recipe in one sentence: the key, its value, and what is allowed."""
 
 import json
 import re
@@ -15,9 +15,9 @@ MAX_SHOWN_CHARACTERS = 80
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """The sentence for what pydantic found; of several errors the first, with how many more there are.
+    """Describe the first error that pydantic found, and how many more there are.
 
-    Parameters: `model`, the one that was validated; its fields' descriptions say what is allowed.
+    Parameters: `model` that was validated; its fields' descriptions say what is allowed.
 
     >>> from pydantic import Field
     >>> class Oven(BaseModel):
@@ -46,7 +46,7 @@ def _sentence(error: Any, whole: type[BaseModel]) -> str:
 
 
 def _key_context(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The model in which the last key of a place stands, or should, and what that key allows."""
+    """The model that has, or should have, the last key of a location, and what is allowed for that key."""
     inside: type[BaseModel] = whole
     model: type[BaseModel] | None = whole
     allowed = "a table of keys"
@@ -60,7 +60,7 @@ def _key_context(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[B
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a field holds: itself, one in a tuple, or one that may be left out."""
+    """The model that a field holds: directly, in a tuple, or optionally."""
     choices = (annotation, *get_args(annotation))
     return next((choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel)), None)
 
@@ -73,20 +73,20 @@ def _unknown_key(place: tuple[Any, ...], model: type[BaseModel]) -> str:
 
 
 def _format_location(place: tuple[Any, ...]) -> str:
-    """A place in a recipe, for people: "optimizer.momentum", "experiment 2: name"."""
+    """A location in a recipe for messages: "optimizer.momentum", "experiment 2: name"."""
     if len(place) > 1 and isinstance(place[1], int):
         return f"{place[0]} {place[1] + 1}" + "".join(f": {part}" for part in place[2:])
     return ".".join(str(part) for part in place)
 
 
 def shorten_toml(value: Any) -> str:
-    """A value as a recipe writes it, the beginning of a long one."""
+    """A value in TOML, shortened if it is long."""
     text = as_toml(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 
 def as_toml(value: Any) -> str:
-    """A value as a recipe writes it; what is left out is "none".
+    """A value in TOML; None is "none".
 
     >>> as_toml({"name": "step", "every": 500, "factor": 0.5}), as_toml([True, None])
     ('{name = "step", every = 500, factor = 0.5}', '[true, "none"]')

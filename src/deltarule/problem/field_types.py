@@ -1,5 +1,4 @@
-"""What the values of a recipe may be. A check that says no with an empty `ValueError` leaves it to `sentences` to say
-what the key allows."""
+"""Types of a recipe's values. A check raises an empty `ValueError` where the key's description says what is allowed."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,11 @@ from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.registry import Named
 
 MAX_SEEDS = 1_000_000
-"""Members of a run: with more, a slip in a number would fill the memory."""
+"""Members of a run: with more, a typing error would fill the memory."""
 
 
 def _registered_name(kind: str) -> Callable[[Any], Any]:
-    """A name, or a table with a name and parameters, that the registry knows."""
+    """A check for a registered name, or a table with a name and parameters."""
 
     def check(given: Any) -> Any:
         if not isinstance(given, str | Mapping):
@@ -31,7 +30,7 @@ def _registered_name(kind: str) -> Callable[[Any], Any]:
 
 
 def _refuse_lists(table: Mapping[str, Any]) -> None:
-    # The registry takes lists, one number a member; in a recipe it is [grid] that makes members of them.
+    # The registry takes lists with a number for each member; a recipe has [grid] for that.
     for key, value in table.items():
         if isinstance(value, list | tuple):
             raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
@@ -43,7 +42,7 @@ def _activations(given: Any) -> Any:
 
 
 def _source(given: Any) -> Any:
-    """The name of a data set or a file; its options are checked where it is loaded."""
+    """Check the name of a data set or a file; its options are checked when it is loaded."""
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str) or not name:
         raise ValueError
@@ -51,7 +50,7 @@ def _source(given: Any) -> Any:
 
 
 def _json_compatible(given: Any) -> Any:
-    """TOML also has dates, nan and infinities, which the JSON that records are written in has not."""
+    """Refuse TOML's dates, nan and infinities, which JSON records cannot hold."""
     if isinstance(given, Mapping):
         return {key: _json_compatible(one) for key, one in given.items()}
     if isinstance(given, list | tuple):
@@ -62,7 +61,7 @@ def _json_compatible(given: Any) -> Any:
 
 
 def as_python(given: Any) -> Any:
-    """Values as TOML would hold them: NumPy's numbers, all that is a sequence or an array, in lists and tables too.
+    """Convert values to TOML's types: NumPy numbers, sequences and arrays, also within lists and tables.
 
     >>> import numpy as np
     >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
@@ -144,7 +143,7 @@ Optimizer = Annotated[Named, PlainValidator(_registered_name("optimizer"))]
 Schedule = Annotated[Named, PlainValidator(_registered_name("schedule"))]
 
 OrNone = BeforeValidator(lambda given: None if given == "none" else given)
-"""TOML has no null, so "none" is how an experiment or `--set` takes an optional key away again."""
+"""TOML has no null: "none" is how an experiment or `--set` removes an optional key."""
 
 NameAlone = BeforeValidator(lambda given: {"name": given} if isinstance(given, str) else given)
 """A name stands for a table with that name and no parameters."""

@@ -1,6 +1,6 @@
-"""What a formula of somebody's own does, as a digest: a name alone says nothing about it in another process.
+"""Fingerprint custom formulas by what they compute: a name alone identifies no formula in another process.
 
-Code is taken as Python runs it: a file may have been edited since, and a notebook's cell is in none.
+The compiled code is used, not the source: a file may have been edited since, and a notebook's cell has no file.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ import numpy as np
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hexadecimal) of what functions do: their code, and all numbers and functions that they read.
+    """SHA-256 (hexadecimal) of what functions compute: their code, and all numbers and functions that they read.
 
-    The same in every process of one version of Python; comments, docstrings and names of functions do not count. What
-    libraries define is known by its name. What a function looks up by a text (`globals()`, `getattr`) is not seen, nor
-    an attribute of a function that its use may change. Modules of one's own that a function imports are imported.
+    It is the same in every process of one version of Python; comments, docstrings and names of functions do not count.
+    Functions of libraries count by their names. What a function looks up by a string (`globals()`, `getattr`) does not
+    count, nor do attributes of functions that a call may change. Modules of the user that it imports are imported.
 
     Parameters: `value`, a function, or a list of functions and plain values.
 
@@ -39,18 +39,18 @@ def digest(value: Any) -> str:
 
 
 _PLAIN = (bool, int, float, complex, str, bytes, slice, range, type(None), type(...))
-_SAID = ("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__")
-"""What the body of a class says of itself, and nothing is computed by."""
+_METADATA = ("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__")
+"""Names that the body of a class sets and that compute nothing."""
 
 
 class _Description:
-    """Values as nested tuples of texts."""
+    """Describes values as nested tuples of texts."""
 
     def __init__(self) -> None:
         self.seen: dict[int, tuple[int, Any]] = {}
-        """What has been described, by identity, with its number: a function may call itself, and many may call one."""
+        """Described values by identity, with their numbers: functions may call themselves and each other."""
         self.names: list[str] = []
-        """All names in the code of the function that is being described: what it reads of a module is among them."""
+        """All names in the code of the current function; those that it reads of a module are among them."""
         self.attributes: set[str] = set()
         """The names of attributes that this function reads and does not set."""
         self.modules: set[str] = set()
@@ -63,11 +63,11 @@ class _Description:
             return value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).hexdigest()
         if isinstance(value, CodeType):
             return self.code(value)
-        if isinstance(value, tuple):  # two that are equal may be one object, or not
+        if isinstance(value, tuple):  # equal tuples may or may not be one object
             return type(value).__name__, *map(self.value, value)
-        if isinstance(value, ModuleType):  # each function reads other parts of it
+        if isinstance(value, ModuleType):  # each function reads its own parts of it
             return self.module(value)
-        if isinstance(value, FunctionType):  # and other attributes
+        if isinstance(value, FunctionType):  # and its own attributes
             return self.read_attributes(value), self.describe_once(value)
         return self.describe_once(value)
 
@@ -78,19 +78,19 @@ class _Description:
         return self.thing(value)
 
     def alone(self, value: Any) -> Any:
-        """A value in a set or a table, as if it were the only one: the order in which they come may be any."""
+        """Describe a value in a set or a table independently of the others, whose order may vary."""
         other = _Description()
         other.seen, other.names, other.modules = dict(self.seen), self.names, set(self.modules)
         other.attributes = self.attributes
         return other.value(value)
 
     def read_attributes(self, function: FunctionType) -> Any:
-        """The attributes of a function that are read: caches and counters may be among the others."""
+        """Describe the attributes of a function that its code reads; others may be caches and counters."""
         held = sorted((name, one) for name, one in vars(function).items() if name in self.attributes)
         return [(name, self.value(one)) for name, one in held if _is_constant(one)]
 
     def module(self, module: ModuleType) -> Any:
-        """Of a module of one's own what the function reads, also of modules within it; of others the name."""
+        """Describe what a function reads of a user's module and its submodules; other modules by name alone."""
         parts: list[Any] = []
         if _is_own(module.__name__) and module.__name__ not in self.modules:
             self.modules.add(module.__name__)
@@ -121,7 +121,7 @@ class _Description:
         known = getattr(module, f"{getattr(value, '__name__', None)}", None) is value
         if known and not _is_own(value.__module__):
             return _name(value)
-        if isinstance(value, np.ufunc):  # of np.frompyfunc it holds the function, and shows it nobody else
+        if isinstance(value, np.ufunc):  # np.frompyfunc hides its function from all but gc
             return "ufunc", value.__name__, [self.value(one) for one in gc.get_referents(value) if callable(one)]
         if isinstance(value, property):
             return "property", *map(self.value, (value.fget, value.fset, value.fdel))
@@ -139,15 +139,15 @@ class _Description:
         return self.value(type(value)), self.state(value)
 
     def state(self, value: Any) -> Any:
-        """What an object holds, as it would be copied; of one that cannot be its attributes, and a lock has none."""
+        """Describe an object's state as a copy would hold it, or else its attributes."""
         try:
             made_by = value.__reduce_ex__(4)
-        except Exception:  # whatever somebody's object raises
+        except Exception:  # a user's object may raise anything
             made_by = (getattr(value, "__dict__", None),)
         if isinstance(made_by, str):
             return made_by
         parts = [list(one) if isinstance(one, Iterator) else one for one in made_by]
-        # A docstring is among what some objects hold.
+        # Some objects hold a docstring.
         plain = [
             {k: v for k, v in part.items() if k != "__doc__"} if isinstance(part, dict) else part for part in parts
         ]
@@ -157,7 +157,7 @@ class _Description:
         code, known = function.__code__, function.__globals__
         outside = self.names, self.attributes, self.modules
         self.names, self.attributes, self.modules = _global_names(code), _attributes(code), set()
-        # Imports come first: a module within a package that has been imported is a part of it from then on.
+        # Imports come first: an imported submodule becomes an attribute of its package.
         read = [("import", self.value(one)) for one in _imported_modules(code, known.get("__package__"))]
         read += [(name, self.value(known[name])) for name in _globals(code) if name in known]
         dispatched = [one for one in vars(function).values() if isinstance(one, MappingProxyType)]  # by functools
@@ -173,9 +173,9 @@ class _Description:
         return "code", *self.steps(code), arguments, names
 
     def steps(self, code: CodeType) -> tuple[list[Any], list[Any]]:
-        """The instructions with what they read, and what follows exceptions: by numbers that no docstring shifts."""
+        """The instructions and exception table, with positions that docstrings do not change."""
         every = _instructions(code)
-        said = {i for i, one in enumerate(every) if one.opname == "STORE_NAME" and one.argval in _SAID}
+        said = {i for i, one in enumerate(every) if one.opname == "STORE_NAME" and one.argval in _METADATA}
         kept = [one for i, one in enumerate(every) if not {i, i + 1} & said]
         places, jumps = [one.offset for one in kept], {*dis.hasjrel, *dis.hasjabs}
         steps = [
@@ -201,70 +201,70 @@ def _name(value: Any) -> str:
 
 
 def _is_own(module: str | None, file: str | None = None) -> bool:
-    """Whether a module is somebody's own: neither ours, nor Python's, nor one of an installed library.
+    """Whether a module is the user's: not deltarule's, Python's or an installed library's.
 
-    file   of one that is not imported yet
+    file   of a module that is not imported yet
     """
     root = f"{module}".partition(".")[0]
     place = Path(file or getattr(sys.modules.get(f"{module}"), "__file__", None) or "")
-    if root == "__main__":  # also where an installed program runs it
+    if root == "__main__":  # also when an installed program runs it
         return True
     if root == "deltarule" or {"site-packages", "dist-packages"} & set(place.parts):
         return False
-    # A file of one's own may be called as one of Python's, too.
+    # A user's file may have the name of one of Python's modules.
     is_file = place.suffix == ".py" and not place.is_relative_to(Path(os.__file__).parent)
     return root not in sys.stdlib_module_names or is_file
 
 
 def _is_constant(value: Any) -> bool:
-    """Whether no use of a value changes it."""
+    """Whether a value is immutable."""
     return isinstance(value, (*_PLAIN, np.generic)) or (isinstance(value, tuple) and all(map(_is_constant, value)))
 
 
 def _codes(code: CodeType) -> list[CodeType]:
-    """A function's code, and that of the functions within it."""
+    """A function's code and the code of its inner functions."""
     inner = [one for one in code.co_consts if isinstance(one, CodeType)]
     return [code, *(each for one in inner for each in _codes(one))]
 
 
 def _instructions(code: CodeType) -> list[dis.Instruction]:
-    """The instructions that do something, with whole arguments: of a large one a part stands before it, too."""
+    """The instructions without padding and argument prefixes."""
     return [one for one in dis.get_instructions(code) if one.opname not in ("EXTENDED_ARG", "NOP")]
 
 
 def _globals(code: CodeType) -> list[str]:
-    """The global names that a function reads, and not those of attributes, which `co_names` holds too."""
+    """The names of the global variables that code reads; `co_names` also holds attributes."""
     every = (instruction for one in _codes(code) for instruction in _instructions(one))
     return sorted({one.argval for one in every if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")})
 
 
 def _global_names(code: CodeType) -> list[str]:
-    return sorted({name for one in _codes(code) for name in one.co_names} - {*_SAID})
+    return sorted({name for one in _codes(code) for name in one.co_names} - {*_METADATA})
 
 
 def _attributes(code: CodeType) -> set[str]:
-    """The names of attributes that are read, and not set: a counter changes by every use."""
+    """The names of attributes that code reads and never sets; a counter is set by every call."""
     every = [(one.opname, one.argval) for each in _codes(code) for one in _instructions(each)]
     stored = {name for does, name in every if does == "STORE_ATTR"}
     return {name for does, name in every if does in ("LOAD_ATTR", "LOAD_METHOD")} - stored
 
 
 def _imported_modules(code: CodeType, package: str | None) -> list[ModuleType]:
-    """The modules of one's own that a function imports as it runs, each after the package that it begins with."""
+    """The user's modules that a function imports when it runs, each after its top-level package."""
     found = []
     for steps in map(_instructions, _codes(code)):
-        for level, parts, step in zip(steps, steps[1:], steps[2:], strict=False):  # packages up, what of it, the import
+        for level, parts, step in zip(steps, steps[1:], steps[2:], strict=False):  # level, names, import
             if step.opname == "IMPORT_NAME":
-                with contextlib.suppress(Exception, SystemExit):  # what cannot be imported the function cannot have
+                with contextlib.suppress(Exception, SystemExit):  # the function cannot use it either
                     found += _modules(resolve_name("." * level.argval + step.argval, package), parts.argval or ())
     return found
 
 
 def _modules(name: str, parts: Sequence[str]) -> list[ModuleType]:
-    """The modules that an import gives, none where they are a library's: it is not loaded for this."""
+    """The modules of an import statement; none for a library's, which is not loaded for this."""
     root = name.partition(".")[0]
     spec = None if root in sys.modules else find_spec(root)
-    # A folder without an __init__.py has no file.
+    # A folder without an __init__.py has no origin.
     places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
     if not _is_own(root, next(filter(None, places), None)):
         return []

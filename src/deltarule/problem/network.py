@@ -1,4 +1,4 @@
-"""A network as people describe it: sizes, activations by name, and what else its layers have."""
+"""`Network`: the sizes, activations and options of a multi-layer perceptron."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from deltarule.problem.registry import Named
 
 @dataclass(frozen=True, init=False)
 class Network:
-    """A multi-layer perceptron: the shape of it, without any numbers.
+    """The architecture of a multi-layer perceptron, without parameters.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Network:
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
     initializer : name of the law of the initial weights; with {"name": ..., "biases": "same"} biases follow it too.
 
-    Where a name stands, a table with parameters may stand: {"name": "leaky_relu", "slope": 0.2}.
+    In place of a name, a table with parameters may be given: {"name": "leaky_relu", "slope": 0.2}.
 
     Raises `BadInput` for a size below 1, an unknown name or a list of the wrong length.
 
@@ -101,7 +101,7 @@ class Network:
 
 
 def switch(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as one of them, as "no" counts as True.
+    """Check that an option is True or False, and not only truthy, as "no" is.
 
     >>> switch("bias", False)
     False

@@ -1,4 +1,4 @@
-"""A problem: everything that training needs and never changes.
+"""`Problem`: everything that training needs and never changes.
 
 K members · N rows of data · D inputs · C outputs · P parameters
 
@@ -27,7 +27,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is trained: a network's shape, an objective, an optimizer, data, and K members that differ in numbers.
+    """A network, an objective, an optimizer, data, and K members that differ in numbers.
 
     Made by `create.create_problem`, which checks everything; engines and training read it and never write to it.
     """
@@ -57,24 +57,24 @@ class Problem:
 
     @property
     def members(self) -> int:
-        """K, how many networks there are."""
+        """K, the number of networks."""
         return len(self.seeds)
 
     @cached_property
     def drops(self) -> bool:
-        """Whether any member has dropout anywhere."""
+        """Whether any member uses dropout."""
         return bool(self.dropout.any())
 
     @cached_property
     def row_counts(self) -> Integers:
-        """How many rows each member trains on, [K]."""
+        """The number of training rows of each member, [K]."""
         if self.rows is None:
             return np.full(self.members, len(self.x))
         return np.array([len(own) for own in self.rows])
 
     @cached_property
     def row_table(self) -> Integers | None:
-        """Each member's row indices, [K, most rows], filled up with 0; None where all members use all rows."""
+        """The row indices of each member, [K, most rows], padded with 0; None if all members use all rows."""
         if self.rows is None:
             return None
         table = np.zeros((self.members, self.row_counts.max()), np.int64)
@@ -84,23 +84,23 @@ class Problem:
 
     @cached_property
     def row_kinds(self) -> Integers:
-        """Which members train on the same rows: equal numbers for those that do, [K]."""
+        """Equal numbers for members that train on the same rows, [K]."""
         if self.rows is None:
             return np.zeros(self.members, np.int64)
         known: dict[bytes, int] = {}
         return np.array([known.setdefault(own.tobytes(), len(known)) for own in self.rows])
 
     def row_count(self, member: int) -> int:
-        """How many rows a member trains on."""
+        """The number of training rows of a member."""
         return int(self.row_counts[member])
 
     def batch_rows(self, member: int) -> int:
-        """How many rows a full batch of a member has."""
+        """The number of rows in a full batch of a member."""
         count = self.row_count(member)
         return count if self.batch_size is None else min(self.batch_size, count)
 
     def steps_per_epoch(self, member: int) -> int:
-        """How many updates a member makes in an epoch; the last batch may be short."""
+        """The number of updates of a member in an epoch; the last batch may be short."""
         return int(self._epoch_steps[member])
 
     @cached_property
@@ -109,7 +109,7 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """The learning rate [K] of each member at an update, after its schedule (without training's own factor).
+        """The scheduled learning rate [K] of each member at an update, without the state's `factor`.
 
         For many updates, step [n], the rates are [n, K].
 
@@ -128,7 +128,7 @@ class Problem:
         return rates
 
     def take(self, chosen: Integers) -> "Problem":
-        """The problem of some of the members, [K'] indices; each trains as it would among the others."""
+        """The problem of the members `chosen` [K']; each trains as it would among the others."""
         own = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
         return replace(
             self,
@@ -140,7 +140,7 @@ class Problem:
         )
 
     def __setstate__(self, held: dict[str, Any]) -> None:
-        """Take up what a copy or a pickle holds: NumPy makes arrays anew that can be written."""
+        """Restore a copy or pickle, and make its arrays read-only again."""
         vars(self).update(held)
         for one in held.values():
             several = one.values() if isinstance(one, Mapping) else one if isinstance(one, tuple) else (one,)

@@ -1,4 +1,4 @@
-"""The sections of a recipe: every key with its default and what it may be."""
+"""The sections of a recipe: all keys with their defaults and allowed values."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -36,18 +36,18 @@ from deltarule.problem.field_types import (
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
-    """A key: what is allowed, as the errors say it after "give", and the default; without one it must be given."""
+    """A field with a description of what is allowed, which errors quote after "give"; required without a default."""
     return Field(default, description=allowed)
 
 
 class Section(BaseModel):
-    """A table of a recipe: its keys and no others, never changed once it is checked."""
+    """Base class of a recipe's tables: unknown keys are refused, and checked tables are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Criterion(Section):
-    """When a member counts as solved: this share of a part's rows is right."""
+    """The share of a part's rows that must be right for a member to count as solved."""
 
     name: Literal["thresholded", "accuracy"] = _key('"thresholded" or "accuracy"')
     at_least: Annotated[Number, Field(ge=0, le=1)] = _key("a share of the rows from 0 to 1", 1.0)
@@ -55,7 +55,7 @@ class Criterion(Section):
 
 
 class StudySection(Section):
-    """What the study is about, in words, when a member has solved it, and over how many seeds its claims are judged."""
+    """`[study]`: title, report and summary; when a member counts as solved; the number of seeds for claims."""
 
     title: Text = _key("a text", "")
     report: Text = _key("a text", "")
@@ -67,7 +67,7 @@ class StudySection(Section):
 
 
 class SplitSection(Section):
-    """Which rows are set aside."""
+    """`[data.split]`: which rows are set aside for validation and test."""
 
     validation: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
     test: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
@@ -78,7 +78,7 @@ class SplitSection(Section):
 
 
 class DataSection(Section):
-    """Where the rows come from, and what happens to them before training."""
+    """`[data]`: the source of the rows and their preprocessing."""
 
     name: Annotated[Source | None, OrNone] = _key("the name of a data set, or a table with its name and options", None)
     file: Annotated[Source | None, OrNone] = _key(
@@ -95,7 +95,7 @@ class DataSection(Section):
 
 
 class NetworkSection(Section):
-    """The shape of the network and how its weights start."""
+    """`[network]`: the architecture and the initial weights."""
 
     layers: Layers = _key(
         'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
@@ -115,7 +115,7 @@ class NetworkSection(Section):
 
 
 class LossSection(Section):
-    """What is lowered."""
+    """`[loss]`: the objective."""
 
     name: Loss = _key("the name of a loss, or a table with its name and parameters", "squared_error")
     reduction: Literal["sum", "mean_samples", "mean_elements"] = _key(
@@ -127,7 +127,7 @@ class LossSection(Section):
 
 
 class OptimizerSection(Section):
-    """How it is lowered."""
+    """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
 
     name: Optimizer = _key("the name of an optimizer, or a table with its name and parameters", "sgd")
     learning_rate: NotNegative = _key("one number of 0 or more", 0.01)
@@ -137,7 +137,7 @@ class OptimizerSection(Section):
 
 
 class StoppingSection(Section):
-    """When a member has trained enough; each key has the name and meaning that `training.train` gives it."""
+    """`[stopping]`: the stop rules; keys have the names and meanings of `training.train`'s arguments."""
 
     max_steps: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
     max_epochs: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
@@ -150,7 +150,7 @@ class StoppingSection(Section):
 
 
 class RunSection(Section):
-    """Which members there are, and how they run."""
+    """`[run]`: seeds, precision, engine and history."""
 
     seeds: Seeds = _key(
         f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), "
@@ -167,7 +167,7 @@ class RunSection(Section):
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:
-    """Nested tables as dotted keys: `optimizer.momentum` means the same with and without quotes."""
+    """Flatten nested tables to dotted keys: `optimizer.momentum` means the same with and without quotes."""
     if not isinstance(table, Mapping):
         raise ValueError
     flat: dict[str, Any] = {}
@@ -190,7 +190,7 @@ def _grid(table: Any) -> Any:
 
 
 class Experiment(Section):
-    """A variant of the study: keys that it sets otherwise."""
+    """A variant of the study: keys with other values."""
 
     name: Annotated[Text, Field(min_length=1)] = _key("a text that no other experiment has")
     set: Annotated[dict[str, Any], PlainValidator(_to_dotted)] = _key(
@@ -200,7 +200,7 @@ class Experiment(Section):
 
 
 class Assumption(Section):
-    """Something that the report leaves unsaid, what is assumed instead, and why."""
+    """Something that the report does not say, the assumed value, and the reason."""
 
     what: Text = _key("a text")
     value: Plain = _key("a text, a finite number, true or false, or a list or table of such")
@@ -208,7 +208,7 @@ class Assumption(Section):
 
 
 class Configuration(Section):
-    """A whole recipe. Made by `parse` or `parse_toml`, which also check what no single key can tell."""
+    """A complete recipe, made by `parse` or `parse_toml`, which also check keys against each other."""
 
     study: StudySection = StudySection()
     data: DataSection = _key("a table of keys", DataSection())

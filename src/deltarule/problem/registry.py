@@ -1,4 +1,4 @@
-"""The registry of names: what a recipe or a caller writes, and the formulas that it means."""
+"""Registry of formulas: activations, losses, penalties, optimizers, schedules and initializers by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -32,7 +32,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The names that a kind of formula has, the user's own included.
+    """The registered names of a kind of formula, including custom ones.
 
     >>> names("penalty")
     ('l2', 'weight_decay', 'l1', 'l2_per_sample', 'weight_decay_per_sample', 'l1_per_sample')
@@ -41,10 +41,10 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Give a user's own formula its name; `deltarule.proofs.custom_formulas` proves it first and then calls this.
+    """Register a custom formula; `deltarule.proofs.custom_formulas` proves it first.
 
-    The very same formula may be given again. One of other functions may not, even of equal code, as a cell of a
-    notebook makes them anew each time: what was made with the first would mean something else from then on.
+    Registering the same object again is allowed. Other functions under the same name are not, even with equal code, as
+    a rerun cell of a notebook makes them: problems made with the first would change their meaning.
     """
     name = formula.name
     if name in _BUILT_IN[kind]:
@@ -55,7 +55,7 @@ def add(kind: str, formula: Any) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Take a user's own formula away again; the built-in ones stay."""
+    """Remove a custom formula; built-in ones stay."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -64,13 +64,13 @@ def remove(kind: str, name: str) -> None:
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
 _NO_NUMBERS = frozenset({"name", "range", "domain", "targets", "kinks"})
-"""What a formula is called, and what it may stand with."""
+"""Fields of a formula that decide no numbers: its name, and what it may be combined with."""
 _DESCRIBED = frozenset({"parameters", "per", "biases"})
-"""What `described` tells."""
+"""Fields that `describe_formula` reports."""
 
 
 def own_digest(formula: Any) -> str | None:
-    """SHA-256 (hexadecimal) of what a formula of one's own does, as `digest` tells it; None for one that is built in.
+    """SHA-256 (hexadecimal) of what a custom formula computes, as `digest`; None for a built-in formula.
 
     >>> own_digest(activation("leaky_relu")) is None
     True
@@ -82,28 +82,28 @@ def own_digest(formula: Any) -> str | None:
 
 
 def _formula_parts(formula: Any) -> list[Any]:
-    """All of a formula that decides numbers, beside its parameters."""
+    """The fields of a formula that decide numbers, without its parameters."""
     return [getattr(formula, one.name) for one in fields(formula) if one.name not in _NO_NUMBERS | _DESCRIBED]
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """The formula of one's own that a name means, as it was registered; None for one that is built in.
+    """The custom formula with a name, as it was registered; None for a built-in formula.
 
     >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True
     """
-    name, _ = _taken_apart(kind, given)
+    name, _ = _split_name(kind, given)
     return None if name in _BUILT_IN[kind] else _find(kind, name)
 
 
 def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
-    """Use another process's own formulas, by kind and name, also in the place of those that have their names here."""
+    """Register another process's custom formulas, by kind and name, replacing those of the same name."""
     for (kind, name), formula in formulas.items():
         _TABLES[kind][name] = formula
 
 
 def activation(given: Named | Activation) -> Activation:
-    """The activation of a name.
+    """The activation with a name.
 
     >>> activation({"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
     0.2
@@ -112,7 +112,7 @@ def activation(given: Named | Activation) -> Activation:
 
 
 def loss(given: Named | Loss) -> Loss:
-    """The loss of a name.
+    """The loss with a name.
 
     >>> loss("huber").name
     'huber'
@@ -121,7 +121,7 @@ def loss(given: Named | Loss) -> Loss:
 
 
 def penalty(given: Named | Penalty) -> Penalty:
-    """The penalty of a name.
+    """The penalty with a name.
 
     >>> penalty("l2_per_sample").per_sample
     True
@@ -130,7 +130,7 @@ def penalty(given: Named | Penalty) -> Penalty:
 
 
 def optimizer(given: Named | Optimizer) -> Optimizer:
-    """The optimizer of a name.
+    """The optimizer with a name.
 
     >>> dict(optimizer({"name": "nesterov", "momentum": 0.5}).parameters)
     {'momentum': 0.5}
@@ -139,14 +139,14 @@ def optimizer(given: Named | Optimizer) -> Optimizer:
 
 
 def schedule(given: Named | Schedule) -> Schedule:
-    """The schedule of a name; `per` ("step" or "epoch") may stand among its parameters.
+    """The schedule with a name; the table may also hold `per`: "step" or "epoch".
 
     >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
     'epoch'
     """
     if isinstance(given, Schedule):
         return given
-    name, parameters = _taken_apart("schedule", given)
+    name, parameters = _split_name("schedule", given)
     per = parameters.pop("per", None)
     found: Schedule = _with_parameters("schedule", {"name": name, **parameters}, "per")
     if per is None:
@@ -157,14 +157,14 @@ def schedule(given: Named | Schedule) -> Schedule:
 
 
 def initializer(given: Named | Initializer) -> Initializer:
-    """The initializer of a name; `biases` ("zeros" or "same") may stand among its parameters.
+    """The initializer with a name; the table may also hold `biases`: "zeros" or "same".
 
     >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
     'same'
     """
     if isinstance(given, Initializer):
         return given
-    name, parameters = _taken_apart("initializer", given)
+    name, parameters = _split_name("initializer", given)
     biases = parameters.pop("biases", "zeros")
     if not isinstance(biases, str) or biases not in ("zeros", "same"):
         raise BadInput(f'initial biases are {short_repr(biases)}; give "zeros" or "same" (by the law of the weights)')
@@ -172,7 +172,7 @@ def initializer(given: Named | Initializer) -> Initializer:
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
-    """A formula as a recipe writes it: its name, or a table where it has parameters.
+    """A formula as a recipe writes it: its name, or a table with its parameters.
 
     >>> describe_formula(activation("leaky_relu"))
     {'name': 'leaky_relu', 'slope': 0.01}
@@ -186,8 +186,8 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 
 def _with_parameters(kind: str, given: Named, *beside: str) -> Any:
-    """The formula of a name with its parameters.    beside   what else its kind has, for who looks for it"""
-    name, parameters = _taken_apart(kind, given)
+    """The formula with a name, with its parameters.    beside   other keys of this kind, for the message"""
+    name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
     known = getattr(formula, "parameters", {})
     for key in parameters:
@@ -198,7 +198,7 @@ def _with_parameters(kind: str, given: Named, *beside: str) -> Any:
     return replace(formula, parameters=Fixed({**known, **checked})) if checked else formula
 
 
-def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
+def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
@@ -296,4 +296,4 @@ _ALLOWED: dict[str, tuple[_Fits, str]] = {
     "exponential_ramp.steps": (lambda number: number >= 2, "a number of 2 or more"),
     "exponential_ramp.highest": _POSITIVE,
 }
-"""What the parameters of built-in formulas may be; any finite number where nothing stands here."""
+"""The allowed values of built-in formulas' parameters; any finite number for those that are not listed."""

@@ -1,4 +1,4 @@
-"""The configuration with everything filled in, for people to see and for its hash."""
+"""Resolve a configuration: fill in all defaults, for display and for the configuration hash."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.registry import Named
 
 NUMERICS_VERSION = 1
-"""Part of every hash; it goes up when a configuration no longer gives the numbers that it gave in the last release."""
+"""Part of every hash; increased when a configuration no longer gives the numbers of the last release."""
 
 
 FORMULAS = (
@@ -28,10 +28,10 @@ FORMULAS = (
 
 
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
-    """Everything that decides the numbers of a run, defaults and parameters filled in, each in one way of writing.
+    """All settings that decide the numbers of a run, defaults and parameters filled in, in a canonical form.
 
-    Returns: keys with plain values, by section of `SETTABLE`. A list that says the same for every layer is one value, a
-    name with parameters a table with all of them, the seeds 0 … N − 1 are N.
+    Returns: keys with plain values, by section of `SETTABLE`. A list with equal values for all layers becomes one value,
+    a name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
@@ -55,7 +55,7 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
 
 def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
-    """The formulas of one's own that a configuration names, as they were registered, by their kind and name.
+    """The custom formulas of a configuration, as they were registered, by kind and name.
 
     >>> from deltarule.problem.configuration import parse
     >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
@@ -71,9 +71,9 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
 
 
 def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
-    """What formulas of one's own do, as digests: by words for each, "activation mine".
+    """The digests of custom formulas, by kind and name in words: "activation mine".
 
-    A number that a parameter has by itself is part of it: a recipe that does not set it says nothing of it.
+    Default values of parameters are part of a digest, because a recipe need not name them.
     """
     return {
         " ".join(name): digest([registry.own_digest(formula), getattr(formula, "parameters", None)])
@@ -109,13 +109,13 @@ def _without_empty_table(given: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of what decides the numbers of a run: the same on every machine and in every version that
-    gives the same numbers.
+    """SHA-256 (hexadecimal) of the settings that decide a run's numbers; equal on every machine and in every version
+    that gives the same numbers.
 
-    Words (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
-    except for the options of a data set or file: what these select is told by the `digest` of the data set. A formula
-    of one's own counts with what it does, in this version of Python, or as `formulas` has it: digests by kind and name,
-    as those of `own_digests`.
+    Texts (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
+    except for the options of a data set or file, whose content the data set's `digest` covers. A custom formula counts
+    with what it computes in this version of Python, or with its digest in `formulas`, by kind and name as in
+    `own_digests`.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
@@ -125,7 +125,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     """
     table = resolve_configuration(configuration)
     data = table["data"]
-    # Keys that recipes did not always have: at their defaults hashes are what they were.
+    # Keys that were added later: at their defaults, hashes stay what they were.
     for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):
         if not keys[key]:
             del keys[key]
@@ -137,7 +137,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
 
 
 def _canonical(value: Any) -> Any:
-    """Numbers in one form: 10 and 10.0 are the same rate, and true is 1 where a formula takes numbers."""
+    """Numbers in one form: 10.0 as 10, and true as 1."""
     if isinstance(value, dict):
         return {key: _canonical(one) for key, one in value.items()}
     if isinstance(value, list):

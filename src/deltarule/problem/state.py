@@ -1,4 +1,4 @@
-"""The state of a training: plain arrays, and nothing else, that an engine advances."""
+"""`State`: the plain arrays that an engine advances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,20 +11,20 @@ from deltarule.errors import count_of
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
-NUMBERS_AT_ONCE = 1_000_000
-"""Initial weights that are drawn at once."""
+MAX_NUMBERS_DRAWN_AT_ONCE = 1_000_000
+"""Initial weights drawn at once: drawing needs several times their memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where K members stand after `step` updates.
+    """The arrays of K members after `step` updates.
 
     theta [K, P]     parameters
-    slots            what the optimizer remembers, by name, each [K, P]
+    slots            the optimizer's arrays by name, each [K, P]
     buffers [K, Q]   running statistics of batch norm
-    factor [K]       what training multiplies the scheduled learning rate with (1, or less under "adaptive")
-    members [K]      which members of the problem these are
-    step             updates done; with a member's seeds and row count it gives its place in the data
+    factor [K]       multiplies the scheduled learning rate: 1, or less under "adaptive"
+    members [K]      their indices in the problem
+    step             number of updates; with the seeds and row counts it determines the next batch
     """
 
     theta: Floats
@@ -35,7 +35,7 @@ class State:
     step: int = 0
 
     def take(self, chosen: NDArray[Any]) -> "State":
-        """The state of some of the members: indices or a mask [K].
+        """The state of the members `chosen`: indices or a mask [K].
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -53,7 +53,7 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """The state with some members' arrays replaced by those of `part`, an inverse of `take`.
+        """A copy of the state with the arrays of some members replaced by those of `part`; the inverse of `take`.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -74,7 +74,7 @@ class State:
         return whole
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace some members' arrays by those of `part` in place: what `put` does without a copy of all members.
+        """Replace the arrays of some members in place, as `put` without a copy.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -93,9 +93,9 @@ class State:
 
 
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
-    """The state before the first update: each member's weights drawn from its own seed.
+    """The state before the first update; initial weights are drawn from each member's seed.
 
-    Parameters: `problem`; `theta` [K, P], the parameters, where they are known and need not be drawn.
+    Parameters: `problem`; `theta` [K, P], the initial parameters, if they are not to be drawn.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -120,10 +120,10 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
 
 
 def _draw_initial(problem: Problem) -> Floats:
-    """The parameters of all members; drawing numbers needs several times their own memory, so it is done for some."""
+    """Draw the initial parameters of all members, in chunks: drawing needs several times their memory."""
     network, members = problem.network, problem.members
     theta = np.empty((members, network.parameters), problem.dtype)
-    size = max(1, NUMBERS_AT_ONCE // network.parameters)
+    size = max(1, MAX_NUMBERS_DRAWN_AT_ONCE // network.parameters)
     for start in range(0, members, size):
         some = slice(start, start + size)
         theta[some] = flatten(_drawn_arrays(problem, some), network.entries)
@@ -131,7 +131,7 @@ def _draw_initial(problem: Problem) -> Floats:
 
 
 def _drawn_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
-    """Every parameter array of some members, by name, in float64."""
+    """The initial parameter arrays of some members by name, in float64."""
     network, seeds, scale = problem.network, problem.seeds[some], problem.initial_scale[some, None, None]
     arrays: dict[str, Floats] = {}
     for layer in network.layers:

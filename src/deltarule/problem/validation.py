@@ -1,4 +1,4 @@
-"""The checks behind `create_problem`: each takes what was given and returns the array that is meant, or says no."""
+"""Validate the arguments of `create_problem`: each check returns an array of the right form or raises `BadInput`."""
 
 import os
 import sys
@@ -20,8 +20,8 @@ from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
 
 
-def no_meaning(loss: Loss, output: Activation) -> str:
-    """The sentence for a loss behind an output activation that gives it numbers it cannot judge."""
+def describe_mismatch(loss: Loss, output: Activation) -> str:
+    """The message for a loss that needs other predictions than the output activation gives."""
     needs = {
         "positive": ("predictions above 0", "exponential or softplus"),
         "unit": ("predictions between 0 and 1", "sigmoid"),
@@ -34,21 +34,21 @@ def no_meaning(loss: Loss, output: Activation) -> str:
 
 
 def network(given: Any) -> Network:
-    """The network."""
+    """Check that an argument is a Network."""
     if not isinstance(given, Network):
         raise BadInput(f"the network is {short_repr(given)}; make one with Network([inputs, ..., outputs])")
     return given
 
 
 def problem(given: Any) -> Problem:
-    """The problem."""
+    """Check that an argument is a Problem."""
     if not isinstance(given, Problem):
         raise BadInput(f"the problem is a {type(given).__name__}; make one with create_problem(network, x, y)")
     return given
 
 
 def member(given: Any, count: int, there_are: str) -> int:
-    """The number of a member, of so many; `there_are` begins what is told of their numbers."""
+    """Check the number of a member; `there_are` begins the part of the message about valid numbers."""
     number = whole("member", given, 0)
     if number >= count:
         raise BadInput(f"there is no member {short_repr(number)}; {there_are} 0 to {count - 1}")
@@ -56,7 +56,7 @@ def member(given: Any, count: int, there_are: str) -> int:
 
 
 def member_indices(given: Any, count: int) -> Integers:
-    """The members, of so many, that are chosen: by an index or several, of which −1 is the last, or by a mask [K]."""
+    """Convert a choice of members to indices: an index (−1 is the last), several, or a mask [K]."""
     array = _to_array(given)
     if array is not None and array.dtype == bool and array.shape == (count,):
         array = np.flatnonzero(array)
@@ -71,7 +71,7 @@ def member_indices(given: Any, count: int) -> Integers:
 
 
 def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
-    """The inputs that networks are asked about: [B, D], or [K, B, D] with rows for each member."""
+    """Check inputs for prediction: [B, D], or [K, B, D] with rows for each member."""
     array = _to_numeric_array("the inputs", x)
     columns = network.inputs
     if array.ndim not in (2, 3) or array.shape[-1] != columns or array.shape[:-2] not in ((), (members,)):
@@ -81,17 +81,17 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
 
 
 def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
-    """A finite array [rows, columns] of the dtype; a list of targets becomes one column.
+    """Convert to a finite, read-only array [rows, columns] of a dtype; a list of targets becomes one column.
 
-    copy : False for what is used as it is; whoever says so has seen that all of it is finite.
+    copy : False to use the array itself; the caller has checked that it is finite.
     """
     array = _to_numeric_array(name, given)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
     if array.ndim != 2 or len(array) == 0:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
-    with np.errstate(over="ignore"):  # told below
-        # A copy, so that what becomes of the given array changes no training; images that nobody can change stay one.
+    with np.errstate(over="ignore"):  # reported below
+        # A copy, so that later changes of the user's array change no training; read-only arrays are not copied.
         if _is_final(array, dtype):
             converted = array
         else:
@@ -107,7 +107,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
 
 
 def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
-    """The inputs [N, D], D as the network has it."""
+    """Check inputs [N, D] against the network's inputs."""
     array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
@@ -117,7 +117,7 @@ def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
 
 
 def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
-    """The targets [N, C], C as the network has it, each a number that the loss allows."""
+    """Check targets [N, C] against the network's outputs and the loss."""
     array = numeric("the targets", y, dtype)
     if array.shape[1] != network.outputs:
         raise BadInput(
@@ -133,16 +133,18 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least `least`."""
+    """Check that a value is a whole number of at least `least`."""
     if not _is_whole(value) or value < least:
         raise BadInput(f"{name} is {short_repr(value)}; give a whole number of {least} or more")
     return int(value)
 
 
 def finite(name: str, value: Any) -> float:
-    """A single finite number."""
+    """Check that a value is a single finite number."""
     if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 0:
-        value = None if np.ma.is_masked(value) else value.item()  # a limit of float64 is infinite beside float32
+        value = (
+            None if np.ma.is_masked(value) else value.item()
+        )  # float64's maximum is infinite in a comparison with float32
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
     if not (is_number and abs(value) <= sys.float_info.max):
         raise BadInput(f"{name} is {short_repr(value)}; give a finite number, of a size up to 1.8e308")
@@ -150,7 +152,7 @@ def finite(name: str, value: Any) -> float:
 
 
 def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None) -> int:
-    """K: the one length above 1 that the given lists have."""
+    """K, the common length of all lists that are longer than 1."""
     lengths = {name: len(array) for name, array in given.items() if array.ndim == 1}
     if rates.ndim == 2:
         lengths["dropout"] = len(rates)
@@ -168,8 +170,8 @@ def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, row
 
 
 def numbers(name: str, value: Any) -> Floats:
-    """A finite number, or one for each member: [] or [K] float64."""
-    if type(value) is float and 0 <= value < np.inf:  # as most are: the checks take longer than many an update
+    """Check a finite number, or one for each member: [] or [K] float64."""
+    if type(value) is float and 0 <= value < np.inf:  # the common case: the checks take longer than many an update
         return np.array(value)
     array = _real(value)
     if array is None or array.ndim > 1:
@@ -184,12 +186,12 @@ def numbers(name: str, value: Any) -> Floats:
 
 
 def per_member(array: Floats, members: int) -> Floats:
-    """A number, or one for each member, as [K]."""
+    """Broadcast a number, or one for each member, to [K]."""
     return np.ascontiguousarray(np.broadcast_to(array, members))
 
 
 def check_combination(optimizer: Optimizer, schedule: Schedule, spread: Mapping[str, Floats]) -> None:
-    """Refuse numbers that have a meaning each, but not together."""
+    """Refuse numbers that are valid alone but not together."""
     if optimizer.name == "rprop" and (spread["smallest"] > spread["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
     if schedule.name == "cosine" and (spread["schedule's warm_up"] >= spread["schedule's steps"]).any():
@@ -199,7 +201,7 @@ def check_combination(optimizer: Optimizer, schedule: Schedule, spread: Mapping[
 
 
 def dropout(given: Any, hidden: int, dtype: str) -> Floats:
-    """Dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
+    """Check dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
     rates = _real(given)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden}), or [members, layers]"
@@ -214,7 +216,7 @@ def dropout(given: Any, hidden: int, dtype: str) -> Floats:
 
 
 def weights(given: Any, rows: int, dtype: str) -> Floats | None:
-    """Row weights, [N] for all members or [K, N]."""
+    """Check row weights: [N] for all members, or [K, N]."""
     if given is None:
         return None
     array = _real(given)
@@ -227,15 +229,15 @@ def weights(given: Any, rows: int, dtype: str) -> Floats | None:
         raise BadInput("the weights hold a negative number, a NaN or an infinity; give finite weights of 0 or more")
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(converted.sum(-1)).all():  # by which every objective told is divided: it would be 0
+        if not np.isfinite(converted.sum(-1)).all():  # every reported objective is divided by it
             raise BadInput(f"the weights go up to {array.max():g}, and their sum is beyond {dtype}; divide all of them")
     return converted
 
 
-def with_weight(
+def without_zero_weights(
     rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, count: int
 ) -> tuple[Integers, ...] | None:
-    """Each member's rows without those of weight 0: they count as not there, in its batches as in its sums."""
+    """Remove rows of weight 0 from each member's rows, so that batches and sums ignore them."""
     if weights is None or (weights > 0).all():
         return rows
     kept = []
@@ -251,15 +253,15 @@ def with_weight(
 
 
 def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
-    """Row indices, a list for each member, or None where all members use all rows."""
+    """Check row indices, a list for each member; None if all members use all rows."""
     if given is None:
         return None
     is_list = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, Sequence)
     if not is_list or isinstance(given, str) or not len(given):
         raise BadInput(f"rows is {short_repr(given)}; give for each member the list of its rows' indices")
     checked: list[Integers] = []
-    known: dict[int, Integers] = {}  # members of one fold share one list, and its memory
-    for indices in list(given):  # all at a time: of one that is gone another would have the id
+    known: dict[int, Integers] = {}  # members of one fold share one list and its memory
+    for indices in list(given):  # a list, which keeps all of them alive: a freed one's id would be used again
         if id(indices) in known:
             checked.append(known[id(indices)])
             continue
@@ -276,7 +278,7 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
 
 
 def seeds(name: str, given: Any) -> NDArray[np.uint64]:
-    """A seed, or one for each member: [] or [K] uint64."""
+    """Check a seed, or one for each member: [] or [K] uint64."""
     given = given.tolist() if isinstance(given, np.ndarray) else given
     several = isinstance(given, Sequence) and not isinstance(given, str)
     for value in given if several else [given]:
@@ -288,18 +290,18 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
 
 
 def is_finite(array: Floats) -> bool:
-    """Whether all numbers are finite: so is their sum then, which is found faster, but for one that is too large."""
+    """Whether all numbers are finite; the sum is tried first, because it is faster."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def _is_final(array: NDArray[Any], dtype: str) -> bool:
-    """Whether an array has the form that a problem needs, and no one can write to its memory."""
+    """Whether an array already has the form that a problem needs, and is read-only."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
 def _to_array(given: Any) -> NDArray[Any] | None:
-    """Anything as an array; None for a ragged list, and where a value is masked, of which NumPy makes a number."""
+    """Convert to an array; None for a ragged list or a masked value."""
     try:
         return None if np.ma.is_masked(given) else np.asarray(given)
     except ValueError:
@@ -307,42 +309,42 @@ def _to_array(given: Any) -> NDArray[Any] | None:
 
 
 def _to_numeric_array(name: str, given: Any) -> NDArray[Any]:
-    """Anything as an array of numbers of whichever kind."""
+    """Convert to an array of numbers of any dtype."""
     if np.ma.is_masked(given):
         raise BadInput(f"{name} hold masked values; remove or fill in such values first")
     array = _to_array(given)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
         with suppress(OverflowError):
-            array = array.astype(np.float64)  # data frames make objects of columns of several kinds
+            array = array.astype(np.float64)  # data frames with columns of several dtypes give objects
     if array is None or array.dtype.kind not in "biuf":
         raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
     return array
 
 
 def _real(given: Any) -> Floats | None:
-    """Numbers as a float64 array; None for strings, booleans, complex numbers and ragged lists."""
+    """Convert numbers to float64; None for strings, booleans, complex numbers and ragged lists."""
     array = _to_array(given)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
 
 
 def _is_whole(value: Any) -> bool:
-    """Whether this is a whole number, Python's or NumPy's, and no boolean and no array."""
+    """Whether a value is a whole number, Python's or NumPy's; booleans and arrays are not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def room(network: Network, members: int, slots: int, dtype: str) -> None:
-    """Refuse members that this machine cannot hold: the parameters, their gradient and what the optimizer remembers."""
+def check_memory(network: Network, members: int, slots: int, dtype: str) -> None:
+    """Refuse members whose parameters, gradients and optimizer slots do not fit into this machine's memory."""
     needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slots)
-    if needed > memory():
+    if needed > memory_bytes():
         raise BadInput(
-            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {memory() / 2**30:,.0f}; "
+            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {memory_bytes() / 2**30:,.0f}; "
             "use fewer units, or fewer members at a time"
         )
 
 
 @cache
-def memory() -> int:
-    """The bytes of this machine's memory; where that is not told (Windows), more than any has."""
+def memory_bytes() -> int:
+    """The memory of this machine in bytes; where it is unknown (Windows), a number above any real one."""
     ask: Any = getattr(os, "sysconf", None)
     try:
         return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))
@@ -351,7 +353,7 @@ def memory() -> int:
 
 
 def penalty_mask(network: Network, biases: bool) -> Floats:
-    """[P]: 1 for the entries that a penalty counts, 0 for the others."""
+    """[P]: 1 for entries that the penalty counts, 0 for the others."""
     chosen = np.zeros(network.parameters)
     for entry in network.entries:
         chosen[entry.start : entry.stop] = float(

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
-from deltarule.problem.batches import orders_kept
+from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.epoch_monitor import EpochMonitor, rows_in_order
@@ -70,7 +70,7 @@ def train_epochs(
     loop = TrainingLoop(problem, engine_for(engine, problem, rules.max_epochs * updates, one_of_many=True), start)
     rows = rows_in_order(problem, np.arange(problem.row_count(0))) if in_order and updates > 1 else None
     monitor = EpochMonitor(loop, rules, rows, validation, after_epoch, resumes)
-    with one_blas_thread(), orders_kept(), interrupts() as is_interrupted:
+    with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
         loop.run(monitor, is_interrupted)
     return monitor.run_of(loop, is_interrupted())
 
@@ -93,6 +93,6 @@ def one_epoch(
     updates = state.step + problem.steps_per_epoch(0)
     loop = TrainingLoop(problem, engine_for(engine, problem, updates, one_of_many=True), state)
     monitor = EpochMonitor(loop, EpochRules(1), rows_in_order(problem, order))
-    with one_blas_thread(), orders_kept():
+    with one_blas_thread(), order_cache():
         loop.run(monitor, is_interrupted=lambda: False)
     return loop.state(), monitor.losses[0], monitor.bad

@@ -9,7 +9,7 @@ from deltarule.engines.selection import Choice, choose
 from deltarule.engines.selection import engine as by_name
 from deltarule.errors import BadInput
 from deltarule.files import kind_of
-from deltarule.problem.batches import orders_kept
+from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
@@ -144,7 +144,7 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
         if options.progress is not None:
             options.progress(monitor.progress(loop))
 
-    with orders_kept(), interrupts() as is_interrupted:
+    with order_cache(), interrupts() as is_interrupted:
         if not monitor.history.steps:
             monitor.record(loop)
         loop.run(monitor, is_interrupted, between_chunks)

@@ -40,7 +40,7 @@ def to_dense(X: Any) -> Floats:
     Raises `MemoryError` if the array needs more memory than this machine has.
     """
     needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
-    if needed > validation.memory():
+    if needed > validation.memory_bytes():
         rows, columns = X.shape
         raise MemoryError(
             f"X is sparse with {rows:,} rows of {columns:,} numbers, which take {needed / 2**30:,.0f} GiB when they "
