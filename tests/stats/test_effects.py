@@ -28,13 +28,13 @@ def test_effects_of_a_whole_grid_are_what_an_analysis_of_variance_has(scores):
     assert found.overall == pytest.approx(scores.mean(), abs=1e-9)
     marginal = {effect.keys[0]: effect.mean for effect in found.marginal}
     for key, parameter in ((one.key, one) for one in found.parameters):
-        by_hand = [scores[parameter.place == value].mean() - scores.mean() for value in range(len(parameter.values))]
+        by_hand = [scores[parameter.index == value].mean() - scores.mean() for value in range(len(parameter.values))]
         np.testing.assert_allclose(marginal[key], by_hand, atol=1e-9)
         assert marginal[key].sum() == pytest.approx(0, abs=1e-9)
     for pair in found.pairwise:
         first, second = (next(one for one in found.parameters if one.key == key) for key in pair.keys)
         for i, j in np.ndindex(*pair.mean.shape):
-            cell = scores[(first.place == i) & (second.place == j)].mean()
+            cell = scores[(first.index == i) & (second.index == j)].mean()
             assert pair.mean[i, j] == pytest.approx(cell - scores.mean(), abs=1e-9)
         np.testing.assert_allclose(pair.mean.mean(1), marginal[pair.keys[0]], atol=1e-9)
         np.testing.assert_allclose(pair.mean.mean(0), marginal[pair.keys[1]], atol=1e-9)
@@ -64,7 +64,7 @@ def test_what_was_trained_with_the_better_values_of_others_is_worth_no_more_by_t
     assert by_scale.mean[0] - by_scale.mean[1] == pytest.approx((scores[2] - scores[1]).mean(), abs=1e-12)
     assert by_rate.mean[1] - by_rate.mean[0] == pytest.approx((scores[1] - scores[0]).mean(), abs=1e-12)
     for effect, parameter in ((by_rate, rate), (by_scale, scale)):  # of all configurations they are nothing
-        assert effect.mean[parameter.place].sum() == pytest.approx(0, abs=1e-12)
+        assert effect.mean[parameter.index].sum() == pytest.approx(0, abs=1e-12)
     # The interval of a difference is that of a paired t-test: here two thirds of it are on one side.
     by_scipy = ttest_rel(scores[2], scores[1]).confidence_interval(0.95)
     assert by_scale.half.sum() == pytest.approx((by_scipy.high - by_scipy.low) / 2)
@@ -76,9 +76,9 @@ def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_tells_them(pla
     random, settings = np.random.default_rng(seed), [GRID[place] for place in sorted(places)]
     parameters, _ = parameters_of(settings)
     worth = {one.key: random.normal(size=len(one.values)) for one in parameters}
-    truth = sum(worth[one.key][one.place] for one in parameters) if parameters else np.zeros(len(settings))
+    truth = sum(worth[one.key][one.index] for one in parameters) if parameters else np.zeros(len(settings))
     found = effects(settings, truth[:, None] + random.normal(size=3))
-    design = np.hstack([np.eye(len(one.values))[one.place] for one in parameters] + [np.ones((len(settings), 1))])
+    design = np.hstack([np.eye(len(one.values))[one.index] for one in parameters] + [np.ones((len(settings), 1))])
     start = 0
     for one in parameters:
         mean = next(effect.mean for effect in found.marginal if effect.keys == (one.key,))
@@ -333,7 +333,7 @@ def test_numbers_that_are_many_are_grouped_and_words_that_are_many_are_left_out(
     settings = [{"rate": 0.1 * place, "name": f"n{place}"} for place in range(100)]
     [rate], left_out = parameters_of(settings)
     assert left_out == ("name",)
-    assert rate.values[0] == "0 to 1.9" and np.bincount(rate.place).tolist() == [20] * 5
+    assert rate.values[0] == "0 to 1.9" and np.bincount(rate.index).tolist() == [20] * 5
 
 
 @pytest.mark.parametrize("size", [1e-14, 1e-300, 1.0, 1e9, 1e140])
@@ -348,7 +348,7 @@ def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
 
 def test_values_are_in_their_order_and_equal_ones_are_one():
     [rate, layers], _ = parameters_of([{"rate": rate, "l": [2, n]} for rate, n in ((10, 100), (1.0, 9), (1, 9))])
-    assert rate.values == ("1", "10") and rate.place.tolist() == [1, 0, 0]
+    assert rate.values == ("1", "10") and rate.index.tolist() == [1, 0, 0]
     assert layers.values == ("2-9", "2-100")
 
 

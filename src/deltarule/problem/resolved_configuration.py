@@ -30,8 +30,8 @@ FORMULAS = (
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """All settings that decide the numbers of a run, defaults and parameters filled in, in a canonical form.
 
-    Returns: keys with plain values, by section of `SETTABLE`. A list with equal values for all layers becomes one value,
-    a name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
+    Returns: keys with plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
+    name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}

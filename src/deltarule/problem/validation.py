@@ -336,8 +336,9 @@ def check_memory(network: Network, members: int, slots: int, dtype: str) -> None
     """Refuse members whose parameters, gradients and optimizer slots do not fit into this machine's memory."""
     needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slots)
     if needed > memory_bytes():
+        present = memory_bytes() / 2**30
         raise BadInput(
-            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {memory_bytes() / 2**30:,.0f}; "
+            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {present:,.0f}; "
             "use fewer units, or fewer members at a time"
         )
 

@@ -117,7 +117,7 @@ def _heights(parameter: Parameter) -> Floats:
 def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
     """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
     # How far the lines through one value lie apart, as a share of the way to the next value.
-    return _heights(parameter)[parameter.place] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
+    return _heights(parameter)[parameter.index] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
 
 
 def _paths(axes: "Axes", paths: Floats) -> None:
@@ -138,6 +138,6 @@ def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats)
 
 def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
     return ", ".join(
-        f"{last_key(parameter.key)} {isolate_direction(parameter.values[parameter.place[at]])}"
+        f"{last_key(parameter.key)} {isolate_direction(parameter.values[parameter.index[at]])}"
         for parameter in parameters
     )

@@ -1,1 +1,1 @@
-"""Statistics: metrics, intervals and effects."""
+"""Statistics: metrics, confidence intervals, effects of hyperparameters, rankings, and decision planes."""

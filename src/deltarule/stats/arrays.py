@@ -1,4 +1,4 @@
-"""What statistics are given, as arrays of numbers."""
+"""Check that arguments of statistics are arrays of numbers."""
 
 import reprlib
 from typing import Any
@@ -10,11 +10,10 @@ from deltarule.problem.problem import Floats
 
 
 def numbers(what: str, given: Any, axes: int, wanted: str) -> Floats:
-    """An array of float64 with so many axes.
+    """Convert an argument to a float64 array with a number of axes.
 
-    Parameters: `what` it holds, in the plural, and what is `wanted`, for the sentence.
-    Errors: `BadInput` for texts, also those of numbers, numbers too large for float64, rows of different lengths, and
-    other shapes.
+    Parameters: `what` (plural) and `wanted` are words for the message.
+    Errors: `BadInput` for texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
 
     >>> numbers("the values", ["a", 1], 1, "one row of numbers")
     Traceback (most recent call last):

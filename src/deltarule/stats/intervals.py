@@ -1,7 +1,6 @@
-"""Intervals: how much a share, a median or a mean over seeds can be trusted.
+"""Confidence intervals of shares, medians and means over seeds.
 
-The confidence lies between 0 and 1. Values are one row of numbers; where one is NaN, nothing is known, and so are both
-ends.
+The confidence is between 0 and 1. Values are one row of numbers; if one of them is NaN, both ends are NaN.
 """
 
 from typing import Any, NamedTuple
@@ -16,15 +15,15 @@ ROW = "one row of numbers"
 
 
 class Interval(NamedTuple):
-    """From `low` to `high`."""
+    """An interval from `low` to `high`."""
 
     low: float
     high: float
 
 
 def share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The interval of a share: count successes of so many tries. Of few tries it misses the share somewhat more often
-    than it says, see `exact_share_interval`.    Source: Wilson 1927
+    """Wilson's interval of a share: `count` successes in `of` trials; with few trials it misses the share more often
+    than stated, see `exact_share_interval`.    Source: Wilson 1927
 
     >>> share_interval(93, 100)
     Interval(low=0.86, high=0.97)
@@ -34,12 +33,12 @@ def share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
     share = count / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    # The ends are 0 and 1 exactly where the share is; rounding must not leave it outside its interval.
+    # The interval of 0 begins at exactly 0, that of 1 ends at 1; rounding must not exclude the share itself.
     return Interval(float(max(0.0, min(middle - half, share))), float(min(1.0, max(middle + half, share))))
 
 
 def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The interval of a share whose ends each miss it with at most half of the risk, however few the tries are.
+    """The exact interval of a share: each end misses it with at most half of the risk, for any number of trials.
 
     It is wider than Wilson's, which keeps its confidence on average.    Source: Clopper & Pearson 1934
 
@@ -58,10 +57,10 @@ def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Inter
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The interval of a median, from the order of the values alone: no law is assumed of them.
+    """The interval of a median, from the order of the values; no distribution is assumed.
 
-    The ends are those values between which the median lies with at least the confidence asked for, by the binomial
-    law; with few values they are the least and the greatest.    Source: Conover 1999, section 3.2
+    The ends are two of the values; by the binomial distribution the median lies between them with at least the given
+    confidence. With few values they are the minimum and the maximum.    Source: Conover 1999, section 3.2
 
     >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     Interval(low=2.0, high=9.0)
@@ -81,10 +80,10 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The interval of a mean, by Student's law.    Source: Student 1908
+    """The interval of a mean, by Student's t distribution.    Source: Student 1908
 
-    Of values that are all the same it has no width. Where some are infinite, as of runs that diverged, or so large that
-    squares overflow, it has no bounds.
+    Equal values give an interval of width 0. Infinite values, as of diverged runs, and values whose squares overflow
+    give an unbounded one.
 
     >>> mean_interval([1.0, 2.0, 3.0])
     Interval(low=-0.48, high=4.48)
@@ -105,7 +104,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         return Interval(float(row[0]), float(row[0]))
     unit = float(np.ldexp(1.0, min(int(np.frexp(np.abs(row).max())[1]), 0)))
     with np.errstate(over="ignore", invalid="ignore"):
-        # Of what is small the squares must not vanish; a power of two changes no digit.
+        # Scaled by a power of two, so that squares of small values do not underflow.
         mean, deviation = float(row.mean()), float((row / unit).std(ddof=1)) * unit
     if not np.isfinite(deviation):
         return Interval(-np.inf, np.inf)

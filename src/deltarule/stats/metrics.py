@@ -1,4 +1,4 @@
-"""Named metrics: numbers that people plot beside the objective, which no gradient follows.
+"""Named metrics, which are reported beside the objective and have no gradient.
 
 a [K, N, C]  outputs      y [N, C] or [K, N, C]  targets      w [N, 1] or [K, N, 1]  weights      →   [K]
 """
@@ -17,7 +17,7 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `value(a, y, w)` for every member, and whether more of it is better."""
+    """A metric: `value(a, y, w)` of every member, and whether higher is better."""
 
     name: str
     value: Callable[[Floats, Floats, Floats], Floats]
@@ -25,7 +25,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples put into their class: the largest output, or for a single output the side of 0.5.
+    """Share of samples in the right class: the largest output, or for a single output the side of 0.5.
 
     >>> a = np.array([[[0.9], [0.2], [0.7]]])
     >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
@@ -39,7 +39,7 @@ def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples with every output on its target's side of 0.5: those that belong above it, and no others.
+    """Share of samples with every output on the same side of 0.5 as its target.
 
     >>> thresholded(np.array([[[0.9, 0.6]]]), np.array([[1.0, 0.0]]), np.ones((1, 1)))
     array([0.])
@@ -49,7 +49,7 @@ def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def correct_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples whose output of the true class is above 0.5, whatever the other outputs say."""
+    """Share of samples whose output for the true class is above 0.5, whatever the other outputs."""
     return _mean(np.asarray(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True)), w)
 
 
@@ -69,7 +69,7 @@ def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """The largest output of all samples, in size; samples of weight 0 are passed over.
+    """The largest absolute output; samples of weight 0 are ignored.
 
     >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
     array([3.])
@@ -78,9 +78,9 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
-    """1 − (squared error) / (squared error of the mean), averaged over outputs, as scikit-learn has it.
+    """1 − (squared error) / (squared error of the mean), averaged over outputs, as in scikit-learn.
 
-    Outputs whose targets never vary count as 1 where all of them are met, else as 0. Of a single row it is NaN.
+    Outputs with constant targets count as 1 if all are met, else as 0. It is NaN for a single row.
 
     >>> r_squared(np.array([[[1.0], [2.5]]]), np.array([[1.0], [3.0]]), np.ones((2, 1)))
     array([0.875])
@@ -88,13 +88,13 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     if a.shape[-2] < 2:
         return np.full(a.shape[:-2], np.nan)
     y = _ignore_zero_weights(y, w)
-    # In a unit that is a power of two no square overflows or vanishes, and all have the digits that they had.
+    # Scaled by a power of two, so that no square overflows or underflows; this changes no digit.
     error, (_, exponent) = _ignore_zero_weights(a - y, w), np.frexp(np.abs(y).max(-2, keepdims=True))
     unit = np.ldexp(error.dtype.type(1), -np.maximum(exponent, np.finfo(error.dtype).minexp))
     error *= unit
     y, share = np.broadcast_arrays(unit * y, w / w.sum(-2, keepdims=True))
     missed, size = (share * error**2).sum(-2), (share * np.abs(y)).sum(-2)
-    # A sum over many rows is rounded; of differences from a row that counts it is exactly 0 where nothing varies.
+    # Differences from one of the rows: their sum is exactly 0 if nothing varies, without rounding.
     y = y - np.take_along_axis(y, share.argmax(-2, keepdims=True), -2)
     spread = (share * (y - (share * y).sum(-2, keepdims=True)) ** 2).sum(-2)
     rounding = (4 * np.finfo(size.dtype).eps * size) ** 2
@@ -119,7 +119,7 @@ METRICS = {
 
 
 def find(name: str) -> Metric:
-    """The metric of a name.
+    """Find a metric by name.
 
     >>> find("accuracy").more_is_better
     True
@@ -130,10 +130,10 @@ def find(name: str) -> Metric:
 
 
 def _mean(each: Floats, w: Floats) -> Floats:
-    """The weighted mean over the samples that count.   each [K, N, 1]  →  [K]"""
+    """The weighted mean over samples.   each [K, N, 1]  →  [K]"""
     return np.asarray((_ignore_zero_weights(each, w) * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
 
 
 def _ignore_zero_weights(each: Floats, w: Floats) -> Floats:
-    """What is said of each sample, and 0 of those of weight 0: 0 · ∞ is no number.   each [K, N, ..]"""
+    """Replace the values of samples of weight 0 by 0, because 0 · ∞ is NaN.   each [K, N, ..]"""
     return each if np.all(w) else np.where(w > 0, each, np.zeros_like(each))

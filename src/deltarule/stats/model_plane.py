@@ -1,4 +1,4 @@
-"""The decision boundary of any model over two features of its data: what a picture of it is drawn from.
+"""Evaluate any classifier over two features of its data, for a figure of its decision boundary.
 
 N rows · M points of the plane · D features · C classes
 """
@@ -87,7 +87,7 @@ def model_plane(
 
 @dataclass(frozen=True)
 class _Predictor:
-    """A model of any kind in one form.
+    """A model of any library behind one interface.
 
     outputs  of rows [M, C], the largest of them the predicted class; a single output means class 1 above 0.5
     predict  the classes of rows [M], where the model predicts them itself

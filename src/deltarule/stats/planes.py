@@ -1,4 +1,4 @@
-"""The outputs of a network over the plane of two of its inputs: what a picture of its decision boundary is drawn from.
+"""Evaluate a network over the plane of two of its inputs, for a figure of its decision boundary.
 
 M rows · D inputs · C outputs · G points along each of both inputs
 """
@@ -19,12 +19,12 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class DecisionPlane:
-    """The outputs over two inputs; each other is held at one value.
+    """Outputs on a grid over two inputs; the other inputs are fixed.
 
-    features       the numbers of the two inputs, from 0
-    first, second  [G], the values of the one and of the other
-    outputs        [G, G, C], by the second, then by the first, as a picture's rows and columns
-    held           the others by name, each with its value in words
+    features       the indices of the two inputs
+    first, second  their values [G]
+    outputs        [G, G, C], indexed by the second, then by the first, as an image's rows and columns
+    held           the values of the other inputs by name, as texts
     """
 
     features: tuple[int, int]
@@ -35,18 +35,18 @@ class DecisionPlane:
 
 
 def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
-    """Ask a network, or anything that answers rows, on a grid over two inputs; all others are held at their medians.
+    """Evaluate a network or another predictor on a grid over two inputs; the others are held at their medians.
 
     Parameters
     ----------
-    answer : a `Run`, of whose networks the first one answers; a fitted estimator of scikit-learn's kind; or a function
-        that takes rows [M, D] and returns outputs [M, C] or [M].
-    x : [N, D], the rows whose range the plane covers, with a margin.
-    features : the two inputs that are varied, counted from 0.
-    points : along each of them.
+    answer : a `Run`, of which the first network is used; a fitted estimator with scikit-learn's methods; or a function
+        from rows [M, D] to outputs [M, C] or [M].
+    x : rows [N, D]; the plane covers their range with a margin.
+    features : the indices of the two inputs that vary.
+    points : number of grid points along each of them.
 
-    Raises `BadInput` for what answers no rows, for rows that are no table of numbers, for features that there are not
-    or that are the same, and for less than 1 point.
+    Raises `BadInput` for a model that predicts no rows, rows that are not a table of numbers, features that do not
+    exist or are equal, and less than 1 point.
 
     >>> plane = decision_plane(lambda rows: rows[:, 0] > rows[:, 2], [[0, 5, 0], [1, 7, 1]], features=(0, 2), points=3)
     >>> plane.outputs[..., 0]
@@ -71,9 +71,9 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
-    """A function from rows [M, D] to outputs [M, C] or [M], of anything that answers rows.
+    """A function from rows [M, D] to outputs [M, C] or [M], for any kind of model.
 
-    Raises `BadInput` for what answers none, and for a classifier of several targets.
+    Raises `BadInput` for other objects, and for a classifier of several targets.
 
     >>> outputs_of(abs)(-1.0)
     1.0
@@ -99,6 +99,6 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
 
 def _range(values: Floats, points: int) -> Floats:
     low, high = float(values.min()), float(values.max())
-    # How far the plane reaches beyond the rows, as a share of their range.
+    # The plane extends beyond the rows by 8 % of their range.
     margin = 0.08 * (high - low) or 0.5
     return np.linspace(low - margin, high + margin, points)

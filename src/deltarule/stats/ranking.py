@@ -1,4 +1,4 @@
-"""A ranking of configurations: which are as good as the best, whatever the folds and seeds."""
+"""Rank configurations by mean score, and find those that may be as good as the best."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,33 +8,32 @@ import numpy as np
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.arrays import numbers
 
-LARGEST = 1e150
-"""Scores beyond it are of networks that diverged."""
+MAX_FINITE_SCORE = 1e150
+"""Larger scores are of networks that diverged: their squares overflow."""
 TABLE = "numbers, [C, B], a row for each configuration"
 
 
 RISK = 0.05
-"""The share of intervals, or of all that shall hold at once, that miss the truth."""
-SAME = 1e-9
-"""Numbers are the same that differ by less than this share of their mean: by their rounding."""
-SAME_DIGITS = 12
-"""Mean scores that are the same in so many digits are equal: the order of their rows alone may round them apart."""
+"""Probability that an interval, or any of several simultaneous ones, misses the true value."""
+RELATIVE_ROUNDING = 1e-9
+"""Numbers that differ by less than this share of their mean count as equal: the difference is rounding."""
+EQUAL_DIGITS = 12
+"""Mean scores with these digits in common are equal: the order of summation may change the others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Configurations by their mean score, the best first, and what each lacks to the best one.
+    """Configurations by their mean score, the best first, with their differences from the best.
 
-    place [C]           of each rank the configuration; those that lack a score come after those that have all
-    mean, half [C]      its mean score in the blocks that count, and half the width of that mean's interval (95 %). NaN
-                        for one that diverged in one of them: its survivors do not stand for all
-    behind, margin [C]  how far it is behind the first on average within blocks, and half the width of that
-                        difference's interval; all these intervals hold at once with 95 % (Bonferroni, over all
-                        pairs). NaN for one that has no mean
-    blocks              how many count: those that have a score, and in which all were trained
-    alike               whether there are such blocks, two at least where there are several. If not, all that have a
-                        score count, each is compared with the first in those that both have, and NaN is behind for less
-                        than two; `blocks` is then the least that any was compared in
+    place [C]           the configuration of each rank; those that lack a score come after those that have all
+    mean, half [C]      the mean score in the compared blocks, and half the width of its interval (95 %). NaN for a
+                        configuration that diverged in one of them
+    behind, margin [C]  the mean difference from the first within blocks, and half the width of its interval; these
+                        intervals hold simultaneously with 95 % (Bonferroni, over all pairs). NaN without a mean
+    blocks              the number of compared blocks: those in which all were trained and something has a score
+    alike               whether there are such blocks (two if there are several). If not, all blocks with a score are
+                        compared, each configuration with the first in those that both have. `behind` is NaN for fewer
+                        than two such blocks, and `blocks` is the smallest number of blocks of any comparison
     """
 
     place: Integers
@@ -47,10 +46,10 @@ class Ranking:
 
     @property
     def is_as_good(self) -> Floats:
-        """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them.
+        """Which configurations may be as good as the first: the interval of the difference contains 0.    [C]
 
-        One that was not compared is not. With one block all are, and so is one that is as far behind in all of a few
-        blocks: nothing is known of the noise.
+        The first is one of them; configurations that were not compared are not. With one block all are, and so is one
+        whose difference is equal in all of a few blocks, because the noise is unknown.
         """
         found = (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
         found[:1] = True
@@ -58,13 +57,13 @@ class Ranking:
 
 
 def ranking(scores: Any) -> Ranking:
-    """Rank configurations, and compare each with the first.
+    """Rank configurations and compare each with the best.
 
-    Parameters: `scores` [C, B], NaN where nothing was trained, infinite for what diverged.
-    Returns: those that have all scores by their means, of equal ones the first that was given; then those that lack
-    some that others have by theirs; those without any come last. All of it in the blocks in which every configuration
-    was trained, where there are such.
-    Errors: `BadInput` for what is no table of numbers.
+    Parameters: `scores` [C, B], NaN for what was not trained, infinite for diverged networks.
+    Returns: first configurations with all scores, by their means (equal ones in the given order); then those that lack
+    scores of others, by their means; last those without any. If possible, only blocks in which every configuration was
+    trained are compared.
+    Errors: `BadInput` unless `scores` is a table of numbers.
 
     >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> found.place, found.is_as_good
@@ -89,25 +88,25 @@ def ranking(scores: Any) -> Ranking:
 
 
 def round_score(mean: float) -> float:
-    """A mean score as it ranks, in SAME_DIGITS.
+    """A mean score rounded to EQUAL_DIGITS, as it is ranked.
 
     >>> round_score((0.1 + 0.2 + 0.3) / 3) == round_score((0.3 + 0.2 + 0.1) / 3), round_score(1e-14)
     (True, 1e-14)
     """
-    return float(f"{mean:.{SAME_DIGITS - 1}e}")
+    return float(f"{mean:.{EQUAL_DIGITS - 1}e}")
 
 
 def score_table(scores: Any) -> Floats:
-    """Scores of configurations in blocks, [C, B], as numbers."""
+    """Check the scores of configurations in blocks, [C, B]."""
     return numbers("the scores", scores, 2, TABLE)
 
 
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
-    """The scores of the blocks that count, NaN where one is missing; what was trained in them; whether all were.
+    """Select the blocks to compare: their scores (NaN if missing), what was trained, and whether everything was.
 
-    A configuration that was trained in none of them takes no block from the others.    [C, B] each
+    A configuration that was trained nowhere removes no block of the others.    [C, B] each
     """
-    found, trained = np.where(np.abs(scores) < LARGEST, scores, np.nan), ~np.isnan(scores)
+    found, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
     some = ~np.isnan(found).all(0)
     found, trained = found[:, some], trained[:, some]
     all_were = trained[trained.any(1)].all(0)
@@ -116,26 +115,27 @@ def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
 
 
 def mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two. Where all are
-    the same 0 if the risk covers the chance of that, else NaN.    [C, B]"""
+    """The mean of each row, and half the width of its Student's t interval; NaN for fewer than two values. Equal values
+    give 0 if the risk covers their probability, else NaN.    [C, B]
+    """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
-    # In a unit of its own, a power of two, no row's squares vanish.
+    # Each row is scaled by a power of two, so that its squares do not underflow.
     exponents = np.frexp(np.nan_to_num(np.abs(values)).max(1, initial=0))[1]
     values = np.ldexp(values, -exponents[:, None])
     mean = mean_there(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
-    same = squares <= count * (SAME * mean) ** 2
-    is_told = (count > 1) & (~same | (0.5 ** (count - 1) <= risk))
-    half = np.where(is_told, np.where(same, 0, half), np.nan)
+    same = squares <= count * (RELATIVE_ROUNDING * mean) ** 2
+    is_known = (count > 1) & (~same | (0.5 ** (count - 1) <= risk))
+    half = np.where(is_known, np.where(same, 0, half), np.nan)
     return np.ldexp(mean, exponents), np.ldexp(half, exponents)
 
 
 def mean_there(values: Any, axis: int) -> Floats:
-    """The mean of what is there, NaN where nothing is; what is infinite is not.
+    """The mean of finite values along an axis; NaN without any.
 
     >>> mean_there([[1.0, 3.0, np.nan], [-np.inf, np.nan, np.nan]], 1)
     array([ 2., nan])
