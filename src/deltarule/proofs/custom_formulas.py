@@ -1,4 +1,4 @@
-"""Register a user's own formulas: each is proved or tried out first, and has a name everywhere from then on."""
+"""Register custom formulas; each is proved or tried out first."""
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -42,7 +42,7 @@ def register_activation(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
-    """Prove an activation of one's own and give it its name.
+    """Prove a custom activation and register it.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def register_loss(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Loss:
-    """Prove a loss of one's own and give it its name.
+    """Prove a custom loss and register it.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def register_penalty(
     kinks: Sequence[float] = (),
     per_sample: bool = False,
 ) -> Penalty:
-    """Prove a penalty of one's own and give it its name.
+    """Prove a custom penalty and register it.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def register_optimizer(
     slots: Sequence[str] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Optimizer:
-    """Try out an optimizer of one's own and give it its name.
+    """Try out a custom optimizer and register it.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def register_schedule(
     parameters: Mapping[str, float] | None = None,
     per: str = "step",
 ) -> Schedule:
-    """Try out a schedule of one's own and give it its name.
+    """Try out a custom schedule and register it.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def register_schedule(
 
 
 def unregister(kind: str, name: str) -> None:
-    """Take a formula of one's own away again.
+    """Remove a custom formula.
 
     kind : "activation", "loss", "penalty", "optimizer" or "schedule"
 
@@ -254,7 +254,7 @@ def unregister(kind: str, name: str) -> None:
 
 
 def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    """Refuse a name that is none or exists, and what cannot be called."""
+    """Refuse an invalid or existing name, and functions that cannot be called."""
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
@@ -312,7 +312,7 @@ def _check_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tupl
 
 
 def _to_python_number(given: Any) -> Any:
-    """A finite number, Python's or NumPy's, as Python's; None for anything else."""
+    """Convert a finite number to Python's float or int; None for anything else."""
     number = given.item() if isinstance(given, np.generic) else given
     is_real = isinstance(number, Real) and not isinstance(number, bool)
     if not is_real or not abs(number) <= sys.float_info.max:

@@ -1,13 +1,13 @@
-"""Numerical derivatives: central differences that choose their own steps, and the complex step.
+"""Numerical derivatives: central differences with chosen steps, and the complex step.
 
-All proofs and all checks of users' code measure derivatives here, along lines: φᵢ(t) is a function's value after a move
-by t along line i (the objective with one weight moved by t, an activation at z + t, …), and φᵢ'(0) is measured. Many
-lines are evaluated in one call:
+All proofs and checks of users' code measure derivatives here, along lines: φᵢ(t) is a function's value after a move by
+t along line i (the objective with one weight changed by t, an activation at z + t, …), and φᵢ'(0) is measured. One call
+evaluates many lines:
 
 along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
 
-middle [n]  φ(0)                                    start [n]   a unit of length for t
-wanted [n]  how exactly φ' should be known          noise [n]   the rounding error of φ
+middle [n]  φ(0)                                    start [n]   the unit of length for t
+wanted [n]  the uncertainty of φ' to reach          noise [n]   the rounding error of φ
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +21,11 @@ Floats = NDArray[Any]
 Integers = NDArray[np.int64]
 Along = Callable[[Integers, Floats], Floats]
 
-# Steps of 2⁻⁶ of the unit are best for smooth functions; narrower ones serve those that turn sharply, or have a kink
-# nearby.
+# Steps of 2⁻⁶ units are best for smooth functions; smaller ones serve sharp curves and nearby kinks.
 EXPONENTS = (6, 10, 14, 18)
 IMAGINARY = 2.0**-100
 SMALL_ERROR = 5e-4
-"""The error, as a share of an entry or of an array's norm, that every check promises to see."""
+"""The smallest error, as a share of an entry or of an array's norm, that every check promises to find."""
 DIRECTIONS = 8
 """Random directions for arrays too large to be measured entry by entry: an error of `SMALL_ERROR` is to pass all of
 them with a probability below 1e-6 (tests/checking/test_reference_gradient.py)."""
@@ -36,11 +35,11 @@ AGREEMENT = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """What differences say about φ'(0) of each line.
+    """Measured derivatives φ'(0) of several lines.
 
     value [n]    the derivative
-    doubt [n]    how far off it may be
-    kink [n]     there is no derivative to be seen: even the narrowest steps meet different slopes left and right
+    doubt [n]    its uncertainty
+    kink [n]     there is no derivative: even the smallest steps find different slopes left and right
     """
 
     value: Floats
@@ -48,11 +47,11 @@ class Slopes:
     kink: NDArray[np.bool_]
 
     def confirm(self, exact: Floats) -> NDArray[np.bool_]:
-        """Where differences say the same as other derivatives, as far as they know."""
+        """Where the differences agree with other derivatives, within their uncertainty."""
         return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
 
     def replace(self, lines: Integers, other: "Slopes", better: NDArray[np.bool_]) -> "Slopes":
-        """These slopes, with those of another measurement of some lines where it is better."""
+        """Replace the slopes of some lines by those of another measurement where it is better."""
         arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
         for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
             array[lines[better]] = measured[better]
@@ -60,14 +59,14 @@ class Slopes:
 
 
 def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
-    """Central differences of each line, with steps that are tried until the doubt is at most what is wanted.
+    """Measure each line by central differences, with smaller steps until the uncertainty is at most `wanted`.
 
     >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
     >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
     >>> bool(abs(slopes.value[0] - np.cos(1)) < 1e-12), slopes.kink
     (True, array([False]))
 
-    A kink is told, whether or not anyone knows where it is:
+    Kinks are found without knowing where they are:
 
     >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
     array([ True])
@@ -77,14 +76,14 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
     for exponent in EXPONENTS:
         tried = _extrapolate(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
         found, before = tried.slopes, parted[lines]
-        # A kink that wider steps met is gone only where these are exact enough to see that it is; else it is a doubt.
+        # A kink found by larger steps is cleared only by steps exact enough to show it; else it adds to the doubt.
         hidden = (before > 0) & (tried.parted + tried.visible >= before)
         kink[lines] = found.kink
-        # What shrinks with the steps is no kink but a bend: that is noted below 0.
+        # A difference that shrinks with the steps is curvature, no kink: it is stored with a negative sign.
         met = np.where(tried.parted >= np.abs(before) / 2, tried.parted, -tried.parted)
         parted[lines] = np.where(found.kink, met, np.where(hidden, before, 0))
         unsure = found.doubt + np.where(hidden, before, np.where(before > 0, tried.parted, 0))
-        better = ~kink[lines] & (unsure < doubt[lines])  # across a kink differences may agree with each other
+        better = ~kink[lines] & (unsure < doubt[lines])  # differences across a kink may agree with each other
         value[lines[better]], doubt[lines[better]] = found.value[better], unsure[better]
         lines = lines[~(doubt[lines] <= wanted[lines])]
         if not len(lines):
@@ -93,9 +92,9 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
 
 
 def complex_step(along: Along, n: int) -> Floats:
-    """Im φ(ih) / h: exact to rounding, since nothing is subtracted.    Source: Squire & Trapp 1998
+    """Im φ(ih) / h: exact to rounding, because nothing is subtracted.    Source: Squire & Trapp 1998
 
-    The function must keep the imaginary part all the way: an absolute value or a maximum loses it without a word.
+    The function must keep the imaginary part throughout: an absolute value or a maximum loses it without a warning.
 
     >>> bool(abs(complex_step(lambda line, t: np.sin(1 + t), 1)[0] - np.cos(1)) < 1e-16)
     True
@@ -105,7 +104,7 @@ def complex_step(along: Along, n: int) -> Floats:
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """Central differences with steps of 2⁻ᵉ units, for each of the exponents e, without their error in h².
+    """Central differences with steps of 2⁻ᵉ units for each exponent e, without the h² error.
 
     lines, unit [m]  →  [exponents, m]
     """
@@ -119,22 +118,22 @@ def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequ
 
 
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
-    """Whether differences confirm a complex step: |z| and max(z, 0) lose the imaginary part silently."""
+    """Whether differences confirm a complex step: |z| and max(z, 0) lose the imaginary part without a warning."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
     return bool(known.any() and slopes.confirm(exact)[known].all())
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
-    """A unit of length along each line, a power of two: the size of the entry, or less where φ changes fast.
+    """A unit of length for each line, a power of two: the entry's size, or less if φ changes fast.
 
-    value, slope   |φ(0)| and |φ'(0)|: large inputs make short the distance in which φ changes by its own size
+    value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
     """
     natural = np.divide(value, slope, out=np.ones_like(slope), where=slope > 0)
     return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, narrowest, 1))))
 
 
 def share_entries(sizes: Sequence[int], most: int) -> list[int]:
-    """How many entries of each array are measured one by one: small arrays whole, the rest shared among the larger.
+    """The number of entries of each array to measure: all of small arrays, an equal share of larger ones.
 
     >>> share_entries([600, 20], 120)
     [100, 20]
@@ -147,43 +146,43 @@ def share_entries(sizes: Sequence[int], most: int) -> list[int]:
 
 
 def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
-    """The rounding error of φ, as it shows in third differences too narrow for anything else to be left in them.
+    """Estimate the rounding error of φ from third differences with steps too small for anything else.
 
     lines [m], start [m]  →  [m]; single values are rough, use the median of several
     """
     t = start * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
     far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)
-    with np.errstate(over="ignore", invalid="ignore"):  # of infinite φ nothing is known
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite φ gives NaN
         return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class _StepResult:
-    """What steps of one width say, by how much slopes part that should be one, and how much of that can be seen."""
+    """The slopes for one step width, how far slopes that should be equal differ, and how much of that is visible."""
 
     slopes: Slopes
     parted: Floats
     visible: Floats
 
 
-@np.errstate(over="ignore", invalid="ignore")  # where φ is infinite there is no slope, and the doubt says so
+@np.errstate(over="ignore", invalid="ignore")  # an infinite φ gives an infinite doubt
 def _extrapolate(
     along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats
 ) -> _StepResult:
     """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
-    D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates rid of c₂ must agree, and of them a third is made, rid of c₄ too.
+    D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates without c₂ must agree; together they give a third without c₄.
     """
     points = np.stack([h, -h, h / 2, -h / 2, h / 4, -h / 4])
     phi = along(np.tile(lines, len(points)), points.ravel()).reshape(points.shape)
     wide, half, narrow = ((phi[i] - phi[i + 1]) / (points[i] - points[i + 1]) for i in (0, 2, 4))
     first, second = (4 * half - wide) / 3, (4 * narrow - half) / 3
-    # Four times the deviation that the noise of six values gives the estimate; values far from a minimum have more.
+    # Four standard deviations of the estimate's error from the noise of six values; large values have more noise.
     rounded = 16 * np.maximum(noise, np.finfo(float).eps / 2 * np.abs(phi).max(0)) / h
     doubt = np.abs(second - first) + rounded
     doubt[(phi == middle).all(0) & (wanted == 0)] = 0
-    # The slope right of 0 minus that left of it vanishes with the step, as c₁ h + c₃ h³, unless there is a kink.
+    # Without a kink the slope right of 0 minus that left of it goes to 0 with the step, as c₁ h + c₃ h³.
     wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
     parted, visible = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded

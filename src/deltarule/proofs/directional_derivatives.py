@@ -1,9 +1,9 @@
-"""The lines in parameter space along which an objective is differentiated: one for each entry of θ, or a sample.
+"""Lines in parameter space along which an objective is differentiated: one for each entry of θ, or a sample.
 
-θ [K, P]   K members       n lines, each of one member, along one entry of θ or along a direction that moves them all
+θ [K, P]   K members       n lines, each of one member, along one entry of θ or a direction that moves all entries
 
-Copies of a member with one weight moved are a population of their own, with the same rows, weights and dropout masks:
-the engine evaluates thousands of them in one call.
+Copies of a member with one entry moved form a population with the same rows, weights and dropout masks; the engine
+evaluates thousands of them in one call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,15 @@ from deltarule.proofs.error_scale import near, roundings
 
 _NUMBERS_AT_ONCE = 1_000_000
 _WEIGHTS_TIMES_ROWS = 4e9
-"""Multiplications that a proof may take, and numbers held at once (eight megabytes): a few seconds on one processor."""
+"""Multiplications of a proof: a few seconds on one processor. `_NUMBERS_AT_ONCE` are eight megabytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
     """Lines through the parameters of a state's members.
 
-    member [n]         the place of each line's member in the state
-    entry [n]          the entry of θ that it moves; −1 − d where it is direction d
+    member [n]         the index of each line's member in the state
+    entry [n]          the entry of θ that it moves; −1 − d for direction d
     signs [D, P]       the directions: every entry moves by ±t
     """
 
@@ -43,16 +43,16 @@ class Lines:
     signs: Floats
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The objective on each line at the distance t: on the batch of the state's step, in training mode."""
+        """The objective at distance t on each line, on the state's batch in training mode."""
         values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
         for chosen, moved, rows in self._move(lines, t):
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
     def leaving_kinks(self, lines: Integers, beside: bool = False) -> NDArray[np.bool_]:
-        """Which lines move something off a kink that it stands on, as an imaginary step shows.
+        """Which lines move a value off its kink, detected by an imaginary step.
 
-        With `beside`, only what stands there but for rounding counts, and may be on either side of it.
+        With `beside`, only values near a kink within rounding count, not those exactly on it.
         """
         leaving = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, np.full(len(lines), 1j * IMAGINARY)):
@@ -61,7 +61,7 @@ class Lines:
         return leaving
 
     def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
-        """On which lines something is on another side of a kink at the distance t than at 0."""
+        """Which lines move a value across a kink within the distance t."""
         crossing = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, t):
             here = self._state_at(lines[chosen], 0 * t[chosen])
@@ -74,13 +74,13 @@ class Lines:
         return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
-        """What a vector of all entries [K, P] comes to along each line [n]; its terms' absolute sum if asked for."""
+        """The projection of a vector [K, P] on each line [n], or the sum of its terms' absolute values."""
         signs = np.abs(self.signs) if absolute else self.signs
-        # Direction d stands d places before the end: where its entry, −1 − d, points to.
+        # Direction d is d columns before the end, where its entry −1 − d points.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
     def _move(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
-        """Some of the lines at a time, those of members with equally many rows: the moved state, and its batch."""
+        """Yield chunks of lines, of members with equally many rows: their indices, the moved state and its batch."""
         members = self.state.members[self.member[lines]]
         with one_blas_thread(), np.errstate(all="ignore"):
             for group in groups(self.problem, members):
@@ -100,16 +100,16 @@ class Lines:
 
     @property
     def _chunk(self) -> int:
-        """How many lines are evaluated at once, so that memory stays bounded."""
+        """The number of lines evaluated at once, so that memory stays bounded."""
         units = sum(layer.inputs + layer.units for layer in self.problem.network.layers)
         rows = max(self.problem.batch_rows(member) for member in self.state.members)
         return max(1, _NUMBERS_AT_ONCE // (self.problem.network.parameters + rows * units))
 
 
 def lines_through(problem: Problem, state: State, most: int) -> Lines:
-    """A line for every entry of every member; where that is more than `most`, a sample of each array and directions.
+    """A line for every entry of every member; above `most` entries, a sample of each array and random directions.
 
-    Where network and batch are large, `most` is lowered to what takes some seconds, but not below 100.
+    For large networks and batches `most` is reduced to what takes a few seconds, but not below 100.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -133,7 +133,7 @@ def lines_through(problem: Problem, state: State, most: int) -> Lines:
 
 
 def _sample(problem: Problem, most: int) -> Integers:
-    """Random entries of each array, small arrays whole."""
+    """Random entries of each array, all of small arrays."""
     arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
     sizes, chosen = [entry.stop - entry.start for entry in arrays], []
     for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, most), strict=True)):
@@ -152,16 +152,16 @@ def _signs(count: int, parameters: int) -> Floats:
 def on_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], beside: bool = False
 ) -> NDArray[np.bool_]:
-    """Which members [K] have a pre-activation, an error or a weight where its function has a kink, but for rounding.
+    """Which members [K] have a pre-activation, an error or a weight at a kink, within rounding.
 
-    Where θ is complex, only what also has an imaginary part counts: what moves off its kink. With `beside`, what stands
-    on its kink exactly does not count, but behind batch norm, whose differences come to exactly 0 by luck alone.
+    If θ is complex, only values with an imaginary part count, which move off the kink. With `beside`, values exactly on
+    a kink do not count, except after batch norm, where an exact 0 is a coincidence of rounding.
     """
     rounded = roundings(problem, state, rows, tape)
     normalized = [False, *(taped.symbol == "n" for taped in tape), False]
     found = np.zeros(len(state.members), bool)
     for place, values, kink in _at_kinks(problem, state, rows, tape):
-        r = 0.0 if place is None else rounded[place]  # weights are what they are
+        r = 0.0 if place is None else rounded[place]  # weights have no rounding
         there = near(values.real, r, (kink,))
         if np.iscomplexobj(values):
             there &= values.imag != 0
@@ -174,9 +174,9 @@ def on_kinks(
 def _at_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
 ) -> Iterator[tuple[int | None, Floats, float]]:
-    """What may stand on a kink, and the kink: pre-activations, errors and weights, and their place on the tape.
+    """Yield the values that may be at a kink, with their index on the tape and the kink.
 
-    The place counts from x, which is 0; that of p − y is the last, and a weight has none.
+    The index counts from x, which is 0; p − y has the last one, and weights have None.
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
     for i, taped in enumerate(tape):

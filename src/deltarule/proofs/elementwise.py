@@ -1,6 +1,6 @@
-"""Derivatives of elementwise functions at many points at once, without a formula.
+"""Differentiate elementwise functions numerically at many points at once.
 
-z [n]  points     f(z, y) [n]  the function's values; it may take more than the variable that it is differentiated by
+z [n]  points     f(z, y) [n]  the function's values; only the first input is varied
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +17,9 @@ from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.proofs.differences import Slopes, central, complex_step, keeps_imaginary_part, rounding_error
 
-# Near 0 and far from it, both signs: that is where differences cancel, and where exponentials overflow or saturate.
+# Near 0, where differences cancel, and far from it, where exponentials overflow or saturate.
 _SIZES = (1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
-# And between them, at no round numbers, where nobody has put the ends of a piece: evenly, and ever denser to 0.
+# In between, at no round numbers, where a piecewise function may change: evenly spaced, and denser near 0.
 _BETWEEN = (np.arange(1, 241) * (5**0.5 - 1) / 2) % 1
 _SPREAD = np.concatenate([_BETWEEN * max(_SIZES), max(_SIZES) * 10 ** (-6 * _BETWEEN[:120])])
 _FAR = np.array([35.3, 37.1, 39.7, 57.3, 93.7, 131.1])
@@ -27,7 +27,7 @@ _POSITIVE = np.concatenate([_SIZES, _SPREAD])
 _REAL = np.concatenate([[0.0], _POSITIVE, -_POSITIVE])
 _UNIT = np.concatenate([[1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20], _BETWEEN])
 _SMALLER = 2.0**-9
-"""How many times smaller the steps of the second measurement are, so that no fast wave is taken for a slow one."""
+"""Factor between the steps of two measurements, so that a fast oscillation is not taken for a slow one."""
 _PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
 _TARGETS = {
     "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),
@@ -38,9 +38,9 @@ _TARGETS = {
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A function of one or more inputs, and the points at which it is differentiated by the first of them.
+    """A function of one or more inputs, with the points at which it is differentiated with respect to the first.
 
-    points  the inputs by name, each [n]      room [n]  how far the first may move without leaving the function's domain
+    points  the inputs by name, each [n]      room [n]  how far the first may move within the function's domain
     """
 
     function: Callable[..., Array]
@@ -49,15 +49,15 @@ class Curve:
 
     @property
     def inputs(self) -> list[Floats]:
-        """The points without their names."""
+        """The inputs without their names."""
         return list(self.points.values())
 
     def point_name(self, i: int) -> str:
-        """A point as one would write it."""
+        """A point as text: "z = 0.5"."""
         return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The values where the first input has moved by t."""
+        """The function's values after a move of the first input by t."""
         if not len(lines):
             return np.zeros(np.shape(t))  # np.vectorize takes no empty array
         first, *others = (values[lines] for values in self.inputs)
@@ -66,24 +66,24 @@ class Curve:
 
 
 def of_activation(activation: Activation) -> Curve:
-    """The curve a = f(z), on the real line and beside its kinks."""
+    """The curve a = f(z), with points on the real line and on both sides of its kinks."""
     z = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(activation.kinks)])
     return Curve(partial(activation.function, **activation.parameters), {"z": z}, np.full(len(z), np.inf))
 
 
 def of_penalty(penalty: Penalty) -> Curve:
-    """The curve of a penalty of w, on the real line and beside its kinks."""
+    """The curve of a penalty of w, with points on the real line and on both sides of its kinks."""
     w = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(penalty.kinks)])
     return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
 
 
 def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
-    """A point on each side of each kink, where the slope is another one."""
+    """A point on each side of each kink."""
     return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
 
 def of_loss(loss: Loss) -> Curve:
-    """The curves of a loss ℓ(p, y) by p, for pairs of a prediction and a target that it can judge."""
+    """The curve of a loss ℓ(p, y) with respect to p, for valid pairs of prediction and target."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
     off, target = (axis.ravel() for axis in np.meshgrid(_points_beside_kinks(loss.kinks), _TARGETS[loss.targets]))
     least, most = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
@@ -94,7 +94,7 @@ def of_loss(loss: Loss) -> Curve:
 
 
 def of_custom_formulas(problem: Problem) -> dict[str, Curve]:
-    """The curves of a user's own formulas in a problem, by name."""
+    """The curves of a problem's custom formulas, by name."""
     curves = {
         f"your own activation '{layer.activation.name}'": of_activation(layer.activation)
         for layer in problem.network.layers
@@ -108,10 +108,10 @@ def of_custom_formulas(problem: Problem) -> dict[str, Curve]:
 
 
 def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
-    """The derivative by the first input, by central differences.
+    """The derivative with respect to the first input, by central differences.
 
-    wanted [n]   how exact it should be      claimed [n]  what it is said to be: by that it is measured again where it
-    seems to be another one, or none, in much smaller steps, as wide ones may take a fast wave for a slow one or a kink
+    wanted [n]   the uncertainty to reach     claimed [n]  the derivative to check: where the measurement differs
+    or finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
     """
     lines = np.arange(len(curve.room))
     unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
@@ -130,9 +130,9 @@ def _measure_slopes(curve: Curve, lines: Integers, start: Floats, wanted: Floats
         return curve.along(lines[chosen], t)
 
     every = np.arange(len(lines))
-    # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
+    # One third difference may be small by chance: the rounding error is the root mean square of three.
     seen = [rounding_error(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
-    # Where 1 is added on the way, as in 1 + erf z, a small value is a staircase: rounding shows in no small difference.
+    # If 1 is added on the way, as in 1 + erf z, small values change in stairs, and small differences show no rounding.
     least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
     noise = np.maximum(np.sqrt(np.mean(seen, axis=0)), least)
     return central(along, along(every, np.zeros(len(lines))), start, wanted, noise)
@@ -143,7 +143,7 @@ def _agree(slopes: Slopes, claimed: Floats) -> NDArray[np.bool_]:
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
-    """The derivative by the complex step; None where the function does not keep a complex number's imaginary part.
+    """The derivative by the complex step; None if the function loses the imaginary part.
 
     >>> points = np.array([0.5, 2.0])
     >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))
@@ -153,6 +153,6 @@ def complex_slopes(curve: Curve) -> Floats | None:
     """
     try:
         found = complex_step(curve.along, len(curve.room))
-    except Exception:  # whatever a stranger's function raises when it meets a complex number
+    except Exception:  # a user's function may raise anything for complex numbers
         return None
     return found if keeps_imaginary_part(found, central_slopes(curve, 1e-6 * np.abs(found), found)) else None

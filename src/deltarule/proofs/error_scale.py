@@ -1,17 +1,17 @@
-"""The scale of a gradient's errors: the sum of the absolute terms of each of its entries.
+"""The error scale of a gradient: the sum of the absolute terms of each entry.
 
-Rounding makes errors in proportion to what is added up, not to the sum: an entry whose samples cancel to 1e-9 is no
-wrong gradient because its last digits differ. So an error is divided by the sum of the absolute terms of its entry:
+Rounding errors are proportional to the terms of a sum, not to the sum: an entry whose terms cancel to 1e-9 is not wrong
+because its last digits differ. So an error is divided by the sum of the absolute terms of its entry:
 
     the gradient   ∂J/∂W = xᵀ δ           its terms   |x|ᵀ |δ|
 
-x and δ were rounded on the way, and more than in their own last digits where they are differences (p − y, 1 − a²). How
-much, r, follows from the propagation of errors, step by step: independent ones add by their squares.
+x and δ carry rounding errors r, which exceed their own last digits where they are differences (p − y, 1 − a²). r
+follows from the propagation of independent errors, which add by their squares:
 
     z = x W + b    r² = (x² + r_x²) W² + b²            a = f(z)      r² = (f'(z) r_z)² + a²
     δ = f' u       r² = (f' r_u)² + (u r_f')²          u = δ' W'ᵀ    r² = (δ'² + r_δ'²) (W'²)ᵀ
 
-All are in units in the last place. A 64th of what arrives at an entry joins its terms: at 1e-12, 70 such units.
+All are in units in the last place. A 64th of an entry's rounding is added to its terms: at 1e-12, 70 such units.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,16 +29,16 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
 NUDGE = 2.0**-48  # 16 units in the last place
-_COUNTS = 2.0**-6
-"""How much of the rounding of a sum's terms is counted: errors of many terms mostly cancel."""
+_ROUNDING_SHARE = 2.0**-6
+"""Share of the rounding of a sum's terms that counts: errors of many terms mostly cancel."""
 
 
 def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
-    """For each entry of the gradient the sum of the absolute values of its terms.
+    """The sum of the absolute terms of each entry of the gradient.
 
     θ [K, P] in float64, and the tape of its forward pass  →  [K, P], nowhere less than the gradient's absolute value
 
-    Two samples that pull with −3 and 3 leave a gradient of 0:
+    Two samples with the gradients −3 and 3 add to 0:
 
     >>> from deltarule.engines.reference import objective_and_gradient
     >>> from deltarule.problem.batches import batch
@@ -64,7 +64,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     for i in reversed(range(len(tape))):
         letter, n = tape[i].name[0], int(tape[i].name[1:])
         if letter == "d":
-            r, _ = tape[i].backward(r)  # a factor for each unit, the same both ways
+            r, _ = tape[i].backward(r)  # a factor for each unit, as in the forward pass
         elif letter == "a":
             activation = network.layers[n - 1].activation
             r = _rounding_of_dz(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
@@ -80,7 +80,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
         else:
             x, both = transpose(values[i]), _add(exact, r)
             spread = _add(_product(x, both), _product(transpose(rounded[i]), exact))
-            found[f"W{n}"] = np.abs(x) @ np.abs(exact) + _COUNTS * spread
+            found[f"W{n}"] = np.abs(x) @ np.abs(exact) + _ROUNDING_SHARE * spread
             found[f"b{n}"] = _terms((exact,), (r,))
             r = _product(both, transpose(parameters[f"W{n}"]))
         before, (exact, _) = exact, tape[i].backward(exact)
@@ -92,7 +92,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 def size(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding of f: its own, and how far it moves with that of its inputs, but for where f jumps.
+    """The rounding of f: its own and that of its inputs, except where f jumps.
 
     >>> p, y = np.array([3.0]), np.array([4.0])
     >>> size(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
@@ -107,7 +107,7 @@ def size(
 
 
 def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
-    """The rounding of x, which has none, of everything on the tape, and last that of p − y; θ may be complex."""
+    """The rounding of x (0), of every value on the tape, and of p − y; θ may be complex."""
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
     rounded = _forward(problem, parameters, values, tape, share)
@@ -124,7 +124,7 @@ def _forward(
     tape: Sequence[Taped],
     share: Array,
 ) -> list[Array]:
-    """The rounding of x, which has none, and of everything on the tape."""
+    """The rounding of x (0) and of every value on the tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.symbol, taped.layer, rounded[-1]
@@ -160,7 +160,7 @@ def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
 
 
 def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
-    """The rounding of ∂J/∂z, from ∂J/∂a and its own."""
+    """The rounding of ∂J/∂z, from ∂J/∂a and its rounding."""
     if activation.rowwise:  # aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
         difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
         return _add(a * both, a * _total(a * both, r_a * da, axis=-1), r_a * difference)
@@ -171,8 +171,9 @@ def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: A
 
 
 def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
-    """∂J/∂z, of the steeper side where rounding decides on which side of a kink z stands: another way of adding up may
-    find it on the other side, and cancel there what has no terms here."""
+    """∂J/∂z with the steeper slope where rounding decides the side of a kink: another order of summation may give the
+    other side.
+    """
     close = near(z, r, activation.kinks)
     for moved in (z - 8 * NUDGE * r, z + 8 * NUDGE * r) if close.any() else ():
         a = activation.function(moved, **activation.parameters)
@@ -182,7 +183,7 @@ def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: A
 
 
 def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
-    """Where rounding alone may lead across a kink."""
+    """Where rounding alone may move a value across a kink."""
     near = np.zeros(np.shape(place), bool)
     for kink in kinks:
         near |= np.abs(place - kink) <= 4 * NUDGE * r
@@ -190,7 +191,7 @@ def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
 
 
 def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
-    """Batch norm's ẑ, its rounding as a difference of z and the mean of z, and the deviation."""
+    """Batch norm's ẑ, its rounding, and the standard deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
     return (z - mean) / deviation, _add(r, z, mean, _total(share * z, share * r)) / deviation, deviation
@@ -205,8 +206,8 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
 
 
 def _terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
-    """The absolute terms of a sum over the rows, and what counts of their rounding."""
-    return sum(np.abs(term).sum(-2, keepdims=True) for term in added) + _COUNTS * _total(*added, *rounded)
+    """The absolute terms of a sum over the rows, plus a share of their rounding."""
+    return sum(np.abs(term).sum(-2, keepdims=True) for term in added) + _ROUNDING_SHARE * _total(*added, *rounded)
 
 
 def _add(*errors: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Check that a user's formula can be called as the engines call it: with arrays, element by element.
+"""Check that a custom formula can be called as engines call it: with arrays, element by element.
 
 z, p, y, w  arrays [n]       θ, g, slots  arrays [n], or [K, n] with numbers [K, 1], one a member
 """
@@ -14,19 +14,19 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.problem import Floats, Integers
 
 _SAME_RESULT = 1e-9
-"""Share by which an entry may differ with its position: a processor computes eight numbers at once, the rest alone,
-and the difference of two results brings last bits to the fore."""
+"""Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
+eight and the rest singly, and differences amplify last bits."""
 _MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
-"""Arrays in which another number stands first, and how many stand behind it: np.vectorize takes its dtype from it."""
+"""Number of arrays with another first number, and of entries after it: np.vectorize takes its dtype from the first."""
 
 
 def check_elementwise(
     what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
 ) -> Floats:
-    """The results of an elementwise function, in float64; it is also called in float32.
+    """Check that a function is elementwise; returns its results in float64, after a call in float32 too.
 
-    Raises `BadInput` for one that cannot be used: its result must be finite, the same at every call, of the shape and
-    dtype of its inputs, and the same whatever stands beside a number.
+    Raises `BadInput` unless the result is finite, equal at every call, of the inputs' shape and dtype, and independent
+    of neighboring entries.
     """
     result = call_formula(what, function, inputs)
     if not np.isfinite(result).all():
@@ -50,9 +50,9 @@ def check_elementwise(
 
 
 def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
-    """Positions [.., 1, 1] of some of the numbers, as a population has them; each number stands first once.
+    """Index arrays [.., 1, 1] that arrange some numbers as a population does; each number is first once.
 
-    Of many numbers some stand first, but always zeros and predictions that are the target, where formulas branch.
+    With many numbers only some are first, but always zeros and predictions equal to the target, where formulas branch.
     """
     n = len(inputs[0])
     meet = inputs[0] == (inputs[1] if len(inputs) > 1 else 0)
@@ -62,15 +62,15 @@ def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
-    """The result of one call, which must have the shape and the dtype of the inputs, and leave these as they were.
+    """Call a formula; the result must have the inputs' shape and dtype, and the inputs must not change.
 
-    hint  what else to say where numbers are taken, and no arrays
+    hint  added to the message if the function accepts numbers but not arrays
     """
     copies = [values.copy() for values in inputs]
     try:
         with np.errstate(all="ignore"):
             result = function(*copies)
-    except Exception as error:  # whatever a user's function raises
+    except Exception as error:  # a user's function may raise anything
         more = hint if isinstance(error, TypeError | ValueError) else ""
         raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){more}") from None
     if not all(map(np.array_equal, copies, inputs)):
@@ -89,13 +89,13 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
 
 
 def check_update(optimizer: Optimizer) -> None:
-    """Refuse an update that is not one array for θ and one for each slot, computed element by element."""
+    """Refuse an update that is not elementwise, or returns other than one array for θ and one for each slot."""
     names = ("theta", *optimizer.slots)
     random, count = np.random.default_rng(0), 40
     arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
     arrays[2:] = np.abs(arrays[2:])  # a slot may hold a sum of squares
     arrays[0, 0] = arrays[1, 1] = 0.0
-    arrays[2:, 2] = arrays[1:, 3] = 0.0  # as slots begin; and as those of a unit that is off
+    arrays[2:, 2] = arrays[1:, 3] = 0.0  # initial slots, and those of an inactive unit
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
 
     def whole(*inputs: Floats) -> Any:
@@ -124,7 +124,7 @@ def check_update(optimizer: Optimizer) -> None:
 
 
 def check_descent(optimizer: Optimizer) -> None:
-    """Refuse an optimizer that does not lower ½ Σ c θ² with small steps."""
+    """Refuse an optimizer that does not decrease ½ Σ c θ² with small steps."""
     curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
     slots = [np.zeros_like(theta) for _ in optimizer.slots]
     numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}

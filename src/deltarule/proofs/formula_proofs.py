@@ -1,6 +1,6 @@
-"""Prove a user's derivative: beside the complex step where the function allows it, and beside central differences.
+"""Prove the derivative of a custom formula by the complex step where possible, else by central differences.
 
-inputs  arrays [n] of the function: z; p and y; or w      place [n]  what a kink is a value of: z, p − y or w
+inputs  arrays [n] of the function: z; p and y; or w      place [n]  the variable of the kinks: z, p − y or w
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from deltarule.proofs.formula_calls import check_elementwise
 
 _TOLERANCES = {"the complex step": 1e-10, "a central difference": 1e-6}
 _NEAR_KINK = 1e-4
-"""Distance to a kink, as a share of the place or of 1, at which the narrowest differences meet it."""
+"""Distance to a kink, relative to the value or to 1, within which the smallest steps reach it."""
 _MIN_SLOPE = 1e-4
-"""Slope, as a share of those around 0, below which none is judged: far out a flat function has no digits left."""
+"""Slopes below this share of those around 0 are not judged: far out a flat function has no digits left."""
 
 
 def prove_formula(
@@ -32,7 +32,7 @@ def prove_formula(
     *,
     takes_value: bool = False,
 ) -> Floats:
-    """Prove a derivative, and return the function's values.
+    """Prove a derivative and return the function's values.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def prove_formula(
     inputs = [*curve.inputs, values] if takes_value else curve.inputs
     check_elementwise(f"the derivative of {what}", slope, inputs)
     _prove(what, curve, slope, inputs, kinks)
-    for key, default in parameters.items():  # at 1² = 1 a wrong power is right
+    for key, default in parameters.items():  # a wrong power is right at 1² = 1
         nearby = (0.95 * default, 1.05 * default) if default else (-0.05, 0.05)
         others = [{**parameters, key: value} for value in nearby]
         proofs = [
@@ -65,7 +65,7 @@ def prove_formula(
 
 
 def _require_one(proofs: Sequence[Callable[[], bool]]) -> None:
-    """Raise the first error if every proof fails: a parameter may have bounds, so that one of two values will do."""
+    """Raise the first error if every proof fails: a parameter may have bounds, so one of two values suffices."""
     first_error = None
     for proof in proofs:
         try:
@@ -80,13 +80,13 @@ def _require_one(proofs: Sequence[Callable[[], bool]]) -> None:
 def _prove_at(
     what: str, curve: elementwise.Curve, slope: Callable[..., Any], kinks: Sequence[float], takes_value: bool
 ) -> bool:
-    """Prove a derivative for other parameters; False where function or derivative is not made for them."""
+    """Prove a derivative for other parameter values; False if the formula does not accept them."""
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
             inputs = [*curve.inputs, values] if takes_value else curve.inputs
             slopes = np.asarray(slope(*inputs))
-    except Exception:  # whatever a user's function raises for such values
+    except Exception:  # a user's function may raise anything for such values
         return False
     if values.shape != curve.room.shape or slopes.shape != values.shape or not np.isfinite([values, slopes]).all():
         return False
@@ -103,17 +103,17 @@ def _prove(
     *,
     is_default: bool = True,
 ) -> None:
-    """Compare a derivative with the complex step, or central differences.
+    """Compare a derivative with the complex step or central differences.
 
-    inputs       what the derivative is given
-    is_default   whether parameters have their defaults; at others the function may be flat, and kinks elsewhere
+    inputs       arguments of the derivative
+    is_default   whether parameters have their defaults; at others the function may be flat or have other kinks
     """
     place = np.subtract.reduce(curve.inputs)
     distance = _distance_to_kinks(place, kinks)
     with np.errstate(all="ignore"):
         slope = derivative(*inputs)
         scale = size(derivative, inputs, inputs, distance == 0)
-        # A derivative that is wrong at a point alone jumps there and back, but not from one side of it to the other.
+        # A derivative that is wrong at a single point differs from both sides there, but the sides agree.
         before, across = [v - NUDGE * np.abs(v) for v in inputs], [2 * v for v in inputs]
         scale = np.minimum(scale, size(derivative, before, across, distance == 0))
     central = elementwise.central_slopes(curve, 1e-7 * np.maximum(scale, _MIN_SLOPE), slope)
@@ -142,13 +142,13 @@ def _prove(
 
 
 def _distance_to_kinks(place: Floats, kinks: Sequence[float]) -> Floats:
-    """The distance to the nearest kink, as a share of the place or of 1."""
+    """The distance to the nearest kink, relative to the value or to 1."""
     away = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
     return np.asarray(away / np.maximum(1, np.abs(place)))
 
 
 def _refuse_kinks(what: str, curve: elementwise.Curve, place: Floats, unnamed: Integers) -> None:
-    """Refuse kinks, `unnamed` among the points of a curve: the message has the one nearest to 0."""
+    """Refuse undeclared kinks at some points of a curve; the message names the one nearest to 0."""
     if len(unnamed):
         nearest = unnamed[np.abs(place[unnamed]).argmin()]
         kink = f"{place[nearest] + 0.0:g}"  # never -0

@@ -1,10 +1,10 @@
-"""Compare a problem's gradient with central differences, the complex step and PyTorch's autograd.
+"""Check a problem's gradient against central differences, the complex step and PyTorch's autograd.
 
-θ, g [K, P]     n  the lines along which they are compared: an entry of θ each, or a direction that moves every entry
+θ, g [K, P]     n  lines along which gradients are compared: an entry of θ each, or a direction that moves all entries
 
-An error is |found − expected| divided by the sum of the absolute terms (`error_scale.py`), so that 1e-12 is twelve
-digits of what was added up, however much of it cancelled. Central differences cannot do much better than 1e-7 in
-float64. An entry that is wrong by 0.05 % is far outside.
+An error is |found − expected| divided by the sum of the absolute terms (`error_scale.py`), so that 1e-12 means twelve
+digits of the terms, however much they cancel. Central differences reach about 1e-7 in float64. An entry that is wrong
+by 0.05 % is far outside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,19 +39,19 @@ def check_problem(
     gradient: Floats | None = None,
     most: int = 2000,
 ) -> GradientReport:
-    """Check the hand-derived gradient of a problem's objective, on one batch and in training mode.
+    """Check the hand-derived gradient of a problem's objective, on one batch in training mode.
 
     Parameters
     ----------
     problem : network, objective and data; a float32 problem is checked as a copy in float64.
-    state : the parameters, and the step that says which batch and which dropout masks; None for the initial state.
-    members : which members of the state to check, by their places in it; None for all.
-    gradient : a gradient [K, P] of these members from elsewhere, to be checked instead of the hand-derived one.
-    most : how many entries central differences and the complex step compare one by one (fewer where network and batch
-        are large); of more they take a sample, evenly from all arrays, and 8 directions that move every entry at once.
+    state : the parameters, and the step, which determines batch and dropout masks; None for the initial state.
+    members : indices of the members of the state to check; None for all.
+    gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
+    most : number of entries that central differences and the complex step compare one by one (fewer for large networks
+        and batches). Above it they take a sample from all arrays, and 8 directions that move all entries at once.
         PyTorch always compares all.
 
-    Raises `BadInput` for what is no problem, and for a member that the state does not have.
+    Raises `BadInput` if `problem` is no problem, and for a member that the state does not have.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -79,7 +79,7 @@ def check_problem(
 
 
 class _Base(NamedTuple):
-    """What is known at θ itself: J [K], the hand-derived g [K, P], its scale [K, P] and who stands on a kink [K]."""
+    """The results at θ: J [K], the hand-derived g [K, P], its scale [K, P], and which members are at a kink [K]."""
 
     objective: Floats
     gradient: Floats
@@ -88,7 +88,7 @@ class _Base(NamedTuple):
 
 
 class _Comparison(NamedTuple):
-    """What is compared, n numbers: of which member, which entry (−1 − d for direction d), the gradient, its scale."""
+    """The n compared numbers: their members, entries (−1 − d for direction d), gradients and scales."""
 
     member: Integers
     entry: Integers
@@ -100,7 +100,7 @@ def _base(problem: Problem, state: State) -> _Base:
     def of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
         done = objective_and_gradient(problem, part, rows)
         scale = absolute_terms(problem, part, rows, done.tape)
-        scale[~np.isfinite(scale)] = np.nan  # an error that cannot be scaled is not judged
+        scale[~np.isfinite(scale)] = np.nan  # errors without a scale are not judged
         return done.objective, done.gradient, scale, on_kinks(problem, part, rows, done.tape)
 
     return _Base(*_by_group(problem, state, of_group))
@@ -109,7 +109,7 @@ def _base(problem: Problem, state: State) -> _Base:
 def _by_group(
     problem: Problem, state: State, function: Callable[[State, Batch], tuple[Floats, ...]]
 ) -> tuple[Floats, ...]:
-    """What a function gives for members with equally many rows, of all members again in their own order."""
+    """Apply a function to groups of members with equally many rows; results in the members' own order."""
     order = groups(problem, state.members)
     parts = [function(part, batch(problem, part.members, part.step)) for part in map(state.take, order)]
     back = np.argsort(np.concatenate(order))
@@ -119,7 +119,7 @@ def _by_group(
 def _checks(
     problem: Problem, state: State, base: _Base, gradient: Floats, most: int
 ) -> tuple[tuple[Check, ...], list[str]]:
-    """The checks by every method that there is, and notes on those that there are not."""
+    """The checks by every available method, and notes on the others."""
     lines = lines_through(problem, state, most)
     compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
     start = _start(lines, base.objective, compared.scale)
@@ -140,19 +140,19 @@ def _checks(
     notes += [other for other in others if isinstance(other, str)]
     kinks, sure = slopes.kink, ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
     if len(exact) == 2:
-        # The gradient is what both exact methods find: then it is differences that are off.
+        # The gradient agrees with both exact methods: then the differences are wrong.
         errors = _scaled_error(compared, slopes.value)
         off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
         kinks[off] = _across_kinks(lines, off, start[off])
-        sure[off] = ~kinks[off] & (errors[off] > 10 * TOLERANCES[CENTRAL])  # their doubt is an estimate
+        sure[off] = ~kinks[off] & (errors[off] > 10 * TOLERANCES[CENTRAL])  # the doubt is only an estimate
     central = _judge(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
     return (central, *(check for check, _ in exact)), notes
 
 
 def _across_kinks(lines: Lines, chosen: Integers, start: Floats) -> Floats:
-    """On which of some lines a step of central differences goes across a kink.
+    """On which lines a step of central differences crosses a kink.
 
-    Behind batch norm a function may turn so sharply that differences see two smooth slopes, and neither is that at 0.
+    After batch norm a function may curve so sharply that differences find smooth slopes that differ from that at 0.
     """
     across = np.zeros(len(chosen), bool)
     for exponent in differences.EXPONENTS if len(chosen) else ():
@@ -169,11 +169,11 @@ def _by_complex_step(
     compared: _Comparison,
     own: Mapping[str, elementwise.Curve],
 ) -> tuple[Check, Floats] | str:
-    """The check by the complex step and whether the gradient fits it along each line, or why there is none."""
+    """The check by the complex step and which lines agree, or a note why there is none."""
     losing = [name for name, curve in own.items() if elementwise.complex_slopes(curve) is None]
     if losing:
         return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
-    # Exactly on a kink it sees one of the two sides, and the gradient may rightly have taken the other.
+    # Exactly at a kink it gives one of the two slopes, and the gradient may rightly be the other one.
     excused = _leaving_kinks(lines, base)
     expected = differences.complex_step(lines.along, len(lines.entry))
     check = _judged_but_for(excused, COMPLEX, state, problem, compared, expected)
@@ -189,10 +189,10 @@ def _by_pytorch(
     gradient: Floats,
     kinks: Floats | None,
 ) -> tuple[Check, Floats] | str:
-    """The check by PyTorch and whether the gradient fits it along each line, or why there is none.
+    """The check by PyTorch and which lines agree, or a note why there is none.
 
-    Its formulas take the side of a kink that ours take: only where rounding decides may it be the other one. A user's
-    own formula takes what side it likes, on the lines where `kinks` were seen.
+    At a kink its formulas take the same side as ours; only where rounding decides may it be the other one. A custom
+    formula may take either side, on the lines with `kinks`.
     """
     try:
         engine = AutogradEngine()
@@ -219,7 +219,7 @@ def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
 
 
 def _start(lines: Lines, objective: Floats, scale: Floats) -> Floats:
-    """A unit of length along each line, for the steps of central differences of the objective, J [K]."""
+    """The unit of length on each line for steps of central differences; `objective` is J [K]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
     return differences.unit_steps(size, np.abs(objective[lines.member]), scale, narrowest=2.0**-10)
@@ -236,7 +236,7 @@ def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> d
 def _judged_but_for(
     excused: Floats, method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats
 ) -> Check:
-    """The check by a method that needs no excuse at a kink unless it disagrees there."""
+    """The check by a method, in which disagreements on `excused` lines count as kinks."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
     sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
     return _judge(method, state, problem, compared, expected, sure, kinks)
@@ -245,7 +245,7 @@ def _judged_but_for(
 def _judge(
     method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
-    """The check of what is `sure` [n]: its worst entry, and how many were left out for what reason."""
+    """Build the check of the lines in `sure` [n]: the worst entry, and how many were left out for which reason."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
     tolerance = TOLERANCES[method]
     if not sure.any():
@@ -268,9 +268,9 @@ def _judge(
 
 
 def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
-    """|found − expected| / scale; where there are no terms, found and expected are to be 0 both, or the error is 1."""
+    """|found − expected| / scale; without terms both must be 0, or the error is 1."""
     difference = np.abs(compared.found - expected)
-    difference[difference < differences.IMAGINARY] = 0  # of a gradient of 0, the complex step leaves its own square
+    difference[difference < differences.IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
     scale = np.maximum(compared.scale, np.abs(expected))
     return np.divide(
         difference, np.where(scale > 0, scale, difference), out=np.zeros_like(scale), where=difference != 0
@@ -278,7 +278,7 @@ def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
 
 
 def _entry_name(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
-    """The array that an entry of θ belongs to, and its index there; a bias has one index."""
+    """The array of an entry of θ and its index there; a bias has one index."""
     if place < 0:
         return "direction", (-1 - place,)
     array = next(entry for entry in entries if place < entry.stop)
@@ -319,7 +319,7 @@ def _not_finite(problem: Problem, state: State, objective: Floats, gradient: Flo
 
 
 def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
-    """Why the checks prove nothing, though they may have found nothing wrong; None where they do prove something."""
+    """Why passed checks prove nothing, or None."""
     if zero.all() and all(check.ok or not check.compared for check in checks):
         return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:
@@ -329,7 +329,7 @@ def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
 
 
 def _unseen(entries: Sequence[Entry], digits: Floats) -> list[str]:
-    """What would be wrong without anyone seeing it; `digits` [K, P] is the gradient in units of what is allowed."""
+    """Notes on errors that the checks could not show; `digits` [K, P] is the gradient in units of the tolerance."""
     zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
     hiding = int(((digits > 1) & (differences.SMALL_ERROR * digits < 1)).sum())
     notes = [f"the gradient of {', '.join(zero)} is 0 in every entry"] if zero else []

@@ -1,4 +1,4 @@
-"""The record of a gradient check."""
+"""The report of a gradient check."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,12 @@ from deltarule.errors import RunFailed
 
 @dataclass(frozen=True)
 class Check:
-    """What one method says of a gradient.
+    """The result of one method.
 
-    `error` is the worst scaled error: at `index` of the array `name` of member `member` the gradient is `found` and
-    the method gives `expected`; the name "direction" stands for a move of all entries at once. `compared` counts what
-    was compared. `kinks` entries stand at or next to a kink, where there is no derivative; `faint` ones the method
-    cannot see: too small beside the rounding of the objective. `ok`: something was compared, and the error is within
-    the `tolerance`.
+    `error` is the worst scaled error: at `index` of the array `name` of member `member` the gradient is `found` and the
+    method gives `expected`; the name "direction" means a move of all entries at once. `compared`, `kinks` and `faint`
+    count the entries that were compared, that are at or next to a kink, where there is no derivative, and that are too
+    small beside the rounding of the objective. `ok`: something was compared, and the error is within the `tolerance`.
     """
 
     method: str
@@ -31,13 +30,13 @@ class Check:
 
     @property
     def where(self) -> str:
-        """The worst entry as one would write it."""
+        """The worst entry as text."""
         place = f"{self.name}[{', '.join(map(str, self.index))}]"
         return f"{place} of member {self.member}" if self.member else place
 
     @property
     def sentence(self) -> str:
-        """What is wrong, in one sentence."""
+        """One sentence about the worst entry."""
         return (
             f"the gradient at {self.where} is {self.found:.12g}, by {self.method} it is {self.expected:.12g}: "
             f"a scaled error of {self.error:.2g}, allowed is {self.tolerance:g}"
@@ -46,10 +45,10 @@ class Check:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """Whether a gradient is right, and what says so.
+    """Whether a gradient is right, with the check of each method.
 
-    `vacuous` says why a check that found nothing wrong proves nothing; `ok` is False then. `notes` say what was not
-    compared and why. `entries` is how many numbers the gradient has, of all members together.
+    `vacuous` says why checks that passed prove nothing; `ok` is False then. `notes` say what was not compared and why.
+    `entries` is the number of entries of the gradient, of all members together.
     """
 
     ok: bool
@@ -64,7 +63,7 @@ class GradientReport:
         return tuple(check.sentence for check in self.checks if check.compared and not check.ok)
 
     def raise_if_wrong(self) -> None:
-        """Raise `RunFailed`, with one sentence, unless the gradient is proved right: for use in tests."""
+        """Raise `RunFailed` unless the gradient is proved right; for use in tests."""
         if self.wrong:
             raise RunFailed(self.wrong[0])
         if not self.ok:
@@ -82,11 +81,11 @@ class GradientReport:
 
 HEAD = ("method", "worst error", "allowed", "at", "compared", "left out")
 ARE_TEXTS = (True, False, False, True, False, True)
-"""Which columns below this head hold texts, and no numbers."""
+"""Which columns hold texts; the others hold numbers."""
 
 
 def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]]:
-    """What a report says: its verdict, a row of cells for each method, and sentences."""
+    """The parts of a printed report: the verdict, a row of cells for each method, and remarks."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     header = f"gradient of {report.entries:,} entries: {verdict}"
     vacuous = [f"proves nothing: {report.vacuous}"] if report.vacuous else []
