@@ -173,7 +173,7 @@ def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
     grown = replace(observation.last, length=25 * observation.first.length)
     flat = replace(observation.last, slopes=(np.full(12, 0.01),))
     assert evidence("rate_too_high", replace(observation, last=grown)) is not None
-    assert "saturated since" in evidence("rate_too_high", replace(observation, last=flat)).sentence
+    assert "became saturated" in evidence("rate_too_high", replace(observation, last=flat)).sentence
     assert evidence("rate_too_high", replace(observation, first=flat, last=flat)) is None  # they were flat before
 
 

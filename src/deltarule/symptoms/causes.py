@@ -2,8 +2,8 @@
 
 Another cause is another function with `@_cause`.
 
-Each limit below has its reason beside it. They were tried on the development runs of benchmarks/why_not_learning.py,
-and are judged by its final ones.
+Each limit has its reason beside it. They were chosen on the development runs of benchmarks/why_not_learning.py and are
+validated on its final ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,31 +16,31 @@ from deltarule.problem.problem import Floats
 from deltarule.symptoms.observations import Observation, Snapshot
 
 LEARNED = 0.6
-"""Skill from which on a member counts as having learned: more than half of what a constant loses is won. What it has
-of large inputs or flat units did not stop it then."""
+"""Skill from which a member counts as having learned. Large inputs or flat units did not prevent it then."""
 
 TINY_WEIGHTS = 1e-3
-"""Weights of a thousandth of Glorot's size pass on a thousandth of every difference between rows: none, in effect."""
+"""Weights of a thousandth of Glorot's size reduce every difference between rows to a thousandth, in effect to
+nothing."""
 
 LARGE_INPUTS, SMALL_INPUTS = 10.0, 0.02
-"""Root mean squares of a column. Initial weights are made for about 1; curvature grows with the square, so at 10 a rate
-that would have been right is 100 times too high, and at 0.02 it is 2,500 times too low."""
+"""Root mean squares of a column. Initial weights are made for about 1; curvature grows with the square, so at 10 the
+right rate is 100 times lower, and at 0.02 it is 2,500 times higher."""
 OFF_CENTER = 10.0
-"""|mean| / deviation of a column: from 10 on, 99 % of its square is a constant that says nothing of the rows."""
+"""|mean| / deviation of a column: from 10 on, 99 % of its square is a constant without information."""
 
 FLAT_LAYER = 0.2
-"""Mean slope of a layer's bounded units, as a share of the largest slope. Usual weights begin above 0.5; at 0.2 a unit
-with z of deviation 2 in tanh still has 0.4."""
+"""Mean slope of a layer's bounded units, as a share of the largest slope. Usual initial weights give above 0.5; at 0.2
+a unit with z of deviation 2 in tanh still has 0.4."""
 DEAD_UNIT = 0.01
-"""Slope up to which a unit that is flat on one side counts as dead: it lets one row in a hundred through."""
+"""A one-sided unit with at most this mean slope counts as dead: it passes one row in a hundred."""
 DEAD_LAYER = 0.8
 """Share of a layer's units that are dead."""
 
 PENALTY, ANY_PENALTY = 0.25, 0.01
-"""Length of the penalty's gradient at the first weights, as a share of the data's. A penalty is a correction: usual
-strengths, 1e-5 to 1e-3, are at 0.005 or less. From the second limit on it is named where weights shrank as well."""
+"""Length of the penalty's gradient at the first weights, as a share of the data's: usual strengths, 1e-5 to 1e-3, give
+0.005 or less. Above the second limit the penalty is reported if the weights also shrank."""
 SHRUNK = 0.1
-"""Length of all weights at the end, as a share of their first: the data alone make weights grow."""
+"""Length of all weights at the end, as a share of their first: without a penalty weights grow."""
 VANISHED = 1e-3
 """δ of the first layer as a share of the largest. A sigmoid's slope is 1/4 at most, so five of them make it 1e-3."""
 
@@ -48,25 +48,25 @@ BETTER, A_LITTLE_BETTER = 0.7, 0.9
 """The range test's least objective, as a share of the run's at its end, both above the least possible. A run has more
 updates than the test, so it should be at 1 or far above."""
 TOO_HIGH = 1.5
-"""Run's rate / the test's best: of ordinary runs the best is several times the run's own, for the test is short."""
+"""The run's rate / the test's best: in ordinary runs the best is several times the run's own, because the test is
+short."""
 TOO_LOW = 10.0
 """The test's best / the run's rate, and the updates that the run needed for the test's objective / the test's own. Both
-beside an objective that still falls, or weights that hardly moved."""
+count only if the objective still falls or the weights hardly changed."""
 UNMOVED = 0.15
 """Change of the weights as a share of their first length: those of networks that learn change by a third at least."""
 GROWN = 20.0
-"""Length of the weights at the end, as a multiple of their first: by small steps they grow ten times at most."""
+"""Length of the weights at the end, as a multiple of their first: with small steps they grow at most tenfold."""
 
 RELATED = 0.01
-"""Share of shuffled targets that are predicted as well from which on the true ones count as unrelated."""
+"""If more than this share of shuffled targets is predicted as well, the true ones count as unrelated."""
 MIN_CLASS_ROWS = 2
-"""Rows of a class that are needed to accuse a network of never predicting it."""
+"""A class with fewer rows is not reported as never predicted."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was found of one cause in one member: a sentence, and the numbers in it. `excess`: by what factor, beyond
-    the limit, its main number is; the members of a run are compared by it."""
+    """The evidence for a cause in one member: a sentence, its numbers, and by what factor it exceeds its limit."""
 
     sentence: str
     excess: float
@@ -78,21 +78,21 @@ Find = Callable[[Observation], Evidence | None]
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: its code, what can be done, and what finds it in a member."""
+    """A cause: its code, the fix, and the function that detects it in a member."""
 
     code: str
     fix: str
     find: Find
 
 
-_FIX_AT_END = "mend what stands above this; if nothing does, a lower rate kills and saturates fewer units"
+_FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
 _CAUSES: list[Cause] = []
-"""In the order in which one brings about another: large inputs saturate units, dead units make the gradient vanish,
-and whatever keeps a network from learning leaves it with classes that it never predicts."""
+"""Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
+does not learn for any reason has classes that it never predicts."""
 
 
 def _cause(code: str, fix: str) -> Callable[[Find], Find]:
-    """Add a cause behind those above."""
+    """Register a function as the detector of a cause, after the previous ones."""
 
     def add(find: Find) -> Find:
         _CAUSES.append(Cause(code, fix, find))
@@ -104,7 +104,7 @@ def _cause(code: str, fix: str) -> Callable[[Find], Find]:
 @_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
 def _zero_weights(member: Observation) -> Evidence | None:
     share = member.first.size / member.first.glorot_size
-    pairs = np.maximum(share[:-1], share[1:])  # one array of zeros is left by its gradient, two in a row are not
+    pairs = np.maximum(share[:-1], share[1:])  # one zero array can grow by its gradient, two in a row cannot
     if member.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
         return None
     layer = int(pairs.argmin()) + 1
@@ -118,7 +118,7 @@ def _zero_weights(member: Observation) -> Evidence | None:
 
 @_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
 def _symmetric_weights(member: Observation) -> Evidence | None:
-    drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # twins of 0 are told as zeros
+    drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
     if member.skill >= LEARNED or not layers:
         return None
@@ -138,15 +138,15 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
     "see whether inputs and targets are in the same order: print a few rows beside their targets",
 )
 def _shuffled_labels(member: Observation) -> Evidence | None:
-    told = member.relation
-    if told is None or told.p <= RELATED or member.validated:
+    relation = member.relation
+    if relation is None or relation.p <= RELATED or member.validated:
         return None
     return Evidence(
-        "the inputs tell nothing of the targets: for held-out rows R² is "
-        f"{told.neighbors:.2f} by their neighbors and {told.line:.2f} by a line, "
-        f"and shuffled targets do as well (p = {told.p:.2g})",
-        told.p / RELATED,
-        {"R² of neighbors": told.neighbors, "R² of a line": told.line, "p": told.p},
+        "the inputs say nothing about the targets: for held-out rows R² is "
+        f"{relation.neighbors:.2f} by their neighbors and {relation.line:.2f} by a line, "
+        f"and shuffled targets do as well (p = {relation.p:.2g})",
+        relation.p / RELATED,
+        {"R² of neighbors": relation.neighbors, "R² of a line": relation.line, "p": relation.p},
     )
 
 
@@ -170,7 +170,7 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
         )
     if large < SMALL_INPUTS:
         return Evidence(
-            f"the largest input, {column}, has a root mean square of {large:.3g}: next to the biases nothing comes in",
+            f"the largest input, {column}, has a root mean square of {large:.3g}: next to biases it is almost nothing",
             _ratio(SMALL_INPUTS, large),
             numbers,
         )
@@ -204,7 +204,7 @@ def _dead_at_first(member: Observation) -> Evidence | None:
 def _find_flat_layer(
     member: Observation, snapshot: Snapshot, when: str, kind: Callable[[Activation], bool]
 ) -> Evidence | None:
-    """The layer whose units are nearest to flat, of those whose activation is of a kind."""
+    """The layer with the flattest units, among layers with a kind of activation."""
     layers = [layer for layer in member.problem.network.layers[:-1] if kind(layer.activation)]
     if member.skill >= LEARNED or not layers:
         return None
@@ -252,11 +252,11 @@ def _vanishing_gradient(member: Observation) -> Evidence | None:
     if member.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
     share = float(delta[0] / delta.max())
-    if not 0 < share <= VANISHED:  # nothing at all is no vanishing: something is 0, or cancels
+    if not 0 < share <= VANISHED:  # exactly 0 has another cause: something is 0 or cancels
         return None
     return Evidence(
         f"at the first weights δ of layer 1 is {share:.1e} of the largest δ, that of layer {int(delta.argmax()) + 1}: "
-        "the early layers are told next to nothing",
+        "the early layers get almost no gradient",
         _ratio(VANISHED, share),
         {"share": share} | {f"δ of layer {n}": float(each) for n, each in enumerate(delta, 1)},
     )
@@ -281,7 +281,7 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     tested = member.tested
     if member.skill >= LEARNED or tested is None:
         return None
-    # Far targets make weights grow and units flat, too, though the best rate may be above the run's own.
+    # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
     marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
     too_far = member.rate > TOO_HIGH * tested.best or (marked and member.rate >= tested.best)
     if not member.diverged and not (too_far and _reached_farther(member, BETTER)):
@@ -299,10 +299,10 @@ def _rate_too_high(member: Observation) -> Evidence | None:
 
 
 def _died_while_training(member: Observation) -> str:
-    """That units which were not flat at first are so in the end, in words; nothing where there are none."""
+    """Text about units that became flat during training, or ""."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
     words = [word for first, last, word in pairs if last(member) and not first(member)]
-    return f", and its units are {words[0]} since" if words else ""
+    return f", and its units became {words[0]}" if words else ""
 
 
 @_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
@@ -330,7 +330,7 @@ def _rate_too_low(member: Observation) -> Evidence | None:
 
 
 def _reached_farther(member: Observation, share: float) -> bool:
-    """Whether the range test came to this share of what the run ended at, both above the least possible."""
+    """Whether the range test's objective is at most `share` of the run's, both above the least possible."""
     assert member.tested is not None
     return member.tested.objective - member.least <= share * (member.objective - member.least)
 
@@ -366,7 +366,7 @@ def _dead_at_last(member: Observation) -> Evidence | None:
 
 @_cause(
     "class_never_predicted",
-    "if nothing stands above this, give the rows of rare classes more weight (weights), or get more of them",
+    "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
 )
 def _class_never_predicted(member: Observation) -> Evidence | None:
     if member.labels is None or member.diverged:

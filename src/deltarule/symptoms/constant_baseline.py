@@ -1,9 +1,9 @@
-"""The smallest loss that is possible: with one prediction for all rows, and with a prediction for each row.
+"""The smallest possible loss: with one prediction for all rows, and with one for each row.
 
 N rows · C outputs        y [N, C]   w [N, 1]   p [C]
 
-A loss is elementwise: each output has a best prediction of its own, and the smallest loss of a row depends on its
-targets alone.
+Losses are elementwise: each output has its own best prediction, and the smallest loss of a row depends only on its
+targets.
 """
 
 import numpy as np
@@ -12,15 +12,15 @@ from deltarule.maths.losses import LOSSES, Loss
 from deltarule.problem.problem import Floats
 
 _FARTHEST = 2.0**30
-"""Largest distance of a prediction from the targets, as a multiple of their size or of 1: the best one may be their
-logarithm."""
+"""Largest distance of a candidate from the targets, as a multiple of their size or of 1: the best prediction may be
+their logarithm."""
 _OUTWARD = np.linspace(0, 1, 16)[:, None]
 _TARGETS_PER_CHUNK = 10_000
-"""Targets for which all candidates are tried at once: a few megabytes."""
+"""Targets whose candidates are tried at once: a few megabytes."""
 
 
 def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The weighted sum of the losses with the best prediction that is the same for every row.
+    """The weighted sum of the losses of the best constant prediction.
 
     For a loss of predictions that sum to 1 this is the mean, exactly so for the cross-entropy. NaN without weights.
 
@@ -34,13 +34,13 @@ def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
     if loss.domain == "simplex":
         return float(_totals(loss, _shares(loss, _mean(y, w)), y, w).sum())
     smallest = float(_smallest_losses(loss, y, w).sum())
-    return max(smallest, 0.0) if loss.name in LOSSES else smallest  # none of ours is below 0, but by rounding
+    return max(smallest, 0.0) if loss.name in LOSSES else smallest  # built-in losses are below 0 only by rounding
 
 
 def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The weighted sum of the losses with the best prediction for each row: 0 for deltarule's own losses.
+    """The weighted sum of the losses of the best prediction for each row: 0 for built-in losses.
 
-    For a custom loss of predictions that sum to 1 the targets are taken, which are best for a proper loss alone.
+    For a custom loss of predictions that sum to 1 the targets are used, which are best only for a proper loss.
 
     >>> from deltarule.maths.losses import SQUARED_ERROR
     >>> shifted = Loss("shifted", lambda p, y: (p - y) ** 2 - 7.5, lambda p, y: 2 * (p - y))
@@ -62,7 +62,7 @@ def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
 
 
 def _weighted_rows(y: Floats, w: Floats) -> tuple[Floats, Floats]:
-    """The rows that have a weight: 0 times the loss of another one may be 0 · ∞."""
+    """The rows of nonzero weight: 0 · ∞ would be NaN."""
     rows = w[:, 0] != 0
     return y[rows].astype(np.float64), w[rows].astype(np.float64)
 
@@ -72,7 +72,7 @@ def _mean(y: Floats, w: Floats) -> Floats:
 
 
 def _shares(loss: Loss, y: Floats) -> Floats:
-    """Targets as predictions that sum to 1; not quite 0 or 1 for a custom loss, whose formula may say 0 log 0."""
+    """Targets as predictions that sum to 1; for custom losses not quite 0 or 1, because of 0 log 0."""
     shares = y / y.sum(-1, keepdims=True)
     return np.asarray(shares if loss.name in LOSSES else np.clip(shares, 1e-100, 1 - 2.0**-53))
 
@@ -82,9 +82,9 @@ def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
-    """The smallest weighted sum of each output's losses [C].
+    """The smallest weighted sum of the losses of each output [C].
 
-    It is that of the mean, of the best of many predictions, or of one beside that where the slope changes its sign.
+    It is that of the mean, of the best of many candidates, or of a point near that where the slope changes sign.
     """
     below, above = _outward_predictions(loss.domain, y)
     among = np.clip(np.quantile(y, np.linspace(0, 1, 33), axis=0), below[-1], above[-1])
@@ -97,13 +97,13 @@ def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
     for _ in range(60):
         p = low + (high - low) / 2
         slope = (w * loss.derivative(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0)
-        rises = np.where(np.isnan(slope), p > 0, slope > 0)  # what overflows does so far from 0
+        rises = np.where(np.isnan(slope), p > 0, slope > 0)  # overflow happens far from 0
         low, high = np.where(rises, low, p), np.where(rises, p, high)
     return np.asarray(np.fmin.reduce([losses.min(0), *(_totals(loss, p, y, w) for p in (_mean(y, w), low, high))]))
 
 
 def _outward_predictions(domain: str, y: Floats) -> tuple[Floats, Floats]:
-    """Predictions to try for each output [16, C], from the targets to far below them, and to far above."""
+    """Candidate predictions for each output [16, C]: from the targets far below, and far above."""
     size = np.maximum(np.abs(y).max(0), np.ptp(y, axis=0))
     size = np.where(size > 0, size, 1)
     far = size * (_FARTHEST * np.maximum(1, 1 / size)) ** _OUTWARD

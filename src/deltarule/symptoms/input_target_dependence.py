@@ -2,8 +2,8 @@
 
 N rows · D inputs · C targets        x [N, D]   y [N, C]
 
-A predictor that is linear in the targets, ŷ = S y with 0 on the diagonal of S, says of each row what the others say of
-it. S does not depend on y: so the same S tells how well shuffled targets are predicted, thousands of times a second.
+A predictor that is linear in the targets, ŷ = S y with 0 on the diagonal of S, predicts each row from the others. S
+does not depend on y: so the same S predicts shuffled targets, thousands of times a second.
 """
 
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from deltarule.problem.problem import Floats
 MAX_ROWS = 500
 SHUFFLES = 399
 NEIGHBORS = 8
-"""Rows that are looked at (all their distances are computed), shuffles (chances down to 1 in 400), and neighbors (fewer
-follow noise, more smooth over what is local)."""
+"""Rows (all distances are computed), shuffles (p-values down to 1 in 400), and neighbors (fewer fit noise, more smooth
+local structure away)."""
 
 
 class Relation(NamedTuple):
-    """What predicts held-out rows: the R² of neighbors and of a line, and how often shuffled targets do as well.
+    """R² of held-out rows by nearest neighbors and by a linear fit, and the p-value against shuffled targets.
 
-    `p` is the share of shuffles (twice the smaller one of the two predictors, for there are two chances).
+    `p` is the share of shuffles that do as well: twice the smaller one of the two predictors (Bonferroni).
     """
 
     neighbors: float
@@ -31,7 +31,7 @@ class Relation(NamedTuple):
 
 
 def relation(x: Floats, y: Floats) -> Relation | None:
-    """Hold neighbors and a line against shuffled targets; None where there are too few rows to tell.
+    """Compare predictions by neighbors and by a linear fit with those of shuffled targets; None for too few rows.
 
     >>> x = np.linspace(-1, 1, 60)[:, None]
     >>> found = relation(x, np.sin(4 * x))
@@ -42,7 +42,7 @@ def relation(x: Floats, y: Floats) -> Relation | None:
     """
     chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
     x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
-    # Rows outside the largest class that are needed: of a few rows nobody can say whether their class is predictable.
+    # With fewer rows, or fewer outside the largest class, nothing can be decided.
     if len(x) < 40 or not x.size or len(x) - _largest_group(y) < 20:
         return None
     y = _standardize(y)
@@ -56,7 +56,7 @@ def relation(x: Floats, y: Floats) -> Relation | None:
 
 
 def _standardize(columns: Floats) -> Floats:
-    """Columns of mean 0 and deviation 1, without those that never vary."""
+    """Columns with mean 0 and standard deviation 1, without constant ones."""
     spread = columns.std(0)
     varies = spread > 1e-12 * np.abs(columns).max(0)
     return np.asarray((columns - columns.mean(0))[:, varies] / spread[varies])
@@ -67,7 +67,7 @@ def _largest_group(y: Floats) -> int:
 
 
 def _neighbors(x: Floats) -> Floats:
-    """[N, N]: the matrix that takes targets to their differences from the mean of the nearest other rows."""
+    """[N, N]: the matrix from targets to their differences from the mean of the nearest other rows."""
     squares = (x * x).sum(1)
     distance = squares[:, None] + squares - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)
@@ -78,7 +78,7 @@ def _neighbors(x: Floats) -> Floats:
 
 
 def _line(x: Floats) -> Floats:
-    """[N, N]: the matrix that takes targets to their differences from a line fitted to the other rows.
+    """[N, N]: the matrix from targets to their differences from a linear fit to the other rows.
 
     Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
     """

@@ -1,6 +1,6 @@
-"""Measurements of a member that may not learn: its data, first and last weights, history, and a range test.
+"""Measure what may explain that a member does not learn: data, first and last weights, history, range test.
 
-N rows · D inputs · H units of a layer · L layers · T looks of the history
+N rows · D inputs · H units of a layer · L layers · T evaluations of the history
 
 Everything is measured on at most a thousand rows, with dropout off, by the hand-derived formulas.
 """
@@ -27,18 +27,19 @@ from deltarule.training.run import Run
 
 MAX_ROWS = 1000
 ROUNDING = 1e-12
-"""Of the least loss: a constant that loses no more above it makes no error."""
+"""Relative to the least loss: a constant prediction this close to it makes no error."""
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A member at its first or its last weights; an entry for each layer, or for each hidden one.
+    """Measurements of a member at its first or last weights, for each layer or each hidden layer.
 
-    size [L]            root mean square of each W, and `usual` [L], that of Glorot's law; `length`, of all W together
-    data, penalty       lengths of the two parts of an update's gradient, over all penalized weights
-    delta [L]           root mean square of δ = ∂J/∂z of each layer, over rows and units
-    slopes              of each hidden layer [H]: |f'(z)| as a share of the largest f', the mean over the rows
-    twins               of each hidden layer, whether all its units have the same weights, in and out
+    size, glorot_size [L]  root mean square of each W, and of Glorot's initial weights
+    length                 length of all W together
+    data, penalty          lengths of the two parts of an update's gradient, over all penalized weights
+    delta [L]              root mean square of δ = ∂J/∂z of each layer, over rows and units
+    slopes                 for each hidden layer [H]: the mean over rows of |f'(z)| as a share of the largest |f'|
+    twins                  for each hidden layer, whether all its units have equal weights, incoming and outgoing
     """
 
     size: Floats
@@ -53,17 +54,17 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What is known of one member.
+    """All measurements of one member.
 
-    skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
-                     network that says the same of every row, NaN where the least is not found
-    objective        at the end; not finite where the member diverged       at_start: before the first update
-    least            what the objective can come to at least: 0 for a loss of ours
-    falling          share of the objective's whole fall that fell in the last two fifths of the looks
+    skill            1 − loss / loss of the best constant prediction, both minus the least possible loss: 0 for a
+                     constant prediction, NaN if the least is unknown
+    objective        at the end, not finite if the member diverged; at_start: before the first update
+    least            the least possible objective: 0 for built-in losses
+    falling          share of the objective's decrease in the last two fifths of the evaluations
     moved            length of the change of all W, as a share of their first length
-    rate             the learning rate, the median over the training of what its schedule made of it
+    rate             the median scheduled learning rate
     outputs [N, C]   at the end, for the rows `batch`
-    course [T, 2]    the looks of the history: step and objective
+    course [T, 2]    step and objective of each evaluation
     """
 
     problem: Problem
@@ -86,13 +87,13 @@ class Observation:
     validated: bool
 
     def updates_to(self, objective: float) -> float:
-        """How many updates the run needed for an objective; all that it made, where these were not enough."""
+        """The number of updates until the run reached an objective; all updates if it never did."""
         reached = self.course[self.course[:, 1] <= objective, 0]
         return float(reached[0]) if len(reached) else float(self.steps)
 
     @cached_property
     def labels(self) -> Floats | None:
-        """The class of each row [N] where targets are classes: one-hot rows, or a single 0 or 1; None otherwise."""
+        """The class of each row [N] for one-hot or 0/1 targets; None otherwise."""
         y = self.batch.y
         if not np.isin(y, (0, 1)).all():
             return None
@@ -104,16 +105,16 @@ class Observation:
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
     """Measure some members of a run."""
     chosen = run.take(np.array(members))
-    answers = run_range_tests(chosen.problem)
+    tests = run_range_tests(chosen.problem)
     relations: dict[bytes, Relation | None] = {}
     observations = []
-    for place in range(len(members)):
-        alone = chosen.take(np.array([place]))
+    for index in range(len(members)):
+        alone = chosen.take(np.array([index]))
         rows = b"" if alone.problem.rows is None else alone.problem.rows[0].tobytes()
         if rows not in relations:
             everything = all_rows(alone.problem, np.array([0]))
             relations[rows] = relation(everything.x, everything.y)
-        observations.append(_observe_member(alone, answers[place], relations[rows]))
+        observations.append(_observe_member(alone, tests[index], relations[rows]))
     return observations
 
 
@@ -153,7 +154,7 @@ def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation 
 
 
 def _some_rows(problem: Problem) -> Batch:
-    """All rows of the only member, or evenly spaced ones where there are many: data often come sorted by class."""
+    """All rows of the only member, or evenly spaced ones if there are many: data are often sorted by class."""
     rows = all_rows(problem, np.array([0]))
     chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MAX_ROWS)).astype(int)
     x, y, w = (np.squeeze(part, 0) if part.ndim == 3 else part for part in (rows.x, rows.y, rows.w))
@@ -162,13 +163,13 @@ def _some_rows(problem: Problem) -> Batch:
 
 @dataclass(frozen=True)
 class _Scale:
-    """What the loss of some rows is held against: that of the best constant, and the least that there can be."""
+    """The losses that a member's loss is compared with: of the best constant, and the least possible."""
 
     constant: float
     least: float
 
     def skill(self, loss: float) -> float:
-        """How much of what a constant loses over the least is won; NaN where this cannot be known."""
+        """The share of the constant's loss above the least that a loss avoids; NaN if unknown."""
         most, rounding = self.constant - self.least, ROUNDING * abs(self.least)
         if not np.isfinite(most) or most < -rounding:
             return np.nan
@@ -182,7 +183,7 @@ def _scale(problem: Problem, rows: Batch) -> _Scale:
 
 
 def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
-    """The least that the objective of all rows can come to: a sum over more rows is more, a mean is not."""
+    """The least possible objective of all rows; a sum scales with the number of rows, a mean does not."""
     if not np.isfinite(scale.least):
         return np.nan
     return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
@@ -217,12 +218,12 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
 
 
 def _glorot_size(entry: Entry) -> float:
-    """The deviation of Glorot's law: √(2 / (inputs + units))."""
+    """The standard deviation of Glorot's initial weights: √(2 / (inputs + units))."""
     return float(np.sqrt(2 / sum(entry.shape)))
 
 
 def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
-    """The size of δ of every layer [L], first layer first: back along the tape, from ∂J/∂(logits)."""
+    """The root mean square of δ of every layer [L], first layer first."""
     sizes = []
     for taped in reversed(tape):
         if taped.kind == "dense":
@@ -232,11 +233,11 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """How far each unit of a hidden layer [H] is from flat, over the rows."""
+    """The mean slope of each unit of a hidden layer [H], relative to the largest."""
     place = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
     z, a = tape[place - 1].value[0], tape[place].value[0]
     if activation.rowwise:
-        slope, largest = a * (1 - a), 0.25  # of softmax, how an output changes with its own z
+        slope, largest = a * (1 - a), 0.25  # softmax: ∂aⱼ/∂zⱼ
     else:
         slope = np.broadcast_to(np.abs(activation.derivative(z, a, **activation.parameters)), z.shape)
         largest = _largest_slope(activation)
@@ -244,14 +245,14 @@ def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Float
 
 
 def _largest_slope(activation: Activation) -> float:
-    """The largest |f'| near 0; the exponential, which has none, counts as if it had 1 there."""
+    """The largest |f'| near 0; the exponential, which has none, counts as 1.2."""
     z = np.linspace(-5, 5, 1001)
     slope = np.abs(activation.derivative(z, activation.function(z, **activation.parameters), **activation.parameters))
     return float(min(np.max(slope), 1.2))
 
 
 def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
-    """Whether the units of a hidden layer, two at least, have the same weights and biases, and go out with the same."""
+    """Whether all units of a hidden layer (at least two) have equal incoming and outgoing weights."""
     into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
     if into.shape[1] < 2:
         return False
@@ -271,7 +272,7 @@ def _share_of_decreases(history: Floats) -> float:
 
 
 def _beats_constant_on_validation(run: Run, scale: _Scale) -> bool:
-    """Whether rows that were never trained on were ever predicted better than by a constant."""
+    """Whether validation rows were ever predicted better than by a constant."""
     if "validation objective" not in run.history.names:
         return False
     best = np.nanmin(run.history.series("validation objective")[:, 0])

@@ -1,4 +1,4 @@
-"""Why does this network not learn? What stands out in a training, with the numbers."""
+"""`why_not_learning`: report what may keep a network from learning, with the numbers."""
 
 import textwrap
 from collections import Counter
@@ -14,16 +14,16 @@ from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
 
 MAX_MEMBERS = 32
-"""Members of a population that are looked at: each needs a range test of its own."""
+"""Most members of a population that are examined: each needs a range test."""
 WIDTH = 100
-"""Characters of a line of a report where nobody says otherwise."""
+"""Default number of characters of a line of a report."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that stands out: a documented code, a sentence, the numbers in it, what to do, and in which members.
+    """A symptom: its code, a sentence, its numbers, the fix, and the members that have it.
 
-    Sentence and numbers are those of the member in which it stands out most, the first of `members`.
+    Sentence and numbers are those of the member with the strongest evidence, the first of `members`.
     """
 
     code: str
@@ -35,12 +35,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class WhyReport:
-    """What stands out in a training.
+    """The findings about a training run.
 
-    findings   what can cause the others first; of several members, what most of them have
-    members    which members were looked at, of those that were trained         of      how many the run has
-    skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing; NaN where
-               the least possible loss is not found
+    findings   causes before their effects; with several members, what most of them have first
+    members    the examined members, among those that were trained         of      the number of members of the run
+    skill      for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN
+               if the least possible loss is unknown
     """
 
     findings: tuple[Finding, ...]
@@ -56,7 +56,7 @@ class WhyReport:
 
     @property
     def header(self) -> str:
-        """What was looked at, how far it has learned, and how much stands out."""
+        """One sentence: the examined members, how far they have learned, and the number of findings."""
         if not self.members:
             return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
@@ -104,21 +104,21 @@ class WhyReport:
 
 
 def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyReport:
-    """Say what stands out in a training, and with it most likely why it does not learn.
+    """Report what stands out in a training run, and thereby most likely why it does not learn.
 
-    The data, the first and the last weights and the history are read; a range test is run. A network that learns gets
-    no findings, whatever its units look like, except for targets that are in no relation to the inputs and classes
-    that are never predicted.
+    It examines the data, the first and last weights and the history, and runs a range test. A network that learns gets
+    no findings, whatever its units look like, except for targets that are unrelated to the inputs and classes that are
+    never predicted.
 
     Parameters
     ----------
     run : made by `train`.
-    members : which members to look at; None for all, or for 32 evenly spaced ones where there are more.
+    members : the members to examine; None for all, or for 32 evenly spaced ones if there are more.
 
-    Returns a report: its `findings`, what can bring about the others first. docs/reference/why-not-learning.md explains
-    every code.
+    Returns a report; its `findings` have causes before their effects. docs/reference/why-not-learning.md explains every
+    code.
 
-    Raises `BadInput` for a member that the run does not have, and for what is no run.
+    Raises `BadInput` for a member that the run does not have, and unless `run` is a run.
 
     >>> import deltarule
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
@@ -143,7 +143,7 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     )
 
 
-_CAUSE_ORDER = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)))}
+_CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CAUSES)))}
 
 
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
@@ -170,7 +170,7 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """What the members have of one code, told by the one in which it stands out most."""
+    """Combine the evidence of all members for one code; the strongest one gives the sentence."""
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)
     _, cause, evidence = having[0]

@@ -1,4 +1,4 @@
-"""Trace of the backward pass: ∂J by every step of the tape, from the logits to the first layer."""
+"""Trace the backward pass: ∂J/∂ every array, from the logits to the first layer."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 
 def backward(trace: TraceBuilder) -> None:
-    """Go the tape back; each step takes ∂J/∂ its output and gives ∂J/∂ its input."""
+    """Add every array of the backward pass, in reverse order of the tape."""
     through = {"dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
     upstream = _at_logits(trace)
     for taped in reversed(trace.forward_pass.tape):
@@ -22,7 +22,7 @@ def backward(trace: TraceBuilder) -> None:
 
 
 def derivative_name(name: str) -> str:
-    """What ∂J/∂ something is called; that of a pre-activation is δ.
+    """The name of a derivative: ∂J/∂W2, or δ2 for that of z2.
 
     >>> derivative_name("z2"), derivative_name("W2")
     ('δ2', '∂J/∂W2')
@@ -34,12 +34,12 @@ def _derivative(
     trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
     short = derivative_name(name)
-    told = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
-    trace.add(short, "backward", value, axes, told, rule, layer=layer_number(name))
+    description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
+    trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
 
 
 def _at_logits(trace: TraceBuilder) -> Array:
-    """∂J/∂a and ∂J/∂z of the last layer, in one step where loss and activation belong together."""
+    """Add ∂J/∂a and ∂J/∂z of the last layer; in one step if loss and activation are fused."""
     problem, n, layer = trace.problem, trace.last, trace.network.layers[-1]
     loss, output, outputs, rows = problem.loss, trace.network.output, trace.network.outputs, trace.rows
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
@@ -104,7 +104,7 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
 
 
 def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """∂J/∂W and ∂J/∂b with the penalty's part, and ∂J/∂ what the layer got."""
+    """Add ∂J/∂W and ∂J/∂b, penalty included, and the derivative with respect to the layer's input."""
     at, n, inputs, delta = trace.at, layer.number, trace.inputs_of(layer.number), f"δ{layer.number}"
 
     def weights(d: Index, j: Index) -> Expression:

@@ -1,4 +1,4 @@
-"""Explaining an update: every number of the pass forward, the pass back and the optimizer's step, with its formula."""
+"""Explain an update: every number of the forward pass, the backward pass and the optimizer, with its formula."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,21 +35,21 @@ def explain(
     state: State | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Explanation:
-    """Show every number of a network's pass forward and back on some samples, and of the update that follows.
+    """Show every number of a network's forward and backward pass on some samples, and of the update that follows.
 
     Parameters
     ----------
-    network : its shape.
-    params : its parameters: arrays by name (W1 [D, H], b1 [H] …), or one flat θ [P].
+    network : the architecture.
+    params : the parameters: arrays by name (W1 [D, H], b1 [H] …), or one flat θ [P].
     x, y : inputs [B, D] and targets [B, C]; one sample may be [D] and [C].
-    loss : its name, or a table with its name and parameters.
-    optimizer : the same of the optimizer; None leaves the update out.
-    state : what the optimizer remembers: for each slot (v, or m and v …) arrays by name or a flat [P], all 0 where
-        nothing is said, and the `step`, the updates made before; or a `State` of one network.
-    options : whatever else `create_problem` takes: reduction, penalty, strength, learning_rate, dropout, weights …
+    loss : name, or a table with name and parameters.
+    optimizer : name, or a table with name and parameters; None omits the update.
+    state : the optimizer's slots (v, or m and v …), arrays by name or a flat [P], 0 by default, and the `step`, the
+        number of previous updates; or a `State` of one network.
+    options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
 
-    Returns an `Explanation`: print it, or ask it for an array by its name. Of L-BFGS it shows the iteration with which
-    SciPy begins at these parameters.
+    Returns an `Explanation`: print it, or get an array by its name. For L-BFGS it shows SciPy's first iteration from
+    these parameters.
 
     Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
 
@@ -82,11 +82,11 @@ def explain_update(
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
-    """Show every number of the update that a state of one member stands before.
+    """Show every number of the next update of a state of one member.
 
-    Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, where they have any; `update`,
-    whether the optimizer's part is shown; `begun`, for L-BFGS the state of 0 updates from which the training came, as
-    its memory is of the way; None where it begins here; `title` and `notes`, words for the record.
+    Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
+    the optimizer; `begun`, for L-BFGS the state at which the training began, which determines its memory, or None if it
+    begins here; `title` and `notes` of the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -111,7 +111,7 @@ def explain_update(
 
 
 def _passes(trace: TraceBuilder) -> None:
-    """Every array of the pass forward and the pass back, in the order in which it comes to be."""
+    """Add every array of the forward and backward pass, in the order of computation."""
     add_inputs(trace)
     for layer in trace.network.layers:
         forward(trace, layer)
@@ -129,7 +129,7 @@ def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
 
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """One sample as a batch of one row; anything else is left to `create_problem` to judge."""
+    """Convert one sample to a batch of one row; anything else is checked by `create_problem`."""
     try:
         sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
     except ValueError:  # rows of different lengths
@@ -140,7 +140,7 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | None) -> State:
-    """The state that is meant: these parameters, and what is known of the rest."""
+    """The state with the parameters θ and the given slots and step."""
     state = initial_state(problem, theta[None])
     if given is None:
         return state

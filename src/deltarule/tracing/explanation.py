@@ -1,4 +1,4 @@
-"""The record of a trace: every array of a forward pass, a backward pass and an update with its formula; and its text.
+"""The record of a trace: every array of an update with its formula, and its text for the terminal.
 
 B samples · D inputs of a layer · H units · C outputs
 """
@@ -17,32 +17,32 @@ from deltarule.tracing.expression_text import format_index, number, with_names, 
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
 MAX_ROWS = 8
-"""Rows of an array that a trace shows in a terminal."""
+"""Rows of an array in the text of a trace."""
 MAX_LABEL_CHARACTERS = 12
-"""Characters of a row's name there."""
+"""Characters of a row's name in the text of a trace."""
 TITLES = {
     "settings": "Settings",
     "data": "Data",
     "parameters": "Parameters",
     "forward": "Forward",
     "loss": "Loss",
-    "backward": "Backward: ∂J by everything, δ by the z of a layer",
+    "backward": "Backward: ∂J by every array, δ by the z of a layer",
     "update": "Update",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """An array with a name: what it is, its values, and how each of them is made.
+    """A named array of a trace: its description, values, and the formula of each entry.
 
-    name     as one would write it: W1, z1, δ2, ∂J/∂W1, W1_new; indexed it is an entry: W1[0, 2]
-    section  where it belongs, one of the keys of `TITLES`
-    layer    the number of its layer, from 1, where it has one
-    about    what it is, in a few words
-    value    the engine's own numbers, of 0, 1 or 2 axes
+    name     W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2]
+    section  one of the keys of `TITLES`
+    layer    the number of its layer, from 1, or None
+    about    a description of a few words
+    value    the engine's numbers, with 0, 1 or 2 axes
     axes     a letter for each axis: i samples, j units of the layer, d its inputs
-    labels   for each axis the names of its places, where they have any
-    rule     index → the formula of that entry; with the axes' letters, that of every entry; None for what is given
+    labels   the names along each axis, or None
+    rule     index → the formula of that entry, or with the axes' letters of every entry; None for inputs
     """
 
     name: str
@@ -55,46 +55,45 @@ class Quantity:
     rule: Callable[..., Expression] | None = None
 
     def __call__(self, *index: Index) -> Ref:
-        """An entry, as it stands in the formulas of others."""
+        """A reference to an entry, for the formulas of other entries."""
         known = tuple(place for place in index if isinstance(place, int))
         return Ref(self.name, index, float(self.value[known]) if len(known) == len(index) else None)
 
     @property
     def formula(self) -> Expression | None:
-        """The formula of every entry, with the letters of the axes."""
+        """The formula of every entry, with the letters of the axes as indices."""
         return None if self.rule is None else self.rule(*self.axes)
 
     def places(self, sample: int | None = None) -> Iterator[tuple[int, ...]]:
-        """The index of every entry, in order; of one sample's entries, where its place in the batch is given."""
+        """The indices of all entries, in order, or of one sample's entries, by its position in the batch."""
         if sample is None or self.axes[:1] != (SAMPLES,):
             yield from np.ndindex(*self.value.shape)
         else:
             yield from ((sample, *index) for index in np.ndindex(*self.value.shape[1:]))
 
     def first(self, sample: int | None = None) -> tuple[int, ...]:
-        """The index of the first entry that is not 0, or where there is none of the first; among one sample's entries,
-        where its place in the batch is given."""
+        """The index of the first nonzero entry (of one sample, by its position in the batch), else of the first."""
         before = () if sample is None or self.axes[:1] != (SAMPLES,) else (sample,)
         there = np.asarray(self.value[before] != 0)
         return (*before, *map(int, np.unravel_index(int(there.argmax()), there.shape)))
 
     def label(self, axis: int, place: int) -> str:
-        """What a place along an axis is called: its own name, or its number."""
+        """The name of a position along an axis, or its number."""
         names = self.labels[axis]
         return str(place) if names is None else names[place]
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Every number of one update of one network: the pass forward, the pass back, and what the optimizer makes of it.
+    """Every number of one update of one network: forward pass, backward pass, and the optimizer's step.
 
-    problem, state   what was explained: a problem, and the state of its one member before the update
-    rows [B]         the rows of the data that the batch is made of
-    quantities       the arrays by name, in the order in which they come to be
-    title            what the network is part of, where it is part of something
-    notes            sentences worth telling
+    problem, state   the problem, and the state of its one member before the update
+    rows [B]         the data rows of the batch
+    quantities       the arrays by name, in the order of computation
+    title            the context of the network, or ""
+    notes            remarks, a sentence each
 
-    `print` shows it; long arrays and sums are folded, and it is said how much is left out.
+    `print` shows it; long arrays and sums are shortened, with the number of omitted entries.
     """
 
     problem: Problem
@@ -118,25 +117,27 @@ class Explanation:
         return self.quantities[name].value
 
     def of_layer(self, layer: int | None) -> tuple[Quantity, ...]:
-        """All quantities, or those of one layer, numbered from 1."""
+        """All quantities, or those of one layer, counted from 1."""
         last = len(self.problem.network.layers)
         if layer is not None and not 1 <= layer <= last:
             raise BadInput(f"there is no layer {layer}; give a layer from 1 to {last}")
         return tuple(quantity for quantity in self.quantities.values() if layer is None or quantity.layer == layer)
 
     def place_of(self, sample: int | None) -> int | None:
-        """Where in the batch a row of the data stands; None for None."""
+        """The position of a data row in the batch; None for None."""
         if sample is None:
             return None
         found = np.flatnonzero(self.rows == sample)
         if not len(found):
-            raise BadInput(f"sample {sample} is not in the batch of step {self.state.step}; {_rows_told(self.rows)}")
+            raise BadInput(
+                f"sample {sample} is not in the batch of step {self.state.step}; {_describe_rows(self.rows)}"
+            )
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-        """The trace as text: of one row of the data, of one layer, or all of it.
+        """The trace as text: all of it, or of one data row, or of one layer.
 
-        Raises `BadInput` for a row that is not in the batch, and for a layer that there is not.
+        Raises `BadInput` for a row that is not in the batch and for a layer that does not exist.
         """
         return render(self, sample, layer, width)
 
@@ -153,7 +154,7 @@ class Explanation:
         )
 
 
-def _rows_told(rows: Integers) -> str:
+def _describe_rows(rows: Integers) -> str:
     if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
         return f"give a row from {rows.min()} to {rows.max()}"
     text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
@@ -161,7 +162,7 @@ def _rows_told(rows: Integers) -> str:
 
 
 def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-    """The trace as text of at most `width` characters a line: of one row of the data, of one layer, or of all."""
+    """The trace as text with at most `width` characters a line: all of it, or of one data row, or of one layer."""
     place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
     lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
     for section, title in TITLES.items():
@@ -176,7 +177,7 @@ def render(explanation: Explanation, sample: int | None = None, layer: int | Non
 
 
 def header(explanation: Explanation) -> str:
-    """What is explained, in a sentence.
+    """One sentence: step, network, samples and J.
 
     >>> import deltarule
     >>> print(header(deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [2.0], "squared_error")))
@@ -208,16 +209,16 @@ def _quantity(one: Quantity, sample: int | None, width: int) -> list[str]:
 
 
 def _worked_entry(one: Quantity, sample: int | None, width: int) -> list[str]:
-    """The first entry with its numbers put in; where that is 0, the first that is not."""
+    """The first nonzero entry with its numbers inserted."""
     assert one.rule is not None
     index = one.first(sample)
-    told = with_numbers(one.rule(*index), sample=sample)
+    worked = with_numbers(one.rule(*index), sample=sample)
     result = number(float(one.value[index]), 8)
-    return _wrap(f"{format_index(one.name, index)} = {told} = {result}", width, "  ")
+    return _wrap(f"{format_index(one.name, index)} = {worked} = {result}", width, "  ")
 
 
 def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
-    """The values: a row for each place along the first axis, as many columns as fit."""
+    """The values as a table, with as many columns as fit."""
     if one.value.size > 1 and (one.value == one.value.flat[0]).all():
         return [f"  all {number(float(one.value.flat[0]))}"]
     rows = list(range(len(one.value))) if len(one.axes) == 2 else [0]

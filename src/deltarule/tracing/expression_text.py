@@ -1,4 +1,4 @@
-"""Formulas as text: with the names of what stands in them, or with the numbers.
+"""Write expression trees as text, with names or with numbers.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
 >>> with_names(-x * W), with_numbers(-x * W)
@@ -29,19 +29,19 @@ from deltarule.tracing.expressions import (
 )
 
 MAX_TERMS = 8
-"""Terms of a sum that are written out; of more, the first and the last."""
+"""Terms of a sum that are written out: the first ones and the last."""
 ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
-"""How tightly a piece of text holds together."""
+"""Precedence of a piece of text, from loose to tight."""
 
 
 def with_names(tree: Expression) -> str:
-    """The formula, with the names of what stands in it."""
+    """The formula with the names of its entries."""
     return _Writer(names=True).whole(tree)
 
 
 def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, sample: int | None = None) -> str:
-    """The formula with the numbers put in, each with so many digits; long sums are folded to so many terms, that of a
-    chosen sample among them.
+    """The formula with numbers of `digits` digits; long sums are shortened to `terms` terms, including that of a chosen
+    sample.
 
     >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), terms=4)
     '0 + 1 + 2 + … 96 more … + 99'
@@ -50,7 +50,7 @@ def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, samp
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number for people, with so many significant digits.
+    """A number with some significant digits.
 
     >>> number(-0.000012345), number(3.0), number(-0.0), number(1234567.0)
     ('-1.234e-05', '3', '0', '1.235e+06')
@@ -59,9 +59,9 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
-    """What is written out of a series: the places of the terms, and instead of the others how many these are.
+    """The terms of a series to write out, as indices, and numbers for how many are omitted between them.
 
-    Of many terms the first ones are shown and the last; in a sum over the samples, that of the chosen sample too.
+    These are the first ones and the last, and in a sum over samples that of the chosen sample.
 
     >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample=50)
     [(0,), (1,), 48, (50,), 48, (99,)]
@@ -77,7 +77,7 @@ def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tu
 
 
 def format_index(name: str, index: tuple[Index, ...]) -> str:
-    """An entry as one would write it in Python: W1[0, 2].
+    """An entry in Python's notation: W1[0, 2].
 
     >>> format_index("W1", (0, 2)), format_index("J", ())
     ('W1[0, 2]', 'J')
@@ -87,7 +87,7 @@ def format_index(name: str, index: tuple[Index, ...]) -> str:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes a tree as text, with parentheses only where they are needed."""
+    """Writes a tree as text, with parentheses only where needed."""
 
     names: bool
     digits: int = 4
@@ -98,7 +98,7 @@ class _Writer:
         return self._text_of(tree, first=True)[0]
 
     def _text_of(self, tree: Expression, first: bool) -> tuple[str, int]:
-        """The text of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
+        """The text of a tree and its precedence; `first`: whether it may begin with a sign."""
         match tree:
             case Number(value):
                 return self._text_number(value)
@@ -135,7 +135,7 @@ class _Writer:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
-        """The text of a tree where it must hold together at least so tightly; a sign may stand only at the front."""
+        """The text of a tree, in parentheses if its precedence is below `least` or a sign must not come first."""
         text, level = self._text_of(tree, first)
         fits = level >= least and (first or not text.startswith("-"))
         return text if fits else f"({self.whole(tree)})"

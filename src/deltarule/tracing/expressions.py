@@ -1,6 +1,6 @@
-"""Formulas as trees, built with Python's operators from references to the entries of named arrays.
+"""Expression trees, built with Python's operators from references to entries of named arrays.
 
-One tree is evaluated, and written with names or with numbers (`expression_text.py`), so that these cannot drift apart.
+The same tree is evaluated and written with names or numbers (`expression_text.py`), so that these always agree.
 
 >>> x, W = Ref("x", (0,), 2.0), Ref("W", (0,), -0.5)
 >>> evaluate(1 / (1 + exp(-x * W)))
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 Index = int | str
-"""An index along an axis, or the letter that stands for all of them."""
+"""An index along an axis, or the letter for all indices."""
 
 SAMPLES = "i"
 """The letter of the axis along which the samples of a batch lie."""
@@ -70,7 +70,7 @@ class Number(Expression):
 
 @dataclass(frozen=True)
 class Ref(Expression):
-    """An entry of a named array; without a value where an index is a letter."""
+    """A reference to an entry of a named array; without a value if an index is a letter."""
 
     name: str
     index: tuple[Index, ...]
@@ -79,14 +79,14 @@ class Ref(Expression):
 
 @dataclass(frozen=True)
 class Sum(Expression):
-    """Terms added up."""
+    """A sum of terms."""
 
     terms: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Difference(Expression):
-    """One minus another."""
+    """`left` minus `right`."""
 
     left: Expression
     right: Expression
@@ -94,14 +94,14 @@ class Difference(Expression):
 
 @dataclass(frozen=True)
 class Product(Expression):
-    """Factors multiplied."""
+    """A product of factors."""
 
     factors: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Quotient(Expression):
-    """One divided by another."""
+    """`above` divided by `below`."""
 
     above: Expression
     below: Expression
@@ -109,7 +109,7 @@ class Quotient(Expression):
 
 @dataclass(frozen=True)
 class Power(Expression):
-    """A base to an exponent."""
+    """`base` to the power `exponent`."""
 
     base: Expression
     exponent: Expression
@@ -117,14 +117,14 @@ class Power(Expression):
 
 @dataclass(frozen=True)
 class Negative(Expression):
-    """The same with the other sign."""
+    """The negated expression."""
 
     of: Expression
 
 
 @dataclass(frozen=True, eq=False)
 class Function(Expression):
-    """A function by its name; `call` evaluates it, for one that is not among `KNOWN`: the user's own."""
+    """A function by name; `call` evaluates it if it is custom and not among `KNOWN`."""
 
     name: str
     arguments: tuple[Expression, ...]
@@ -133,19 +133,19 @@ class Function(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Series(Expression):
-    """A sum over all places along some axes: their letters, their lengths, and the term at given places."""
+    """A sum over all indices along some axes: their letters, their lengths, and the term at an index."""
 
     letters: tuple[str, ...]
     lengths: tuple[int, ...]
     term: Callable[..., Expression]
 
     def places(self) -> Iterator[tuple[int, ...]]:
-        """Every combination of places, the last axis fastest."""
+        """Every index, the last axis fastest."""
         yield from np.ndindex(*self.lengths)
 
     @property
     def count(self) -> int:
-        """How many terms there are."""
+        """The number of terms."""
         return math.prod(self.lengths)
 
 
@@ -154,7 +154,7 @@ OPPOSITES = {">": "≤", "<": "≥"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """A condition: left > right, or left < right; their opposites only tell that they do not hold."""
+    """A condition: left > right or left < right, or the opposite of one."""
 
     left: Expression
     sign: str
@@ -162,26 +162,26 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the numbers fulfil it; with a NaN they do not."""
+        """Whether the condition holds for the numbers; never with a NaN."""
         left, right = evaluate(self.left), evaluate(self.right)
         return left > right if self.sign == ">" else left < right
 
     @property
     def opposite(self) -> "Comparison":
-        """The condition that holds where this one does not."""
+        """The negated condition."""
         return Comparison(self.left, OPPOSITES[self.sign], self.right)
 
 
 @dataclass(frozen=True)
 class Cases(Expression):
-    """A formula in pieces: the first whose condition holds, or the last one."""
+    """A piecewise formula: the first piece whose condition holds, or `otherwise`."""
 
     pieces: tuple[tuple[Comparison, Expression], ...]
     otherwise: Expression
 
     @property
     def selection(self) -> tuple[tuple[Comparison, ...], Expression]:
-        """The conditions that hold and decide, and the piece that the numbers choose."""
+        """The conditions that decide for these numbers, and the chosen piece."""
         for condition, piece in self.pieces:
             if condition.holds:
                 return (condition,), piece
@@ -190,7 +190,7 @@ class Cases(Expression):
 
 @dataclass(frozen=True)
 class Weighted(Expression):
-    """A term that counts only with its weight: 0 where that is 0, even where the term itself is infinite."""
+    """A term with a weight; 0 if the weight is 0, even if the term is infinite."""
 
     weight: Expression
     term: Expression
@@ -222,7 +222,7 @@ def below(left: Expression, right: Operand) -> Comparison:
 
 
 def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Cases:
-    """The first piece whose condition holds, or the last."""
+    """The first piece whose condition holds, or `otherwise`."""
     return Cases(tuple((condition, _tree(piece)) for condition, piece in pieces), _tree(otherwise))
 
 
@@ -241,7 +241,7 @@ KNOWN: dict[str, Callable[..., float]] = {
 
 
 def evaluate(tree: Expression) -> float:
-    """The number that a formula comes to, in float64; infinite or NaN where it overflows or is not defined."""
+    """The value of a formula in float64; infinite or NaN if it overflows or is undefined."""
     with np.errstate(all="ignore"):
         return float(_value(tree))
 

@@ -1,6 +1,6 @@
-"""The formulas of `maths` as trees, as textbooks print them; `maths` computes some in another order.
+"""The formulas of `maths` as expression trees, in textbook form; `maths` computes some in another order.
 
-A user's formula has no tree: it stands there as a function by its name.
+A custom formula has no tree: it appears as a function with its name.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ from deltarule.tracing.expressions import (
 
 E = Expression
 Row = Callable[[Index], Expression]
-"""The entries of a row, by their place."""
+"""The entries of a row, by index."""
 Numbers = Mapping[str, Expression]
 """A formula's parameters, by name."""
 
@@ -92,7 +92,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
 
 
 def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """a[j] = f(z)[j]; None for the user's own function of a whole row."""
+    """a[j] = f(z)[j]; None for a custom function of a whole row."""
     if activation.rowwise:
         softmax = exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
         return softmax if is_built_in(activation) else None
@@ -102,7 +102,7 @@ def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Nu
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """∂J/∂z[j] from the row of ∂J/∂a; None for the user's own function of a whole row."""
+    """∂J/∂z[j] from the row of ∂J/∂a; None for a custom function of a whole row."""
     if activation.rowwise:
         through_softmax = a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
         return through_softmax if is_built_in(activation) else None
@@ -179,12 +179,12 @@ _FUSED: dict[tuple[str, str], tuple[Callable[[Row, Row, Index, int], E], Callabl
 
 
 def is_fused(loss: Loss, output: Activation) -> bool:
-    """Whether loss and output activation are computed in one, from the logits."""
+    """Whether loss and output activation are computed together, from the logits."""
     return output.name in loss.fused
 
 
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """ℓ[j]; None for a fused form of the user's own."""
+    """ℓ[j]; None for a custom fused form."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[0](z, y, j, outputs) if known else None
@@ -194,7 +194,7 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
 
 
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """∂ℓ/∂p[j], or where fused ∂ℓ/∂z[j] of the sum over outputs; None for a fused form of the user's own."""
+    """∂ℓ/∂p[j], or if fused ∂ℓ/∂z[j] of the sum over outputs; None for a custom fused form."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[1](p, y, j, outputs) if known else None
@@ -220,7 +220,7 @@ def penalty_value(penalty: Penalty, w: E) -> E:
 
 
 def penalty_slope(penalty: Penalty, w: E) -> E:
-    """Its derivative."""
+    """The derivative of the penalty of a single weight, before its strength."""
     if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][1](w)
     return Function(f"{penalty.name}′", (w,), penalty.derivative)
@@ -285,7 +285,7 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
 
 
 def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update] | None:
-    """How each slot and the parameter come after an update; None for an optimizer of the user's own."""
+    """The formulas of each slot and of the parameter after an update; None for a custom optimizer."""
     return _UPDATES[optimizer.name] if is_built_in(optimizer) else None
 
 
@@ -319,7 +319,7 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
 
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The learning rate of this update."""
+    """The scheduled learning rate of an update."""
     if is_built_in(schedule):
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)
@@ -340,6 +340,6 @@ _BUILT_IN: dict[type, tuple[Mapping[str, Any], str]] = {
 
 
 def is_built_in(formula: Any) -> bool:
-    """Whether a formula is deltarule's own, not one of the user's that may have its name."""
+    """Whether a formula is built in, and not a custom one of the same name."""
     formulas, function = _BUILT_IN[type(formula)]
     return formula.name in formulas and getattr(formulas[formula.name], function) is getattr(formula, function)

@@ -1,4 +1,4 @@
-"""Trace of the forward pass: data, parameters, every z, n, a and d, the losses, the penalty, and J."""
+"""Trace the forward pass: data, parameters, every z, n, a and d, the losses, the penalty, and J."""
 
 from collections.abc import Callable
 
@@ -21,14 +21,14 @@ KINDS = {
 
 
 def add_inputs(trace: TraceBuilder) -> None:
-    """The data, the parameters, and N."""
+    """Add the data, the parameters, and N."""
     trace.add("x", "data", drop_member_axis(trace.rows.x), "id", "inputs")
     trace.add("y", "data", trace.y, "ij", "targets")
     if trace.has_equal_weights:
         trace.add_setting("N", trace.w.sum(), "samples in the batch")
     else:
         weights = trace.add("w", "data", trace.w, "i", "weights of the samples")
-        trace.add_setting("N", trace.w.sum(), "the samples' weights together", lambda: trace.sum_over_samples(weights))
+        trace.add_setting("N", trace.w.sum(), "sum of the samples' weights", lambda: trace.sum_over_samples(weights))
     theta = views(trace.state.theta[0], trace.network.entries)
     for entry in trace.network.entries:
         n, kind = layer_number(entry.name), entry.name.rstrip("0123456789")
@@ -37,7 +37,7 @@ def add_inputs(trace: TraceBuilder) -> None:
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
-    """z, n, a and d of a layer."""
+    """Add z, n, a and d of a layer."""
     n = layer.number
     _dense(trace, layer)
     if layer.batch_norm:
@@ -91,7 +91,7 @@ def _activation(trace: TraceBuilder, layer: Layer) -> None:
     n, source, activation = layer.number, trace.source_of(layer), layer.activation
     numbers = trace.parameters_of("activation", activation, n)
     if n == trace.last:
-        value, what = activation.forward(trace.tape[source].value)[0], "what the network answers"
+        value, what = activation.forward(trace.tape[source].value)[0], "predictions"
     else:
         value, what = trace.tape[f"a{n}"].value, "activations"
 
@@ -105,7 +105,7 @@ def _dropout(trace: TraceBuilder, n: int) -> None:
     assert trace.keep is not None and trace.rate is not None
     at = trace.at
     rate = trace.add_setting(f"dropout{n}", trace.rate[n], f"dropout rate after layer {n}", layer=n)
-    about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's place"
+    about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's position"
     trace.add(f"keep{n}", "forward", trace.keep[n], "ij", about, layer=n)
 
     def d(i: Index, j: Index) -> Expression:
@@ -115,7 +115,7 @@ def _dropout(trace: TraceBuilder, n: int) -> None:
 
 
 def objective(trace: TraceBuilder) -> None:
-    """The loss of each output, the penalty, and J."""
+    """Add the loss of each output, the penalty, and J."""
     problem, n = trace.problem, trace.last
     _add_loss(trace)
     _add_sample_weight(trace)
@@ -123,7 +123,7 @@ def objective(trace: TraceBuilder) -> None:
     def total() -> Expression:
         return Series(("i", "j"), trace.y.shape, lambda i, j: trace.share(i) * trace.at["loss"](i, j))
 
-    about = "the objective: what training lowers"
+    about = "the objective, which training minimizes"
     if problem.penalty is None:
         trace.add("J", "loss", trace.forward_pass.objective, "", about, total, layer=n)
         return
@@ -148,7 +148,7 @@ def _add_loss(trace: TraceBuilder) -> None:
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:
-    """What each sample counts in J: one number where all weigh the same."""
+    """Add the weight of each sample in J; one number if all are equal."""
     outputs, reduction, at = trace.network.outputs, trace.problem.reduction, trace.at
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     divided: dict[str, Callable[[Expression], Expression]] = {
@@ -156,7 +156,7 @@ def _add_sample_weight(trace: TraceBuilder) -> None:
         "mean_samples": lambda w: w / at["N"](),
         "mean_elements": lambda w: w / (at["N"]() * outputs),
     }
-    about = f"what a sample counts in J, by the reduction {reduction}"
+    about = f"weight of a sample in J, by the reduction {reduction}"
     if trace.has_equal_weights:
         trace.add_setting("share", value[0], about, lambda: divided[reduction](Number(1)))
     else:
@@ -169,7 +169,7 @@ def _penalty(trace: TraceBuilder) -> None:
     strength = problem.strength[trace.state.members, None].astype(problem.dtype)
     chosen, samples = problem.penalized.astype(problem.dtype), trace.rows.w.sum(-2, keepdims=True)[..., 0]
     value, _ = penalty_term(penalty, strength, trace.state.theta, chosen, samples)
-    trace.strength()  # among the settings, before it is needed
+    trace.strength()  # added to the settings before it is needed
 
     def of_array(name: str) -> Expression:
         array = trace.at[name]

@@ -1,8 +1,8 @@
-"""Trace of an L-BFGS iteration: the stored pairs, the two loops that give its direction, and SciPy's step.
+"""Trace an L-BFGS iteration: the stored pairs, the two-loop recursion for the direction, and SciPy's step.
 
-SciPy shows its iterates alone. What it remembers follows from them: Δθ, how the parameters moved in an iteration, and
-Δg, how the gradient changed by it. The direction is worked out from these by the two loops, which SciPy does in another
-order; so it is held against the step that SciPy made. The length of that step and all parameters after it are SciPy's.
+SciPy reports only its iterates. Its memory follows from them: Δθ, the change of the parameters in an iteration, and Δg,
+the change of the gradient. The two loops compute the direction from these; SciPy computes it in another order, so the
+direction is compared with SciPy's step. The length of the step and all parameters after it are SciPy's.
 
 M pairs, the oldest first · P parameters, all arrays one after another        Source: Nocedal 1980, Liu & Nocedal 1989
 """
@@ -22,14 +22,14 @@ from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 from deltarule.training.lbfgs import check_objective, minimize_from
 
 CONVERGED = "L-BFGS has converged: SciPy makes no iteration from here"
-BEGINS = "L-BFGS begins here: it remembers no iteration yet, so that its direction is −∂J/∂θ"
-OTHER = "SciPy's step is not quite along this direction: it works on other memories, or with other rounding"
+BEGINS = "L-BFGS begins here: without earlier iterations its direction is −∂J/∂θ"
+OTHER = "SciPy's step is not exactly along this direction: its memory or its rounding differs"
 _PARALLEL = 1e-6
-"""1 − cosine, up to which two directions are one: the two orders of computing differ by rounding."""
+"""Largest 1 − cosine of two equal directions: the two orders of computation differ by rounding."""
 
 
 class Loops(NamedTuple):
-    """The two loops: ρ, α, β [M], γ, and the vectors q and r after each pair [M, P]."""
+    """The results of the two loops: ρ, α, β [M], γ, and the vectors q and r after each pair [M, P]."""
 
     rho: Floats
     alpha: Floats
@@ -40,7 +40,7 @@ class Loops(NamedTuple):
 
 
 def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
-    """Note the iteration that follows, of a run that SciPy began at `begun`; returns what is to be said of it.
+    """Add the next iteration of a run that SciPy began at `begun`; returns notes on it.
 
     Raises `BadInput` for mini-batches, dropout and batch norm.
     """
@@ -57,7 +57,7 @@ def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
     direction = _direction(moved, changed, g)
     gradient = _gradient(trace, g)
     last = _memory(trace, moved, changed, gradient) if kept else gradient
-    trace.add("direction", "update", direction, "p", "where the step goes", lambda p: -last(p))
+    trace.add("direction", "update", direction, "p", "direction of the step", lambda p: -last(p))
     text = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
     t = trace.add("t", "update", float(step @ direction / (direction @ direction)), "", text)()
     trace.add("J_new", "update", objective, "", "J after the step")
@@ -68,17 +68,17 @@ def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
 
 
 def _run(problem: Problem, begun: State, iterations: int) -> tuple[list[State], float, int]:
-    """SciPy's states from the first on, the last one's objective, and how often it was evaluated in all."""
+    """SciPy's states from the first on, the objective of the last, and the total number of evaluations."""
     path = [begun]
     found = minimize_from(problem, begun, iterations, 15 * iterations + 100, path.append)[1]
     return path, float(found.fun), int(found.nfev)
 
 
 def two_loops(moved: Floats, changed: Floats, g: Floats) -> Loops:
-    """Multiply a gradient [P] by the inverse curvature that pairs [M, P] tell of.
+    """Multiply a gradient [P] by the inverse curvature that pairs [M, P] approximate.
 
     >>> found = two_loops(np.array([[1.0, 0.0]]), np.array([[4.0, 0.0]]), np.array([8.0, 1.0]))
-    >>> found.r[-1]  # 8 / 4 along what was seen
+    >>> found.r[-1]  # 8 / 4 along the pair
     array([2.  , 0.25])
     """
     pairs = len(moved)
@@ -102,7 +102,7 @@ def _direction(moved: Floats, changed: Floats, g: Floats) -> Floats:
 
 
 def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
-    """Δθ and Δg of the iterations before, as many as the memory holds; like SciPy, without those that do not curve."""
+    """Δθ and Δg of the previous iterations, as many as the memory holds; like SciPy, without pairs of no curvature."""
     problem = trace.problem
     recent = path[-int(problem.numbers["memory"][trace.member]) - 1 :]
     rows = all_rows(problem, trace.state.members)
@@ -115,7 +115,7 @@ def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
 
 
 def _remembered_pairs(moved: Floats, changed: Floats, g: Floats, step: Floats) -> int:
-    """How many pairs SciPy still had: all, or only later ones, as where its line search fails it begins anew."""
+    """The number of pairs that SciPy still had: it restarts when its line search fails."""
     for count in range(len(moved), -1, -1):
         place = len(moved) - count
         if _cosine(_direction(moved[place:], changed[place:], g), step) > 1 - _PARALLEL:
@@ -132,7 +132,7 @@ def _cosine(one: Floats, other: Floats) -> float:
 
 
 def _gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
-    """g: the gradients of all arrays in one vector, each entry from where it stands."""
+    """Add g, the gradients of all arrays in one vector, with references to their entries."""
     places = {}
     for entry in trace.network.entries:
         shape = trace.at[entry.name].value.shape
@@ -149,7 +149,7 @@ def _gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
 
 
 def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
-    """The pairs and the two loops over them; returns r of the last pair, by the parameter's place."""
+    """Add the pairs and the two loops over them; returns r of the last pair, by the index of the parameter."""
     loops, pairs, size = two_loops(moved, changed, np.array([g(p).value for p in range(moved.shape[1])])), *moved.shape
     s, y = _reference_entries("Δθ", moved), _reference_entries("Δg", changed)
     rho, alpha, beta = (
@@ -169,12 +169,12 @@ def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[...
         return r(_next(k, -1), p) if k != 0 else gamma * q(0, p)
 
     add, last = trace.add, pairs - 1
-    add("Δθ", "update", moved, "kp", "how the parameters moved in the iterations before, the oldest first")
-    add("Δg", "update", changed, "kp", "how the gradient changed by it")
+    add("Δθ", "update", moved, "kp", "changes of the parameters in the previous iterations, the oldest first")
+    add("Δg", "update", changed, "kp", "changes of the gradient")
     add("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
     about = "first loop, from the newest pair, which begins with g, to the oldest"
     add("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
-    about = "what is left of g after each pair of the first loop"
+    about = "remainder of g after each pair of the first loop"
     add("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
     about = "scale of the inverse curvature, by the newest pair"
     add(
@@ -187,13 +187,13 @@ def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[...
     )
     about = "second loop, from the oldest pair, which begins with γ · q[0], to the newest"
     add("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
-    about = "what becomes of it after each pair of the second loop"
+    about = "the vector after each pair of the second loop"
     add("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
     return lambda p: r(last, p)
 
 
 def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | None) -> None:
-    """An array after the step, by the formula where the direction is known to be SciPy's."""
+    """Add an array after the step, with a formula if SciPy's direction is known."""
     name, at = entry.name, trace.at
     direction, shape = at["direction"], at[name].value.shape
 
@@ -211,7 +211,7 @@ def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | N
 
 
 def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
-    """Entries of an array that refer to it by its name, also before it is noted."""
+    """Make references to an array's entries by name, also before it is added."""
 
     def at(*index: Index) -> Ref:
         known = tuple(place for place in index if isinstance(place, int))

@@ -1,7 +1,7 @@
-"""What a trace is noted down in, while the pass of the reference engine is gone through array by array.
+"""Collect the arrays of a trace while the reference engine's pass is repeated array by array.
 
-All numbers are the engine's, bit for bit: they come from its tape, its gradient and its update, or from the formulas of
-`maths` called with the same arrays. A rule is what makes an entry's formula: index → tree.
+All numbers are the engine's, bit for bit: they come from its tape, gradient and update, or from the formulas of `maths`
+with the same arrays. A rule is a function from an index to the entry's formula.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Serie
 from deltarule.tracing.formulas import Row, is_built_in
 
 PARAMETERS = "p"
-"""The letter of the axis along which all parameters lie, one array after another."""
+"""The letter of the axis of all parameters, one array after another."""
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None
 
 
 class Labels(NamedTuple):
-    """The names of the inputs, of the outputs, and of the rows of the batch, where they have any."""
+    """The names of inputs, outputs and rows of the batch, if any."""
 
     features: Names = None
     classes: Names = None
@@ -68,7 +68,7 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Add an array; leading axes of length 1 that have no letter are dropped."""
+        """Add an array; leading axes of length 1 without a letter are removed."""
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
         if rule is not None and rule(*axes) is None:  # a custom formula without a tree
@@ -95,7 +95,7 @@ class TraceBuilder:
         return names if is_of_outputs and names and len(names) == length else None
 
     def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
-        """A single number that formulas refer to; noted where it is first needed."""
+        """Add a single number that formulas refer to, when it is first needed."""
         if name not in self.at:
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
@@ -105,7 +105,7 @@ class TraceBuilder:
         return lambda j: self.at[name](i, j)
 
     def parameters_of(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
-        """The parameters of an activation or a loss, noted as settings; a user's own may have any name."""
+        """Add the parameters of an activation or a loss as settings; those of custom formulas may have any name."""
         suffix = f"{layer}" if layer and is_built_in(formula) else f"_{kind}{layer or ''}"
         return {
             key: self.add_setting(f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
@@ -113,53 +113,49 @@ class TraceBuilder:
         }
 
     def inputs_of(self, n: int) -> str:
-        """The name of what layer n gets."""
+        """The name of the input of layer n."""
         if n == 1:
             return "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
 
     def source_of(self, layer: Layer) -> str:
-        """The name of what a layer's activation is taken of."""
+        """The name of the argument of a layer's activation."""
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
-
-    # --- the samples' weights ----------------------------------------------------------------------------------------
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
         """A sum over the samples of the batch."""
         return Series((SAMPLES,), (len(self.w),), term)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
-        """The mean over the samples, each counted by its weight."""
+        """The mean over the samples, with their weights."""
         if self.has_equal_weights:
             return self.sum_over_samples(term) / self.at["N"]()
         return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
 
     def part(self, i: Index) -> Expression:
-        """A sample's part of the batch."""
+        """A sample's share in means over the batch."""
         return (1 if self.has_equal_weights else self.at["w"](i)) / self.at["N"]()
 
     def share(self, i: Index) -> Ref:
-        """What a sample counts in J."""
+        """The weight of a sample in J."""
         return self.at["share"]() if self.has_equal_weights else self.at["share"](i)
-
-    # --- the penalty -------------------------------------------------------------------------------------------------
 
     @property
     def penalized_names(self) -> list[str]:
-        """The names of the arrays that the penalty counts."""
+        """The names of the penalized arrays."""
         if self.problem.penalty is None:
             return []
         return [entry.name for entry in self.network.entries if self.problem.penalized[entry.start] > 0]
 
     def strength(self) -> Expression:
-        """What the penalty of a weight is multiplied with: λ, or λ/N."""
+        """The factor of a weight's penalty: λ, or λ/N."""
         assert self.problem.penalty is not None
         strength = self.add_setting("λ", self.problem.strength[self.member], "strength of the penalty")
         return strength / self.at["N"]() if self.problem.penalty.per_sample else strength
 
 
 def drop_member_axis(array: Floats) -> Floats:
-    """The arrays of a batch without the axis of the members."""
+    """An array of a batch without the member axis."""
     return np.asarray(array[0] if array.ndim == 3 else array)
 
 

@@ -1,4 +1,4 @@
-"""Trace of the update: the learning rate, the optimizer's numbers, and every array before and after."""
+"""Trace the update: the learning rate, the optimizer's numbers, and every array before and after."""
 
 import numpy as np
 
@@ -13,20 +13,20 @@ SYMBOLS = {
     "learning_rate": ("α", "learning rate"),
     "momentum": ("β", "momentum"),
     "epsilon": ("ε", "keeps the division finite"),
-    "decay": ("ρ", "what the mean of the squares keeps of itself"),
-    "beta1": ("β1", "what the mean of the gradients keeps of itself"),
-    "beta2": ("β2", "what the mean of the squares keeps of itself"),
+    "decay": ("ρ", "decay rate of the mean of the squares"),
+    "beta1": ("β1", "decay rate of the mean of the gradients"),
+    "beta2": ("β2", "decay rate of the mean of the squares"),
     "weight_decay": ("weight_decay", "strength of the decay"),
     "increase": ("increase", "how steps grow while the sign stays"),
     "decrease": ("decrease", "how steps shrink when the sign turns"),
-    "smallest": ("smallest", "the least step"),
-    "largest": ("largest", "the greatest step"),
+    "smallest": ("smallest", "the smallest step"),
+    "largest": ("largest", "the largest step"),
 }
-"""An optimizer's numbers: what its equation calls them, and what they are; all others go by their names."""
+"""An optimizer's numbers: symbol and description; others have their own names."""
 
 
 def update(trace: TraceBuilder) -> None:
-    """Every array before and after, and the running statistics of batch norm."""
+    """Add every array before and after the update, and the running statistics of batch norm."""
     numbers = _add_optimizer_numbers(trace)
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
     for entry in trace.network.entries:
@@ -88,7 +88,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
 
 
 def _learning_rate(trace: TraceBuilder) -> Ref:
-    """α of this update: what was given, or what the schedule makes of it."""
+    """Add α of this update: the given rate, or the scheduled one."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
     given, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
@@ -98,19 +98,21 @@ def _learning_rate(trace: TraceBuilder) -> Ref:
     count = step // problem.steps_per_epoch(trace.member) if schedule.per == "epoch" else step
     done = trace.add_setting("done", count, f"{schedule.per}s done before this update")
     numbers = {}
-    for key in () if schedule.adaptive else schedule.parameters:  # what an adaptive one looks at is not in the formula
+    for key in (
+        () if schedule.adaptive else schedule.parameters
+    ):  # an adaptive schedule depends on the loss, not on these
         value = problem.schedule_numbers[key][trace.member]
         what = f"parameter of the schedule {schedule.name}"
         numbers[key] = trace.add_setting(f"{key}_schedule", value, what)
     tree = formulas.scheduled_rate(schedule, done, start, numbers)
     if factor != 1:
-        tree = tree * trace.add_setting("cut", factor, "what training has cut the rate to, when the loss stalled")
+        tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
     value = problem.rates(members, step) * trace.state.factor
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
 
 
 def _corrections(trace: TraceBuilder, numbers: dict[str, Ref]) -> dict[str, Ref]:
-    """What Adam computes once a step: its rate and its ε, with the corrections of m and √v."""
+    """Add what Adam computes once per step: rate and ε, corrected for the zeros that m and v begin with."""
     optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
     assert optimizer.once_a_step is not None
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
