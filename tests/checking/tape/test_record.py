@@ -47,6 +47,11 @@ def _convolved(k: Any) -> Any:
     return np.maximum(out[:6, :6].reshape(3, 2, 3, 2).max(axis=(1, 3)), 0).sum() + np.einsum("ij,ij->", k, k)
 
 
+def _masked(w: Any) -> Any:
+    z = X @ w
+    return ((z > 0).astype(float).dot(w) ** 2).sum() + np.eye(3)[LABELS].dot(w).sum()
+
+
 def _scalars(w: Any) -> Any:
     total = 0.0
     for i in range(3):
@@ -56,7 +61,7 @@ def _scalars(w: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("loss", "start"),
-    [(_softmax_loss, W), (_recurrent, W), (_normalized, W), (_convolved, K), (_scalars, W)],
+    [(_softmax_loss, W), (_recurrent, W), (_normalized, W), (_convolved, K), (_masked, W), (_scalars, W)],
     ids=lambda one: getattr(one, "__name__", ""),
 )
 def test_gradient_of_the_tape_is_that_of_the_loss(loss: Callable[[Any], Any], start: Any) -> None:

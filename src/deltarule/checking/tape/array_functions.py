@@ -1,0 +1,193 @@
+"""NumPy's functions for traced arrays."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.tape.operations import einsum_gradient, gather_gradient, sum_gradient
+from deltarule.checking.tape.traced_array import (
+    FUNCTIONS,
+    UntraceableError,
+    as_traced,
+    first_traced,
+    join_arrays,
+    plain,
+    traced_matmul,
+    traced_stack,
+)
+
+
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
+    if not np.ndim(plain(a)) or not np.ndim(plain(b)):
+        return a * b
+    if np.ndim(plain(b)) > 2:
+        return _tensordot(a, b, axes=((-1,), (-2,)))
+    return traced_matmul(first_traced((a, b)).tape, a, b)
+
+
+def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
+    tape = first_traced(operands).tape
+    subscripts = subscripts.replace(" ", "")
+    if "->" not in subscripts:
+        names = subscripts.replace(",", "")
+        subscripts += "->" + "".join(sorted(name for name in set(names) if names.count(name) == 1))
+    if "." in subscripts or builtins.any(len(set(term)) < len(term) for term in subscripts.split("->")[0].split(",")):
+        raise UntraceableError("einsum")
+    value = np.einsum(subscripts, *map(plain, operands))
+    return tape.add("einsum", value, operands, einsum_gradient(subscripts), subscripts)
+
+
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    shapes = np.shape(plain(a)), np.shape(plain(b))
+    if isinstance(axes, int):
+        axes = (range(len(shapes[0]) - axes, len(shapes[0])), range(axes))
+    first, second = ([axes[i]] if isinstance(axes[i], int) else list(axes[i]) for i in (0, 1))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    names = [list(letters[: len(shapes[0])]), list(letters[13 : 13 + len(shapes[1])])]
+    for i, j in zip(first, second, strict=True):
+        names[1][j] = names[0][i]
+    shared = {names[0][i] for i in first}
+    right = [name for name in names[0] + names[1] if name not in shared]
+    return _einsum(f"{''.join(names[0])},{''.join(names[1])}->{''.join(right)}", a, b)
+
+
+def _outer(a: Any, b: Any) -> Any:
+    tape = first_traced((a, b)).tape
+    return _einsum("i,j->ij", as_traced(tape, a).ravel(), as_traced(tape, b).ravel())
+
+
+def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    keepdims = keepdims is True
+    value = np.sum(plain(a), axis=axis, keepdims=keepdims)
+    return a.tape.add("sum", value, [a], sum_gradient(axis, keepdims=keepdims), axis)
+
+
+def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    total = _sum(a, axis=axis, keepdims=keepdims)
+    return total / (a.size / max(total.size, 1))
+
+
+def _var(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, **_: Any
+) -> Any:
+    deviation = a - _mean(a, axis=axis, keepdims=True)
+    total = _sum(deviation**2, axis=axis, keepdims=keepdims)
+    return total / (a.size / max(total.size, 1) - ddof)
+
+
+def _extreme(argument: Callable[..., Any], name: str) -> Any:
+    def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+        value, keepdims = plain(a), keepdims is True
+        axes = (
+            tuple(range(value.ndim)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
+        )
+        axes = tuple(one % value.ndim for one in axes)
+        rest = [i for i in range(value.ndim) if i not in axes]
+        moved = np.arange(value.size).reshape(value.shape).transpose([*rest, *axes])
+        rows = moved.reshape([*(value.shape[i] for i in rest), -1])
+        best = argument(value.ravel()[rows], axis=-1)
+        source = np.take_along_axis(rows, best[..., None], -1)[..., 0]
+        if keepdims:
+            source = np.expand_dims(source, axes)
+        return a.tape.add(name, value.ravel()[source], [a], gather_gradient([source]), [source, axes, keepdims])
+
+    return extreme
+
+
+def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
+    if a is None:
+        return np.where(plain(condition))
+    tape = first_traced((condition, a, b)).tape
+    condition = np.asarray(plain(condition))
+    value = np.where(condition, plain(a), plain(b))
+    sources = []
+    for is_chosen, one in ((condition, a), (~condition.astype(bool), b)):
+        array = np.asarray(plain(one))
+        positions = np.broadcast_to(np.arange(array.size).reshape(array.shape), value.shape)
+        sources.append(np.where(is_chosen, positions, -1))
+    return tape.add("where", value, [a, b], gather_gradient(sources), sources)
+
+
+def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
+    low, high = options.get("a_min", options.get("min", low)), options.get("a_max", options.get("max", high))
+    a = a if low is None else np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    if mode != "constant" or options.get("constant_values", 0):
+        raise UntraceableError("pad")
+    value = plain(a)
+    source = np.pad(np.arange(1, value.size + 1).reshape(value.shape), pad_width) - 1
+    return a.tape.add("pad", np.pad(value, pad_width), [a], gather_gradient([source]), [source])
+
+
+def _moving(function: Callable[..., Any], name: str) -> Any:
+    return lambda a, *args, **options: a.gather(name, lambda x: function(x, *args, **options))
+
+
+def _splitting(function: Callable[..., Any]) -> Any:
+    def split(a: Any, *args: Any, **options: Any) -> Any:
+        count = len(function(plain(a), *args, **options))
+        return [a.gather("getitem", lambda x, i=i: function(x, *args, **options)[i]) for i in range(count)]
+
+    return split
+
+
+def _norm(a: Any, *args: Any, **options: Any) -> Any:
+    return np.sqrt((a * a).sum(*args[1:], **options))
+
+
+FUNCTIONS |= {
+    np.dot: _dot,
+    np.vdot: lambda a, b: (a * b).sum(),
+    np.inner: lambda a, b: _dot(a, b.T if np.ndim(b) > 1 else b),
+    np.outer: _outer,
+    np.einsum: _einsum,
+    np.tensordot: _tensordot,
+    np.sum: _sum,
+    np.mean: _mean,
+    np.average: _mean,
+    np.var: _var,
+    np.std: lambda *args, **options: np.sqrt(_var(*args, **options)),
+    np.max: _extreme(np.argmax, "max"),
+    np.amax: _extreme(np.argmax, "max"),
+    np.min: _extreme(np.argmin, "min"),
+    np.amin: _extreme(np.argmin, "min"),
+    np.stack: traced_stack,
+    np.concatenate: lambda arrays, axis=0, **_: join_arrays(np.concatenate, arrays, axis=axis),
+    np.vstack: lambda arrays, **_: join_arrays(np.vstack, arrays),
+    np.hstack: lambda arrays, **_: join_arrays(np.hstack, arrays),
+    np.column_stack: lambda arrays: join_arrays(np.column_stack, arrays),
+    np.append: lambda a, b, axis=None: join_arrays(
+        np.concatenate, [np.ravel(a), np.ravel(b)] if axis is None else [a, b]
+    ),
+    np.where: _where,
+    np.clip: _clip,
+    np.pad: _pad,
+    np.split: _splitting(np.split),
+    np.array_split: _splitting(np.array_split),
+    np.copy: lambda a, **_: a.copy(),
+    np.linalg.norm: _norm,
+    **{
+        function: _moving(function, "reshape")
+        for function in (
+            np.reshape,
+            np.ravel,
+            np.expand_dims,
+            np.squeeze,
+            np.atleast_2d,
+            np.atleast_1d,
+            np.broadcast_to,
+        )
+    },
+    **{function: _moving(function, "transpose") for function in (np.transpose, np.swapaxes, np.moveaxis)},
+    **{function: _moving(function, "getitem") for function in (np.take, np.diag, np.diagonal, np.take_along_axis)},
+    **{
+        function: _moving(function, "repeat")
+        for function in (np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud)
+    },
+    np.lib.stride_tricks.sliding_window_view: _moving(np.lib.stride_tricks.sliding_window_view, "getitem"),
+}
