@@ -13,7 +13,12 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.numerics.kinks import count_kinks, is_constant_gradient, step_off_kinks
+from deltarule.checking.numerics.kinks import (
+    count_kinks,
+    depends_on_earlier_calls,
+    is_constant_gradient,
+    step_off_kinks,
+)
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.probes import (
     depends_on,
@@ -26,9 +31,9 @@ from deltarule.checking.numerics.probes import (
     rough_size,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import CodeReport, worst_entry
+from deltarule.checking.report import UNEXPLAINED, CodeReport, worst_entry
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
-from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -40,6 +45,7 @@ MAX_ENTRIES = 2000
 
 
 _NO_COMPLEX_STEP = "no complex step"
+_ONLY_NEARBY = "at these parameters the mistake changes nothing; at parameters nearby it does"
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +159,8 @@ def _measure_repeatable(code: Code, raw: list[Floats], loss: float, max_entries:
 def _off_kinks(point: _Point, max_entries: int) -> _Point:
     """The same code a little off its kinks, unless it cannot be judged better there.
 
-    A gradient that is right here and wrong there may be no function of the parameters, as an array computed once.
+    A gradient that is right here and wrong there may be no function of the parameters, as an array computed once or one
+    that uses values of an earlier call.
     """
     kinks = count_kinks(point.reference)
     if not kinks or point.verdicts == {RIGHT}:
@@ -167,9 +174,12 @@ def _off_kinks(point: _Point, max_entries: int) -> _Point:
         if is_constant_gradient(point.raw, raw) or not np.isfinite(loss):
             return point
         moved = replace(_measure_repeatable(code, raw, loss, max_entries), note=note)
+        is_function = not depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
-    is_better = count_kinks(moved.reference) < kinks and (WRONG in point.verdicts or WRONG not in moved.verdicts)
+    is_better = count_kinks(moved.reference) < kinks and (
+        is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
+    )
     return moved if is_better else point
 
 
@@ -273,8 +283,28 @@ def _confirm(
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     if stale:
-        return _with_wrong_arrays(replace(report, worst=None, diagnosis=(stale,)), stale, context), notes
+        named = _diagnose_nearby(code, context) or (() if report.kinks and _is_function(code) else (stale,))
+        report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, context)
+        notes += [_ONLY_NEARBY] if stale not in named else []
+        return report, notes if named else [*notes, UNEXPLAINED]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
+
+
+def _is_function(code: Code) -> bool:
+    """Whether the gradient nearby is the same whatever was called before."""
+    return not depends_on_earlier_calls(replace(code, start=tuple(move_nearby(code.start))), code)
+
+
+def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
+    """The mistakes of a gradient that is right here by chance, as with a mask that lets everything through."""
+    nearby = replace(code, start=tuple(move_nearby(code.start)))
+    try:
+        raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
+        judged, _, arrays = _judge(nearby, raw, _measure_repeatable(nearby, raw, loss, MAX_ENTRIES).reference)
+        evidence = Evidence(tuple(arrays), context.samples)
+        return tuple(diagnose_code(judged, evidence, loss, [], None, has_network=False).mistakes)
+    except BadInput:  # code that fails there
+        return ()
 
 
 def _find_vacuous(

@@ -198,3 +198,41 @@ def convolved(w, v):
     da = dpadded[2:-2]
     dw = windows.T @ (da * (1 - a**2))
     return loss, (dw, dv)
+
+
+def robust(w, b):
+    error = x @ w + b - t
+    huber = np.where(np.abs(error) < 1, error**2 / 2, np.abs(error) - 0.5)
+    loss = huber.mean() + lam * np.abs(w).sum()
+    r = x @ w + b - t
+    d = np.clip(r, -1, 1) / N
+    dw = x.T @ d + lam * np.sign(w)
+    return loss, (dw, np.array([d.sum()]))
+
+
+def hinge(W, b):
+    s = x @ W + b
+    margins = np.maximum(0, s - s[np.arange(N), labels][:, None] + 1)
+    margins[np.arange(N), labels] = 0
+    ds = (margins > 0) / N
+    ds[np.arange(N), labels] = -ds.sum(axis=1)
+    return margins.sum() / N, (x.T @ ds, ds.sum(axis=0))
+
+
+def indexed(W, b):
+    p = softmax(x @ W + b)
+    loss = -np.log(p[np.arange(N), labels]).mean()
+    p[np.arange(N), labels] -= 1
+    return loss, (x.T @ p / N, p.sum(axis=0) / N)
+
+
+def strided(w, v):
+    a = np.tanh(np.concatenate([x[:, :3] @ w, x[:, 1:] @ w]))
+    z = np.stack([(a[2 * i : 2 * i + 3] * v).sum() for i in range(N - 1)])
+    da, dv = np.zeros_like(a), np.zeros_like(v)
+    for i, dz in enumerate(2 * z):
+        window = slice(2 * i, 2 * i + 3)
+        da[window] += dz * v
+        dv += dz * a[window]
+    d = da * (1 - a**2)
+    return (z**2).sum(), (x[:, :3].T @ d[:N] + x[:, 1:].T @ d[N:], dv)

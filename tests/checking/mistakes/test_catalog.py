@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deltarule import Network, check_gradient, check_update, check_vjp
@@ -75,6 +76,10 @@ CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "convolved": lambda page, like: check_gradient(
         page["convolved"], None, [page["x"][:3, 1].copy(), page["x"][:3, 2].copy()]
     ),
+    "robust": lambda page, like: check_gradient(page["robust"], None, [page["x"][0] + 1, np.array([2.0])]),
+    "hinge": lambda page, like: check_gradient(page["hinge"], None, page["weights"](4, 3)),
+    "indexed": lambda page, like: check_gradient(page["indexed"], None, page["weights"](4, 3)),
+    "strided": lambda page, like: check_gradient(page["strided"], None, [page["x"][0, :3], page["x"][1, :3]]),
     "step": lambda page, like: stepped(page),
     "Net": lambda page, like: page["net_report"](),
     "softmax_layer": lambda page, like: check_vjp(page["softmax_layer"], None, page["x"]),

@@ -47,6 +47,7 @@ KINDS = {
         Kind("penalty_missing", "add the derivative of the penalty, 2λW for λ‖W‖², to the gradient of the weights"),
         Kind("penalty_on_biases", "leave the penalty out of the gradient of biases, as the loss does"),
         Kind("penalty_factor", "λ‖W‖² has the derivative 2λW, ½λ‖W‖² has λW: use the one of your loss"),
+        Kind("penalty_kind", "λ Σ|w| has the derivative λ sign(w), ½λ Σ w² has λ w: use the one of your loss"),
         Kind("penalty_other_weights", "use the weights of the same layer for the penalty's part of a gradient"),
         Kind("penalty_not_in_loss", "add the penalty to the loss too, or take it out of the gradient"),
         Kind("zero_gradient", "assign the computed gradient: this one is still its initial zeros"),
@@ -95,7 +96,9 @@ KINDS = {
         Kind("weights_not_transposed", "go back through the transpose: δ Wᵀ for rows, Wᵀ δ for columns", "like"),
         Kind("other_weights", "go back through the weights from this layer to the next", "like"),
         Kind(
-            "wrong_input", "compute the gradient of weights from the layer's input, the activations before it", "like"
+            "wrong_input",
+            "multiply by the other factor of the forward pass: for weights the layer's input, the activation before",
+            "like",
         ),
         Kind("other_delta", "compute the gradients of a layer from the δ of its own z", "like"),
         Kind("last_sample", "add each sample's part, += instead of =, to gradients that begin at 0", "like"),
@@ -115,12 +118,17 @@ KINDS = {
         Kind("mask_inverted", "let the gradient through where the activation did: z > 0"),
         Kind("targets_not_averaged", "divide the whole difference by the number of samples: (p − y) / N"),
         Kind("loss_derivative_sign", "check the signs: the derivative of −log(1 − p) is +1 / (1 − p)"),
+        Kind("hinge_count", "subtract the number of violated margins of the row, -(margins > 0).sum(axis=1), at y"),
+        Kind("target_indexing", "subtract 1 at one entry of each row: p[np.arange(N), y] -= 1, not p[:, y] -= 1"),
+        Kind("branch_missing", "take the derivative of each branch where it holds, as clip(u, -1, 1) for Huber's loss"),
+        Kind("forward_differs", "compute loss and gradient from one forward pass, with the same parameters in it"),
         Kind("scale_missing", "multiply or divide by the factor of the forward pass, once, in the backward pass too"),
         Kind("power_rule", "the derivative of uⁿ is n uⁿ⁻¹"),
         Kind(
             "pool_routing", "give the gradient to the entry that was the maximum in the forward pass, and to no other"
         ),
         Kind("padding", "take from the gradient what lies inside the padding, as in dx[:, p:-p]"),
+        Kind("wrong_stride", "find the windows as the forward pass does: i * stride, not i"),
         Kind("path_missing", "add what comes back along each path from the value to the loss"),
         Kind(
             "kernel_not_flipped",

@@ -19,6 +19,7 @@ HYPOTHESIS_FAMILIES = (
     factors.factors,
     shapes.transpositions,
     exchanges.exchanges,
+    exchanges.rows_of_others,
     axes.wrong_axes,
     penalties.penalties,
     exchanges.penalties_of_other_weights,

@@ -1,4 +1,4 @@
-"""Mistakes in adding up: gradients that are overwritten, and those of a single sample."""
+"""Mistakes in adding up: gradients that are overwritten."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -6,17 +6,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import numpy as np
-
 from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
-    changes_at,
     describe_lines,
-    is_parameter,
-    right_gradient,
 )
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
-from deltarule.checking.tape.operations import Array, Node
+from deltarule.checking.tape.backward import Changes, Recording
+from deltarule.checking.tape.operations import Node
 
 
 def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
@@ -50,12 +45,6 @@ def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
                 changes = Changes(overwrite=indices, is_first=is_first)
                 yield Candidate("gradient_overwritten", sentence, changes)
     yield from _overwriting_operations(recording)
-    for node in recording.nodes:
-        source = node.data[0] if node.name == "getitem" and node.data else None
-        if source is not None and len(np.unique(source)) < source.size:
-            sentence = f"rows that occur several times are overwritten, not added up, at {describe_lines([node])}"
-            for last in (True, False):
-                yield Candidate("gradient_overwritten", sentence, changes_at([node], _assign_rows(source, last)))
 
 
 def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
@@ -72,39 +61,3 @@ def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
         for is_first in (False, True):
             changes = Changes(writers=frozenset(node.index for node in nodes), is_first=is_first)
             yield Candidate("gradient_overwritten", sentence, changes)
-
-
-def _assign_rows(source: Array, last: bool) -> EdgeRule:
-    def rule(k: int, g: Array, node: Node) -> Array:
-        result = np.zeros(np.size(node.values[0]))
-        order = slice(None) if last else slice(None, None, -1)
-        result[source.ravel()[order]] = g.ravel()[order]
-        return result.reshape(np.shape(node.values[0]))
-
-    return rule
-
-
-def single_samples(recording: Recording) -> Iterator[Candidate]:
-    """Gradients of parameters that a loop over samples assigns instead of adding."""
-    for axis in (0, -1):
-        for is_last in (True, False):
-            rules: dict[int, EdgeRule] = {}
-            for node in recording.nodes:
-                edges = {k for k, one in enumerate(node.inputs) if is_parameter(recording, one)}
-                if edges and node.value.ndim == 2 and node.name in ("matmul", "add", "subtract"):
-                    rules[node.index] = _rule_of_one_sample(edges, axis, -1 if is_last else 0)
-            text = f"the gradient of parameters is that of the {'last' if is_last else 'first'} sample alone"
-            yield Candidate("last_sample", text, Changes(rules=rules))
-
-
-def _rule_of_one_sample(edges: set[int], axis: int, position: int) -> EdgeRule:
-    def rule(k: int, g: Array, node: Node) -> Array:
-        if k not in edges:
-            return right_gradient(k, g, node)
-        only = np.zeros_like(g)
-        index = [slice(None)] * g.ndim
-        index[axis] = position  # type: ignore[call-overload]
-        only[tuple(index)] = g[tuple(index)]
-        return right_gradient(k, only, node)
-
-    return rule

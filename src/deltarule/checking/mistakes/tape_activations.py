@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.tape_candidates import MAX_MEMBERS, Candidate, describe_lines
-from deltarule.checking.mistakes.tape_composites import Composite, sigmoid
+from deltarule.checking.mistakes.tape_composites import SLOPES_OF_OUTPUT, Composite, ancestors, sigmoid
 from deltarule.checking.tape.backward import Changes, Recording, run_backward
-from deltarule.checking.tape.operations import Array
+from deltarule.checking.tape.operations import Array, Node
 
 
-def activation_mistakes(composites: Sequence[Composite]) -> Iterator[Candidate]:
+def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
     """Wrong derivatives of activations, of softmax and of normalizations."""
+    yield from _derivatives_after_dropout(recording, composites)
     by_line: dict[Any, list[Composite]] = {}
     by_name: dict[Any, list[Composite]] = {}
     for one in composites:
@@ -40,6 +41,30 @@ def activation_mistakes(composites: Sequence[Composite]) -> Iterator[Candidate]:
         yield from _slopes_elsewhere(group)
 
 
+def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
+    """Formulas for a = f(z) that are given a after it was multiplied by a mask or a constant."""
+    scaled: dict[int, Node] = {}
+    for node in recording.nodes:
+        active = [one for one in node.inputs if isinstance(one, Node) and one.is_active]
+        if node.name in ("multiply", "divide") and len(active) == 1 and active[0].value.shape == node.value.shape:
+            scaled.setdefault(active[0].index, node)
+    groups: dict[Any, list[tuple[Composite, Node]]] = {}
+    for one in composites:
+        last = one.output
+        while last.index in scaled:
+            last = scaled[last.index]
+        if one.name in SLOPES_OF_OUTPUT and last is not one.output:
+            groups.setdefault((one.name, last.line), []).append((one, last))
+    for (name, _), pairs in groups.items():
+        slope = SLOPES_OF_OUTPUT[name]
+        jumps = {
+            one.output.index: (one.input, lambda g, slope=slope, last=last: g * slope(last.value))
+            for one, last in pairs
+        }
+        text = f"the derivative of {name} is computed from its output after dropout, at {describe_lines([pairs[0][1]])}"
+        yield Candidate("derivative_of_z", text, Changes(jumps=jumps))
+
+
 def _jump(one: Composite, rule: Any) -> Callable[[Array], Array]:
     return lambda g: rule(g, one.input.value, one.output.value)
 
@@ -62,6 +87,13 @@ def _slopes_elsewhere(group: Sequence[Composite]) -> Iterator[Candidate]:
         pairs = [(one, group[i + shift]) for i, one in enumerate(group) if 0 <= i + shift < len(group)]
         sentence = f"the derivative of {name} is taken at the z of a neighboring layer or step"
         yield Candidate("other_mask", sentence, elsewhere(pairs))
+    following = _following(group)
+    for sentence, pairs in (
+        ("at the z of the next layer", following),
+        ("at the z of the layer before", [(other, one) for one, other in following]),
+    ):
+        if pairs:
+            yield Candidate("other_mask", f"the derivative of {name} is taken {sentence}", elsewhere(pairs))
     for other in group:
         sentence = f"the derivative of {name} is taken at one z for all, that of {describe_lines([other.input])}"
         yield Candidate("other_mask", sentence, elsewhere([(one, other) for one in group]))
@@ -72,6 +104,17 @@ def _slopes_elsewhere(group: Sequence[Composite]) -> Iterator[Candidate]:
                     f"the derivative of {name} at {describe_lines([one.output])} is taken at the z of another layer"
                 )
                 yield Candidate("other_mask", sentence, elsewhere([(one, other)]))
+
+
+def _following(group: Sequence[Composite]) -> list[tuple[Composite, Composite]]:
+    """Each activation with the one of the next layer, which is computed from it, where there is one."""
+    by_output = {one.output.index: one for one in group}
+    pairs = []
+    for other in group:
+        nearest = next((by_output[node.index] for node in ancestors(other.input) if node.index in by_output), None)
+        if nearest is not None:
+            pairs.append((nearest, other))
+    return pairs
 
 
 def output_mistakes(recording: Recording) -> Iterator[Candidate]:
@@ -116,6 +159,9 @@ def _wrong_output_slopes(p: Array, y: Array, N: int, *, rowwise: bool) -> Iterat
     if rowwise:
         yield "derivative_missing", "lacks the derivative of softmax", -y / p / N
         yield "softmax_elementwise", "takes softmax as elementwise", -y / p / N * slope
+        for axis in range(y.ndim):
+            columns = np.broadcast_to(y.max(axis=axis, keepdims=True), y.shape)
+            yield "target_indexing", "has 1 subtracted in the whole columns of all targets", (p - columns) / N
     else:
         whole = -y / p + (1 - y) / (1 - p)
         yield (

@@ -7,7 +7,7 @@ g   the gradient of a node's output      k   the index of one of its inputs
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,5 +77,18 @@ def rule_with_operand(k: int, operand: Array) -> EdgeRule:
         values = node.values
         values[1 - k] = operand
         return right_gradient(k, g, node, values)
+
+    return rule
+
+
+def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
+    """A rule that sees other values of inputs, by their nodes' indices, but for the one it differentiates."""
+
+    def rule(k: int, g: Array, node: Node) -> Array:
+        changed = [
+            values.get(one.index, value) if isinstance(one, Node) and i != k else value
+            for i, (one, value) in enumerate(zip(node.inputs, node.values, strict=True))
+        ]
+        return right_gradient(k, g, node, changed)
 
     return rule

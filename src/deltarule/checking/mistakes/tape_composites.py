@@ -52,6 +52,12 @@ def _step(z: Array) -> Array:
     return (z > 0).astype(float)
 
 
+SLOPES_OF_OUTPUT: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": lambda a: a * (1 - a),
+    "tanh": lambda a: 1 - a**2,
+    "relu": _step,
+}
+"""The derivatives as functions of the output a."""
 _SLOPES = {"sigmoid": _sigmoid_slope, "tanh": _tanh_slope, "relu": _step}
 _LEAKS = (0.01, 0.1, 0.2, 0.05)
 
@@ -113,10 +119,29 @@ def _softmax_mistakes(axis: int) -> tuple[WrongRule, ...]:
         ("derivative_missing", "is left out", lambda g, u, v: g),
         ("softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))),
         ("softmax_elementwise", "lacks the factor a", lambda g, u, v: g - total(g * v)),
-        ("sign", "adds the sum of a g", lambda g, u, v: v * (g + total(g * v))),
+        (
+            "sign",
+            "has the wrong sign in its outer product: it adds the sum of a g",
+            lambda g, u, v: v * (g + total(g * v)),
+        ),
         ("wrong_axis", "sums over the other axis", lambda g, u, v: v * (g - total(g * v, other=True))),
         ("derivative_twice", "is multiplied twice", lambda g, u, v: _softmax_back(_softmax_back(g, v, axis), v, axis)),
         ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: v * (1 - v)),
+    )
+
+
+def _log_softmax_mistakes(axis: int) -> tuple[WrongRule, ...]:
+    def total(x: Array) -> Array:
+        return x.sum(axis=axis, keepdims=True)
+
+    return (
+        ("upstream_ignored", "has 1 for the sum of the upstream gradient", lambda g, u, v: g - np.exp(v)),
+        ("softmax_elementwise", "has g for the sum of the upstream gradient", lambda g, u, v: g * (1 - np.exp(v))),
+        ("softmax_elementwise", "is that of softmax", lambda g, u, v: _softmax_back(g, np.exp(v), axis)),
+        ("derivative_missing", "is left out", lambda g, u, v: g),
+        ("sign", "has the wrong sign in its second part", lambda g, u, v: g + np.exp(v) * total(g)),
+        ("derivative_at_output", "has its output for softmax", lambda g, u, v: g - v * total(g)),
+        ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: 1 - np.exp(v)),
     )
 
 
@@ -145,7 +170,12 @@ def _normalization_mistakes(axis: int, inverse: Array) -> Iterator[WrongRule]:
             "takes one of its means over the other axis",
             lambda g, u, v, a=in_mean, b=in_variance: inverse * (g - mean(g, a) - v * mean(g * v, b)),
         )
-    for text, power in (("1 / deviation too much", 1), ("1 / deviation too little", -1)):
+    for text, power in (
+        ("1 / deviation too much", 1),
+        ("1 / deviation too little", -1),
+        ("1 / deviation² too much", 2),
+        ("1 / deviation² too little", -2),
+    ):
         yield (
             "power_rule",
             f"has {text} in the variance's part",
@@ -164,8 +194,16 @@ def _normalization_mistakes(axis: int, inverse: Array) -> Iterator[WrongRule]:
     )
     yield "scale_missing", "lacks the 1 / deviation", lambda g, u, v: g - mean(g) - v * mean(g * v)
     yield "scale_missing", "has 1 / variance", lambda g, u, v: inverse**2 * (g - mean(g) - v * mean(g * v))
-    yield "sign", "adds the variance's part", lambda g, u, v: inverse * (g - mean(g) + v * mean(g * v))
-    yield "sign", "adds the mean's part", lambda g, u, v: inverse * (g + mean(g) - v * mean(g * v))
+    yield (
+        "sign",
+        "has the wrong sign in what comes back through the variance",
+        lambda g, u, v: inverse * (g - mean(g) + v * mean(g * v)),
+    )
+    yield (
+        "sign",
+        "has the wrong sign in what comes back through the mean",
+        lambda g, u, v: inverse * (g + mean(g) - v * mean(g * v)),
+    )
     for text, first, second in (
         ("mean's", True, False),
         ("variance's", False, True),
@@ -220,7 +258,7 @@ def _functions_of(output: Node, outputs: set[int]) -> list[Composite]:
 
 def _possible_functions(output: Node, outputs: set[int]) -> Iterator[Composite]:
     v, is_blocked = output.value, False
-    for node in _ancestors(output):
+    for node in ancestors(output):
         u = node.value
         is_blocked = is_blocked or node.index in outputs  # 1 − sigmoid(z) is no other function of z
         if u.shape != v.shape or not np.isfinite(u).all():
@@ -236,6 +274,12 @@ def _possible_functions(output: Node, outputs: set[int]) -> Iterator[Composite]:
                 powers = np.exp(u - u.max(axis=axis, keepdims=True))
                 if u.shape[axis] > 1 and _is_close(powers / powers.sum(axis=axis, keepdims=True), v):
                     yield Composite("softmax", node, output, None, _softmax_mistakes(axis))
+        if u.ndim and u.size > 1 and v.max() <= 0:
+            for axis in (-1, 0) if u.ndim > 1 else (-1,):
+                high = u.max(axis=axis, keepdims=True)
+                total = high + np.log(np.exp(u - high).sum(axis=axis, keepdims=True))
+                if u.shape[axis] > 1 and _is_close(u - total, v):
+                    yield Composite("log-softmax", node, output, None, _log_softmax_mistakes(axis))
         yield from _normalizations(node, output)
 
 
@@ -282,7 +326,7 @@ def _is_close(first: Array, second: Array) -> bool:
     return bool((np.abs(first - second) <= 1e-9 * np.abs(second) + 1e-12).all())
 
 
-def _ancestors(node: Node) -> Iterator[Node]:
+def ancestors(node: Node) -> Iterator[Node]:
     """The active nodes behind a node, the nearest first."""
     seen, layer = {node.index}, [node]
     for _ in range(_MAX_DEPTH):

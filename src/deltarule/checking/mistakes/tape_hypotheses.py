@@ -9,17 +9,23 @@ single one; the changed pass gives the gradients of a program with that mistake.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.mistakes.tape_accumulation import overwritten_gradients, single_samples
+from deltarule.checking.mistakes.tape_accumulation import overwritten_gradients
 from deltarule.checking.mistakes.tape_activations import activation_mistakes, output_mistakes
 from deltarule.checking.mistakes.tape_candidates import MAX_MEMBERS, Candidate
 from deltarule.checking.mistakes.tape_composites import find_composites
+from deltarule.checking.mistakes.tape_losses import loss_mistakes
 from deltarule.checking.mistakes.tape_operations import operation_mistakes
+from deltarule.checking.mistakes.tape_parameter_uses import RecordedUses, parameter_hypotheses
+from deltarule.checking.mistakes.tape_paths import skipped_derivatives
+from deltarule.checking.mistakes.tape_penalties import penalty_hypotheses
 from deltarule.checking.mistakes.tape_values import (
     factors_of_other_lines,
     generic_mistakes,
@@ -27,7 +33,8 @@ from deltarule.checking.mistakes.tape_values import (
     padding_mistakes,
     statistics_as_constants,
 )
-from deltarule.checking.numerics.parameter_lines import loss_at
+from deltarule.checking.mistakes.tape_windows import slice_mistakes
+from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.tape.backward import Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 from deltarule.checking.tape.record import record_loss
@@ -36,6 +43,8 @@ from deltarule.errors import BadInput
 
 _TIME_LIMIT_SECONDS = 6.0
 """A user waits no longer for the name of a mistake; most are found in a tenth of it."""
+_MIN_INFORMATIVE_ENTRIES = 3
+"""Entries off beyond doubt that a mistake must explain if it would make other arrays wrong too."""
 
 
 def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
@@ -49,7 +58,28 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
         right = parameter_gradients(recording)
         if not all(map(_is_reference, right, evidence.parameters)):
             return []
-        return list(_matching(recording, evidence))
+        tape = RecordedUses(recording)
+        return [
+            *penalty_hypotheses(tape, evidence),
+            *_matching(recording, evidence),
+            *parameter_hypotheses(tape, evidence),
+            *_without_a_parameter(code, evidence),
+        ]
+
+
+def _without_a_parameter(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
+    """A backward pass that repeats the forward pass without a bias: its gradient is that at the bias 0."""
+    for i, parameter in enumerate(evidence.parameters):
+        if not parameter.is_vector or not parameter.value.any():
+            continue
+        start = with_array(code.start, i, np.zeros_like(code.start[i]))
+        recording = record_loss(replace(code, start=tuple(start)))
+        if recording is not None and evidence.is_found(parameter_gradients(recording)):
+            sentence = f"the gradient is that of a forward pass without {parameter.name}, which is in the loss"
+            names = [one.name for one in evidence.wrong]
+            yield one_mistake("forward_differs", evidence.parameters, sentence, 0, names)
+    with suppress(BadInput):
+        loss_at(code, code.start)
 
 
 def _is_reference(gradient: Array, parameter: Any) -> bool:
@@ -62,7 +92,7 @@ def _is_reference(gradient: Array, parameter: Any) -> bool:
 
 def _matching(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
     begin, codes = perf_counter(), set()
-    for candidate in _candidates(recording):
+    for candidate in _candidates(recording, evidence):
         if perf_counter() - begin > _TIME_LIMIT_SECONDS:
             return
         if candidate.code in codes and candidate.constants:
@@ -71,27 +101,49 @@ def _matching(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
             gradients = parameter_gradients(recording, candidate.changes)
         except (ValueError, IndexError):  # shapes that do not fit
             continue
-        if any(not one.any() and p.found.any() for one, p in zip(gradients, evidence.parameters, strict=True)):
-            continue  # beside zeros anything tiny would fit
-        if all(np.isfinite(one).all() for one in gradients) and evidence.is_found(gradients):
+        if not all(np.isfinite(one).all() for one in gradients):
+            continue
+        hypothesis = _explain(candidate, gradients, evidence)
+        if hypothesis is not None:
             codes.add(candidate.code)
-            names = [parameter.name for parameter in evidence.wrong]
-            yield one_mistake(candidate.code, evidence.parameters, candidate.sentence, candidate.constants, names)
+            yield hypothesis
 
 
-def _candidates(recording: Recording) -> Iterator[Candidate]:
+def _explain(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Hypothesis | None:
+    """The hypothesis of a candidate whose gradients are those found: all of them, or all that are wrong.
+
+    The second is a mistake in a line that only these gradients go through, as where the code computes δ again for them.
+    """
+    names, by_parameter = [one.name for one in evidence.wrong], list(zip(gradients, evidence.parameters, strict=True))
+    if any(not gradient.any() and parameter.found.any() for gradient, parameter in by_parameter if parameter.is_wrong):
+        return None  # beside zeros anything tiny would fit
+    if not all(parameter.is_found(gradient) for gradient, parameter in by_parameter if parameter.is_wrong):
+        return None
+    sentence, constants = candidate.sentence, candidate.constants
+    if not evidence.is_found(gradients):
+        entries = sum(int((np.abs(one.found - one.expected) > 10 * one.tolerance).sum()) for one in evidence.wrong)
+        if entries < _MIN_INFORMATIVE_ENTRIES or not any(one.found.any() for one in evidence.wrong):
+            return None
+        sentence, constants = f"for {join_names(names)} alone, {sentence}", constants + 2
+    return one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
+
+
+def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
     composites = find_composites(recording)
+    gates = {one.output.index for one in composites if one.name == "sigmoid"}
+    yield from loss_mistakes(recording)
+    yield from slice_mistakes(recording)
     yield from overwritten_gradients(recording)
-    yield from activation_mistakes(composites)
+    yield from activation_mistakes(recording, composites)
     yield from output_mistakes(recording)
     groups = list(recording.groups())
     for group in groups:
         for members in _subsets(group):
-            yield from operation_mistakes(recording, members)
+            yield from operation_mistakes(recording, members, gates)
+    yield from skipped_derivatives(recording, groups)
     yield from factors_of_other_lines(recording, groups)
     yield from padding_mistakes(recording)
-    yield from single_samples(recording)
-    yield from other_weights(recording)
+    yield from other_weights(recording, evidence.learning_rate)
     yield from statistics_as_constants(groups)
     for group in groups:
         for members in _subsets(group):

@@ -4,6 +4,7 @@
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -25,11 +26,14 @@ _MAX_SUBSTITUTES = 24
 """Recorded values that are tried in the place of a factor."""
 
 
-def operation_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong derivatives of operations that share a line, or of a single one."""
+def operation_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
+    """Wrong derivatives of operations that share a line, or of a single one.
+
+    gates   indices of the nodes that are outputs of a sigmoid, which products call a gate
+    """
     name = members[0].name
     if name in ("multiply", "divide"):
-        yield from _product_mistakes(members)
+        yield from _product_mistakes(members, gates)
     elif name == "matmul":
         yield from _matmul_mistakes(recording, members)
     elif name in ("max", "min"):
@@ -76,10 +80,10 @@ def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         yield Candidate(code, f"{subject} {text}, at {place}", changes_at(members, rule))
 
 
-def _product_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
     place, node = describe_lines(members), members[0]
     for k in range(2):
-        if not (isinstance(node.inputs[k], Node) and node.inputs[k].is_active):
+        if not any(isinstance(one.inputs[k], Node) and one.inputs[k].is_active for one in members):
             continue
         other = node.values[1 - k]
         is_divided = node.name == "divide"
@@ -114,7 +118,8 @@ def _product_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
                 yield Candidate(code, f"the gradient {text}, at {place}", changes_at(members, rule))
             continue
         is_count = is_divided and other.size == 1 and float(other.reshape(())) in _counts(node)
-        what = "1 / N" if is_count else "divisor" if is_divided else "factor"
+        is_gate = any(isinstance(one.inputs[1 - k], Node) and one.inputs[1 - k].index in gates for one in members)
+        what = "1 / N" if is_count else "divisor" if is_divided else "gate" if is_gate else "factor"
         code = "mean_missing" if is_count else "scale_missing"
         text = f"the gradient lacks the {what} of {place}"
         yield Candidate(
@@ -130,7 +135,7 @@ def _product_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         yield Candidate("wrong_input", text, own)
         if len(members) > 1:
             for shift in (1, -1):
-                text = f"the gradient is multiplied by the factor of a neighboring step, at {place}"
+                text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
                 yield Candidate("wrong_input", text, _substituted(members, k, shift), 1)
 
 
@@ -227,8 +232,16 @@ def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         first = flipped & (np.cumsum(flipped, axes[0]) == 1)
         return wide * np.flip(first, axes[0])
 
+    def exchanged(k: int, g: Array, node: Node) -> Array:
+        result = right_gradient(k, g, node)
+        axes = node.data[1]
+        if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
+            raise ValueError("the window is no square")
+        return np.swapaxes(result, *axes[-2:])
+
     place = describe_lines(members)
     for text, rule in (
+        ("goes to the entry with row and column exchanged", exchanged),
         ("goes to every entry that ties with the maximum", to_all),
         ("is shared among entries that tie with the maximum", shared),
         ("goes to all entries, not to the largest", everywhere),

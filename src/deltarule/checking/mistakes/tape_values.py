@@ -3,7 +3,7 @@
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,8 +15,9 @@ from deltarule.checking.mistakes.tape_candidates import (
     right_gradient,
     rule_for_input,
     rule_with_operand,
+    rule_with_values,
 )
-from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, parameter_gradients
 from deltarule.checking.tape.operations import Array, Node
 
 
@@ -57,9 +58,10 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
             yield Candidate("padding", text, changes_at([node], lambda k, g, n, region=region: g[region]))
 
 
-def other_weights(recording: Recording) -> Iterator[Candidate]:
-    """Products that go back through a parameter that is flipped, transposed or another one."""
-    for parameter in recording.parameters:
+def other_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
+    """Products that go back through a parameter that is flipped, transposed, updated or another one."""
+    gradients = parameter_gradients(recording)
+    for parameter, gradient in zip(recording.parameters, gradients, strict=True):
         value = parameter.value
         if value.size < 2:
             continue
@@ -73,6 +75,8 @@ def other_weights(recording: Recording) -> Iterator[Candidate]:
         for other in recording.parameters:
             if other is not parameter and other.value.shape == value.shape:
                 variants.append(("other_weights", "taken for those of another parameter", other.value))
+        if learning_rate is not None:
+            variants.append(("updated_weights", "those after their update", value - learning_rate * gradient))
         for code, text, variant in variants:
             rules = _rules_with_value(recording, parameter, variant)
             if rules:
@@ -91,19 +95,8 @@ def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> di
         if node.name in ("reshape", "transpose", "getitem", "repeat"):
             seen[node.index] = seen[inputs[0].index].ravel()[node.data[0]]
         elif node.name in ("multiply", "matmul", "einsum"):
-            rules[node.index] = _with_values({one.index: seen[one.index] for one in inputs})
+            rules[node.index] = rule_with_values({one.index: seen[one.index] for one in inputs})
     return rules
-
-
-def _with_values(values: Mapping[int, Array]) -> EdgeRule:
-    def rule(k: int, g: Array, node: Node) -> Array:
-        changed = [
-            values.get(one.index, value) if isinstance(one, Node) and i != k else value
-            for i, (one, value) in enumerate(zip(node.inputs, node.values, strict=True))
-        ]
-        return right_gradient(k, g, node, changed)
-
-    return rule
 
 
 def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
@@ -120,6 +113,8 @@ def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candid
 
 def generic_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
     """A path that is left out, or has the wrong sign or a factor of 2, at an operation."""
+    if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
+        return  # a list of numbers becomes an array
     place = describe_lines(members)
     for k in range(len(members[0].inputs)):
         if not all(k < len(n.inputs) for n in members):
@@ -140,7 +135,3 @@ def generic_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
             text = f"the upstream gradient is left out at {place}"
             ignoring = rule_for_input(k, lambda g, n, k=k: right_gradient(k, np.ones_like(g), n))
             yield Candidate("upstream_ignored", text, changes_at(members, ignoring), 2)
-    if len(members[0].inputs) == 1 or members[0].name in ("add", "subtract"):
-        return
-    if members[0].name in ("multiply", "matmul") and len(members) == 1:
-        return

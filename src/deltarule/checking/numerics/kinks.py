@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.problem.problem import Floats
@@ -40,3 +41,10 @@ def _is_vector(start: Floats) -> bool:
 def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
     """Whether a gradient is the same at other parameters, as an array that was computed once."""
     return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def depends_on_earlier_calls(code: Code, further: Code) -> bool:
+    """Whether the gradient is another one after a loss at other parameters, as with values of an earlier call."""
+    before = [array.copy() for array in gradient_at(code, code.start)]
+    loss_at(further, further.start)
+    return not is_constant_gradient(before, gradient_at(code, code.start))

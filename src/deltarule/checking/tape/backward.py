@@ -47,7 +47,9 @@ class Changes:
     overwrite   indices of nodes whose gradient is overwritten instead of added to: by the last or the first use
     writers     indices of nodes whose contributions overwrite what is there
     is_first    the first written contribution stays
+    is_sparse   only contributed entries that are not 0 overwrite
     fixed       by index of a node, the gradient that it has instead
+    upstream    by index of a node and of its input, the later node whose gradient is taken for the node's own
     """
 
     rules: Mapping[int, EdgeRule] = field(default_factory=dict)
@@ -55,7 +57,9 @@ class Changes:
     overwrite: frozenset[int] = frozenset()
     writers: frozenset[int] = frozenset()
     is_first: bool = False
+    is_sparse: bool = False
     fixed: Mapping[int, Array] = field(default_factory=dict)
+    upstream: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 def run_backward(recording: Recording, changes: Changes | None = None) -> dict[int, Array]:
@@ -75,6 +79,8 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
         touched = np.ones(gradient.shape, bool)
         if writer.data is not None and writer.name == "getitem":
             touched = np.isin(np.arange(gradient.size), writer.data[0]).reshape(gradient.shape)
+        if changes.is_sparse:
+            touched = touched & (gradient != 0)
         before = written.get(node.index, np.zeros(gradient.shape, bool))
         if changes.is_first:
             touched = touched & ~before
@@ -94,7 +100,9 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
             continue
         for k, entry in enumerate(node.inputs):
             if isinstance(entry, Node) and entry.is_active:
-                gradient = rule(k, g, node) if rule else node.gradient(k, g, node.values, node.value)
+                source = gradients.get(changes.upstream.get((node.index, k), node.index)) if changes.upstream else g
+                upstream = g if source is None else source
+                gradient = rule(k, upstream, node) if rule else node.gradient(k, upstream, node.values, node.value)
                 if gradient is not None and np.shape(gradient) != entry.value.shape:
                     gradient = np.broadcast_to(gradient, entry.value.shape)
                 contribute(entry, gradient, node)

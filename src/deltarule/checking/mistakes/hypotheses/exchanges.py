@@ -21,7 +21,27 @@ def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
     if sources:
         code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
         pairs = join_names([f"{parameter.name} is that of {source.name}" for parameter, source in sources.items()])
-        yield one_mistake(code, list(sources), f"{prefix} {pairs}".lstrip())
+        sentence = f"{prefix} {pairs}".lstrip()
+        is_copy = all(one.is_vector and not source.is_wrong for one, source in sources.items())
+        if is_copy and evidence.prefix and not evidence.momentum:  # a bias that is summed over the δ of another layer
+            yield one_mistake("other_delta", list(sources), f"{sentence}, as a sum over its δ")
+        yield one_mistake(code, list(sources), sentence)
+
+
+def rows_of_others(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F is a row or a column of E', the gradient of another parameter."""
+    for parameter in evidence.wrong:
+        if not parameter.is_vector or parameter.value.size < 2:
+            continue
+        for other in evidence.other_parameters(parameter):
+            if other.expected.ndim != 2 or parameter.value.size not in other.expected.shape:
+                continue
+            for lines, which in ((other.expected, "row"), (other.expected.T, "column")):
+                for i, line in enumerate(lines if lines.shape[1] == parameter.value.size else ()):
+                    if parameter.fits(line.reshape(parameter.value.shape)):
+                        subject = f"{evidence.prefix} {parameter.name}".lstrip()
+                        sentence = f"{subject} is {which} {i} of that of {other.name}"
+                        yield one_mistake("exchanged", [parameter], sentence, 1)
 
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:

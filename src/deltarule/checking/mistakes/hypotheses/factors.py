@@ -35,10 +35,10 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
     penalties: dict[Named, list[ParameterEvidence]] = {}
-    for parameter in evidence.wrong:
-        factor, c = _fit_factor(parameter, may_be_penalized=evidence.may_be_penalized(parameter))
-        if factor is None:
-            continue
+    fitted = [(_fit_factor(one, may_be_penalized=evidence.may_be_penalized(one)), one) for one in evidence.wrong]
+    known = [(factor, c, parameter) for (factor, c), parameter in fitted if factor is not None]
+    # The best known factor of a group stands for it: in float32 that of a small gradient may be almost anything.
+    for factor, c, parameter in sorted(known, key=lambda one: one[0].uncertainty):
         group = next(
             (members for other, members in groups if factor.is_near(other.value, tolerances.FIT.constant)), None
         )

@@ -32,18 +32,26 @@ def other_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
     """Gradients of a shape that no broadcasting fits; biases that were summed over the units keep the right total."""
     if not evidence.prefix:  # a comparison reports shapes itself
         return
-    for parameter in evidence.parameters:
-        if parameter.shape_mistake != OTHER_SHAPE:
-            continue
-        raw, expected = parameter.raw, parameter.expected
-        total, allowed = np.nansum(expected), tolerances.FIT.residual * np.nansum(np.abs(expected)) * 10
-        subject, shape = evidence.describe([parameter]), parameter.value.shape
-        lengths = f"has the shape {raw.shape}, and {parameter.name} itself {shape}"
-        if parameter.is_vector and raw.size == max(raw.shape, default=1) and abs(raw.sum() - total) <= allowed:
-            sentence = f"{subject} is summed over the units, not over the samples: it {lengths}"
-            yield one_mistake("wrong_axis", [parameter], sentence)
-        else:
-            yield one_mistake("wrong_shape", [parameter], f"{subject} {lengths}", 3)
+    over_units = [one for one in evidence.parameters if _is_summed_over_units(one)]
+    odd = [one for one in evidence.parameters if one.shape_mistake == OTHER_SHAPE]
+    if any(one in odd for one in over_units):
+        first = over_units[0]
+        lengths = f"that of {first.name} has the shape {first.raw.shape}, and {first.name} itself {first.value.shape}"
+        sentence = f"{evidence.describe(over_units)} is summed over the units, not over the samples: {lengths}"
+        yield one_mistake("wrong_axis", over_units, sentence)
+    for parameter in odd:
+        if parameter not in over_units:
+            shapes = f"has the shape {parameter.raw.shape}, and {parameter.name} itself {parameter.value.shape}"
+            yield one_mistake("wrong_shape", [parameter], f"{evidence.describe([parameter])} {shapes}", 3)
+
+
+def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
+    """Whether a vector comes with one entry for each sample, which have the right total."""
+    raw, expected = parameter.raw, parameter.expected
+    if parameter.shape_mistake not in (OTHER_SHAPE, "not_summed") or raw.size != max(raw.shape, default=1):
+        return False
+    allowed = tolerances.FIT.residual * np.nansum(np.abs(expected)) * 10
+    return parameter.is_vector and bool(abs(raw.sum() - np.nansum(expected)) <= allowed)
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:

@@ -1,0 +1,179 @@
+"""Mistakes in slices: patches of a convolution, windows of a pooling layer, gates in one array, rows of a table."""
+
+# mypy: disable-error-code="misc"
+# mypy does not infer lambdas with defaults, which bind the variable of a loop.
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking.mistakes.tape_candidates import Candidate, describe_lines, right_gradient, rule_with_values
+from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
+from deltarule.checking.tape.operations import Array, Node, gather_gradient
+
+_MAX_GATES = 4
+"""Slices of one array that are tried in every order."""
+Index = NDArray[np.int64]
+
+
+def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
+    """Slices whose gradients overwrite each other, go to other places, or are exchanged."""
+    users: dict[int, list[Node]] = {}
+    for node in recording.nodes:
+        for entry in node.inputs:
+            if isinstance(entry, Node):
+                users.setdefault(entry.index, []).append(node)
+    by_line: dict[Any, list[Node]] = {}
+    for node in recording.nodes:
+        if node.name == "getitem" and node.data:
+            by_line.setdefault(node.line, []).append(node)
+    for group in by_line.values():
+        yield from _repeated_rows(group)
+        yield from _overlapping_windows(group, users)
+        by_source: dict[int, list[Node]] = {}
+        for node in group:
+            by_source.setdefault(node.inputs[0].index, []).append(node)
+        yield from _other_strides(list(by_source.values()), users)
+    yield from _exchanged_slices(recording)
+
+
+def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
+    """Rows of a table that occur several times in one lookup, as a word in a sentence."""
+    if all(len(np.unique(node.data[0])) == node.data[0].size for node in group):
+        return
+    place = describe_lines(group)
+    writers = frozenset(node.index for node in group)
+    for is_last in (True, False):
+        rules = {node.index: _assign_rows(node.data[0], is_last) for node in group}
+        text = f"rows that occur several times are overwritten, not added up, at {place}"
+        yield Candidate("gradient_overwritten", text, Changes(rules=rules))
+        for is_first in (True, False):
+            text = f"rows that were written before are overwritten, not added up, at {place}"
+            yield Candidate("gradient_overwritten", text, Changes(rules=rules, writers=writers, is_first=is_first))
+
+
+def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
+    def rule(k: int, g: Array, node: Node) -> Array:
+        result = np.zeros(np.size(node.values[0]))
+        order = slice(None) if is_last else slice(None, None, -1)
+        result[source.ravel()[order]] = g.ravel()[order]
+        return result.reshape(np.shape(node.values[0]))
+
+    return rule
+
+
+def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[Candidate]:
+    """Patches and windows that share entries: each assigns its gradient, where it should be added."""
+    if len(group) < 2:
+        return
+    place = describe_lines(group)
+    writers = frozenset(node.index for node in group)
+    text = f"the gradients of overlapping windows are overwritten, not added up, at {place}"
+    terms: list[dict[int, EdgeRule]] = [{}, *_last_terms(group, users)]
+    for is_first in (True, False):
+        for rules in terms:
+            yield Candidate("gradient_overwritten", text, Changes(rules=rules, writers=writers, is_first=is_first))
+        changes = Changes(writers=writers, is_first=is_first, is_sparse=True)
+        yield Candidate("gradient_overwritten", text, changes)
+
+
+def _last_terms(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
+    """Rules by which a patch receives the gradient of the last kernel alone, as a loop over kernels assigns it."""
+    products = {user.index: (user, node) for node in group for user in users.get(node.index, [])}
+    if not products or any(user.name != "einsum" for user, _ in products.values()):
+        return
+    (first, patch), *_ = products.values()
+    left, right = str(first.data).split("->")
+    k = next(i for i, one in enumerate(first.inputs) if one is patch)
+    for axis, letter in enumerate(right):
+        if letter not in left.split(",")[k]:
+            rule = _rule_of_last_term(k, axis)
+            yield dict.fromkeys(products, rule)
+
+
+def _rule_of_last_term(edge: int, axis: int) -> EdgeRule:
+    def rule(k: int, g: Array, node: Node) -> Array:
+        if k != edge:
+            return right_gradient(k, g, node)
+        is_last = np.arange(g.shape[axis]) == g.shape[axis] - 1
+        return right_gradient(k, g * np.expand_dims(is_last, tuple(range(1, g.ndim - axis))), node)
+
+    return rule
+
+
+def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node]]) -> Iterator[Candidate]:
+    """Windows that the backward pass finds one step apart, though the forward pass has a stride."""
+    first = sources[0]
+    if len(first) < 2:
+        return
+    shape = first[0].values[0].shape
+    offsets = np.array([np.unravel_index(int(node.data[0].flat[0]), shape) for node in first])
+    strides = [_common_step(offsets[:, axis]) for axis in range(len(shape))]
+    axes = [axis for axis, step in enumerate(strides) if step > 1]
+    place = describe_lines(first)
+    for chosen in [*([axis] for axis in axes), *([axes] if len(axes) > 1 else [])]:
+        gathers: dict[int, EdgeRule] = {}
+        products: dict[int, dict[int, Array]] = {}
+        for node in (node for group in sources for node in group):
+            moved = _moved(node, chosen, strides)
+            if moved is None:
+                return
+            gathers[node.index] = _scatter_to(moved)
+            for user in users.get(node.index, []):
+                if user.name in ("einsum", "multiply", "matmul"):
+                    products.setdefault(user.index, {})[node.index] = node.values[0].ravel()[moved]
+        factors = {index: rule_with_values(values) for index, values in products.items()}
+        text = f"the backward pass forgets the stride of {' and '.join(str(strides[axis]) for axis in chosen)}"
+        for rules in (gathers | factors, gathers, factors):
+            if rules:
+                yield Candidate("wrong_stride", f"{text}, going back through {place}", Changes(rules=rules))
+
+
+def _common_step(offsets: Array) -> int:
+    """The step between sorted positions, if it is the same everywhere; else 0."""
+    steps = np.unique(np.diff(np.unique(offsets)))
+    return int(steps[0]) if len(steps) == 1 else 0
+
+
+def _moved(node: Node, axes: Sequence[int], strides: Sequence[int]) -> Index | None:
+    """The window's entries, as if windows were one step apart along some axes."""
+    shape = node.values[0].shape
+    places = [np.array(one) for one in np.unravel_index(node.data[0], shape)]
+    for axis in axes:
+        offset = int(places[axis].flat[0])
+        places[axis] = places[axis] - offset + offset // strides[axis]
+        if places[axis].max() >= shape[axis]:
+            return None
+    return np.ravel_multi_index(places, shape)
+
+
+def _scatter_to(source: Index) -> EdgeRule:
+    return lambda k, g, node: gather_gradient([source])(0, g, node.values, node.value)
+
+
+def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
+    """Slices of one array, as the gates of a cell, whose gradients come back in another order."""
+    by_source: dict[int, list[Node]] = {}
+    for node in recording.nodes:
+        if node.name == "getitem" and node.data and node.value.ndim:
+            by_source.setdefault(node.inputs[0].index, []).append(node)
+    repetitions: dict[Any, list[list[Node]]] = {}
+    for slices in by_source.values():
+        entries = np.concatenate([node.data[0].ravel() for node in slices])
+        is_disjoint = len(np.unique(entries)) == entries.size
+        if 1 < len(slices) <= _MAX_GATES and is_disjoint and len({node.value.shape for node in slices}) == 1:
+            repetitions.setdefault(tuple((node.line, node.value.shape) for node in slices), []).append(slices)
+    for sets in repetitions.values():
+        for order in list(permutations(range(len(sets[0]))))[1:]:
+            rules = {
+                node.index: _scatter_to(slices[other].data[0])
+                for slices in sets
+                for node, other in zip(slices, order, strict=True)
+            }
+            moved = [node for node, other in zip(sets[0], order, strict=True) if sets[0][other] is not node]
+            lines = " and ".join(dict.fromkeys(describe_lines([node]) for node in moved))
+            text = f"the gradients of slices (gates) of one array come back in another order: {lines}"
+            yield Candidate("exchanged", text, Changes(rules=rules))
