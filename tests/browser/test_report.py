@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
 from deltarule.errors import count_of
-from deltarule.reports.report import Block, Report, Section, Through, report_page
+from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
@@ -342,7 +342,7 @@ CELLS = """cells => cells.map(
 def test_with_scripts_small_and_large_numbers_have_the_color_that_they_have_without(browser, tmp_path):
     small, ties, large = [0.0149, 0.005, -0.001], [2.4, 0.5, 0.0], [np.nan, 1e300, -3e6]
     tables = {str(n): np.array([[one], [one]]) for n, one in enumerate([small, ties, large, [0.0, -0.0, 1e-9]])}
-    through = Through("t", np.array([0, 1]), tables, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    through = TrainingSlider("t", np.array([0, 1]), tables, {}, {}, np.zeros((2, 0, 0), int), 1, ())
     blocks = [Block("b", "", through=through)]
     (tmp_path / "page.html").write_text(report_page(Report("", [Section("a", "", "", blocks)])), encoding="utf-8")
     told = []

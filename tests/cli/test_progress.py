@@ -28,7 +28,7 @@ def shown(monkeypatch):
     def show(tellings, width=80, **given):
         screen = Console(file=Terminal(), force_terminal=True, width=width, **given)
         monkeypatch.setattr(progress_line, "console", lambda to_errors: screen)
-        with progress_line.progress_shown("encoder") as progress:
+        with progress_line.show_progress("encoder") as progress:
             for one in tellings:
                 progress(one)
         raw = screen.file.getvalue()
@@ -84,7 +84,7 @@ def test_a_sweep_tells_its_rows(shown):
 
 def test_where_nobody_looks_there_is_none(monkeypatch):
     monkeypatch.setattr(progress_line, "console", lambda to_errors: Console(file=io.StringIO()))
-    with progress_line.progress_shown("encoder") as progress:
+    with progress_line.show_progress("encoder") as progress:
         assert progress is None
 
 

@@ -275,7 +275,7 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
     for is_terminal in (True, False):
         screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
         monkeypatch.setattr(progress_line, "console", lambda to_errors, screen=screen: screen)
-        with progress_line.shown_at_work("houses\x1b[2J.csv: settings are compared"):
+        with progress_line.show_elapsed_time("houses\x1b[2J.csv: settings are compared"):
             pass
         said = screen.file.getvalue()
         assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)
@@ -299,7 +299,7 @@ def test_a_note_ends_with_one_point(capsys):
     with table_commands.collect_warnings(notes):
         for told in ("it did not converge.", "it did not converge.", "seen"):
             warnings.warn(told, UserWarning, stacklevel=1)
-    table_commands.tell(notes)
+    table_commands.print_notes(notes)
     assert notes == ["seen", "it did not converge"]
     assert capsys.readouterr().out == "Note: seen.\nNote: it did not converge.\n"
 
@@ -713,7 +713,7 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
         (("predict", "model.safetensors", "test.csv", "--out", "a.XLSX"), "a.XLSX would be Excel's, but answers are"),
         (
             ("evaluate", "model.safetensors", "alone.csv"),
-            "alone.csv has only the target column 'price'; add the columns that are to tell it: 'area', 'place'",
+            "alone.csv has only the target column 'price'; add the columns to predict it from: 'area', 'place'",
         ),
         (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),
         (("evaluate", "gone.safetensors", "test.csv"), "gone.safetensors does not exist"),

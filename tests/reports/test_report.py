@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deltarule.reports.report import Block, Report, Section, Through, report_page
+from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
 from deltarule.reports.svg_embed import EmbeddedFigure
 
 
@@ -18,13 +18,15 @@ def page(**given):
 
 @pytest.mark.parametrize(("steps", "told"), [(1, "after 1 update<"), (2000, "after 2,000 updates<")])
 def test_a_page_says_after_how_many_updates_its_numbers_are(steps, told):
-    through = Through("t", np.array([0, steps]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    through = TrainingSlider(
+        "t", np.array([0, steps]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ()
+    )
     assert told in page(through=through)
 
 
 def test_nothing_of_a_slider_is_said_where_there_is_none():
     """Scripts may be switched off, and paper has none."""
-    through = Through("t", np.array([0, 5]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    through = TrainingSlider("t", np.array([0, 5]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
     shown = re.sub(r"<(script|style)>.*?</\1>", "", page(through=through), flags=re.DOTALL)
     assert 'Numbers <span class="when">at the end, after 5 updates</span>.' in shown and "slider says" not in shown
 
@@ -50,7 +52,7 @@ def test_numbers_end_at_the_right_and_words_begin_at_the_left(cell, side):
 
 @given(arrays(np.float64, (2, 1, 3), elements=st.floats(-0.1, 0.1) | st.floats(-1e300, 1e300) | st.just(np.nan)))
 def test_the_color_behind_a_number_is_as_strong_as_the_number_that_is_shown(values):
-    through = Through("t", np.array([0, 1]), {"W1": values}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    through = TrainingSlider("t", np.array([0, 1]), {"W1": values}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
     html = page(through=through)
     cells = " ".join(re.search(r'"W1":\["(.*?)","(.*?)"\]', html).groups()).split(" ")
     largest = max(abs(float(cell or 0)) for cell in cells)

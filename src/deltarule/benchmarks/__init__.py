@@ -1,4 +1,4 @@
-"""What `deltarule bench` runs: the same work by our engines, by other libraries and by floors, in one process, in turn.
+"""`deltarule bench`: time the same work by our engines, other libraries and lower bounds, in one process.
 
 `work` holds the rows of the table, `contenders` what a contender is and our own, the `peers_*` the other libraries,
 `floors` what cannot be beaten, `measure` the comparing and the timing, `curves`, `processes` and `targets` the rest of

@@ -1,4 +1,4 @@
-"""The whole benchmark, as a record."""
+"""Run the benchmark and return its record."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def bench(
     grown: bool = False,
     tell: Callable[[str], None] = lambda what: None,
 ) -> Bench:
-    """Measure rows of the benchmark, or all of it.
+    """Run the whole benchmark, or some of its rows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a contender is, and our own engines as contenders."""
+"""`Contender`: something that does a piece of work; and our own engines as contenders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ OURS = "compiled"
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """Somebody who does a piece of work.
+    """A library or engine that does a piece of work.
 
     name, about : who it is, and how it goes about the work.
     members : how many of the problem's members it trains, the first ones; one after another where that is its way, and
@@ -30,11 +30,11 @@ class Contender:
 
 
 class LeftOut(Exception):
-    """Why there is no such contender for a piece of work: a library is missing, or has no such network."""
+    """Raised by a contender that cannot do a piece of work: its library is missing, or it has no such network."""
 
 
 def our_engine(name: str, problem: Problem) -> Contender:
-    """One of our engines, all members as one population.
+    """One of our engines as a contender, all members as one population.
 
     >>> from deltarule.benchmarks.workloads import encoder
     >>> our_engine("reference", encoder("", 2).problem).advance(3).shape
@@ -49,10 +49,10 @@ def our_engine(name: str, problem: Problem) -> Contender:
     return Contender(name, about, problem.members, lambda n: engine.advance(problem, state, n)[0].theta)
 
 
-def threads_told(count: int) -> str:
+def describe_threads(count: int) -> str:
     """A number of threads in words.
 
-    >>> threads_told(1), threads_told(2)
+    >>> describe_threads(1), describe_threads(2)
     ('1 thread', '2 threads')
     """
     return "1 thread" if count == 1 else f"{count} threads"

@@ -1,4 +1,4 @@
-"""How time grows: with the members, with the hidden units and with the batch."""
+"""Measure how the time of an update grows with members, hidden units and batch size."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FULL, QUICK = Pace(3, 0.1), Pace(1, 0.005)
 
 @dataclass(frozen=True)
 class Curve:
-    """Microseconds for an update of a member, by contender, over the values of one quantity; None where there is none.
+    """Microseconds per update of a member, for each contender and value of one quantity; None if not measured.
 
     quantity  "members", "hidden units" or "batch"      work  what is trained, in words
     """
@@ -24,7 +24,7 @@ class Curve:
 
 
 def curves(quick: bool, tell: Callable[[str], None]) -> list[Curve]:
-    """Measure all three; `tell` is called with what is being measured."""
+    """Measure all three curves; `tell` is called with the name of each measurement."""
     few = slice(None, 2) if quick else slice(None)
     grown: list[tuple[str, str, tuple[int, ...], Callable[[int], Work]]] = [
         ("members", "8-3-8, full batch", (1, 4, 16, 64, 256, 1_024, 4_096), lambda K: encoder("", K)),

@@ -1,4 +1,4 @@
-"""What others are measured by: the products of matrices alone, and the encoder as a program in C.
+"""Lower bounds for other contenders: the matrix products alone, and the encoder as a C program.
 
 Both use as many threads as the compiled engine. The products are those of the BLAS that it uses: who makes them by it
 cannot be faster, only who has faster ones, such as tiles.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule import platforms
-from deltarule.benchmarks.contenders import Contender, LeftOut, threads_told
+from deltarule.benchmarks.contenders import Contender, LeftOut, describe_threads
 from deltarule.benchmarks.workloads import penalty_strength
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.engine import available_processors
@@ -26,7 +26,7 @@ from deltarule.problem.state import initial_state
 
 
 def products(problem: Problem) -> Contender:
-    """The products of matrices of each update, of all members, into arrays that are there already, and nothing else."""
+    """Only the matrix products of each update, of all members, into preallocated arrays."""
     library, threads = blas(), available_processors()
     theta, rows = initial_state(problem).theta, problem.batch_rows(0)
     if problem.members % threads == 0 or problem.members >= 4 * threads:  # as the engine divides its work
@@ -39,12 +39,12 @@ def products(problem: Problem) -> Contender:
     def advance(n: int) -> None:
         _in_parallel(lambda part: part.work(n), made)
 
-    about = f"our BLAS, {threads_told(threads)} {how}"
+    about = f"our BLAS, {describe_threads(threads)} {how}"
     return Contender("products alone", about, problem.members, advance)
 
 
 class _Products:
-    """The products of some members on some rows of a batch: xW forward, xᵀδ and δWᵀ back, not δWᵀ of the first layer.
+    """The products of some members on some rows of a batch: xW forward, xᵀδ and δWᵀ back, without δWᵀ of layer 1.
 
     Each is a call with its arguments made beforehand: BLAS's own function, without the interpreter's lock.
     """
@@ -72,7 +72,7 @@ class _Products:
                 gemm(*call)
 
     def _call(self, a: Floats, b: Floats, out: Floats) -> tuple[int, ...]:
-        """out = a b as BLAS takes it: matrices by columns, outᵀ = bᵀ aᵀ, and each argument by its address."""
+        """Compute out = a b by BLAS, which stores matrices by columns: outᵀ = bᵀ aᵀ, arguments by address."""
         (m, shared), columns = a.shape, b.shape[1]
         turned = [not one.flags.c_contiguous for one in (b, a)]
         width = [one.shape[0] if flag else one.shape[1] for one, flag in zip((b, a), turned, strict=True)]
@@ -85,7 +85,7 @@ class _Products:
 
 
 def encoder(problem: Problem) -> Contender:
-    """The encoder as a program in C, its members in SIMD lanes, made by the system's compiler for this processor."""
+    """The encoder as a C program with members in SIMD lanes, compiled for this processor."""
     program, compiler = _program()
     block = 32  # LANES · REGISTERS of the program; lanes without a member repeat the last one
     members, threads = problem.members, available_processors()
@@ -104,12 +104,12 @@ def encoder(problem: Problem) -> Contender:
         _in_parallel(part, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
         return np.ascontiguousarray(theta[:, :members].T)
 
-    return Contender("SIMD C", f"{compiler}, {threads_told(len(bounds) - 1)}", members, advance)
+    return Contender("SIMD C", f"{compiler}, {describe_threads(len(bounds) - 1)}", members, advance)
 
 
 @cache
 def _program() -> tuple[Callable[..., None], str]:
-    """The program, compiled and loaded, and the compiler's name; raises `LeftOut` where there is none."""
+    """The compiled program and the compiler's name; raises `LeftOut` without a compiler."""
     source = Path(__file__).with_name("encoder.c")
     compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
     if compiler is None:
@@ -143,7 +143,7 @@ def _at(array: Floats) -> int:
 
 
 def _in_parallel(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
-    """Do the parts at the same time, a thread each."""
+    """Run the parts in parallel, one thread each."""
     if len(parts) == 1:
         work(parts[0])
     else:

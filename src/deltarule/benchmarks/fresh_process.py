@@ -1,4 +1,5 @@
-"""Run in a fresh process: `python -m deltarule.benchmarks.fresh_process first-call|memory ROW [MEMBERS]`.
+"""Measurements that run in a fresh process: `python -m deltarule.benchmarks.fresh_process first-call|memory ROW
+[MEMBERS]`.
 
 It prints one JSON object. Memory can be told where the system keeps a process's greatest size, and lets it be set back:
 on Linux.
@@ -23,7 +24,7 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def first_call(row: str) -> dict[str, float]:
-    """Seconds of the first update of a row's problem by the compiled engine, whatever has to be made for it."""
+    """Seconds of the first update by the compiled engine, compilation included."""
     problem = work_of(row).problem
     state, compiled = initial_state(problem), engine("compiled")
     started = time.perf_counter()
@@ -32,7 +33,7 @@ def first_call(row: str) -> dict[str, float]:
 
 
 def memory(row: str, members: int) -> dict[str, int] | None:
-    """Bytes that a population needs above what the process, the data and the programs have: of updates, of training.
+    """Additional memory of a population beyond process, data and programs: for updates, and for training.
 
     needed    θ, the optimizer's state and the activations of one batch
     advance   the greatest size during some updates of the compiled engine, the states before and after among it
@@ -62,7 +63,7 @@ def _updates_needed(problem: Problem) -> int:
 
 
 def _size(name: str) -> int:
-    """Bytes of this process: VmRSS now, VmHWM at most since the last reset."""
+    """Memory of this process in bytes: VmRSS now, VmHWM the maximum since the last reset."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""JAX: all updates as one compiled `lax.scan`, and a population as vmap of it."""
+"""JAX as a contender: all updates as one compiled `lax.scan`, and a population as its vmap."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +15,7 @@ from deltarule.problem.state import initial_state
 
 
 def scan(problem: Problem) -> Contender:
-    """One network as one program; the first of the members where there are several."""
+    """One network as one program; of several members the first."""
     return _contender(problem, "JAX scan", "jit of lax.scan, one by one", 1)
 
 
@@ -58,7 +58,7 @@ def _jax() -> Any:
 
 
 def _precision(problem: Problem) -> AbstractContextManager[None]:
-    """JAX has numbers of 64 bits only where it is asked for them; nobody else's setting is changed."""
+    """Enable 64-bit numbers only inside, without changing the user's setting."""
     if problem.dtype == np.float32:
         return nullcontext()
     jax = _jax()
@@ -67,7 +67,7 @@ def _precision(problem: Problem) -> AbstractContextManager[None]:
 
 
 def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, chosen: Any) -> Any:
-    """n updates of one network: its parameters after them, and the objective before each."""
+    """n updates of one network: the parameters after them, and the objective before each."""
     jax = _jax()
     gradient = jax.value_and_grad(_objective(problem))
     update = _update(problem)

@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier, one network after another, from our initial weights, its rows in our order.
+"""scikit-learn's MLPClassifier as a contender: one network after another, with our initial weights and row order.
 
 Where a batch is all the rows, `fit` makes all updates in one call. Else each epoch has an order of its own, and is a
 call of `partial_fit`.
@@ -18,7 +18,7 @@ from deltarule.problem.state import initial_state
 
 
 def classifier(problem: Problem) -> Contender:
-    """The networks that MLPClassifier has: one activation for all hidden layers, cross-entropy behind it."""
+    """The networks that MLPClassifier supports: one hidden activation, cross-entropy."""
     from sklearn.neural_network import MLPClassifier
 
     if problem.loss.name not in ("cross_entropy", "binary_cross_entropy"):
@@ -65,7 +65,7 @@ def classifier(problem: Problem) -> Contender:
 
 
 class _Epochs:
-    """The rows of whole epochs in our order, and of a last one that is not whole; put in order outside of the time."""
+    """The rows of whole epochs in our order, and of a partial last one; arranged outside of the measured time."""
 
     def __init__(self, problem: Problem, labels: Any) -> None:
         self.problem, self.labels = problem, labels
@@ -85,7 +85,7 @@ class _Epochs:
 
 
 def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
-    """Our weights in a fitted model, and all else as new."""
+    """Set our weights in a fitted model, with everything else reset."""
     arrays = views(theta, problem.network.entries)
     for i in range(len(model.coefs_)):
         model.coefs_[i][...] = arrays[f"W{i + 1}"]

@@ -1,4 +1,4 @@
-"""PyTorch as its users write it: a module, a loss, an optimizer; one network after another, or a population by vmap."""
+"""PyTorch as a contender: module, loss and optimizer for one network after another, or a population by vmap."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.benchmarks.contenders import Contender, LeftOut, threads_told
+from deltarule.benchmarks.contenders import Contender, LeftOut, describe_threads
 from deltarule.benchmarks.workloads import batches, penalty_strength
 from deltarule.maths.network import flatten, views
 from deltarule.problem.problem import Floats, Problem
@@ -39,7 +39,7 @@ def eager(problem: Problem) -> Contender:
             seen.append(J.detach())
         return _theta(problem, {name: value.detach().numpy() for name, value in _parameters_by_name(model)})
 
-    return Contender("PyTorch", f"eager, one by one, {threads_told(torch.get_num_threads())}", members, advance)
+    return Contender("PyTorch", f"eager, one by one, {describe_threads(torch.get_num_threads())}", members, advance)
 
 
 def vmap_population(problem: Problem) -> Contender:
@@ -71,7 +71,7 @@ def vmap_population(problem: Problem) -> Contender:
             seen.append(J)
         return flatten({name: one.numpy() for name, one in parameters.items()}, problem.network.entries)
 
-    about = f"vmap, {threads_told(torch.get_num_threads())}"
+    about = f"vmap, {describe_threads(torch.get_num_threads())}"
     return Contender("PyTorch vmap", about, problem.members, advance)
 
 
@@ -84,7 +84,7 @@ def _torch() -> Any:
 
 
 def _data(problem: Problem) -> tuple[Any, Any]:
-    """The rows as tensors; of classes their numbers, as PyTorch's cross-entropy likes them best."""
+    """The rows as tensors; class targets as class numbers, which PyTorch's cross-entropy handles fastest."""
     torch = _torch()
     classes = problem.loss.name == "cross_entropy"
     y = problem.y.argmax(1) if classes else problem.y
@@ -92,7 +92,7 @@ def _data(problem: Problem) -> tuple[Any, Any]:
 
 
 def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, Any]]]:
-    """The batches of n updates; which rows these are was worked out before, outside of the time."""
+    """A function that gives the batches of n updates; the row indices are computed outside of the measured time."""
     torch = _torch()
 
     @cache
@@ -109,7 +109,7 @@ def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, 
 
 
 def _mean_loss(problem: Problem) -> Callable[[Any, Any], Any]:
-    """The mean loss of a batch, of logits; the penalty is the optimizer's weight decay."""
+    """The mean loss of a batch, from logits; the penalty is the optimizer's weight decay."""
     torch = _torch()
     functional = torch.nn.functional
     if problem.loss.name == "cross_entropy":
@@ -130,7 +130,7 @@ def _module(problem: Problem) -> Any:
 
 
 def _parameters_by_name(model: Any) -> Iterator[tuple[str, Any]]:
-    """A module's parameters by our names; its weights are outputs × inputs, ours turned."""
+    """A module's parameters by our names; its weights are outputs × inputs, transposed to ours."""
     layers = [part for part in model if hasattr(part, "weight")]
     for number, layer in enumerate(layers, 1):
         yield f"W{number}", layer.weight
@@ -151,7 +151,7 @@ def _theta(problem: Problem, arrays: dict[str, Floats]) -> Floats:
 
 
 def _optimizer(problem: Problem, parameters: dict[str, Any]) -> Any:
-    """PyTorch's own optimizer; the weights' decay is the penalty's gradient, λ / B times the weight."""
+    """PyTorch's optimizer; its weight decay is the penalty's gradient, λ / B times the weight."""
     torch, rate = _torch(), float(problem.numbers["learning_rate"][0])
     weights = [value for name, value in parameters.items() if name.startswith("W")]
     biases = [value for name, value in parameters.items() if not name.startswith("W")]

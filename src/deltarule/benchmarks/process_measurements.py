@@ -1,4 +1,4 @@
-"""What is measured in fresh processes: the first call, whole commands, and the memory of a population."""
+"""Measure in fresh processes: first calls, whole commands, and the memory of populations."""
 
 import json
 import os
@@ -22,7 +22,7 @@ EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 
 @dataclass(frozen=True)
 class Process:
-    """Seconds of something that a fresh process does: the spread over several of them."""
+    """Seconds of a task in a fresh process, over several processes."""
 
     name: str
     about: str
@@ -31,7 +31,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a population needs, as in `fresh.memory`, and their ratio to `needed`."""
+    """The memory of a population in bytes, as in `fresh_process.memory`, and its ratio to the needed bytes."""
 
     row: str
     members: int
@@ -43,7 +43,7 @@ class Memory:
 
 
 def processes(quick: bool, tell: Callable[[str], None]) -> list[Process]:
-    """Measure the commands, and first calls with nothing cached; `tell` is called with what is being measured."""
+    """Time commands, and first calls without caches; `tell` is called with the name of each measurement."""
     few, many = (1, 1) if quick else (3, 7)
     command = [sys.executable, "-m", "deltarule"]
     found = []
@@ -68,7 +68,7 @@ def processes(quick: bool, tell: Callable[[str], None]) -> list[Process]:
 
 
 def memory(quick: bool, tell: Callable[[str], None]) -> list[Memory]:
-    """Measure the memory of populations; nothing where the system does not tell it."""
+    """Measure the memory of populations; empty if the system does not report it."""
     found = []
     for row, members, few in (("encoders", 16_384, 512), ("784-100-10-many", 96, 16)):
         members = few if quick else members
@@ -105,5 +105,5 @@ def _run_command(command: list[str], environment: Mapping[str, str] | None = Non
 
 
 def _elsewhere(folder: str) -> dict[str, str]:
-    """The environment with another folder for caches."""
+    """The environment with another cache folder."""
     return {**os.environ, **{name: str(Path(folder)) for name in CACHES}}

@@ -1,4 +1,4 @@
-"""What the compiled engine is meant to reach, and whether it did: ratios of medians in one run."""
+"""Performance targets of the compiled engine, and whether a benchmark meets them: ratios of medians in one run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from deltarule.benchmarks.timing import Measured
 
 @dataclass(frozen=True)
 class Target:
-    """A bound, what was found (None where it was not measured), and whether that is within it.
+    """A target: its bound, the measured value (None if not measured), and whether it is met.
 
     what   in words, such as "encoder: PyTorch / ours"
     kind   "at least" or "at most"
@@ -52,7 +52,7 @@ MEMORY = 3.0
 
 
 def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequence[Memory]) -> list[Target]:
-    """Every target, with what was found."""
+    """Compare every target with the measurements."""
     medians = {
         (row.name, contender.name): contender.microseconds.median
         for row in rows

@@ -1,4 +1,4 @@
-"""Comparing and timing: the losses first, then all contenders in turn, round after round.
+"""Compare the losses of contenders, then time them in turn, round after round.
 
 A machine that slows down for a while slows down all of them, so what counts are the ratios.
 """
@@ -24,7 +24,7 @@ ReLU unit on that another library leaves off, and Adam divides what is next to n
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to measure: so many rounds, and in each a turn of so many seconds, about, for everybody."""
+    """How long to measure: the number of rounds, and about how many seconds each contender runs per round."""
 
     rounds: int
     seconds: float
@@ -35,7 +35,7 @@ FULL, QUICK = Pace(7, 0.3), Pace(2, 0.01)
 
 @dataclass(frozen=True)
 class Spread:
-    """The least, the middle and the greatest of the rounds."""
+    """The minimum, median and maximum over rounds."""
 
     least: float
     median: float
@@ -53,7 +53,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timed:
-    """What a contender came to in a row.
+    """The result of a contender in a row.
 
     name, about    who, and how
     members, updates   how many members it trained, and how many updates in a turn
@@ -75,7 +75,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Measured:
-    """A row: the work, what everybody came to, and who was left out and why."""
+    """A measured row: the work, the results of all contenders, and who was left out and why."""
 
     name: str
     title: str
@@ -174,7 +174,7 @@ def _difference(found: Floats | None, expected: Floats | None) -> float | None:
 
 
 def _losses_agree(difference: float | None, tolerance: float) -> bool:
-    """Whether the losses are the same, or there are none; a NaN is no loss that is the same."""
+    """Whether losses agree within the tolerance, or are not compared; NaN never agrees."""
     return difference is None or difference <= tolerance
 
 
@@ -183,7 +183,7 @@ def _first(losses: Floats | None) -> float | None:
 
 
 def _updates(contender: Contender, pace: Pace) -> int:
-    """How many updates fill a turn. Afterwards whatever a contender makes for that number is made."""
+    """The number of updates that fill a turn; afterwards everything for that number is compiled."""
     n = CHECKED
     seconds = _seconds(contender, n)
     while seconds < pace.seconds / 4:
@@ -197,7 +197,7 @@ def _updates(contender: Contender, pace: Pace) -> int:
 
 
 def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
-    """Microseconds for an update of a member. In each round somebody else begins."""
+    """Microseconds per update of a member, for each round; each round begins with another contender."""
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(pace.rounds):
         first = turn % max(1, len(contenders))

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: pieces of work that every contender gets alike.
+"""The rows of the benchmark: the work that all contenders do.
 
 All of them are what peers can do too: no dropout (masks of other random numbers would give other losses), constant
 learning rates, batches that divide the rows.
@@ -23,7 +23,7 @@ NUMBERS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A piece of work: its name, what it is in words, and the problem that is trained.
+    """A piece of work: name, description and problem.
 
     floor : what it is held against from below: "products" (its products of matrices alone), "encoder" (the program in
         C, for members in lanes), or "" for nothing.
@@ -56,7 +56,7 @@ def encoder(name: str, members: int, hidden: int = 3) -> Work:
 
 
 def boundary(name: str, members: int) -> Work:
-    """The boundary study's network: 100 points of the unit square, on which side of the diagonal are they?"""
+    """The boundary study's network: 100 points of the unit square, classified by side of the diagonal."""
     x = np.random.default_rng(0).random((100, 2))
     problem = create_problem(
         Network([2, 3, 3, 1], "sigmoid", "sigmoid"),
@@ -71,7 +71,7 @@ def boundary(name: str, members: int) -> Work:
 
 
 def digits(name: str, members: int) -> Work:
-    """The digits study's network without its dropout, on 1,792 of scikit-learn's images: 56 whole batches of 32."""
+    """The digits study's network without dropout, on 1,792 of scikit-learn's images: 56 full batches of 32."""
     from sklearn.datasets import load_digits
 
     bundled = load_digits()
@@ -115,7 +115,7 @@ def wide(name: str, members: int, **shape: int) -> Work:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: what makes its work, with how many members, and what is smaller in a quick run."""
+    """A row of the benchmark: how to make its work, the number of members, and the sizes of a quick run."""
 
     make: Callable[..., Work]
     members: int
@@ -137,7 +137,7 @@ ROWS: dict[str, Row] = {
 
 
 def work_of(name: str, quick: bool = False, **given: int) -> Work:
-    """The work of a row, as it is or with something else `given`.
+    """The work of a row, optionally with other sizes.
 
     Errors: `BadInput` for a name that there is not.
 
@@ -151,7 +151,7 @@ def work_of(name: str, quick: bool = False, **given: int) -> Work:
 
 
 def title(problem: Problem) -> str:
-    """A problem's networks in a few words.
+    """A short text about a problem's networks.
 
     >>> title(encoder("encoders", 4_096).problem)
     '4,096 of 8-3-8'
@@ -161,7 +161,7 @@ def title(problem: Problem) -> str:
 
 
 def batches(problem: Problem, n: int) -> Integers | None:
-    """The rows of the first n batches [n, B], the same for every member; None where a batch is all the rows.
+    """The rows of the first n batches [n, B], the same for every member; None for full batches.
 
     >>> batches(images("", 1, inputs=2, batch=4, batches=2).problem, 3).shape
     (3, 4)

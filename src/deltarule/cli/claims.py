@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.options import Data, Device, EngineName, Json, Out, Seeds, Study, chosen_engine, chosen_recipe
-from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, make_folder
@@ -49,7 +49,7 @@ def claims(
     recipe = chosen_recipe(study, seeds=seeds)
     judged = _chosen_claims(recipe, claims)
     folder = None if out is None else make_folder(out)
-    with progress_shown(recipe.name) as progress:
+    with show_progress(recipe.name) as progress:
         experiments = Experiments(
             recipe,
             seeds=seeds or recipe.configuration.study.seeds,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.options import Json, check_output
-from deltarule.cli.progress_line import shown_at_work
+from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.table_commands import (
     Model,
     chosen_model,
     collect_warnings,
     columns_used,
+    print_notes,
     show_lines,
-    tell,
     with_target,
 )
 from deltarule.cli.terminal import as_written, console, name_as_written, print_json
@@ -55,9 +55,9 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
-    with shown_at_work(f"{table} is read"):
+    with show_elapsed_time(f"{table} is read"):
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
-    with shown_at_work(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
+    with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         found = trained.inspect(frame, y)
     notes += doubts(found.scores, found.targets, found.answers)
     if report is not None:
@@ -68,7 +68,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
         print_json(asked | details | {"notes": notes, "report": None if report is None else str(report)})
         return
     _print_evaluation(trained, found)
-    tell(notes)
+    print_notes(notes)
     if report is not None:
         console().print(f"Written: {one_line(report)}", markup=False, soft_wrap=True)
 

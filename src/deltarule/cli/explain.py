@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.options import Data, ExperimentName, Json, Settings, Study, check_output, chosen_recipe
-from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import console, print_json
 from deltarule.errors import one_line
 from deltarule.files import write_whole
@@ -47,7 +47,7 @@ def explain(
     recipe = chosen_recipe(study, experiment, set)
     _check_outputs(html, graph, study, recipe, data)
     dataset = dataset_of(recipe, data)
-    with progress_shown(recipe.name) as progress:
+    with show_progress(recipe.name) as progress:
         explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)
     text = explanation.text(sample, layer, console().width)  # refuses a sample or layer that does not exist
     if html is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, chosen_recipe
-from deltarule.cli.progress_line import shown_at_work
+from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput
 from deltarule.files import is_same_file, kind_of
@@ -105,7 +105,7 @@ def _check_study(
 
     recipe = chosen_recipe(study, experiment, settings, seed)
     problem = problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed])
-    with shown_at_work(f"the gradient of {study} is checked"):
+    with show_elapsed_time(f"the gradient of {study} is checked"):
         return check_problem(problem)
 
 
@@ -134,7 +134,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             if network_place is not None:
                 network, x, y = _user_triple(*network_place, "network, x and y")
                 options = {"like": network, "x": x, "y": y}
-            with shown_at_work(f"the gradient of {attribute} is checked"):
+            with show_elapsed_time(f"the gradient of {attribute} is checked"):
                 return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)

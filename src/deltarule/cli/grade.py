@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from deltarule.cli.options import Json
-from deltarule.cli.progress_line import shown_at_work
+from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.terminal import console, print_json
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import kind_of, make_folder
@@ -81,7 +81,7 @@ def grade(
             write_result(folder, result)
 
     known = read_results(folder) if folder is not None and kind_of(folder) else {}
-    with shown_at_work(f"{count_of(len(found), 'submission')} graded"):
+    with show_elapsed_time(f"{count_of(len(found), 'submission')} graded"):
         record = grade_submissions(assignment, found, sandbox=mode, hidden=hidden, known=known, after_submission=keep)
     if folder is not None:
         write_results(folder, record)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.options import Json, check_output
-from deltarule.cli.progress_line import shown_at_work
-from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, tell
+from deltarule.cli.progress_line import show_elapsed_time
+from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, print_notes
 from deltarule.cli.terminal import data_output, print_json
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
@@ -45,13 +45,13 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []
-    with shown_at_work(f"{table} is read"):
+    with show_elapsed_time(f"{table} is read"):
         frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
-    with shown_at_work(f"{table} is answered"), collect_warnings(notes):
+    with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
         answers = _predict(trained, frame)
-    tell(notes, to_errors=True)
+    print_notes(notes, to_errors=True)
     text = _as_csv(trained.target_, answers, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)

@@ -20,7 +20,7 @@ MIN_BAR, MAX_TIME, GAPS = 4, len("0:00:00"), 4
 
 
 @contextmanager
-def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
+def show_progress(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
     """Show the progress of a training or a sweep on stderr, if it is a terminal; yields the callback or None."""
     screen = console(to_errors=True)
     if not is_watched(screen):
@@ -80,7 +80,7 @@ def _fit_progress(
 
 
 @contextmanager
-def shown_at_work(what: str) -> Iterator[None]:
+def show_elapsed_time(what: str) -> Iterator[None]:
     """Show a task with its elapsed seconds on stderr, if it is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.options import Data, EngineName, Json, how_to_resume
-from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import RunFailed, count_of
 
@@ -47,7 +47,7 @@ def reproduce(
 
     out = out or Path("reproduction-quick" if quick else "reproduction")
     try:
-        with progress_shown("reproduce") as progress:
+        with show_progress("reproduce") as progress:
             done = reproduced(
                 studies,
                 quick=quick,

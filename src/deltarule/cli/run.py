@@ -22,7 +22,7 @@ from deltarule.cli.options import (
     chosen_recipe,
     how_to_resume,
 )
-from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import console, name_as_written, print_json, show_all
 from deltarule.errors import BadInput
 from deltarule.files import make_folder
@@ -68,7 +68,7 @@ def run(
     chosen = chosen_engine(engine, recipe, device)
     population = population_of(recipe, dataset_of(recipe, data))
     folder = None if out is None else make_folder(out)
-    with progress_shown(recipe.name) as progress:
+    with show_progress(recipe.name) as progress:
         done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
     outcome = outcome_of(recipe, population.dataset, done, folder, _why(done) if why else None)
     if folder is not None:

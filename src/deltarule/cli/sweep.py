@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.options import Data, EngineName, ExperimentName, Json, Seeds, Settings, chosen_recipe
-from deltarule.cli.progress_line import progress_shown
+from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import data_output, print_json, show_all
 from deltarule.errors import BadInput, not_installed
 
@@ -80,7 +80,7 @@ def sweep(
     if resume and out is None:
         raise BadInput("--resume goes on with the store in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seeds=seeds)
-    with progress_shown(recipe.name) as progress:
+    with show_progress(recipe.name) as progress:
         done = swept(
             recipe,
             out=out,

@@ -80,11 +80,11 @@ def with_target(
         raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
     if len(frame) == 1:
         which = f": {list_names([repr(name) for name in needed])}" if needed else ""
-        raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it{which}")
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{which}")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     written = frame.pop(target)
-    y = _as_said(path, written, task, classes)
+    y = _target_as_written(path, written, task, classes)
     notes = _check_target(path, target, y, task)
     numbers = y if PERHAPS_CLASSES & {*y.tolist()} else numbers_in(y)
     known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
@@ -97,10 +97,10 @@ def with_target(
         have, were = ("has", "was") if gaps == 1 else ("have", "were")
         notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
     y = (numbers if task == "regress" else y)[known]
-    return select_rows(frame, known), y, notes + (_codes_told(y, target) if task == "auto" else [])
+    return select_rows(frame, known), y, notes + (_note_on_codes(y, target) if task == "auto" else [])
 
 
-def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
+def _target_as_written(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
     """The target as written, with decimal points for commas and empty texts for missing values.
 
     Classes that the model knows are kept as written. A text such as "none" is a class if the model knows it or, before
@@ -177,7 +177,7 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     return numbers.astype(int) if is_whole else y
 
 
-def _codes_told(y: "np.ndarray", target: str) -> list[str]:
+def _note_on_codes(y: "np.ndarray", target: str) -> list[str]:
     """A note if many whole numbers are written like codes, e.g. 037."""
     from deltarule.tables.cell_parsing import shorten_repr
 
@@ -222,7 +222,7 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
     notes += [text for text in dict.fromkeys(texts) if text not in notes]
 
 
-def tell(notes: list[str], to_errors: bool = False) -> None:
+def print_notes(notes: list[str], to_errors: bool = False) -> None:
     """Print notes."""
     screen = console(to_errors)
     for note in notes:  # wrapped on a terminal, otherwise a line each

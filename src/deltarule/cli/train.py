@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.options import Json, check_output
-from deltarule.cli.progress_line import shown_at_work
-from deltarule.cli.table_commands import as_learned, collect_warnings, show_lines, tell, with_target
+from deltarule.cli.progress_line import show_elapsed_time
+from deltarule.cli.table_commands import as_learned, collect_warnings, print_notes, show_lines, with_target
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput, one_line
 
@@ -83,16 +83,16 @@ def train(
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     names = [name for name, kind in types.items() if kind == "category"]
-    with shown_at_work(f"{table} is read"):
+    with show_elapsed_time(f"{table} is read"):
         frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
     y = _class_names(y) if task == "classify" else y
-    with shown_at_work(f"{table}: its columns are looked at"), collect_warnings(notes):
+    with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         begun = model._prepare(frame, y)
     notes += _quantities(getattr(model, "classes_", ()), target) if task == "auto" else []
     _show_beginning(begun, model._work_told(begun), json)
-    with shown_at_work(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
+    with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(begun)
     model.target_ = target
     if out is not None:
@@ -199,7 +199,7 @@ def _print_training(model: "TabularClassifier | TabularRegressor", outcome: Trai
             ("seconds", f"{outcome.seconds:.0f}"),
         ]
     )
-    tell(outcome.notes)
+    print_notes(outcome.notes)
     kept = (
         f"Model: {one_line(outcome.out)}"
         if outcome.out

@@ -1,1 +1,1 @@
-"""Rows to learn from: made by the program, bundled with scikit-learn, or read from a user's own table."""
+"""Data sets: synthetic, bundled with scikit-learn, published images, and numeric tables of a user."""

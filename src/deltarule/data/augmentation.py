@@ -1,4 +1,4 @@
-"""Mirrored copies of the training images: what is seen from the other side is still what it is.
+"""Mirrored copies of training images.
 
 N images · D numbers of an image, channel by channel, row by row
 """
@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 
 
 def with_mirrored(dataset: Dataset) -> Dataset:
-    """Add to the training images a copy of each, mirrored left to right; the other parts stay as they are.
+    """Add a copy of each training image, mirrored left to right; the other parts stay unchanged.
 
     Returns: the data set with 2 N training rows, the copies behind the images in their order.
     Errors: `BadInput` where the rows are no images.

@@ -1,4 +1,4 @@
-"""The small real data sets that are installed with scikit-learn; numbers as they were measured, not scaled."""
+"""Small real data sets that are installed with scikit-learn, as measured and not scaled."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the files of a published data set are: in a folder that somebody names, in the cache, or to be downloaded."""
+"""Find or download the files of a published data set: in the user's folder, or in the cache."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ class Place:
 
 
 def cache_folder() -> Path:
-    """The folder in which this user's downloads are kept: a temporary one, where nobody knows the user's home.
+    """The folder of this user's downloads; a temporary folder if the home folder is unknown.
 
     >>> cache_folder().name
     'data'
@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
-    """Look for a data set: in the folder that is named, else in that of DELTARULE_DATA; then where it is installed.
+    """Find a data set: in the given folder, else in DELTARULE_DATA, else in the cache.
 
     A folder may hold the files themselves, or a folder with a name that is usual for them.
 
@@ -82,7 +82,7 @@ def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> I
 
 
 def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
-    """What a folder holds of a data set, if anything."""
+    """The files of a data set in a folder, or None."""
     if kind_or_error(folder) != "folder":
         return None
     files = {}
@@ -115,7 +115,7 @@ def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:
-    """Download the files of a data set that are not there yet; each appears whole, and only if its digest is right.
+    """Download the missing files of a data set; each is written whole, and only if its digest is right.
 
     Proxies are taken from the environment, as every program takes them.
 
@@ -170,7 +170,7 @@ def _reason(error: Exception) -> str:
 
 
 class _Bar:
-    """A line that tells how far a download is, where somebody sits in front of it; in the form that pooch expects."""
+    """A progress line of a download on a terminal, with the methods that pooch expects."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -195,12 +195,12 @@ class _Bar:
             self.bar.stop()
 
     def update(self, size: int) -> None:
-        """So many bytes more have come."""
+        """Count `size` more bytes."""
         self.bar.update(self.task, advance=size, total=self.total)
 
     def reset(self) -> None:
-        """Pooch begins again, to correct the last number."""
+        """Restart the count, which pooch does to correct the last number."""
         self.bar.reset(self.task)
 
     def close(self) -> None:
-        """Pooch has done; the line goes when the download ends."""
+        """Called by pooch at the end; the line is removed when the download ends."""

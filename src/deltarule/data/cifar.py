@@ -1,4 +1,4 @@
-"""The binary version of CIFAR-10: records of a label and an image of 32 × 32 pixels, red, then green, then blue.
+"""Parse the binary version of CIFAR-10: a label and an image of 32 × 32 pixels, red, then green, then blue.
 
 Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009,
 https://www.cs.toronto.edu/~kriz/cifar.html.
@@ -14,7 +14,7 @@ RECORD = 1 + 3 * 32 * 32
 
 
 def parse_cifar(content: bytes, where: str) -> np.ndarray:
-    """Read the content of a file of CIFAR-10's binary version.
+    """Parse the content of a file of CIFAR-10's binary version.
 
     Parameters: `content`, decompressed; `where`, what an error calls it, usually the path.
     Returns: records, uint8 [N, 3073], the label first; not writable.

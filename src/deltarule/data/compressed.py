@@ -1,4 +1,4 @@
-"""Files as they are, or compressed by gzip or xz: what they are is told by how they begin, not by their names."""
+"""Read files that may be compressed by gzip or xz, recognized by their first bytes."""
 
 import gzip
 import lzma
@@ -16,7 +16,7 @@ ENDINGS = ("", ".gz", ".xz")
 
 
 def read_decompressed(path: Path, most: int) -> bytes:
-    """The content of a file, decompressed where it is compressed.
+    """The content of a file, decompressed if necessary.
 
     Parameters: `most`, the largest content that makes sense: a few bytes beyond it are read, and nothing after that.
     Errors: `BadInput` for a file that cannot be read or decompressed.
@@ -35,7 +35,7 @@ def read_decompressed(path: Path, most: int) -> bytes:
 
 
 def decompressed_stream(file: IO[bytes], where: str, most: int) -> bytes:
-    """As `decompressed`, of a file that is open."""
+    """The decompressed content of an open file, as `read_decompressed`."""
     begin = file.read(len(XZ))
     file.seek(0)
     try:

@@ -1,4 +1,4 @@
-"""What a data set is: rows with labels or targets, in up to three parts.
+"""`Dataset`: rows with labels or targets, in up to three parts.
 
 N rows · D inputs · C outputs.    x [N, D]    labels [N]    targets [N, C]
 """
@@ -16,7 +16,7 @@ from deltarule.errors import BadInput
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The inputs of some samples with either their labels (classification) or their targets (regression).
+    """The inputs of some samples with their labels (classification) or targets (regression).
 
     Parameters: `x` [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
     `labels` [N], class numbers from 0, made int64. `targets` [N, C], finite, made float64. Exactly one of both.
@@ -47,7 +47,7 @@ class Rows:
 
     @property
     def answers(self) -> np.ndarray:
-        """What a network shall say: the labels [N] or the targets [N, C], whichever these rows have.
+        """The labels [N] or the targets [N, C], whichever these rows have.
 
         >>> Rows(x=[[1.0]], targets=[[2.5]]).answers
         array([[2.5]])
@@ -57,7 +57,7 @@ class Rows:
         return answers
 
     def take(self, index: np.ndarray) -> "Rows":
-        """The rows at these positions, in this order.
+        """The rows with these indices, in this order.
 
         Parameters: `index` [M], integers.
         Returns: M rows.
@@ -72,7 +72,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Named rows for training, and for validation and test where there are any.
+    """Named rows for training, and optionally for validation and test.
 
     Parameters: `features`, the names of the D inputs; `classes`, the names of the classes (empty: regression);
     `note`, one sentence: what it is and where it is from; `remark`, what whoever uses it must be told, if anything;
@@ -110,7 +110,7 @@ class Dataset:
 
     @property
     def parts(self) -> dict[str, Rows]:
-        """The parts that are there, by name: train, validation, test.
+        """The existing parts by name: train, validation, test.
 
         >>> from deltarule.data.synthetic import xor
         >>> list(xor().parts)
@@ -121,7 +121,7 @@ class Dataset:
 
     @property
     def inputs(self) -> int:
-        """D, the number of inputs of a row.
+        """D, the number of input columns.
 
         >>> from deltarule.data.synthetic import one_hot
         >>> one_hot(8).inputs
@@ -147,7 +147,7 @@ class Dataset:
         return sha.hexdigest()
 
     def encode(self, rows: Rows, outputs: int) -> np.ndarray:
-        """The numbers that a network with this many outputs shall give for these rows.
+        """The targets of these rows for a network with a number of outputs.
 
         Parameters: `rows`, N rows of this data set; `outputs`, C: the number of classes (one-hot), 1 for two classes
         (the label itself), or the number of target columns (regression).
@@ -170,7 +170,7 @@ class Dataset:
         return np.eye(outputs)[rows.labels]
 
     def default_outputs(self, output_activation: str) -> int:
-        """How many outputs a network for this data has when its last size is "auto".
+        """The number of outputs of a network whose last size is "auto".
 
         Parameters: `output_activation`, the name of the activation of the last layer.
         Returns: the number of target columns (regression), 1 for two classes under a sigmoid, else that of classes.
@@ -191,7 +191,7 @@ class Dataset:
 
 
 def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
-    """The same data set with some parts replaced.
+    """A copy of a data set with some parts replaced.
 
     Parameters: `parts`, rows by the name of their part: train, validation, test.
 

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its relatives: a magic number, the sizes, then the bytes.
+"""Parse and write IDX files, the format of MNIST: a magic number, the sizes, then the bytes.
 
 Source: LeCun, Cortes & Burges, The MNIST database, http://yann.lecun.com/exdb/mnist.
 
@@ -17,7 +17,7 @@ UNSIGNED_BYTES = b"\x00\x00\x08"
 
 
 def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
-    """Read the content of an IDX file of unsigned bytes.
+    """Parse the content of an IDX file of unsigned bytes.
 
     Parameters: `content`, decompressed; `where`, what an error calls it, usually the path; `dimensions`, how many
     sizes it must have: 1 for labels, 3 for images.

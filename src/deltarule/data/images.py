@@ -1,4 +1,4 @@
-"""The published image sets, from file to data set. A damaged file is named, and nothing takes its place.
+"""Load the published image sets from their files; damaged files raise an error that names them.
 
 N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
 """
@@ -61,7 +61,7 @@ def cifar10(data_dir: str | Path | None = None) -> Dataset:
 
 
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
-    """Load a published data set from where it is, or download it first.
+    """Load a published data set, downloaded if necessary.
 
     Parameters: `data_dir`, a folder to look in before the folder of DELTARULE_DATA, the cache and the system's.
     Returns: all images as bytes, in training and test rows.
@@ -74,7 +74,7 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 
 
 def read_images(published: Published, place: Place) -> Dataset:
-    """Read and check a data set where it was found.
+    """Read and check a data set at the place where it was found.
 
     Errors: `BadInput` for the first file that is not the published one: what is wrong with it, and what to do.
     """
@@ -93,7 +93,7 @@ def read_images(published: Published, place: Place) -> Dataset:
 
 
 def check_content(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
-    """What a file holds, if it is the published one: its form, its labels and its digest are looked at, in this order.
+    """Check the content of a file of a published data set: form, labels, then digest.
 
     Parameters: `content`, decompressed; `where`, what an error calls it.
     Returns: images [N, rows, columns] or labels [N] of an IDX file, records [N, 1 + 3072] of CIFAR-10; uint8.
@@ -132,7 +132,7 @@ def _not_the_file(published: Published, file: File, digest: str, where: str) -> 
 
 
 def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """Each file's decompressed content, and what to call it."""
+    """The decompressed content of each file, and its name for messages."""
     if place.archive is not None:
         yield from _in_archive(published, place.archive)
     elif place.arrays is not None:
@@ -140,14 +140,14 @@ def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[
     else:
         paths = [place.files[file.name] for file in published.files]
         with ThreadPoolExecutor() as threads:  # xz takes seconds, and leaves the others alone
-            contents = threads.map(read_decompressed, paths, [file.most for file in published.files])
+            contents = threads.map(read_decompressed, paths, [file.max_bytes for file in published.files])
             yield from zip(published.files, zip(contents, map(str, paths), strict=True), strict=True)
 
 
 def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """The files of a tar archive; it is read through once, and nothing is unpacked onto the disk."""
+    """The files of a tar archive, which is read once and not unpacked to disk."""
     wanted = {file.name: file for file in published.files}
-    most = sum(file.most for file in published.files) + HEADERS
+    most = sum(file.max_bytes for file in published.files) + HEADERS
     try:
         with _open(path) as stream, _tar(BoundedStream(stream, most, str(path))) as archive:
             for member in archive:
@@ -155,7 +155,7 @@ def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[
                 inside = archive.extractfile(member) if name in wanted and member.isfile() else None
                 if inside is not None:
                     file, where = wanted.pop(name), f"{path}, {member.name}"
-                    yield file, (decompressed_stream(inside, where, file.most), where)
+                    yield file, (decompressed_stream(inside, where, file.max_bytes), where)
     except BadInput:
         raise
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error) as error:
@@ -165,7 +165,7 @@ def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    """A file to read from, decompressed where it is compressed by gzip."""
+    """Open a file, decompressed if it is compressed by gzip."""
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP)) == GZIP
     return gzip.open(path) if is_compressed else path.open("rb")
@@ -176,7 +176,7 @@ def _tar(stream: Any) -> tarfile.TarFile:
 
 
 def _in_arrays(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """The files that the arrays of an npz file would be."""
+    """The contents that a data set's files would have, from the arrays of an npz file."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             check_zip(path, archive.zip)

@@ -1,4 +1,4 @@
-"""Data sets by name, and tables by file."""
+"""`load`: data sets by name, and tables by file."""
 
 import difflib
 import inspect
@@ -32,7 +32,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 def load(
     name_or_file: str | Path, target: str | None = None, data_dir: str | Path | None = None, **options: Any
 ) -> Dataset:
-    """Load a data set by its name, or a user's own table by its file.
+    """Load a data set by name, or a user's table by file.
 
     Parameters: `name_or_file`, one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending
     in it); `target`, for files, as in `read_table`; `data_dir`, a folder in which a file is looked for before it is
@@ -60,7 +60,7 @@ def load(
 
 
 def names() -> tuple[tuple[str, str], ...]:
-    """The names that `load` knows, each with what it is in one sentence, which Python leaves out with -OO.
+    """The data sets that `load` knows, each with a sentence (missing with -OO).
 
     >>> names()[2]
     ('xor', 'The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.')
@@ -69,7 +69,7 @@ def names() -> tuple[tuple[str, str], ...]:
 
 
 def _resolve_path(path: Path, folder: Path) -> Path:
-    """The file in the folder if it is there; else the path as it stands."""
+    """The path within the folder if that file exists, else the path itself."""
     try:
         if kind_or_error(folder) != "folder":
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")

@@ -1,4 +1,4 @@
-"""A user's own table: a CSV file with a header, or an npz file with the arrays x and y.
+"""Read a user's numeric table: a CSV file with a header, or an npz file with the arrays x and y.
 
 N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
 """
@@ -26,7 +26,7 @@ MAX_CLASSES = 20
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds, before anyone decides whether its target is a class or a number.
+    """The content of a file, before its target is interpreted as classes or numbers.
 
     Parameters: `x` [N, D]; `y`, numbers [N] or [N, C], or N texts; `features`, D names; `target`, the name of y;
     `place`, how a person finds row n in the file ("line 7").
@@ -72,14 +72,14 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 
 def _dataset(path: Path, table: Table, task: str) -> Dataset:
-    """Decide what the target is, and say so in the note."""
+    """Interpret the target as classes or numbers, with a note about the choice."""
     if task == "regress" or (task == "auto" and not looks_like_classes(table.y)):
         return _regression(path, table)
     return _classification(path, table)
 
 
 def looks_like_classes(y: np.ndarray | list[str]) -> bool:
-    """Whether a target is taken for classes: see `read_table`."""
+    """Whether a target is interpreted as classes: see `read_table`."""
     if isinstance(y, list):
         return True
     if y.ndim == 2 or (y != np.floor(y)).any():
@@ -195,7 +195,7 @@ def _target_position(path: Path, header: list[str], target: str | None) -> int:
 
 
 def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
-    """The target column as numbers if it holds numbers, else as texts."""
+    """The target column as numbers if possible, else as texts."""
     try:
         return np.array(array("d", map(number_of, texts)))
     except ValueError:

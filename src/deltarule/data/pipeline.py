@@ -1,4 +1,4 @@
-"""From the section [data] of a configuration to rows: loaded, with some set aside, and scaled or turned."""
+"""Prepare a configuration's data: load, split, scale, project on principal components."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load a configuration's rows, set some aside, and make of them what a network is trained on.
+    """Load, split, scale and project the rows of a configuration.
 
     Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
     for beside the recipe and in the current folder.
@@ -38,30 +38,30 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
 
 
 def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load a configuration's rows and set some aside: the first half of `prepared`."""
+    """Load and split the rows of a configuration: the first half of `prepare_dataset`."""
     data = configuration.data
-    name, options = taken_apart(data.name if data.file is None else data.file)
+    name, options = name_and_options(data.name if data.file is None else data.file)
     source = data_file(configuration, folder, data_dir) or name
     try:
         whole = loading.load(source, data.target, data_dir, **options)
     except RunFailed:  # a download; a folder that somebody names must hold the data
         if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
             raise
-        whole = _in_its_place(name, data.offline)
+        whole = _offline_rows(name, data.offline)
     dataset = split(whole, **data.split.model_dump())
     # After the split: no copy of a row that was set aside may be trained on.
     return with_mirrored(dataset) if data.mirrored else dataset
 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
-    """Scale rows and turn them into components, as their training part says: the second half of `prepared`."""
+    """Scale rows and project them on components, fitted on the training part: the second half of `prepare_dataset`."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
-def _in_its_place(name: str, offline: Any) -> Dataset:
-    """The rows that are always there, and the sentence that says that they are other ones."""
-    other, options = taken_apart(offline)
+def _offline_rows(name: str, offline: Any) -> Dataset:
+    """The bundled rows that replace missing ones, and the sentence that says so."""
+    other, options = name_and_options(offline)
     remark = (
         f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
         f"get it with deltarule data fetch {name}"
@@ -70,14 +70,14 @@ def _in_its_place(name: str, offline: Any) -> Dataset:
 
 
 def data_key(configuration: Configuration) -> str:
-    """A text that is equal for configurations that prepare the same rows."""
+    """A text that is equal for configurations with the same prepared rows."""
     return json.dumps(resolve_configuration(configuration)["data"], sort_keys=True)
 
 
-def taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
+def name_and_options(given: Any) -> tuple[str, dict[str, Any]]:
     """The name of a data set or file, and its options.
 
-    >>> taken_apart({"name": "one_hot", "size": 4})
+    >>> name_and_options({"name": "one_hot", "size": 4})
     ('one_hot', {'size': 4})
     """
     if isinstance(given, str):
@@ -90,7 +90,7 @@ def taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
-    """What a recipe looks at must be there."""
+    """Check that the parts that a recipe uses exist."""
     criterion, patience = configuration.study.criterion, configuration.stopping.patience
     if patience is not None and dataset.validation is None:
         raise BadInput(
@@ -108,13 +108,13 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
 
 
 def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
-    """Where a configuration's data file is, None where it names none.
+    """The path of a configuration's data file, or None.
 
     Parameters: as `prepared`. The folder that was asked for comes first, then the recipe's, then the current one.
     """
     if configuration.data.file is None:
         return None
-    name, _ = taken_apart(configuration.data.file)
+    name, _ = name_and_options(configuration.data.file)
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     places = [(one / name).absolute() for one in folders]
     try:

@@ -1,4 +1,4 @@
-"""The published image sets: which files they have, where these are found, and by which digests they are known."""
+"""The published image sets: their files, URLs and digests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class File:
     contents: Mapping[str, int]
 
     @property
-    def most(self) -> int:
-        """The bytes of the longest content."""
+    def max_bytes(self) -> int:
+        """The size of the longest allowed content in bytes."""
         return max(self.contents.values())
 
 
@@ -52,7 +52,7 @@ class Published:
 
 
 def _idx_files(contents: dict[str, str]) -> tuple[File, ...]:
-    """The files of a set that is shaped as MNIST, from the digests of their contents."""
+    """The files of a set in MNIST's format, from the digests of their contents."""
     sizes = {"train-images": 16 + 60_000 * 784, "train-labels": 8 + 60_000}
     sizes |= {"t10k-images": 16 + 10_000 * 784, "t10k-labels": 8 + 10_000}
     return tuple(File(name, {digest: sizes[name[: name.index("-idx")]]}) for name, digest in contents.items())

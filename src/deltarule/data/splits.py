@@ -1,4 +1,4 @@
-"""Parts of a data set: validation and test rows set aside, and folds for cross-validation."""
+"""Split a data set into parts: validation and test rows, and folds for cross-validation."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def split(
     draw: str = "random",
     extend: bool = False,
 ) -> Dataset:
-    """Set rows of the training part aside for validation and test.
+    """Set aside rows of the training part for validation and test.
 
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
     (a whole number); `draw`, "random" or "last": the last rows, those for validation before those for testing; of
@@ -68,7 +68,7 @@ def _concatenate(rows: Rows, more: Rows | None) -> Rows:
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into k folds, each once the validation rows of a network trained on the others.
+    """Divide rows into k folds, each the validation rows of a network trained on the others.
 
     Parameters: `rows`, N rows, usually the training part; `k`, from 2 to N, and no more than the rows of the smallest
     class, since folds hold each class in the same share; `seed`, a whole number from 0.
@@ -90,7 +90,7 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
 
 
 def _count(share: float | int, part: str, dataset: Dataset) -> int:
-    """How many rows a share is; a share above 0 is at least one row."""
+    """The number of rows of a share; at least one if the share is above 0."""
     if isinstance(share, int) and not isinstance(share, bool) and share >= 0:
         return share
     if isinstance(share, float) and 0 <= share < 1:
@@ -101,7 +101,7 @@ def _count(share: float | int, part: str, dataset: Dataset) -> int:
 def _set_aside(
     dataset: Dataset, index: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Divide row numbers into those that stay and `count` that are set aside."""
+    """Divide row indices into the remaining ones and `count` that are set aside."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels if stratify else None

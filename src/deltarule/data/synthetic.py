@@ -1,4 +1,4 @@
-"""Data sets made by the program: those of the encoder and boundary studies (STUDIES.md)."""
+"""Synthetic data sets of the encoder and boundary studies (STUDIES.md)."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from deltarule.errors import BadInput
 
 
 def one_hot(size: int = 8) -> Dataset:
-    """The rows of the identity matrix, each its own class: what an encoder must reproduce.
+    """The rows of the identity matrix, each its own class; an encoder must reproduce them.
 
     Parameters: `size`, the number of rows, inputs and classes: 2 to 10,000.
     Errors: `BadInput` for another size.

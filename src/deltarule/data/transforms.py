@@ -1,4 +1,4 @@
-"""Scales and principal components of the inputs, fitted on the training rows alone and applied to all rows.
+"""Scaling and principal components of the inputs, fitted on the training rows only.
 
 N rows · D inputs · C components
 x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
@@ -25,7 +25,7 @@ ROWS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """A scale as numbers, by which new data are treated as the training rows were.
+    """A fitted scale, to transform new data as the training rows.
 
     Parameters: `how`, its name, one of `SCALES`; `shift` [D] and `factor` [D], float64.
 
@@ -59,7 +59,7 @@ class Transform:
 
 
 def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
-    """Scale the inputs of all parts by what the training rows say.
+    """Scale the inputs of all parts by statistics of the training rows.
 
     Parameters: `how`: "none"; "unit", divide everything by the largest absolute number in the training rows (images:
     255, digits: 16); "standardize", zero mean and unit variance in each column (a column that never varies becomes
@@ -125,7 +125,7 @@ def _apply(rows: Rows, transform: Transform) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Principal components as numbers, by which new data are treated as the training rows were.
+    """Fitted principal components, to transform new data as the training rows.
 
     Parameters: `mean` [D], of the training rows; `axes` [D, C], the directions in which they vary most, the first one
     most of all, each divided by the standard deviation along it.
@@ -157,7 +157,7 @@ class Components:
 
 
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
-    """Put the principal components of the training rows in the place of the inputs, each with a variance of 1.
+    """Replace the inputs by principal components of the training rows, each with variance 1.
 
     Parameters: `count`, from 1: C, how many, of those along which the training rows vary most; all directions in which
     they vary at all, if these are fewer.
@@ -197,7 +197,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [D] and covariance [D, D] of rows, summed block by block: images take eight times their place as float64."""
+    """Mean [D] and covariance [D, D] of rows, summed in blocks: images as float64 take eight times their memory."""
     mean = np.zeros(x.shape[1])
     for start in range(0, len(x), ROWS):
         mean += x[start : start + ROWS].sum(0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Read an assignment: what is called with which values of the teacher's, what it should give, for how many points."""
+"""Read an assignment: calls with the teacher's values, their expected results, and points."""
 
 import ast
 import builtins
@@ -77,7 +77,7 @@ class AssignmentSection(_Section):
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """An assignment, with what its solution gives.
+    """An assignment with the results of its solution.
 
     names    what the solution defines
     folder   where the assignment lies; hidden from submissions where the sandbox can
@@ -217,7 +217,7 @@ def _read_network(section: NetworkSection | None, names: Mapping[str, Any], wher
 
 
 def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:
-    """The names that some lines of Python read, in their order, and those that they assign."""
+    """The names that lines of Python read, in order, and those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
@@ -239,7 +239,7 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _with_expected(check: Check, names: Mapping[str, Any], where: str) -> Check:
-    """The check with what the solution gives, which has to have every array; its gradients are proved first."""
+    """A check with the solution's results; a missing array is an error, and gradients are proved first."""
     # A message's way there and back gives a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
     answer = worker.answer(dict(names), request)

@@ -1,4 +1,4 @@
-"""One call of a student's code: what a worker is asked for it, and how the arrays in its answer are named."""
+"""A check of a student's code: one call, the request for the worker, and the arrays in its answer by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from deltarule.problem.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One call of a student's code with the teacher's values, and what it should give.
+    """One call of a student's code with the teacher's values, and its expected results.
 
     values      the teacher's values that the call uses, by name
     functions   the names that a submission has to define for it
@@ -38,7 +38,7 @@ class Check:
 
 
 def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
-    """What a worker is asked for a check; `counted` names functions whose calls it counts."""
+    """The request for a worker; `counted` names functions whose calls are counted."""
     return {
         "call": check.call,
         "setup": check.setup,
@@ -50,7 +50,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """What was returned, by the names of the arrays: a dictionary as it is, a tuple or list in its order."""
+    """The returned arrays by name: a dictionary as it is, a tuple or list in order."""
     if isinstance(result, dict) and "object" not in result:
         return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:
@@ -64,7 +64,7 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def _array_of_list(value: list[Any]) -> Any:
-    """A list as an array, or as it is where its rows have several lengths."""
+    """A list as an array; a ragged list stays a list."""
     try:
         return np.asarray(value)
     except ValueError:

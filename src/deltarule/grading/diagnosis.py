@@ -1,4 +1,4 @@
-"""Name the mistake behind wrong arrays, from the teacher's function and what the student's code gave.
+"""Name the mistakes behind wrong arrays, from the teacher's function and the arrays of the student's code.
 
 The student's arrays are those of one call: they are taken for a gradient that does not change. Only where that explains
 nothing, and the code has an upstream gradient, is it called again, for others.
@@ -23,7 +23,7 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 def name_mistakes(
     check: Check, names: Mapping[str, Any], found: Mapping[str, Floats], call_again: Callable[[Floats], list[Floats]]
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain wrong gradients; empty where none does, or the check is of no gradient.
+    """The mistakes that explain wrong gradients; empty if none does, or if the check has no gradient.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def name_mistakes(
 
 
 def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
-    """The check of a layer, which asks for the backward pass of other upstream gradients."""
+    """Check a layer, whose backward pass is called with other upstream gradients."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
@@ -70,14 +70,14 @@ def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[F
 
 
 def _network(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
-    """What the checker is told of the network, where the assignment says it."""
+    """The checker's arguments about the network, if the assignment has one."""
     if check.network is None:
         return {}
     return {"like": check.network, "x": names["x"], "y": names["y"]}
 
 
 def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
-    """Prove the solution's gradient.
+    """Prove the gradient of the solution.
 
     Raises `BadInput` where it is wrong, or no gradient of what the check names.
     """
@@ -102,7 +102,7 @@ def _reason(report: CodeReport) -> str:
 
 
 def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """What is differentiated, as a function of a dictionary of the parameters: Σ upstream · gradient_of."""
+    """The differentiated function of a dictionary of parameters: Σ upstream · gradient_of."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
@@ -114,7 +114,7 @@ def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
 
 
 def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """A gradient that was computed once, as a function."""
+    """A function that returns a gradient computed earlier."""
 
     def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
         return dict(zip(by, arrays, strict=True))

@@ -54,7 +54,7 @@ class ArrayResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one call gave.
+    """The result of one call.
 
     message    one sentence: what is right and wrong, or why nothing could be compared
     mistakes   those that explain what is wrong
@@ -81,7 +81,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class SubmissionResult:
-    """What a student reached.
+    """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
     message       why, or what went wrong while it was loaded
@@ -255,7 +255,7 @@ def _judge(check: Check, answer: Answer, assignment: Assignment, running: Worker
 
 
 def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-    """The arrays of a call with another upstream gradient, in the shapes of those of the first call.
+    """Call again with another upstream gradient; the arrays must have the shapes of the first call's.
 
     Raises `BadInput` where it does not give them.
     """
@@ -312,7 +312,7 @@ def _sentence(arrays: Sequence[ArrayResult]) -> str:
 
 
 def _suspicions(check: Check, arrays: Sequence[ArrayResult], calls: int) -> tuple[str, ...]:
-    """Signs that a gradient was computed by numerical differences: calls of the loss, and errors of their size."""
+    """Signs of numerical differentiation: calls of the loss, and errors of the typical size."""
     if check.part != "backward":
         return ()
     entries = sum(array.size for array in check.expected.values())

@@ -1,4 +1,4 @@
-"""The pages of a grading: one for each student, with the hint that the assignment allows, and one for the class."""
+"""HTML pages of a grading: one for each student, limited by the assignment's hint level, and one for the class."""
 
 from collections import Counter
 from statistics import median
@@ -31,7 +31,7 @@ def class_page(record: GradeRecord) -> str:
 
 
 def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
-    """Mistakes with the number of submissions that make them, the most frequent first; and what kept code from running.
+    """Count submissions for each mistake, most frequent first; code that cannot be loaded counts as one.
 
     Each text is the fix of a kind of mistake, with the arrays where it was found.
     """
@@ -59,7 +59,7 @@ def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
 
 
 def format_points(points: float) -> str:
-    """Points without needless zeros.
+    """Points without trailing zeros.
 
     >>> format_points(3.0), format_points(2.5)
     ('3', '2.5')
@@ -68,7 +68,7 @@ def format_points(points: float) -> str:
 
 
 def remarks(result: SubmissionResult) -> str:
-    """What a teacher should know of a submission, in one line."""
+    """Remarks about a submission for the teacher, in one line."""
     notes = [note for check in result.checks for note in check.notes]
     return "; ".join([result.message] * bool(result.message) + notes)
 

@@ -1,4 +1,4 @@
-"""Start the worker of a submission, ask it, and end it with all that it started."""
+"""Start, ask and end the worker process of a submission."""
 
 import contextlib
 import os
@@ -36,12 +36,12 @@ FORGED = "it wrote into the grader's pipe"
 
 
 class Ended(Exception):
-    """The process of a submission ended, or had to be ended; the message says why."""
+    """The process of a submission ended or was ended; the message says why."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The checked answer of a process to one call.
+    """The validated answer of a process to one call.
 
     result   what the call returned, as `worker.to_arrays` gives it
     calls    how often it called the functions whose calls are counted
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass
 class Worker:
-    """A running submission: `sandbox` says what holds it, `problem` what went wrong while it was loaded."""
+    """A running submission: `sandbox` describes its isolation, `problem` what failed while it was loaded."""
 
     process: "subprocess.Popen[bytes]"
     sandbox: str = ""
@@ -76,7 +76,7 @@ class Worker:
         self._answers.put(None)
 
     def send(self, message: Any) -> None:
-        """Send a message; a process that has ended already is noticed when its answer is read."""
+        """Send a message; a process that has ended is noticed when its answer is read."""
         with NUMPY_LOCK:
             data = worker.pack(message)
         assert self.process.stdin is not None
@@ -119,7 +119,7 @@ class Worker:
         return self.process.returncode is not None
 
     def end(self) -> None:
-        """End the process and all that it started."""
+        """End the process and everything that it started."""
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 self.process.kill()
@@ -144,7 +144,7 @@ def _checked_answer(message: Any, call: str) -> Answer:
 
 
 def clean_text(text: str) -> str:
-    """A text from a submission as pages and XML can hold it: not too long, no control characters or lone surrogates.
+    """A submission's text for pages and XML: shortened, without control characters and lone surrogates.
 
     >>> clean_text("ValueError: \x00 and \ud800")
     'ValueError: ? and ?'

@@ -1,4 +1,4 @@
-"""The folder of a grading: `record.json`, from which all else is drawn, and which a later run takes up."""
+"""Read and write a grading's folder: `record.json`, what is drawn from it, and single results to resume."""
 
 import dataclasses
 from pathlib import Path
@@ -27,7 +27,7 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
 
 
 def read_results(folder: Path) -> dict[str, SubmissionResult]:
-    """The results that earlier runs have written, by student; files that are none are passed over."""
+    """Read the results of earlier runs, by student; invalid files are ignored."""
     results = {}
     for path in sorted((folder / PARTS).glob("*.json")) if kind_of(folder / PARTS) == "folder" else []:
         try:
@@ -49,7 +49,7 @@ def _result_of(record: dict[str, Any]) -> SubmissionResult:
 
 
 def to_json(record: GradeRecord) -> dict[str, Any]:
-    """The record as JSON has it, with the sums of points."""
+    """The record as JSON, with sums of points."""
     plain = dataclasses.asdict(record)
     for result, full in zip(plain["submissions"], record.submissions, strict=True):
         result |= {"points": full.points, "max_points": full.max_points}
@@ -57,7 +57,7 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 
 def write_results(folder: Path, record: GradeRecord) -> None:
-    """Write the record and all that is drawn from it: pages, grades.csv, junit.xml, files for classrooms."""
+    """Write the record, the pages, grades.csv, junit.xml and files for classrooms."""
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
     for result in record.submissions:

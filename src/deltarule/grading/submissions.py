@@ -46,12 +46,12 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     path = Path(path)
     kind = kind_of(path)
     if kind == "file":
-        return [_of_file(path)]
+        return [_submission_of_file(path)]
     if kind != "folder":
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "__")))
     submissions = [
-        _of_folder(entry, preferred) if entry.is_dir() else _of_file(entry)
+        _submission_of_folder(entry, preferred) if entry.is_dir() else _submission_of_file(entry)
         for entry in entries
         if not entry.is_symlink() and (entry.is_dir() or entry.suffix in ENDINGS)
     ]
@@ -69,14 +69,14 @@ def single_submission(path: str | Path, preferred: str = "") -> Submission:
     path = Path(path)
     if not kind_of(path):
         raise BadInput(f"{path} does not exist; give the folder of a student")
-    return _of_folder(path, preferred) if path.is_dir() else _of_file(path)
+    return _submission_of_folder(path, preferred) if path.is_dir() else _submission_of_file(path)
 
 
-def _of_file(path: Path) -> Submission:
+def _submission_of_file(path: Path) -> Submission:
     return Submission(path.stem, path.name, {path.name: path})
 
 
-def _of_folder(folder: Path, preferred: str) -> Submission:
+def _submission_of_folder(folder: Path, preferred: str) -> Submission:
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     if sum(path.stat().st_size for path in paths) > MAX_SUBMISSION_BYTES:

@@ -1,4 +1,4 @@
-"""The process that runs one submission: it gets values over a pipe, calls the student's code, and returns arrays.
+"""The worker process of one submission: it receives values over a pipe, calls the student's code, and returns arrays.
 
 Run as `python -I worker.py`. It imports nothing of deltarule, knows no expected value, and cannot award points: it only
 returns what the student's functions return. A message is a JSON text and its arrays in NumPy's format, without pickles.
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 38, 0x20080522
 
 
 def pack(value):
-    """A message as bytes: its JSON, in which {"array": i} stands for the i-th array, and the arrays."""
+    """Encode a message: JSON in which {"array": i} means the i-th array, and the arrays."""
     arrays = []
 
     def plain(part):
@@ -51,7 +51,7 @@ def pack(value):
 
 
 def unpack(data):
-    """The message of some bytes.
+    """Decode a message.
 
     Raises `ValueError` for bytes that are none.
     """
@@ -74,7 +74,7 @@ def unpack(data):
 
 
 def isolate(hidden, work):
-    """Leave the network, make the file system read-only but for the work folder, and hide some files and folders.
+    """Leave the network, make the file system read-only except for the work folder, and hide files and folders.
 
     Only Linux with user namespaces can, and only a process of a single thread. Raises `OSError` elsewhere.
     """
@@ -123,7 +123,7 @@ def files_below(folder):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit what this process may use; Windows has no such limits."""
+    """Limit the resources of this process; Windows has no such limits."""
     try:
         import resource
     except ImportError:
@@ -144,7 +144,7 @@ def limit(memory_bytes, cpu_seconds, file_bytes, processes):
 
 
 def read_source(path):
-    """The Python source of a submission; of a notebook, that of its code cells without magic commands."""
+    """The Python source of a submission; for a notebook, its code cells without magic commands."""
     with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123
         text = file.read()
     if not path.endswith(".ipynb"):
@@ -155,7 +155,7 @@ def read_source(path):
 
 
 def load(path):
-    """The names that a submission defines, and the message of what went wrong, if something did.
+    """The names that a submission defines, and the first error, if any.
 
     A cell or line that fails, as one that reads a file which is not there, does not take back what was defined before.
     """
@@ -203,7 +203,7 @@ def counted_calls(names, counted):
 
 
 def to_arrays(value, depth=0):
-    """What a student's function returned, as arrays in dictionaries and tuples; objects as the name of their type."""
+    """Convert a student's result to arrays in dictionaries and tuples; other objects become their type's name."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and depth < 3:
@@ -224,7 +224,7 @@ def to_arrays(value, depth=0):
 
 
 def answer(names, request):
-    """Make one call, and return what it gives."""
+    """Make one call and return its result."""
     missing = [name for name in request["functions"] if name not in names]
     if missing:
         return {"missing": missing}

@@ -63,13 +63,13 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     if problem.steps_per_epoch(members[group[0]]) > 1:
         seeds = np.unique(problem.data_seeds[members[group]], return_inverse=True)[1]
         kinds = kinds * (seeds.max() + 1) + seeds
-    return of_a_kind(group, kinds)
+    return split_by_kind(group, kinds)
 
 
-def of_a_kind(group: Integers, kinds: Integers) -> list[Integers]:
+def split_by_kind(group: Integers, kinds: Integers) -> list[Integers]:
     """Split a group into parts with equal entries of `kinds`.
 
-    >>> [some.tolist() for some in of_a_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
+    >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
     """
     order = np.argsort(kinds, kind="stable")

@@ -74,7 +74,7 @@ def check_problem(
         checks, why_not = _checks(problem, state, base, found, most)
         digits = np.where(found == 0, 0, np.abs(found) / (TOLERANCES[COMPLEX] * base.scale))
     vacuous = _vacuous(checks, digits <= 1)
-    notes = (*notes, *why_not, *_known_wrong(problem, checks), *_unseen(problem.network.entries, digits))
+    notes = (*notes, *why_not, *_note_on_inexact_loss(problem, checks), *_unseen(problem.network.entries, digits))
     return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
 
 
@@ -340,7 +340,7 @@ def _unseen(entries: Sequence[Entry], digits: Floats) -> list[str]:
     return notes
 
 
-def _known_wrong(problem: Problem, checks: Sequence[Check]) -> list[str]:
+def _note_on_inexact_loss(problem: Problem, checks: Sequence[Check]) -> list[str]:
     if problem.loss.exact:
         return []
     worst = max(check.error for check in checks)

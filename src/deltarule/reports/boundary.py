@@ -1,4 +1,4 @@
-"""The decision boundary of any model over two features of its data, as a figure."""
+"""`decision_boundary`: draw the decision boundary of any model over two features of its data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ def decision_boundary(
     names: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> "Figure":
-    """Draw a model's predictions over two features of its data, and the true next to the predicted classes of the rows.
+    """Draw a model's predictions over two features of its data, with the rows' true and predicted classes.
 
     All other features are held at one value each, which the figure states: the lower median of numbers, the most
     frequent text. Rows in which one of the two features is missing are left out.

@@ -1,4 +1,4 @@
-"""Figures of numbers as colored cells: hidden activations, weights, and signs that agree."""
+"""Figures with colored cells: hidden activations, weights, and agreement of signs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -44,7 +44,7 @@ def activation_cells(
     activation: str | Activation = "sigmoid",
     classes: Sequence[str] = (),
 ) -> "Figure":
-    """Draw the table of hidden and output activations, and the code of the hidden units: a 1 where one is high.
+    """Draw the table of hidden and output activations, with the binary code of the hidden units.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def weight_cells(
     rows: Mapping[str, Sequence[str]] = MappingProxyType({}),
     columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> "Figure":
-    """Draw the weights and biases of layers as heat tables, each number with its sign.
+    """Draw the weights and biases of layers as heat maps, each number with its sign.
 
     Parameters: `arrays`, by name: W [D, H], a row for each unit that they come from; b [1, H] or [H]. `rows` and
     `columns`, for an array's name the names of its units; without them they are numbered from 1.
@@ -140,7 +140,7 @@ def weight_cells(
 
 
 def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
-    """Draw where the weight from an input to a hidden unit and that from it to the same output have the same sign.
+    """Draw where the weight from an input to a hidden unit and that to the same output have the same sign.
 
     Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2; `names` of the D inputs, which are
     numbered from 1 without them.
@@ -187,35 +187,35 @@ def _check_room(values: Floats, what: str) -> None:
 
 
 def _size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
-    """Inches that a table needs, with its labels.    names   of the columns"""
+    """The size in inches of a table with its labels.    names   of the columns"""
     return max(4.2, 1.3 + CELL[0] * columns), 1.5 + CELL[1] * max(rows, 4) + _upright(names)
 
 
 def _upright(names: Sequence[str]) -> float:
-    """Inches for the names of columns that are too wide to lie beside one another, 0 where they are not."""
+    """The height in inches of upright column names, 0 if they fit side by side."""
     widest = max((width_of(name, 8.5) for name in names), default=0.0)
     return min(widest, UPRIGHT) / 72 if widest > 72 * CELL[0] else 0.0
 
 
 def _labels(given: Sequence[str], count: int, letter: str = "") -> list[str]:
-    """Those that are given, else numbers from 1."""
+    """The given labels, or numbers from 1."""
     return list(given) or [f"{letter}{number + 1}" for number in range(count)]
 
 
 def _ends(values: Floats) -> tuple[float, float]:
-    """The least and the greatest number that are finite."""
+    """The smallest and the largest finite number."""
     finite = values[np.isfinite(values)]
     return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
 
 
 def _reach(values: Floats) -> tuple[float, float]:
-    """A scale for what has no bounds: from 0, or the least number, to the greatest."""
+    """Limits of a color scale for unbounded values: from 0 or the minimum to the maximum."""
     low, high = _ends(np.append(values, 0.0))
     return low, high if high > low else low + 1.0
 
 
 def _common_scales(*scales: tuple[float, float]) -> list[tuple[float, float]]:
-    """Where one scale has negative numbers, all of them around 0: a color then means the same sign in each."""
+    """Make all scales symmetric around 0 if one has negative numbers, so that a color always means the same sign."""
     if min(low for low, _ in scales) >= 0:
         return list(scales)
     return [(-max(-low, high), max(-low, high)) for low, high in scales]
@@ -246,7 +246,7 @@ def _draw_cells(
     texts: Callable[[float], str] | Sequence[Sequence[str]],
     marked: Floats | None = None,
 ) -> None:
-    """A table whose cells are colored by their values and hold texts, or the values as a function tells them."""
+    """Draw a table with cells colored by value, with their texts."""
     colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
     low, high = np.clip(limits, -GREATEST, GREATEST)
     drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
@@ -268,7 +268,7 @@ def _draw_cells(
 def label_cells(
     axes: "Axes", image: Any, values: Floats, texts: Sequence[Sequence[str]], size: float, is_bold: Floats
 ) -> None:
-    """Write a text into each cell of an image, black or white by its color; what is not finite is gray."""
+    """Write a text into each cell of an image, black or white for contrast; cells that are not finite are gray."""
     grounds = image.to_rgba(np.ma.masked_invalid(values))
     for row, column in np.ndindex(*values.shape):
         look: dict[str, Any] = {"color": style.ink_on(grounds[row, column, :3]), "fontsize": size}
@@ -277,7 +277,7 @@ def label_cells(
 
 
 def _format_activation(value: float) -> str:
-    """An activation, of a network that diverged too, as short as its cell."""
+    """An activation as short as its cell, also if it is not finite."""
     return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
 
 
@@ -286,11 +286,11 @@ def _pair(first: float, second: float) -> str:
 
 
 def largest_magnitude(values: Floats) -> float:
-    """The size of the largest number that is finite, 0 where there is none."""
+    """The largest absolute value that is finite, 0 if there is none."""
     return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
 def describe_signs(values: Floats) -> str:
-    """How many are positive and negative, and the largest."""
+    """Text with the counts of positive and negative numbers, and the largest."""
     signs = f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative"
     return f"{signs}, the largest {largest_magnitude(values):.3g} in size"

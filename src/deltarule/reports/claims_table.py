@@ -1,4 +1,4 @@
-"""Judged claims for the terminal: in a table where there is room, otherwise one below another."""
+"""The table of judged claims for the terminal; in narrow ones a block of lines for each claim."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bol
 
 
 def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
-    """Show each claim with the report's figure, ours, the share of seeds for which it holds, and the verdict.
+    """Show each claim with the report's number, ours, the share of seeds for which it holds, and the verdict.
 
     Parameters: `verdicts`, the judged claims, as `deltarule claims --json` lists them.
 
@@ -43,7 +43,7 @@ def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
 
 @dataclass(frozen=True)
 class _Claims:
-    """Claims in a table where there is room, otherwise one under another."""
+    """Claims as a table if it fits, else one below another."""
 
     verdicts: Sequence[Any]
 
@@ -94,7 +94,7 @@ def _claim_lines(one: Any) -> "RenderableType":
 
 
 def _remarks(one: Any) -> list[tuple[str, str]]:
-    """What else is to be said of a judged claim."""
+    """Remarks on a judged claim."""
     texts = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
     if len(one.conventions) > 1:
         best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
@@ -109,7 +109,7 @@ def _verdict(one: Any) -> "Text":
 
 
 def _share_cells(one: Any) -> tuple[str, ...]:
-    """The share of seeds for which a claim holds, and its interval; nothing where it was not tested."""
+    """The share of seeds for which a claim holds and its interval; empty if it was not tested."""
     if one.share is None:
         return ()
     low, high = one.interval

@@ -1,4 +1,4 @@
-"""Figures that compare settings: spreads, success rates, shares of seeds, and what an option changes."""
+"""Figures that compare settings: spreads over seeds, success rates, shares with their thresholds."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ COLUMN_GAP = 16
 
 
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> "Figure":
-    """Draw a number of every seed under each option: epochs to converge with and without momentum, seconds to train.
+    """Draw a number of every seed for each option, as epochs to converge with and without momentum.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
 def success_rates(
     values: Sequence[float], shares: Any, intervals: Any, *, parameter: str, success: str = "solved"
 ) -> "Figure":
-    """Draw the share of seeds that succeed against a parameter, with its interval.
+    """Draw the share of seeds that succeed against a parameter, with intervals.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def success_rates(
 def shares_with_needed(
     names: Sequence[str], shares: Any, intervals: Any, needed: Any, *, confidence: float
 ) -> "Figure":
-    """Draw for each claim the share of seeds for which it holds, with its interval, beside the share that it needs.
+    """Draw for each claim the share of seeds for which it holds, with interval and required share.
 
     Parameters: `names` [T]; `shares` [T], `intervals` [T, 2] and `needed` [T], from 0 to 1; `confidence` of the
     intervals.
@@ -138,7 +138,7 @@ def shares_with_needed(
 
 
 def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str) -> "Figure":
-    """Draw the scores of those combinations that pass a bar, the best on top.
+    """Draw the scores of combinations above a bar, the best on top.
 
     Parameters: `names` [T]; `scores` [T]; `quantity`, what they are: "test accuracy (share of rows)".
     Errors: `BadInput` where none passes, or more than 32 do.
@@ -228,7 +228,7 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
 
 
 def _draw_dots(builder: FigureBuilder, place: int, name: str, values: Floats) -> None:
-    """The dots of an option, moved sideways by their number, and the bar of their median."""
+    """Draw the dots of an option, spread sideways by density, and the bar of their median."""
     there = np.isfinite(values)
     builder.axes.plot(
         place + _sideways(len(values))[there], values[there], "o", color=style.BLUE, markersize=4.5, alpha=0.75
@@ -243,7 +243,7 @@ def _draw_dots(builder: FigureBuilder, place: int, name: str, values: Floats) ->
 
 
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
-    """Lines that join a seed's values under neighboring options, where they are few."""
+    """Draw lines that join a seed's values under neighboring options, if they are few."""
     counts = {len(value) for value in values}
     # Seeds that are joined by lines from option to option.
     if len(counts) > 1 or max(counts) > 12:
@@ -255,5 +255,5 @@ def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
 
 
 def _sideways(count: int) -> Floats:
-    """How far to move each of so many dots, so that equal values lie beside one another."""
+    """The horizontal offsets of dots, so that equal values are side by side."""
     return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)

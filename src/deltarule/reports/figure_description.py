@@ -1,4 +1,4 @@
-"""Descriptions of figures in words, for people who cannot see them, read from what is drawn."""
+"""Text descriptions of figures for screen readers, derived from what is drawn."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ MAX_DESCRIBED_LINES = 8
 
 
 def alt_text(figure: "Figure") -> str:
-    """What a figure shows, in a few sentences, for those who cannot see it.
+    """Describe a figure in a few sentences.
 
     >>> from deltarule.reports.figure_builder import FigureBuilder
     >>> builder = FigureBuilder.blank("Cost")
@@ -33,12 +33,12 @@ def alt_text(figure: "Figure") -> str:
 
 
 def curves(axes: "Axes") -> list["Line2D"]:
-    """The lines that are data and not help."""
+    """The lines of some axes that are data, without guide lines."""
     return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
 
 
 def name_of(line: "Line2D") -> str:
-    """What a curve is called, empty where it needs no name."""
+    """The name of a curve, or ""."""
     label = str(line.get_label())
     return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
 

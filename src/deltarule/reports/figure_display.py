@@ -6,7 +6,7 @@ from deltarule.reports.svg_embed import figure_html
 
 
 class ShownFigure(Figure):
-    """A figure that shows itself where it is the last line of a notebook's cell.
+    """A Matplotlib figure with an HTML representation for notebooks.
 
     >>> from deltarule.reports.figures import object_curves
     >>> object_curves([0, 1], [[0.1], [0.9]], ["cat"])._repr_html_()[:28]

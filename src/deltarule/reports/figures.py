@@ -1,4 +1,4 @@
-"""Figures, drawn from records: nothing is computed here but what a drawing needs (medians, limits of axes).
+"""Figures of training runs: curves of objective, accuracy and probabilities, range tests, benchmarks; and `save`.
 
 T looks · K members · N objects · n updates of a range test
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What the curves of a training are drawn from; `of` makes it from a run.
+    """The data of a run's curves; `of` takes it from a run.
 
     history         what was seen on the way
     steps [K], objective [K]   where each member ended
@@ -60,16 +60,16 @@ class Curves:
 
     @property
     def members(self) -> int:
-        """K"""
+        """K, the number of members."""
         return len(self.steps)
 
     def labelled_names(self) -> list[str]:
-        """The members' names, with a word about those that diverged."""
+        """The members' names, with a remark on those that diverged."""
         return [f"{name} (diverged)" if index in self.diverged else name for index, name in enumerate(self.names)]
 
 
 def objective_curves(run: Run | Curves) -> "Figure":
-    """Draw the objective against the updates, on training and validation rows.
+    """Draw the objective against updates, for training and validation rows.
 
     A line a member where they are few, ended where the member ended; the median and the band from 10 to 90 % of the
     members that still train where they are many. The scale is logarithmic where the values span over two decades.
@@ -93,7 +93,7 @@ def objective_curves(run: Run | Curves) -> "Figure":
 
 
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
-    """Draw a metric that is a share of the rows, as the accuracy is, against the updates.
+    """Draw a metric that is a share, such as the accuracy, against updates.
 
     Parameters: `metric`, a name in the run's history.
     Errors: `BadInput` where the history does not hold it.
@@ -121,7 +121,7 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
 def object_curves(
     steps: Any, probabilities: Any, labels: Sequence[str], *, quantity: str = "probability of the correct output"
 ) -> "Figure":
-    """Draw the probability of each object's correct output against the updates.
+    """Draw the probability of each object's correct output against updates.
 
     Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects; `quantity`, what the values
     are where they are no probabilities, as those of linear outputs.
@@ -162,7 +162,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         names = [f"member {member}" for member in range(tested.objective.shape[1])]
         builder.members(tested.rates, tested.objective, names)
         builder.y_label("objective on the batch")
-        builder.scale_objective(_highest_shown(tested.objective))
+        builder.scale_objective(_highest_objective_shown(tested.objective))
         builder.mark_rate(tested.suggested)
         if tested.accuracy is not None:
             builder.next_row()
@@ -176,8 +176,8 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         return builder.finish()
 
 
-def _highest_shown(objective: Floats) -> float:
-    """Where a range test leaves the picture: its fall would be flat beside its breaking away.    objective [n, K]"""
+def _highest_objective_shown(objective: Floats) -> float:
+    """The largest objective to show of a range test: its divergence would flatten the decrease.    objective [n, K]"""
     start = float(np.max(objective[0]))
     least = float(np.min(objective[np.isfinite(objective)], initial=start))
     return start + (2 * (start - least) or abs(start))
@@ -186,7 +186,7 @@ def _highest_shown(objective: Floats) -> float:
 def comparison_curves(
     series: Mapping[str, tuple[Any, Any]], *, parameter: str, quantity: str = "objective"
 ) -> "Figure":
-    """Draw what several values of a parameter came to: a curve each, the median where it is of many members.
+    """Draw a curve for each value of a parameter; the median over members if there are many.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def time_curves(
 
 
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
-    """Write a figure as SVG and as PNG: the same record, drawn and saved again, gives the same bytes.
+    """Write a figure as SVG and PNG; the same record always gives the same bytes.
 
     Parameters: `path`, in a folder that exists, without a suffix.
     Returns: the paths of the SVG and the PNG file.
@@ -285,7 +285,7 @@ def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
 
 
 def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
-    """A series of the history on the training rows, and on the validation rows where there are any."""
+    """Draw a series of the history for training rows, and for validation rows if there are any."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     members = curves.members
     for index, part in enumerate(parts):
@@ -309,7 +309,7 @@ def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
 
 
 def _of_member(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
-    """A member's steps and values where it was looked at; of the objective, its end as well."""
+    """The steps and values at which a member was evaluated; for the objective including its end."""
     values = curves.history.series(name)[:, member]
     looked = ~np.isnan(values)
     steps, values = np.array(curves.history.steps)[looked], values[looked]
@@ -320,7 +320,7 @@ def _of_member(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
 
 
 def _complete(curves: Curves, name: str) -> tuple[Floats, Floats]:
-    """The looks at all members that still trained; L-BFGS looks at a member alone where that one ends."""
+    """The evaluations of all members that still trained; L-BFGS evaluates a member alone when that one ends."""
     steps, values = np.array(curves.history.steps), curves.history.series(name)
     counts = (~np.isnan(curves.history.objective)).sum(1)
     looked = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # nobody who has ended comes back
@@ -339,7 +339,7 @@ def _still_training(curves: Curves, name: str) -> str:
 
 
 def _describe_problem(problem: Problem) -> str:
-    """What was trained, and what the objective is."""
+    """Text about what was trained with which objective."""
     loss, reduction = (text.replace("_", " ") for text in (problem.loss.name, problem.reduction))
     penalty = "" if problem.penalty is None else f", plus a penalty ({problem.penalty.name.replace('_', ' ')})"
     members = f", {problem.members} members" if problem.members > 1 else ""

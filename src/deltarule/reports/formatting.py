@@ -48,7 +48,7 @@ def escape_html(text: str) -> str:
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """Lower and upper bound of an activation, None if it is unbounded; half-way between them it counts as high.
+    """Lower and upper bound of an activation, or None; half-way between them it counts as high.
 
     >>> activation_bounds(TANH)
     (-1.0, 1.0)
@@ -59,7 +59,7 @@ def activation_bounds(function: Activation) -> tuple[float, float] | None:
 
 
 def hidden_codes(hidden: Any, middle: float) -> list[str]:
-    """The code of each row of hidden activations [N, H]: a 1 where a unit is above the middle.
+    """The binary code of each row of hidden activations [N, H]: a 1 for each unit above the middle.
 
     >>> hidden_codes([[0.97, 0.02], [0.51, 0.5]], 0.5)
     ['10', '10']
@@ -77,7 +77,7 @@ def describe_marked(middle: float) -> str:
 
 
 def row_names(classes: Sequence[str]) -> list[str]:
-    """Name rows by their classes, with the row number if classes repeat.
+    """Names of rows by their classes, with row numbers if classes repeat.
 
     >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
     (['cat', 'dog'], ['row 0 (class 0)', 'row 1 (class 1)', 'row 2 (class 0)'])

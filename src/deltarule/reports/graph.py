@@ -1,4 +1,4 @@
-"""The computational graph as a figure: forward from x to J, and on the edges the derivative that flows back.
+"""Draw the computational graph of a trace: forward from x to J, with the derivatives that flow back on the edges.
 
 What needs no second computation is marked: δ, the derivative by the pre-activations of a layer, is computed once, and
 the derivatives by its weights, by its biases and by what it got all begin with it.
@@ -60,7 +60,7 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
 
 
 def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
-    """The nodes of a layer below one another, its parameters beside them."""
+    """Add the nodes of a layer, with its parameters beside them."""
     at, n = drawing.explanation.quantities, layer.number
     inputs, delta = drawing.last, f"δ{n}"
     bias = f" + b{n}" if layer.bias else ""
@@ -87,7 +87,7 @@ def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
 
 
 def _objective(drawing: "_GraphDrawing") -> None:
-    """J at the end, and the targets and the penalty beside it."""
+    """Add J at the end, with targets and penalty beside it."""
     problem = drawing.explanation.problem
     loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
     if drawing.is_fused:
@@ -106,7 +106,7 @@ def _objective(drawing: "_GraphDrawing") -> None:
 
 @dataclass
 class _GraphDrawing:
-    """An SVG in the making: nodes are set below one another."""
+    """An SVG under construction, whose nodes are stacked from top to bottom."""
 
     explanation: Explanation
     links: Mapping[str, str]
@@ -122,19 +122,19 @@ class _GraphDrawing:
         return is_fused(problem.loss, problem.network.output)
 
     def node(self, name: str, remark: str, given: bool = False) -> None:
-        """The next node of the chain."""
+        """Add the next node of the chain."""
         if self.last:
             self.y += STEP
         self._box(name, MIDDLE, self.y, remark, given)
         self.last = name
 
     def add_side_node(self, name: str, remark: str) -> None:
-        """A node at the left of the last one that nothing flows back to."""
+        """Add a node at the left of the last one, without a derivative."""
         self._arrow("forth", SIDE + BOX_WIDTH / 2, self.y, MIDDLE - BOX_WIDTH / 2, self.y)
         self._box(name, SIDE, self.y, remark, True)
 
     def parameter(self, name: str, formula: str, offset: int) -> None:
-        """A parameter at the left of the last node; its derivative flows back to it."""
+        """Add a parameter at the left of the last node, with the derivative that flows back to it."""
         y = self.y + offset
         left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
         target = self.y + offset / 2.5
@@ -146,7 +146,7 @@ class _GraphDrawing:
         self._formula(f"∂J/∂{name}", formula, middle, (y + target) / 2 + (-16 if above else 24), "middle")
 
     def edge(self, operation: str, source: str, formula: str) -> None:
-        """From the last node to the next: the operation forward, and the derivative that flows back to the source."""
+        """Add an edge from the last node to the next: the forward operation, and the derivative that flows back."""
         top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
         self._arrow("forth", MIDDLE - 8, top, MIDDLE - 8, bottom)
         self._text(operation, MIDDLE - 20, (top + bottom) / 2 + 4, "end")
@@ -165,7 +165,7 @@ class _GraphDrawing:
         self.notes.append(text)
 
     def to_svg(self) -> str:
-        """The whole figure, with a legend below."""
+        """The complete figure, with a legend below."""
         y = self.y + BOX_HEIGHT / 2 + 36
         legend = [
             f'<line class="forth" x1="40" y1="{y - 4}" x2="76" y2="{y - 4}" marker-end="url(#forth)"/>',
@@ -204,7 +204,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
-        """The derivative by a pre-activation, which is computed once."""
+        """Mark the derivative with respect to a pre-activation, which is computed once and used twice."""
         text = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
@@ -213,7 +213,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, text))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
-        """A derivative and what it is computed from; δ is marked where it stands once more."""
+        """Draw a derivative with its formula; δ is marked where it is used again."""
         words = [
             f'<tspan class="once">{_with_subscripts(word)}</tspan>' if word.startswith("δ") else _with_subscripts(word)
             for word in formula.split(" ")

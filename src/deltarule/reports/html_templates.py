@@ -1,4 +1,4 @@
-"""The Jinja templates of all HTML that reports write: what they insert is escaped and free of control characters."""
+"""Jinja templates of all HTML reports; inserted text is escaped, without control characters."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cache
 def load_template(name: str, **filters: Callable[..., Any]) -> "Template":
-    """A template of the folder `templates`, with filters of its own."""
+    """Load a template of the folder `templates`, with additional filters."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""Tables for the pages of docs/, made of stored records: a test holds each page to its records."""
+"""Markdown tables of stored records for docs/; a test compares each page with its records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(results: Mapping[str, Any]) -> str:
-    """Write a study's claims with their verdicts, and below them why those fail that do.
+    """Write a study's claims with their verdicts as a table, and the reasons of those that fail below it.
 
     Parameters: `results`, a study's results.json as it was read.
 
@@ -46,7 +46,7 @@ def _verdict(one: Mapping[str, Any]) -> list[str]:
 
 
 def _seeds(one: Mapping[str, Any]) -> str:
-    """The share of seeds with its interval; of several conventions each."""
+    """The share of seeds with its interval; for several conventions one of each."""
     if one["share"] is None:
         return "none"
     if len(one["conventions"]) < 2:

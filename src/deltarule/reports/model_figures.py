@@ -1,4 +1,4 @@
-"""Figures of a model for tables: what its answers hang on, whether its probabilities are right, how far it is off.
+"""Figures of a table model: importance of columns, calibration, predicted against true numbers, loss by epoch.
 
 N rows · T columns of a table · G groups of answers · n epochs
 """
@@ -25,7 +25,7 @@ DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
-    """Draw how much of a score is lost where a column's cells are shuffled, with its interval.
+    """Draw how much the score drops when a column is shuffled, with intervals.
 
     Parameters: `columns`, their names; `losses` [T], the greatest first; `intervals` [T, 2], NaN where there is
     none; `score`, what is lost: "R²".
@@ -57,7 +57,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
-    """Draw how often answers are right against the probability that was said of them.
+    """Draw how often predictions are right against their predicted probability.
 
     Parameters: `probabilities` [G], the means of groups of answers; `shares` [G], how many of each are right;
     `intervals` [G, 2], of these.
@@ -85,7 +85,7 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
-    """Draw numbers that were answered against the true ones.
+    """Draw predicted against true numbers.
 
     Parameters: `targets` [N]; `answers` [N]; `target`, what they are.
 

@@ -1,4 +1,4 @@
-"""Figures of what is inside a network: activations, weights, the network itself, and the functions of its units.
+"""Figures of a network's inside: first-layer weights as images, the network itself, activation functions.
 
 N objects · D inputs · H hidden units · C outputs · L layers
 """
@@ -33,7 +33,7 @@ UNIT = 72.0
 
 
 def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
-    """Draw the first layer's weights as images, a picture a unit: as they began beside as they ended.
+    """Draw the first layer's weights as images, one for each unit: initial beside final.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
 
 
 def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "Figure":
-    """Draw a network with its units, a line a weight: the wider the larger, dashed and blue where negative.
+    """Draw a network: a line for each weight, wider for larger ones, dashed and blue for negative ones.
 
     Weights below 1/500 of the largest, and those that are not finite, have no line.
 
@@ -160,12 +160,12 @@ def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
 
 
 def _room(across: int, down: int) -> tuple[float, float]:
-    """Inches for images beside and below one another."""
+    """The size in inches of a grid of images."""
     return (7.0, 4.0) if across * down == 2 else (2.8 * across, 1.0 + 2.9 * down)
 
 
 def _images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
-    """Draw the images of some units on a scale up to their largest weight, which is given back; 1 where all are 0."""
+    """Draw the images of some units on a scale up to their largest weight, which is returned; 1 if all are 0."""
     largest = largest_magnitude(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
@@ -180,7 +180,7 @@ def _images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], with
 
 
 def _mosaic(values: Floats, shape: tuple[int, ...], gap: float) -> Floats:
-    """The images of all units beside and below one another, with a line of `gap` between.    values [D, H]"""
+    """The images of all units in a grid, separated by `gap` pixels.    values [D, H]"""
     units = values.shape[1]
     across = int(np.ceil(np.sqrt(units)))
     down = -(-units // across)
@@ -193,7 +193,7 @@ def _mosaic(values: Floats, shape: tuple[int, ...], gap: float) -> Floats:
 
 
 def _places(units: int) -> Floats:
-    """Where the units of a layer are, around the middle, the first on top."""
+    """The vertical positions of a layer's units, centered, the first on top."""
     return (units - 1) / 2 - np.arange(units)
 
 
@@ -236,7 +236,7 @@ def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], siz
 
 
 def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
-    """The names of a layer's units, where they are given."""
+    """Draw the names of a layer's units, if any."""
     shown = all_fitted(names[: min(units, MAX_UNITS)], UNIT, 8.5)
     axes.set_yticks(_places(min(units, MAX_UNITS))[: len(shown)], shown)
     axes.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""HTML of records in notebooks, and a live plot of a training.
+"""HTML of records in notebooks, and `LivePlot` for a running training.
 
 `import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
@@ -45,7 +45,7 @@ def network_html(network: Any) -> str:
 
 
 def run_html(run: Any) -> str:
-    """A run as its curve and a few facts."""
+    """A run as its curve and a short table."""
     from deltarule.reports.figures import objective_curves
 
     ended = ", ".join(f"{run.reasons.count(reason):,} {reason}" for reason in dict.fromkeys(run.reasons))
@@ -63,7 +63,7 @@ def run_html(run: Any) -> str:
 
 
 def sweep_html(table: Any) -> str:
-    """A sweep as its best configurations, and whether the first is more than noise."""
+    """A sweep as its best configurations, and whether the first differs from the others by more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
     from deltarule.reports.sweep_table import format_score
     from deltarule.stats.effects import format_value
@@ -107,7 +107,7 @@ SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 
 
 class LivePlot:
-    """A plot of the objective that moves while networks train: give it to `train` as `progress`.
+    """A plot of the objective that is updated during training: pass it to `train` as `progress`.
 
     Parameters: `every`, seconds between two pictures at least.
     Errors: `BadInput` outside a notebook, when it is called.
@@ -167,7 +167,7 @@ def _record_html(
     remarks: Sequence[str] = (),
     figure: str = "",
 ) -> str:
-    """A title, a table whose first row may be its headings, remarks, and a figure as HTML."""
+    """HTML with a title, a table (with a heading row if `has_head`), remarks, and a figure."""
     template = load_template("record.html")
     return template.render(
         title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure

@@ -1,4 +1,4 @@
-"""A sweep as parallel coordinates: every configuration is a line across its parameters to its score."""
+"""Parallel coordinates of a sweep: a line for each configuration, across its parameters to its score."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
 
 
 def _select_lines(means: Floats) -> Floats:
-    """Whose lines are drawn, the worst first: so the best lie on top."""
+    """The configurations to draw, the worst first, so that the best are on top."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
     if len(order) <= MAX_DRAWN:
@@ -99,7 +99,7 @@ def _select_lines(means: Floats) -> Floats:
 
 
 def _limits(means: Floats) -> tuple[float, float]:
-    """From the worst to the best, but no further down than matters."""
+    """The limits of the score axis: from the worst to the best, without uninformative extremes."""
     there = means[~np.isnan(means)]
     if not len(there):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
@@ -110,12 +110,12 @@ def _limits(means: Floats) -> tuple[float, float]:
 
 
 def _heights(parameter: Parameter) -> Floats:
-    """Where the values of a parameter lie, from 0 to 1."""
+    """The positions of a parameter's values, from 0 to 1."""
     return np.linspace(0, 1, len(parameter.values))
 
 
 def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
-    """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
+    """The positions of all configurations at a parameter: side by side, the best on top."""
     # How far the lines through one value lie apart, as a share of the way to the next value.
     return _heights(parameter)[parameter.index] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
 

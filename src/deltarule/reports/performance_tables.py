@@ -1,4 +1,4 @@
-"""A benchmark, and what `deltarule doctor` found: on the terminal, and as tables of docs/reference/performance.md.
+"""Tables of a benchmark and of `deltarule doctor`: for the terminal, and for docs/reference/performance.md.
 
 Both draw the record as JSON has it: `record` is what `deltarule bench --json` prints, read again.
 """
@@ -20,7 +20,7 @@ BYTES = 1e6
 
 
 def bench_tables(record: Record) -> "list[RenderableType]":
-    """The record of a benchmark as tables for the terminal, a list of what stands one under another.
+    """A benchmark's record as tables for the terminal.
 
     >>> from rich import print
     >>> spread = {"least": 1.0, "median": 2.0, "most": 4.0}
@@ -59,7 +59,7 @@ def bench_tables(record: Record) -> "list[RenderableType]":
 
 
 def performance_page(record: Record) -> dict[str, str]:
-    """The parts of docs/reference/performance.md that are drawn from the record, as Markdown by their names."""
+    """The parts of docs/reference/performance.md that come from the record, as Markdown by name."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
@@ -74,7 +74,7 @@ def performance_page(record: Record) -> dict[str, str]:
 
 
 def curve_name(curve: Record) -> str:
-    """The name of a curve's files, without an ending.
+    """The file name of a curve, without an extension.
 
     >>> curve_name({"quantity": "hidden units"})
     'time-by-hidden-units'
@@ -83,7 +83,7 @@ def curve_name(curve: Record) -> str:
 
 
 def in_words(record: Record) -> str:
-    """When and on what a benchmark was measured.
+    """Date and machine of a benchmark.
 
     >>> computer = {"processor": "AMD EPYC", "processors": 2, "avx512": False, "system": "Linux"}
     >>> in_words({"date": "2026-01-31", "machine": computer})
@@ -96,7 +96,7 @@ def in_words(record: Record) -> str:
 
 
 def _comparison_table(rows: Sequence[Record]) -> str:
-    """A line for each contender and a column for each work: microseconds, and how many times ours; – where not run."""
+    """A table with a row for each contender and a column for each work: microseconds, and the ratio to ours."""
     contenders = {row["name"]: {contender["name"]: contender for contender in row["contenders"]} for row in rows}
     names = dict.fromkeys(name for found in contenders.values() for name in found)
 
@@ -112,7 +112,7 @@ def _comparison_table(rows: Sequence[Record]) -> str:
 
 
 def _contender_rows(row: Record) -> list[list[str]]:
-    """A line for each contender of a row, and for each that was left out."""
+    """A row of cells for each contender of a benchmark row, and for each that was left out."""
     lines = []
     for contender in row["contenders"]:
         spread = contender["microseconds"]
@@ -128,7 +128,7 @@ def _contender_rows(row: Record) -> list[list[str]]:
 
 
 def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    """What a record holds beside its rows: a title, headers and cells each."""
+    """The record's other tables: a title, headers and cells each."""
     processes = [
         [
             process["about"],
@@ -166,7 +166,7 @@ def _target_row(one: Record) -> list[str]:
 
 
 def _three_digits(value: float) -> str:
-    """Three digits, and no power of ten.
+    """A number with three digits, never in exponential notation.
 
     >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
     ('0.0123', '1.23', '12,346')
@@ -177,7 +177,7 @@ def _three_digits(value: float) -> str:
 
 
 def findings(found: Record) -> "RenderableType":
-    """What `deltarule doctor` found, for the terminal.
+    """The findings of `deltarule doctor` for the terminal.
 
     Parameters: `found`, what `deltarule doctor --json` prints, read again.
     """

@@ -1,4 +1,4 @@
-"""Progress of a running training: its objectives so far, for a sparkline or a live plot."""
+"""Progress of a running training: recorded objectives for a sparkline or a live plot."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ SPARKLINE_CHARACTERS = 16
 
 @dataclass
 class ProgressHistory:
-    """The objectives that a training has reported, with their updates.
+    """The objectives reported by a training, with their updates.
 
     >>> seen = ProgressHistory()
     >>> for step in range(1000):
@@ -28,7 +28,7 @@ class ProgressHistory:
     objectives: list[float] = field(default_factory=list)
 
     def add(self, step: int, objective: float) -> None:
-        """Add a value; an earlier update than the last one begins a new training."""
+        """Add a value; a smaller update number than the last one starts a new training."""
         if self.steps and step <= self.steps[-1]:
             self.steps.clear()
             self.objectives.clear()

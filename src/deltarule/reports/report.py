@@ -1,4 +1,4 @@
-"""The report: records of studies as one page for the browser that needs nothing else, and opens anywhere.
+"""Render the report of studies: one self-contained HTML page.
 
 It can be read with scripts switched off; where they run, tables sort, curves answer the pointer, and a slider goes
 through the training. S snapshots · N rows · G points along an input
@@ -28,8 +28,8 @@ NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
 
 
 @dataclass(frozen=True)
-class Through:
-    """A small network through training, for the slider.
+class TrainingSlider:
+    """A small network at several updates of its training, for the slider.
 
     steps [S]    updates before each snapshot
     tables       by name, of each snapshot the numbers [S, rows, columns]
@@ -50,7 +50,7 @@ class Through:
 
 @dataclass(frozen=True)
 class Block:
-    """EmbeddedFigure of a section: a run, a range test or the claims of a study.
+    """A part of a section: a run, a range test or the claims of a study, with its figures.
 
     facts        names with values
     commands     that repeat it
@@ -68,7 +68,7 @@ class Block:
     assumed: Sequence[tuple[str, str, str]] = ()
     settings: Sequence[tuple[str, str]] = ()
     figures: Sequence[EmbeddedFigure] = ()
-    through: Through | None = None
+    through: TrainingSlider | None = None
     table: Sequence[Sequence[str]] = ()
     claims: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
@@ -77,7 +77,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A study: what was run of it."""
+    """A study: everything that was run of it."""
 
     id: str
     title: str
@@ -87,7 +87,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A folder of records as it is told on one page.
+    """The content of the page: the records of a folder, by study.
 
     unfinished   what is missing, in sentences; empty where everything is there
     notes        sentences about all of it
@@ -102,14 +102,14 @@ class Report:
 
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
-        """All judged claims, with where they are told."""
+        """All judged claims, with links to their place on the page."""
         return [
             (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
         ]
 
 
 def report_page(report: Report) -> str:
-    """The report as HTML: one file, no address in it, nothing loaded.
+    """Render the report as one HTML file without external resources.
 
     >>> page = report_page(Report("Mine", [], ["there is nothing here yet"]))
     >>> "Unfinished" in page, "http://" in page or "https://" in page
@@ -127,7 +127,7 @@ def report_page(report: Report) -> str:
         strength=_strength,
         sides=_sides,
         data=_data,
-        through_data=_through_data,
+        through_data=_slider_data,
     )
     return template.render(title=report.title, report=report, script=script, digest=digest, counts=counts)
 
@@ -136,8 +136,8 @@ def _script() -> str:
     return (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
 
 
-def _through_data(through: Through) -> str:
-    """What the slider shows, for the script; of the tables the cells as they are shown, so that nobody rounds twice."""
+def _slider_data(through: TrainingSlider) -> str:
+    """The slider's data for the script; tables as formatted cells, so that rounding happens only here."""
     tables = {
         name: [" ".join(map(_cell, values)) for values in rows.reshape(len(rows), -1).tolist()]
         for name, rows in through.tables.items()
@@ -154,7 +154,7 @@ def _through_data(through: Through) -> str:
 
 
 def _data(record: Any) -> str:
-    """JSON that can stand within a page: it cannot end the element that it stands in."""
+    """JSON that cannot end the HTML element that contains it."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -164,7 +164,7 @@ def _percent(share: float) -> str:
 
 
 def _cell(value: float) -> str:
-    """A number of a table as it is shown, its sign always."""
+    """A number of a table with its sign."""
     if not np.isfinite(value):
         return ""
     if abs(value) >= 1e6:
@@ -173,13 +173,13 @@ def _cell(value: float) -> str:
 
 
 def _sides(table: Sequence[Sequence[str]]) -> list[str]:
-    """The class of each column of a table: words begin at the left, numbers end at the right."""
+    """The CSS class of each column: texts to the left, numbers to the right."""
     columns = zip(*table[1:], strict=True)
     return ["" if any(map(NUMBER.match, cells)) else "words" for cells in columns]
 
 
 def _strength(value: float, table: Floats) -> float:
-    """How strong the color behind a number is: at most 0.6, so that the number can be read.
+    """The opacity of the color behind a number: at most 0.6, for contrast.
 
     It is reckoned with the numbers as they are shown, and not rounded: report.js has no others, and rounds otherwise.
     """

@@ -1,4 +1,4 @@
-"""The table of a reproduction: every study with its verdicts, and what was left out, for the terminal."""
+"""The table of a reproduction for the terminal: every study with its verdicts, and what was left out."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def reproduction_table(done: Any) -> "RenderableType":
-    """Tell of each study how many claims came out how, then what was left out and where all of it is.
+    """Show the number of claims of each verdict for each study, what was left out, and the folder.
 
     Parameters: `done`, the record of a reproduction, its fields those of `deltarule reproduce --json`.
 
@@ -46,7 +46,7 @@ def reproduction_table(done: Any) -> "RenderableType":
 
 
 def _verdict_counts(one: Any) -> "Text":
-    """How many claims came out how, in words: in a narrow window they go on below."""
+    """The number of claims of each verdict, in words."""
     from rich.text import Text
 
     counts = count_verdicts([*one.verdicts.values(), *["left out"] * len(one.left_out)])

@@ -1,4 +1,4 @@
-"""Figures of how well networks do: predictions, boundaries, confusion, and what an option or a parameter changes.
+"""Figures of classification quality: predictions, decision boundaries, confusion matrices; and norms in training.
 
 N rows · K seeds · C classes · T values of a parameter · G points of a grid
 """
@@ -44,7 +44,7 @@ def true_and_predicted(
     rows: str = "rows",
     by: str = "",
 ) -> "Figure":
-    """Draw the true classes of rows beside the predicted ones, over the decision boundary where a plane is given.
+    """Draw the true and the predicted classes of rows side by side, over the decision boundary if a plane is given.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def true_and_predicted(
 
 
 def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
-    """Draw how many rows of each class were put into which.
+    """Draw the number of rows for each true and predicted class.
 
     Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names; `rows`, which rows
     they are, and `by`, whose predictions.
@@ -144,7 +144,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
 
 
 def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figure":
-    """Draw the size of each layer's gradients, or of its activations, through training.
+    """Draw the norm of each layer's gradients, or of its activations, through training.
 
     Parameters: `steps` [T]; `norms`, by the layer's array ("W1"), [T], or [T, K] of K members; `quantity`, what
     they are.
@@ -190,7 +190,7 @@ def _format_predictor(whose: str) -> str:
 
 
 def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
-    """The regions of the classes, pale, and the line between them."""
+    """Draw the regions of the classes in pale colors, and the lines between them."""
     from matplotlib.colors import ListedColormap
 
     if plane.outputs.shape[-1] == 1:
@@ -209,20 +209,20 @@ def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
 
 
 def _describe_held(values: Mapping[str, str]) -> str:
-    """What the features beside the two are held at, in a sentence."""
+    """A sentence with the values of the features that are held constant."""
     texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
     more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
     return f"Held: {', '.join(texts)}{more}."
 
 
 def _outer(axis: Floats) -> tuple[float, float]:
-    """Where the cells around the points of a grid begin and end."""
+    """The edges of the cells around grid points."""
     half = (axis[1] - axis[0]) / 2
     return float(axis[0] - half), float(axis[-1] + half)
 
 
 def _heights(outputs: Floats) -> list[Floats]:
-    """For each class how far its output is above all others', 0 on its boundary; of a single output, above 0.5.
+    """For each class its output minus the largest other one, 0 on its boundary; for a single output, minus 0.5.
 
     Of probabilities their logarithms count: between points where they are nearly 0 and 1 a line is found more evenly.
     """
@@ -244,7 +244,7 @@ def _font_size_for(counts: Integers) -> float:
 
 
 def _most_confused(counts: Integers, most: int = 3) -> list[tuple[tuple[int, int], int]]:
-    """The largest counts beside the diagonal."""
+    """The largest counts off the diagonal."""
     beside = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     # Counts without a sign have no negative.
     places = np.argsort(beside.max(initial=0) - beside, axis=None, kind="stable")[:most]

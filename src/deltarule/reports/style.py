@@ -56,7 +56,7 @@ STYLE: dict[Any, Any] = {
 
 
 def diverging_colormap() -> Any:
-    """A color map from blue through white to orange: negative, zero and positive; gray for what is not finite.
+    """A color map from blue through white to orange for negative to positive values; gray if not finite.
 
     >>> from matplotlib.colors import to_hex
     >>> [to_hex(diverging_colormap()(place)) for place in (0.0, 0.5, 1.0)]
@@ -68,14 +68,14 @@ def diverging_colormap() -> Any:
 
 
 def sequential_colormap() -> Any:
-    """A color map from white to blue, for what is never negative; gray for what is not finite."""
+    """A color map from white to blue for nonnegative values; gray if not finite."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("amounts", ["#ffffff", BLUE], 256).with_extremes(bad=PALE)
 
 
 def ink_on(color: Any) -> str:
-    """Black or white, whichever is more readable on a color; its contrast is at least 4.5.
+    """Black or white, whichever has more contrast (at least 4.5) on a color.
 
     >>> ink_on("#ffffff"), ink_on("#000000")
     ('#000000', '#ffffff')

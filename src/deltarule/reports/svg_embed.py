@@ -1,4 +1,4 @@
-"""A figure as part of a page: SVG to stand among HTML, words for those who cannot see it, and its numbers.
+"""Embed figures in HTML pages: as inline SVG, with a text description and a table of their numbers.
 
 The SVG has no names and no styles that reach beyond it, since a page holds many of them.
 """
@@ -55,7 +55,7 @@ class EmbeddedFigure:
 
 
 def embed_figure(figure: "Figure", id: str, table: list[list[str]] | None = None) -> EmbeddedFigure:
-    """A figure as part of a page.
+    """Convert a figure to an embedded one.
 
     Parameters: `id`, a name that no other figure of the page has; `table`, its numbers, None for those of its curves.
 
@@ -77,7 +77,7 @@ def embed_figure(figure: "Figure", id: str, table: list[list[str]] | None = None
 
 
 def figure_html(figure: "Figure") -> str:
-    """A figure as HTML on a white background, on which its colors can be told apart.
+    """A figure as HTML on a white background.
 
     >>> from deltarule.reports.figures import object_curves
     >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
@@ -87,14 +87,14 @@ def figure_html(figure: "Figure") -> str:
 
 
 class EmbeddedFigures:
-    """The figures of a block of a page, each with an address of its own.    id   the block's"""
+    """Collects the figures of a block, each with an id of its own.    id   the block's"""
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.all: list[EmbeddedFigure] = []
 
     def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
-        """Put a figure at the end, and in the place of one that cannot be drawn a sentence.    table   as in `part`"""
+        """Add a figure, or a sentence if it cannot be drawn.    table   as in `embed_figure`"""
         id = f"{self.id}-figure-{len(self.all) + 1}"
         try:
             made = embed_figure(figure, id, table)
@@ -135,7 +135,7 @@ def _svg(figure: "Figure", id: str) -> str:
 
 
 def _shorten(root: ElementTree.Element) -> None:
-    """The same picture in half the characters: a page has hundreds of them."""
+    """Shorten an SVG to half its characters without changing the image: a page has hundreds of figures."""
     for element in root.iter():
         if element.tag not in ("text", "tspan"):
             element.text = element.text if element.text and element.text.strip() else None
@@ -155,7 +155,7 @@ def _shorten(root: ElementTree.Element) -> None:
 
 
 def _with_palette(address: str) -> str:
-    """The same image with 256 colors, where it has more: a third of the characters. Our scales of colors have fewer."""
+    """Reduce an image to 256 colors: a third of the characters, and our color scales have fewer."""
     from PIL import Image
 
     image = Image.open(BytesIO(b64decode(address.removeprefix(PNG)))).convert("RGBA")
@@ -168,19 +168,19 @@ def _with_palette(address: str) -> str:
 
 
 def _flatten_group(element: ElementTree.Element) -> list[ElementTree.Element]:
-    """What is in a group that does nothing; other elements as they are."""
+    """The children of a group without attributes; other elements unchanged."""
     is_bare = element.tag == "g" and not element.attrib
     return [inner for one in element for inner in _flatten_group(one)] if is_bare else [element]
 
 
 def _font(found: re.Match[str]) -> str:
-    """A font without its family, which the whole picture has."""
+    """A font specification without its family, which the SVG defines once."""
     weight = f"font-weight:{found[1].strip()};" if found[1] else ""
     return f"{weight}font-size:{found[2]}"
 
 
 def _page_unique(name: str, value: str, id: str) -> str:
-    """Names within the figure, and what refers to them, made names of the page."""
+    """Prefix ids and references of the figure with its id, so that they are unique on the page."""
     if name == "id":
         return f"{id}-{value}"
     if name.endswith("href") and value.startswith("#"):
@@ -189,7 +189,7 @@ def _page_unique(name: str, value: str, id: str) -> str:
 
 
 def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
-    """The points of the curves of some axes, where they are in the picture."""
+    """The points of some axes' curves in image coordinates, for tooltips."""
     height = float(figure.bbox.height)
     drawn = []
     for line in curves(axes):
@@ -213,7 +213,7 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
 
 
 def _curve_table(figure: "Figure") -> list[list[str]]:
-    """Some of the numbers of the first axes' curves; each curve has its own values across, so there may be gaps."""
+    """Some points of the first axes' curves as a table; curves may have different x values."""
     lines = curves(figure.axes[0])
     if not lines:
         return []
@@ -231,13 +231,13 @@ def _label(axes: "Axes", figure: "Figure") -> str:
 
 
 def _curve_points(line: "Line2D") -> tuple[Floats, Floats]:
-    """The points of a curve, without its gaps."""
+    """The points of a curve, without gaps."""
     x, y = np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)
     return x[np.isfinite(y)], y[np.isfinite(y)]
 
 
 def _thin_out(values: Any, most: int) -> Any:
-    """Some of many, evenly, the first and the last among them."""
+    """An evenly spaced selection of values, including the first and the last."""
     return values if len(values) <= most else values[np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 

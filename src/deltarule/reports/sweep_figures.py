@@ -1,4 +1,4 @@
-"""Figures of a sweep: every configuration as a line, which parameter matters, and whether the winner is but noise.
+"""Figures of a sweep: the effects of parameters, and the ranking of configurations with intervals.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
@@ -35,7 +35,7 @@ CHOSEN = "The first was chosen by these scores, so its mean is too good: score i
 
 
 def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
-    """Draw what each value of each parameter is worth, and each pair of values, with intervals.
+    """Draw the effect of each value of each parameter, and of each pair of values, with intervals.
 
     On the diagonal the mean score of a value, less that of all configurations, as a dot with its interval (95 %); below
     it that of a pair of values, with half of its interval.
@@ -93,7 +93,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
 
 
 def diverged_with(found: Effects) -> str:
-    """A sentence that names the values which are not told as networks diverged with them; nothing where there is none.
+    """A sentence that names values without an effect because networks diverged with them, or "".
 
     >>> from deltarule.stats.effects import effects
     >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
@@ -113,7 +113,7 @@ def diverged_with(found: Effects) -> str:
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
-    """Draw the best configurations with the intervals of their means, and say which may be as good as the first.
+    """Draw the best configurations with intervals of their means, and say which may be as good as the first.
 
     Parameters: `settings`, of the C configurations by dotted key; `ranked`, what `deltarule.stats.ranking.ranking`
     gives; `quantity`, what the scores are.
@@ -168,7 +168,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
 
 
 def _verdict(ranked: Ranking) -> str:
-    """Whether the first is more than noise, in a sentence or a few."""
+    """Text on whether the first differs from the others by more than noise."""
     count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
     if not ranked.blocks:
         return "None has a score, so nothing is compared."
@@ -207,7 +207,7 @@ def _marginal(
 
 
 def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
-    """The table of a pair: in each cell the effect, and half of its interval below it."""
+    """Draw the table of a pair: the effect in each cell, with half its interval below."""
     mean, half = effect.mean.T, effect.half.T
     drawn = axes.imshow(mean, cmap=style.diverging_colormap(), vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.ndindex(*mean.shape):
@@ -220,7 +220,7 @@ def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
 
 
 def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
-    """The values of a parameter, beside the first of the tables in its row."""
+    """Draw the values of a parameter beside the first table of its row."""
     axes.set_xticks([])
     named = all_fitted(parameter.values, VALUE, 8) if first else []
     axes.set_yticks(range(len(named)), named)
@@ -230,7 +230,7 @@ def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
 
 
 def _form(found: Effects) -> str:
-    """How all numbers of a matrix are written: so that the largest has three digits, and all have room."""
+    """The number format of a matrix: three digits for the largest number, and all fit."""
     parts = [np.abs(part).ravel() for one in found.pairwise for part in (one.mean, one.half)]
     largest = float(np.nanmax(np.concatenate([np.empty(0), *parts]), initial=0)) or 1.0
     digits = int(2 - np.floor(np.log10(largest)))
@@ -250,7 +250,7 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
 
 
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:
-    """The best and the worst value of a parameter, with their effects."""
+    """A sentence with the best and the worst value of a parameter."""
     if np.isnan(effect.mean).all():
         return "not told by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
@@ -280,5 +280,5 @@ def _note_effects(builder: FigureBuilder, found: Effects, quantity: str, count: 
 
 
 def last_key(key: str) -> str:
-    """The last part of a dotted key, in words."""
+    """The last part of a dotted key, with spaces."""
     return key.rpartition(".")[2].replace("_", " ")

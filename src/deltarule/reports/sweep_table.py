@@ -1,4 +1,4 @@
-"""The table of a sweep's best configurations, for the terminal."""
+"""The table of a sweep's best configurations for the terminal."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def format_score(score: float) -> str:
-    """A score in few digits, however large it is.
+    """A score with few digits, however large.
 
     >>> format_score(0.97), format_score(-5.9e105)
     ('0.9700', '-5.9e+105')
@@ -19,7 +19,7 @@ def format_score(score: float) -> str:
 
 
 def best_configurations(outcome: Any) -> "RenderableType":
-    """Tell in a table which configurations of a sweep came out best, by the mean over their folds and seeds.
+    """Show the best configurations of a sweep, by the mean score over folds and seeds.
 
     Parameters: `outcome`, the record of a sweep, its fields those of `deltarule sweep --json`.
 
@@ -54,6 +54,6 @@ def best_configurations(outcome: Any) -> "RenderableType":
 
 
 def _short_key(key: str, keys: list[str]) -> str:
-    """The last part of a dotted key, or all of it where two keys end alike."""
+    """The last part of a dotted key; the whole key if two end alike."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

@@ -1,4 +1,4 @@
-"""Layout of terminal output: tables that fit any width, and pairs of names and texts."""
+"""Layout of terminal output: tables that fit any width, and lists of names with texts."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MIN_TEXT_WIDTH = 12
 
 
 def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
-    """Show rows of cells below their headings at any width, numbers to the right and each in one piece.
+    """Show rows of cells below headings at any width, numbers right-aligned and never broken.
 
     Where there is no room headings and texts are folded; where numbers have none even so, each cell gets a line.
 
@@ -38,7 +38,7 @@ def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: 
 
 @dataclass(frozen=True)
 class _FittingTable:
-    """A table whose texts are folded where they do not fit; if numbers do not fit either, a line for each cell."""
+    """A table that wraps texts if it is too wide; if numbers do not fit either, a line for each cell."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -77,18 +77,18 @@ class _FittingTable:
 
 
 def _width(columns: Sequence[int], gap: int) -> int:
-    """Of a table with columns of these widths, and a gap between them."""
+    """The width of a table with these column widths and a gap between them."""
     return sum(columns) + gap * (len(columns) - 1)
 
 
 def _fold_heading(heading: str, width: int) -> str:
-    """A heading in lines of such a width, or of as much as a word needs; a name in code is folded behind its marks."""
+    """Wrap a heading to a width, or to its longest word; names in code are broken at punctuation."""
     spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
     return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
-    """Names and what there is to say of each: beside them, or where there is no room for that below them."""
+    """Names with texts: beside each other if they fit, else below."""
     return _Pairs(rows)
 
 

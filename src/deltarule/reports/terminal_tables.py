@@ -1,4 +1,4 @@
-"""Tables for the terminal, made of records: they fit its width, and say nothing by color alone.
+"""Tables of runs for the terminal, fitted to its width; nothing is expressed by color alone.
 
 T looks · N objects · D inputs · H hidden units · C outputs
 
@@ -48,7 +48,7 @@ ENDED = {
 
 
 def run_summary(outcome: Any) -> "RenderableType":
-    """Tell in a few lines what a run came to.
+    """Summarize the result of a run in a few lines.
 
     Parameters: `outcome`, the record of a run, its fields those of `deltarule run --json`.
 
@@ -96,7 +96,7 @@ def run_summary(outcome: Any) -> "RenderableType":
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
-    """Show how the probability of each object's correct output came to be what it is, and since when it is right.
+    """Show the probability of each object's correct output over training, and since when it is right.
 
     Right is above 0.5 at every look from there to the end.
 
@@ -129,7 +129,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
 def activation_table(
     labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
 ) -> "RenderableType":
-    """Show the hidden and output activations of every input, with the code that the hidden ones make of it.
+    """Show the hidden and output activations of every input, with the binary code of the hidden units.
 
     What is high is marked with a star, and a code has a 1 in its place.
 
@@ -161,7 +161,7 @@ def activation_table(
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
-    """Show a layer's weights, a row for each unit that they come from and a column for each that they lead to.
+    """Show a layer's weights, a row for each input and a column for each unit.
 
     The sign is always shown; where there are colors, negative weights are blue and positive ones orange, the larger the
     darker.
@@ -190,7 +190,7 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of cells that are never broken."""
+    """A column of cells that are never wrapped."""
 
     header: str
     cells: Sequence["Text"]
@@ -205,7 +205,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Labelled rows, broken into tables one under another where the columns do not fit: first between the groups."""
+    """Labelled rows, split into several tables if the columns do not fit, preferably between groups."""
 
     corner: str
     labels: Sequence[str]
@@ -292,14 +292,14 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def _right_since(values: Floats) -> int | None:
-    """The first look from which on a probability stays above 0.5; None where it ends below.    values [T]"""
+    """The first evaluation from which a probability stays above 0.5; None if it ends below.    values [T]"""
     wrong = np.flatnonzero(~(values > 0.5))
     since = int(wrong[-1]) + 1 if len(wrong) else 0
     return since if since < len(values) else None
 
 
 def _weight(value: float, largest: float) -> "Text":
-    """A weight with its sign, on a ground that is the darker the larger it is."""
+    """A weight with its sign, on a background that is darker for larger ones."""
     from rich.text import Text
 
     told = format_signed(value)
@@ -311,6 +311,6 @@ def _weight(value: float, largest: float) -> "Text":
 
 
 def _blend(color: str, strength: float) -> str:
-    """A color on white paper, the paler the less strength it has."""
+    """A color mixed with white; paler for less strength."""
     channels = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in channels)

@@ -1,4 +1,4 @@
-"""Fit text into the width it has in a figure: wrap it, or cut it so that different names stay different."""
+"""Fit text into a width in a figure: wrap it, or shorten it so that different names stay different."""
 
 import itertools
 import os.path
@@ -14,18 +14,18 @@ from deltarule.reports.formatting import visible
 
 
 def escape_dollars(text: str) -> str:
-    """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
+    """Escape text for Matplotlib: no math between dollars, no leading underscore that hides it from legends."""
     text = visible(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def wrap_text(text: str, width: int, lines: int = 4) -> str:
-    """Text in up to so many lines of so many characters, as Matplotlib takes it."""
+    """Wrap text to at most `lines` lines of `width` characters, escaped for Matplotlib."""
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
 def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Each of some names as `wrapped`; those that would look alike then are shortened as `all_fitted` does.
+    """Wrap names as `wrap_text`; names that would look alike are shortened as by `all_fitted`.
 
     >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
     ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
@@ -43,7 +43,7 @@ def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
 
 
 def fit_text(text: str, points: float, size: float) -> str:
-    """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
+    """Shorten text to a width in points at a font size, escaped for Matplotlib.
 
     >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 40, 8)
     ('learning rate', 'learnin…')
@@ -57,14 +57,13 @@ def fit_text(text: str, points: float, size: float) -> str:
 
 
 def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
-    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ, and
-    where that is not enough a number.
+    """Shorten names as `fit_text`; names that would look alike keep the part where they differ, or get a number.
 
     >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
     ['mean… households', 'mean inc… persons', 'age']
     """
     lines = [" ".join(name.split()) for name in names]
-    shown = _cut_apart(lines, points, size)
+    shown = _shorten_distinctly(lines, points, size)
     used = Counter(shown.values())
     for line in [line for line, text in shown.items() if used[text] > 1]:
         tails = (f" {number}" for number in itertools.count(1))
@@ -74,15 +73,15 @@ def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
     return [shown[line] for line in lines]
 
 
-def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
-    """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
+def _shorten_distinctly(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
+    """Shorten lines so that those with equal beginnings keep the part where they differ."""
     shown = {line: fit_text(line, points, size) for line in lines}
     for text in list(dict.fromkeys(shown.values())):
         alike = [line for line in shown if shown[line] == text]
         start = len(os.path.commonprefix(alike))
         if len(alike) > 1 and start:
             rest = [" ".join(line[start:].split()) for line in alike]
-            told = _cut_apart(rest, 2 / 3 * points - width_of(" ", size), size)
+            told = _shorten_distinctly(rest, 2 / 3 * points - width_of(" ", size), size)
             ends = [told[line] for line in rest]
             gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
             tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
@@ -95,13 +94,13 @@ def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, st
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
-    """How wide a text is, in points; what is drawn may be a little narrower."""
+    """An upper bound of a text's width in points."""
     return size * sum(_advance(character, weight) for character in text)
 
 
 @cache
 def _advance(character: str, weight: str) -> float:
-    """How wide a character is, as a share of the size of the font."""
+    """The width of a character relative to the font size."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

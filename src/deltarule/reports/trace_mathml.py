@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers set without scripts: with names, or with numbers that link to where they are from.
+"""Expression trees as MathML: with names, or with numbers that link to their source.
 
 A browser breaks no line within a <math>; so the terms of a long sum are handed out one by one.
 """
@@ -47,7 +47,7 @@ _UPRIGHT = '<mo stretchy="false">{}</mo>'
 
 
 def with_names(tree: Expression) -> str:
-    """The formula with the names of what stands in it.
+    """The formula with the names of its entries.
 
     >>> with_names(Ref("W1", (0, 2), None) ** 2)  # doctest: +ELLIPSIS
     '<msup><mrow><msub><mi>W</mi><mn>1</mn></msub>...</mrow><mn>2</mn></msup>'
@@ -56,8 +56,8 @@ def with_names(tree: Expression) -> str:
 
 
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
-    """The formula with its numbers put in, term by term; `link` gives the address of where a number comes from, and
-    `sample` the place of the sample whose term is shown in every sum over the samples.
+    """The formula with its numbers inserted, term by term; `link` gives the address of a number's source, and `sample`
+    is the position of the sample whose term every sum over samples shows.
 
     >>> two, three = (Ref("x", (place,), 2.0 + place) for place in (0, 1))
     >>> len(terms_with_numbers(two + three, lambda ref: f"#{ref.name}"))
@@ -68,7 +68,7 @@ def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int
 
 
 def symbol(name: str) -> str:
-    """A name as mathematicians set it.
+    """A name as a MathML symbol.
 
     >>> symbol("W1"), symbol("∂J/∂b2")
     ('<msub><mi>W</mi><mn>1</mn></msub>', '<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi><msub><mi>b</mi>\
@@ -100,7 +100,7 @@ def symbol(name: str) -> str:
 
 
 def entry(name: str, index: tuple[Index, ...]) -> str:
-    """An entry of an array: its name, and its place in brackets, as in a program."""
+    """An entry of an array: its name with its index in brackets."""
     if not index:
         return symbol(name)
     places = "<mo>,</mo>".join(_place(place) for place in index)
@@ -119,7 +119,7 @@ def _split_name(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _MathML:
-    """Writes a tree; without a link for its numbers, with names."""
+    """Writes a tree as MathML; without `link` with names instead of numbers."""
 
     link: Callable[[Ref], str] | None
     sample: int | None = None
@@ -128,7 +128,7 @@ class _MathML:
         return self._mathml_of(tree, True)[0]
 
     def terms(self, tree: Expression, first: bool) -> list[str]:
-        """What is added up, each term with its sign in front."""
+        """The terms of a sum, each with its sign."""
         match tree:
             case Sum(terms):
                 return [part for index, term in enumerate(terms) for part in self._plus(term, first and not index)]
@@ -149,7 +149,7 @@ class _MathML:
         return parts if first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
 
     def _mathml_of(self, tree: Expression, first: bool) -> tuple[str, int]:
-        """The MathML of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
+        """The MathML of a tree and its precedence; `first`: whether it may begin with a sign."""
         match tree:
             case Number(value):
                 return self._mathml_number(value)
@@ -236,14 +236,14 @@ class _MathML:
 
 
 def _bracket(left: str, inside: str, right: str) -> str:
-    """Brackets around a formula, large ones around what is high."""
+    """Put brackets around a formula, large ones around tall ones."""
     high = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
     left, right = (f"<mo>{one}</mo>" if high else _UPRIGHT.format(one) for one in (left, right))
     return f"<mrow>{left}{inside}{right}</mrow>"
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:
-    """A number as it is set in print, with a true minus.
+    """A number for print, with a true minus sign.
 
     >>> format_number(-0.25), format_number(1.5e-7)
     ('−0.25', '1.5e−07')

@@ -1,4 +1,4 @@
-"""A trace as one page for the browser: no scripts, nothing loaded from elsewhere; every number links to its source."""
+"""A trace as one HTML page without scripts or external resources; every number links to its source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
     (True, False)
     """
     place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
-    drawn = [_Drawn(number, one, place) for number, one in enumerate(chosen)]
+    drawn = [_ShownQuantity(number, one, place) for number, one in enumerate(chosen)]
     known = {one.quantity.name: one for one in drawn}
 
     def link(ref: Ref) -> str:
@@ -55,8 +55,8 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A quantity on the page: which of its entries are shown, and where they can be found."""
+class _ShownQuantity:
+    """A quantity on the page: which entries are shown, and their addresses."""
 
     number: int
     quantity: Quantity
@@ -68,7 +68,7 @@ class _Drawn:
 
     @property
     def rows(self) -> list[int]:
-        """The places along the first of two axes that are shown."""
+        """The shown indices along the first of two axes."""
         value = self.quantity.value
         if value.ndim < 2:
             return [0]
@@ -78,7 +78,7 @@ class _Drawn:
 
     @property
     def indices(self) -> list[list[tuple[int, ...]]]:
-        """The indices that are shown, row by row."""
+        """The shown indices, row by row."""
         shape = self.quantity.value.shape
         columns = range(min(shape[-1], MAX_COLUMNS)) if shape else [0]
         if len(shape) < 2:
@@ -99,12 +99,12 @@ class _Drawn:
         return f"{format_index(self.quantity.name, index)} = {float(self.quantity.value[index])!r}"
 
     def address(self, index: tuple[Any, ...]) -> str:
-        """Where an entry is shown, or else its array."""
+        """The address of an entry, or else of its array."""
         is_shown = len(index) > 0 and index[-1] < MAX_COLUMNS and (len(index) < 2 or index[0] in self.rows)
         return f"#{self.cell(index)}" if is_shown else f"#{self.id}"
 
     def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
-        """What the template puts down."""
+        """The data for the template."""
         one = self.quantity
         formula = one.formula
         return {
@@ -127,7 +127,7 @@ class _Drawn:
 
     @property
     def formulas_per_row(self) -> int:
-        """How many formulas have room beside each other: as many as the longest one leaves."""
+        """The number of formulas that fit side by side, by the longest one."""
         rule = self.quantity.rule
         lengths = [len(with_numbers(rule(*index))) for index in self.worked_entries] if rule else []
         return max(1, min(3, LINE // (max(lengths, default=0) + 30)))
@@ -165,7 +165,7 @@ class _Drawn:
         return {"label": one.label(0, indices[0][0]) if len(one.axes) == 2 else "", "cells": cells}
 
     def _worked_formula(self, index: tuple[int, ...], link: Callable[[Ref], str]) -> dict[str, Any]:
-        """An entry's formula with its numbers: what it is, the terms, and what they come to."""
+        """An entry's formula with numbers: name, terms, and result."""
         one = self.quantity
         assert one.rule is not None
         value = float(one.value[index])

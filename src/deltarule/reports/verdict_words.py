@@ -14,7 +14,7 @@ VERDICT_WORDS = {
 
 
 def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
-    """A claim's verdict in words, and of a mixed one what it depends on: an unstated convention, or the seeds.
+    """A claim's verdict in words; a mixed one with what it depends on: an unstated convention, or the seeds.
 
     Parameters: `verdict`, its code; `conventions`, for each reading of the report a record that has the code `verdict`.
 
@@ -38,7 +38,7 @@ def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
 
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """How many claims have each verdict: by its code the words and the count, supported ones first.
+    """The number of claims of each verdict code, with the verdict in words, supported ones first.
 
     >>> count_verdicts(["mixed", "agrees", "agrees"])
     {'agrees': ('supported', 2), 'mixed': ('supported in part', 1)}

@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key, prepare_dataset, taken_apart
+from deltarule.data.pipeline import data_key, name_and_options, prepare_dataset
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse_toml, read_toml, with_changes
 from deltarule.problem.error_messages import shorten_toml
@@ -335,7 +335,7 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
             raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
     for key in ("name", "offline"):
         given = getattr(configuration.data, key)
-        name = None if given is None else taken_apart(given)[0]
+        name = None if given is None else name_and_options(given)[0]
         if name is not None and name not in loading.LOADERS:
             hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
             raise BadInput(f"{where}data.{key}: there is no data set '{name}'; {hint}")

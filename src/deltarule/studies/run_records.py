@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_file, taken_apart
+from deltarule.data.pipeline import data_file, name_and_options
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, make_folder, remove
@@ -142,7 +142,7 @@ def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
     configuration = recipe.configuration
     file = data_file(configuration, recipe.folder, data_dir)
     if file is not None and not kind_of(file):
-        name, _ = taken_apart(configuration.data.file)
+        name, _ = name_and_options(configuration.data.file)
         folders = ", ".join(str(folder) for folder in (data_dir, recipe.folder) if folder is not None)
         raise BadInput(
             f"the run's data file {name} is not in {folders} or the current folder; name its folder with --data"

@@ -235,7 +235,7 @@ def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
         if used > width:
             break
         fitting += 1
-    return _align_columns(columns[:fitting], labels, [row[:fitting] for row in cells], left) + _left_out(
+    return _align_columns(columns[:fitting], labels, [row[:fitting] for row in cells], left) + _omission_line(
         len(rows) - len(shown), len(columns) - fitting
     )
 
@@ -251,7 +251,7 @@ def _align_columns(
     return lines
 
 
-def _left_out(rows: int, columns: int) -> list[str]:
+def _omission_line(rows: int, columns: int) -> list[str]:
     texts = [
         f"{count:,} more {what}{'' if count == 1 else 's'}" for count, what in ((rows, "row"), (columns, "column"))
     ]

@@ -17,7 +17,7 @@ from deltarule.engines.reference import objective_and_gradient, objective_of_log
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.network import views
 from deltarule.problem import validation as checks
-from deltarule.problem.batches import Batch, all_rows, groups, of_a_kind
+from deltarule.problem.batches import Batch, all_rows, groups, split_by_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
@@ -189,7 +189,7 @@ def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_NUMBERS_PER_PASS:
         return [group]
-    return of_a_kind(group, problem.row_kinds[members[group]])
+    return split_by_kind(group, problem.row_kinds[members[group]])
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:

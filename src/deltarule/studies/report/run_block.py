@@ -15,7 +15,7 @@ from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, network_figures, score_figures
 from deltarule.reports.figure_builder import MAX_LINES
 from deltarule.reports.formatting import describe_solved, percent, row_names
-from deltarule.reports.report import Block, Through
+from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
@@ -254,7 +254,7 @@ def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
             drawn.add(score_figures.norm_curves(portrait.steps, named, quantity=quantity))
 
 
-def _through(portrait: Portrait, id: str) -> Through | None:
+def _through(portrait: Portrait, id: str) -> TrainingSlider | None:
     """What the slider shows: weights, biases and activations that a page has room for, and the plane."""
     if not len(portrait.steps):
         return None
@@ -281,4 +281,4 @@ def _through(portrait: Portrait, id: str) -> Through | None:
             (round(x, 4), round(y, 4), int(label))
             for (x, y), label in zip(places.tolist(), portrait.answers, strict=True)
         ]
-    return Through(id, portrait.steps, tables, *_table_names(portrait, labels), plane, levels, points)
+    return TrainingSlider(id, portrait.steps, tables, *_table_names(portrait, labels), plane, levels, points)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.pipeline import taken_apart
+from deltarule.data.pipeline import name_and_options
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.stats.effects import format_value
@@ -81,7 +81,7 @@ def _named_shape(configuration: Configuration, inputs: int) -> tuple[int, ...]:
     if configuration.data.file is not None or configuration.data.components is not None:
         return ()
     for source in (configuration.data.name, configuration.data.offline):
-        shape = () if source is None else IMAGE_SHAPES.get(taken_apart(source)[0], ())
+        shape = () if source is None else IMAGE_SHAPES.get(name_and_options(source)[0], ())
         if shape and np.prod(shape) == inputs:
             return shape
     return ()
