@@ -209,7 +209,7 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
             for at in chosen.tolist()
         ]
         drawn.append({"name": isolate_direction(name_of(line)), "points": points})
-    return {"curves": drawn, "x": _label(axes, figure), "y": " ".join(axes.get_ylabel().split())}
+    return {"curves": drawn, "x": _x_label(axes, figure), "y": " ".join(axes.get_ylabel().split())}
 
 
 def _curve_table(figure: "Figure") -> list[list[str]]:
@@ -218,7 +218,7 @@ def _curve_table(figure: "Figure") -> list[list[str]]:
     if not lines:
         return []
     across = np.unique(np.concatenate([_curve_points(line)[0] for line in lines]))
-    rows = [[_label(figure.axes[0], figure), *(name_of(line) or figure.axes[0].get_ylabel() for line in lines)]]
+    rows = [[_x_label(figure.axes[0], figure), *(name_of(line) or figure.axes[0].get_ylabel() for line in lines)]]
     # Of each curve that stand in the table below it.
     for at in _thin_out(across, 9).tolist():
         found = [_curve_points(line)[1][_curve_points(line)[0] == at] for line in lines]
@@ -226,7 +226,7 @@ def _curve_table(figure: "Figure") -> list[list[str]]:
     return rows
 
 
-def _label(axes: "Axes", figure: "Figure") -> str:
+def _x_label(axes: "Axes", figure: "Figure") -> str:
     return " ".join((axes.get_xlabel() or figure.axes[-1].get_xlabel()).split())
 
 
