@@ -6,14 +6,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from random_problems import EVERY_FORMULA, problems
 
-from deltarule.maths.activations import ACTIVATIONS
-from deltarule.maths.losses import LOSSES, REDUCTIONS, meaningful
-from deltarule.maths.optimizers import OPTIMIZERS
-from deltarule.maths.penalties import PENALTIES
-from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.create import create_problem
-from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
 from deltarule.tracing import expressions as trees
 from deltarule.tracing.explain import explain_update
@@ -108,38 +102,8 @@ def disagreements(explanation):
 @st.composite
 def explained(draw, **chosen):
     """A network, an objective and an optimizer, all drawn, some updates after their start."""
-    hidden = chosen.get("hidden", draw(st.lists(st.sampled_from(list(ACTIVATIONS)), max_size=2)))
-    sizes = draw(st.tuples(*[st.integers(1, 3)] * (len(hidden) + 2)))
-    loss = chosen.get("loss", draw(st.sampled_from(list(LOSSES))))
-    output = draw(st.sampled_from([name for name in ACTIVATIONS if meaningful(LOSSES[loss], ACTIVATIONS[name])]))
-    if loss.startswith("naive"):
-        output = "sigmoid"  # its logarithm has no value for most others
-    network = Network(sizes, hidden, output, bias=draw(st.booleans()), batch_norm=draw(st.booleans()))
+    problem = draw(problems(max_units=3, max_rows=4, strength=0.3, learning_rate=0.1, is_finite=True, **chosen))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows = draw(st.integers(1, 4))
-    y = rng.random((rows, sizes[-1])) if draw(st.booleans()) else rng.integers(0, 2, (rows, sizes[-1]))
-    penalty = chosen.get("penalty", draw(st.sampled_from([None, *PENALTIES])))
-    optimizers = [name for name in OPTIMIZERS if name != "lbfgs"]
-    problem = create_problem(
-        network,
-        rng.normal(size=(rows, sizes[0])),
-        y,
-        loss=loss,
-        reduction=draw(st.sampled_from(REDUCTIONS)),
-        penalty=penalty,
-        strength=0.3 if penalty else 0.0,
-        penalize_biases=draw(st.booleans()),
-        optimizer=chosen.get("optimizer", draw(st.sampled_from(optimizers))),
-        learning_rate=0.1,
-        schedule={
-            "name": chosen.get("schedule", draw(st.sampled_from(list(SCHEDULES)))),
-            "per": draw(st.sampled_from(["step", "epoch"])),
-        },
-        batch_size=draw(st.integers(1, rows)),
-        dropout=draw(st.sampled_from([0.0, 0.3])) if hidden else 0.0,
-        weights=rng.random(rows) + 0.5 if draw(st.booleans()) else None,
-        dtype=draw(st.sampled_from(["float64", "float32"])),
-    )
     start = initial_state(problem)
     slots = {name: abs(rng.normal(size=slot.shape)).astype(problem.dtype) for name, slot in start.slots.items()}
     if "previous" in slots:
@@ -158,17 +122,8 @@ def test_every_formula_comes_to_the_engines_number(explanation):
     assert disagreements(explanation) == []
 
 
-EVERY = [
-    *(("hidden", [name]) for name in ACTIVATIONS),
-    *(("loss", name) for name in LOSSES),
-    *(("penalty", name) for name in PENALTIES),
-    *(("optimizer", name) for name in OPTIMIZERS if name != "lbfgs"),
-    *(("schedule", name) for name in SCHEDULES),
-]
-
-
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize(("kind", "name"), EVERY, ids=str)
+@pytest.mark.parametrize(("kind", "name"), EVERY_FORMULA, ids=str)
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_each_formula_there_is_comes_to_the_engines_number(kind, name, data):

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from random_problems import EVERY_FORMULA, problems
 
 from deltarule.errors import BadInput
 from deltarule.export.training_script.script import MAX_SCRIPT_NUMBERS, training_script
-from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
-from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
-from deltarule.maths.penalties import PENALTIES, Penalty
-from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import REDUCTIONS, Loss
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training.train import train
@@ -48,54 +49,11 @@ def disagreements(problem, steps, member=0):
     return [one for one in told if float(one[1]) != losses[int(one[0])] or one[3] != "the same"]
 
 
-@st.composite
-def problems(draw, **chosen):
-    hidden = chosen.get("hidden", draw(st.lists(st.sampled_from(list(ACTIVATIONS)), max_size=2)))
-    sizes = draw(st.tuples(*[st.integers(1, 5)] * (len(hidden) + 2)))
-    loss = chosen.get("loss", draw(st.sampled_from(list(LOSSES))))
-    output = draw(st.sampled_from([name for name in ACTIVATIONS if meaningful(LOSSES[loss], ACTIVATIONS[name])]))
-    network = Network(sizes, hidden, output, bias=draw(st.booleans()), batch_norm=draw(st.booleans()))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows = draw(st.integers(1, 9))
-    penalty = chosen.get("penalty", draw(st.sampled_from([None, *PENALTIES])))
-    problem = create_problem(
-        network,
-        rng.normal(size=(rows, sizes[0])),
-        rng.random((rows, sizes[-1])),
-        loss=loss,
-        reduction=draw(st.sampled_from(REDUCTIONS)),
-        penalty=penalty,
-        strength=0.01 if penalty else 0.0,
-        penalize_biases=draw(st.booleans()),
-        optimizer=chosen.get("optimizer", draw(st.sampled_from([name for name in OPTIMIZERS if name != "lbfgs"]))),
-        learning_rate=0.02,
-        schedule={
-            "name": chosen.get("schedule", draw(st.sampled_from(list(SCHEDULES)))),
-            "per": draw(st.sampled_from(["step", "epoch"])),
-        },
-        batch_size=draw(st.integers(1, rows)),
-        dropout=draw(st.sampled_from([0.0, 0.3])) if hidden else 0.0,
-        weights=rng.random(rows) + 0.5 if draw(st.booleans()) else None,
-        rows=[rng.integers(0, rows, rows)] if draw(st.booleans()) else None,
-        seeds=draw(st.integers(0, 2**64 - 1)),
-        data_seeds=draw(st.integers(0, 2**64 - 1)),
-        dtype=draw(st.sampled_from(["float64", "float32"])),
-    )
-    return problem
-
-
 # SciPy's error function and that of Python's own library differ in their last digits now and then.
-EXACT = [name for name in ACTIVATIONS if name != "gelu"]
-EVERY = [
-    *(("hidden", [name]) for name in EXACT),
-    *(("loss", name) for name in LOSSES),
-    *(("penalty", name) for name in PENALTIES),
-    *(("optimizer", name) for name in OPTIMIZERS if name != "lbfgs"),
-    *(("schedule", name) for name in SCHEDULES),
-]
+EXACT = [(kind, name) for kind, name in EVERY_FORMULA if name != ["gelu"]]
 
 
-@pytest.mark.parametrize(("kind", "name"), EVERY, ids=str)
+@pytest.mark.parametrize(("kind", "name"), EXACT, ids=str)
 @settings(max_examples=examples(5), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_losses_are_the_engines_to_the_last_digit(kind, name, data):
