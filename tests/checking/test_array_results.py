@@ -54,6 +54,25 @@ def test_location_follows_the_backward_pass(wrong: str, words: str) -> None:
     assert words in describe_location(arrays) and bool(words) == bool(describe_location(arrays))
 
 
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (((4, 5), (5,), (5, 3), (3,)), "the mistake is between layer 2 and layer 1"),
+        (((5, 4), (5, 1), (1, 5), (1, 1)), "the mistake is between layer 2 and layer 1"),
+        (((4, 5), (5, 5), (5,), (3,)), "is wrong"),
+        (((4, 5), (5,), (4, 3), (3,)), "is wrong"),
+    ],
+)
+def test_order_of_a_list_tells_the_layer_where_shapes_fit(shapes: Any, words: str) -> None:
+    params = [np.full(shape, 0.1) for shape in shapes]
+
+    def value(arrays: Any) -> Any:
+        return sum((array**2).sum() for array in arrays)
+
+    report = check_gradient(value, lambda p: [3 * p[0], 3 * p[1], 2 * p[2], 2 * p[3]], params)
+    assert report.location.endswith(words)
+
+
 def test_location_in_a_layer_names_its_wrong_input() -> None:
     x, gamma = np.arange(6.0).reshape(3, 2), np.array([0.5, 2.0])
     report = check_vjp(lambda x, gamma: x * gamma, lambda g: (g * gamma, (g * x).mean(0)), {"x": x, "gamma": gamma})

@@ -7,7 +7,7 @@ the first: the first wrong array on that way is where to look.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from deltarule.checking.mistakes.catalog import join_names
 
@@ -35,7 +35,11 @@ class ArrayResult:
 
 
 def describe_location(
-    arrays: Sequence[ArrayResult], subject: str = "the gradient of", *, is_layer: bool = False
+    arrays: Sequence[ArrayResult],
+    subject: str = "the gradient of",
+    *,
+    is_layer: bool = False,
+    shapes: Sequence[tuple[int, ...]] = (),
 ) -> str:
     """What the verdicts say about the place of the mistake; "" if no array is wrong.
 
@@ -43,6 +47,7 @@ def describe_location(
     ----------
     subject : how the sentence calls what is compared of an array.
     is_layer : the arrays are inputs of one layer, none of which comes before another.
+    shapes : of the arrays; those of W, b, W, b in one list tell the layers, where names are only positions.
 
     Examples
     --------
@@ -57,7 +62,7 @@ def describe_location(
         return ""
     if len(arrays) == 1:
         return f"{subject} {wrong[0]} is wrong"
-    layers = [] if is_layer else _layers_backward(arrays)
+    layers = [] if is_layer else _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
         return f"{_whole(subject)} is wrong{_all_wrong_hint(layers)}"
     if not right:
@@ -105,9 +110,11 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
     return f": the mistake is between {layers[first - 1][0]} and {label}"
 
 
-def _layers_backward(arrays: Sequence[ArrayResult]) -> list[tuple[str, list[ArrayResult]]]:
+def _layers_backward(
+    arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]
+) -> list[tuple[str, list[ArrayResult]]]:
     """The layers in the order of the backward pass, with their arrays; none if names do not show them."""
-    numbers = _layer_numbers([array.name for array in arrays])
+    numbers = _layer_numbers([array.name for array in arrays], shapes)
     if not numbers or len(set(numbers)) < 2:
         return []
     indices = sorted(range(len(arrays)), key=lambda i: -numbers[i])
@@ -117,7 +124,7 @@ def _layers_backward(arrays: Sequence[ArrayResult]) -> list[tuple[str, list[Arra
     ]
 
 
-def _layer_numbers(names: Sequence[str]) -> list[int]:
+def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[int]:
     """The number of each array's layer, from its name; for W, b, W, b in one list, from the order; else none."""
     found = [re.findall(r"\d+", name) for name in names]
     if not all(found):
@@ -125,4 +132,17 @@ def _layer_numbers(names: Sequence[str]) -> list[int]:
     stems = {re.sub(r"\d+", "", name) for name in names}
     if len(stems) > 1:
         return [int(digits[0]) for digits in found]
-    return []
+    return [1 + i // 2 for i in range(len(names))] if _are_dense_layers(shapes) else []
+
+
+def _are_dense_layers(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether shapes are those of W, b, W, b: each layer takes what the one before it gives, and biases fit."""
+    weights, biases = shapes[::2], shapes[1::2]
+    if len(weights) < 2 or len(weights) != len(biases) or any(len(shape) != 2 for shape in weights):
+        return False
+    for inputs, outputs in ((0, 1), (1, 0)):  # inputs × outputs, or outputs × inputs
+        is_chain = all(first[outputs] == second[inputs] for first, second in pairwise(weights))
+        lengths = [[n for n in shape if n > 1] for shape in biases]
+        if is_chain and lengths == [[shape[outputs]] if shape[outputs] > 1 else [] for shape in weights]:
+            return True
+    return False

@@ -98,8 +98,8 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         if mistake:
             unrepeatable = replace(code, is_repeatable=False)
             _, _, arrays = _judge(unrepeatable, raw, measure_gradient(code, raw, max_entries))
-            report = with_arrays(report, [array.result for array in arrays], context)
-            return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, context)
+            report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
+            return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, code, context)
         point = _measure_repeatable(code, raw, loss, max_entries)
         if not context.is_layer:
             point = _off_kinks(point, max_entries)
@@ -120,7 +120,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
     has_network = not context.is_layer
     diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
-    report = with_arrays(report, [array.result for array in arrays], context)
+    report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
     moved = [point.note] if point and point.note else []
     notes = [*moved, *_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
@@ -222,17 +222,20 @@ def _judge(
     return code, reference, compare_arrays(code, raw, reference)
 
 
-def with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], context: Context) -> CodeReport:
+def with_arrays(
+    report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
+) -> CodeReport:
     """The report with the verdicts for its arrays, and where the mistake is by them."""
     subject = "the update of" if report.what.startswith("update") else "the gradient of"
-    location = describe_location(arrays, subject, is_layer=context.is_layer)
+    location = describe_location(arrays, subject, is_layer=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
 
-def _with_wrong_arrays(report: CodeReport, mistake: Mistake, context: Context) -> CodeReport:
+def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
     """The report in which a mistake that shows at other calls makes its arrays wrong."""
+    shapes = [start.shape for start in code.start]
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
-    return with_arrays(report, arrays, context)
+    return with_arrays(report, arrays, shapes, context)
 
 
 def _report_comparison(
@@ -284,7 +287,7 @@ def _confirm(
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     if stale:
         named = _diagnose_nearby(code, context) or (() if report.kinks and _is_function(code) else (stale,))
-        report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, context)
+        report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
         notes += [_ONLY_NEARBY] if stale not in named else []
         return report, notes if named else [*notes, UNEXPLAINED]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
