@@ -28,9 +28,12 @@ def outputs(notebook):
 
 
 def shown(cell):
-    """What one cell shows; what it prints comes in one piece, or in several where it takes long."""
-    found = []
-    for is_text, several in groupby(cell.outputs, lambda one: one.output_type == "stream"):
+    """What one cell shows; what it prints comes in one piece, or in several where it takes long.
+
+    Without stderr, where a long check shows its seconds.
+    """
+    found, shown_outputs = [], [one for one in cell.outputs if one.get("name") != "stderr"]
+    for is_text, several in groupby(shown_outputs, lambda one: one.output_type == "stream"):
         if is_text:
             found.append(([], NUMBER.sub("#", " ".join("".join(one.text for one in several).split()))))
         else:

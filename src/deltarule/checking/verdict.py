@@ -9,6 +9,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
+from deltarule.checking.elapsed_time import show_elapsed_time
 from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_diagnosis import diagnose_code
@@ -77,7 +78,7 @@ class Context:
 
 def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
     """Check the gradient of some code, and leave everything as it was."""
-    with one_blas_thread():
+    with one_blas_thread(), show_elapsed_time(f"the {what} is checked"):
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)

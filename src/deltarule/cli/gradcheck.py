@@ -134,8 +134,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             if network_place is not None:
                 network, x, y = _user_triple(*network_place, "network, x and y")
                 options = {"like": network, "x": x, "y": y}
-            with show_elapsed_time(f"the gradient of {attribute} is checked"):
-                return check_gradient(loss, gradient, params, hint=hint, **options)
+            return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)
 

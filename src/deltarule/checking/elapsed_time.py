@@ -1,0 +1,51 @@
+"""Show that a check is at work, and for how long: on a terminal and in a notebook."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from time import perf_counter
+from typing import TextIO
+
+DELAY_SECONDS = 2.0
+"""A shorter check shows nothing."""
+INTERVAL_SECONDS = 1.0
+
+
+@contextmanager
+def show_elapsed_time(what: str, delay_seconds: float = DELAY_SECONDS) -> Iterator[None]:
+    """Show the elapsed seconds on stderr, if somebody watches it and the block takes longer than a delay."""
+    stream = sys.stderr
+    if not _is_watched(stream):
+        yield
+        return
+    ended = threading.Event()
+    thread = threading.Thread(target=_show, args=(stream, what, delay_seconds, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _is_watched(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal, or the output of a notebook's cell."""
+    if stream is None or stream.isatty():
+        return stream is not None
+    shell = import_module("IPython").get_ipython() if sys.modules.get("IPython") else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _show(stream: TextIO, what: str, delay_seconds: float, ended: threading.Event) -> None:
+    begin, line = perf_counter(), ""
+    is_over = ended.wait(delay_seconds)
+    while not is_over:
+        line = f"{what}: {perf_counter() - begin:.0f} s"
+        stream.write(f"\r{line}")
+        stream.flush()
+        is_over = ended.wait(INTERVAL_SECONDS)
+    if line:
+        stream.write(f"\r{' ' * len(line)}\r")
+        stream.flush()
