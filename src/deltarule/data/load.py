@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, images, synthetic
+from deltarule.data import bundled, images, plane_points, synthetic
 from deltarule.data.dataset import Dataset
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import PUBLISHED
@@ -18,6 +18,11 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "one_hot": synthetic.one_hot,
     "linear": synthetic.linear,
     "xor": synthetic.xor,
+    "spirals": plane_points.spirals,
+    "circles": plane_points.circles,
+    "clusters": plane_points.clusters,
+    "checkerboard": plane_points.checkerboard,
+    "hills": plane_points.hills,
     "digits": bundled.digits,
     "iris": bundled.iris,
     "wine": bundled.wine,

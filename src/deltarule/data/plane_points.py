@@ -1,0 +1,130 @@
+"""Points in the plane, drawn by the program: small sets whose decision boundary can be looked at.
+
+Every set is a function of its options: the same seed gives the same points.
+
+N points    x [N, 2]    labels [N]    targets [N, 1]
+"""
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.errors import BadInput, short_repr
+
+MAX_SAMPLES = 1_000_000
+MAX_CLASSES = 50
+
+
+def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int = 2) -> Dataset:
+    """Interleaved spirals, one for each class, around the center.
+
+    Parameters: `samples`, the number of points; `noise`, the standard deviation added to both coordinates, which
+    range from −1 to 1 without it; `seed`; `classes`, the number of spirals.
+    Errors: `BadInput` for other numbers.
+
+    >>> spirals(samples=6, classes=3).train.labels.tolist()
+    [0, 1, 2, 0, 1, 2]
+    """
+    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
+    angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return _classified("spirals", _jittered(points, noise, random), labels, classes, seed)
+
+
+def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
+    """Concentric rings, one for each class, the first one a disk.
+
+    Parameters and errors: as `spirals`.
+
+    >>> circles(samples=4).classes
+    ('0', '1')
+    """
+    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
+    radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
+    angle = 2 * np.pi * random.random(samples)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    return _classified("circles", _jittered(points, noise, random), labels, classes, seed)
+
+
+def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: int = 3) -> Dataset:
+    """Clouds of points, one for each class, with their centers on a circle.
+
+    Parameters and errors: as `spirals`; the noise is the standard deviation of a cloud.
+
+    >>> clusters(samples=4, classes=2).train.x.shape
+    (4, 2)
+    """
+    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    angle = 2 * np.pi * labels / classes
+    points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return _classified("clusters", _jittered(points, noise, random), labels, classes, seed)
+
+
+def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
+    """Uniform points whose class is the color of their square; with 2 × 2 squares, exclusive or.
+
+    Parameters: `samples`, `noise` and `seed` as of `spirals`; `squares`, the squares along each side.
+    Errors: `BadInput` for other numbers.
+
+    >>> board = checkerboard(samples=100)
+    >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
+    True
+    """
+    random, squares = _draws(samples, noise, seed), _whole("squares", squares, 2, 20)
+    unit = random.random((samples, 2))
+    labels = (unit * squares).astype(np.int64).sum(1) % 2
+    return _classified("checkerboard", _jittered(2 * unit - 1, noise, random), labels, 2, seed)
+
+
+def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
+    """A smooth surface with hills and hollows, for regression: y = sin(π x₀) cos(π x₁).
+
+    Parameters: `samples` and `seed` as of `spirals`; `noise`, the standard deviation added to the target.
+    Errors: `BadInput` for other numbers.
+
+    >>> hills(samples=2, noise=0).train.targets.shape
+    (2, 1)
+    """
+    random = _draws(samples, noise, seed)
+    points = 2 * random.random((samples, 2)) - 1
+    targets = np.sin(np.pi * points[:, 0]) * np.cos(np.pi * points[:, 1]) + noise * random.standard_normal(samples)
+    return Dataset(
+        name="hills",
+        train=Rows(x=points, targets=targets[:, None]),
+        features=("x0", "x1"),
+        note=f"{samples} points of y = sin(π x0) cos(π x1), noise {noise:g} (seed {seed}), made by the program.",
+    )
+
+
+def _classified(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
+    return Dataset(
+        name=name,
+        train=Rows(x=points, labels=labels),
+        features=("x0", "x1"),
+        classes=tuple(map(str, range(classes))),
+        note=f"{len(points)} points of {classes} classes ({name}, seed {seed}), made by the program.",
+    )
+
+
+def _draws(samples: int, noise: float, seed: int) -> np.random.Generator:
+    """Check the options that all sets share, and return their generator."""
+    _whole("samples", samples, 1, MAX_SAMPLES)
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
+        raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
+    return np.random.Generator(np.random.Philox(key=_whole("seed", seed, 0, 2**64 - 1)))
+
+
+def _alternating(samples: int, classes: int) -> np.ndarray:
+    """Labels 0, 1, …, 0, 1, …: classes of equal size, whatever the number of samples."""
+    return np.arange(samples) % _whole("classes", classes, 2, MAX_CLASSES)
+
+
+def _jittered(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+    return points + noise * random.standard_normal(points.shape)
+
+
+def _whole(name: str, value: int, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise BadInput(f"{name} is {short_repr(value)}; give a whole number from {low} to {high:,}")
+    return int(value)

@@ -1,0 +1,49 @@
+"""Frames: a header in JSON and arrays of float32, as bytes.
+
+    length of the header, uint32 · header, UTF-8, with spaces to a multiple of four bytes · arrays, one after another
+
+All numbers are little-endian. The header names each array with its shape under "arrays", in their order.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+
+
+def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
+    """Write a frame.
+
+    >>> decode(encode({"step": 3}, {"theta": np.array([1.0, 2.0])}))
+    ({'step': 3}, {'theta': array([1., 2.], dtype=float32)})
+    """
+    table = {**header, "arrays": [[name, list(array.shape)] for name, array in arrays.items()]}
+    text = json.dumps(_without_nan(table), allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)
+    parts = [struct.pack("<I", len(text)), text]
+    return b"".join([*parts, *(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())])
+
+
+def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Read a frame: the inverse of `encode`."""
+    (length,) = struct.unpack_from("<I", frame)
+    header = json.loads(frame[4 : 4 + length])
+    start, arrays = 4 + length, {}
+    for name, shape in header.pop("arrays"):
+        size = int(np.prod(shape))
+        arrays[name] = np.frombuffer(frame, "<f4", size, start).reshape(shape)
+        start += 4 * size
+    return header, arrays
+
+
+def _without_nan(value: Any) -> Any:
+    """Numbers that are not finite as null, which JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

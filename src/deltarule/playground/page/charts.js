@@ -1,0 +1,221 @@
+// @ts-check
+// Small charts on canvases: curves, histograms, the confusion matrix, the hidden space.
+
+import { classColor, isDark, signedColor } from "./colors.js";
+
+/** @typedef {import("./frame.js").Frame} Frame */
+
+const ink = () => (isDark() ? "#e8e8e6" : "#212120");
+const quiet = () => (isDark() ? "#b4b4b0" : "#5c5c5c");
+const faint = () => (isDark() ? "#4a4a48" : "#d0d0d0");
+
+/**
+ * A canvas with one unit a CSS pixel, cleared.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {{context: CanvasRenderingContext2D, width: number, height: number}}
+ */
+export function prepare(canvas) {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const scale = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+  }
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.font = "11px Verdana, 'DejaVu Sans', sans-serif";
+  return { context, width, height };
+}
+
+/** @param {number} value */
+export function format(value) {
+  if (value === null || !Number.isFinite(value)) return "not finite";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+}
+
+/**
+ * Curves over the updates, with the band of a population behind them.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{steps: ArrayLike<number>, curves: {values: ArrayLike<number>, color: string, dash: number[], name: string}[],
+ *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: [number, string][], at: number, title: string,
+ *   logarithmic?: boolean, range?: [number, number]}} chart
+ */
+export function drawCurves(canvas, chart) {
+  const { context, width, height } = prepare(canvas);
+  const box = { left: 54, right: width - 8, top: 16, bottom: height - 16 };
+  const transform = chart.logarithmic ? (/** @type {number} */ v) => Math.log10(Math.max(v, 1e-12)) : (/** @type {number} */ v) => v;
+  let [low, high] = chart.range ?? [Infinity, -Infinity];
+  if (!chart.range) {
+    for (const values of [...chart.curves.map((one) => one.values), ...(chart.band ? [chart.band.low, chart.band.high] : [])]) {
+      for (let i = 0; i < values.length; i++) {
+        const value = transform(values[i]);
+        if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      }
+    }
+    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
+  }
+  const last = Math.max(chart.steps.length ? chart.steps[chart.steps.length - 1] : 1, chart.at, 1);
+  const x = (/** @type {number} */ step) => box.left + ((box.right - box.left) * step) / last;
+  const y = (/** @type {number} */ v) => box.bottom - ((box.bottom - box.top) * (transform(v) - low)) / (high - low);
+  context.fillStyle = quiet();
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  const back = (/** @type {number} */ v) => (chart.logarithmic ? 10 ** v : v);
+  context.fillText(format(back(high)), box.left - 4, box.top);
+  context.fillText(format(back(low)), box.left - 4, box.bottom);
+  context.textAlign = "left";
+  context.fillText(chart.title, box.left, 7);
+  context.textAlign = "right";
+  context.fillText(last.toLocaleString("en"), box.right, height - 7);
+  context.strokeStyle = faint();
+  context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+  for (const [step] of chart.changes) rule(context, x(step), box, quiet(), [2, 3]);
+  if (chart.band) {
+    context.fillStyle = isDark() ? "rgba(124,196,242,.22)" : "rgba(2,109,173,.16)";
+    context.beginPath();
+    const count = chart.band.low.length;
+    for (let i = 0; i < count; i++) context.lineTo(x(chart.steps[i]), y(chart.band.high[i]));
+    for (let i = count - 1; i >= 0; i--) context.lineTo(x(chart.steps[i]), y(chart.band.low[i]));
+    context.fill();
+  }
+  let named = box.right;
+  for (const curve of [...chart.curves].reverse()) {
+    context.strokeStyle = context.fillStyle = curve.color;
+    context.setLineDash(curve.dash);
+    context.lineWidth = 1.6;
+    context.beginPath();
+    let isDown = false;
+    for (let i = 0; i < chart.steps.length; i++) {
+      if (Number.isFinite(curve.values[i])) {
+        if (isDown) context.lineTo(x(chart.steps[i]), y(curve.values[i]));
+        else context.moveTo(x(chart.steps[i]), y(curve.values[i]));
+        isDown = true;
+      } else isDown = false;
+    }
+    context.stroke();
+    context.setLineDash([]);
+    context.textAlign = "right";
+    context.fillText(curve.name, named, 7);
+    named -= context.measureText(curve.name).width + 10;
+  }
+  rule(context, x(chart.at), box, ink(), []);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {{top: number, bottom: number}} box @param {string} color @param {number[]} dash */
+function rule(context, x, box, color, dash) {
+  context.strokeStyle = color;
+  context.lineWidth = 1;
+  context.setLineDash(dash);
+  context.beginPath();
+  context.moveTo(x, box.top);
+  context.lineTo(x, box.bottom);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/**
+ * The rows in the space of the last hidden layer.
+ * @param {HTMLCanvasElement} canvas @param {Float32Array} points @param {Float32Array} answers @param {boolean} areClasses
+ * @param {number[]} range of the targets
+ */
+export function drawHiddenSpace(canvas, points, answers, areClasses, range) {
+  const { context, width, height } = prepare(canvas);
+  const ends = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let i = 0; i < points.length; i += 2) {
+    ends[0] = Math.min(ends[0], points[i]);
+    ends[1] = Math.max(ends[1], points[i]);
+    ends[2] = Math.min(ends[2], points[i + 1]);
+    ends[3] = Math.max(ends[3], points[i + 1]);
+  }
+  for (let i = 0; i < points.length / 2; i++) {
+    const x = 6 + ((width - 12) * (points[2 * i] - ends[0])) / (ends[1] - ends[0] || 1);
+    const y = height - 6 - ((height - 12) * (points[2 * i + 1] - ends[2])) / (ends[3] - ends[2] || 1);
+    context.fillStyle = areClasses
+      ? classColor(answers[i])
+      : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
+    context.beginPath();
+    context.arc(x, y, 2, 0, 7);
+    context.fill();
+  }
+}
+
+/**
+ * Histograms of activations (above) and of the weights' gradients (below), a column for each layer.
+ * @param {HTMLCanvasElement} canvas @param {Frame} frame
+ */
+export function drawHistograms(canvas, frame) {
+  const { context, width, height } = prepare(canvas);
+  const layers = frame.header.layers.length;
+  const column = width / layers;
+  ["activations", "gradients"].forEach((kind, row) => {
+    for (let layer = 1; layer <= layers; layer++) {
+      const counts = frame.arrays[`${kind} ${layer}`].data;
+      const [low, high] = frame.arrays[`${kind} ${layer} range`].data;
+      const most = Math.max(...counts, 1);
+      const left = (layer - 1) * column + 3;
+      const bottom = (row + 1) * (height / 2) - 13;
+      const bar = (column - 8) / counts.length;
+      context.fillStyle = row ? "#d87130" : "#0f9cd9";
+      counts.forEach((count, bin) => {
+        const size = ((height / 2 - 18) * count) / most;
+        context.fillRect(left + bin * bar, bottom - size, Math.max(bar - 0.5, 0.5), size);
+      });
+      context.fillStyle = quiet();
+      context.textBaseline = "top";
+      context.textAlign = "left";
+      context.fillText(format(low), left, bottom + 1);
+      context.textAlign = "right";
+      context.fillText(format(high), left + column - 8, bottom + 1);
+    }
+  });
+}
+
+/**
+ * The confusion matrix as a table.
+ * @param {HTMLElement} box @param {{shape: number[], data: Float32Array} | undefined} matrix @param {string[]} classes
+ */
+export function drawConfusion(box, matrix, classes) {
+  if (!matrix) {
+    box.textContent = "for classes";
+    return;
+  }
+  const size = matrix.shape[0];
+  if (size > 10) {
+    let right = 0;
+    for (let i = 0; i < size; i++) right += matrix.data[i * size + i];
+    const all = matrix.data.reduce((sum, one) => sum + one, 0);
+    box.textContent = `${size} classes: ${right} of ${all} right`;
+    return;
+  }
+  const most = Math.max(...matrix.data, 1);
+  let table = box.querySelector("table");
+  if (!table || table.rows.length !== size + 1) {
+    table = document.createElement("table");
+    const head = table.insertRow();
+    head.append(cell("th", "is \\ said"), ...classes.map((name) => cell("th", name)));
+    for (const name of classes) {
+      const row = table.insertRow();
+      row.append(cell("th", name), ...classes.map(() => cell("td", "")));
+    }
+    box.replaceChildren(table);
+  }
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) {
+      const count = matrix.data[row * size + column];
+      const place = table.rows[row + 1].cells[column + 1];
+      place.textContent = String(count);
+      place.style.background = count ? signedColor(((row === column ? -0.5 : 0.5) * count) / most) : "";
+    }
+  }
+}
+
+/** @param {string} tag @param {string} text */
+function cell(tag, text) {
+  const one = document.createElement(tag);
+  one.textContent = text;
+  one.title = text;
+  return one;
+}

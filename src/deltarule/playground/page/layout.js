@@ -1,0 +1,53 @@
+// @ts-check
+// The page as HTML: everything that is filled in later has an id or a data-role.
+
+/** The panels of the workbench; the same in the browser, in a notebook and in a recorded page. */
+export const LAYOUT = `
+<header class="bar">
+  <h1>deltarule <span>play</span></h1>
+  <div class="buttons" role="group" aria-label="Training">
+    <button type="button" data-role="play" class="main" aria-keyshortcuts="Space">▶ Play</button>
+    <button type="button" data-role="step" class="live" title="One update">Step</button>
+    <button type="button" data-role="epoch" class="live" title="One pass over the training points">Epoch</button>
+    <button type="button" data-role="reset" class="live" title="The same first weights again">Reset</button>
+    <button type="button" data-role="reseed" class="live" title="Other first weights">New seeds</button>
+    <label class="live">Speed
+      <select data-role="speed">
+        <option value="1">1 update/s</option><option value="10">10 updates/s</option>
+        <option value="30">1 a frame</option><option value="300">10 a frame</option>
+        <option value="3000">100 a frame</option><option value="" selected>full</option>
+      </select></label>
+  </div>
+  <output data-role="clock" aria-label="Updates made">update 0</output>
+  <label class="time">Time <input type="range" data-role="time" min="0" max="0" value="0" step="1"></label>
+  <button type="button" data-role="now" hidden>Back to now</button>
+</header>
+<p data-role="message" role="status" class="message" hidden></p>
+<main>
+  <section class="settings live" aria-label="Data and settings" data-role="settings" tabindex="0"></section>
+  <section class="network" aria-labelledby="network-title">
+    <h2 id="network-title">Network <span data-role="network-note"></span></h2>
+    <div class="scroll" tabindex="0" role="group" aria-label="Units and weights"><div data-role="network"></div></div>
+  </section>
+  <section class="plane" aria-labelledby="plane-title">
+    <h2 id="plane-title">Answer <span data-role="plane-note"></span></h2>
+    <div class="square"><canvas data-role="plane" tabindex="0" role="img"></canvas></div>
+    <p class="legend" data-role="legend"></p>
+  </section>
+  <section class="population" aria-labelledby="population-title">
+    <h2 id="population-title">Population <span data-role="solved"></span></h2>
+    <div class="multiples" data-role="multiples"></div>
+  </section>
+  <section class="curves" aria-labelledby="curves-title">
+    <h2 id="curves-title">Curves <span data-role="curves-note"></span></h2>
+    <canvas data-role="loss" role="img"></canvas>
+    <canvas data-role="score" role="img"></canvas>
+  </section>
+  <section class="details" aria-label="Details">
+    <div><h2>Confusion <span data-role="confusion-note"></span></h2><div data-role="confusion"></div></div>
+    <div><h2>Hidden space</h2><canvas data-role="hidden" role="img"></canvas></div>
+    <div class="histograms"><h2>Activations and gradients by layer</h2><canvas data-role="histograms" role="img"></canvas></div>
+  </section>
+</main>
+<aside data-role="explanation" aria-label="Why this number?" hidden></aside>
+`;

@@ -1,0 +1,141 @@
+// @ts-check
+// The network: a small plane inside every unit, weights as lines; a unit is a button that shows its numbers.
+
+import { activationColors, paintPlane, signedColor } from "./colors.js";
+
+/** @typedef {import("./frame.js").Frame} Frame */
+
+const MAX_DRAWN = 12;
+const SVG = "http://www.w3.org/2000/svg";
+
+export class NetworkView {
+  /**
+   * @param {HTMLElement} box
+   * @param {(layer: number, unit: number) => void} onUnit called with the layer from 1 and the unit from 0
+   */
+  constructor(box, onUnit) {
+    this.box = box;
+    this.onUnit = onUnit;
+    this.shape = "";
+    /** @type {HTMLCanvasElement[][]} */
+    this.planes = [];
+    /** @type {{line: SVGLineElement, layer: number, from: number, to: number}[]} */
+    this.lines = [];
+  }
+
+  /** @param {Frame} frame @param {string[]} features @param {string[]} classes */
+  draw(frame, features, classes) {
+    const { layers } = frame.header;
+    const sizes = [layers[0].inputs, ...layers.map((/** @type {any} */ layer) => layer.units)];
+    const { clientWidth: width, clientHeight: height } = /** @type {HTMLElement} */ (this.box.parentElement);
+    const shape = JSON.stringify([sizes, features, classes, width, height]);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.build(sizes, layers, features, classes, width, height - 26);
+    }
+    this.paintUnits(frame, sizes);
+    this.paintWeights(frame);
+  }
+
+  /** @param {number[]} sizes @param {any[]} layers @param {string[]} features @param {string[]} classes @param {number} width @param {number} height */
+  build(sizes, layers, features, classes, width, height) {
+    const drawn = sizes.map((size) => Math.min(size, MAX_DRAWN));
+    const gap = 6;
+    const side = Math.max(24, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - gap));
+    const step = Math.max(side + 36, (width - side - 90) / Math.max(sizes.length - 1, 1));
+    const total = Math.max(...drawn) * (side + gap);
+    const x = (/** @type {number} */ layer) => 70 + layer * step;
+    const y = (/** @type {number} */ layer, /** @type {number} */ unit) =>
+      (Math.max(total, height) - drawn[layer] * (side + gap)) / 2 + unit * (side + gap);
+    this.box.replaceChildren();
+    this.box.style.position = "relative";
+    this.box.style.width = `${x(sizes.length - 1) + side + 16}px`;
+    this.box.style.height = `${Math.max(total, height) + 20}px`;
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("aria-hidden", "true");
+    this.box.append(svg);
+    this.lines = [];
+    for (let layer = 1; layer < sizes.length; layer++) {
+      for (let from = 0; from < drawn[layer - 1]; from++) {
+        for (let to = 0; to < drawn[layer]; to++) {
+          const line = document.createElementNS(SVG, "line");
+          line.setAttribute("x1", String(x(layer - 1) + side));
+          line.setAttribute("y1", String(y(layer - 1, from) + side / 2));
+          line.setAttribute("x2", String(x(layer)));
+          line.setAttribute("y2", String(y(layer, to) + side / 2));
+          svg.append(line);
+          this.lines.push({ line, layer, from, to });
+        }
+      }
+    }
+    this.planes = drawn.map((count, layer) => {
+      const caption = document.createElement("span");
+      caption.className = "layer-name";
+      caption.style.left = `${x(layer) - 12}px`;
+      caption.style.width = `${side + 24}px`;
+      const hidden = sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "";
+      caption.textContent = (layer === 0 ? "inputs" : layers[layer - 1].activation) + hidden;
+      this.box.append(caption);
+      return Array.from({ length: count }, (_, unit) => {
+        const name = layer === 0 ? features[unit] : layer === sizes.length - 1 ? classes[unit] ?? "" : "";
+        const button = document.createElement(layer === 0 ? "div" : "button");
+        button.className = "unit";
+        Object.assign(button.style, {
+          left: `${x(layer)}px`, top: `${y(layer, unit) + 20}px`, width: `${side}px`, height: `${side}px`,
+        });
+        if (layer > 0) {
+          button.setAttribute("type", "button");
+          button.setAttribute("aria-label", `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`);
+          button.addEventListener("click", () => this.onUnit(layer, unit));
+        }
+        if (layer === 0) {
+          const label = document.createElement("span");
+          label.className = "input-name";
+          label.textContent = name;
+          button.append(label);
+        }
+        const canvas = document.createElement("canvas");
+        canvas.setAttribute("aria-hidden", "true");
+        button.append(canvas);
+        this.box.append(button);
+        return canvas;
+      });
+    });
+  }
+
+  /** @param {Frame} frame @param {number[]} sizes */
+  paintUnits(frame, sizes) {
+    this.planes.forEach((canvases, layer) => {
+      const { data, shape } = frame.arrays[`units ${layer}`];
+      const area = shape[1];
+      const points = Math.round(Math.sqrt(area));
+      let largest = 0;
+      for (const value of data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+      const colors = activationColors(largest);
+      const dead = frame.arrays[`dead ${layer}`]?.data;
+      canvases.forEach((canvas, unit) => {
+        paintPlane(canvas, data.subarray(unit * area, (unit + 1) * area), points, colors);
+        const isDead = layer > 0 && layer < sizes.length - 1 && dead?.[unit] === 1;
+        canvas.parentElement?.classList.toggle("dead", isDead);
+      });
+    });
+  }
+
+  /** @param {Frame} frame */
+  paintWeights(frame) {
+    const theta = frame.arrays.theta.data;
+    /** @type {Record<string, number[]>} */
+    const entries = Object.fromEntries(frame.header.entries.map((/** @type {any[]} */ one) => [one[0], one.slice(1)]));
+    /** @type {Record<string, number>} */
+    const largest = {};
+    for (const [name, [rows, columns, start]] of Object.entries(entries)) {
+      largest[name] = theta.subarray(start, start + rows * columns).reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
+    }
+    for (const { line, layer, from, to } of this.lines) {
+      const [, columns, start] = entries[`W${layer}`];
+      const share = theta[start + from * columns + to] / largest[`W${layer}`];
+      line.setAttribute("stroke", signedColor(share < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)));
+      line.setAttribute("stroke-width", (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2));
+    }
+  }
+}

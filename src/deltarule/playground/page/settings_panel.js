@@ -1,0 +1,377 @@
+// @ts-check
+// Data and settings: keys of the recipe as form controls, each with its sentence.
+
+/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, grid: Record<string, any[]>, toml: string, notes: string[]}} Settings */
+
+const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
+const VARIED = ["", "optimizer.learning_rate", "optimizer.momentum", "loss.strength", "network.dropout", "network.initial_scale"];
+const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const DEFAULT_GRIDS = {
+  "optimizer.learning_rate": "0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3",
+  "optimizer.momentum": "0, 0.5, 0.9, 0.99",
+  "loss.strength": "0, 0.0001, 0.001, 0.01, 0.1",
+  "network.dropout": "0, 0.1, 0.2, 0.5",
+  "network.initial_scale": "0, 0.01, 0.1, 1, 3, 10",
+};
+
+export class SettingsPanel {
+  /**
+   * @param {HTMLElement} box
+   * @param {{change: (settings: object) => Promise<void>, vary: (key: string, values: number[]) => Promise<void>,
+   *   ownData: (csv: string, target: string) => Promise<void>, drawing: (label: number | null) => void,
+   *   axes: (columns: number[] | null) => Promise<void>, story: (name: string) => Promise<void>,
+   *   takeAlong: (kind: string) => Promise<void>, fail: (sentence: string) => void}} actions
+   */
+  constructor(box, actions) {
+    this.box = box;
+    this.actions = actions;
+    this.text = "";
+    this.isDrawing = false;
+    this.openGroups = new Set(["Data", "Network", "Training"]);
+  }
+
+  /** @param {Settings} settings @param {{features: string[], axes: string[]}} data @param {{name: string, title: string}[]} stories */
+  show(settings, data, stories) {
+    const text = JSON.stringify([settings, data, this.isDrawing]);
+    if (text === this.text) return;
+    this.text = text;
+    const focused = document.activeElement?.getAttribute("data-key");
+    this.box.replaceChildren(
+      this.storyChooser(stories),
+      this.group("Data", this.dataControls(settings, data)),
+      this.group("Network", this.networkControls(settings)),
+      this.group("Training", this.trainingControls(settings)),
+      this.group("Population", this.populationControls(settings)),
+      this.group("Take along", this.takeAlongControls()),
+    );
+    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
+  }
+
+  /** @param {string} title @param {Node[]} controls */
+  group(title, controls) {
+    const group = document.createElement("details");
+    group.open = this.openGroups.has(title);
+    group.addEventListener("toggle", () => (group.open ? this.openGroups.add(title) : this.openGroups.delete(title)));
+    const summary = document.createElement("summary");
+    summary.textContent = title;
+    group.append(summary, ...controls);
+    return group;
+  }
+
+  /** @param {{name: string, title: string}[]} stories */
+  storyChooser(stories) {
+    const chooser = this.select("Story", "story", ["", ...stories.map((one) => one.name)], "", (name) =>
+      name ? this.actions.story(name) : Promise.resolve());
+    const options = /** @type {HTMLSelectElement} */ (chooser.querySelector("select")).options;
+    options[0].text = "choose a story …";
+    stories.forEach((one, index) => (options[index + 1].text = one.title));
+    return chooser;
+  }
+
+  /** @param {Settings} settings @param {{features: string[], axes: string[]}} data */
+  dataControls(settings, data) {
+    const { values } = settings;
+    const given = values["data.name"];
+    const name = given === null ? "your own" : typeof given === "string" ? given : given.name;
+    const options = typeof given === "object" && given !== null ? given : {};
+    const withOptions = (/** @type {object} */ more) => ({ "data.name": { name, ...options, ...more } });
+    const controls = [
+      this.select("Points", "data.name", given === null ? ["your own", ...DATA_SETS] : DATA_SETS, name, (chosen) =>
+        this.actions.change({ "data.name": chosen })),
+    ];
+    if (["spirals", "circles", "clusters", "checkerboard", "hills"].includes(name)) {
+      controls.push(this.number("Number", "samples", options.samples ?? 300, (value) => this.actions.change(withOptions({ samples: value }))));
+      const noise = { spirals: 0.03, circles: 0.05, clusters: 0.15, checkerboard: 0, hills: 0.05 }[name];
+      controls.push(this.number("Noise", "noise", options.noise ?? noise, (value) => this.actions.change(withOptions({ noise: value }))));
+      if (!["checkerboard", "hills"].includes(name)) {
+        controls.push(this.number("Classes", "classes", options.classes ?? (name === "clusters" ? 3 : 2), (value) =>
+          this.actions.change(withOptions({ classes: value }))));
+      }
+    }
+    controls.push(
+      this.number("Share of test points", "data.split.test", values["data.split"].test, (value) =>
+        this.actions.change({ "data.split.test": value })),
+      this.choice("Scale", "data.scale", settings),
+      this.drawControls(),
+      this.fileControls(),
+    );
+    if (data.features.length > 2) {
+      const both = ["principal components", ...data.features];
+      const current = data.axes[0].startsWith("component") ? both[0] : data.axes[0];
+      controls.push(this.select("Horizontal axis", "axis", both, current, (chosen) => {
+        const first = data.features.indexOf(chosen);
+        const second = Math.max(data.features.indexOf(data.axes[1]), 0);
+        return this.actions.axes(first < 0 ? null : [first, second === first ? (first + 1) % data.features.length : second]);
+      }));
+      if (current !== both[0]) {
+        controls.push(this.select("Vertical axis", "axis2", data.features, data.axes[1], (chosen) =>
+          this.actions.axes([data.features.indexOf(data.axes[0]), data.features.indexOf(chosen)])));
+      }
+    }
+    return controls;
+  }
+
+  drawControls() {
+    const row = document.createElement("div");
+    row.className = "row";
+    if (!this.isDrawing) {
+      row.append(this.button("Draw points", "draw", () => this.setDrawing(0)));
+      return row;
+    }
+    for (let label = 0; label < 4; label++) {
+      const one = this.button(`Class ${label}`, `draw-${label}`, () => this.setDrawing(label));
+      one.classList.add(`class-${label}`);
+      row.append(one);
+    }
+    row.append(this.button("Done", "draw-done", () => this.setDrawing(null)));
+    return row;
+  }
+
+  /** @param {number | null} label */
+  setDrawing(label) {
+    this.isDrawing = label !== null;
+    this.actions.drawing(label);
+  }
+
+  fileControls() {
+    const row = document.createElement("div");
+    row.className = "row";
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = ".csv,.tsv,.txt,text/csv";
+    input.hidden = true;
+    input.setAttribute("data-key", "file");
+    input.addEventListener("change", () => input.files?.[0] && this.readFile(input.files[0]));
+    row.append(
+      this.button("Open a CSV …", "open", () => input.click()),
+      this.button("Paste a CSV", "paste", () => this.paste(row)),
+      input,
+    );
+    return row;
+  }
+
+  /** @param {File} file */
+  async readFile(file) {
+    if (file.size > 30e6) {
+      this.actions.fail(`${file.name} has ${Math.round(file.size / 1e6)} MB; the page takes tables of at most 30 MB.`);
+      return;
+    }
+    await this.actions.ownData(await file.text(), "");
+  }
+
+  /** @param {HTMLElement} row */
+  paste(row) {
+    const area = document.createElement("textarea");
+    area.setAttribute("aria-label", "Rows of a CSV file, names in the first line, the target in the last column");
+    area.placeholder = "x,y,class\n0,0,a\n0,1,b";
+    const use = this.button("Use these rows", "use-rows", () => this.actions.ownData(area.value, ""));
+    row.replaceChildren(area, use);
+    area.focus();
+  }
+
+  /** @param {Settings} settings */
+  networkControls(settings) {
+    const sizes = /** @type {number[]} */ (settings.values["network.layers"]);
+    const hidden = sizes.slice(1, -1);
+    const activations = /** @type {string[]} */ (settings.values["network.activation"]);
+    const change = (/** @type {number[]} */ units, /** @type {string[]} */ names) =>
+      this.actions.change({
+        "network.layers": ["auto", ...units, "auto"],
+        "network.activation": names.length ? names : "tanh",
+        ...(units.length ? {} : { "network.dropout": 0 }),
+      });
+    const controls = hidden.map((units, layer) => {
+      const row = document.createElement("div");
+      row.className = "row layer";
+      const label = document.createElement("span");
+      label.textContent = `Layer ${layer + 1}`;
+      const replaced = (/** @type {number} */ size) => hidden.map((one, at) => (at === layer ? size : one));
+      const count = document.createElement("output");
+      count.textContent = String(units);
+      const names = this.select(`Activation of layer ${layer + 1}`, `activation-${layer}`, settings.choices["network.activation"], activations[layer], (name) =>
+        change(hidden, activations.map((one, at) => (at === layer ? name : one))));
+      names.classList.add("bare");
+      row.append(
+        label,
+        this.button("−", `fewer-${layer}`, () => change(replaced(Math.max(units - 1, 1)), activations), `One unit less in layer ${layer + 1}`),
+        count,
+        this.button("+", `more-${layer}`, () => change(replaced(units + 1), activations), `One unit more in layer ${layer + 1}`),
+        names,
+      );
+      return row;
+    });
+    const row = document.createElement("div");
+    row.className = "row";
+    row.append(
+      this.button("Add a layer", "add-layer", () => change([...hidden, hidden.at(-1) ?? 4], [...activations, activations.at(-1) ?? "tanh"])),
+      this.button("Remove a layer", "remove-layer", () => change(hidden.slice(0, -1), activations.slice(0, -1))),
+    );
+    return [
+      ...controls, row,
+      this.choice("Output", "network.output", settings),
+      this.choice("First weights", "network.initializer", settings),
+      this.number("times", "network.initial_scale", settings.values["network.initial_scale"], (value) =>
+        this.actions.change({ "network.initial_scale": value }), settings.help["network.initial_scale"]),
+      this.number("Dropout", "network.dropout", first(settings.values["network.dropout"]), (value) =>
+        this.actions.change({ "network.dropout": value }), settings.help["network.dropout"]),
+      this.checkbox("Batch norm", "network.batch_norm", settings),
+    ];
+  }
+
+  /** @param {Settings} settings */
+  trainingControls(settings) {
+    const { values, help } = settings;
+    const set = (/** @type {string} */ key) => (/** @type {number | null} */ value) => this.actions.change({ [key]: value ?? "none" });
+    const controls = [
+      this.choice("Loss", "loss.name", settings),
+      this.choice("Optimizer", "optimizer.name", settings),
+      this.number("Learning rate", "optimizer.learning_rate", values["optimizer.learning_rate"], set("optimizer.learning_rate"), help["optimizer.learning_rate"], RATES),
+    ];
+    if (["momentum", "nesterov"].includes(nameOf(values["optimizer.name"]))) {
+      controls.push(this.number("Momentum", "optimizer.momentum", values["optimizer.momentum"], set("optimizer.momentum"), help["optimizer.momentum"]));
+    }
+    controls.push(
+      this.choice("Schedule", "optimizer.schedule", settings),
+      this.number("Batch size", "optimizer.batch_size", values["optimizer.batch_size"], set("optimizer.batch_size"), `${help["optimizer.batch_size"]} Empty: all.`),
+      this.choice("Penalty", "loss.penalty", settings, ["none"], (name) =>
+        this.actions.change(name === "none" ? { "loss.penalty": "none", "loss.strength": 0 } : { "loss.penalty": name, "loss.strength": values["loss.strength"] || 0.001 })),
+    );
+    if (values["loss.penalty"]) controls.push(this.number("Strength", "loss.strength", values["loss.strength"], set("loss.strength"), help["loss.strength"]));
+    controls.push(this.choice("Precision", "run.dtype", settings));
+    return controls;
+  }
+
+  /** @param {Settings} settings */
+  populationControls(settings) {
+    const seeds = settings.values["run.seeds"];
+    const [varied] = Object.keys(settings.grid);
+    const controls = [
+      this.number("Networks (seeds)", "run.seeds", Array.isArray(seeds) ? seeds.length : seeds, (value) =>
+        this.actions.change({ "run.seeds": value ?? 1 }), settings.help["run.seeds"]),
+      this.select("Vary", "vary", VARIED, varied ?? "", (key) =>
+        this.actions.vary(key, key ? numbersOf(DEFAULT_GRIDS[/** @type {keyof typeof DEFAULT_GRIDS} */ (key)]) : [])),
+    ];
+    if (varied) {
+      const label = document.createElement("label");
+      const input = document.createElement("input");
+      input.type = "text";
+      input.value = settings.grid[varied].join(", ");
+      input.setAttribute("data-key", "grid");
+      input.addEventListener("change", () => this.actions.vary(varied, numbersOf(input.value)));
+      label.append("Values ", input);
+      controls.push(label);
+    }
+    return controls;
+  }
+
+  takeAlongControls() {
+    const row = document.createElement("div");
+    row.className = "row";
+    for (const [kind, title] of [["recipe", "Recipe"], ["python", "Python"], ["script", "NumPy script"], ["weights", "Weights"]]) {
+      row.append(this.button(title, `take-${kind}`, () => this.actions.takeAlong(kind)));
+    }
+    return [row];
+  }
+
+  // --- controls -------------------------------------------------------------------------------------------------------
+
+  /** @param {string} title @param {string} key @param {() => any} action @param {string} [label] */
+  button(title, key, action, label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = title;
+    button.setAttribute("data-key", key);
+    if (label) button.setAttribute("aria-label", label);
+    button.addEventListener("click", action);
+    return button;
+  }
+
+  /** @param {string} title @param {string} key @param {string[]} choices @param {string} value @param {(value: string) => Promise<void>} action @param {string} [help] */
+  select(title, key, choices, value, action, help) {
+    const label = document.createElement("label");
+    label.title = help ?? "";
+    const select = document.createElement("select");
+    select.setAttribute("data-key", key);
+    select.setAttribute("aria-label", title);
+    for (const one of choices) select.append(new Option(one === "" ? "seeds alone" : one.split(".").at(-1)?.replaceAll("_", " "), one));
+    select.value = value;
+    select.addEventListener("change", () => action(select.value));
+    const name = document.createElement("span");
+    name.textContent = title;
+    label.append(name, select);
+    return label;
+  }
+
+  /** @param {string} title @param {string} key @param {Settings} settings @param {string[]} [more] @param {(value: string) => Promise<void>} [action] */
+  choice(title, key, settings, more = [], action) {
+    const value = settings.values[key];
+    return this.select(title, key, [...more, ...settings.choices[key]], value === null ? "none" : nameOf(value),
+      action ?? ((chosen) => this.actions.change({ [key]: chosen })), settings.help[key]);
+  }
+
+  /** @param {string} title @param {string} key @param {Settings} settings */
+  checkbox(title, key, settings) {
+    const label = document.createElement("label");
+    label.title = settings.help[key];
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    box.checked = settings.values[key];
+    box.setAttribute("data-key", key);
+    box.addEventListener("change", () => this.actions.change({ [key]: box.checked }));
+    const name = document.createElement("span");
+    name.textContent = title;
+    label.append(name, box);
+    return label;
+  }
+
+  /**
+   * @param {string} title @param {string} key @param {number | null} value
+   * @param {(value: any) => Promise<void>} action called with a number, or null where nothing is written
+   * @param {string} [help] @param {number[]} [suggestions]
+   */
+  number(title, key, value, action, help, suggestions) {
+    const label = document.createElement("label");
+    label.title = help ?? "";
+    const input = document.createElement("input");
+    input.type = "text";
+    input.inputMode = "decimal";
+    input.value = value === null || value === undefined ? "" : String(value);
+    input.setAttribute("data-key", key);
+    input.addEventListener("change", () => {
+      const text = input.value.trim();
+      if (text && Number.isNaN(Number(text))) this.actions.fail(`${title} is "${text}"; give a number.`);
+      else action(text ? Number(text) : null);
+    });
+    const name = document.createElement("span");
+    name.textContent = title;
+    label.append(name, input);
+    if (suggestions) {
+      input.addEventListener("keydown", (event) => {
+        const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        const now = Number(input.value);
+        const next = step > 0 ? suggestions.find((one) => one > now * 1.0001) : suggestions.findLast((one) => one < now / 1.0001);
+        if (next === undefined) return;
+        input.value = String(next);
+        action(next);
+      });
+    }
+    return label;
+  }
+}
+
+/** @param {any} named a name, or a table with a name and parameters */
+function nameOf(named) {
+  return typeof named === "object" && named !== null ? named.name : named;
+}
+
+/** @param {any} value */
+function first(value) {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** @param {string} text */
+function numbersOf(text) {
+  return text.split(/[,;\s]+/).filter(Boolean).map(Number);
+}

@@ -1,0 +1,393 @@
+// @ts-check
+// The workbench: asks a source for frames and draws them; turns clicks and keys into commands.
+
+import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, format } from "./charts.js";
+import { answerColors, classColor, paintPlane } from "./colors.js";
+import { ExplanationPanel } from "./explanation.js";
+import { decodeFrame } from "./frame.js";
+import { LAYOUT } from "./layout.js";
+import { NetworkView } from "./network_view.js";
+import { PlaneView } from "./plane_view.js";
+import { SettingsPanel } from "./settings_panel.js";
+
+/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Source} Source */
+
+const RETRY_MILLISECONDS = 1000;
+const REPLAY_MILLISECONDS = 150;
+
+/**
+ * Open a workbench in an element of a page.
+ * @param {HTMLElement} root
+ * @param {Source} source
+ */
+export function openWorkbench(root, source) {
+  const workbench = new Workbench(root, source);
+  workbench.start();
+  return workbench;
+}
+
+class Workbench {
+  /** @param {HTMLElement} root @param {Source} source */
+  constructor(root, source) {
+    this.root = root;
+    this.source = source;
+    this.isLost = false;
+    this.saidDiverged = false;
+    this.isReplaying = false;
+    /** @type {AbortController | null} */
+    this.waiting = null;
+    /** @type {((value: any) => void) | null} */
+    this.wake = null;
+    /** @type {object | null} */
+    this.drawnView = null;
+    root.innerHTML = LAYOUT;
+    root.classList.add("workbench");
+    root.classList.toggle("recorded", !source.isLive);
+    /** @type {{member: number, step: number | null, first_multiple: number}} */
+    this.view = { member: 0, step: null, first_multiple: 0 };
+    /** @type {Frame | null} */
+    this.frame = null;
+    /** @type {Frame | null} */
+    this.data = null;
+    this.seen = /** @type {[number, number, boolean] | null} */ (null);
+    this.dataVersion = -1;
+    this.stories = /** @type {any[]} */ ([]);
+    this.settings = /** @type {any} */ (null);
+    this.plane = new PlaneView(/** @type {HTMLCanvasElement} */ (this.find("plane")), {
+      onSample: (row) => this.attempt(() => this.frame && this.explanation.showSample(this.frame, this.view, row)),
+      onDrawn: (points) => this.useDrawn(points),
+    });
+    this.network = new NetworkView(this.find("network"), (layer, unit) =>
+      this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)));
+    this.explanation = new ExplanationPanel(this.find("explanation"), (table) => source.command("explain", table));
+    this.panel = new SettingsPanel(this.find("settings"), {
+      change: (settings) => this.change("change", { settings }),
+      vary: (key, values) => this.change("vary", { key, values }),
+      ownData: (csv, target) => this.change("own-data", { csv, target }),
+      drawing: (label) => this.setDrawing(label),
+      axes: (columns) => this.change("axes", { columns }),
+      story: (name) => this.tell(name),
+      takeAlong: (kind) => this.takeAlong(kind),
+      fail: (sentence) => this.say(sentence),
+    });
+    this.connect();
+  }
+
+  /** @param {string} role @returns {HTMLElement} */
+  find(role) {
+    return /** @type {HTMLElement} */ (this.root.querySelector(`[data-role="${role}"]`));
+  }
+
+  connect() {
+    const speed = /** @type {HTMLSelectElement} */ (this.find("speed"));
+    const play = () => this.send("play", { updates_per_second: speed.value ? Number(speed.value) : null });
+    this.find("play").addEventListener("click", () => this.togglePlay(play));
+    speed.addEventListener("change", () => this.frame?.header.playing && play());
+    this.find("step").addEventListener("click", () => this.send("step", { updates: 1 }));
+    this.find("epoch").addEventListener("click", () => this.send("epoch"));
+    this.find("reset").addEventListener("click", () => this.send("reset"));
+    this.find("reseed").addEventListener("click", () => this.change("reseed", {}));
+    const time = /** @type {HTMLInputElement} */ (this.find("time"));
+    time.addEventListener("input", () => this.lookAt(Number(time.value)));
+    this.find("now").addEventListener("click", () => this.lookAt(null));
+    this.root.addEventListener("keydown", (event) => {
+      const isTyping = /** @type {HTMLElement} */ (event.target).closest("input, select, textarea, button, summary, canvas");
+      if (event.key === " " && !isTyping && this.source.isLive) {
+        event.preventDefault();
+        this.togglePlay(play);
+      }
+    });
+    this.root.addEventListener("dragover", (event) => event.preventDefault());
+    this.root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer?.files[0];
+      if (file && this.source.isLive) this.panel.readFile(file);
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+    window.addEventListener("resize", () => this.redraw());
+  }
+
+  async start() {
+    const recipe = this.source.isLive ? new URLSearchParams(location.hash.slice(1)).get("recipe") : null;
+    if (recipe) await this.attempt(() => this.source.command("recipe", { recipe }));
+    await this.attempt(async () => {
+      if (this.source.isLive) this.stories = await this.source.command("stories");
+      this.settings = await this.source.command("settings");
+    });
+    for (;;) {
+      const view = this.view;
+      this.waiting = new AbortController();
+      try {
+        const isDrawn = this.drawnView === view;
+        const bytes = await this.source.frame({ ...view, seen: isDrawn ? this.seen : null }, this.waiting.signal);
+        const frame = decodeFrame(bytes);
+        if (this.isLost) this.say("");
+        this.isLost = false;
+        const { last_step, version, playing } = frame.header;
+        if (version !== this.dataVersion) await this.loadData(version);
+        this.seen = [last_step, version, playing];
+        this.drawnView = view;
+        this.show(frame);
+        await nextPaint();
+        if (!this.source.isLive && view === this.view) await new Promise((resolve) => (this.wake = resolve));
+      } catch (error) {
+        if (view !== this.view) continue; // it waited for news of another view
+        this.isLost = true;
+        this.say(error instanceof TypeError ? "The program that trains is not there any more; start deltarule play again." : String(/** @type {Error} */ (error).message));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+      }
+    }
+  }
+
+  /** @param {number} version */
+  async loadData(version) {
+    this.data = decodeFrame(await this.source.data());
+    this.plane.data = this.data;
+    this.settings = await this.source.command("settings");
+    this.dataVersion = version;
+    this.showSettings();
+  }
+
+  showSettings() {
+    const { features, axes } = this.data?.header ?? { features: [], axes: [] };
+    if (this.source.isLive && this.settings) {
+      this.panel.show(this.settings, { features, axes }, this.stories);
+      if (!this.settings.values["data.file"]) {
+        history.replaceState(null, "", `#${new URLSearchParams({ recipe: this.settings.toml })}`);
+      }
+    }
+  }
+
+  // --- commands -------------------------------------------------------------------------------------------------------
+
+  /** @param {() => any} action what may be refused: then the sentence is shown, and nothing has changed */
+  async attempt(action) {
+    try {
+      const result = await action();
+      this.say("");
+      return result;
+    } catch (error) {
+      this.say(/** @type {Error} */ (error).message);
+      return undefined;
+    }
+  }
+
+  /** @param {string} name @param {object} [table] */
+  send(name, table = {}) {
+    this.lookAt(null);
+    return this.attempt(() => this.source.command(name, table));
+  }
+
+  /** @param {string} name @param {object} table */
+  async change(name, table) {
+    this.lookAt(null);
+    await this.attempt(() => this.source.command(name, table));
+    this.panel.text = ""; // what was refused is shown as it still is
+    this.showSettings();
+  }
+
+  /** @param {() => any} play */
+  togglePlay(play) {
+    if (!this.source.isLive) return this.replay();
+    return this.frame?.header.playing ? this.send("pause") : play();
+  }
+
+  /** @param {number | null} step */
+  lookAt(step) {
+    const isNow = step === null || (this.source.isLive && step >= (this.frame?.header.last_step ?? 0));
+    this.find("now").hidden = isNow || !this.source.isLive;
+    this.look({ step: isNow ? null : step });
+  }
+
+  /** Look at something else at once. @param {Partial<{member: number, step: number | null}>} change */
+  look(change) {
+    this.view = { ...this.view, ...change };
+    this.waiting?.abort();
+    this.wake?.(undefined);
+  }
+
+  /** Go through a recording from its beginning, or stop there. */
+  async replay() {
+    this.isReplaying = !this.isReplaying;
+    const steps = this.source.steps ?? [];
+    for (let index = 0; index < steps.length && this.isReplaying; index++) {
+      this.lookAt(steps[index]);
+      await new Promise((resolve) => setTimeout(resolve, REPLAY_MILLISECONDS));
+    }
+    this.isReplaying = false;
+    this.redraw();
+  }
+
+  /** @param {string} name */
+  async tell(name) {
+    const story = this.stories.find((one) => one.name === name);
+    await this.change("recipe", { recipe: story.recipe });
+    this.say(story.text);
+  }
+
+  /** @param {number | null} label */
+  setDrawing(label) {
+    if (label === null) this.plane.stopDrawing();
+    else {
+      this.plane.label = label;
+      if (!this.plane.drawn) this.plane.startDrawing();
+      this.say("Draw on the square with the mouse or a finger; with keys, arrows and Enter. Points of two classes start a training.");
+    }
+    this.panel.text = "";
+    this.showSettings();
+  }
+
+  /** @param {import("./plane_view.js").DrawnPoint[]} points */
+  useDrawn(points) {
+    if (new Set(points.map((one) => one.label)).size < 2) return;
+    const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
+    this.change("own-data", { csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } });
+  }
+
+  /** @param {string} kind */
+  takeAlong(kind) {
+    return this.attempt(async () => {
+      const { name, text } = await this.source.command("export", { ...this.view, kind });
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([text]));
+      link.download = name;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  }
+
+  /** @param {string} sentence */
+  say(sentence) {
+    const box = this.find("message");
+    box.textContent = sentence;
+    box.hidden = !sentence;
+  }
+
+  // --- drawing --------------------------------------------------------------------------------------------------------
+
+  redraw() {
+    if (this.frame) this.show(this.frame);
+  }
+
+  /** @param {Frame} frame */
+  show(frame) {
+    this.frame = frame;
+    const { header, arrays } = frame;
+    const data = /** @type {Frame} */ (this.data);
+    const { classes, features, range } = data.header;
+    const playButton = this.find("play");
+    const isPlaying = header.playing || this.isReplaying;
+    playButton.textContent = isPlaying ? "❚❚ Pause" : "▶ Play";
+    playButton.setAttribute("aria-pressed", String(isPlaying));
+    this.find("clock").textContent = `update ${header.step.toLocaleString("en")} · epoch ${Math.floor(header.epoch).toLocaleString("en")}`;
+    const time = /** @type {HTMLInputElement} */ (this.find("time"));
+    time.max = String(this.source.steps?.at(-1) ?? header.last_step);
+    time.value = String(header.step);
+    time.setAttribute("aria-valuetext", `update ${header.step}`);
+    this.network.draw(frame, features, classes);
+    this.plane.show(frame);
+    this.showTexts(frame, data);
+    this.showMultiples(frame, answerColors(classes.length, range));
+    this.showCurves(frame);
+    drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
+    drawHiddenSpace(/** @type {HTMLCanvasElement} */ (this.find("hidden")), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
+    drawHistograms(/** @type {HTMLCanvasElement} */ (this.find("histograms")), frame);
+  }
+
+  /** @param {Frame} frame @param {Frame} data */
+  showTexts({ header, arrays }, data) {
+    const { classes } = data.header;
+    const [count, low, high] = header.solved;
+    this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
+    this.find("network-note").textContent = `member ${header.member} · learning rate ${format(header.rate)} · ${header.engine}`;
+    this.find("plane-note").textContent = `over ${data.header.axes.filter(Boolean).join(" and ")}`;
+    this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
+    this.find("curves-note").textContent = Object.entries(header.values)
+      .map(([name, value]) => `${name.replace("validation", "test")} ${format(/** @type {number} */ (value))}`).join(" · ");
+    const plane = this.find("plane");
+    plane.setAttribute("aria-label", `The answer of member ${header.member} over ${data.header.axes.join(" and ")}; arrow keys choose a point`);
+    const legend = this.find("legend");
+    const text = JSON.stringify(classes);
+    if (legend.dataset.text !== text) {
+      legend.dataset.text = text;
+      legend.replaceChildren(...classes.slice(0, 12).map((/** @type {string} */ name, /** @type {number} */ index) => {
+        const one = document.createElement("span");
+        const dot = document.createElement("i");
+        dot.style.background = classColor(index);
+        one.append(dot, name);
+        return one;
+      }));
+      if (!classes.length) legend.textContent = "blue: small, orange: large";
+    }
+    const [diverged] = header.diverged;
+    if (diverged) {
+      const [member, step, layer, where] = diverged;
+      this.say(`Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. A smaller learning rate helps.`);
+      this.saidDiverged = true;
+    } else if (this.saidDiverged) {
+      this.say("");
+      this.saidDiverged = false;
+    }
+  }
+
+  /** @param {Frame} frame @param {(value: number) => number[]} colors */
+  showMultiples({ header, arrays }, colors) {
+    const box = this.find("multiples");
+    const { data, shape } = arrays.multiples;
+    const points = Math.round(Math.sqrt(shape[1]));
+    while (box.children.length > header.multiples.length) box.lastElementChild?.remove();
+    header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
+      const button = /** @type {HTMLButtonElement} */ (box.children[index] ?? this.multiple(box));
+      button.dataset.member = String(member);
+      const isSolved = arrays["solved members"].data[member] === 1;
+      button.setAttribute("aria-pressed", String(member === header.member));
+      button.classList.toggle("solved", isSolved);
+      button.setAttribute("aria-label", `Member ${member}, ${isSolved ? "solved" : "not solved"}, objective ${format(arrays["objective of members"].data[member])}`);
+      paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), data.subarray(index * shape[1], (index + 1) * shape[1]), points, colors);
+    });
+  }
+
+  /** @param {HTMLElement} box */
+  multiple(box) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(document.createElement("canvas"));
+    button.addEventListener("click", () => {
+      this.look({ member: Number(button.dataset.member) });
+    });
+    box.append(button);
+    return button;
+  }
+
+  /** @param {Frame} frame */
+  showCurves({ header, arrays }) {
+    const recorded = arrays["curve steps"].data;
+    const quantiles = arrays["curve quantiles"];
+    const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
+    const steps = isAhead ? [...recorded, header.step] : recorded;
+    const of = (/** @type {string} */ name, /** @type {string} */ title, /** @type {string} */ color, /** @type {number[]} */ dash) => {
+      const values = arrays[`curve ${name}`]?.data;
+      return values ? [{ values: isAhead ? [...values, header.values[name]] : values, color, dash, name: title }] : [];
+    };
+    const band = quantiles && { low: quantiles.data.subarray(0, recorded.length), high: quantiles.data.subarray(2 * recorded.length) };
+    const shared = { steps, changes: header.changes, at: header.step };
+    drawCurves(/** @type {HTMLCanvasElement} */ (this.find("loss")), {
+      ...shared, band, title: "objective", logarithmic: true,
+      curves: [...of("objective", "training", "#0f9cd9", []), ...of("validation objective", "test", "#d87130", [5, 2])],
+    });
+    drawCurves(/** @type {HTMLCanvasElement} */ (this.find("score")), {
+      ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "accuracy" ? [0, 1] : undefined,
+      curves: [...of(header.score, "training", "#0f9cd9", []), ...of(`validation ${header.score}`, "test", "#d87130", [5, 2])],
+    });
+  }
+}
+
+/** @param {number} share */
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
+function nextPaint() {
+  return new Promise((resolve) => requestAnimationFrame(resolve));
+}

@@ -1,0 +1,116 @@
+"""The past of a training: the curves that a page draws, and states from which every moment is computed again, exactly.
+
+A state is plain arrays and an update a function of them, so any step is reached from a snapshot before it, bit for bit.
+Points and snapshots lie at multiples of an interval that doubles when there are too many: an hour of training needs no
+more memory than a minute.
+
+T points · K members
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from deltarule.engines.base import Engine
+from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.state import State
+
+Floats = NDArray[Any]
+MAX_POINTS = 300
+"""Points of a curve, which is some 300 pixels wide."""
+MAX_SNAPSHOT_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A state with the problem that trained on from it; `is_change` marks the first one after a change of settings."""
+
+    problem: Problem
+    state: State
+    is_change: bool = False
+
+    @property
+    def step(self) -> int:
+        """The updates made before."""
+        return self.state.step
+
+    @property
+    def bytes(self) -> int:
+        """The memory of its arrays."""
+        state = self.state
+        return state.theta.nbytes + state.buffers.nbytes + sum(slot.nbytes for slot in state.slots.values())
+
+
+class Past:
+    """Curves and snapshots of one training, from its first state on.
+
+    `steps` [T] and `curves`, {name: [K] for each of the T points}; `changes`, (step, description) of each change.
+    """
+
+    def __init__(self, problem: Problem, state: State) -> None:
+        self.interval = 1
+        self.steps: list[int] = []
+        self.curves: dict[str, list[Floats]] = {}
+        self.changes: list[tuple[int, str]] = []
+        self._snapshots = [Snapshot(problem, state, is_change=True)]
+        self._snapshot_interval = 1
+
+    def next_point(self, step: int) -> int:
+        """The first step after `step` at which a point is due."""
+        return (step // self.interval + 1) * self.interval
+
+    def add_point(self, step: int, values: dict[str, Floats]) -> None:
+        """Add a point to the curves; every other one goes when there are too many."""
+        self.steps.append(step)
+        for name, value in values.items():
+            self.curves.setdefault(name, []).append(value)
+        if len(self.steps) > MAX_POINTS:
+            self.coarsen()
+
+    def coarsen(self) -> None:
+        """Double the interval of the points, and drop those between."""
+        self.interval *= 2
+        keep = [index for index, at in enumerate(self.steps) if at % self.interval == 0]
+        self.steps = [self.steps[index] for index in keep]
+        self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
+
+    def add_snapshot(self, problem: Problem, state: State) -> None:
+        """Keep a state for going back, if one is due at its step."""
+        if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
+            return
+        self._snapshots.append(Snapshot(problem, state))
+        count = len(self._snapshots)
+        if count > MAX_POINTS or sum(one.bytes for one in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
+            self._snapshot_interval *= 2
+            self._snapshots = [
+                one for one in self._snapshots if one.is_change or one.step % self._snapshot_interval == 0
+            ]
+
+    def add_change(self, problem: Problem, state: State, description: str) -> None:
+        """Note that another problem trains on from a state."""
+        self.changes.append((state.step, description))
+        if self._snapshots[-1].step == state.step:  # nothing was trained with the settings before
+            self._snapshots.pop()
+        self._snapshots.append(Snapshot(problem, state, is_change=True))
+
+    def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
+        """The problem and the state of some members at a step of the past, as they were.
+
+        >>> import numpy as np
+        >>> from deltarule.engines.reference import ReferenceEngine
+        >>> from deltarule.problem.create import create_problem
+        >>> from deltarule.problem.network import Network
+        >>> from deltarule.problem.state import initial_state
+        >>> problem = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=range(2))
+        >>> past = Past(problem, initial_state(problem))
+        >>> past.at(5, np.array([1]), ReferenceEngine())[1]
+        State of 1 member of 2 parameters, update 5
+        """
+        index = bisect_right([one.step for one in self._snapshots], step) - 1
+        snapshot = self._snapshots[max(index, 0)]
+        state = snapshot.state.take(members)
+        if step > state.step:
+            state, _ = engine.advance(snapshot.problem, state, step - state.step)
+        return snapshot.problem, state

@@ -1,0 +1,242 @@
+"""What a page shows of a moment, as arrays of float32: planes, curves, matrices, histograms.
+
+Nothing is trained here; a picture is a function of states and of what the page asks for.
+
+K members · M small multiples · G points along an axis · U units · N rows · C classes · P parameters
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.errors import BadInput, short_repr
+from deltarule.maths.network import forward, views
+from deltarule.playground.view_axes import ViewAxes
+from deltarule.playground.workbench import Workbench, evaluate_members
+from deltarule.problem.batches import batch
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.stats.intervals import share_interval
+
+PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS = 72, 24, 20
+"""Points along each side of the large plane, of a small multiple and of the plane in a unit."""
+MAX_MULTIPLES = 24
+MAX_DRAWN_UNITS = 12
+"""Units of a layer that are drawn; of more, the first ones."""
+MAX_DRAWN_ROWS = 1_000
+BINS = 24
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page looks at: a member, a step of the past or None for now, and the first of the small multiples."""
+
+    member: int = 0
+    step: int | None = None
+    first_multiple: int = 0
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any], members: int) -> "View":
+        """Read a view that a page asks for. Raises `BadInput` for what is none."""
+        for name in ("member", "step", "first_multiple"):
+            value = table.get(name, 0)
+            if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):
+                raise BadInput(f"{name} is {short_repr(value)}; give a whole number")
+        member, first = (min(max(table.get(name, 0), 0), members - 1) for name in ("member", "first_multiple"))
+        return cls(member, table.get("step"), first)
+
+
+def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Draw a view: a header of plain values, and the arrays by name."""
+    moment = workbench.moment
+    dataset, classes = moment.dataset, len(moment.dataset.classes)
+    members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
+    with one_blas_thread(), np.errstate(all="ignore"):
+        problem, state = workbench.state_at(view.step, np.unique(np.append(members, view.member)))
+        chosen, several = (state.take(np.isin(state.members, one)) for one in (view.member, members))
+        arrays = {
+            "multiples": _answers(problem, several, axes.grid(MULTIPLE_POINTS), classes),
+            "plane": _answers(problem, chosen, axes.grid(PLANE_POINTS), classes)[0],
+            "theta": chosen.theta[0],
+            **_units(problem, chosen, axes),
+            **_rows(problem, chosen, dataset),
+            **_gradients(problem, chosen),
+            **_curves(workbench, view.member),
+        }
+        if classes:
+            arrays |= {
+                f"confusion {part}": _confusion(problem, chosen, rows, classes) for part, rows in dataset.parts.items()
+            }
+    values = evaluate_members(dataset, problem, chosen)
+    arrays["objective of members"] = moment.values["objective"]
+    arrays["solved members"] = moment.is_solved
+    solved = int(moment.is_solved.sum())
+    interval = share_interval(solved, problem.members)
+    header = {
+        "step": state.step,
+        "last_step": moment.state.step,
+        "epoch": state.step / problem.steps_per_epoch(view.member),
+        "version": workbench.version,
+        "playing": workbench.is_playing,
+        "members": problem.members,
+        "member": view.member,
+        "multiples": members.tolist(),
+        "score": moment.score,
+        "values": {name: float(value[0]) for name, value in values.items()},
+        "values_step": moment.values_step,
+        "solved": [solved, interval.low, interval.high],
+        "rate": float(problem.rates(np.array([view.member]), state.step)[0] * chosen.factor[0]),
+        "layers": [
+            {"units": layer.units, "activation": layer.activation.name, "inputs": layer.inputs}
+            for layer in problem.network.layers
+        ],
+        "entries": [[entry.name, *entry.shape, entry.start] for entry in problem.network.entries],
+        "changes": [[step, text] for step, text in workbench.past.changes],
+        "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()][:8],
+        "engine": workbench.engine.name,
+    }
+    return header, {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+
+
+def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """What a page draws of the data: the points of each part over the two axes, with their classes or targets."""
+    arrays = {}
+    for part, rows in dataset.parts.items():
+        drawn = rows.take(_drawn_rows(len(rows)))
+        arrays[f"points {part}"] = axes.coordinates(drawn.x)
+        arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
+    answers = dataset.train.answers
+    header = {
+        "name": dataset.name,
+        "note": dataset.note,
+        "features": list(dataset.features),
+        "classes": list(dataset.classes),
+        "axes": list(axes.names),
+        "low": axes.low.tolist(),
+        "high": axes.high.tolist(),
+        "range": [0, 1] if dataset.classes else [float(answers[:, 0].min()), float(answers[:, 0].max())],
+        "rows": {part: len(rows) for part, rows in dataset.parts.items()},
+    }
+    return header, {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+
+
+def _answers(problem: Problem, state: State, x: Floats, classes: int) -> Floats:
+    """What members answer at rows, one number each.   x [G · G, D]  →  [K, G · G]
+
+    Of classes: the number of the predicted one plus its confidence, from 0 (no better than chance) to under 1.
+    Of numbers: the first output.
+    """
+    network = problem.network
+    parameters, buffers = (
+        views(vector.astype(np.float32), entries)  # a picture needs no more, and takes half of the time
+        for vector, entries in ((state.theta, network.entries), (state.buffers, network.buffers))
+    )
+    tape, _ = forward(network.layers, parameters, x.astype(np.float32), buffers=buffers)
+    outputs = network.output.forward(tape[-1].value)[0]
+    if not classes:
+        return outputs[..., 0]
+    if network.outputs == 1:
+        outputs = np.concatenate([1 - outputs, outputs], -1)
+    return _class_and_confidence(outputs)
+
+
+def _class_and_confidence(outputs: Floats) -> Floats:
+    classes = outputs.shape[-1]
+    best = outputs.argmax(-1)
+    total = np.maximum(np.abs(outputs).sum(-1), 1e-12)
+    share = np.take_along_axis(outputs, best[..., None], -1)[..., 0] / total
+    confidence = np.clip((share - 1 / classes) / (1 - 1 / classes), 0, 0.999)
+    return np.where(np.isfinite(outputs).all(-1), best + confidence, np.nan)
+
+
+def _units(problem: Problem, state: State, axes: ViewAxes) -> dict[str, Floats]:
+    """The activation of each drawn unit over the plane, {"units 1": [U, G · G], ...}; the inputs are "units 0"."""
+    x = axes.grid(UNIT_POINTS)
+    activations = _activations(problem, state, x)
+    return {f"units {layer}": values[:, :MAX_DRAWN_UNITS].T for layer, values in enumerate([x, *activations])}
+
+
+def _rows(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
+    """What the training rows make of the network: histograms by layer, dead units, the hidden space."""
+    chosen = _drawn_rows(len(dataset.train))
+    activations = _activations(problem, state, np.asarray(dataset.train.x[chosen], problem.dtype))
+    found: dict[str, Floats] = {}
+    for layer, values in enumerate(activations, start=1):
+        found[f"activations {layer}"], found[f"activations {layer} range"] = _histogram(values)
+        found[f"dead {layer}"] = (values == values[:1]).all(0)
+    found["hidden space"] = _two_coordinates(activations[-2] if len(activations) > 1 else activations[-1])
+    return found
+
+
+def _two_coordinates(values: Floats) -> Floats:
+    """The last hidden layer in two coordinates: both units of two, principal components of more."""
+    if values.shape[1] == 1:
+        return np.concatenate([values, np.zeros_like(values)], 1)
+    if values.shape[1] == 2 or not np.isfinite(values).all():
+        return values[:, :2]
+    centered = values - values.mean(0)
+    _, vectors = np.linalg.eigh(centered.T @ centered)
+    directions = vectors[:, :-3:-1]
+    largest = np.abs(directions).argmax(0)
+    return np.asarray(centered @ (directions * np.sign(directions[largest, range(2)])))
+
+
+def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
+    """The gradient of the next update: by parameter, and a histogram for each layer's weights."""
+    gradient = objective_and_gradient(problem, state, batch(problem, state.members, state.step)).gradient
+    found: dict[str, Floats] = {"gradient": gradient[0]}
+    arrays = views(gradient[0], problem.network.entries)
+    for layer in problem.network.layers:
+        name = f"gradients {layer.number}"
+        found[name], found[f"{name} range"] = _histogram(arrays[f"W{layer.number}"])
+    return found
+
+
+def _curves(workbench: Workbench, member: int) -> dict[str, Floats]:
+    """The member's curves, and the quantiles of the objective over all members."""
+    past = workbench.past
+    count = min(len(past.steps), *(len(rows) for rows in past.curves.values()))  # a point may be added meanwhile
+    found: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
+    for name, rows in list(past.curves.items()):
+        found[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
+    objective = np.stack(past.curves["objective"][:count])
+    if objective.shape[1] > 1:
+        found["curve quantiles"] = np.quantile(objective, (0.1, 0.5, 0.9), axis=1)
+    return found
+
+
+def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
+    """How many rows of each class (row) are put into each class (column).   [C, C]"""
+    _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
+    predicted = (outputs[0, :, 0] > 0.5) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
+    assert rows.labels is not None
+    return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
+    """The activations of every layer, the outputs last, of the one member of a state.   x [N, D]  →  [N, H] each"""
+    network = problem.network
+    parameters, buffers = views(state.theta[0], network.entries), views(state.buffers[0], network.buffers)
+    tape, _ = forward(network.layers, parameters, x, buffers=buffers)
+    by_layer = {taped.layer: taped.value for taped in tape if taped.symbol == "a"}
+    return [*by_layer.values(), np.asarray(network.output.forward(tape[-1].value)[0])]
+
+
+def _histogram(values: Floats) -> tuple[Floats, Floats]:
+    """The counts of finite values in equal bins, and the range of the bins."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return np.zeros(BINS), np.array([0.0, 1.0])
+    low, high = float(finite.min()), float(finite.max())
+    counts, _ = np.histogram(finite, BINS, (low, high) if high > low else (low - 0.5, high + 0.5))
+    return counts, np.array([low, high])
+
+
+def _drawn_rows(rows: int) -> Integers:
+    """Evenly spaced rows, at most as many as are drawn."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, MAX_DRAWN_ROWS)).astype(np.int64))

@@ -1,0 +1,80 @@
+"""`play`: open the workbench on a study, a data set, a table or a recipe."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from deltarule.data.load import LOADERS
+from deltarule.errors import BadInput
+from deltarule.playground.session import Session
+from deltarule.playground.settings import fitting_settings
+from deltarule.playground.stories import list_stories
+from deltarule.problem.configuration import parse, parse_toml
+from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".npz")
+MIN_ROWS_TO_SPLIT = 100
+"""Of fewer rows, as the eight of the encoder, all are for training."""
+
+
+def recipe_to_play(what: str | Path | None = None, target: str | None = None) -> Recipe:
+    """Find what to play with.
+
+    Parameters
+    ----------
+    what : str or Path, optional
+        The name of a study, of a data set or of a story, or the path of a recipe or a table; two spirals by default.
+    target : str, optional
+        The column of a table that is predicted.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    BadInput
+        For a name that does not exist, a file that cannot be read, and a target without a table.
+
+    Examples
+    --------
+    >>> recipe_to_play("iris").configuration.network.layers
+    ('auto', 8, 8, 'auto')
+    """
+    stories = {story["name"].partition("-")[2]: story["recipe"] for story in list_stories()}
+    name = "two-spirals" if what is None else str(what)
+    is_table = Path(name).suffix.lower() in TABLE_ENDINGS
+    if target is not None and not is_table:
+        raise BadInput(f"--target names a column of a table, and {name} is none; leave it out")
+    if is_table:
+        return _recipe_of_data({"file": str(Path(name).absolute()), "target": target}, Path(name).stem)
+    if name in stories:
+        return _recipe(name, stories[name])
+    if name in LOADERS:
+        return _recipe_of_data({"name": name}, name)
+    if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
+        return load_recipe(what if what is not None else name)
+    known = ", ".join([*(study for study, _, _ in bundled_studies()), *LOADERS, *stories])
+    raise BadInput(f"there is nothing called {name!r} to play with; give a table or a recipe, or one of {known}")
+
+
+def open_session(what: Any = None, target: str | None = None) -> Session:
+    """A session for what `recipe_to_play` finds."""
+    return Session(what if isinstance(what, Recipe) else recipe_to_play(what, target))
+
+
+def _recipe(name: str, text: str) -> Recipe:
+    configuration = parse_toml(text)
+    return Recipe(name, Path(), configuration, as_read=configuration)
+
+
+def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
+    """The network of the first story on other data; of enough rows a fifth is set aside."""
+    table = tomllib.loads(list_stories()[0]["recipe"])
+    table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
+    configuration = parse(table)
+    recipe = Recipe(name, Path(), configuration, as_read=configuration)
+    settings = fitting_settings(recipe)
+    if len(dataset_of(recipe).train) >= MIN_ROWS_TO_SPLIT:
+        settings |= {"data.split.test": 0.2, "data.split.stratify": False}
+    return with_settings(recipe, settings)

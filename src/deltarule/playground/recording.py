@@ -1,0 +1,109 @@
+"""Record a training as one static page that replays offline, with the front end of the live page."""
+
+import base64
+import hashlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from deltarule.files import make_folder, write_whole
+from deltarule.playground.session import Session
+
+FRAMES = 60
+"""Moments of a recording: close together in the beginning, where most happens."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{style_digest}'; \
+img-src data: blob:; script-src 'sha256-{script_digest}'">
+<meta name="color-scheme" content="light dark">
+<title>deltarule play: a recording</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<div id="workbench"></div>
+<script type="application/json" id="recording">{recording}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+
+
+def write_recording(session: Session, folder: Path, updates: int) -> Path:
+    """Train so many updates, and write a page that shows the way there.
+
+    Parameters
+    ----------
+    session : Session
+        What is trained, from where it is now.
+    folder : Path
+        Made where there is none; the page is its `index.html`.
+    updates : int
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    BadInput
+        For a folder that cannot be written.
+    """
+    make_folder(folder)
+    steps, frames = [], []
+    start = session.workbench.moment.state.step
+    for step in np.unique(np.geomspace(1, updates + 1, FRAMES).astype(int) - 1).tolist():
+        now = session.workbench.moment.state.step
+        if start + step > now:
+            session.workbench.advance(start + step - now)
+        steps.append(start + step)
+        frames.append(session.frame({}))
+    last = steps[-1]
+    recording = {
+        "steps": steps,
+        "frames": [base64.b64encode(frame).decode() for frame in frames],
+        "data": base64.b64encode(session.data()).decode(),
+        "settings": session.settings(),
+        "last_step": last,
+    }
+    script = bundle("recorded.js")
+    style = (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
+    page = _PAGE.format(
+        style=style,
+        style_digest=_digest(style),
+        script=script,
+        script_digest=_digest(script),
+        recording=json.dumps(recording).replace("<", "\\u003c"),
+    )
+    file = folder / "index.html"
+    write_whole(file, page)
+    return file
+
+
+def bundle(name: str) -> str:
+    """Join a module of the page with all that it imports into one, which a page without a server can hold."""
+    seen: dict[str, str] = {}
+
+    def add(module: str) -> None:
+        if module in seen:
+            return
+        text = (resources.files("deltarule.playground") / "page" / module).read_text(encoding="utf-8")
+        for imported in _IMPORT.findall(text):
+            add(imported)
+        seen[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
+
+    add(name)
+    return "\n".join(seen.values()).replace("</script", "<\\/script")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

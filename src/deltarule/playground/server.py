@@ -1,0 +1,170 @@
+"""The server of the workbench: this machine alone, one secret address, commands by POST, frames as bytes.
+
+A page from elsewhere can start and read nothing: the address holds a random token, Host and Origin are checked, and a
+command must be JSON, which no form of another page can send.
+"""
+
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import Any
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.playground.session import Session
+
+MAX_BODY_BYTES = 32 * 2**20
+"""A table for a page: tens of thousands of rows."""
+FRAME_WAIT_SECONDS = 2.0
+"""How long a request for a frame waits for something new."""
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+
+
+class PlayServer(ThreadingHTTPServer):
+    """A server on 127.0.0.1 for one session. `url` is the address to open; `shutdown` and `server_close` end it.
+
+    Parameters
+    ----------
+    session : Session
+    port : int, default 0
+        0 for any free port.
+
+    Raises
+    ------
+    RunFailed
+        If the port is taken.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, session: Session, port: int = 0) -> None:
+        self.session, self.token = session, secrets.token_urlsafe(16)
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise RunFailed(
+                f"the port {port} cannot be used: {error}; give another, or none for any free one"
+            ) from None
+
+    @property
+    def url(self) -> str:
+        """The secret address of the page."""
+        return f"http://127.0.0.1:{self.server_port}/{self.token}/"
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        threading.Thread(target=self.serve_forever, name="deltarule play server", daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PlayServer
+    protocol_version = "HTTP/1.1"  # keeps a connection for many frames
+    server_version, sys_version = "deltarule", ""
+    timeout = 60  # seconds without a request, after which a connection is closed
+
+    def do_GET(self) -> None:
+        """Send a file of the page."""
+        name = self._checked_name()
+        if name is None:
+            return
+        kind = CONTENT_TYPES.get(name.rpartition(".")[2]) if name else "text/html"
+        file = resources.files("deltarule.playground") / "page" / (name or "index.html")
+        if kind is None or "/" in name or "\\" in name or not file.is_file():
+            self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
+            return
+        self._send(HTTPStatus.OK, file.read_bytes(), f"{kind}; charset=utf-8")
+
+    def do_POST(self) -> None:
+        """Answer a frame, or do a command."""
+        name = self._checked_name()
+        if name is None:
+            return
+        body = self._checked_body()
+        if body is None:
+            return
+        session = self.server.session
+        if name == "frame":
+            self._answer(lambda: session.frame(body, FRAME_WAIT_SECONDS))
+        elif name == "data":
+            self._answer(session.data)
+        else:
+            self._answer(lambda: json.dumps(session.command(name, body)).encode())
+
+    def _answer(self, make: Callable[[], bytes]) -> None:
+        try:
+            content = make()
+        except BadInput as error:
+            self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+            return
+        self._send(HTTPStatus.OK, content, "application/octet-stream")
+
+    # --- checks -------------------------------------------------------------------------------------------------------
+
+    def _checked_name(self) -> str | None:
+        """What is asked for below the secret address; None where the request was refused."""
+        own = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
+        origin = self.headers.get("Origin")
+        if self.headers.get("Host") not in own or (origin is not None and origin.removeprefix("http://") not in own):
+            self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
+            return None
+        _, token, *rest = self.path.partition("?")[0].split("/")
+        if not secrets.compare_digest(token.encode(), self.server.token.encode()) or len(rest) != 1:
+            self._refuse(HTTPStatus.FORBIDDEN, "the address lacks its secret part; copy it from where play was started")
+            return None
+        return rest[0]
+
+    def _checked_body(self) -> dict[str, Any] | None:
+        """The JSON object of a request; None where it was refused."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit():
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
+        elif int(length) > MAX_BODY_BYTES:
+            self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"this is more than {MAX_BODY_BYTES // 2**20} MB; train on a large table with `deltarule train`",
+            )
+        elif self.headers.get_content_type() != "application/json":
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a command is JSON")
+        else:
+            try:
+                body = json.loads(self.rfile.read(int(length)))
+            except (ValueError, RecursionError):
+                body = None
+            if isinstance(body, dict):
+                return body
+            self._refuse(HTTPStatus.BAD_REQUEST, "a command is a JSON object")
+        return None
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+        self.close_connection = True  # a body that nobody has read must not count as the next request
+        self._send(status, sentence.encode(), "text/plain; charset=utf-8")
+
+    def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        try:
+            self.send_response(status)
+            for name, value in (
+                ("Content-Type", kind),
+                ("Content-Length", str(len(content))),
+                ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Referrer-Policy", "no-referrer"),
+                ("Cross-Origin-Resource-Policy", "same-origin"),
+                ("Cache-Control", "no-store"),
+            ):
+                self.send_header(name, value)
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:  # the page was closed meanwhile
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing for each request."""

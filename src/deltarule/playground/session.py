@@ -1,0 +1,223 @@
+"""A session: what a page may ask of a workbench, by name, with plain values in and out."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, short_repr
+from deltarule.playground import frame_format, picture, take_along
+from deltarule.playground.picture import View
+from deltarule.playground.settings import describe_settings, fitting_settings
+from deltarule.playground.stories import list_stories
+from deltarule.playground.view_axes import ViewAxes, view_axes
+from deltarule.playground.workbench import Workbench, without_study
+from deltarule.problem.configuration import parse_toml
+from deltarule.problem.error_messages import as_toml
+from deltarule.problem.problem import Problem
+from deltarule.studies.recipes import Recipe, with_settings
+from deltarule.tracing.explain import explain_update
+from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
+from deltarule.training.populations import seeds_of
+
+MAX_UPDATES_AT_ONCE = 100_000
+
+
+class Session:
+    """A workbench with what its page has chosen: the axes of the plane and a folder for the person's own data.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.workbench = Workbench(recipe)
+        self._folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
+        self._columns: list[int] | None = None
+        self._axes: tuple[int, ViewAxes] | None = None
+        self._commands: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+            "settings": lambda given: self.settings(),
+            "play": self._play,
+            "pause": lambda given: self.workbench.pause(),
+            "step": self._step,
+            "epoch": lambda given: self.workbench.advance_epoch(),
+            "reset": lambda given: self.workbench.reset(),
+            "change": self._change,
+            "vary": self._vary,
+            "reseed": self._reseed,
+            "stories": lambda given: list_stories(),
+            "recipe": self._use_recipe,
+            "own-data": self._use_own_data,
+            "axes": self._choose_axes,
+            "explain": self._explain,
+            "export": self._export,
+        }
+
+    def close(self) -> None:
+        """End the training, and delete the copy of the person's data."""
+        self.workbench.close()
+        self._folder.cleanup()
+
+    @property
+    def axes(self) -> ViewAxes:
+        """The axes of the plane, for the data of now."""
+        workbench = self.workbench
+        version, dataset = workbench.version, workbench.moment.dataset
+        if self._axes is None or self._axes[0] != version:
+            columns = self._columns
+            if columns is not None and max(columns) >= dataset.inputs:
+                columns = self._columns = None
+            self._axes = version, view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
+        return self._axes[1]
+
+    def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
+        """Draw what a page looks at; wait until something is new where it says what it has `seen`."""
+        seen = table.get("seen")
+        if isinstance(seen, list) and len(seen) == 3 and timeout:
+            self.workbench.wait_for_change((seen[0], seen[1], seen[2]), timeout)
+        view = View.parse(table, self.workbench.moment.problem.members)
+        return frame_format.encode(*picture.draw(self.workbench, self.axes, view))
+
+    def data(self) -> bytes:
+        """The points that are drawn, and what the data are called."""
+        return frame_format.encode(*picture.describe_data(self.workbench.moment.dataset, self.axes))
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of now, and what each of them may be."""
+        return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
+
+    def command(self, name: str, table: Mapping[str, Any]) -> Any:
+        """Do what a page asks for by name, and answer plain values.
+
+        Raises `BadInput`, with nothing changed, for a command that does not exist or cannot be done.
+        """
+        if name not in self._commands:
+            raise BadInput(f"there is no command {short_repr(name)}; there are: {', '.join(self._commands)}")
+        return self._commands[name](table)
+
+    # --- the commands -------------------------------------------------------------------------------------------------
+
+    def _play(self, table: Mapping[str, Any]) -> None:
+        speed = table.get("updates_per_second")
+        if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
+            raise BadInput(f"updates_per_second is {short_repr(speed)}; give a number above 0, or null for no limit")
+        self.workbench.play(np.inf if speed is None else speed)
+
+    def _step(self, table: Mapping[str, Any]) -> None:
+        updates = table.get("updates", 1)
+        if isinstance(updates, bool) or not isinstance(updates, int) or not 1 <= updates <= MAX_UPDATES_AT_ONCE:
+            raise BadInput(f"updates is {short_repr(updates)}; give a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}")
+        self.workbench.advance(updates)
+
+    def _change(self, table: Mapping[str, Any]) -> None:
+        self._change_settings(_table_of(table, "settings"))
+
+    def _change_settings(self, settings: Mapping[str, Any]) -> None:
+        """Change settings; with other data, sizes, output and loss become those that the data need."""
+        if any(key.startswith("data.") for key in settings):
+            recipe = with_settings(without_study(self.workbench.moment.recipe), settings)
+            settings = {**fitting_settings(recipe), **settings}
+        self.workbench.change(settings)
+
+    def _vary(self, table: Mapping[str, Any]) -> None:
+        """Give each value of one key members of its own; without a key all members have the same settings."""
+        key, values = table.get("key"), table.get("values")
+        recipe = self.workbench.moment.recipe
+        toml = take_along.recipe_toml(recipe.configuration.model_copy(update={"grid": {}}))
+        if key:
+            if not isinstance(key, str) or not isinstance(values, list):
+                raise BadInput(f"key and values are {short_repr((key, values))}; give a key and a list")
+            toml += f'\n[grid]\n"{key}" = {as_toml(values)}\n'
+        self._use_recipe({"recipe": toml})
+
+    def _reseed(self, table: Mapping[str, Any]) -> None:
+        """As many networks with the next seeds, so that every press shows other ones."""
+        seeds = seeds_of(self.workbench.moment.recipe.configuration)
+        first = max(seeds) + 1
+        self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
+
+    def _use_recipe(self, table: Mapping[str, Any]) -> None:
+        configuration = parse_toml(_text_of(table, "recipe"))
+        old = self.workbench.moment.recipe
+        self.workbench.use(Recipe(old.name, old.folder, configuration, as_read=configuration))
+
+    def _use_own_data(self, table: Mapping[str, Any]) -> None:
+        """Train on a table that was pasted, dropped or drawn: the text of a CSV file, whose last column is the target
+        unless another one is named."""
+        text = _text_of(table, "csv")
+        target = table.get("target") or text.strip().partition("\n")[0].rpartition(",")[2].strip().strip('"')
+        file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"
+        file.write_text(text, encoding="utf-8")
+        settings = {"data.file": str(file), "data.target": target, "data.name": "none"}
+        self._change_settings({**settings, **_table_of(table, "settings")})
+
+    def _choose_axes(self, table: Mapping[str, Any]) -> None:
+        columns, dataset = table.get("columns"), self.workbench.moment.dataset
+        if columns is not None and not (isinstance(columns, list) and all(type(one) is int for one in columns)):
+            raise BadInput(f"columns is {short_repr(columns)}; give two numbers of columns, or null")
+        chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
+        self._columns, self._axes = columns, (self.workbench.version, chosen)
+
+    def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The formula of one number, with names and with numbers: as `explain` shows it, at that moment."""
+        view = View.parse(table, self.workbench.moment.problem.members)
+        problem, state = self.workbench.state_at(view.step, np.array([view.member]))
+        explanation = explain_update(_problem_of_sample(problem, table.get("sample")), state)
+        name, index = table.get("quantity"), table.get("index", [])
+        quantity = explanation.quantities.get(str(name))
+        if quantity is None or quantity.rule is None:
+            raise BadInput(f"there is no formula of {short_repr(name)}; there are: {', '.join(explanation.quantities)}")
+        shape = quantity.value.shape
+        if (
+            not isinstance(index, list)
+            or len(index) != len(shape)
+            or not all(type(one) is int and 0 <= one < size for one, size in zip(index, shape, strict=True))
+        ):
+            raise BadInput(f"the index of {name} is {short_repr(index)}; give one inside {list(shape)}")
+        formula = quantity.formula
+        return {
+            "name": format_index(quantity.name, tuple(index)),
+            "about": quantity.about,
+            "formula": ""
+            if formula is None
+            else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}",
+            "numbers": f"{with_numbers(quantity.rule(*index))} = {number(float(quantity.value[tuple(index)]), 6)}",
+            "value": float(quantity.value[tuple(index)]),
+            "step": state.step,
+            "rows": len(explanation.rows),
+        }
+
+    def _export(self, table: Mapping[str, Any]) -> dict[str, str]:
+        moment = self.workbench.moment
+        view = View.parse(table, moment.problem.members)
+        problem, state = self.workbench.state_at(view.step, np.array([view.member]))
+        trained = take_along.Trained(moment.recipe, moment.dataset, problem, state)
+        return asdict(take_along.export(str(table.get("kind")), trained))
+
+
+def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
+    """The problem with one row of the data as its only batch; None for the batches as they are."""
+    if sample is None:
+        return problem
+    if type(sample) is not int or not 0 <= sample < len(problem.x):
+        raise BadInput(f"sample is {short_repr(sample)}; give a row from 0 to {len(problem.x) - 1}")
+    row = slice(sample, sample + 1)
+    return replace(problem, x=problem.x[row], y=problem.y[row], weights=None, rows=None, batch_size=None)
+
+
+def _text_of(table: Mapping[str, Any], name: str) -> str:
+    text = table.get(name)
+    if not isinstance(text, str) or not text.strip():
+        raise BadInput(f"{name} is {short_repr(text)}; give a text")
+    return text
+
+
+def _table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = table.get(name, {})
+    if not isinstance(found, Mapping):
+        raise BadInput(f"{name} is {short_repr(found)}; give a table")
+    return found

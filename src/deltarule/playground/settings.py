@@ -1,0 +1,84 @@
+"""The settings of the page: keys of the recipe, each with what it may be and a sentence."""
+
+from typing import Any
+
+from deltarule.playground.take_along import recipe_toml
+from deltarule.problem import registry
+from deltarule.problem.problem import Problem
+from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.studies.recipes import Recipe, dataset_of
+
+HELP = {
+    "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
+    "network.activation": "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
+    "network.output": "What the last layer makes of its sums: softmax for classes, identity for numbers.",
+    "network.dropout": "Share of hidden units that are left out at random in each update.",
+    "network.batch_norm": "Whether hidden layers normalize their sums over the batch.",
+    "network.initializer": "The law from which the first weights are drawn.",
+    "network.initial_scale": "What the first weights are multiplied with; 0 makes all units the same for ever.",
+    "loss.name": "What is lowered: the distance between outputs and targets.",
+    "loss.penalty": "A term that keeps weights small.",
+    "loss.strength": "How strong the penalty is.",
+    "optimizer.name": "How a gradient becomes a step.",
+    "optimizer.learning_rate": "How long a step is; too long and the loss jumps, too short and nothing happens.",
+    "optimizer.momentum": "Share of the last step that is made again.",
+    "optimizer.batch_size": "Rows of each update; fewer are faster and noisier.",
+    "optimizer.schedule": "How the learning rate changes in the course of training.",
+    "run.seeds": "How many networks train, each from first weights of its own.",
+    "run.dtype": "Precision of all numbers.",
+    "data.scale": "Whether columns are scaled first: standardize gives each mean 0 and deviation 1.",
+}
+"""Every setting of the page, with one sentence."""
+
+UNAVAILABLE = {"lbfgs": "it has no single updates to watch", "adaptive": "it needs the stop rules of a whole training"}
+
+
+def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
+    """The settings of a recipe with their choices, for a page.
+
+    Returns `values` by dotted key, `choices` and `help` of the keys on the page, `grid`, `toml` and `notes`.
+    """
+    resolved = resolve_configuration(recipe.configuration)
+    values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
+    network = problem.network
+    values["network.layers"] = list(network.sizes)
+    values["network.activation"] = [layer.activation.name for layer in network.layers[:-1]]
+    names = {
+        "network.activation": "activation",
+        "network.output": "activation",
+        "network.initializer": "initializer",
+        "loss.name": "loss",
+        "loss.penalty": "penalty",
+        "optimizer.name": "optimizer",
+        "optimizer.schedule": "schedule",
+    }
+    choices = {
+        key: [name for name in registry.names(kind) if name not in UNAVAILABLE] for key, kind in names.items()
+    } | {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
+    return {
+        "values": values,
+        "choices": choices,
+        "help": HELP,
+        "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
+        "toml": recipe_toml(recipe.configuration),
+        "notes": list(problem.notes),
+    }
+
+
+def fitting_settings(recipe: Recipe) -> dict[str, Any]:
+    """What must change in a recipe so that its network fits its data: the sizes at both ends, the output, the loss.
+
+    >>> from deltarule.playground.play import recipe_to_play
+    >>> from deltarule.studies.recipes import with_settings
+    >>> fitting_settings(with_settings(recipe_to_play("two-spirals"), {"data.name": "hills"}))
+    {'network.layers': ['auto', 8, 8, 'auto'], 'network.output': 'identity', 'loss.name': 'squared_error'}
+    """
+    layers = list(recipe.configuration.network.layers)
+    settings: dict[str, Any] = {"network.layers": ["auto", *layers[1:-1], "auto"]}
+    gives_shares = registry.activation(recipe.configuration.network.output).range in ("unit", "simplex")
+    has_classes = bool(dataset_of(recipe).classes)
+    if has_classes and not gives_shares:
+        settings |= {"network.output": "softmax", "loss.name": "cross_entropy"}
+    elif gives_shares and not has_classes:
+        settings |= {"network.output": "identity", "loss.name": "squared_error"}
+    return settings

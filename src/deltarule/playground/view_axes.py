@@ -1,0 +1,98 @@
+"""The two axes of a decision plane: two columns of the data, or its first two principal components.
+
+N rows · D columns · G points along each axis
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput, short_repr
+
+Floats = NDArray[Any]
+MARGIN = 0.08
+"""How far a plane reaches beyond the points, as a share of their range."""
+
+
+@dataclass(frozen=True, eq=False)
+class ViewAxes:
+    """A plane in the space of the inputs: the point `origin` + c₁ `directions`[0] + c₂ `directions`[1].
+
+    origin [D]   directions [2, D]   names, of both axes   low, high [2], the range of the plane's coordinates
+    """
+
+    origin: Floats
+    directions: Floats
+    names: tuple[str, str]
+    low: Floats
+    high: Floats
+
+    def coordinates(self, x: Floats) -> Floats:
+        """The coordinates of rows.   x [N, D]  →  [N, 2]"""
+        return np.asarray((x - self.origin) @ self.directions.T)
+
+    def grid(self, points: int) -> Floats:
+        """The inputs at the points of a grid over the plane, row by row from its lower left.   →  [G · G, D]
+
+        >>> axes = view_axes(np.array([[0.0, 5.0], [1.0, 7.0]]), ("a", "b"))
+        >>> axes.grid(2).round(2).tolist()
+        [[-0.08, 4.84], [1.08, 4.84], [-0.08, 7.16], [1.08, 7.16]]
+        """
+        first, second = (np.linspace(self.low[axis], self.high[axis], points) for axis in (0, 1))
+        coordinates = np.stack([np.tile(first, points), np.repeat(second, points)], 1)
+        return np.asarray(self.origin + coordinates @ self.directions)
+
+
+def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
+    """Choose the axes over which the outputs for some rows are shown.
+
+    Parameters
+    ----------
+    x : array of shape [N, D]
+    features : sequence of str
+        The names of the D columns.
+    columns : sequence of two int, optional
+        The columns that become the axes; the others are held at their medians. By default both columns of two, and
+        the first two principal components of more. A single column is shown against a constant.
+
+    Raises
+    ------
+    BadInput
+        For columns that do not exist or are the same.
+    """
+    inputs = x.shape[1]
+    if columns is not None:
+        _check_columns(columns, features)
+    if columns is None and inputs <= 2:
+        columns = range(inputs)
+    if columns is None:
+        origin = x.mean(0)
+        directions = _principal_directions(x - origin)
+        names = ("component 1", "component 2")
+    else:
+        directions = np.zeros((2, inputs))
+        directions[range(len(columns)), columns] = 1
+        origin = np.where(directions.any(0), 0, np.median(x, axis=0))
+        names = (features[columns[0]], features[columns[1]] if len(columns) > 1 else "")
+    coordinates = (x - origin) @ directions.T
+    low, high = coordinates.min(0), coordinates.max(0)
+    margin = np.where(high > low, MARGIN * (high - low), 0.5)
+    return ViewAxes(origin, directions, names, low - margin, high + margin)
+
+
+def _principal_directions(centered: Floats) -> Floats:
+    """The two directions of largest variance, each with its largest entry positive."""
+    directions = np.linalg.svd(centered, full_matrices=False)[2][:2]
+    if len(directions) < 2:  # a single row
+        directions = np.eye(centered.shape[1])[:2]
+    largest = np.abs(directions).argmax(1)
+    return np.asarray(directions * np.sign(directions[range(2), largest])[:, None])
+
+
+def _check_columns(columns: Sequence[int], features: Sequence[str]) -> None:
+    allowed = range(len(features))
+    if len(columns) != 2 or columns[0] == columns[1] or not all(column in allowed for column in columns):
+        raise BadInput(f"the axes are {short_repr(list(columns))}; give two different columns from 0 to {allowed[-1]}")

@@ -1,0 +1,381 @@
+"""The workbench: a recipe, its data and a population that trains in a thread of its own while a page controls it.
+
+Training goes through the ordinary `advance` of an engine, so what is shown is what `train` computes, bit for bit. The
+thread takes a state and puts its successor in its place; whoever draws takes the current one, which nobody changes.
+
+K members · N rows
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.data.dataset import Dataset
+from deltarule.engines.base import Engine
+from deltarule.engines.reference import ReferenceEngine, first_nonfinite
+from deltarule.engines.selection import choose
+from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.maths.network import Entry
+from deltarule.playground.past import Past
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.recipe_sections import StudySection
+from deltarule.problem.state import State, initial_state
+from deltarule.studies.recipes import Recipe, dataset_of, expand_grid, problem_of_settings, with_settings
+from deltarule.training.history import EvaluationSchedule, evaluate
+from deltarule.training.populations import metrics_of
+from deltarule.training.run import Divergence
+
+CHUNK_SECONDS = 0.03
+"""How long the thread trains before a page sees a newer state: a frame of 30 a second."""
+FREE_EVALUATION_SECONDS = 0.5
+MAX_MEMBERS = 10_000
+SOLVED_AT = 0.95
+"""The accuracy (or R²) on the training rows at which a member counts as solved, unless the recipe says otherwise."""
+EXPECTED_UPDATES = 20_000
+"""The length of a training for which the engine is chosen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What is trained now: immutable, so that drawing needs no lock.
+
+    values       objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows
+    values_step  the step at which they were measured, which may be some updates before
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    problem: Problem
+    state: State
+    values: Mapping[str, Floats]
+    values_step: int
+
+    @property
+    def score(self) -> str:
+        """The metric that says how good a member is."""
+        return metrics_of(self.dataset)[0]
+
+    @property
+    def is_solved(self) -> NDArray[np.bool_]:
+        """Which members have solved their task, [K]."""
+        criterion = self.recipe.configuration.study.criterion
+        least = criterion.at_least if criterion and self.dataset.classes else SOLVED_AT
+        return np.asarray(self.values[self.score] >= least)
+
+
+class Workbench:
+    """A training that is played, paused, changed and looked back on; `close` ends its thread.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its data, network and settings; a grid with one key gives each value of the key members of its own.
+    engine : Engine or None, default None
+        What advances the state; None for that of the recipe, by default the one that is expected to be the fastest.
+
+    Raises
+    ------
+    BadInput
+        As `problem_of`, and for a grid of several keys, or one that changes more than numbers.
+    """
+
+    def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
+        self._changed = threading.Condition()
+        self._given_engine = engine
+        self._updates_left: float = 0  # infinite while it plays
+        self._updates_per_second = np.inf
+        self._is_closed = False
+        self.version = 0
+        self.divergences: dict[int, Divergence] = {}
+        with self._changed:
+            self._start(recipe, dataset_of(recipe))
+        self._thread = threading.Thread(target=self._work, name="deltarule play", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread after its current chunk."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    # --- what a page asks for -----------------------------------------------------------------------------------------
+
+    @property
+    def moment(self) -> Moment:
+        """What is trained now."""
+        return self._moment
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether training goes on by itself."""
+        return self._updates_left > 0
+
+    @property
+    def updates_per_second(self) -> float:
+        """The speed limit; infinite where there is none."""
+        return self._updates_per_second
+
+    @property
+    def engine(self) -> Engine:
+        """What advances the state."""
+        return self._engine
+
+    def play(self, updates_per_second: float = np.inf) -> None:
+        """Train on until `pause`, at most so many updates a second."""
+        with self._changed:
+            self._updates_left, self._updates_per_second = np.inf, updates_per_second
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Stop after the current chunk."""
+        with self._changed:
+            self._updates_left = 0
+            self._changed.notify_all()
+
+    def advance(self, updates: int) -> None:
+        """Make so many updates, wait for them, and pause."""
+        with self._changed:
+            target = self._moment.state.step + updates
+            version = self.version
+            self._updates_left, self._updates_per_second = updates, np.inf
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self.version != version or self._moment.state.step >= target or not self.is_playing
+            )
+
+    def advance_epoch(self) -> None:
+        """Train to the end of the current epoch of the first member."""
+        problem, step = self._moment.problem, self._moment.state.step
+        epoch = problem.steps_per_epoch(0)
+        self.advance(epoch - step % epoch)
+
+    def reset(self) -> None:
+        """Return to the same initial weights and forget what was trained."""
+        with self._changed:
+            self._updates_left = 0
+            self._start(self._moment.recipe, self._moment.dataset)
+
+    def change(self, settings: Mapping[str, Any]) -> None:
+        """Change keys of the recipe; training goes on where the parameters keep their meaning, and restarts elsewhere.
+
+        Raises `BadInput`, with nothing changed, for settings that do not fit.
+        """
+        with self._changed:
+            moment = self._moment
+            has_new_data = any(key.startswith("data.") for key in settings)
+            recipe = with_settings(without_study(moment.recipe) if has_new_data else moment.recipe, settings)
+            self._use(recipe, dataset_of(recipe) if has_new_data else moment.dataset, _describe_change(settings))
+
+    def use(self, recipe: Recipe) -> None:
+        """Begin again with another recipe. Raises `BadInput`, with nothing changed, for one that cannot be used."""
+        dataset = dataset_of(recipe)
+        with self._changed:
+            self._updates_left = 0
+            self._start(recipe, dataset)
+
+    def wait_for_change(self, seen: tuple[int, int, bool], timeout: float) -> None:
+        """Wait until step, version or playing differ from those that somebody has `seen`, or the time is out."""
+        with self._changed:
+            self._changed.wait_for(lambda: (self._moment.state.step, self.version, self.is_playing) != seen, timeout)
+
+    def state_at(self, step: int | None, members: Integers) -> tuple[Problem, State]:
+        """The problem and the states of some members after `step` updates, or now; exact."""
+        moment, past = self._moment, self.past
+        if step is None or step >= moment.state.step:
+            return moment.problem, moment.state.take(members)
+        return past.at(max(step, 0), members, self._engine)
+
+    # --- the population -----------------------------------------------------------------------------------------------
+
+    def _start(self, recipe: Recipe, dataset: Dataset) -> None:
+        problem = _population(recipe, dataset)
+        state = initial_state(problem)
+        self._engine = self._choose_engine(recipe, problem)
+        self.past, self.divergences = Past(problem, state), {}
+        self._publish(recipe, dataset, problem, state)
+
+    def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
+        moment = self._moment
+        problem = _population(recipe, dataset)
+        state = carry_over(moment.problem, moment.state, problem)
+        if state is None:
+            self._start(recipe, dataset)
+            return
+        self._engine = self._choose_engine(recipe, problem)
+        self.past.add_change(problem, state, description)
+        self._publish(recipe, dataset, problem, state)
+
+    def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> None:
+        self._moment = Moment(recipe, dataset, problem, state, evaluate_members(dataset, problem, state), state.step)
+        self.version += 1
+        if state.step == 0:
+            self.past.add_point(0, dict(self._moment.values))
+        self._changed.notify_all()
+
+    def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine:
+        return self._given_engine or choose(recipe.configuration.run.engine, problem, EXPECTED_UPDATES).engine
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        pace = _Pace()
+        while True:
+            with self._changed:
+                if not self.is_playing:
+                    self._changed.wait_for(lambda: self._is_closed or self.is_playing)
+                    pace.restart()
+                if self._is_closed:
+                    return
+                if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
+                    self._changed.wait(seconds)
+                    continue
+                moment, version, past = self._moment, self.version, self.past
+                limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
+                limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
+            with pace.training(int(limit)) as count:
+                state, trace = self._engine.advance(moment.problem, moment.state, count)
+            after = replace(moment, state=state)
+            is_point = state.step == past.next_point(moment.state.step)
+            if is_point or count == self._updates_left:
+                with pace.evaluating():
+                    values = evaluate_members(moment.dataset, moment.problem, state)
+                after = replace(after, values=values, values_step=state.step)
+            with self._changed:
+                if self.version != version:
+                    continue  # settings changed meanwhile: the chunk was made with those before
+                self._moment = after
+                self._note_divergences(moment, trace.bad)
+                past.add_snapshot(moment.problem, state)
+                if is_point:
+                    past.add_point(state.step, dict(after.values))
+                    if pace.evaluates_too_often:
+                        past.coarsen()
+                self._updates_left = max(self._updates_left - count, 0)
+                self._changed.notify_all()
+
+    def _note_divergences(self, moment: Moment, bad: Integers) -> None:
+        for member in np.flatnonzero(bad >= 0).tolist():
+            if member not in self.divergences:
+                step = int(bad[member])
+                problem, state = self.past.at(step, np.array([member]), self._engine)
+                self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
+
+
+class _Pace:
+    """How many updates the next chunk has, and whether there is time for a point of the curves.
+
+    Evaluating all rows of a thousand members takes as long as many updates: it may take a tenth of the time.
+    """
+
+    def __init__(self) -> None:
+        self.updates = 1
+        self._playing_seconds = self._evaluating_seconds = self._last_share = 0.0
+        self._last_evaluation = time.perf_counter()
+        self.restart()
+
+    def restart(self) -> None:
+        """Count the updates of a limited speed from now on."""
+        self._started = self._last_end = time.perf_counter()
+        self._done = 0
+
+    @property
+    def evaluates_too_often(self) -> bool:
+        """Whether evaluations have taken more than a tenth of the time so far, and the last one did."""
+        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + 0.1 * self._playing_seconds
+        return is_over and self._last_share > 0.1
+
+    def seconds_to_wait(self, updates_per_second: float) -> float:
+        """The time until the next update is due at a limited speed; a chunk at most, as the limit may change."""
+        due = self._started + (self._done + 1) / updates_per_second
+        return min(due - time.perf_counter(), CHUNK_SECONDS)
+
+    def updates_allowed(self, updates_per_second: float) -> float:
+        """The most updates of the next chunk."""
+        return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
+
+    @contextmanager
+    def training(self, count: int) -> Iterator[int]:
+        """Time a chunk of so many updates, and learn from it how many a chunk may have."""
+        began = time.perf_counter()
+        yield count
+        end = time.perf_counter()
+        seconds = end - began
+        self._playing_seconds += end - self._last_end
+        self._last_end = end
+        self._done += count
+        if count == self.updates or seconds > CHUNK_SECONDS:
+            self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Time an evaluation."""
+        began = time.perf_counter()
+        yield
+        end = time.perf_counter()
+        self._evaluating_seconds += end - began
+        self._last_share = (end - began) / (end - self._last_evaluation)
+        self._last_evaluation = end
+
+
+def evaluate_members(dataset: Dataset, problem: Problem, state: State) -> dict[str, Floats]:
+    """Objective and metric of the members of a state, on the training rows and on those set aside, {name: [K]}."""
+    aside = dataset.test or dataset.validation
+    rows = None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs))
+    return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, metrics_of(dataset)[:1]), rows)
+
+
+def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
+    """The state with which another problem trains on, or None where its parameters are other ones.
+
+    The optimizer begins with empty slots where it is another one.
+    """
+
+    def identity(one: Problem) -> tuple[Any, ...]:
+        entries: tuple[tuple[Entry, ...], ...] = (one.network.entries, one.network.buffers)
+        return entries, one.network.initializer, one.dtype, one.seeds.tolist(), one.initial_scale.tolist()
+
+    if identity(before) != identity(problem):
+        return None
+    fresh = initial_state(problem, state.theta)
+    is_same_optimizer = before.optimizer.slots == problem.optimizer.slots
+    return replace(
+        fresh, buffers=state.buffers, slots=state.slots if is_same_optimizer else fresh.slots, step=state.step
+    )
+
+
+def without_study(recipe: Recipe) -> Recipe:
+    """The recipe without what its study says of its data, for a training on other data."""
+    return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
+
+
+def _population(recipe: Recipe, dataset: Dataset) -> Problem:
+    """The problem of a recipe: members for each seed and for each value of the one key that its grid may have."""
+    combinations = expand_grid(recipe)
+    if len(recipe.configuration.grid) > 1:
+        names = ", ".join(recipe.configuration.grid)
+        raise BadInput(f"the grid varies {names}; vary one of them here, or sweep them all with `deltarule sweep`")
+    plain = replace(recipe, configuration=recipe.configuration.model_copy(update={"grid": {}}))
+    populations = problem_of_settings(plain, dataset, [settings for settings, _ in combinations])
+    if len(populations) > 1:
+        [key] = recipe.configuration.grid
+        raise BadInput(f"{key} gives networks of different shapes; vary a number, such as optimizer.learning_rate")
+    problem = populations[0].problem
+    if problem.optimizer.name == "lbfgs":
+        raise BadInput("L-BFGS has no single updates to watch; choose another optimizer, such as adam")
+    if problem.schedule.name == "adaptive":
+        raise BadInput("the schedule 'adaptive' follows a whole training's loss; choose another schedule, such as step")
+    if problem.members > MAX_MEMBERS:
+        raise BadInput(f"there are {problem.members:,} networks; the page shows {MAX_MEMBERS:,} at most")
+    return problem
+
+
+def _describe_change(settings: Mapping[str, Any]) -> str:
+    texts = [f"{key.rpartition('.')[2].replace('_', ' ')} {short_repr(value)}" for key, value in settings.items()]
+    return ", ".join(texts) if len(texts) <= 3 else f"{count_of(len(texts), 'setting')} changed"

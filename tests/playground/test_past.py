@@ -1,0 +1,54 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.playground import past as past_module
+from deltarule.playground.past import MAX_POINTS, Past
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+
+PROBLEM = create_problem(Network([1, 2, 1], "tanh"), [[0.5], [1.0]], [0.0, 1.0], learning_rate=0.1, seeds=range(3))
+ENGINE = ReferenceEngine()
+
+
+def played(chunks):
+    """A past after chunks of updates, and all its states by step."""
+    state = initial_state(PROBLEM)
+    past, states = Past(PROBLEM, state), {0: state}
+    past.add_point(0, {"objective": np.zeros(3)})
+    for chunk in chunks:
+        while chunk:
+            count = min(chunk, past.next_point(state.step) - state.step)
+            state, _ = ENGINE.advance(PROBLEM, state, count)
+            chunk -= count
+            states[state.step] = state
+            past.add_snapshot(PROBLEM, state)
+            if state.step % past.interval == 0:
+                past.add_point(state.step, {"objective": np.full(3, float(state.step))})
+    return past, states
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=4), st.data())
+def test_every_step_is_reached_again_exactly(chunks, data):
+    past, states = played(chunks)
+    step = data.draw(st.sampled_from(sorted(states)))
+    _, state = past.at(step, np.array([1]), ENGINE)
+    np.testing.assert_array_equal(state.theta, states[step].theta[[1]])
+    assert state.step == step
+
+
+def test_points_stay_few_and_evenly_spaced():
+    past, _ = played([1500])
+    assert len(past.steps) <= MAX_POINTS
+    assert set(np.diff(past.steps)) == {past.interval}
+    assert [int(row[0]) for row in past.curves["objective"]] == past.steps
+
+
+def test_snapshots_stay_within_their_memory(monkeypatch):
+    monkeypatch.setattr(past_module, "MAX_SNAPSHOT_BYTES", 5_000)
+    past, states = played([700])
+    assert sum(one.bytes for one in past._snapshots) <= 2 * 5_000
+    step = sorted(states)[-2]
+    np.testing.assert_array_equal(past.at(step, np.arange(3), ENGINE)[1].theta, states[step].theta)

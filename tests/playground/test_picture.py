@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.errors import BadInput
+from deltarule.maths.network import views
+from deltarule.playground.picture import PLANE_POINTS, View, draw
+from deltarule.playground.view_axes import view_axes
+from deltarule.problem.batches import batch
+
+
+def drawn(bench, **view):
+    dataset = bench.moment.dataset
+    return draw(bench, view_axes(dataset.train.x, dataset.features), View(**view))
+
+
+def test_the_plane_shows_the_predicted_class_and_its_confidence(opened):
+    bench = opened(data={"name": {"name": "clusters", "samples": 60}})
+    bench.advance(100)
+    moment, dataset = bench.moment, bench.moment.dataset
+    _, arrays = drawn(bench, member=1)
+    grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([1]), grid)[1][0]
+    sure = np.sort(outputs, 1)[:, -1] - np.sort(outputs, 1)[:, -2] > 1e-4  # float32 decides otherwise in a near tie
+    np.testing.assert_array_equal(np.floor(arrays["plane"])[sure], outputs.argmax(1)[sure])
+    np.testing.assert_allclose(arrays["plane"] % 1, np.minimum((outputs.max(1) - 1 / 3) * 1.5, 0.999), atol=1e-4)
+
+
+def test_a_plane_of_numbers_shows_the_output(opened):
+    bench = opened(data={"name": "hills"}, network={"output": "identity"}, loss={"name": "squared_error"})
+    moment, dataset = bench.moment, bench.moment.dataset
+    grid = view_axes(dataset.train.x, dataset.features).grid(PLANE_POINTS)
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), grid)[1][0, :, 0]
+    np.testing.assert_allclose(drawn(bench)[1]["plane"], outputs, atol=1e-5)
+
+
+def test_weights_gradient_and_confusion_are_those_of_the_member(opened):
+    bench = opened(data={"split": {"test": 12}})
+    bench.advance(30)
+    moment = bench.moment
+    header, arrays = drawn(bench, member=2)
+    state = moment.state.take([2])
+    np.testing.assert_array_equal(arrays["theta"], state.theta[0].astype(np.float32))
+    gradient = objective_and_gradient(moment.problem, state, batch(moment.problem, state.members, state.step)).gradient
+    np.testing.assert_array_equal(arrays["gradient"], gradient[0].astype(np.float32))
+    for part, rows in moment.dataset.parts.items():
+        predicted = ReferenceEngine().outputs(moment.problem, state, rows.x)[1][0].argmax(1)
+        expected = confusion_matrix(rows.labels, predicted, labels=[0, 1])
+        np.testing.assert_array_equal(arrays[f"confusion {part}"], expected)
+    names = [entry[0] for entry in header["entries"]]
+    assert names == list(views(state.theta, moment.problem.network.entries))
+
+
+def test_a_step_of_the_past_is_drawn_as_it_was(opened):
+    bench = opened()
+    bench.advance(10)
+    _, then = drawn(bench, member=1)
+    bench.advance(30)
+    header, now = drawn(bench, member=1, step=10)
+    assert header["step"] == 10 and header["last_step"] == 40
+    for name in ("theta", "plane", "multiples", "units 1", "hidden space", "gradient"):
+        np.testing.assert_array_equal(now[name], then[name])
+
+
+def test_units_that_are_the_same_for_every_row_are_dead(opened):
+    bench = opened(network={"activation": "relu", "initial_scale": 0.0})
+    assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]
+
+
+def test_what_is_not_finite_is_drawn_as_such(opened):
+    bench = opened(optimizer={"name": "sgd", "learning_rate": 1e300}, network={"activation": "relu"})
+    bench.advance(5)
+    header, arrays = drawn(bench)
+    assert np.isnan(arrays["plane"]).any()
+    assert header["diverged"]
+
+
+@pytest.mark.parametrize("table", [{"member": "1"}, {"step": 1.5}, {"first_multiple": True}])
+def test_a_view_of_something_else_than_numbers_is_refused(table):
+    with pytest.raises(BadInput, match="give a whole number"):
+        View.parse(table, 3)
+
+
+def test_members_beyond_the_population_are_the_nearest_ones():
+    assert View.parse({"member": 99, "first_multiple": -4}, 3) == View(2, None, 0)

@@ -1,0 +1,39 @@
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.playground.play import recipe_to_play
+from deltarule.studies.recipes import dataset_of, problem_of
+
+
+@pytest.mark.parametrize("what", [None, "encoder", "boundary-xor", "iris", "diabetes", "one_hot", "momentum"])
+def test_studies_data_sets_and_stories_can_be_played(what):
+    recipe = recipe_to_play(what)
+    assert problem_of(recipe, dataset_of(recipe)).members >= 1
+
+
+@pytest.mark.parametrize(
+    ("target", "output"), [("kind", "softmax"), ("length", "identity")], ids=["classes", "numbers"]
+)
+def test_a_table_gets_a_network_that_fits_its_target(tmp_path, target, output):
+    file = tmp_path / "fruit.csv"
+    rows = [f"{100 + n},{7 + n / 7},{'apple' if n % 2 else 'pear'}" for n in range(40)]
+    file.write_text("\n".join(["weight,length,kind", *rows]), encoding="utf-8")
+    if target == "length":
+        file.write_text("\n".join(["weight,length", *(row.rpartition(",")[0] for row in rows)]), encoding="utf-8")
+    recipe = recipe_to_play(file, target)
+    assert recipe.configuration.network.output == output
+    assert problem_of(recipe, dataset_of(recipe)).network.inputs == (2 if target == "kind" else 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "target", "sentence"),
+    [
+        ("nothing", None, "there is nothing called 'nothing'"),
+        ("missing.csv", "y", "missing.csv"),
+        ("missing.toml", None, "missing.toml"),
+        ("iris", "kind", "--target names a column of a table"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_with_a_sentence(what, target, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        recipe_to_play(what, target)

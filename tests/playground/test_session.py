@@ -1,0 +1,168 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.playground import frame_format
+from deltarule.problem.configuration import parse_toml
+from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
+from deltarule.training.train import train
+
+POINTS = "x,y,class\n" + "\n".join(f"{n % 7},{n % 5},{'a' if n % 3 else 'b'}" for n in range(30))
+
+
+def test_a_frame_holds_what_is_trained(session):
+    session.command("step", {"updates": 9})
+    header, arrays = frame_format.decode(session.frame({"member": 1}))
+    state = session.workbench.moment.state
+    assert header["step"] == 9 == state.step
+    np.testing.assert_array_equal(arrays["theta"], state.theta[1].astype(np.float32))
+
+
+def test_settings_name_every_control_with_a_sentence_and_its_choices(session):
+    settings = session.command("settings", {})
+    assert set(settings["help"]) <= set(settings["values"])
+    assert "lbfgs" not in settings["choices"]["optimizer.name"]
+    assert parse_toml(settings["toml"]) == session.workbench.moment.recipe.configuration
+
+
+def test_own_rows_are_trained_on_and_deleted_at_the_end(session):
+    session.command("own-data", {"csv": POINTS})
+    moment = session.workbench.moment
+    assert (moment.dataset.classes, moment.dataset.features) == (("a", "b"), ("x", "y"))
+    session.command("step", {"updates": 3})
+    assert session.workbench.moment.state.step == 3
+    folder = moment.recipe.configuration.data.file.rpartition("/")[0]
+    session.close()
+    assert not __import__("os").path.exists(folder)
+
+
+def test_rows_with_numbers_as_targets_get_an_output_for_numbers(session):
+    csv = "x,y\n" + "\n".join(f"{n},{n * n / 7}" for n in range(30))
+    session.command("own-data", {"csv": csv})
+    problem = session.workbench.moment.problem
+    assert problem.network.output.name == "identity" and problem.loss.name == "squared_error"
+    session.command("change", {"settings": {"data.name": "iris"}})
+    problem = session.workbench.moment.problem
+    assert problem.network.output.name == "softmax" and problem.network.outputs == 3
+
+
+def test_the_explained_number_is_that_of_the_gradient(session):
+    session.command("step", {"updates": 4})
+    header, arrays = frame_format.decode(session.frame({}))
+    start = next(entry[3] for entry in header["entries"] if entry[0] == "W1")
+    explained = session.command("explain", {"quantity": "∂J/∂W1", "index": [1, 2]})
+    assert explained["value"] == pytest.approx(arrays["gradient"][start + 1 * 4 + 2], rel=1e-5)
+    assert explained["step"] == 4 and explained["rows"] == 10
+
+
+def test_a_samples_numbers_are_of_that_sample_alone(session):
+    moment = session.workbench.moment
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), moment.dataset.train.x[[7]])[1]
+    explained = session.command("explain", {"sample": 7, "quantity": "a2", "index": [0, 1]})
+    assert explained["value"] == pytest.approx(float(outputs[0, 0, 1])) and explained["rows"] == 1
+
+
+def test_varied_values_become_members_and_leave_again(session):
+    session.command("vary", {"key": "optimizer.learning_rate", "values": [0.1, 1]})
+    assert session.workbench.moment.problem.members == 6
+    session.command("vary", {"key": "", "values": []})
+    assert session.workbench.moment.problem.members == 3
+
+
+def test_new_seeds_are_other_ones_each_time(session):
+    seen = [session.workbench.moment.problem.seeds.tolist()]
+    for _ in range(2):
+        session.command("reseed", {})
+        seen.append(session.workbench.moment.problem.seeds.tolist())
+    assert len({seed for seeds in seen for seed in seeds}) == 9
+
+
+def test_axes_are_two_chosen_columns(session):
+    session.command("change", {"settings": {"data.name": "iris"}})
+    assert session.axes.names == ("component 1", "component 2")
+    session.command("axes", {"columns": [3, 0]})
+    header, arrays = frame_format.decode(session.data())
+    rows = session.workbench.moment.dataset.train.x
+    np.testing.assert_allclose(arrays["points train"], rows[:, [3, 0]], rtol=1e-6)
+    session.command("change", {"settings": {"data.name": "xor"}})
+    assert session.axes.names == ("x0", "x1"), "the axes of data that are gone are forgotten"
+
+
+def test_the_exported_recipe_trains_to_the_same_weights(session, tmp_path):
+    session.command("step", {"updates": 12})
+    (tmp_path / "recipe.toml").write_text(session.command("export", {"kind": "recipe"})["text"], encoding="utf-8")
+    recipe = load_recipe(tmp_path / "recipe.toml")
+    run = train(problem_of(recipe, dataset_of(recipe)), engine="reference", max_steps=12)
+    np.testing.assert_array_equal(run.state.theta, session.workbench.moment.state.theta)
+
+
+@pytest.mark.parametrize("kind", ["python", "script"])
+def test_exported_programs_run(session, tmp_path, kind):
+    session.command("step", {"updates": 5})
+    for one in ("recipe", kind):
+        export = session.command("export", {"kind": one})
+        (tmp_path / export["name"]).write_text(export["text"], encoding="utf-8")
+    done = subprocess.run([sys.executable, export["name"]], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "5" in done.stdout
+
+
+def test_exported_weights_are_those_of_the_member_at_the_step(session):
+    session.command("step", {"updates": 6})
+    export = session.command("export", {"kind": "weights", "member": 2, "step": 3})
+    problem = session.workbench.moment.problem
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    table = json.loads(export["text"])
+    assert table["step"] == 3
+    assert np.concatenate([np.ravel(array) for array in table["parameters"].values()]).tolist() == (
+        expected.theta[2].tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "sentence"),
+    [
+        ("fly", {}, "there is no command 'fly'"),
+        ("play", {"updates_per_second": 0}, "updates_per_second is 0"),
+        ("step", {"updates": 10**9}, "updates is 1000000000"),
+        ("change", {"settings": 3}, "settings is 3"),
+        ("change", {"settings": {"optimizer.learning_rate": "fast"}}, "optimizer.learning_rate"),
+        ("change", {"settings": {"optimizer.name": "lbfgs"}}, "L-BFGS has no single updates"),
+        ("change", {"settings": {"optimizer.schedule": "adaptive"}}, "adaptive"),
+        ("change", {"settings": {"run.seeds": 100_000}}, "networks"),
+        ("vary", {"key": "optimizer.learning_rate", "values": "1"}, "give a key and a list"),
+        ("vary", {"key": "optimizer.learning_rate", "values": [None]}, "learning_rate"),
+        ("recipe", {"recipe": "[data"}, "is not TOML"),
+        ("own-data", {"csv": ""}, "csv is ''"),
+        ("own-data", {"csv": "x,y\n1"}, "line 2"),
+        ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
+        ("axes", {"columns": [0, 9]}, "give two different columns"),
+        ("axes", {"columns": "x"}, "columns is 'x'"),
+        ("explain", {"quantity": "Q"}, "there is no formula of 'Q'"),
+        ("explain", {"quantity": "z1", "index": [0, 99]}, "give one inside"),
+        ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
+        ("export", {"kind": "film"}, "there is no export 'film'"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sentence):
+    session.command("step", {"updates": 2})
+    before = session.workbench.moment
+    with pytest.raises(BadInput, match=sentence):
+        session.command(name, table)
+    after = session.workbench.moment
+    assert (after.recipe, after.dataset, after.state.step) == (before.recipe, before.dataset, 2)
+
+
+def test_fifty_classes_and_constant_columns_are_drawn(session):
+    rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
+    session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})
+    session.command("step", {"updates": 2})
+    header, arrays = frame_format.decode(session.frame({}))
+    assert arrays["confusion train"].shape == (50, 50)
+    assert np.isfinite(arrays["plane"]).all()

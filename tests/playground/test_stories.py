@@ -1,0 +1,54 @@
+import pytest
+
+from deltarule.playground.picture import View, draw
+from deltarule.playground.play import recipe_to_play
+from deltarule.playground.stories import list_stories
+from deltarule.playground.view_axes import view_axes
+
+NAMES = [story["name"].partition("-")[2] for story in list_stories()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_story_trains_and_is_drawn(opened, name):
+    from deltarule.engines.reference import ReferenceEngine
+    from deltarule.playground.workbench import Workbench
+
+    bench = Workbench(recipe_to_play(name), ReferenceEngine())
+    bench.advance(5)
+    dataset = bench.moment.dataset
+    header, _ = draw(bench, view_axes(dataset.train.x, dataset.features), View())
+    bench.close()
+    assert header["step"] == 5 and header["members"] > 1
+
+
+def test_every_story_has_a_title_and_says_what_to_look_at():
+    assert len(NAMES) == 12 == len(set(NAMES))
+    assert all(story["title"] and len(story["text"]) > 60 for story in list_stories())
+
+
+def played(name, updates, **changes):
+    from deltarule.playground.workbench import Workbench
+
+    bench = Workbench(recipe_to_play(name))
+    if changes:
+        bench.change(changes)
+    bench.advance(updates)
+    bench.close()
+    return bench.moment
+
+
+def test_exclusive_or_is_not_solved_without_a_hidden_layer_and_is_with_one():
+    assert not played("hidden-layer", 1000).is_solved.any()
+    with_layer = {"network.layers": ["auto", 4, "auto"], "network.activation": "tanh"}
+    assert played("hidden-layer", 1000, **with_layer).is_solved.all()
+
+
+def test_equal_first_weights_stay_equal():
+    moment = played("symmetry", 500)
+    scale = moment.problem.initial_scale
+    assert not moment.is_solved[scale == 0].any() and moment.is_solved[scale == 1].all()
+
+
+def test_the_deep_sigmoids_learn_with_batch_norm_and_not_without():
+    assert not played("vanishing-gradients", 1000).is_solved.any()
+    assert played("batch-norm", 1000).is_solved.any()
