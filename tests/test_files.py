@@ -255,7 +255,7 @@ if sys.platform != "win32":
                     write_whole(path, "new")
                     return
                 with pytest.raises(
-                    BadInput, match="file belongs to somebody else, .* replace it; choose another name$"
+                    BadInput, match="file belongs to another user, .* replace it; choose another name$"
                 ):
                     check_can_write(path)
                 if root:

@@ -67,7 +67,7 @@ def check_can_write(path: str | Path) -> None:
     if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise BadInput(f"{named} may not be written; allow it, or choose another name")
     if path.exists() and not platforms.may_replace(path):
-        text = f"{named} belongs to somebody else, and its folder is a sticky one, where only the owner may replace it"
+        text = f"{named} belongs to another user, and its folder is sticky: only the owner may replace it"
         raise BadInput(f"{text}; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):

@@ -136,6 +136,6 @@ def test_claims_go_on_in_their_folder(deltarule, tmp_path):
     (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")
     status, out, err = deltarule(*words, "--resume")
-    assert (status, out) == (2, "") and "--resume goes on with the claims in the folder of --out" in err
+    assert (status, out) == (2, "") and "--resume continues the claims in the folder of --out" in err
     first = deltarule(*words, "--out", tmp_path / "out", "--resume")[1]
     assert deltarule(*words, "--out", tmp_path / "out", "--resume")[1] == first

@@ -176,7 +176,7 @@ def test_a_configuration_without_a_mean_is_told_last(deltarule, mine):
     ("words", "told"),
     [
         ([], "no study is named"),
-        (["encoder", "--resume"], "--resume goes on with the store in the folder of --out"),
+        (["encoder", "--resume"], "--resume continues the store in the folder of --out"),
         (["encoder", "--format", "csv"], "--format is given without --table"),
         (["encoder", "--table", "nowhere"], "leave encoder out"),
         (["--table", "nowhere"], "nowhere holds no sweep"),

@@ -405,7 +405,7 @@ def test_saved_files_are_the_same_bytes_for_the_same_record_hold_text_and_no_dat
     ],
 )
 def test_what_matplotlib_cannot_draw_is_one_sentence_and_writes_nothing(figure, tmp_path):
-    with pytest.raises(BadInput, match="the figure cannot be drawn, for Matplotlib says: .*; give it at least one"):
+    with pytest.raises(BadInput, match="the figure cannot be drawn; Matplotlib says: .*; give it at least one"):
         save(figure(), tmp_path / "one")
     assert not list(tmp_path.iterdir())
 

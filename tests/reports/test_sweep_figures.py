@@ -137,14 +137,14 @@ def test_a_value_with_networks_that_diverged_is_named_with_their_number_and_neve
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [-np.inf, -np.inf, 0.95, 0.94]])
     figure = effects_matrix(effects(settings, scores), quantity="R²")
     assert "learning rate: 1 +0.1, 0.1 -0.1." in alt_text(figure)
-    assert "Not told, as networks diverged: learning rate 10 (2 of 4)." in alt_text(figure)
+    assert "Without an effect, as networks diverged: learning rate 10 (2 of 4)." in alt_text(figure)
     assert "Mean R² less that of those that never diverged (0.6375);" in caption(figure)
     assert_readable(figure, is_matrix=True)
     more = [{**one, "stopping.max_epochs": epochs} for one in settings for epochs in (2, 10)]
     crossed = effects_matrix(effects(more, np.repeat(scores, 2, 0)), quantity="r squared on validation rows")
     assert caption(crossed).endswith("with several seeds a fold this is the noise on these folds alone.")
     nothing = effects_matrix(effects(settings, np.where(np.eye(3), -np.inf, 0.5)), quantity="R²")
-    assert "learning rate: not told by this table." in alt_text(nothing) and "nan" not in caption(nothing)
+    assert "learning rate: not determined by this table." in alt_text(nothing) and "nan" not in caption(nothing)
 
 
 @pytest.mark.filterwarnings("error")
@@ -206,7 +206,7 @@ def test_what_a_table_does_not_tell_is_said_in_words():
     ]
     figure = effects_matrix(effects(settings, [[0.1, 0.2], [0.3, 0.5], [0.6, 0.6], [0.8, 0.9]]), quantity="accuracy")
     for name in ("rate", "scale"):
-        assert f"{name}: not told by this table." in alt_text(figure)
+        assert f"{name}: not determined by this table." in alt_text(figure)
     assert_readable(figure, is_matrix=True)
 
 

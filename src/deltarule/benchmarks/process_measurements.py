@@ -58,12 +58,22 @@ def processes(quick: bool, tell: Callable[[str], None]) -> list[Process]:
             add(f"first call, {row}", f"the first update of {row}, nothing cached", few, lambda row=row: _first(row))  # type: ignore[misc]
     run = [*command, "run", "encoder"]
     compiled = [*run, "--engine", "compiled"]
-    told = "deltarule run encoder, the whole process"
+    command_words = "deltarule run encoder, the whole process"
     with tempfile.TemporaryDirectory() as folder:
         cached = _elsewhere(folder)
-        add("run encoder, first", f"{told}, --engine compiled, nothing cached", 1, lambda: _whole(compiled, cached))
-        add("run encoder, compiled", f"{told}, --engine compiled, cached", many, lambda: _whole(compiled, cached))
-        add("run encoder", f"{told}, cached", many, lambda: _whole(run, cached))
+        add(
+            "run encoder, first",
+            f"{command_words}, --engine compiled, nothing cached",
+            1,
+            lambda: _whole(compiled, cached),
+        )
+        add(
+            "run encoder, compiled",
+            f"{command_words}, --engine compiled, cached",
+            many,
+            lambda: _whole(compiled, cached),
+        )
+        add("run encoder", f"{command_words}, cached", many, lambda: _whole(run, cached))
     return found
 
 

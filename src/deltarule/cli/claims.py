@@ -45,7 +45,7 @@ def claims(
     from deltarule.studies.report.page import write_report
 
     if resume and out is None:
-        raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")
+        raise BadInput("--resume continues the claims in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, seeds=seeds)
     judged = _chosen_claims(recipe, claims)
     folder = None if out is None else make_folder(out)

@@ -176,8 +176,8 @@ def _check_own(module: str) -> None:
     file = getattr(loaded, "__file__", None)
     read = [Path(one) for one in getattr(loaded, "__path__", [file]) if one]
     if not any(is_same_file(one, own) for one in read for own in _places(Path(first))):
-        whose = "deltarule's own" if first == "deltarule" else f"that of {file or 'Python itself'}"
-        raise BadInput(f"{meant} is not read, as the name {first} is {whose}; rename {'its folder' if rest else 'it'}")
+        owner = "deltarule's own" if first == "deltarule" else f"that of {file or 'Python itself'}"
+        raise BadInput(f"{meant} is not read, as the name {first} is {owner}; rename {'its folder' if rest else 'it'}")
 
 
 def _places(path: Path) -> tuple[Path, Path]:

@@ -32,16 +32,16 @@ def show_progress(what: str) -> Iterator["Callable[[training.Progress | SweepPro
 
     with _line(screen) as bar:
         name, losses = visible(what), ProgressHistory()
-        task = bar.add_task(name, told="", losses="")
+        task = bar.add_task(name, detail="", losses="")
 
         def tell(seen: "training.Progress | SweepProgress") -> None:
             if not isinstance(seen, TrainingProgress):
                 rows = f"{seen.done:,} of {seen.rows:,} rows"
-                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, told=rows)
+                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, detail=rows)
                 return
             losses.add(seen.step, seen.objective)
             called, drawn, says = _fit_progress(name, losses, seen, screen)
-            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, told=says)
+            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, detail=says)
 
         yield tell
 
@@ -55,7 +55,7 @@ def _line(screen: "Console") -> "ProgressLine":
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[losses]}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[told]}", markup=False),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeRemainingColumn(compact=True),
     )
 

@@ -63,7 +63,7 @@ def run(
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     if resume and out is None:
-        raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
+        raise BadInput("--resume continues from a checkpoint in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
     chosen = chosen_engine(engine, recipe, device)
     population = population_of(recipe, dataset_of(recipe, data))

@@ -78,7 +78,7 @@ def sweep(
     if format is not None:
         raise BadInput("--format is given without --table; name the folder of a sweep with --table")
     if resume and out is None:
-        raise BadInput("--resume goes on with the store in the folder of --out; name that folder too")
+        raise BadInput("--resume continues the store in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seeds=seeds)
     with show_progress(recipe.name) as progress:
         done = swept(

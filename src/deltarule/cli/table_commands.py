@@ -91,8 +91,8 @@ def with_target(
     gaps = int((~known).sum())
     if gaps == len(y):
         raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
-    told = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
-    why = f", which {', '.join(told)} is taken to say," if told else ""
+    missing_texts = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
+    why = f", which {', '.join(missing_texts)} is taken to say," if missing_texts else ""
     if gaps:
         have, were = ("has", "was") if gaps == 1 else ("have", "were")
         notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
@@ -236,5 +236,5 @@ def show_lines(lines: list[tuple[str, str]]) -> None:
         screen.print(pairs(lines))
         return
     width = max(len(name) for name, _ in lines) + 2
-    for name, told in lines:
-        screen.print(f"{name:{width}}{told}", markup=False, soft_wrap=True)
+    for name, text in lines:
+        screen.print(f"{name:{width}}{text}", markup=False, soft_wrap=True)

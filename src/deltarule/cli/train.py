@@ -75,9 +75,9 @@ def train(
     Column types are inferred, hyperparameters chosen, and the score stands beside a simple baseline.
     """
     check_output(out, "model", table=table)
-    target, told = target.strip(), [_type(one) for one in type or ()]
-    types = dict(told)
-    for name, kind in told:
+    target, pairs = target.strip(), [_type(one) for one in type or ()]
+    types = dict(pairs)
+    for name, kind in pairs:
         if types[name] != kind:
             raise BadInput(f"--type {name} is given twice, as {kind} and as {types[name]}; give one of them")
     if target in types:
@@ -104,10 +104,10 @@ def train(
     _print_training(model, outcome)
 
 
-def _type(told: str) -> tuple[str, str]:
-    name, equals, kind = told.rpartition("=")
+def _type(text: str) -> tuple[str, str]:
+    name, equals, kind = text.rpartition("=")
     if not equals:
-        raise BadInput(f"--type {told} has no =; give COLUMN=KIND, as in --type zip=category")
+        raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
     return name.strip(), kind
 
 

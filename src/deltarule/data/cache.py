@@ -73,8 +73,8 @@ def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> I
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if kind_of(named) != "folder":
-            whose = "the data folder" if data_dir is not None else f"the folder of {VARIABLE},"
-            raise BadInput(f"{whose} {named} does not exist; name a folder, or none for the current one")
+            origin = "the data folder" if data_dir is not None else f"the folder of {VARIABLE},"
+            raise BadInput(f"{origin} {named} does not exist; name a folder, or none for the current one")
         yield from (Path(named) / folder for folder in published.folders)
         yield Path(named)
     yield ours

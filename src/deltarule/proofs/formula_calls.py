@@ -83,7 +83,7 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
     if np.asarray(result).dtype != dtype:
         raise BadInput(
             f"{what} gives {np.asarray(result).dtype} numbers for {dtype} ones; keep the dtype: Python's numbers take "
-            "it from the array beside them, and what is made anew needs .astype"
+            "it from the array beside them, and new arrays need .astype"
         )
     return np.asarray(result)
 

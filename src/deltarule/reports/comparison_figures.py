@@ -218,12 +218,12 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
         builder.y_label("rank")
         for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
-            told = (
+            descriptions = (
                 f"{isolate_direction(name)} {isolate_direction(cell)}"
                 for name, cell in zip(columns, cells_of, strict=True)
                 if cell
             )
-            builder.describe(f"{which}: {', '.join(told)}.")
+            builder.describe(f"{which}: {', '.join(descriptions)}.")
         return builder.finish()
 
 

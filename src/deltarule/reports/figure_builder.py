@@ -215,8 +215,8 @@ class FigureBuilder:
 
     def finish(self, legend_title: str = "") -> "Figure":
         """Add the legend beside the axes, the title and the notes below, and return the figure."""
-        told = " ".join([title_sentence(self.title), *(self.descriptions or describe_curves(self.figure))])
-        self.figure.set_label(" ".join(visible(told).split()))
+        description = " ".join([title_sentence(self.title), *(self.descriptions or describe_curves(self.figure))])
+        self.figure.set_label(" ".join(visible(description).split()))
         for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
             if _has_offset(axis):
                 write_out_ticks(axis)
@@ -237,8 +237,8 @@ class FigureBuilder:
             )  # as much as without a legend
             self.rows[0].set_title(wrap_text(self.title, across, lines))
         if self.notes:
-            told = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
-            self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
+            notes = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
+            self.figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=style.GRAY)
         return self.figure
 
 

@@ -278,7 +278,7 @@ def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
         figure.savefig(content, format=kind, metadata=metadata)
     except CANNOT_DRAW as error:
         raise BadInput(
-            f"the figure cannot be drawn, for Matplotlib says: {' '.join(str(error).split())}; "
+            f"the figure cannot be drawn; Matplotlib says: {' '.join(str(error).split())}; "
             "give it at least one number, and none of a size near 1e308"
         ) from error
     return content.getvalue()

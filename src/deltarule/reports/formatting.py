@@ -196,16 +196,16 @@ def member_names(problem: Problem) -> list[str]:
         "dropout": problem.dropout,
         "initial scale": problem.initial_scale,
     }
-    told: dict[str, np.ndarray] = {}
+    varying: dict[str, np.ndarray] = {}
     for name, values in numbers.items():
         varies = (values != values[:1]).any()
-        if varies and not any(np.array_equal(values, other) for other in told.values()):
-            told[name.replace("_", " ")] = values
+        if varies and not any(np.array_equal(values, other) for other in varying.values()):
+            varying[name.replace("_", " ")] = values
     names = [
-        ", ".join(f"{name} {_format_per_layer(values[member])}" for name, values in told.items())
+        ", ".join(f"{name} {_format_per_layer(values[member])}" for name, values in varying.items())
         for member in range(problem.members)
     ]
-    if len(set(names)) == len(names) and told:
+    if len(set(names)) == len(names) and varying:
         return names
     return [", ".join(filter(None, (f"member {member}", name))) for member, name in enumerate(names)]
 

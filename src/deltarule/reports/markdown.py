@@ -35,9 +35,9 @@ def verdicts(results: Mapping[str, Any]) -> str:
     | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **supported** |
     """
     headers = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
-    told = table(headers, [_verdict(claim) for claim in results["claims"]])
+    claims = table(headers, [_verdict(claim) for claim in results["claims"]])
     reasons = [line for claim in results["claims"] for line in _reasons(claim)]
-    return "\n\n".join([told, "\n".join(reasons)] if reasons else [told])
+    return "\n\n".join([claims, "\n".join(reasons)] if reasons else [claims])
 
 
 def _verdict(one: Mapping[str, Any]) -> list[str]:

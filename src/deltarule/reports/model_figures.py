@@ -48,8 +48,8 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         if len(columns) > MAX_ROWS:
             builder.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
         builder.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
-        told = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
-        parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in told]
+        described = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
+        parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in described]
         if len(columns) > MAX_LINES:
             parts.append(count_of(len(columns) - MAX_LINES, "more column"))
         builder.describe(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")

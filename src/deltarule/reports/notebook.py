@@ -80,8 +80,8 @@ def sweep_html(table: Any) -> str:
     # Configurations of a sweep that are listed.
     for rank, place in enumerate(ranked.place[:10].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
-        told = ("" if np.isnan(number) else format_score(number) for number in numbers)
-        rows.append([*(format_value(settings[place][key]) for key in keys), *told])
+        scores = ("" if np.isnan(number) else format_score(number) for number in numbers)
+        rows.append([*(format_value(settings[place][key]) for key in keys), *scores])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return _record_html(summary, rows, figure=figure)
 

@@ -100,8 +100,8 @@ class EmbeddedFigures:
             made = embed_figure(figure, id, table)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             alt = alt_text(figure)
-            told = escape_html(f"This figure cannot be drawn, for Matplotlib says: {error}")
-            made = EmbeddedFigure(id, _title(alt), f"<p>{told}</p>", alt, [], table or [])
+            message = escape_html(f"This figure cannot be drawn; Matplotlib says: {error}")
+            made = EmbeddedFigure(id, _title(alt), f"<p>{message}</p>", alt, [], table or [])
         self.all.append(made)
 
 

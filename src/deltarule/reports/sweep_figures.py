@@ -98,7 +98,7 @@ def diverged_with(found: Effects) -> str:
     >>> from deltarule.stats.effects import effects
     >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
     >>> diverged_with(found)
-    'Not told, as networks diverged: rate 10 (1 of 2).'
+    'Without an effect, as networks diverged: rate 10 (1 of 2).'
     """
     texts = []
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
@@ -109,7 +109,7 @@ def diverged_with(found: Effects) -> str:
             if np.isnan(mean) and fell
         ]
         texts += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
-    return f"Not told, as networks diverged: {'; '.join(texts)}." if texts else ""
+    return f"Without an effect, as networks diverged: {'; '.join(texts)}." if texts else ""
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
@@ -137,7 +137,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
         rows = np.arange(shown)
         lacks = ~as_good & np.isnan(ranked.behind)
-        for chosen, color, marker, told in (
+        for chosen, color, marker, entry in (
             (as_good[:shown], style.BLUE, "o", "may be as good as the first"),
             ((~as_good & ~lacks)[:shown], style.ORANGE, "s", "surely behind it"),
             (lacks[:shown], style.GRAY, "D", "not compared: lacks scores"),
@@ -146,7 +146,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
                 (dots,) = builder.axes.plot(
                     ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5
                 )
-                builder.entries.append((dots, told))
+                builder.entries.append((dots, entry))
                 half = np.nan_to_num(ranked.half[:shown][chosen])
                 ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
                 builder.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
@@ -252,7 +252,7 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
 def _describe_effect(parameter: Parameter, effect: Effect) -> str:
     """A sentence with the best and the worst value of a parameter."""
     if np.isnan(effect.mean).all():
-        return "not told by this table"
+        return "not determined by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
     return ", ".join(
         f"{isolate_direction(parameter.values[at])} {effect.mean[at]:+.3g}"
@@ -276,7 +276,7 @@ def _note_effects(builder: FigureBuilder, found: Effects, quantity: str, count: 
     if count < len(found.parameters):
         builder.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
     if found.left_out:
-        builder.note(f"Too many values to be told apart: {', '.join(map(last_key, found.left_out))}.")
+        builder.note(f"Too many different values: {', '.join(map(last_key, found.left_out))}.")
 
 
 def last_key(key: str) -> str:

@@ -243,10 +243,10 @@ class _Blocks:
         return parts
 
 
-def _format_spread(spread: Any, told: Callable[[float], str]) -> str:
-    if told(spread.min) == told(spread.max):
-        return told(spread.median)
-    return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
+def _format_spread(spread: Any, format_number: Callable[[float], str]) -> str:
+    if format_number(spread.min) == format_number(spread.max):
+        return format_number(spread.median)
+    return f"median {format_number(spread.median)}, from {format_number(spread.min)} to {format_number(spread.max)}"
 
 
 def _describe_diverged(diverged: Sequence[Any]) -> str:
@@ -302,12 +302,12 @@ def _weight(value: float, largest: float) -> "Text":
     """A weight with its sign, on a background that is darker for larger ones."""
     from rich.text import Text
 
-    told = format_signed(value)
+    text = format_signed(value)
     strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
     if strength < 0.1:
-        return Text(told)
+        return Text(text)
     ground = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
-    return Text(told, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {ground}")
+    return Text(text, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {ground}")
 
 
 def _blend(color: str, strength: float) -> str:

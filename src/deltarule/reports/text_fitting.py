@@ -81,8 +81,8 @@ def _shorten_distinctly(lines: Sequence[str], points: float, size: float) -> dic
         start = len(os.path.commonprefix(alike))
         if len(alike) > 1 and start:
             rest = [" ".join(line[start:].split()) for line in alike]
-            told = _shorten_distinctly(rest, 2 / 3 * points - width_of(" ", size), size)
-            ends = [told[line] for line in rest]
+            shortened = _shorten_distinctly(rest, 2 / 3 * points - width_of(" ", size), size)
+            ends = [shortened[line] for line in rest]
             gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
             tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
             heads = [

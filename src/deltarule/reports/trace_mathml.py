@@ -195,12 +195,12 @@ class _MathML:
             return entry(ref.name, ref.index), WHOLE
         title = escape(f"{format_index(ref.name, ref.index)} = {float(ref.value)!r}")
         address = escape(self.link(ref))
-        told = (
+        formatted = (
             f'<a href="{address}" title="{title}">{format_number(ref.value)}</a>'
             if address
             else format_number(ref.value)
         )
-        return f"<mn>{told}</mn>", SIGNED if ref.value < 0 else WHOLE
+        return f"<mn>{formatted}</mn>", SIGNED if ref.value < 0 else WHOLE
 
     def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
         texts = [self._with_brackets(argument, ADDED, True) for argument in arguments]
@@ -217,8 +217,8 @@ class _MathML:
         if self.link:
             return "".join(self.terms(series, first)), ADDED
         letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
-        told = self._with_brackets(series.term(*series.letters), MULTIPLIED)
-        return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{told}", ADDED
+        term = self._with_brackets(series.term(*series.letters), MULTIPLIED)
+        return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{term}", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
         if self.link:

@@ -62,8 +62,8 @@ class WhyReport:
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
         if np.isnan(self.skill).any() and not np.isfinite(self.skill).any():
-            whose = ("it has", "its") if self.of == 1 else ("they have", "their")
-            far = "how far {} learned cannot be told from {} loss".format(*whose)
+            words = ("it has", "its") if self.of == 1 else ("they have", "their")
+            far = "how far {} learned is not known from {} loss".format(*words)
         elif self.of == 1:
             far = f"it has won {_format_skill(self.skill[0])} of what a constant prediction loses"
         else:

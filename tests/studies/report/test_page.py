@@ -286,7 +286,7 @@ def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_n
     assert rows[2] == ["10", "", "", "", ""]
     found = effects(settings, scores)
     assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not told", "2 of 4"]
-    assert _told_of(found)[1:] == ["Not told, as networks diverged: rate 10 (2 of 4)."]
+    assert _told_of(found)[1:] == ["Without an effect, as networks diverged: rate 10 (2 of 4)."]
 
 
 @pytest.mark.filterwarnings("error")
