@@ -18,7 +18,7 @@ class Counted(BytesIO):
         return content
 
 
-def test_of_what_is_too_large_no_more_is_unpacked_than_tells_that_it_is() -> None:
+def test_of_what_is_too_large_no_more_is_unpacked_than_reports_that_it_is() -> None:
     stream = Counted(bytes(10_000))
     with pytest.raises(BadInput, match="more than the 100 bytes"):
         BoundedStream(stream, 100, "x").read()

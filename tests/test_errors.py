@@ -65,7 +65,7 @@ for call in calls:
 
 
 @pytest.mark.slow
-def test_what_is_not_installed_is_told_in_one_wording(tmp_path: Path) -> None:
+def test_what_is_not_installed_is_reported_in_one_wording(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     code = LACKING.format(libraries=sorted(LIBRARIES))
     words = [sys.executable, "-W", "ignore", "-c", code]
@@ -76,7 +76,7 @@ def test_what_is_not_installed_is_told_in_one_wording(tmp_path: Path) -> None:
     assert told == [str(not_installed(*each)) for each in lacking]
 
 
-def test_what_is_installed_and_cannot_be_loaded_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_what_is_installed_and_cannot_be_loaded_is_reported_with_its_reason(tmp_path: Path) -> None:
     """As PyTorch on Windows without the libraries of Visual C++."""
     for package in ("torch", "llvmlite"):
         (tmp_path / package).mkdir()

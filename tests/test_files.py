@@ -233,7 +233,7 @@ if sys.platform != "win32":
 
     @pytest.mark.parametrize("mode", [0o1777, 0o777])
     @pytest.mark.parametrize("owned", ["", "file", "folder"])
-    def test_in_a_sticky_folder_a_file_of_somebody_else_is_refused_before_the_work(
+    def test_in_a_sticky_folder_a_file_of_another_user_is_refused_before_the_work(
         mode: int, owned: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As in /tmp, what the system refuses after the work. Who is not root only claims to be somebody else."""
@@ -254,9 +254,7 @@ if sys.platform != "win32":
                     check_can_write(path)
                     write_whole(path, "new")
                     return
-                with pytest.raises(
-                    BadInput, match="file belongs to another user, .* replace it; choose another name$"
-                ):
+                with pytest.raises(BadInput, match="file belongs to another user, .* replace it; choose another name$"):
                     check_can_write(path)
                 if root:
                     with pytest.raises(BadInput, match="file cannot be written: Operation not permitted"):
@@ -656,7 +654,7 @@ def test_the_variables_for_caches_are_those_that_platformdirs_reads(
     assert system("deltarule").user_cache_dir.startswith(folder)
 
 
-def test_a_process_without_any_folder_for_itself_is_told_by_which_variable_it_gets_one(
+def test_a_process_without_any_folder_for_itself_is_reported_by_which_variable_it_gets_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def without() -> str:
@@ -684,7 +682,7 @@ def test_what_can_be_written_is_what_write_whole_writes(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there a folder that one may only read is none")
-def test_a_folder_that_one_may_only_read_is_told_before_work() -> None:
+def test_a_folder_that_one_may_only_read_is_reported_before_work() -> None:
     with ordinary_user() as folder, pytest.raises(BadInput, match="model cannot be written: Permission denied"):
         check_can_write(folder / "model")
 

@@ -67,7 +67,7 @@ def test_a_file_that_is_open_for_a_moment_is_replaced_nevertheless(refused, tmp_
     assert (tmp_path / "file").read_text(encoding="utf-8") == "new" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_file_that_stays_open_is_told_and_stays(refused, tmp_path):
+def test_a_file_that_stays_open_is_reported_and_stays(refused, tmp_path):
     write_whole(tmp_path / "file", "old")
     refused(1000)
     with pytest.raises(BadInput, match="file cannot be written: another program has it open; close it there"):
@@ -192,7 +192,7 @@ def test_a_folder_below_a_device_is_refused_before_it_is_made(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_path_that_the_system_cannot_follow_is_told_in_a_sentence(tmp_path, monkeypatch):
+def test_a_path_that_the_system_cannot_follow_is_one_sentence(tmp_path, monkeypatch):
     """As Windows may have it of long ones."""
 
     def realpath(path):
@@ -326,7 +326,7 @@ def test_on_a_network_drive_a_store_shares_no_memory_and_loses_nothing(tmp_path,
         assert len(table) == 8
 
 
-def test_a_store_that_another_program_keeps_to_itself_is_told_and_stays(tmp_path, monkeypatch):
+def test_a_store_that_another_program_keeps_to_itself_is_reported_and_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(platforms, "is_remote", lambda folder: True)
     monkeypatch.setattr(store_connection, "PATIENCE_SECONDS", 0.1)
     with Store(tmp_path) as store:
@@ -427,7 +427,7 @@ def test_a_worker_ends_with_the_one_that_started_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
+def test_workers_that_are_spawned_give_the_same_table(tmp_path, monkeypatch):
     """As on Windows and macOS: a worker knows nothing but what it is told."""
 
     @contextlib.contextmanager

@@ -72,7 +72,7 @@ def test_products_alone_are_as_many_as_in_an_update() -> None:
     assert len(one.calls) == problem.members * (2 + 3)
 
 
-def test_who_trains_something_else_is_told_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_trains_something_else_is_reported_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     def slower(problem: Problem) -> Contender:
         return replace(our_engine("reference", replace(problem, strength=problem.strength + 1e-3)), name="PyTorch")
 
@@ -99,7 +99,7 @@ def test_a_missing_library_is_left_out_with_a_sentence(monkeypatch: pytest.Monke
     assert row.left_out["PyTorch"] == row.left_out["PyTorch vmap"] == "PyTorch is not installed"
 
 
-def test_everybody_has_a_turn_in_each_round_and_somebody_else_begins() -> None:
+def test_everybody_has_a_turn_in_each_round_and_another_one_begins() -> None:
     turns: list[str] = []
 
     def contender(name: str) -> Contender:

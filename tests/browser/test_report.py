@@ -370,7 +370,7 @@ def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):
     assert complaints == []
 
 
-def test_every_picture_is_told_in_words_and_every_address_is_on_the_page(opened):
+def test_every_picture_is_reported_in_words_and_every_address_is_on_the_page(opened):
     page, _ = opened()
     for svg in page.locator("svg[role=img]").all():
         assert len(svg.get_attribute("aria-label")) > 40
@@ -409,7 +409,7 @@ def test_everybody_can_use_an_explanation(browser, explained_file, scheme, viewp
     context.close()
 
 
-def test_all_digits_of_a_number_are_told_without_a_mouse(browser, explained_file):
+def test_all_digits_of_a_number_are_reported_without_a_mouse(browser, explained_file):
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(explained_file.as_uri())

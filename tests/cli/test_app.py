@@ -60,7 +60,7 @@ def made_of(request):
         (RuntimeError("can't start new thread"), "there is not enough memory for this"),
     ],
 )
-def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, tmp_path, words, told, error, why):
+def test_it_says_what_is_kept_and_how_to_resume(deltarule, monkeypatch, tmp_path, words, told, error, why):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     failing(monkeypatch, error)
@@ -98,7 +98,7 @@ def signalled(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there nobody can send one to himself alone")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_an_end_that_comes_while_the_program_begins_or_ends_is_told_once(signalled, name):
+def test_an_end_that_comes_while_the_program_begins_or_ends_is_reported_once(signalled, name):
     number = getattr(signal, name)
     before = f"deltarule: {INTERRUPTED}\n"
     within = "deltarule: interrupted; no file is left half-written; start again\n"
@@ -118,7 +118,7 @@ def test_called_from_python_it_leaves_signals_as_they_were(deltarule):
 
 
 @pytest.mark.parametrize("words", [("explain", "encoder"), ("run", "encoder"), ("sweep", "encoder")])
-def test_after_a_full_disk_only_what_can_go_on_is_told_to(deltarule, monkeypatch, tmp_path, words):
+def test_after_a_full_disk_only_what_can_resume_says_so(deltarule, monkeypatch, tmp_path, words):
     def full(*given):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -153,7 +153,7 @@ EVERY = typer.main.get_command(app).commands
         (("reproduce", "--out="), "--out is \"\"; give one, as DIR (see 'deltarule reproduce --help')"),
     ],
 )
-def test_a_wrong_word_is_told_with_what_is_allowed(deltarule, words, sentence):
+def test_a_wrong_word_is_reported_with_what_is_allowed(deltarule, words, sentence):
     status, _, err = deltarule(*words)
     assert status == 2 and err.splitlines()[-1] == f"deltarule: {sentence}"
 
@@ -185,7 +185,7 @@ def test_an_empty_word_is_refused_for_what_it_stands(deltarule, tmp_path, monkey
 
 
 @pytest.mark.parametrize("name", ["", *EVERY])
-def test_help_tells_no_value_where_none_is_taken_and_no_type_of_python(deltarule, monkeypatch, name):
+def test_help_reports_no_value_where_none_is_taken_and_no_type_of_python(deltarule, monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "200")
     status, out, err = deltarule(*([name] if name else []), "--help")
     assert (status, err) == (0, "") and "--help" in out
@@ -272,7 +272,7 @@ def test_a_bug_is_not_taken_for_anything_else(deltarule, monkeypatch, kind):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
 @pytest.mark.parametrize("words", [("list",), ("show", "encoder", "--json")])
-def test_output_that_finds_no_room_is_told(words):
+def test_output_that_finds_no_room_is_reported(words):
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-m", "deltarule", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -9,7 +9,7 @@ def test_list_names_every_published_set(deltarule, tmp_path):
     assert [one["name"] for one in json.loads(out)["data"]] == ["mnist", "fashion-mnist", "cifar10"]
 
 
-def test_a_damaged_file_is_told_with_status_2(deltarule, tmp_path):
+def test_a_damaged_file_is_reported_with_status_2(deltarule, tmp_path):
     for file in MNIST.files:
         (tmp_path / file.name).write_bytes(b"damaged")
     status, out, error = deltarule("data", "check", "mnist", "--data", tmp_path)
@@ -19,6 +19,6 @@ def test_a_damaged_file_is_told_with_status_2(deltarule, tmp_path):
     assert status == 2 and "begins with" in error
 
 
-def test_bad_use_is_told(deltarule, tmp_path):
+def test_bad_use_is_reported(deltarule, tmp_path):
     assert deltarule("data", "fetch")[0] == 2
     assert "there is no published data set 'mnsit'" in deltarule("data", "check", "mnsit")[2]

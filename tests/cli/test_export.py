@@ -31,7 +31,7 @@ def run(deltarule, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_path):
+def test_a_run_becomes_a_script_that_gives_its_losses(deltarule, run, tmp_path):
     status, out, err = deltarule("export", run, "--to", "script", "--member", 2)
     assert (status, err) == (0, "") and str(run / "script.py") in out.replace("\n", "")
     done = subprocess.run([sys.executable, "-I", str(run / "script.py")], capture_output=True, encoding="utf-8")
@@ -160,7 +160,7 @@ def test_a_script_holds_numbers_as_the_model_does(deltarule, models, tmp_path):
         np.testing.assert_allclose(script["encode"](rows), encode_columns(model.columns_, frame), rtol=1e-14)
 
 
-def test_a_script_tells_what_a_table_lacks(deltarule, models, tmp_path):
+def test_a_script_reports_what_a_table_lacks(deltarule, models, tmp_path):
     deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
     (tmp_path / "table.csv").write_text("a;b\n1;2\n", encoding="utf-8")
     (tmp_path / "no_rows.csv").write_text("a\n", encoding="utf-8")
@@ -224,7 +224,7 @@ def test_a_script_reads_each_cell_as_the_model_does(deltarule, coded, tmp_path):
         ("size,color,code\n\udcff,red,1\n", "table.csv is not text in UTF-8"),
     ],
 )
-def test_a_script_tells_what_is_wrong_with_a_table_in_a_sentence(deltarule, models, tmp_path, text, sentence):
+def test_a_script_reports_what_is_wrong_with_a_table_in_a_sentence(deltarule, models, tmp_path, text, sentence):
     deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
     if text is not None:
         (tmp_path / "table.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -245,7 +245,7 @@ def test_a_script_names_a_first_column_without_a_name_as_the_model_does(tmp_path
     assert [*row] == [*read_frame(tmp_path / "t.csv")]
 
 
-def test_a_script_of_a_network_tells_what_is_wrong_in_a_sentence(deltarule, tmp_path):
+def test_a_script_of_a_network_reports_what_is_wrong_in_a_sentence(deltarule, tmp_path):
     MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0, 0.0], [1.0, 2.0]], [1.0, 2.0]).save(tmp_path / "m")
     deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")
     told = {

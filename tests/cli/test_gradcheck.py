@@ -110,7 +110,7 @@ def test_own_code_is_checked_and_its_running_announced(gradcheck):
         ("faulthandler", "that of Python itself"),
     ],
 )
-def test_a_name_that_is_taken_is_told(gradcheck, deltarule, tmp_path, name, whose):
+def test_a_name_that_is_taken_is_reported(gradcheck, deltarule, tmp_path, name, whose):
     (tmp_path / f"{name}.py").write_text(CODE, encoding="utf-8")
     status, out, err = deltarule("gradcheck", "--function", f"{name}:right")
     assert (status, out) == (2, "")
@@ -125,7 +125,7 @@ def test_a_folder_that_is_no_package_is_in_nobodys_way(gradcheck, deltarule, tmp
 
 @pytest.mark.parametrize("name", ["deltarule", "json"])
 @pytest.mark.parametrize("inside", ["mine.py", "mine/__init__.py"])
-def test_a_folder_whose_name_is_taken_is_told(gradcheck, deltarule, tmp_path, name, inside):
+def test_a_folder_whose_name_is_taken_is_reported(gradcheck, deltarule, tmp_path, name, inside):
     file = tmp_path / name / inside
     file.parent.mkdir(parents=True)
     file.write_text(CODE, encoding="utf-8")
@@ -183,7 +183,7 @@ def test_on_a_terminal_the_cells_of_a_column_stand_in_line(deltarule, monkeypatc
 
 
 @pytest.mark.parametrize("hint", ["pass", "where", "kind", "fix"])
-def test_a_hint_sets_how_much_is_told(gradcheck, hint):
+def test_a_hint_sets_how_much_is_reported(gradcheck, hint):
     status, out, _ = gradcheck("half", "--hint", hint)
     assert status == 1
     assert ("worst entry" in out, "factor_two" in out, "likely fix" in out) == {

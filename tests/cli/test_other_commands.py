@@ -50,7 +50,7 @@ def test_list_names_every_study(deltarule):
     assert {"encoder", "encoder-relu", "boundary-linear", "boundary-xor", "digits"} <= listed
 
 
-def test_show_tells_every_key_and_every_assumption(deltarule):
+def test_show_reports_every_key_and_every_assumption(deltarule):
     status, out, _ = deltarule("show", "encoder")
     told = json.loads(deltarule("show", "encoder", "--json")[1])
     flat = " ".join(out.split())
@@ -132,7 +132,7 @@ def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
     assert re.match(r"Suggested learning rate: \S+\n", alone)
 
 
-def test_claims_go_on_in_their_folder(deltarule, tmp_path):
+def test_claims_resume_in_their_folder(deltarule, tmp_path):
     (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")
     status, out, err = deltarule(*words, "--resume")

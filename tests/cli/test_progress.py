@@ -42,7 +42,7 @@ def falling(count):
     return [Progress(step, 3000, 91, 0, 0, 1.0, 0, 2.0**-step) for step in range(count)]
 
 
-def test_it_tells_the_losses_and_who_is_where(shown):
+def test_it_reports_the_losses_and_who_is_where(shown):
     lines, _ = shown([*falling(8), SEEN])
     assert "encoder" in lines[-1] and "0.25, step 1,200, 91 training, 7 solved, 2 diverged" in lines[-1]
     lines, _ = shown(falling(8))
@@ -65,7 +65,7 @@ def test_it_fits_the_width(shown, width):
         (35, r"[━╸╺]+ 0.25, step 1,200 \d\d:\d\d"),
     ],
 )
-def test_where_there_is_less_room_it_tells_less_and_the_bar_and_the_time_stay(shown, width, told):
+def test_where_there_is_less_room_it_reports_less_and_the_bar_and_the_time_stay(shown, width, told):
     lines, _ = shown([*falling(40), SEEN], width)
     assert re.fullmatch(told, lines[-1].strip())
 
@@ -77,7 +77,7 @@ def test_colors_can_be_switched_off(shown, monkeypatch):
     assert codes <= {"", "0", "1", "2"}
 
 
-def test_a_sweep_tells_its_rows(shown):
+def test_a_sweep_reports_its_rows(shown):
     lines, _ = shown([SweepProgress(50, 1200, 1.0)])
     assert "50 of 1,200 rows" in lines[-1]
 
@@ -88,7 +88,7 @@ def test_where_nobody_looks_there_is_none(monkeypatch):
         assert progress is None
 
 
-def test_a_training_tells_it_what_it_needs(shown):
+def test_a_training_reports_it_what_it_needs(shown):
     eye = np.eye(4)
     problem = create_problem(Network([4, 2, 4]), eye, eye, learning_rate=0.1, seeds=range(3))
     told = []

@@ -51,7 +51,7 @@ def test_the_folder_has_a_name_of_its_own_where_none_is_given(deltarule, tmp_pat
         assert (tmp_path / folder / "report.html").is_file() and (tmp_path / folder / "mine" / "run.json").is_file()
 
 
-def test_bad_use_is_told_in_a_sentence(deltarule, tmp_path):
+def test_bad_use_is_one_sentence(deltarule, tmp_path):
     (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
     words = ("reproduce", tmp_path / "mine.toml", "--out", tmp_path / "out")
     assert deltarule(*words)[0] == 0
@@ -61,7 +61,7 @@ def test_bad_use_is_told_in_a_sentence(deltarule, tmp_path):
     assert (status, out) == (2, "") and "there is no study 'nothing-such'" in err
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
+def test_ctrl_c_says_how_to_resume(tmp_path):
     (tmp_path / "mine.toml").write_text(RECIPE.replace("40", "2000000000"), encoding="utf-8")
     words = [sys.executable, "-m", "deltarule", "reproduce", "mine.toml", "--out", "out"]
     running = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, encoding="utf-8")

@@ -81,7 +81,7 @@ def test_a_seed_is_the_member_of_the_seeds(deltarule, study, tmp_path):
     assert np.array_equal(four["theta"][2], one["theta"][0])
 
 
-def test_the_tables_tell_of_the_first_member_until_its_own_end(deltarule):
+def test_the_tables_report_of_the_first_member_until_its_own_end(deltarule):
     """Others go on: after their ends they have no more outputs."""
     ends_early = ("--set", "stopping.threshold=0.9", "--set", "run.history_every=3")
     for steps in (5, 50):
@@ -174,7 +174,7 @@ def test_ctrl_c_writes_what_was_reached(study, tmp_path):
     assert read_json(tmp_path / "out" / "run.json") == record
 
 
-def test_a_batch_larger_than_the_data_is_used_whole_and_said(deltarule, study):
+def test_a_batch_larger_than_the_data_is_used_whole_and_reported(deltarule, study):
     status, out, _ = deltarule("run", study, "--set", "optimizer.batch_size=500")
     assert status == 0 and "larger than the data" in out
 
@@ -259,7 +259,7 @@ def test_an_output_folder_that_is_a_file_gets_a_sentence(deltarule, study, tmp_p
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_diverged_member_is_told(deltarule, study):
+def test_a_diverged_member_is_reported(deltarule, study):
     words = (
         "--set",
         "optimizer.learning_rate=1e300",
@@ -279,7 +279,7 @@ def test_the_screen_of_a_small_study_shows_each_object(deltarule):
     assert len(set(re.findall(r"\b[01]{3}\b", out))) >= 4
 
 
-def test_a_small_table_of_ones_own_shows_each_row_by_its_class(deltarule, study, tmp_path):
+def test_a_small_table_of_the_user_shows_each_row_by_its_class(deltarule, study, tmp_path):
     (tmp_path / "own.csv").write_text("a,b,c\n0,0,no\n0,1,yes\n1,0,yes\n1,1,no\n", encoding="utf-8")
     words = ['data.file="own.csv"', "data.target=c", "network.output=softmax", "loss.name=cross_entropy"]
     status, out, _ = deltarule("run", study, *(part for word in words for part in ("--set", word)))

@@ -35,7 +35,7 @@ def mine(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
+def test_a_sweep_is_reported_kept_and_printed(deltarule, mine, tmp_path):
     status, out, _ = deltarule("sweep", mine, "--out", tmp_path / "out", "--folds", 3)
     assert status == 0
     assert "learning_rate" in out and "24 rows, 0 of them diverged; mean accuracy on the validation rows" in out
@@ -151,7 +151,7 @@ def test_rows_are_read_from_the_folder_of_data(deltarule, own_recipe, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["score", "metric"])
-def test_a_metric_that_there_is_not_is_told_before_anything_trains(deltarule, tmp_path, key):
+def test_a_metric_that_there_is_not_is_reported_before_anything_trains(deltarule, tmp_path, key):
     (tmp_path / "mine.toml").write_text(f'{RECIPE}"stopping.{key}" = ["objective", "accurcy"]\n', encoding="utf-8")
     status, out, error = deltarule("sweep", tmp_path / "mine.toml", "--out", tmp_path / "out")
     assert status == 2 and out == "" and "there is no metric 'accurcy'; there are: accuracy, " in error
@@ -163,7 +163,7 @@ def test_a_recipe_without_a_grid_is_one_configuration(deltarule):
     assert status == 0 and json.loads(out)["rows"] == 2 and json.loads(out)["out"] is None
 
 
-def test_a_configuration_without_a_mean_is_told_last(deltarule, mine):
+def test_a_configuration_without_a_mean_is_reported_last(deltarule, mine):
     rates = "--set", "optimizer.learning_rate=1e300", "--set", "network.output=identity", "--set", "data.name=diabetes"
     words = mine, *rates, "--set", 'network.layers=["auto",2,"auto"]', "--set", "stopping.max_steps=5"
     status, out, _ = deltarule("sweep", *words)
@@ -188,6 +188,6 @@ def test_a_configuration_without_a_mean_is_told_last(deltarule, mine):
         (["encoder", "--folds", "3"], "3 folds are impossible with 1 rows in the smallest class"),
     ],
 )
-def test_bad_use_is_told(deltarule, words, told):
+def test_bad_use_is_reported(deltarule, words, told):
     status, out, error = deltarule("sweep", *words)
     assert status == 2 and out == "" and error.count("\n") == 1 and told in error

@@ -73,7 +73,7 @@ def model(folder, deltarule):
 
 
 @pytest.mark.slow
-def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
+def test_a_training_reports_kinds_scores_and_notes(deltarule, folder):
     status, out, _ = deltarule("train", folder / "train.csv", "--target", "price", "--type", "dear=unused", "--json")
     assert status == 0
     outcome = json.loads(out)
@@ -149,7 +149,7 @@ def test_classes_come_with_their_probabilities(deltarule, folder, tmp_path):
     assert out.splitlines()[0] == "place,probability of town,probability of village"
 
 
-def test_a_changed_unit_is_said_by_predict_and_evaluate(deltarule, folder, model, tmp_path):
+def test_a_changed_unit_is_reported_by_predict_and_evaluate(deltarule, folder, model, tmp_path):
     table = pd.read_csv(folder / "test.csv")
     table["area"] *= 1e6
     table.to_csv(tmp_path / "grams.csv", index=False)
@@ -185,7 +185,7 @@ def test_a_table_as_pandas_and_r_write_it_is_taken(deltarule, folder, tmp_path):
     assert answers[0] == answers[1]
 
 
-def test_new_categories_are_answered_and_said(deltarule, folder, model):
+def test_new_categories_are_answered_and_reported(deltarule, folder, model):
     status, out, err = deltarule("predict", model, folder / "new.csv")
     assert status == 0 and len(out.splitlines()) == 4
     told = "(rare, too many, or not in training) in 1 row: 'island'"
@@ -270,7 +270,7 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
     assert status == 0 and "log loss" not in out and "it never answers '9', and its accuracy is not above" in out
 
 
-def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
+def test_who_waits_at_a_terminal_sees_that_work_continues(monkeypatch):
     """A line that is gone when the work is done; elsewhere there is nothing."""
     for is_terminal in (True, False):
         screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
@@ -393,7 +393,7 @@ def test_classes_are_called_as_they_stand_in_the_file(deltarule, tmp_path, task,
         (["001", "002", "003"], (), ""),
     ],
 )
-def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told, tmp_path):
+def test_counts_that_are_taken_for_classes_are_reported(deltarule, goals, task, told, tmp_path):
     rows = [[x, goals[row % 3]] for row, x in enumerate(RANDOM.normal(size=30))]
     table = written(tmp_path / "t.csv", "x,goals", rows)
     notes = json.loads(deltarule("train", table, "--target", "goals", *task, "--json")[1])["notes"]
@@ -422,7 +422,7 @@ def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told
         ([f"{n:03}" for n in range(20)] * 3, (), True, ""),
     ],
 )
-def test_what_is_written_like_codes_is_told(deltarule, tmp_path, cells, task, is_classes, told):
+def test_what_is_written_like_codes_is_reported(deltarule, tmp_path, cells, task, is_classes, told):
     """Where of many each occurs twice on average, they are classes; where they differ in length one may be a slip, as
     may be a single zero; and of those that occur once little can be learned."""
     rows = [[x, cell] for x, cell in zip(RANDOM.normal(size=len(cells)), cells, strict=True)]
@@ -595,7 +595,7 @@ def test_answers_that_may_end_a_line_are_quoted(deltarule, tmp_path):
 
 
 @pytest.mark.slow
-def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):
+def test_identifiers_of_many_digits_are_distinguished(deltarule, tmp_path):
     for name, cells in {"zip": ("01234", "1234"), "id": ("9007199254740992", "9007199254740993")}.items():
         table = written(tmp_path / "t.csv", f"{name},y", [(cells[n % 2], n % 2 + n / 1000) for n in range(60)])
         words = ("--target", "y", "--type", f"{name} =category", "--json")
@@ -632,7 +632,7 @@ def test_of_few_classes_each_may_have_a_number_and_a_word(deltarule, tmp_path):
 
 
 @pytest.mark.slow
-def test_of_few_numbers_one_that_is_none_is_told_and_a_mere_sign_is_no_class(deltarule, tmp_path):
+def test_of_few_numbers_one_that_is_none_is_reported_and_a_mere_sign_is_no_class(deltarule, tmp_path):
     """Stata and SAS write a point where nothing is known."""
     for cell in (".", "..", "*", ".a", ".Z", "._"):
         table = written(tmp_path / "t.csv", "x,y", [(n / 7, cell if n == 26 else n % 2) for n in range(60)])
@@ -800,7 +800,7 @@ def test_answers_with_tabs_are_a_table_again(deltarule, folder, model, tmp_path)
         pd.testing.assert_frame_equal(*(pd.DataFrame(read_frame(tmp_path / one)) for one in (tabs, commas)))
 
 
-def test_the_columns_are_told_before_the_search_and_so_is_its_work(deltarule, folder, monkeypatch):
+def test_the_columns_are_reported_before_the_search_and_so_is_its_work(deltarule, folder, monkeypatch):
     def interrupted(*given):
         raise KeyboardInterrupt
 
@@ -814,7 +814,7 @@ def test_the_columns_are_told_before_the_search_and_so_is_its_work(deltarule, fo
         assert "24 settings on 5 folds of 63 rows × 6 inputs, then 8 networks on 79 rows …\n" in err
 
 
-def test_what_is_refused_is_refused_before_the_columns_are_told(deltarule, folder):
+def test_what_is_refused_is_refused_before_the_columns_are_reported(deltarule, folder):
     status, out, err = deltarule("train", folder / "few.csv", "--target", "b")
     assert (status, out) == (2, "") and "there are 2 rows, too few" in err
 
@@ -840,7 +840,7 @@ ALIKE = "The measured concentration in the left lung in mg/l"
 
 
 @pytest.mark.slow
-def test_names_that_differ_only_at_their_end_are_told_apart(deltarule, tmp_path, monkeypatch):
+def test_names_that_differ_only_at_their_end_are_distinguished(deltarule, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     names = [f"{ALIKE} A", f"{ALIKE} B", f"{ALIKE} C"]
     rows = [(n % 7, n, n % 5, f"{ALIKE} {n % 7 // 4}") for n in range(60)]
@@ -877,7 +877,7 @@ def test_names_of_a_hundred_thousand_letters_are_cut_and_differ(deltarule, tmp_p
 
 
 @pytest.mark.slow
-def test_a_class_that_is_never_answered_is_told(deltarule, tmp_path):
+def test_a_class_that_is_never_answered_is_reported(deltarule, tmp_path):
     random = np.random.default_rng(0)
     x = random.normal(size=(1000, 2))
     answers = np.where(random.random(1000) < 1 / (1 + np.exp(4 - x[:, 0])), "yes", "no")

@@ -147,7 +147,7 @@ def test_files_that_are_missing_beside_others_are_named(digits, tmp_path):
         find(digits.published, tmp_path)
 
 
-def test_a_folder_that_does_not_exist_is_told(digits, tmp_path, monkeypatch):
+def test_a_folder_that_does_not_exist_is_reported(digits, tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="the data folder .*nowhere does not exist"):
         find(digits.published, tmp_path / "nowhere")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
@@ -160,7 +160,7 @@ def test_the_cache_is_the_users_own():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there the system names the folder")
-def test_a_cache_that_cannot_be_is_told_with_what_names_another(digits, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_is_reported_with_what_names_another(digits, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     told = "the cache .*file.* cannot be written: .*; choose a folder .*, and set XDG_CACHE_HOME to it$"
@@ -177,7 +177,7 @@ def test_downloads_need_no_home(monkeypatch):
     assert os.name == "nt" or cache_folder() == temporary_folder() / "data"
 
 
-def test_a_download_that_has_been_damaged_is_made_anew_and_no_other(digits, mirror, tmp_path, monkeypatch):
+def test_a_download_that_has_been_damaged_is_made_again_and_no_other(digits, mirror, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     handler, published = served(digits, tmp_path / "mirror")
     published = replace(published, mirrors=(mirror(handler),))
@@ -208,7 +208,7 @@ def test_a_download_that_broke_off_is_gone_on_with(digits, mirror, tmp_path, mon
     assert len(load_published(published).train) == 3
 
 
-def test_a_full_disk_is_told_as_such_and_no_other_mirror_is_asked(digits, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_as_such_and_no_other_mirror_is_asked(digits, tmp_path, monkeypatch):
     asked = []
 
     def retrieve(address, *_, **__):

@@ -34,7 +34,7 @@ def test_the_header_is_that_of_the_format():
         (struct.pack(">4I", 2051, 0, 2**32 - 1, 2**32 - 1), 3, "says that it holds 0 × 4294967295 × 4294967295 bytes"),
     ],
 )
-def test_anything_else_is_told(content, dimensions, told):
+def test_anything_else_is_reported(content, dimensions, told):
     with pytest.raises(BadInput) as error:
         parse_idx(content, "images", dimensions)
     assert told in str(error.value)

@@ -99,7 +99,7 @@ def test_every_damage_is_named_and_nothing_takes_its_place(digits, tmp_path):
         assert told in str(error.value) and str(tmp_path / name) in str(error.value)
 
 
-def test_a_file_of_another_data_set_is_told_as_such(digits, tmp_path, monkeypatch):
+def test_a_file_of_another_data_set_is_reported_as_such(digits, tmp_path, monkeypatch):
     other = to_idx(np.zeros((3, 28, 28), np.uint8))
     write(tmp_path, {**digits.contents, "train-images-idx3-ubyte": other})
     name = {file.name: file for file in digits.published.files}["train-images-idx3-ubyte"]

@@ -32,7 +32,7 @@ def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeyp
         prepare_dataset(parse(TABLE), tmp_path, tmp_path if named == "option" else None)
 
 
-def test_without_an_offline_default_a_failed_download_is_told(tmp_path):
+def test_without_an_offline_default_a_failed_download_is_reported(tmp_path):
     with pytest.raises(RunFailed, match="could not be downloaded"):
         prepare_dataset(parse({**TABLE, "data": {"name": "mnist"}}), tmp_path)
 

@@ -137,7 +137,7 @@ def vanishes(expression: sympy.Expr) -> bool:
     return all(expression.subs(dict(zip(letters, point, strict=True))) == 0 for point in product(*tried))
 
 
-def test_vanishing_is_told_from_nearly_vanishing() -> None:
+def test_vanishing_is_distinguished_from_nearly_vanishing() -> None:
     p, y = sympy.symbols("p y", positive=True)
     assert vanishes(sympy.Abs(p - y) - sympy.Piecewise((p - y, p > y), (y - p, True)))
     assert not vanishes(

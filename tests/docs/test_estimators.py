@@ -44,7 +44,7 @@ def test_folds_that_share_rows_widen_the_interval_as_nadeau_and_bengio_say() -> 
     assert high - low == pytest.approx((plain.high - plain.low) * 2**0.5)
 
 
-def test_bundled_sets_are_divided_anew_several_times() -> None:
+def test_bundled_sets_are_divided_again_several_times() -> None:
     x, y, classify = TABLES.data_of("iris")
     parts = list(TABLES.divided("iris", x, y, classify))
     for seed in range(TABLES.DIVISIONS):

@@ -48,7 +48,7 @@ def test_there_are_five():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_comes_to_what_it_shows(name, tmp_path):
+def test_a_notebook_gives_what_it_shows(name, tmp_path):
     kept = nbformat.read(FOLDER / name, 4)
     again = run(nbformat.read(FOLDER / name, 4), tmp_path)
     assert outputs(again) == outputs(kept)

@@ -31,7 +31,7 @@ def test_curves_are_those_of_the_record() -> None:
         assert f"{curve_name(one)}.svg" in PAGE and in_words(RECORD).split(": ")[1].split(",")[0] in words
 
 
-def test_every_target_that_is_missed_is_told() -> None:
+def test_every_target_that_is_missed_is_reported() -> None:
     told = PAGE.partition("### Where it falls short")[2].partition("\n## ")[0]
     missed = [one["what"] for one in RECORD["targets"] if one["reached"] is False]
     assert [what for what in missed if what not in told] == []

@@ -70,7 +70,7 @@ def test_the_two_share_no_memory() -> None:
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_a_fit_goes_on_where_scikit_learn_ended(solver: str) -> None:
+def test_a_fit_continues_where_scikit_learn_ended(solver: str) -> None:
     theirs = neural_network.MLPRegressor(hidden_layer_sizes=(4,), solver=solver, **SHORT).fit(X, X[:, 0])
     for one in (
         from_sklearn(theirs).set_params(solver="adam").partial_fit(X, X[:, 0]),

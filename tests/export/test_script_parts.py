@@ -64,7 +64,7 @@ def test_each_function_stands_once_and_after_what_it_uses():
     ]
 
 
-def test_two_functions_of_one_name_can_be_told_apart():
+def test_two_functions_of_one_name_can_be_distinguished():
     functions = [activations.exponential, schedules.exponential]
     sources, needed = extract_sources(functions, np.dtype("float64"), {schedules.exponential: "scheduled_rate"})
     names = names_of(sources, needed)

@@ -83,7 +83,7 @@ def test_each_of_several_targets_comes_in_its_own_unit():
 
 
 @pytest.mark.slow
-def test_it_goes_on_training_as_ours_does():
+def test_it_continues_training_as_ours_does():
     run, x = trained("tanh", steps=1)
     problem = run.problem
     module = to_torch(run, 0).train()
@@ -155,7 +155,7 @@ def test_a_subclass_is_carried_over_unless_its_outputs_are_its_own():
     np.testing.assert_allclose(outputs[:, 0], model.predict_proba(x)[:, 1], rtol=1e-12)
 
 
-def test_bad_input_is_told():
+def test_bad_input_is_reported():
     run, _ = trained()
     fitted = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])
     for model, told in ((run, "3; the run has the members 0 to 2"), (fitted, "3; the model has the members 0 to 0")):

@@ -135,7 +135,7 @@ def test_missing_function_is_named(tmp_path: Path) -> None:
         ("raise ValueError('\\ud800')", "linear_backward(dz, x, W) fails: line 13: ValueError: ?"),
     ],
 )
-def test_what_a_function_does_instead_is_said(tmp_path: Path, body: str, message: str) -> None:
+def test_what_a_function_does_instead_is_reported(tmp_path: Path, body: str, message: str) -> None:
     result = grade_one(tmp_path, edited(BACKWARD, body))
     assert message.partition(";")[0] in result.checks[2].message
     others = [check.points for check in result.checks if check.part != "backward"]

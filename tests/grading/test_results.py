@@ -105,7 +105,7 @@ def test_writing_again_gives_the_same_bytes(record: GradeRecord, tmp_path: Path)
     assert json.loads(files[0][Path("record.json")])["submissions"][1]["points"] == 5
 
 
-def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
+def test_killed_run_is_resumed(tmp_path: Path) -> None:
     first = grade_texts(tmp_path, **SOURCES)
     out = tmp_path / "out"
     for result in first.submissions[:3]:

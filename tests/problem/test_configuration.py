@@ -123,11 +123,11 @@ def test_any_value_of_a_key_is_taken_or_refused_by_the_keys_name(dotted: str, va
         ("data.name", {"size": 8}, "data.name is {size = 8}; give the name of a data set"),
     ],
 )
-def test_a_wrong_value_is_told_with_key_value_and_what_is_allowed(dotted: str, value: Any, sentence: str) -> None:
+def test_a_wrong_value_is_reported_with_key_value_and_what_is_allowed(dotted: str, value: Any, sentence: str) -> None:
     assert refused(with_key(dotted, value)).startswith(f"the recipe: {sentence}")
 
 
-def test_of_several_errors_the_first_is_told_with_their_number() -> None:
+def test_of_several_errors_the_first_is_reported_with_their_number() -> None:
     table = SHORTEST | {"loss": {"reduction": "mean"}, "run": {"dtype": "half", "seeds": 0}}
     assert refused(table).endswith('give "sum", "mean_samples" or "mean_elements" (and 2 more)')
 
@@ -169,7 +169,7 @@ def test_layers_have_no_default() -> None:
         ("x = " + "1" * 10_000, "my.toml is not TOML: "),
     ],
 )
-def test_text_that_is_not_toml_is_told_with_its_line(text: str, sentence: str) -> None:
+def test_text_that_is_not_toml_is_reported_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_toml(text, "my.toml")
     assert str(caught.value).startswith(sentence)

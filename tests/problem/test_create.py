@@ -137,7 +137,7 @@ def test_booleans_and_whole_numbers_are_data_too(x: Any) -> None:
     assert make(x=x).x.tolist() == np.asarray(x, float).tolist()
 
 
-def test_a_batch_larger_than_the_data_is_said() -> None:
+def test_a_batch_larger_than_the_data_is_reported() -> None:
     told = "the batch size {} is larger than the data: all {} rows are used in each update"
     assert make(batch_size=3).notes == ()
     assert make(batch_size=4).notes == (told.format(4, 3),)

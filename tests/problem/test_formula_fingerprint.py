@@ -193,7 +193,7 @@ def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, ot
         ("const", "K = 2.0", OF_A_PACKAGE),
     ],
 )
-def test_a_number_of_a_module_of_ones_own_counts(tmp_path: Path, module: str, text: str, others: set[str]) -> None:
+def test_a_number_of_a_users_module_counts(tmp_path: Path, module: str, text: str, others: set[str]) -> None:
     pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, **{module: text}), strict=True)
     assert {name for name, before, after in pairs if before != after} == others
 
@@ -320,12 +320,12 @@ def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
     assert "of_own" in sys.modules and "of_sit" not in sys.modules
 
 
-def test_a_script_is_ones_own_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_is_the_users_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/site-packages/runner/__main__.py", raising=False)
     assert digest(of_text("def formula(z): return z")) != digest(of_text("def formula(z): return 2 * z"))
 
 
-def test_a_library_is_none_of_ones_own_though_python_has_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_is_not_the_users_though_python_has_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("profile")
     module.__file__ = "/home/site-packages/profile.py"
     monkeypatch.setitem(sys.modules, "profile", module)

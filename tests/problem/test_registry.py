@@ -64,14 +64,14 @@ def test_every_parameter_can_be_given_and_its_default_is_allowed(kind: str, name
         ("initializer", "glorot", "glorot_normal"),
     ],
 )
-def test_an_unknown_name_is_told_the_nearest(kind: str, name: str, meant: str) -> None:
+def test_an_unknown_name_is_answered_with_the_nearest(kind: str, name: str, meant: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind](name)
     assert str(refused.value) == f"there is no {kind} '{name}'; did you mean '{meant}'?"
 
 
 @BY_KIND
-def test_a_name_near_to_none_is_told_all(kind: str) -> None:
+def test_a_name_near_to_none_is_answered_with_all(kind: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind]("qqqqqqqqqq")
     assert str(refused.value) == f"there is no {kind} 'qqqqqqqqqq'; there are: {', '.join(registry.names(kind))}"
@@ -97,7 +97,7 @@ def test_what_is_neither_name_nor_table_is_refused(kind: str, given: object) -> 
         ("initializer", "zeros", "std", "biases"),
     ],
 )
-def test_an_unknown_parameter_is_told_those_that_are(kind: str, name: str, wrong: str, known: str) -> None:
+def test_an_unknown_parameter_is_answered_with_the_known_ones(kind: str, name: str, wrong: str, known: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind]({"name": name, wrong: 1})
     assert str(refused.value) == f"the {kind} '{name}' has no parameter '{wrong}'; its parameters: {known}"
@@ -210,7 +210,7 @@ def test_biases_start_at_zeros_or_by_the_law() -> None:
     assert str(refused.value) == 'initial biases are \'ones\'; give "zeros" or "same" (by the law of the weights)'
 
 
-def test_a_formula_of_ones_own_is_found_by_name_until_it_is_removed(own: str) -> None:
+def test_a_custom_formula_is_found_by_name_until_it_is_removed(own: str) -> None:
     assert registry.activation(own).function is TANH.function
     assert own in registry.names("activation")
     registry.remove("activation", own)
@@ -254,7 +254,7 @@ def test_of_a_built_in_formula_its_name_says_what_it_does(kind: str, name: str) 
     assert registry.own_digest(KINDS[kind]({"name": name, **changed})) is None
 
 
-def test_a_formula_of_ones_own_is_told_by_what_it_does(own: str) -> None:
+def test_a_custom_formula_is_reported_by_what_it_does(own: str) -> None:
     mine, relu = registry.custom_formula("activation", own), registry.activation("relu")
     again = replace(relu, name="relu", derivative=TANH.derivative)
     other = replace(relu, name=own)

@@ -169,7 +169,7 @@ def test_the_hash_is_sha_256_of_canonical_json_in_any_process() -> None:
         assert done.stdout.strip() == expected
 
 
-def test_a_formula_of_ones_own_counts_with_what_it_does() -> None:
+def test_a_custom_formula_counts_with_what_it_does() -> None:
     table = {**SMALLEST, "network": {"layers": [2, 3, 1], "activation": {"name": "mine", "k": 2}}}
     hashes = []
     for function in (TANH, SIGMOID, TANH):

@@ -119,7 +119,7 @@ def test_a_registered_activation_trains_and_is_checked() -> None:
 
 
 @pytest.mark.needs("torch")
-def test_everything_of_ones_own_at_once() -> None:
+def test_all_custom_formulas_at_once() -> None:
     register_activation("sine", np.sin, lambda z, a: np.cos(z))
     register_loss("quartic", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
     register_penalty("log_square", lambda w: np.log(1 + w * w), lambda w: 2 * w / (1 + w * w))
@@ -221,7 +221,7 @@ def test_a_derivative_that_is_wrong_at_one_point_alone_is_refused(place: float) 
         register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
 
 
-def test_the_worst_point_is_told_with_both_numbers() -> None:
+def test_the_worst_point_is_reported_with_both_numbers() -> None:
     with pytest.raises(RunFailed) as caught:
         register_penalty("mine", lambda w: w * w, lambda w: np.where(abs(w - 5) < 1, 7, 2 * w).astype(w.dtype))
     assert str(caught.value) == (

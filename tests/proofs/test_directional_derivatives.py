@@ -116,7 +116,7 @@ def test_a_weight_of_0_stands_on_a_kink_where_the_penalty_counts_it(penalty: Any
 
 @pytest.mark.parametrize("units", [[1, 1, 1], [1, 1]])
 @pytest.mark.parametrize(("distance", "crossing"), [(0.4, False), (-0.4, False), (-0.6, True)])
-def test_a_line_crosses_a_kink_where_something_comes_to_its_other_side(
+def test_a_line_crosses_a_kink_where_something_gives_its_other_side(
     units: list[int], distance: float, crossing: bool
 ) -> None:
     # By hand: z1 = 0.5 · 1 + 0, of a hidden unit or of the output, and b1 moves it as far as it goes itself.

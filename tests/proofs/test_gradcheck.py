@@ -215,7 +215,7 @@ def test_a_sample_says_so() -> None:
 # --- kinks
 
 
-def test_entries_at_a_kink_are_told_and_the_others_prove() -> None:
+def test_entries_at_a_kink_are_reported_and_the_others_prove() -> None:
     # Biases are 0 and the first input is (0, 0): every unit of layer 1 stands on its kink for that row.
     report = check_problem(create_problem(Network([2, 3, 1], "relu", "sigmoid"), *XOR, loss="binary_cross_entropy"))
     counts = {check.method: (check.ok, check.compared, check.kinks) for check in report.checks}
@@ -262,7 +262,7 @@ def test_an_error_in_an_entry_at_a_kink_is_seen_by_pytorch_which_takes_the_same_
     assert not checks[PYTORCH].ok and checks[PYTORCH].where == "b1[1]"
 
 
-def test_at_a_kink_a_formula_of_ones_own_may_take_another_side_than_autograd() -> None:
+def test_at_a_kink_a_custom_formula_may_take_another_side_than_autograd() -> None:
     # PyTorch takes the slope ½ at 0, this derivative takes 0: either is right, there is none.
     ramp = Activation("ramp", lambda z: (z + abs(z)) / 2, lambda z, a: np.where(z > 0, 1.0, 0.0), kinks=(0.0,))
     problem = create_problem(Network([2, 3, 1], ramp, "sigmoid"), *XOR, loss="binary_cross_entropy")
@@ -360,7 +360,7 @@ def test_a_gradient_that_is_not_finite() -> None:
     assert (report.ok, report.vacuous) == (False, "the gradient of W1 at (1, 1) is nan")
 
 
-def test_the_naive_loss_is_told() -> None:
+def test_the_naive_loss_is_reported() -> None:
     network = Network([2, 3, 1], "sigmoid", "sigmoid")
     report = check_problem(create_problem(network, *XOR, loss="naive_binary_cross_entropy"))
     assert not report.ok

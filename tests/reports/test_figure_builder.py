@@ -34,7 +34,7 @@ def test_fitted_names_have_room_and_are_as_they_are_where_they_fit(names, points
 
 
 @given(st.text("abcd", min_size=5, max_size=12), st.lists(st.text("efgh", min_size=1, max_size=30), unique=True))
-def test_names_that_differ_behind_a_long_start_are_told_apart(start, ends):
+def test_names_that_differ_behind_a_long_start_are_distinguished(start, ends):
     """Where they differ is shown, whatever they have in common before."""
     shown = all_fitted([8 * start + end for end in ends], 80, 8)
     for one, other in itertools.combinations(range(len(ends)), 2):
@@ -50,7 +50,7 @@ def test_no_two_names_look_alike(names, points):
     assert len(set(shown.values())) == len(shown)
 
 
-def test_names_that_no_cut_tells_apart_are_numbered():
+def test_names_that_no_cut_distinguishes_are_numbered():
     names = ["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"]
     assert all_fitted(names, 40, 8) == ["mean… 1", "mean r…", "mean… 2", "mean p…"]
 

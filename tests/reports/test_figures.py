@@ -136,7 +136,7 @@ def test_the_band_of_l_bfgs_leaves_out_looks_at_a_member_that_ended_alone():
     assert len(x) < len(steps)
 
 
-def test_a_member_that_diverges_is_told():
+def test_a_member_that_diverges_is_reported():
     problem = create_problem(Network([1, 1]), [[1.0], [9.0]], [1.0, 2.0], learning_rate=[0.01, 1e200])
     run = train(problem, max_steps=50)
     assert [one.member for one in run.diverged] == [1]

@@ -26,7 +26,7 @@ def problem(**given):
 
 
 @given(rates=numbers, strengths=numbers, scales=numbers, seeds=st.lists(st.integers(0, 2**63), min_size=4, max_size=4))
-def test_no_two_members_have_the_same_name_and_the_name_tells_the_numbers(rates, strengths, scales, seeds):
+def test_no_two_members_have_the_same_name_and_the_name_reports_the_numbers(rates, strengths, scales, seeds):
     made = problem(learning_rate=rates, strength=strengths, penalty="l2", initial_scale=scales, seeds=seeds)
     names = member_names(made)
     assert len(set(names)) == 4
@@ -35,12 +35,12 @@ def test_no_two_members_have_the_same_name_and_the_name_tells_the_numbers(rates,
         assert (f"seed {seed}" in name) == (len(set(seeds)) > 1)
 
 
-def test_what_goes_with_something_else_is_not_told_twice():
+def test_what_goes_with_something_else_is_not_reported_twice():
     assert member_names(problem(seeds=[3, 4], data_seeds=[3, 4])) == ["seed 3", "seed 4"]
     assert member_names(problem(seeds=[3, 4], data_seeds=[5, 4])) == ["seed 3, data seed 5", "seed 4, data seed 4"]
 
 
-def test_rates_of_dropout_are_told_by_layer():
+def test_rates_of_dropout_are_reported_by_layer():
     network = Network([2, 3, 3, 1])
     made = create_problem(network, np.eye(2), np.ones(2), dropout=[[0.1, 0.5], [0.0, 0.0]], seeds=[7, 7])
     assert member_names(made) == ["dropout 0.1/0.5", "dropout 0/0"]
@@ -59,7 +59,7 @@ def test_whatever_members_differ_in_names_them(differing, name):
     assert member_names(problem(seeds=[0, 0], **differing))[0] == name
 
 
-def test_members_that_are_alike_are_told_apart_by_their_place():
+def test_members_that_are_alike_are_distinguished_by_their_place():
     assert member_names(problem()) == ["member 0"]
     assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
 

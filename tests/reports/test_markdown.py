@@ -60,7 +60,7 @@ def test_a_claim_that_cannot_be_tested_has_no_seeds():
     assert "| 98 % | none | **not testable here** |" in markdown.verdicts({"claims": [untested]})
 
 
-def test_flags_and_changed_criteria_are_told():
+def test_flags_and_changed_criteria_are_reported():
     told = markdown.verdicts({"claims": [verdict(contradicts_itself="text and figure", changed="a slip")]})
     assert "the report contradicts itself: text and figure." in told
     assert "the criterion was changed after there were results: a slip." in told

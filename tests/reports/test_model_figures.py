@@ -52,7 +52,7 @@ def test_probabilities_against_shares() -> None:
     assert figure.axes[0].get_xlim()[0] <= 0.3
 
 
-def test_said_and_right_is_100_percent_where_all_is_and_what_is_told_is_told_once() -> None:
+def test_said_and_right_is_100_percent_where_all_is_and_what_is_reported_is_reported_once() -> None:
     figure = calibration_curve([0.997, *[1.0] * 14], [0.9999, *[1.0] * 14], [[0.9, 1.0]] * 15)
     assert alt_text(figure).endswith("right? Said 99.7 %: right 99.99 %. Said 100 %: right 100 %.")
 

@@ -306,7 +306,7 @@ def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
         call()
 
 
-def test_words_tell_what_there_is_to_see():
+def test_words_report_what_there_is_to_see():
     told = alt_text(activation_cells(["cat", "dog"], [[0.9, 0.1], [0.9, 0.2]], [[1.0], [0.0]]))
     codes = "cat has the code 10; dog has the code 10. The 2 inputs have 1 different code."
     assert told == f"Activations of each input. {codes}"

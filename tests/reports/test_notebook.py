@@ -68,12 +68,12 @@ def test_a_network_has_a_row_for_each_layer_and_all_its_parameters():
         assert f">{words}<" in page
 
 
-def test_a_gradient_that_is_wrong_is_told():
+def test_a_gradient_that_is_wrong_is_reported():
     wrong = check_problem(PROBLEM, members=[0], gradient=np.ones((1, PROBLEM.network.parameters)))
     assert "<b>WRONG</b>" in gradient_html(wrong) and "the gradient at" in gradient_html(wrong)
 
 
-def test_a_run_tells_who_diverged_and_names_are_text():
+def test_a_run_reports_who_diverged_and_names_are_text():
     problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], learning_rate=[0.1, 1e200], seeds=[0, 1])
     run = train(problem, max_steps=50)
     assert "member 1 after update" in run_html(run)
@@ -82,7 +82,7 @@ def test_a_run_tells_who_diverged_and_names_are_text():
     assert "&lt;script&gt;" in run_html(replace(run, notes=("<script>",)))
 
 
-def test_a_sweep_without_scores_is_told():
+def test_a_sweep_without_scores_is_reported():
     table = SimpleNamespace(
         scores=lambda: ([{}], np.full((1, 1), np.nan)), metric="r_squared", ranked="train", name="mine", diverged=1
     )

@@ -86,7 +86,7 @@ def test_a_confusion_matrix_is_its_counts(classes, most, given_names):
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.uint64])
-def test_what_is_confused_is_told_in_rows(dtype):
+def test_what_is_confused_is_reported_in_rows(dtype):
     told = alt_text(confusion_matrix(np.array([[5, 1], [2, 4]], dtype), ["8", "1"]))
     assert told.endswith(" 2 rows of class 1 taken for class 8. 1 row of class 8 taken for class 1.")
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
         call()
 
 
-def test_a_share_is_told_as_the_table_of_claims_tells_it():
+def test_a_share_is_reported_as_the_table_of_claims_reports_it():
     """62.5 % is no 62 % below the figure."""
     told = alt_text(shares_with_needed(["mine-1"], [0.625], [[0.5, 0.7]], [0.9], confidence=0.875))
     assert "mine-1: 62.5 %, needs 90 %." in told

@@ -84,7 +84,7 @@ def test_the_ruler_of_these_tests_is_ciede2000(one, other, expected):
 
 
 @pytest.mark.parametrize("seen", [np.eye(3), *DICHROMATS.values()], ids=["all cones", *DICHROMATS])
-def test_any_two_colors_can_be_told_apart(seen):
+def test_any_two_colors_can_be_distinguished(seen):
     for one, other in itertools.combinations(style.COLORS, 2):
         assert ciede2000(*(lab(np.array(seen) @ linear_rgb(color)) for color in (one, other))) >= 15, (one, other)
 

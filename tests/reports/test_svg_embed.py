@@ -16,7 +16,7 @@ STEPS = np.arange(0, 1000, 10)
 VALUES = np.stack([np.linspace(0.1, 0.9, 100), np.linspace(0.3, 0.2, 100)], 1)
 
 
-def test_a_figure_becomes_svg_that_is_told_and_keeps_to_itself():
+def test_a_figure_becomes_svg_that_is_reported_and_keeps_to_itself():
     made = embed_figure(object_curves(STEPS, VALUES, ["<b>cat</b> & \x1b[1m", "dog"]), "one")
     root = xml.etree.ElementTree.fromstring(made.svg)
     assert root.attrib["aria-label"] == made.alt and "0.1 at 0 to 0.9 at 990" in made.alt

@@ -199,7 +199,7 @@ def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     assert "not compared: lacks scores" in legend(few)
 
 
-def test_what_a_table_does_not_tell_is_said_in_words():
+def test_what_a_table_does_not_report_is_said_in_words():
     """The rate and the scale change together: which of them it was, nobody can say."""
     settings = [
         {"a.rate": rate, "a.scale": scale, "a.steps": steps} for rate, scale in ((1, 2), (3, 4)) for steps in (5, 6)

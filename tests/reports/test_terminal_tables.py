@@ -246,7 +246,7 @@ def outcome(**given):
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_a_summary_tells_the_record(width):
+def test_a_summary_reports_the_record(width):
     text = " ".join(printed(run_summary(outcome(experiment="rate-100", out="results")), width).split())
     for told in (
         "encoder, rate-100 on one-hot",
@@ -280,7 +280,7 @@ def test_a_summary_of_one_network_has_no_medians():
         (Spread(1.0, 1.0, 3.0), "median 1, from 1 to 3"),
     ],
 )
-def test_an_objective_is_told_with_its_spread_and_one_that_is_infinite_has_diverged(objective, told):
+def test_an_objective_is_reported_with_its_spread_and_one_that_is_infinite_has_diverged(objective, told):
     text = " ".join(printed(run_summary(outcome(objective=objective, accuracy=None))).split())
     assert f"objective {told} solved" in text
 
@@ -292,7 +292,7 @@ def test_where_there_is_hardly_room_words_are_folded_and_no_letter_is_lost(width
     assert sorted(narrow) == sorted(wide)
 
 
-def test_a_summary_tells_of_a_few_members_that_diverged_and_counts_all():
+def test_a_summary_reports_of_a_few_members_that_diverged_and_counts_all():
     diverged = [{"member": member, "step": 1000 * member, "layer": 2, "where": "z2"} for member in range(8)]
     text = " ".join(printed(run_summary(outcome(diverged=diverged)), 200).split())
     assert "8: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2);" in text
@@ -337,7 +337,7 @@ VERDICTS = [
 @example(width=60)
 @example(width=119)
 @example(width=120)
-def test_claims_tell_the_whole_record_at_any_width(width):
+def test_claims_report_the_whole_record_at_any_width(width):
     text = printed(claims_table(VERDICTS), width)
     assert_fits(text, width)
     for one in VERDICTS:
@@ -404,7 +404,7 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_without_colors_the_same_is_said(name):
+def test_without_colors_the_same_is_reported(name):
     plain = printed(EVERYTHING[name])
     colored = printed(EVERYTHING[name], force_terminal=True, color_system="truecolor")
     without = printed(EVERYTHING[name], force_terminal=True, color_system="truecolor", no_color=True)

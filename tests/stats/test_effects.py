@@ -71,7 +71,7 @@ def test_what_was_trained_with_the_better_values_of_others_is_worth_no_more_by_t
 
 
 @given(st.sets(st.integers(0, len(GRID) - 1), min_size=4), st.integers(0, 2**32 - 1))
-def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_tells_them(places, seed):
+def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_reports_them(places, seed):
     """What is told is the truth; and told are two values exactly where no other numbers give the same scores."""
     random, settings = np.random.default_rng(seed), [GRID[place] for place in sorted(places)]
     parameters, _ = parameters_of(settings)
@@ -94,7 +94,7 @@ def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_tells_them(pla
 
 
 @pytest.mark.parametrize("missing", [np.inf, -np.inf, -1e200])
-def test_a_value_whose_networks_diverged_is_not_told_by_its_survivors(missing):
+def test_a_value_whose_networks_diverged_is_not_reported_by_its_survivors(missing):
     scores = [[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]]
     found = effects([{"rate": rate} for rate in (0.1, 1, 10)], scores)
     [rate] = found.marginal
@@ -119,7 +119,7 @@ def test_what_diverged_in_a_block_that_does_not_count_changes_nothing(scores):
         np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
 
 
-def test_what_diverges_with_every_value_that_was_trained_there_tells_nothing_of_it():
+def test_what_diverges_with_every_value_that_was_trained_there_reports_nothing_of_it():
     settings = [{"rate": rate, "momentum": momentum} for rate in (1, 10) for momentum in (0, 0.9)]
     settings.append({"rate": 1, "momentum": 0.5})
     scores = [[0.5, 0.6], [0.6, 0.75], [-np.inf] * 2, [-np.inf] * 2, [0.55, 0.6]]
@@ -133,7 +133,7 @@ def test_what_diverges_with_every_value_that_was_trained_there_tells_nothing_of_
 
 
 @given(arrays(np.float64, (len(GRID), 3), elements=number), st.sets(st.integers(0, 2), min_size=1, max_size=2))
-def test_what_diverges_with_every_value_of_another_parameter_tells_nothing_of_it(scores, rates):
+def test_what_diverges_with_every_value_of_another_parameter_reports_nothing_of_it(scores, rates):
     """The other parameters are worth what the rates that do not diverge tell."""
     rates = {VALUES["optimizer.learning_rate"][place] for place in rates}
     fell = np.array([one["optimizer.learning_rate"] in rates for one in GRID])
@@ -147,7 +147,7 @@ def test_what_diverges_with_every_value_of_another_parameter_tells_nothing_of_it
     assert found.overall == pytest.approx(kept.overall, abs=1e-9)
 
 
-def test_where_every_configuration_diverged_once_nothing_is_told():
+def test_where_every_configuration_diverged_once_nothing_is_reported():
     found = effects(GRID[:3], np.where(np.eye(3), -np.inf, 0.5))
     assert np.isnan(found.overall) and all(np.isnan(one.mean).all() for one in (*found.marginal, *found.pairwise))
 
@@ -167,7 +167,7 @@ def test_a_cell_that_always_diverges_changes_nothing_that_the_others_tell():
     np.testing.assert_allclose(cells - cells[0, 0], np.append(truth[:5], np.nan).reshape(2, 3), atol=0.004)
 
 
-def test_parameters_that_always_change_together_are_not_told_apart():
+def test_parameters_that_always_change_together_are_not_distinguished():
     settings = [{"rate": rate, "scale": 2 * rate, "steps": steps} for rate in (1, 2) for steps in (3, 4)]
     found = effects(settings, [[0.1, 0.2], [0.3, 0.5], [0.6, 0.6], [0.8, 0.9]])
     told = {effect.keys[0]: effect.mean for effect in found.marginal}

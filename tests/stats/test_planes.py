@@ -93,6 +93,6 @@ def test_a_classifier_of_several_targets_is_refused():
         decision_plane(tree, X)
 
 
-def test_what_answers_no_rows_is_told():
+def test_what_answers_no_rows_is_reported():
     with pytest.raises(BadInput, match="3 answers no rows; give a run, a fitted estimator or a function of rows"):
         decision_plane(3, X)

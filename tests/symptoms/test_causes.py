@@ -167,7 +167,7 @@ def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
             assert codes(replace(observation, **less)) == codes(observation)
 
 
-def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
+def test_weights_that_grew_and_units_that_went_flat_report_too_large_steps():
     observation = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
     assert evidence("rate_too_high", observation) is None
     grown = replace(observation.last, length=25 * observation.first.length)

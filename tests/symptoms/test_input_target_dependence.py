@@ -38,7 +38,7 @@ def test_units_and_origins_of_columns_are_of_no_account(seed, factor, offset):
     assert other.neighbors == pytest.approx(same.neighbors, abs=1e-6) and other.p == pytest.approx(same.p, abs=0.02)
 
 
-def test_shuffled_targets_are_told_from_true_ones():
+def test_shuffled_targets_are_distinguished_from_true_ones():
     random = np.random.default_rng(2)
     true, shuffled = [], []
     for seed in range(60):

@@ -68,7 +68,7 @@ def test_what_is_no_run_is_refused():
         deltarule.why_not_learning("runs/encoder")
 
 
-def test_where_nothing_was_trained_nothing_else_is_told():
+def test_where_nothing_was_trained_nothing_else_is_reported():
     report = deltarule.why_not_learning(run_of(steps=0, learning_rate=0.1, seeds=[1, 2]))
     assert not report and str(report) == "Looked at nothing: no update was made, so that nothing was trained."
     assert json.loads(json.dumps(to_jsonable(report), allow_nan=False)) == {
@@ -86,7 +86,7 @@ def test_a_rate_of_zero_is_too_low():
     assert found.sentence.startswith("with a rate of 0 no weight changed in 200 updates; the range test, ")
 
 
-def test_of_many_members_some_are_looked_at_and_it_is_said():
+def test_of_many_members_some_are_looked_at_and_it_is_reported():
     report = deltarule.why_not_learning(run_of(steps=5, seeds=range(70), learning_rate=0.1))
     assert len(report.members) == 32 and report.members[0] == 0 and report.members[-1] == 69
     assert "32 of 70 members" in report.header

@@ -95,7 +95,7 @@ def test_inputs_and_outputs_go_by_their_names_and_hidden_units_by_their_numbers(
     assert quantities["a2"].labels == quantities["δ2"].labels == (samples, classes)
 
 
-def test_the_update_goes_on_from_the_state_that_is_given():
+def test_the_update_continues_from_the_state_that_is_given():
     problem = create_problem(NETWORK, [[2.0], [1.0]], [1.0, 0.0], loss="binary_cross_entropy", optimizer="adam")
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
     after, _ = ReferenceEngine().advance(problem, state, 1)
@@ -121,7 +121,7 @@ def test_a_sample_is_known_by_its_row_of_the_data():
         explained.place_of(absent)
 
 
-def test_what_follows_from_the_users_own_formula_is_told_by_its_name():
+def test_what_follows_from_the_users_own_formula_is_reported_by_its_name():
     square = Activation("square", lambda z: z * z, lambda z, a: 2 * z)
     cubic = Loss("cubic", lambda p, y: (p - y) ** 3, lambda p, y: 3 * (p - y) ** 2)
     own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g,))
@@ -178,7 +178,7 @@ def lacking(*names):
         (PARAMS, {"optimizer": "momentun"}, "did you mean 'momentum'"),
     ],
 )
-def test_bad_input_is_told_in_one_sentence(params, options, sentence):
+def test_bad_input_is_one_sentence(params, options, sentence):
     with pytest.raises(BadInput) as told:
         explain(NETWORK, params, [[2.0]], [1.0], "squared_error", **options)
     assert sentence in str(told.value)

@@ -74,7 +74,7 @@ def calculated(text):
 
 
 @given(trees())
-def test_the_numbers_written_down_come_to_the_value(tree):
+def test_the_numbers_written_down_give_the_value(tree):
     value = evaluate(tree)
     try:
         found = calculated(with_numbers(tree, digits=17))
@@ -95,7 +95,7 @@ def test_parentheses_stand_where_they_are_needed_and_nowhere_else():
     assert with_numbers(exp(-b)) == "exp(-(-3))"
 
 
-def test_pieces_tell_what_chose_them():
+def test_pieces_report_what_chose_them():
     x = Ref("x", (1,), -2.0)
     sign = cases((above(x, 0), 1), (below(x, 0), -1), otherwise=0)
     assert with_names(sign) == "{1 if x[1] > 0, -1 if x[1] < 0, else 0}"

@@ -118,7 +118,7 @@ def explained(draw, **chosen):
 @pytest.mark.slow
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(explained())
-def test_every_formula_comes_to_the_engines_number(explanation):
+def test_every_formula_gives_the_engines_number(explanation):
     assert disagreements(explanation) == []
 
 
@@ -126,7 +126,7 @@ def test_every_formula_comes_to_the_engines_number(explanation):
 @pytest.mark.parametrize(("kind", "name"), EVERY_FORMULA, ids=str)
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
-def test_each_formula_there_is_comes_to_the_engines_number(kind, name, data):
+def test_each_formula_there_is_gives_the_engines_number(kind, name, data):
     explanation = data.draw(explained(**{kind: name}))
     assert all(one.rule for one in explanation.quantities.values() if one.section in ("loss", "backward"))
     assert disagreements(explanation) == []

@@ -47,7 +47,7 @@ def test_the_two_loops_are_the_product_with_the_matrix(seed, size, pairs):
 
 @pytest.mark.parametrize("step", [0, 1, 4, 13])
 @pytest.mark.parametrize("memory", [3, 10])
-def test_every_formula_comes_to_its_number_and_the_parameters_are_scipys(step, memory):
+def test_every_formula_gives_its_number_and_the_parameters_are_scipys(step, memory):
     problem = problem_of(memory=memory)
     found = explained(problem, step)
     assert ("Δθ" in found.quantities) == (step > 0)
