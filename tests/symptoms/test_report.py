@@ -58,7 +58,7 @@ def test_a_member_that_there_is_not_is_refused(members, told):
 
 def test_members_that_diverged_have_not_learned_and_of_the_others_it_is_said_what_can_be():
     diverged, unknown, learned = -np.inf, np.nan, 0.9
-    assert "cannot be told" in WhyReport((), (0, 1), 2, (diverged, unknown)).header
+    assert "is not known" in WhyReport((), (0, 1), 2, (diverged, unknown)).header
     assert "1 of them have won" in WhyReport((), (0, 1), 2, (learned, unknown)).header
     assert "0 of them have won" in WhyReport((), (0, 1), 2, (diverged, diverged)).header
 
