@@ -4,7 +4,7 @@ import pytest
 
 from deltarule.data.synthetic import xor
 from deltarule.problem.configuration import parse, with_changes
-from deltarule.training.populations import problem_of_seeds, shape_of
+from deltarule.training.populations import configuration_key, problem_of_seeds
 
 TABLE: dict[str, Any] = {
     "data": {"name": "xor"},
@@ -43,6 +43,8 @@ def test_a_network_without_biases_has_none() -> None:
 def test_another_schedule_is_another_population(change: dict[str, Any]) -> None:
     first = parse(TABLE)
     schedule = {"name": "cosine", "steps": 7, "per": "epoch"}
-    assert shape_of(first) == shape_of(with_changes(first, {"optimizer.schedule": schedule | {"steps": 8}}))
+    assert configuration_key(first) == configuration_key(
+        with_changes(first, {"optimizer.schedule": schedule | {"steps": 8}})
+    )
     other = change if "name" in change else schedule | change
-    assert shape_of(first) != shape_of(with_changes(first, {"optimizer.schedule": other}))
+    assert configuration_key(first) != configuration_key(with_changes(first, {"optimizer.schedule": other}))

@@ -27,7 +27,7 @@ from deltarule.problem.recipe_sections import Configuration, StoppingSection
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.stats import metrics
 from deltarule.training import populations
-from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
+from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
 
 STUDIES = Path(__file__).parent
 MAX_BYTES = 2**20
@@ -251,12 +251,9 @@ def problem_of_settings(
     array([0, 0, 1, 1, 1])
     """
     recipes = [with_settings(recipe, changes) for changes in settings]
-    groups: dict[str, list[int]] = {}
-    for index, one in enumerate(recipes):
-        groups.setdefault(shape_of(one.configuration), []).append(index)
     loaded = {data_key(recipe.configuration): dataset}
     made = []
-    for places in groups.values():
+    for places in plan_populations(configuration_key(recipe.configuration) for recipe in recipes).values():
         first, configurations = recipes[places[0]], [recipes[place].configuration for place in places]
         rows = loaded.get(data_key(first.configuration)) or dataset_of(first, data_dir)
         loaded[data_key(first.configuration)] = rows

@@ -31,7 +31,7 @@ from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
 from deltarule.sweeps.row_ranking import check_scored, common_ranking, score_metric
-from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
+from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
 
 MAX_MEMBERS = 1_000
 """Members of a population at most: what is lost when a worker dies, and what a commit to the store holds."""
@@ -201,7 +201,7 @@ def _groups(every: Sequence[Configuration], source: Source) -> dict[tuple[int, s
     known: dict[str, bool] = {}
     for index, one in enumerate(every):
         alone, apart = _looks_decide(one), _folds_apart(one, source, known)
-        shape, way = shape_of(one, limits=alone), _way(one, alone)
+        shape, way = configuration_key(one, limits=alone), _way(one, alone)
         for fold in range(source.folds) if source.folds else (-1,):
             # Where a look decides when a member ends, it may be one at the rows that its fold sets aside.
             name = fold if apart else -1, shape, fold if alone else -1

@@ -1,12 +1,13 @@
-"""Populations: configurations that differ in nothing but numbers become one problem, with a member for each seed.
+"""Populations: what differs in nothing but numbers trains as one problem, with a member for each seed.
 
+`plan_populations` groups by what the members of a population must share: `configuration_key` and `problem_key`.
 K members · N rows
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,18 +29,53 @@ NUMBERS = {
 
 LIMITS = ("max_steps", "max_epochs")
 
+Key = TypeVar("Key", bound=Hashable)
 
-def shape_of(configuration: Configuration, limits: bool = True) -> str:
-    """A text that is equal for configurations whose members can be one population.
 
-    Parameters: `limits`, whether they must have the same numbers of steps and epochs.
+def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
+    """Group what has equal keys; returns the indices of each group, in the order in which the keys first occur.
+
+    >>> plan_populations(["tanh", "relu", "tanh"])
+    {'tanh': [0, 2], 'relu': [1]}
+    """
+    groups: dict[Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    return groups
+
+
+def problem_key(problem: Problem) -> Hashable:
+    """What problems must share to be one population: everything but numbers, seeds and the values of their rows."""
+    return (
+        problem.network.sizes,
+        tuple(_formula_key(layer.activation) for layer in problem.network.layers),
+        problem.network.layers[0].batch_norm,
+        _formula_key(problem.loss),
+        (problem.optimizer.name, *problem.numbers),
+        (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
+        (problem.row_count(0), problem.batch_size, problem.dtype.name, problem.weights is None),
+    )
+
+
+def _formula_key(formula: Any) -> tuple[Any, ...]:
+    return (formula.name, *sorted(formula.parameters.items()))
+
+
+def configuration_key(configuration: Configuration, limits: bool = True) -> str:
+    """What configurations must share to be one population, as text: everything but numbers and seeds.
+
+    Parameters
+    ----------
+    limits : whether they must have the same numbers of steps and epochs.
 
     >>> from deltarule.problem.configuration import parse, with_changes
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> base = parse(table)
-    >>> shapes = [shape_of(with_changes(base, {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
-    >>> shapes[0] == shapes[1] == shape_of(base), shape_of(with_changes(base, {"stopping.max_steps": 3}))[:9]
-    (True, '{"data": ')
+    >>> keys = [configuration_key(with_changes(base, {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
+    >>> keys[0] == keys[1] == configuration_key(base)
+    True
+    >>> configuration_key(base) == configuration_key(with_changes(base, {"stopping.max_steps": 3}))
+    False
     """
     table = resolve_configuration(configuration)
     for section, keys in NUMBERS.items():

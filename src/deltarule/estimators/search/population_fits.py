@@ -5,7 +5,7 @@ K members
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training.epoch_records import EpochRun, Patience, Validation
 from deltarule.training.epochs import train_epochs
+from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0
 """Approximate duration of a part of a population that is stored at once: an interrupted search loses no more."""
@@ -53,10 +54,7 @@ def fit_together(
     """
     errors: list[Exception | None] = [None] * len(models)
     digests = _digests([plan.problem for plan in plans])
-    groups: dict[Any, list[int]] = {}
-    for index, (model, plan) in enumerate(zip(models, plans, strict=True)):
-        groups.setdefault(_population_key(model, plan), []).append(index)
-    for indices in groups.values():
+    for indices in plan_populations(map(_population_key, models, plans)).values():
         remaining = [index for index in indices if index not in cached]
         if not remaining:
             continue
@@ -89,34 +87,23 @@ def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
     """Divide plans of one shape so that no part takes long and all processors are busy."""
     part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
-    by_rows: dict[str, list[int]] = {}
-    for index in indices:
-        by_rows.setdefault(digests[index], []).append(index)
-    large = [group for group in by_rows.values() if len(group) >= MIN_FITS_WITH_SHARED_ROWS]
-    rest = [index for group in by_rows.values() if len(group) < MIN_FITS_WITH_SHARED_ROWS for index in group]
+    same_rows = plan_populations(digests[index] for index in indices).values()
+    by_rows = [[indices[place] for place in places] for places in same_rows]
+    large = [group for group in by_rows if len(group) >= MIN_FITS_WITH_SHARED_ROWS]
+    rest = [index for group in by_rows if len(group) < MIN_FITS_WITH_SHARED_ROWS for index in group]
     for group in [*large, rest]:
         yield from (group[first : first + part_size] for first in range(0, len(group), part_size))
 
 
-def _population_key(model: BaseMLP, plan: Plan) -> Any:
-    """What the members of one population must share: everything but numbers."""
-    problem, validation = plan.problem, plan.validation
+def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
+    """What fits must share to train as one population: problems of one shape, rules and validation."""
+    validation = plan.validation
     return (
-        problem.network.sizes,
-        tuple(_formula_key(layer.activation) for layer in problem.network.layers),
-        problem.network.layers[0].batch_norm,
-        _formula_key(problem.loss),
-        (problem.optimizer.name, *problem.numbers),
-        (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
-        (problem.row_count(0), problem.batch_size, problem.dtype.name, problem.weights is None),
+        problem_key(plan.problem),
         plan.rules,
         None if validation is None else (validation.x.shape, validation.metric, validation.decides),
         (model.shuffle, model.engine),
     )
-
-
-def _formula_key(formula: Any) -> tuple[Any, ...]:
-    return (formula.name, *sorted(formula.parameters.items()))
 
 
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
