@@ -73,8 +73,8 @@ def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, poin
 def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_networks_likely():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
     laws = (boundary_trainings.AS_ASSUMED, "biases-zero", "weights-glorot", "weights-uniform")
-    high = {law: np.mean(boundary_trainings.trained(linear_study, law, epochs=0).objective >= 1.80744) for law in laws}
-    low = {law: np.mean(boundary_trainings.trained(xor_study, law, epochs=0).objective <= 0.69831) for law in laws}
+    high = {law: np.mean(boundary_trainings.train(linear_study, law, epochs=0).objective >= 1.80744) for law in laws}
+    low = {law: np.mean(boundary_trainings.train(xor_study, law, epochs=0).objective <= 0.69831) for law in laws}
     assert high[boundary_trainings.AS_ASSUMED] > 0.01 > 5 * max(high[law] for law in laws[1:])
     assert low[boundary_trainings.AS_ASSUMED] > 0.1 > 20 * low["weights-uniform"]
 
@@ -83,7 +83,7 @@ def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_netw
 def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
     seeds = boundary_trainings.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
-    run = boundary_trainings.trained(few, seeds=seeds)
+    run = boundary_trainings.train(few, seeds=seeds)
     assert np.abs(boundary_trainings.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
     assert boundary_trainings.printed_inside(run, PRINTED) == len(PRINTED)
 
@@ -92,8 +92,8 @@ def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
 
 
 def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
-    both = boundary_trainings.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
-    alone = boundary_trainings.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
+    both = boundary_trainings.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
+    alone = boundary_trainings.train(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
     rows = all_rows(both.problem, np.arange(2))
     for seed in (0, 1):
         assert np.array_equal(rows.x[seed], linear(100, seed).train.x)
@@ -103,8 +103,11 @@ def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
 
 def test_going_on_is_training_without_its_stops():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
-    run, on = boundary_trainings.trained(few, epochs=120), boundary_trainings.gone_on(few, epochs=120)
-    assert not boundary_trainings.stopped(run).any()
+    run, on = (
+        boundary_trainings.train(few, epochs=120),
+        boundary_trainings.gone_on(few, epochs=120),
+    )
+    assert not boundary_trainings.has_stopped(run).any()
     assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
         boundary_trainings.final_accuracy(run), on.final_accuracy
     )
@@ -113,14 +116,17 @@ def test_going_on_is_training_without_its_stops():
 
 def test_going_on_does_not_end_where_the_loss_is_not_a_number():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
-    assert boundary_trainings.trained(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
+    assert boundary_trainings.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
     assert len(boundary_trainings.gone_on(few, "no-activations", epochs=60).losses) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_losses_are_means_whatever_the_gradient_is_of(study):
     few = Experiments(load_recipe(study), seeds=3)
-    mean, summed = boundary_trainings.trained(few, epochs=0), boundary_trainings.trained(few, "sum", epochs=0)
+    mean, summed = (
+        boundary_trainings.train(few, epochs=0),
+        boundary_trainings.train(few, "sum", epochs=0),
+    )
     assert boundary_trainings.loss_at(summed, 0) == pytest.approx(boundary_trainings.loss_at(mean, 0))
     assert boundary_trainings.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
         boundary_trainings.loss_at(mean, 0)

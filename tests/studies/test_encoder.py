@@ -15,7 +15,7 @@ from deltarule.problem import registry
 from deltarule.problem.state import initial_state
 from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study
-from deltarule.studies.encoder import claims, conventions
+from deltarule.studies.encoder import claims, conventions, trainings
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
 from deltarule.studies.verdicts import judge_claim
@@ -38,7 +38,7 @@ def record(cost=(), right=(), steps=None, theta=None):
     problem = problem_of(RECIPE, DATASET, seeds=members)
     looks = max(len(cost), len(right))
     history = History(list(range(0, 10 * looks, 10)) if steps is None else list(steps))
-    for name, series in ((claims.PLOTTED, cost), ("thresholded", right)):
+    for name, series in ((trainings.PLOTTED, cost), ("thresholded", right)):
         if series.size:
             history.values[name] = list(series)
     state = initial_state(problem)
@@ -93,7 +93,7 @@ def test_encoder_1_needs_every_object_at_the_end():
 
 
 def test_encoder_2_needs_the_figure_and_the_lowest_cost():
-    others = {name: record(cost=[[0.1] * 4, [0.01, 0.01, 0.01, 0.00006]]) for name in claims.TRIED}
+    others = {name: record(cost=[[0.1] * 4, [0.01, 0.01, 0.01, 0.00006]]) for name in trainings.TRIED}
     usual = record(cost=[[0.1] * 4, [0.000081, 0.000112, 0.000118, 0.000081]])
     records = Records(usual)
     records.runs |= others
@@ -102,7 +102,7 @@ def test_encoder_2_needs_the_figure_and_the_lowest_cost():
 
 def test_a_setting_that_diverged_is_not_lower():
     records = Records(record(cost=[[0.1], [0.000081]]))
-    records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in claims.TRIED}
+    records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in trainings.TRIED}
     assert holds(claims.encoder_2, records) == {"": [True]}
 
 
@@ -190,7 +190,7 @@ def test_encoder_10_draws_each_initialization_from_seeds_of_its_own():
 
     experiments = Seen(with_settings(RECIPE, {"stopping.max_steps": 10}), seeds=3)
     claims.encoder_10.judge(experiments)
-    assert set(experiments.seeds_of) == {None, *claims.OTHER_WEIGHTS}
+    assert set(experiments.seeds_of) == {None, *trainings.OTHER_WEIGHTS}
     assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
 
@@ -243,13 +243,13 @@ def test_encoder_13_needs_the_best_rate_and_independence():
 
 def test_turns_are_counted_without_the_smallest():
     wave, calm = np.tile([1.0, 2.0], 10), np.tile([1.0, 1.001], 10)
-    assert claims.turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
+    assert trainings.turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
 
 
 def test_correlations_are_those_of_numpy():
     first, second = np.random.default_rng(0).normal(size=(2, 5, 8))
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
-    np.testing.assert_allclose(claims.correlations(first, second), expected)
+    np.testing.assert_allclose(trainings.correlations(first, second), expected)
 
 
 # --- recipe and results ----------------------------------------------------------------------------------------------
@@ -262,11 +262,11 @@ def test_every_experiment_makes_a_problem():
 
 
 def test_the_settings_tried_are_the_recipes():
-    tried = [with_experiment(RECIPE, name).configuration for name in claims.TRIED]
+    tried = [with_experiment(RECIPE, name).configuration for name in trainings.TRIED]
     usual = RECIPE.configuration
     rates = {one.optimizer.learning_rate for one in [*tried, usual]}
     decays = {one.loss.strength for one in [*tried, usual]}
-    assert rates == set(claims.RATES) and decays == set(claims.DECAYS)
+    assert rates == set(trainings.RATES) and decays == set(trainings.DECAYS)
     assert (usual.optimizer.learning_rate, usual.loss.strength) == (10, 1e-5)
 
 
@@ -293,7 +293,7 @@ def test_biases_of_one_hot_inputs_follow_the_columns_of_the_weights():
     """Without a penalty b1 changes by exactly what the columns of W1 sum to: the cause named for encoder-12."""
     run = Experiments(RECIPE, seeds=3).run({"loss.strength": 0.0, "stopping.max_steps": 200})
     start = record(right=[[1] * 3])
-    before, after = claims.arrays(start), claims.arrays(run)
+    before, after = trainings.arrays(start), trainings.arrays(run)
     np.testing.assert_allclose(after["b1"][:, 0], (after["W1"] - before["W1"]).sum(-2), atol=1e-12)
 
 

@@ -15,7 +15,7 @@ from deltarule.maths.network import flatten
 from deltarule.problem.state import initial_state
 from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study
-from deltarule.studies.encoder_relu import claims
+from deltarule.studies.encoder_relu import claims, trainings
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
 from deltarule.training.history import History
@@ -67,8 +67,8 @@ class Records:
         return Experiments(RECIPE, seeds=1).settings_of(experiment)
 
     def each(self, settings, **looks):
-        assert len(settings) == len(claims.VARIANTS)
-        return [self.variants.get(variant, self.usual) for variant in claims.VARIANTS]
+        assert len(settings) == len(trainings.VARIANTS)
+        return [self.variants.get(variant, self.usual) for variant in trainings.VARIANTS]
 
     def run(self, settings=None, *, experiment=None, **looks):
         return self.by_experiment["slowest"]
@@ -125,7 +125,7 @@ def test_encoder_relu_4_needs_less_progress_in_six_times_as_many_steps():
 
 
 def test_encoder_relu_5_needs_the_lowest_loss_of_all_rates():
-    best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in claims.COMPARED}
+    best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in trainings.COMPARED}
     others = record(objective=[[10] * 3, [5, 3, 5]])
     records = Records(others, best, slowest=record(objective=[[10] * 3, [5, 5, 3.5]]))
     assert holds(claims.encoder_relu_5, records) == [True, False, False]
@@ -178,11 +178,11 @@ def test_the_rank_correlation_is_spearmans(pairs):
     first, second = np.array(pairs, float).T
     if len(set(first)) > 1 and len(set(second)) > 1:
         expected = spearmanr(first, second).statistic
-        assert claims.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
+        assert trainings.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
         late = np.array([np.nan, np.nan])  # a member that has ended
-        assert claims.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
+        assert trainings.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
     else:
-        assert np.isnan(claims.rank_correlation(first, second))
+        assert np.isnan(trainings.rank_correlation(first, second))
 
 
 # --- figures known otherwise -----------------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ def test_every_experiment_makes_a_problem():
 
 def test_the_settings_of_a_variant_are_those_of_its_experiments():
     experiments = Experiments(RECIPE, seeds=1)
-    for convention, rate, biases in claims.VARIANTS:
-        settings = claims._settings(experiments, (convention, rate, biases))
+    for convention, rate, biases in trainings.VARIANTS:
+        settings = trainings._settings(experiments, (convention, rate, biases))
         configuration = with_settings(RECIPE, settings).configuration
         assert configuration.optimizer.learning_rate == rate
         assert configuration.network.bias == biases

@@ -35,7 +35,7 @@ def problem(**given: Any) -> Problem:
 )
 def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolerance: float) -> None:
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
-    monitor, best, count = Patience.of(1), np.inf, 0
+    monitor, best, count = Patience.initial(1), np.inf, 0
     for value in values:
         count, is_better = count + 1 if value > best - tolerance else 0, value < best
         best = min(best, value)

@@ -160,7 +160,7 @@ def test_an_epochs_objective_is_that_of_all_its_rows(reduction, rows, size, cuts
     """Members of other rows, some of which have ended, and chunks that ignore epochs."""
     problem = with_batches(*rows, batch_size=size, reduction=reduction)
     chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))))
-    state, step = StopState.of(problem, False), 0
+    state, step = StopState.initial(problem, False), 0
     steps = problem.steps_per_epoch(chosen[0])
     objective = np.array(data.draw(st.lists(NUMBERS, min_size=steps, max_size=steps)))
     for number in range(2):

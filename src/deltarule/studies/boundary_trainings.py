@@ -29,7 +29,7 @@ STRETCH = 50
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def trained(
+def train(
     experiments: Experiments,
     *variants: str,
     epochs: int | None = None,
@@ -42,7 +42,9 @@ def trained(
     epochs, layers, seeds : the limit, the sizes of all layers, the seeds, where they are not those of the experiments.
     """
     given = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
-    settings = together(experiments, variants) | {key: value for key, value in given.items() if value is not None}
+    settings = combine_settings(experiments, variants) | {
+        key: value for key, value in given.items() if value is not None
+    }
     return experiments.run(settings, prepare=_prepare(experiments), history_every=100, metrics=("accuracy",))
 
 
@@ -52,13 +54,13 @@ def seeds_that_begin_at(experiments: Experiments, loss: float, within: float, co
     start = 0
     while len(found) < count:
         seeds = tuple(range(start, start + 10 * count))
-        untrained = trained(experiments, epochs=0, seeds=seeds)
+        untrained = train(experiments, epochs=0, seeds=seeds)
         found += [seed for seed, off in zip(seeds, np.abs(untrained.objective - loss), strict=True) if off <= within]
         start += len(seeds)
     return tuple(found[:count])
 
 
-def together(experiments: Experiments, variants: tuple[str, ...]) -> dict[str, Any]:
+def combine_settings(experiments: Experiments, variants: tuple[str, ...]) -> dict[str, Any]:
     """The settings of several experiments, a later one's before an earlier one's."""
     settings: dict[str, Any] = {}
     for name in variants:
@@ -86,7 +88,7 @@ def _prepare(experiments: Experiments) -> Callable[[Problem], Problem] | None:
 
 
 @dataclass(frozen=True)
-class GoneOn:
+class UnstoppedRun:
     """Members that went on whatever their loss became: the mean loss before each update [n, K], and their end [K].
 
     `answers_alike` [K]: the accuracy of the better of the two constant answers.
@@ -98,12 +100,12 @@ class GoneOn:
     answers_alike: Floats
 
 
-def gone_on(experiments: Experiments, *variants: str, epochs: int) -> GoneOn:
+def gone_on(experiments: Experiments, *variants: str, epochs: int) -> UnstoppedRun:
     """The same without any stop: the report's program trains on when its loss is not a number.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; training proper ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **together(experiments, variants)}
+    settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, variants)}
     [population] = problem_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     prepare = _prepare(experiments)
     problem = prepare(population.problem) if prepare else population.problem
@@ -113,25 +115,25 @@ def gone_on(experiments: Experiments, *variants: str, epochs: int) -> GoneOn:
         state, trace = engine.advance(problem, state, min(STRETCH, epochs - start))
         losses.append(trace.objective)
     _, after = engine.advance(problem, state, 1)
-    return GoneOn(
+    return UnstoppedRun(
         losses=np.concatenate(losses) / _points_summed(problem),
         final_loss=after.objective[0] / _points_summed(problem),
         final_accuracy=_accuracy(engine, problem, state),
-        answers_alike=_alike(problem),
+        answers_alike=_constant_answer_accuracy(problem),
     )
 
 
 # --- reading records -------------------------------------------------------------------------------------------------
 
 
-def stopped(run: Run) -> Any:
+def has_stopped(run: Run) -> Any:
     """Which members [K] ended by the early stop."""
     return np.array([reason == "threshold" for reason in run.reasons])
 
 
 def epochs_needed(run: Run, otherwise: float) -> Floats:
     """Epochs until the early stop, [K]; `otherwise` for members that it never came to."""
-    return np.where(stopped(run), run.steps, otherwise)
+    return np.where(has_stopped(run), run.steps, otherwise)
 
 
 def final_accuracy(run: Run) -> Floats:
@@ -141,7 +143,7 @@ def final_accuracy(run: Run) -> Floats:
 
 def answers_alike(run: Run) -> Floats:
     """The accuracy of the better of the two constant answers, [K]: that of a network that tells nothing apart."""
-    return _alike(run.problem)
+    return _constant_answer_accuracy(run.problem)
 
 
 def loss_at(run: Run, epoch: int) -> Floats:
@@ -203,6 +205,6 @@ def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
     return accuracy(outputs, rows.y, rows.w)
 
 
-def _alike(problem: Problem) -> Floats:
+def _constant_answer_accuracy(problem: Problem) -> Floats:
     ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
     return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)

@@ -160,7 +160,7 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
     """
     experiments = {experiment.name: experiment for experiment in recipe.configuration.experiment}
     if name not in experiments:
-        raise BadInput(f"{recipe.name} has no experiment '{name}'; {_near(name, experiments)}")
+        raise BadInput(f"{recipe.name} has no experiment '{name}'; {_suggest(name, experiments)}")
     return replace(with_settings(recipe, experiments[name].set), experiment=name)
 
 
@@ -301,13 +301,13 @@ def _text(study: str | Path, path: Path) -> str:
                     "or give the path of a TOML file"
                 ) from None
             raise BadInput(
-                f"there is no study '{study}'; {_near(study, _bundled_folders())} (or give the path of a TOML file)"
+                f"there is no study '{study}'; {_suggest(study, _bundled_folders())} (or give the path of a TOML file)"
             ) from None
         why = getattr(error, "strerror", None) or error
         raise BadInput(f"{study} cannot be read as a recipe: {why}; give a study's name or a TOML file") from None
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
+def _suggest(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, 1)
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
 
@@ -329,10 +329,10 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:
-            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
+            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_suggest(name, metrics.METRICS)}")
     for key in ("name", "offline"):
         given = getattr(configuration.data, key)
         name = None if given is None else name_and_options(given)[0]
         if name is not None and name not in loading.LOADERS:
-            hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
+            hint = f"{_suggest(name, loading.LOADERS)} (a table of your own goes under data.file)"
             raise BadInput(f"{where}data.{key}: there is no data set '{name}'; {hint}")

@@ -157,7 +157,7 @@ def _variant(
         {key: float(value) for key, value in keys.items() if type(value) in (int, float)},
         np.asarray(steps),
         np.asarray(objective, np.float64),
-        _last(history, "accuracy", len(steps)),
+        _last_values(history, "accuracy", len(steps)),
         _convergence_steps(explained, history, steps, reasons),
         float(seconds) / len(steps),
         updates.astype(np.float64),
@@ -215,12 +215,12 @@ def _convergence_steps(
         name = criterion["name"] if criterion["part"] == "train" else f"validation {criterion['name']}"
         if name in history.names:
             holds = history.series(name) >= criterion["at_least"]
-            at_last = _last(history, name, len(steps)) >= criterion["at_least"]
+            at_last = _last_values(history, name, len(steps)) >= criterion["at_least"]
             return np.where(at_last, first_holding_steps(np.array(history.steps), steps, holds), np.nan)
     return np.full(len(steps), np.nan)
 
 
-def _last(history: History, name: str, members: int) -> Floats:
+def _last_values(history: History, name: str, members: int) -> Floats:
     """What each network had at the last look at it."""
     if name not in history.names:
         return np.full(members, np.nan)

@@ -50,7 +50,7 @@ class EpochMonitor:
         self.objectives: list[Floats] = []  # of the running epoch
         self.bad = np.full(problem.members, -1)
         self.ordered = problem, start.step  # a problem with the rows in order, and the step up to which it holds
-        self.patience = Patience.of(problem.members)
+        self.patience = Patience.initial(problem.members)
         self.initial_scores: list[Floats] = []
         if resumes and self.best is not None:
             self.initial_scores = [self._validate(loop)[0]]

@@ -44,7 +44,7 @@ class Patience:
     waited: Integers
 
     @classmethod
-    def of(cls, members: int) -> "Patience":
+    def initial(cls, members: int) -> "Patience":
         """Patience before the first epoch."""
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
@@ -53,7 +53,7 @@ class Patience:
 
         An epoch that does not improve on the lowest value by the tolerance is waited for.
 
-        >>> patience = Patience.of(1)
+        >>> patience = Patience.initial(1)
         >>> for value in (5.0, 5.0, 4.95, 3.0):
         ...     _ = patience.update(np.array([0]), np.array([value]), 0.1)
         ...     print(patience.waited.item(), end=" ")

@@ -58,7 +58,7 @@ def train_lbfgs(
         steps=steps,
         reasons=tuple(end.reason for end in ends),
         objective=evaluate(problem, engine, state, EvaluationSchedule(1), None)["objective"],
-        history=_together([end.history for end in ends], problem.members),
+        history=_merge_histories([end.history for end in ends], problem.members),
         diverged=tuple(
             Divergence(member, end.state.step, *first_nonfinite(problem, end.state))
             for member, end in enumerate(ends)
@@ -199,12 +199,12 @@ def minimize_from(
 
     rows, member = all_rows(problem, start.members), int(start.members[0])
 
-    def at(theta: Floats) -> State:
+    def state_at(theta: Floats) -> State:
         return replace(start, theta=theta[None].astype(problem.dtype))
 
     def value(theta: Floats) -> tuple[float, Floats]:
         with np.errstate(all="ignore"):
-            done = objective_and_gradient(problem, at(theta), rows)
+            done = objective_and_gradient(problem, state_at(theta), rows)
         return float(done.objective[0]), done.gradient[0].astype(np.float64)
 
     numbers = {name: float(number[member]) for name, number in problem.numbers.items()}
@@ -216,13 +216,13 @@ def minimize_from(
         "ftol": numbers["objective_tolerance"],
     }
     theta = start.theta[0].astype(np.float64)
-    callback = None if seen is None else lambda theta: seen(at(theta))
+    callback = None if seen is None else lambda theta: seen(state_at(theta))
     with one_blas_thread():  # SciPy's own sums, too
         found = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
-    return at(found.x), found
+    return state_at(found.x), found
 
 
-def _together(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
+def _merge_histories(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
     """One history of all members; a member stands only where it was points at."""
     history = History()
     for step in sorted(set().union(*histories)):

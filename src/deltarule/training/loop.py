@@ -59,12 +59,12 @@ class TrainingLoop:
         while len(self.active.members) and not is_interrupted():
             problem, n = monitor.next_chunk(self, sizer.updates)
             with sizer.measure(n):
-                self._advance(monitor, problem, n)
+                self._advance_chunk(monitor, problem, n)
                 monitor.record(self)
             if between_chunks is not None:
                 between_chunks()
 
-    def _advance(self, monitor: Monitor, problem: Problem, n: int) -> None:
+    def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
         # A function of its own: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(problem, start, n)

@@ -47,7 +47,7 @@ class RunMonitor:
         self.epoch_updates = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
         self.needs_epoch_ends = self.rules.tolerance is not None or problem.schedule.adaptive
         self.history = History()
-        self.stop_state = StopState.of(problem, self.rules.patience is not None)
+        self.stop_state = StopState.initial(problem, self.rules.patience is not None)
         self.divergences: dict[int, Divergence] = {}
         self.latest_objective = float("nan")
 

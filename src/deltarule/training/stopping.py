@@ -130,7 +130,7 @@ class StopState:
     best_buffers: Floats
 
     @classmethod
-    def of(cls, problem: Problem, has_patience: bool) -> "StopState":
+    def initial(cls, problem: Problem, has_patience: bool) -> "StopState":
         """The values before the first update."""
         k = problem.members
         widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))

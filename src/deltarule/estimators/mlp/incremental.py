@@ -37,7 +37,7 @@ class IncrementalMLP(BaseMLP):
             self._raise_nonfinite()
         self._store_state(problem, state)
         # A copy to write into: the arrays of a model that joblib has mapped into memory are read-only.
-        stall = getattr(self, "_stall", Patience.of(self.n_members))
+        stall = getattr(self, "_stall", Patience.initial(self.n_members))
         self._stall = Patience(stall.best.copy(), stall.waited.copy())
         self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)

@@ -33,7 +33,7 @@ class NonFiniteInput(Exception):
     """A number of the rows is NaN or infinite."""
 
 
-def unchanged(outputs: Floats) -> Floats:
+def identity(outputs: Floats) -> Floats:
     """The outputs themselves."""
     return outputs
 
@@ -44,7 +44,7 @@ def outputs_of(
     running: Mapping[str, Floats],
     x: Any,
     check: bool = False,
-    answer: Callable[[Floats], Floats] = unchanged,
+    answer: Callable[[Floats], Floats] = identity,
 ) -> Floats:
     """The outputs for the rows of x [N, D], an array or a sparse matrix, or a function of them.
 

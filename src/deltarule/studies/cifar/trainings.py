@@ -145,14 +145,14 @@ def score(rows: Sequence[dict[str, Any]], part: str = "validation") -> Floats:
     return np.array([0.0 if one is None else one for one in found], np.float64)
 
 
-def of(experiments: Experiments, combination: tuple[Any, ...], part: str = "validation") -> Floats:
+def accuracies_of(experiments: Experiments, combination: tuple[Any, ...], part: str = "validation") -> Floats:
     """The accuracies of a combination over the seeds, [S]."""
     return score(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
 def on_both(experiments: Experiments, combination: tuple[Any, ...]) -> Floats:
     """The accuracies [S] on the validation and the test images together, where there are 1,000 of each."""
-    return (of(experiments, combination) + of(experiments, combination, "test")) / 2
+    return (accuracies_of(experiments, combination) + accuracies_of(experiments, combination, "test")) / 2
 
 
 def of_deep(experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation") -> Floats:

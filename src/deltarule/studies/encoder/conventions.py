@@ -24,7 +24,8 @@ import numpy as np
 from deltarule.json_files import write_json
 from deltarule.problem.problem import Floats
 from deltarule.reports import markdown
-from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11, right, trained
+from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11
+from deltarule.studies.encoder.trainings import right, train
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
@@ -149,7 +150,7 @@ def fit(experiments: Experiments, convention: Convention) -> Fit:
     }
     recipe = with_settings(experiments.recipe, settings)
     here = Experiments(recipe, seeds=experiments.seeds, engine=experiments.engine)
-    run = trained(here)
+    run = train(here)
     costs = plotted_costs(run, here.dataset.train.x)
     nearest = max(costs, key=lambda one: (one.near, -abs(np.log(one.median / FIGURE))))
     shares = {

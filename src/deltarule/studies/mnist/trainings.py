@@ -63,7 +63,7 @@ def of_single_layer(experiments: Experiments, reading: str) -> Sweep:
 
 def models(experiments: Experiments) -> Sweep:
     """Every network that the report compares, under both readings, on all training rows, over the seeds."""
-    return experiments.sweep("models", [settings_of(experiments, *one) for one in _every()])
+    return experiments.sweep("models", [settings_of(experiments, *one) for one in _models_and_readings()])
 
 
 def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str,
     return {**changes, "loss.reduction": READINGS[reading]}
 
 
-def _every() -> list[tuple[str, str]]:
+def _models_and_readings() -> list[tuple[str, str]]:
     return [(model, reading) for reading in READINGS for model in (*MODELS, *LINEAR)]
 
 
@@ -94,20 +94,20 @@ def rows_of(experiments: Experiments, model: str, reading: str) -> list[dict[str
     return models(experiments).rows_of(settings_of(experiments, model, reading))
 
 
-def seen(rows: list[dict[str, Any]], column: str) -> Floats:
+def column(rows: list[dict[str, Any]], column: str) -> Floats:
     """A column of rows, [S] or [F]; an accuracy that there is not, of a member that diverged, counts as none right."""
     return np.array([0.0 if row[column] is None else row[column] for row in rows], np.float64)
 
 
 def accuracy(experiments: Experiments, model: str, reading: str, part: str = "test") -> Floats:
     """The accuracy of a model over the seeds, [S]."""
-    return seen(rows_of(experiments, model, reading), f"{part}_accuracy")
+    return column(rows_of(experiments, model, reading), f"{part}_accuracy")
 
 
 def fast_accuracy(experiments: Experiments, model: str, part: str = "test") -> Floats:
     """The accuracy of a model at ten times the rate over the seeds, [S]."""
     rows = fast_models(experiments).rows_of({**settings_of(experiments, model, "sum"), **FAST})
-    return seen(rows, f"{part}_accuracy")
+    return column(rows, f"{part}_accuracy")
 
 
 def by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:

@@ -66,7 +66,7 @@ def run_block(place: Path, id: str) -> Made:
         ],
         figures=drawn.all,
         through=None if portrait is None else _through(portrait, f"{id}-through"),
-        notes=[f"{note}." for note in run["notes"]] + _why(run),
+        notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
     )
     return str(run["study"]), block
@@ -98,7 +98,7 @@ def _format_spread(spread: Mapping[str, float | None], form: Callable[[float], s
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
-def _why(run: Mapping[str, Any]) -> list[str]:
+def _describe_findings(run: Mapping[str, Any]) -> list[str]:
     """What stood out, and what to do, where that was asked for."""
     text = "{0}{1}. Fix: {2}."
     return [
