@@ -155,9 +155,12 @@ def test_what_is_not_used_does_not_tell_how_others_are_read(tmp_path: Path) -> N
 @pytest.mark.parametrize("line", ["sep={}", '"sep={}"', "SEP={}"])
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_file_may_say_what_separates_its_columns(line: str, separator: str, end: str, tmp_path: Path) -> None:
-    """In its first line, as Excel has it."""
-    path = tmp_path / "table.csv"
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_the_first_line_may_declare_the_separator(
+    line: str, separator: str, end: str, ending: str, tmp_path: Path
+) -> None:
+    """As Excel has it, whatever the ending of the file promises."""
+    path = tmp_path / f"table.{ending}"
     cell = "1.5" if separator == "," else "1,5"
     rows = [["a", "b"], [cell, "x"], ["2", "y"]]
     lines = [line.format(separator), *map(separator.join, rows)]

@@ -1,6 +1,5 @@
 """A classifier for tables: class frequencies, probabilities, and what the model confuses."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
 from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT, BaseTabular
+from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.frame import rows_of
@@ -109,7 +109,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         found, unknown = as_classes(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
-            warnings.warn(f"the model does not know the classes {text}, so it cannot say them", stacklevel=3)
+            warn_user(f"the model does not know the classes {text}, so it cannot say them")
         return found
 
     @property

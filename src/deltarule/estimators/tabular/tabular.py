@@ -4,7 +4,6 @@ N rows · D inputs of the network
 """
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from deltarule.estimators.tabular.table_input import (
     frame_of_input,
     has_names,
 )
+from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import shorten_repr
@@ -259,7 +259,7 @@ class BaseTabular(BaseEstimator):
         suspicious = doubted + render_diagnostics(leaks(frame, self.columns_, y, is_classes)) + slips
         surprising = [one for one in unused if "an identifier" in one.reason or "look like" in one.reason]
         for sentence in suspicious + render_diagnostics(surprising):
-            warnings.warn(sentence, stacklevel=5)
+            warn_user(sentence)
         others = render_diagnostics([*without_feature(self.columns_, frame), *unused])
         return (*suspicious, *few, *([] if is_classes else wide(y)), *others)
 
@@ -271,7 +271,7 @@ class BaseTabular(BaseEstimator):
         frame = self._by_name(X)
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
         for sentence in render_diagnostics(diagnostics):
-            warnings.warn(sentence, stacklevel=3)
+            warn_user(sentence)
         return frame
 
     def _predict_in_parts(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
@@ -299,10 +299,9 @@ class BaseTabular(BaseEstimator):
         numbered = names == [f"x{place}" for place in range(len(names))]  # as a file names columns without names
         if named or (had_names and not numbered):
             here, there = ("has", "without") if named else ("does not have", "with")
-            warnings.warn(
+            warn_user(
                 f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
-                "taken in their order",
-                stacklevel=4,
+                "taken in their order"
             )
         return dict(zip(names, frame.values(), strict=True))
 

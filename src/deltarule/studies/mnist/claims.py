@@ -342,7 +342,7 @@ def mnist_10_control(experiments: Experiments) -> Evidence:
 
 
 def _compared(experiments: Experiments, first: str, second: str, holds: Any) -> Evidence:
-    """Two models by their test accuracies, under both readings. Judges, whose digests are fixed, call it by this name."""
+    """Two models by their test accuracies, under both readings; judges, whose digests are fixed, call it so."""
     found = {reading: tuple(accuracy(experiments, model, reading) for model in (first, second)) for reading in READINGS}
     told = {
         reading: f"{first} {accuracies(one)}, {second} {accuracies(other)}" for reading, (one, other) in found.items()
