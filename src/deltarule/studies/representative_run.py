@@ -24,7 +24,6 @@ from deltarule.training.run import Run
 FORMAT = "deltarule portrait 1"
 MAX_PARAMETERS, MAX_ROWS = 2_000, 400
 """Networks and data up to this size are shown through training; of others, beginning and end."""
-MAX_CLASSES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +200,7 @@ def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
     """For each part of the data how many rows of each class were put into which."""
     count = len(dataset.classes)
-    if not 1 < count <= MAX_CLASSES:
+    if not 1 < count <= 16:
         return {}
     found = {}
     for part, rows in dataset.parts.items():

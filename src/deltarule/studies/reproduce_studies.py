@@ -22,8 +22,6 @@ from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.populations import seeds_of
 
 NAME = "reproduce.json"
-QUICK = 5
-"""So many times fewer seeds does a quick reproduction take."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,8 @@ def _reproduce_study(
 
 
 def _fewer(seeds: int) -> int:
-    return max(1, seeds // QUICK)
+    # A quick reproduction takes a fifth of the seeds.
+    return max(1, seeds // 5)
 
 
 def _run(

@@ -34,8 +34,6 @@ half of them. More take too long where networks are large."""
 CONFIDENCE = 1 - 2 * WRONG
 """Of the intervals by which claims are judged. Only one of the ends can lead to a wrong verdict, as the share is either
 enough or not.    Source: Schuirmann 1987"""
-MAX_SEEDS = 10**9
-"""What takes so many seeds is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +299,8 @@ def least_seeds(needed: float) -> int | None:
     >>> least_seeds(0.9), least_seeds(0.5), least_seeds(1)
     (27, 4, None)
     """
-    numbers = range(1, MAX_SEEDS)
+    # A billion seeds are out of reach.
+    numbers = range(1, 10**9)
     place = bisect.bisect_left(numbers, True, key=lambda number: _is_rare(needed**number))
     return numbers[place] if place < len(numbers) else None
 

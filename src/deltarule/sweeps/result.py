@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pandas
 
 PARTS = ("train", "validation", "test")
-DTYPES = ("float32", "float64")
 
 ROWS = f"""
 SELECT key, configuration, settings, base, fold, seed, status, reason, steps, best_step,
@@ -227,7 +226,7 @@ class Sweep:
             why = not_kept if is_there else "no row has this key"
             raise BadInput(f"there is no network of {key!r}: {why}")
         dtype, sizes, theta, buffers = found
-        if dtype not in DTYPES:
+        if dtype not in ("float32", "float64"):
             raise ValueError(f"weights are {dtype!r}")
         little = np.dtype(dtype).newbyteorder("<")
         arrays = [np.frombuffer(one, little).astype(dtype) for one in (theta, buffers)]

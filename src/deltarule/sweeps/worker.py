@@ -26,7 +26,6 @@ from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
 
-PARTS = ("train", "validation", "test")
 NO_LAYER = -1
 
 
@@ -264,7 +263,11 @@ class _RowScorer:
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objective and score of each member on training, validation and test rows, NaN where there are none."""
         count = len(state.members)
-        scores = {f"{part}_{what}": np.full(count, np.nan) for part in PARTS for what in ("objective", "score")}
+        scores = {
+            f"{part}_{what}": np.full(count, np.nan)
+            for part in ("train", "validation", "test")
+            for what in ("objective", "score")
+        }
         seen = evaluate(self.problem, self.engine, state, EvaluationSchedule(1, (self.metric,)), None)
         scores["train_objective"], scores["train_score"] = seen["objective"], seen[self.metric]
         folds = np.array([self.unit.members[member].fold for member in state.members.tolist()])

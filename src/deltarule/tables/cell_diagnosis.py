@@ -31,10 +31,6 @@ SAME_UNIT, MIN_AMOUNTS = 0.9, 10
 """A unit is what so many cells have in common, with so many amounts."""
 
 
-LOOKED_AT = 1000
-"""What more texts than so many are meant to be, these tell."""
-
-
 def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
 
@@ -49,7 +45,8 @@ def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     >>> diagnose_texts(np.array(["2026-11-20"], object)), diagnose_texts(np.array(["red", "blue"], object))
     ('dates', '')
     """
-    present = [text for text in texts.tolist() if text][:LOOKED_AT]
+    # Only the first 1,000 texts are inspected.
+    present = [text for text in texts.tolist() if text][:1000]
     most = len(present) / 2
     if sum(map(is_number, present)) > most:
         odd = first_odd(texts)

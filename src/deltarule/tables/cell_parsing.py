@@ -35,9 +35,6 @@ AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}}
 CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
 SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
 WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
-TIMES = (np.datetime64, np.timedelta64)
-PLAIN = frozenset({int, float, np.int64, np.float64})
-"""Types of numbers that NumPy has an array for."""
 MAX_SHOWN_CHARACTERS = 200
 """Letters of a text that are shown; of a longer one the beginning and the end, for names may differ in either."""
 
@@ -157,7 +154,8 @@ def array_of(values: Any) -> np.ndarray:
 
 def _array_of_list(values: Sequence[Any]) -> np.ndarray:
     kinds = set(map(type, values))
-    if kinds <= PLAIN or any(issubclass(kind, TIMES) for kind in kinds):
+    has_array = kinds <= {int, float, np.int64, np.float64}
+    if has_array or any(issubclass(kind, np.datetime64 | np.timedelta64) for kind in kinds):
         array = np.asarray(values)
         if kinds <= {float, np.float64} or array.dtype.kind != "f" or not (np.abs(array) >= EXACT).any():
             return array

@@ -25,8 +25,6 @@ NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 FEW_CATEGORIES, MAX_CATEGORIES = 50, 500
 """The most frequent ones have an input each, between so many and so many; the others have none, like those that come
 later."""
-ROOM = 20_000_000
-"""Between the two there are as many as make rows · inputs so large."""
 MOST = sys.float_info.max
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
@@ -106,7 +104,8 @@ def fit_columns(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Col
 least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
     """
     names = sum(kind == CATEGORY for kind, _ in kinds.values())
-    most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MAX_CATEGORIES))
+    # Between the two bounds as many as make 20 million numbers of rows · inputs.
+    most = int(np.clip(20_000_000 // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MAX_CATEGORIES))
     columns = []
     for name, (kind, why) in kinds.items():
         column = Column(name, kind, why)

@@ -21,8 +21,6 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?\s*', re.IGNORECASE)
 """The line with which spreadsheets declare the separator before the header."""
 QUOTED = re.compile('"[^"]*"')
-MAX_QUOTED_CHARACTERS = 10_000_000
-"""Quotes that are still open after so many characters are not a pair."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,8 @@ def _read_unquoted_line(file: TextIO) -> str:
         quotes, length = quotes + line.count('"'), length + len(line)
         if quotes % 2 == 0:
             return QUOTED.sub("", "".join(lines))
-        if length > MAX_QUOTED_CHARACTERS:
+        # Quotes that are still open after so many characters are not a pair.
+        if length > 10_000_000:
             break
     return ""
 

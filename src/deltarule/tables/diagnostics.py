@@ -28,8 +28,6 @@ from deltarule.tables.frame import Frame, rows_of
 
 RELATIVE_ROUNDING = 1e-9
 """In widths of a column: 0.7 + 0.6 is less than 1.3 by rounding alone, and counts as the bound 1.3."""
-MIN_SHARE_WITHOUT_FEATURE = 0.1
-"""From this share of the rows on, categories without a feature are reported in training."""
 MAX_SENTENCES, MAX_NAMES = 3, 5
 """Diagnostics of one code about more columns than the first are one sentence, which names as many as the second."""
 
@@ -196,7 +194,8 @@ def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
             counts = Counter(texts_of(frame[column.name]))
             others = [count for name, count in counts.items() if name not in column.categories]
             share = sum(others) / max(rows_of(frame), 1)
-            if share >= MIN_SHARE_WITHOUT_FEATURE:
+            # From this share of the rows on, categories without a feature are reported in training.
+            if share >= 0.1:
                 values = {"percent": f"{100 * share:.0f}", "count": f"{len(others):,}"}
                 diagnostics.append(Diagnostic("rare-categories", column.name, values))
     return diagnostics

@@ -34,7 +34,6 @@ ROW_NUMBERS = re.compile(r"__index_level_\d+__")
 UNFETCHED = {"LazyFrame": "collect", "DuckDBPyRelation": "df", "RecordBatchReader": "read_all"}
 """Tables of Polars, DuckDB and PyArrow whose rows are not there yet, and what makes them so."""
 DURATIONS = (timedelta, np.timedelta64)
-SECOND = timedelta(seconds=1)
 SHARES = {"ms": 1e3, "us": 1e6, "ns": 1e9, "ps": 1e12, "fs": 1e15, "as": 1e18}
 """How many of NumPy's units a second has."""
 
@@ -185,7 +184,9 @@ def _as_floats(array: np.ndarray) -> np.ndarray | None:
 
 
 def _seconds(duration: timedelta | np.timedelta64) -> float:
-    return float(_seconds_of(np.asarray(duration))) if isinstance(duration, np.timedelta64) else duration / SECOND
+    if isinstance(duration, timedelta):
+        return duration / timedelta(seconds=1)
+    return float(_seconds_of(np.asarray(duration)))
 
 
 def _seconds_of(durations: np.ndarray) -> np.ndarray:

@@ -12,9 +12,6 @@ from deltarule.tables.frame import Frame
 NOTHING = -1e200
 """What is missing, far from whatever is known."""
 
-SUSPICIOUS = 0.99
-"""A single column that scores this much is more often a copy of the target than a discovery."""
-
 
 def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[Diagnostic]:
     """Find the columns that alone predict the target almost perfectly.
@@ -43,7 +40,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
         score = _single_column_score(codes, y, column, classes)
         if present.sum() >= len(y) / 2:
             score = max(score, _single_column_score(codes[present], y[present], column, classes))
-        if score >= SUSPICIOUS:
+        # A single column that scores this much is more often a copy of the target than a discovery.
+        if score >= 0.99:
             diagnostics.append(Diagnostic("leak", column.name, {"score": _format_score(score)}))
     return diagnostics
 

@@ -25,8 +25,6 @@ from deltarule.tables.csv_reader import MAX_COLUMNS, find_separator, read_text_t
 from deltarule.tables.frame import ROW_NUMBERS, Frame, empty, frame_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-TEXTS = ("string", "large_string")
-"""Arrow's types of texts."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,8 @@ def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
         if len({one.name.strip() for one in used}) < len(used):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
         # A text that stands in many rows is one text in the file, and stays one.
-        texts = [one.name for one in used if str(one.type) in TEXTS]
+        # Arrow's types of texts.
+        texts = [one.name for one in used if str(one.type) in ("string", "large_string")]
         table = read_table(path, columns=[one.name for one in used], read_dictionary=texts)
         table = table.rename_columns([name.strip() for name in table.column_names])
         frame = frame_of(table, wanted.names)

@@ -9,10 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
-from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, load_model
-from deltarule.estimators.mlp.classifier import balanced_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -255,19 +253,6 @@ def test_balanced_classes_count_a_weight_as_so_many_rows() -> None:
     theirs = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-10).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(once.predict_proba(X), twice.predict_proba(X), atol=1e-5)
     np.testing.assert_allclose(once.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
-
-
-def test_balanced_weights_are_those_of_scikit_learn() -> None:
-    labels = np.random.default_rng(0).integers(0, 2, (80, 3))
-    for y in (labels[:, 0], np.array(list("abbb"))[labels.sum(axis=1)], labels):
-        np.testing.assert_array_equal(balanced_weights(y), compute_sample_weight("balanced", y))
-    np.testing.assert_array_equal(balanced_weights(sparse.csr_matrix(labels)), balanced_weights(labels))
-
-
-def test_a_class_without_weight_takes_nothing_from_the_others() -> None:
-    y = np.array(list("aaabc"))
-    weights = balanced_weights(y, np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
-    np.testing.assert_array_equal(weights, [*compute_sample_weight("balanced", y[:4]), 0])
 
 
 def test_the_validation_score_of_labels_is_the_share_of_rows_where_all_are_right() -> None:

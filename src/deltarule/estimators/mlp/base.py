@@ -4,9 +4,9 @@ K members · N rows · D features · C outputs
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -24,6 +24,7 @@ from deltarule.estimators.mlp.fit_context import (
     mean_over_members,
     warn_of_parameters,
 )
+from deltarule.estimators.mlp.input_validation import validation_pair
 from deltarule.estimators.mlp.validation import ValidatedMLP, as_callback_list
 from deltarule.estimators.serialization import weights_of
 from deltarule.estimators.user_warnings import warn_user
@@ -47,6 +48,51 @@ def can_join_population(fit: Function) -> Function:
 
 class BaseMLP(ValidatedMLP):
     """A multi-layer perceptron with `fit`; subclasses define the meaning of targets."""
+
+    def _store_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Set the parameters of a constructor, given as its local variables, as attributes."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    @can_join_population
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
+        """Fit to features and targets.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix, [N, D]
+            Features. Sparse rows are made dense; float32 stays float32.
+        y : array-like, [N] or [N, C]
+            Targets: a classifier's classes, or 0 and 1 for several labels at once; a regressor's numbers.
+        sample_weight : array-like, [N], optional
+            Weights of the rows: weight 2 counts a row twice, 0 drops it.
+        eval_set : tuple (X, y), optional
+            Validation rows, scored after every epoch; `early_stopping` uses them.
+        X_val, y_val : array-like, optional
+            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For invalid input, and if training diverges.
+        """
+        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
+        return self
 
     def _stratify(self, y: Floats) -> Any:
         """The classes that a validation split keeps in proportion, or None."""

@@ -8,9 +8,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from deltarule.estimators.mlp.base import can_join_population
+from deltarule.estimators.mlp.class_weights import balanced_weights, label_weights, select_present_classes
 from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
-from deltarule.estimators.mlp.input_validation import validation_pair
 from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
@@ -84,80 +83,12 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         output_bias: str = "random",
         class_weight: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.n_members = n_members
-        self.callbacks = callbacks
-        self.engine = engine
-        self.output_bias = output_bias
-        self.class_weight = class_weight
+        self._store_parameters(locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-    @can_join_population
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        eval_set: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-    ) -> "MLPClassifier":
-        """Fit to features and classes.
-
-        Parameters
-        ----------
-        X : array-like, data frame or sparse matrix, [N, D]
-            Features. Sparse rows are made dense; float32 stays float32.
-        y : array-like, [N] or [N, C]
-            Classes, or 0 and 1 for several labels at once.
-        sample_weight : array-like, [N], optional
-            Weights of the rows: weight 2 counts a row twice, 0 drops it.
-        eval_set : tuple (X, y), optional
-            Validation rows, scored after every epoch; `early_stopping` uses them.
-        X_val, y_val : array-like, optional
-            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For invalid input, and if training diverges.
-        """
-        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
-        return self
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
@@ -347,11 +278,11 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         elif isinstance(self.class_weight, list) and len(self.class_weight) == y.shape[1]:
             columns = (y.toarray() if sparse.issparse(y) else y).T
             pairs = zip(self.class_weight, columns, strict=True)
-            weights = np.prod([_label_weights(weight, column, sample_weight) for weight, column in pairs], axis=0)
+            weights = np.prod([label_weights(weight, column, sample_weight) for weight, column in pairs], axis=0)
         else:  # a batch need not have all classes
             class_weight = self.class_weight
             if incremental:
-                class_weight = _select_present_classes(class_weight, self.classes_, y)
+                class_weight = select_present_classes(class_weight, self.classes_, y)
             weights = compute_sample_weight(class_weight, y)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
@@ -410,36 +341,3 @@ def to_text_classes(classes: Any) -> Any:
         return classes
     texts = np.array(classes.tolist(), str)
     return texts if texts.tolist() == classes.tolist() else classes
-
-
-def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:
-    """The weights of rows by one label [N], which may be missing in all rows."""
-    if isinstance(weights, str) and weights == "balanced":
-        return balanced_weights(column, sample_weight)
-    return np.asarray(compute_sample_weight(_select_present_classes(weights, (0, 1), column), column))
-
-
-def _select_present_classes(weights: Any, classes: Any, y: Any) -> Any:
-    """Drop the weights of classes that do not occur in y [N]."""
-    if not isinstance(weights, dict):
-        return weights
-    absent = set(classes) - set(np.unique(y))
-    return {name: weight for name, weight in weights.items() if name not in absent}
-
-
-def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
-    """Row weights that give every class the same total weight; for labels the product over the columns.
-
-    y [N] or [N, C]; weights [N], where 2 counts a row twice   →   [N]
-
-    >>> balanced_weights(np.array(["a", "a", "a", "b"])).round(2)
-    array([0.67, 0.67, 0.67, 2.  ])
-    """
-    columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1)
-    found = np.ones(len(columns))
-    for column in columns.T:
-        classes = np.unique(column, return_inverse=True)[1]
-        sums = np.bincount(classes, weights)
-        there = sums > 0
-        found *= np.divide(sums.sum(), there.sum() * sums, out=np.zeros(len(sums)), where=there)[classes]
-    return found

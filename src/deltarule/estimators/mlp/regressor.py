@@ -8,9 +8,8 @@ from scipy import sparse
 from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.base import can_join_population
 from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
-from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes, validation_pair
+from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes
 from deltarule.estimators.mlp.parameter_docs import document_shared_parameters
 from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
@@ -93,81 +92,12 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         output_bias: str = "random",
         scale_target: bool = False,
     ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.n_members = n_members
-        self.callbacks = callbacks
-        self.engine = engine
-        self.output_bias = output_bias
-        self.scale_target = scale_target
+        self._store_parameters(locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-    @can_join_population
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        eval_set: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-    ) -> "MLPRegressor":
-        """Fit to features and targets.
-
-        Parameters
-        ----------
-        X : array-like, data frame or sparse matrix, [N, D]
-            Features. Sparse rows are made dense; float32 stays float32.
-        y : array-like, [N] or [N, C]
-            Targets.
-        sample_weight : array-like, [N], optional
-            Weights of the rows: weight 2 counts a row twice, 0 drops it.
-        eval_set : tuple (X, y), optional
-            Validation rows, scored after every epoch; `early_stopping` uses them.
-        X_val, y_val : array-like, optional
-            The same as two arguments, so that a pipeline with `transform_input=["X_val"]` transforms `X_val`.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            For invalid input, and if training diverges.
-        """
-        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
-        return self
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":

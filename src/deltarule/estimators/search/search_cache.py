@@ -24,14 +24,10 @@ from deltarule.sweeps.store import SEARCH, Store
 from deltarule.sweeps.store_connection import as_written
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
-IGNORED_PARAMS = {"engine", "random_state", "verbose", "warm_start"}
-"""Parameters without influence on a fit; of random_state the drawn seeds are compared instead."""
 SELECT_FIT_SQL = """
     SELECT theta, buffers, train_seconds, "where" FROM members JOIN networks USING (key)
     WHERE key > ? AND key < ? ORDER BY key
 """
-CREATE_RECORDS_SQL = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
-"""The fitted attributes as JSON, for which the tables of a sweep have no columns."""
 FITTED_ATTRIBUTES = (
     "n_iter_",
     "t_",
@@ -84,7 +80,8 @@ class SearchCache:
             )
         store.note(kind=SEARCH)
         with store.transaction():
-            store.connection.execute(CREATE_RECORDS_SQL)
+            # The fitted attributes as JSON, for which the tables of a sweep have no columns.
+            store.connection.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)")
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
         self._seedless: Counter[str] = Counter()
@@ -106,8 +103,11 @@ class SearchCache:
         else:
             held_out = () if validation is None else (validation.x, validation.y, validation.w)
             data = _digest_of(problem.x, problem.y, problem.weights, *held_out)
+        # Parameters without influence on a fit; of random_state the drawn seeds are compared instead.
         parameters = {
-            name: to_json_value(value) for name, value in model._parameters.items() if name not in IGNORED_PARAMS
+            name: to_json_value(value)
+            for name, value in model._parameters.items()
+            if name not in {"engine", "random_state", "verbose", "warm_start"}
         }
         # Without a seed all fits of these parameters are equivalent, and the next stored one is taken.
         seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]

@@ -23,9 +23,6 @@ from deltarule.estimators.search.search_cache import CachedFit, FitKey, SearchCa
 from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers
 
-REPR_TYPES = (bool, int, float, str, type(None))
-"""Types whose repr identifies a value; for others joblib's hash is used, which takes longer."""
-
 
 @dataclass(frozen=True, eq=False)
 class PendingFit:
@@ -254,7 +251,8 @@ def parameters_key(values: Mapping[str, Any]) -> str:
 
 
 def _value_key(value: Any) -> str:
-    if isinstance(value, REPR_TYPES):
+    # Types whose repr identifies a value; for others joblib's hash is used, which takes longer.
+    if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
     if isinstance(value, BaseEstimator):
         kind = type(value)

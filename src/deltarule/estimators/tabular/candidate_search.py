@@ -13,9 +13,6 @@ from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import training_budget
 from deltarule.problem.problem import Floats, Integers
 
-ROUNDING = 1e-12
-"""By so much means of the same shares may differ."""
-
 
 class CandidateSearch:
     """Chooses settings by cross-validation of candidates, and trains an ensemble with them.
@@ -110,4 +107,5 @@ def best_candidate(scores: Floats, others: Floats, near: float = 0.0) -> int:
     >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
     2
     """
-    return int(np.where(scores >= scores.max() - near - ROUNDING, others, -np.inf).argmax())
+    # Means of the same shares may differ by rounding, by 1e-12 at most.
+    return int(np.where(scores >= scores.max() - near - 1e-12, others, -np.inf).argmax())

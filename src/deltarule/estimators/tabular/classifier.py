@@ -24,9 +24,6 @@ from deltarule.tables.target_validation import (
     validate_target,
 )
 
-NEAR = 0.25
-"""Accuracies within so many standard errors of the best are about the same."""
-
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """Tells classes apart from a table as it is: texts, numbers, gaps.
@@ -162,7 +159,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return float(right.mean()), -log_loss(y, probabilities, model.classes_)
 
     def _near(self, best: float, rows: int) -> float:
-        return NEAR * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
+        # Accuracies within a quarter of a standard error of the best are about the same.
+        return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 
     def _scores(self, x: Floats, y: Any) -> Scores:
         return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)

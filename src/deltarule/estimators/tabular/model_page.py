@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
-MAX_DRAWN = 1e300
-"""Axes around larger numbers would overflow."""
-
 
 def model_page(
     model: "TabularClassifier | TabularRegressor",
@@ -80,7 +77,8 @@ def _scores(
 def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
     parts = EmbeddedFigures("mistakes")
     if not found.classes:
-        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MAX_DRAWN:
+        # Axes around larger numbers would overflow.
+        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < 1e300:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
         parts.add(true_and_answered(found.targets, found.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)

@@ -26,8 +26,6 @@ MAX_NAMED = 5
 """Classes in a sentence, or rows."""
 LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
 """Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
-WIDE = 100.0
-"""So many times as large as small targets are large ones that are better told by their logarithms."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,8 @@ def wide(y: Floats) -> list[str]:
     (1, [])
     """
     low, high = np.quantile(y, [0.05, 0.95]).tolist()
-    if y.min() <= 0 or high / low < WIDE:
+    # If large targets are 100 times the small ones, their logarithms tell more.
+    if y.min() <= 0 or high / low < 100.0:
         return []
     return [
         f"nine tenths of the targets go from {low:.3g} to {high:.3g}, and all are above 0; logarithms of such are "

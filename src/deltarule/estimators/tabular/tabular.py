@@ -62,7 +62,6 @@ from deltarule.tables.target_validation import (
     name_of,
 )
 
-VALIDATION_SHARE = 0.2
 MAX_LEFT_OUT = 0.1
 """A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
 MAX_INPUTS = 2**24
@@ -242,7 +241,7 @@ class BaseTabular(BaseEstimator):
             self.feature_names_in_ = np.array(names, object)
 
     def _split(self, y: Any) -> tuple[Any, Any]:
-        aside = max(2, round(VALIDATION_SHARE * len(y)))
+        aside = max(2, round(0.2 * len(y)))
         train, held = train_test_split(
             np.arange(len(y)), test_size=aside, random_state=self._seed, stratify=self._strata(y, aside)
         )

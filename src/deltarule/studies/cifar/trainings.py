@@ -46,10 +46,6 @@ DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) f
 """The 36 deeper networks: layers, batch norm, activation."""
 
 
-FEW_ROWS = 500
-"""Training images in the full-batch descent: few enough to be followed to where it ends."""
-
-
 def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength: float) -> dict[str, Any]:
     """A combination of the grid as what it sets."""
     return {
@@ -210,4 +206,5 @@ def from_the_others(ends: Floats) -> Floats:
 
 def few_rows(problem: Problem) -> Problem:
     """The problem on its first training images alone."""
-    return replace(problem, rows=tuple(np.arange(FEW_ROWS) for _ in range(problem.members)))
+    # Training images in the full-batch descent: few enough to be followed to where it ends.
+    return replace(problem, rows=tuple(np.arange(500) for _ in range(problem.members)))

@@ -56,7 +56,11 @@ def report_of(folder: str | Path) -> Report:
             told = _try_block(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
             if told is not None and record.file == "run.json":
                 runs.setdefault(told, []).append(place)
-        if not (place / "run.json").is_file() and any((place / name).is_file() for name in BEGUN):
+        # What is written before `run.json` is.
+        if not (place / "run.json").is_file() and any(
+            (place / name).is_file()
+            for name in ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
+        ):
             unfinished.append(f"in {_display_name(place, folder)} a run has begun, and no run.json says that it ended")
     for study, places in runs.items():
         if len(places) > 1:
@@ -112,10 +116,6 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
         unfinished.append(f"reproduce.json cannot be read: {text}")
         return []
-
-
-BEGUN = ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
-"""What is written before `run.json` is."""
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:

@@ -119,17 +119,14 @@ def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
     names = curves.history.names
     drawn.add(figures.objective_curves(curves))
     for metric in names:
-        if metric in SHARES:
+        # Metrics that are shares of rows.
+        if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):
             drawn.add(figures.accuracy_curves(curves, metric))
     gradients = {
         name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
     }
     if gradients:
         drawn.add(score_figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
-
-
-SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
-"""Metrics that are shares of rows."""
 
 
 def _draw_portrait(

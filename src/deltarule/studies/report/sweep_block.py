@@ -26,8 +26,6 @@ from deltarule.sweeps.sweep import differing_keys
 
 MAX_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
-BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
-"""Accuracies above which the configurations are listed: the first that not too many exceed."""
 
 
 def sweep_block(place: Path, id: str) -> tuple[str, Block]:
@@ -210,7 +208,8 @@ def _effect_rows(found: Effects) -> list[list[str]]:
 
 def _draw_above(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
-    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
+    # Accuracies above which the configurations are listed: the first that not too many exceed.
+    bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:
         names = [", ".join(map(format_value, setting.values())) for setting in settings]
         drawn.add(

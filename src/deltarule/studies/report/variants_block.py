@@ -12,8 +12,6 @@ from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
-COMPARED = 10
-"""Values of a key that are compared in a figure."""
 TIMED = "network.initializer"
 """The key whose values the reports compare by the time that training takes."""
 
@@ -22,7 +20,8 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """What the variants of a study came to, as a table, and figures of those that differ in one key alone."""
     drawn, found = EmbeddedFigures(id), comparisons(variants)
     for one in found:
-        if len(one.variants) <= COMPARED:
+        # Values of a key that are compared in a figure.
+        if len(one.variants) <= 10:
             _draw_comparison(drawn, one)
     text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
     return Block(id, f"Variants of {study} beside one another", text, table=_table(variants), figures=drawn.all)
