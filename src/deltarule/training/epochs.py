@@ -8,15 +8,16 @@ from collections.abc import Callable
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine
+from deltarule.engines.base import Engine, Trace
 from deltarule.engines.selection import engine_for
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_monitor import EpochMonitor, rows_in_order
+from deltarule.training.epoch_monitor import EpochMonitor, mean_losses, order_rows, rows_in_order
 from deltarule.training.epoch_records import Epoch, EpochRules, EpochRun, Validation
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import TrainingLoop
+from deltarule.training.stopping import batch_sizes
 
 
 def train_epochs(
@@ -92,7 +93,38 @@ def one_epoch(
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = state.step + problem.steps_per_epoch(0)
     loop = TrainingLoop(problem, engine_for(engine, problem, updates, one_of_many=True), state)
-    monitor = EpochMonitor(loop, EpochRules(1), rows_in_order(problem, order))
+    monitor = _EpochRecorder(problem, state, rows_in_order(problem, order))
     with one_blas_thread(), order_cache():
-        loop.run(monitor, is_interrupted=lambda: False)
-    return loop.state(), monitor.losses[0], monitor.bad
+        loop.run(monitor, should_stop=lambda: loop.active.step >= updates)
+    return loop.active, monitor.mean_loss(), monitor.bad
+
+
+class _EpochRecorder:
+    """The monitor of a single epoch, which decides nothing: `partial_fit` takes a millisecond, and rules as much."""
+
+    def __init__(self, problem: Problem, start: State, rows: Integers) -> None:
+        self.problem, self.rows, self.first_step = problem, rows, start.step
+        self.ordered = problem, start.step  # a problem with the rows in order, and the step up to which it holds
+        self.objectives: list[Floats] = []
+        self.bad = np.full(problem.members, -1)
+
+    def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
+        """Advance to the end of the epoch at most."""
+        step = loop.active.step
+        if step >= self.ordered[1]:
+            self.ordered = order_rows(self.problem, self.rows, self.first_step, step)
+        return self.ordered[0], min(max_updates, self.ordered[1] - step)
+
+    def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
+        """Record the chunk."""
+        self.objectives.append(trace.objective)
+        self.bad = np.where(self.bad < 0, trace.bad, self.bad)
+
+    def record(self, loop: TrainingLoop) -> None:
+        """There is nothing to do at an event."""
+
+    def mean_loss(self) -> Floats:
+        """The mean loss of the epoch, [K]."""
+        sizes = batch_sizes(self.problem, 0, 0, self.problem.steps_per_epoch(0))
+        mean: Floats = mean_losses(self.objectives, sizes)[0]
+        return mean

@@ -41,7 +41,7 @@ class TrainingLoop:
 
     def __init__(self, problem: Problem, engine: Engine, start: State) -> None:
         self.problem, self.engine, self.active = problem, engine, start
-        self.ended = start.take(start.members)  # a copy to write into
+        self.ended, self._is_own = start, False  # copied before it is written into: a single epoch never writes
         self.updates = np.zeros(problem.members, np.int64)
         self.reasons = [""] * problem.members
         self.started = time.perf_counter()
@@ -52,11 +52,11 @@ class TrainingLoop:
         return time.perf_counter() - self.started
 
     def run(
-        self, monitor: Monitor, is_interrupted: Callable[[], bool], between_chunks: Callable[[], None] | None = None
+        self, monitor: Monitor, should_stop: Callable[[], bool], between_chunks: Callable[[], None] | None = None
     ) -> None:
-        """Advance until every member has ended or Ctrl-C is pressed."""
+        """Advance until every member has ended or `should_stop` says so, as after Ctrl-C."""
         sizer = ChunkSizer()
-        while len(self.active.members) and not is_interrupted():
+        while len(self.active.members) and not should_stop():
             problem, n = monitor.next_chunk(self, sizer.updates)
             with sizer.measure(n):
                 self._advance_chunk(monitor, problem, n)
@@ -73,6 +73,8 @@ class TrainingLoop:
     def end(self, state: State, members: Integers, reason: str) -> None:
         """Record the final state and reason of members, which stay active until `drop_ended`."""
         final = state.take(np.isin(state.members, members))
+        if not self._is_own:
+            self.ended, self._is_own = self.ended.take(self.ended.members), True
         self.ended.overwrite(final.members, final)  # in place: copying the whole population each time is slow
         self.updates[final.members] = state.step
         for member in final.members.tolist():
