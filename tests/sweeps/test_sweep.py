@@ -68,9 +68,9 @@ def recipe(tmp_path):
     return load_recipe(tmp_path / "mine.toml")
 
 
-def alone(recipe, row):
-    """What training a row's member by itself comes to, by the functions that `deltarule run` uses."""
-    one = with_settings(recipe, {key: row[key] for key in SETTINGS} | {"run.seeds": [row["seed"]]})
+def train_alone(recipe, row, keys=SETTINGS, **more):
+    """Train a row's member by itself, by the functions that `deltarule run` uses; returns the data and the run."""
+    one = with_settings(recipe, {key: row[key] for key in keys} | {"run.seeds": [row["seed"]], **more})
     dataset = dataset_of(one)
     problem = problem_of(one, dataset)
     return dataset, train(problem, engine=row["engine"], **training_of(one, dataset, problem))
@@ -86,7 +86,7 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
         ("0.1", "['auto', 4, 'auto']", "4", 0),
     ]
     for row in rows:
-        dataset, run = alone(recipe, row)
+        dataset, run = train_alone(recipe, row)
         assert (row["reason"], row["steps"]) == (run.reasons[0], run.steps[0])
         assert row["train_objective"] == (run.objective[0] if np.isfinite(run.objective[0]) else None)
         network = table.network(row["key"])
@@ -136,12 +136,8 @@ def test_each_fold_is_what_training_on_its_rows_comes_to(recipe, how):
 def test_patience_restores_its_best_weights(recipe):
     changed = {"data.split.validation": 20, "stopping.patience": 2, "stopping.max_epochs": 30}
     one = with_settings(recipe, changed)
-    rows = list(sweep(one, {"optimizer.learning_rate": [0.5]}).rows())
-    dataset = dataset_of(one)
-    for row in rows:
-        alone = with_settings(one, {"optimizer.learning_rate": 0.5, "run.seeds": [row["seed"]]})
-        problem = problem_of(alone, dataset)
-        run = train(problem, engine=row["engine"], **training_of(alone, dataset, problem))
+    for row in sweep(one, {"optimizer.learning_rate": [0.5]}).rows():
+        _, run = train_alone(one, row, ["optimizer.learning_rate"])
         assert (row["steps"], row["best_step"]) == (run.steps[0], run.best_steps[0])
         assert row["validation_objective"] == np.nanmin(run.history.series("validation objective"))
 
@@ -468,7 +464,9 @@ def test_the_data_of_a_row_are_those_that_its_network_was_trained_on(on_numbers,
         table.data(row["key"], tmp_path)
 
 
-@pytest.mark.parametrize("many", [{7, 3}, (seed for seed in (3, 7)), {3: "", 7: ""}.keys(), np.array([3, 7])])
+@pytest.mark.parametrize(
+    "many", [{7, 3}, (seed for seed in (3, 7)), {3: "", 7: ""}.keys(), np.array([3, 7]), pd.Series([3, 7])], ids=type
+)
 def test_seeds_may_be_whatever_can_be_gone_through(on_numbers, many):
     assert [row["seed"] for row in on_numbers({"stopping.max_steps": [1]}, seeds=many).rows()] == [3, 7]
 
@@ -485,11 +483,6 @@ def test_a_single_row_has_no_r_squared_to_rank_by(on_numbers, tmp_path, grid, gi
     told = f"configurations rank by the r_squared on the validation rows, and 1 row has no R²; {advice}"
     with pytest.raises(BadInput, match=told):
         on_numbers(grid, out=tmp_path / "out", **given)
-
-
-def test_seeds_may_be_a_column_of_a_table(on_numbers):
-    table = on_numbers({"stopping.max_steps": [1]}, seeds=pd.Series([3, 7]))
-    assert [row["seed"] for row in table.rows()] == [3, 7]
 
 
 def test_what_was_never_trained_is_told_apart_from_what_has_no_score(on_numbers, tmp_path):
@@ -704,10 +697,12 @@ def test_sentences_name_the_folder_in_one_way(recipe, tmp_path, monkeypatch):
             sweep(recipe, **given, **wrong)
 
 
-def test_configurations_are_rows_of_a_table_too(recipe):
-    rows = pd.DataFrame({"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1.0, 2.0]})
+def test_a_data_frame_gives_configurations_by_its_rows_and_values_by_its_columns(recipe):
+    rows = pd.DataFrame({"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1.0, 2.0]}, index=["a", "b"])
     table = sweep(recipe, [row for _, row in rows.iterrows()], seeds=1)
     assert [[row[key] for key in rows] for row in table.rows()] == rows.to_numpy().tolist()
+    table = sweep(recipe, {"optimizer.learning_rate": rows["optimizer.learning_rate"]}, seeds=1)
+    assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
 
 
 @pytest.mark.parametrize("values", [pd.Series, np.array, tuple])
@@ -736,11 +731,6 @@ def test_a_metric_without_a_threshold_ends_nothing(recipe, tmp_path):
     assert ends[None]["train_objective"] == next(plain.rows())["train_objective"]
 
 
-def test_a_column_of_a_table_is_values_like_an_array(recipe):
-    table = sweep(recipe, {"optimizer.learning_rate": pd.Series([0.1, 0.01], index=["a", "b"])}, seeds=1)
-    assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
-
-
 @pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):
     long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
@@ -766,10 +756,7 @@ def test_the_order_of_a_grid_s_keys_changes_no_number(recipe, order):
     assert len(rows) == 4
     for row in rows:
         schedule = {"name": row["optimizer.schedule"], "every": row["optimizer.schedule.every"]}
-        one = with_settings(recipe, {"optimizer.schedule": schedule, "run.seeds": 1})
-        dataset = dataset_of(one)
-        problem = problem_of(one, dataset)
-        run = train(problem, engine="reference", **training_of(one, dataset, problem))
+        _, run = train_alone(recipe, row, [], **{"optimizer.schedule": schedule})
         assert row["train_objective"] == run.objective[0]
 
 
@@ -819,9 +806,7 @@ def mine():
 def test_a_resumed_sweep_with_another_optimizer_has_a_column_for_its_name(recipe, tmp_path):
     rates, given = {"optimizer.learning_rate": [0.1, 0.01]}, {"out": tmp_path, "resume": True}
     sweep(recipe, rates, **given)
-    table = sweep(with_settings(recipe, {"optimizer.name": "adam"}), rates, **given)
-    assert table.grid == ("optimizer.learning_rate", "optimizer.name")
-    assert {row["optimizer.learning_rate"] for row in table.rows()} == {0.1, 0.01}
+    assert sweep(with_settings(recipe, {"optimizer.name": "adam"}), rates, **given).grid == (*rates, "optimizer.name")
 
 
 def test_a_store_of_an_earlier_version_takes_no_rows_of_ones_own_formulas(recipe, tmp_path, mine):

@@ -5,18 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deltarule.tables.cell_parsing import (
-    AMOUNT,
-    GAP,
-    PERHAPS_THOUSANDS,
-    WITH_COMMA,
-    WITH_POINTS,
-    WITH_SIGN,
-    as_text,
-    is_number,
-    shorten_repr,
-)
+from deltarule.tables.cell_parsing import as_text, is_number, shorten_repr
 from deltarule.tables.dates import are_dates
+from deltarule.tables.number_forms import AMOUNT, GAP, NUMBER_FORMS
 
 SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
 """Of any currency."""
@@ -51,8 +42,10 @@ def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     if sum(map(is_number, present)) > most:
         odd = first_odd(texts)
         return f"numbers, but for {first_text(texts, rows=rows)}{how_to_write(odd)}" if odd else ""
-    forms = ("comma", WITH_COMMA.fullmatch), ("point", WITH_POINTS.fullmatch), ("sign", WITH_SIGN.fullmatch)
-    for what, fits in (*forms, ("unit", _has_unit(present))):
+    forms: dict[str, Callable[[str], object]] = {
+        name: NUMBER_FORMS[name].fullmatch for name in ("comma", "point", "sign")
+    }
+    for what, fits in (forms | {"unit": _has_unit(present)}).items():
         found = list(filter(fits, present))
         if len(found) > most:
             plain = {text for text in texts.tolist() if is_number(text) or fits(text)}
@@ -105,18 +98,18 @@ def how_to_write(text: str) -> str:
     if is_number(text):
         return ""
     has_unit = bool(unit := _unit_of(text)) and _is_unit(unit, [_amount_of(text)])
-    is_clear = has_unit or any(form.fullmatch(text) for form in (WITH_COMMA, WITH_POINTS, WITH_SIGN))
+    is_clear = has_unit or any(NUMBER_FORMS[name].fullmatch(text) for name in ("comma", "point", "sign"))
     return f", to be written {_canonical_number(text)}" if is_clear else ""
 
 
 def _canonical_number(text: str) -> str:
     """How a number with a comma, points or a sign is to be written; both ways where it may mean one or the other."""
     text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
-    if PERHAPS_THOUSANDS.fullmatch(text) and "," in text:
+    if NUMBER_FORMS["ambiguous"].fullmatch(text) and "," in text:
         return f"{text.replace(',', '')} or {text.replace(',', '.')}"
-    if WITH_POINTS.fullmatch(text):  # with a further digit a point is a decimal one
+    if NUMBER_FORMS["point"].fullmatch(text):  # with a further digit a point is a decimal one
         return text.replace(".", "") + (f" or {text}0" if text.count(".") == 1 else "")
-    if WITH_COMMA.fullmatch(text) and text.count(",") == 1:
+    if NUMBER_FORMS["comma"].fullmatch(text) and text.count(",") == 1:
         return text.replace(".", "").replace(",", ".")
     return text.replace(",", "")
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, one_line
+from deltarule.tables.number_forms import NUMBER_FORMS
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
@@ -23,18 +24,6 @@ EXACT = 2**53
 WHOLE = re.compile(r"[+-]?\d+")
 WHOLE_AS_WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
 """A whole number as programs write it; those that have gaps in the column write 1.0."""
-WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
-WITH_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
-DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
-WITH_BOTH = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+")
-"""What means one number alone: 4.979,34."""
-PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-GAP = "[ \u00a0\u202f]"
-"""A space between thousands, or beside a sign: an ordinary one, or one of those where no line may end."""
-AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}})+([.,]\d+)?"
-CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
-SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
-WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
 MAX_SHOWN_CHARACTERS = 200
 """Letters of a text that are shown; of a longer one the beginning and the end, for names may differ in either."""
 
@@ -289,8 +278,10 @@ def are_decimal(cells: list[str]) -> bool:
     >>> are_decimal(["134,7", "68"]), are_decimal(["1.234.567", "823"]), are_decimal(["1,500"]), are_decimal(["1.5"])
     (True, True, False, False)
     """
-    marked = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell) or WITH_POINTS.fullmatch(cell)]
-    if all(map(PERHAPS_THOUSANDS.fullmatch, marked)):
+    marked = [
+        cell for cell in cells if NUMBER_FORMS["decimal comma"].fullmatch(cell) or NUMBER_FORMS["point"].fullmatch(cell)
+    ]
+    if all(map(NUMBER_FORMS["ambiguous"].fullmatch, marked)):
         return False
     present = [cell for cell in cells if cell not in MISSING]
     return sum(map(is_number, present)) + len(marked) > len(present) / 2
@@ -303,7 +294,7 @@ def marked_unclear(cells: list[str]) -> list[str] | None:
     (['Unclear', 'str'], None)
     """
     pointed = {cell for cell in cells if "." in cell}
-    if not pointed or not all(map(PERHAPS_THOUSANDS.fullmatch, pointed)):
+    if not pointed or not all(map(NUMBER_FORMS["ambiguous"].fullmatch, pointed)):
         return None
     return [Unclear(cell) if cell in pointed else cell for cell in cells]
 
@@ -321,12 +312,15 @@ def with_points(texts: np.ndarray) -> np.ndarray:
 
 def _with_points(cells: list[str]) -> list[str]:
     """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
-    found = filter(DECIMAL_COMMA.fullmatch, cells)
+    found = filter(NUMBER_FORMS["decimal comma"].fullmatch, cells)
     # A point without a comma behind it would be another sign for the same, or one of thousands.
-    unclear = any("." in cell and not WITH_BOTH.fullmatch(cell) for cell in cells)
-    if unclear or all(map(PERHAPS_THOUSANDS.fullmatch, found)):
+    unclear = any("." in cell and not NUMBER_FORMS["point and comma"].fullmatch(cell) for cell in cells)
+    if unclear or all(map(NUMBER_FORMS["ambiguous"].fullmatch, found)):
         return cells
-    return [cell.replace(".", "").replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+    return [
+        cell.replace(".", "").replace(",", ".") if NUMBER_FORMS["decimal comma"].fullmatch(cell) else cell
+        for cell in cells
+    ]
 
 
 def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
