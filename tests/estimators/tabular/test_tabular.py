@@ -971,9 +971,9 @@ def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: 
 def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error() -> None:
     """Of 400 rows of which nine tenths are right: √(0.9 · 0.1 / 400) = 0.015."""
     model = TabularClassifier()
-    assert model._near(0.9, 400) == pytest.approx(0.015 / 4)
-    assert model._near(1.0, 400) == model._near(-np.inf, 400) == 0
-    assert TabularRegressor()._near(0.9, 400) == 0
+    assert model._tie_tolerance(0.9, 400) == pytest.approx(0.015 / 4)
+    assert model._tie_tolerance(1.0, 400) == model._tie_tolerance(-np.inf, 400) == 0
+    assert TabularRegressor()._tie_tolerance(0.9, 400) == 0
 
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))

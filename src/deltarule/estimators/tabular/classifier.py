@@ -158,7 +158,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         right = model.classes_[probabilities.argmax(axis=1)] == y
         return float(right.mean()), -log_loss(y, probabilities, model.classes_)
 
-    def _near(self, best: float, rows: int) -> float:
+    def _tie_tolerance(self, best: float, rows: int) -> float:
         # Accuracies within a quarter of a standard error of the best are about the same.
         return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 

@@ -149,7 +149,7 @@ class BaseTabular(BaseEstimator):
         """By what candidates are compared, and by what those of which it is about the same."""
         raise NotImplementedError
 
-    def _near(self, best: float, rows: int) -> float:
+    def _tie_tolerance(self, best: float, rows: int) -> float:
         """By how much less than the best a score of so many rows may be and is about the same."""
         return 0.0
 
@@ -214,7 +214,7 @@ class BaseTabular(BaseEstimator):
     def _fit(self, begun: Beginning) -> None:
         began, named, frame, y, columns, train, held, x, seen, left_out = begun
         search = self._search
-        found = search.best_settings(x[train], y[train], self._kinds(y[train]), self._credits, self._near)
+        found = search.best_settings(x[train], y[train], self._kinds(y[train]), self._credits, self._tie_tolerance)
         searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = search.train_ensemble(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
