@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,31 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Error, sync_playwright
 
 from deltarule.errors import count_of
 from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
 PATIENCE = 300_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    how = {"executable_path": found} if found else {"channel": "chrome"}  # on Windows and macOS it is in no PATH
-    with sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(args=["--no-sandbox"], **how)
-        except Error:
-            if "CI" in os.environ:
-                raise
-            pytest.skip("there is no Chromium or Chrome here; CI has one, and fails without")
-        yield started
-        started.close()
 
 
 def deltarule(folder, *words):

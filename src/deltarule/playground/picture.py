@@ -100,7 +100,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()][:8],
         "engine": workbench.engine.name,
     }
-    return header, {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    return header, _as_float32(arrays)
 
 
 def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dict[str, Floats]]:
@@ -122,7 +122,13 @@ def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dic
         "range": [0, 1] if dataset.classes else [float(answers[:, 0].min()), float(answers[:, 0].max())],
         "rows": {part: len(rows) for part, rows in dataset.parts.items()},
     }
-    return header, {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    return header, _as_float32(arrays)
+
+
+def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The arrays as a page takes them; what is too large for float32 is infinite there."""
+    with np.errstate(over="ignore"):
+        return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
 
 
 def _answers(problem: Problem, state: State, x: Floats, classes: int) -> Floats:

@@ -44,6 +44,8 @@ export function format(value) {
  *   logarithmic?: boolean, range?: [number, number]}} chart
  */
 export function drawCurves(canvas, chart) {
+  const ends = chart.curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
+  canvas.setAttribute("aria-label", `${chart.title} over ${chart.steps[chart.steps.length - 1] ?? 0} updates: ${ends.join(", ")}`);
   const { context, width, height } = prepare(canvas);
   const box = { left: 54, right: width - 8, top: 16, bottom: height - 16 };
   const transform = chart.logarithmic ? (/** @type {number} */ v) => Math.log10(Math.max(v, 1e-12)) : (/** @type {number} */ v) => v;

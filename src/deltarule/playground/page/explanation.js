@@ -56,7 +56,7 @@ export class ExplanationPanel {
   async showSample(frame, view, sample) {
     const last = frame.header.layers.length;
     const outputs = frame.header.layers[last - 1].units;
-    const tables = [{ quantity: "J", index: [] }];
+    const tables = [{ quantity: "J", index: /** @type {number[]} */ ([]) }];
     for (let unit = 0; unit < Math.min(outputs, 4); unit++) {
       tables.push({ quantity: `a${last}`, index: [0, unit] }, { quantity: `δ${last}`, index: [0, unit] });
     }

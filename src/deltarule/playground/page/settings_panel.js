@@ -4,6 +4,8 @@
 /** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, grid: Record<string, any[]>, toml: string, notes: string[]}} Settings */
 
 const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
+/** @type {Record<string, number>} */
+const DEFAULT_NOISE = { spirals: 0.03, circles: 0.05, clusters: 0.15, checkerboard: 0, hills: 0.05 };
 const VARIED = ["", "optimizer.learning_rate", "optimizer.momentum", "loss.strength", "network.dropout", "network.initial_scale"];
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const DEFAULT_GRIDS = {
@@ -75,14 +77,14 @@ export class SettingsPanel {
     const name = given === null ? "your own" : typeof given === "string" ? given : given.name;
     const options = typeof given === "object" && given !== null ? given : {};
     const withOptions = (/** @type {object} */ more) => ({ "data.name": { name, ...options, ...more } });
+    /** @type {HTMLElement[]} */
     const controls = [
       this.select("Points", "data.name", given === null ? ["your own", ...DATA_SETS] : DATA_SETS, name, (chosen) =>
         this.actions.change({ "data.name": chosen })),
     ];
     if (["spirals", "circles", "clusters", "checkerboard", "hills"].includes(name)) {
       controls.push(this.number("Number", "samples", options.samples ?? 300, (value) => this.actions.change(withOptions({ samples: value }))));
-      const noise = { spirals: 0.03, circles: 0.05, clusters: 0.15, checkerboard: 0, hills: 0.05 }[name];
-      controls.push(this.number("Noise", "noise", options.noise ?? noise, (value) => this.actions.change(withOptions({ noise: value }))));
+      controls.push(this.number("Noise", "noise", options.noise ?? DEFAULT_NOISE[name], (value) => this.actions.change(withOptions({ noise: value }))));
       if (!["checkerboard", "hills"].includes(name)) {
         controls.push(this.number("Classes", "classes", options.classes ?? (name === "clusters" ? 3 : 2), (value) =>
           this.actions.change(withOptions({ classes: value }))));
@@ -210,7 +212,7 @@ export class SettingsPanel {
       ...controls, row,
       this.choice("Output", "network.output", settings),
       this.choice("First weights", "network.initializer", settings),
-      this.number("times", "network.initial_scale", settings.values["network.initial_scale"], (value) =>
+      this.number("Scale of first weights", "network.initial_scale", settings.values["network.initial_scale"], (value) =>
         this.actions.change({ "network.initial_scale": value }), settings.help["network.initial_scale"]),
       this.number("Dropout", "network.dropout", first(settings.values["network.dropout"]), (value) =>
         this.actions.change({ "network.dropout": value }), settings.help["network.dropout"]),

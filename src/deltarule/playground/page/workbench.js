@@ -50,7 +50,8 @@ class Workbench {
     this.frame = null;
     /** @type {Frame | null} */
     this.data = null;
-    this.seen = /** @type {[number, number, boolean] | null} */ (null);
+    /** @type {[number, number, boolean] | null} */
+    this.seen = null;
     this.dataVersion = -1;
     this.stories = /** @type {any[]} */ ([]);
     this.settings = /** @type {any} */ (null);
@@ -91,9 +92,10 @@ class Workbench {
     const time = /** @type {HTMLInputElement} */ (this.find("time"));
     time.addEventListener("input", () => this.lookAt(Number(time.value)));
     this.find("now").addEventListener("click", () => this.lookAt(null));
-    this.root.addEventListener("keydown", (event) => {
-      const isTyping = /** @type {HTMLElement} */ (event.target).closest("input, select, textarea, button, summary, canvas");
-      if (event.key === " " && !isTyping && this.source.isLive) {
+    document.addEventListener("keydown", (event) => {
+      const target = /** @type {HTMLElement} */ (event.target);
+      const isElsewhere = target !== document.body && !this.root.contains(target);
+      if (event.key === " " && !isElsewhere && !target.closest("input, select, textarea, button, summary, canvas")) {
         event.preventDefault();
         this.togglePlay(play);
       }

@@ -1,0 +1,391 @@
+"""The workbench in a real browser: what it shows is what the engine computes, and every control does what it says."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playground_examples import recipe_of
+
+from deltarule.playground.recording import write_recording
+from deltarule.playground.server import PlayServer
+from deltarule.playground.session import Session
+
+PATIENCE = 120_000
+"""Milliseconds for what takes a fraction of a second: other work may have the processors."""
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+def session_of(**sections):
+    return Session(recipe_of(run={"seeds": 6, "engine": "reference"}, **sections))
+
+
+@pytest.fixture
+def played(browser):
+    """Open a page of a session: the page, the session, and what the page complained of or asked from elsewhere."""
+    opened = []
+
+    def open_page(viewport=WIDE, session=None, server=None, hash="", **options):
+        server = server or PlayServer(session or session_of())
+        if not any(server is one for one, _ in opened):
+            server.start()
+        context = browser.new_context(viewport=viewport, accept_downloads=True, **options)
+        opened.append((server, context))
+        context.set_default_timeout(PATIENCE)
+        page, complaints = context.new_page(), []
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        own = (server.url, "blob:", "data:")
+        page.on("request", lambda request: request.url.startswith(own) or complaints.append(request.url))
+        page.goto(server.url + hash)
+        page.locator(".multiples button").first.wait_for()
+        return page, server.session, complaints
+
+    yield open_page
+    for _, context in opened:
+        context.close()
+    for server in {id(server): server for server, _ in opened}.values():
+        server.shutdown()
+        server.server_close()
+        server.session.close()
+
+
+def clock(page):
+    return int(page.locator("[data-role=clock]").inner_text().split()[1].replace(",", ""))
+
+
+def wait_for_step(page, step):
+    page.get_by_text(f"update {step:,} ·").wait_for()
+
+
+def wait_until(page, condition):
+    """Wait until a condition of ours holds; the page may evaluate no code of a text."""
+    for _ in range(PATIENCE // 20):
+        if condition():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it did not happen in time")
+
+
+def control(page, key):
+    return page.locator(f"[data-key='{key}']")
+
+
+def test_play_pause_step_epoch_and_reset(played):
+    page, session, complaints = played()
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+    page.get_by_role("button", name="Epoch").click()
+    wait_for_step(page, 4)  # 40 points in batches of 10
+    page.get_by_role("button", name="▶ Play").click()
+    wait_until(page, lambda: clock(page) > 30)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="▶ Play").wait_for()
+    page.get_by_role("button", name="Reset").click()
+    wait_for_step(page, 0)
+    assert session.workbench.moment.state.step == 0
+    assert complaints == []
+
+
+def test_numbers_in_the_page_equal_the_engines(played):
+    page, session, _ = played()
+    session.command("step", {"updates": 25})
+    wait_for_step(page, 25)
+    page.locator("button.unit").nth(1).click()  # unit 2 of layer 1
+    aside = page.get_by_role("complementary")
+    aside.get_by_text("Unit 2 of layer 1, point 0").wait_for()
+    weights = session.workbench.moment.state.theta[0, : 2 * 4].reshape(2, 4)[:, 1]
+    shown = [float(text.split(" = ")[1].split(",")[0]) for text in aside.locator("li").all_inner_texts()]
+    np.testing.assert_allclose(shown, weights, rtol=5e-3)
+    explained = session.command("explain", {"sample": 0, "quantity": "z1", "index": [0, 1]})
+    assert explained["numbers"] in aside.inner_text()
+    aside.locator("li button").first.click()
+    aside.get_by_text("Weight W1[0, 1] in the next update").wait_for()
+    expected = session.command("explain", {"quantity": "W1_new", "index": [0, 1]})
+    assert expected["numbers"] in aside.inner_text()
+
+
+def test_a_point_shows_its_loss(played):
+    page, session, _ = played()
+    points = page.locator("[data-role=plane]")
+    points.press("ArrowRight")
+    page.get_by_role("complementary").get_by_text("Point 0").wait_for()
+    expected = session.command("explain", {"sample": 0, "quantity": "J", "index": []})
+    assert expected["numbers"] in page.get_by_role("complementary").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator("aside").is_hidden()
+
+
+def test_the_slider_goes_back_and_now_returns(played):
+    page, session, _ = played()
+    session.command("step", {"updates": 60})
+    wait_for_step(page, 60)
+    slider = page.locator("[data-role=time]")
+    picture = page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()")
+    slider.evaluate("slider => { slider.value = 5; slider.dispatchEvent(new Event('input')); }")
+    wait_for_step(page, 5)
+    assert page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()") != picture
+    page.get_by_role("button", name="Back to now").click()
+    wait_for_step(page, 60)
+    assert page.locator("[data-role=plane]").evaluate("canvas => canvas.toDataURL()") == picture
+
+
+def test_a_member_of_the_population_is_shown_in_full(played):
+    page, _, _ = played()
+    page.locator(".multiples button").nth(3).click()
+    page.get_by_text("member 3 ·").wait_for()
+    assert page.locator(".multiples button").nth(3).get_attribute("aria-pressed") == "true"
+
+
+def test_settings_change_the_training(played):
+    page, session, complaints = played()
+
+    def configuration():
+        return session.workbench.moment.recipe.configuration
+
+    control(page, "optimizer.learning_rate").fill("0.1")
+    control(page, "optimizer.learning_rate").press("Enter")
+    wait_until(page, lambda: configuration().optimizer.learning_rate == 0.1)
+    control(page, "optimizer.name").select_option("momentum")
+    wait_until(page, lambda: configuration().optimizer.name == "momentum")
+    control(page, "more-0").click()
+    wait_until(page, lambda: session.workbench.moment.problem.network.sizes == (2, 5, 2))
+    control(page, "add-layer").click()
+    wait_until(page, lambda: session.workbench.moment.problem.network.sizes == (2, 5, 5, 2))
+    control(page, "activation-1").select_option("relu")
+    wait_until(page, lambda: session.workbench.moment.problem.network.layers[1].activation.name == "relu")
+    control(page, "network.batch_norm").check()
+    wait_until(page, lambda: configuration().network.batch_norm)
+    control(page, "loss.penalty").select_option("l2")
+    wait_until(page, lambda: configuration().loss.penalty == "l2" and configuration().loss.strength > 0)
+    control(page, "data.name").select_option("iris")
+    wait_until(page, lambda: session.workbench.moment.dataset.name == "iris")
+    page.get_by_text("over component 1 and component 2").wait_for()
+    assert complaints == []
+
+
+def test_bad_input_is_a_sentence_and_the_training_goes_on(played):
+    page, session, _ = played()
+    page.get_by_role("button", name="▶ Play").click()
+    for text, sentence in (("-1", "optimizer.learning_rate is -1"), ("fast", 'Learning rate is "fast"; give a number')):
+        control(page, "optimizer.learning_rate").fill(text)
+        control(page, "optimizer.learning_rate").press("Enter")
+        page.get_by_role("status").get_by_text(sentence).wait_for()
+    step = clock(page)
+    wait_until(page, lambda: clock(page) > step)
+    assert session.workbench.moment.recipe.configuration.optimizer.learning_rate == 0.03
+
+
+@pytest.mark.parametrize("device", ["mouse", "keys"])
+def test_drawn_points_are_trained_on(played, device):
+    page, session, _ = played()
+    canvas = page.locator("[data-role=plane]")
+    control(page, "draw").click()
+    box = canvas.bounding_box()
+    for label, place in ((0, 0.3), (1, 0.7)):
+        control(page, f"draw-{label}").click()
+        if device == "mouse":
+            page.mouse.move(box["x"] + place * box["width"], box["y"] + 60)
+            page.mouse.down()
+            page.mouse.move(box["x"] + place * box["width"], box["y"] + 200, steps=12)
+            page.mouse.up()
+        else:
+            canvas.focus()
+            for _ in range(3):
+                page.keyboard.press("ArrowRight" if label else "ArrowLeft")
+                page.keyboard.press("Enter")
+    wait_until(
+        page,
+        lambda: (
+            session.workbench.moment.dataset.features == ("x0", "x1")
+            and len(session.workbench.moment.dataset.train) < 40
+        ),
+    )
+    dataset = session.workbench.moment.dataset
+    assert dataset.classes == ("class 0", "class 1") and len(dataset.train) >= 2
+    control(page, "draw-done").click()
+    session.command("step", {})
+    wait_for_step(page, 1)
+
+
+def test_a_pasted_and_an_opened_table_are_trained_on(played, tmp_path):
+    page, session, _ = played()
+    control(page, "paste").click()
+    rows = "\n".join(f"{n},{n % 3},{'a' if n % 2 else 'b'}" for n in range(20))
+    page.get_by_label("Rows of a CSV file").fill(f"height,width,kind\n{rows}")
+    control(page, "use-rows").click()
+    page.get_by_text("over height and width").wait_for()
+    file = tmp_path / "mine.csv"
+    file.write_text("length,weight\n" + "\n".join(f"{n},{n * n}" for n in range(30)), encoding="utf-8")
+    control(page, "file").set_input_files(file)
+    page.get_by_text("over length").wait_for()
+    assert session.workbench.moment.problem.network.output.name == "identity"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("x,y\n1\n", "line 2"), ("", "csv is ''"), ("x,y\n1,a\n" * 2, "line 3"), ("\x00\x01", "csv")],
+    ids=["short row", "empty", "text", "binary"],
+)
+def test_a_broken_table_is_a_sentence(played, tmp_path, content, sentence):
+    page, session, _ = played()
+    before = session.workbench.moment.dataset
+    file = tmp_path / "broken.csv"
+    file.write_text(content, encoding="utf-8")
+    control(page, "file").set_input_files(file)
+    page.get_by_role("status").get_by_text(sentence).wait_for()
+    assert session.workbench.moment.dataset is before
+
+
+def test_a_file_of_200_megabytes_is_refused_without_reading_it(played, tmp_path):
+    page, _, _ = played()
+    file = tmp_path / "large.csv"
+    with file.open("wb") as handle:
+        handle.truncate(200 * 10**6)
+    control(page, "file").set_input_files(file)
+    page.get_by_role("status").get_by_text("large.csv has 200 MB").wait_for()
+
+
+def test_the_address_holds_the_settings(played):
+    page, session, _ = played()
+    control(page, "optimizer.learning_rate").fill("0.25")
+    control(page, "optimizer.learning_rate").press("Enter")
+    wait_until(page, lambda: "0.25" in page.url)
+    _, again, _ = played(session=session_of(), hash="#" + page.url.partition("#")[2])
+    wait_until(
+        page, lambda: again.workbench.moment.recipe.configuration == session.workbench.moment.recipe.configuration
+    )
+
+
+def test_what_is_taken_along_is_saved(played):
+    page, _, _ = played()
+    page.get_by_text("Take along").click()
+    with page.expect_download() as waiting:
+        control(page, "take-weights").click()
+    assert waiting.value.suggested_filename == "weights.json"
+    table = json.loads(waiting.value.path().read_text(encoding="utf-8"))
+    assert set(table["parameters"]) == {"W1", "b1", "W2", "b2"}
+
+
+def test_a_story_loads_and_says_what_to_look_at(played):
+    page, session, _ = played()
+    control(page, "story").select_option(label="Momentum")
+    page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
+    assert session.workbench.moment.problem.members == 4
+
+
+def test_a_diverged_member_is_told_with_step_and_layer(played):
+    page, session, _ = played(
+        session=session_of(network={"activation": "relu"}, optimizer={"name": "sgd", "learning_rate": 1e300})
+    )
+    session.command("step", {"updates": 5})
+    page.get_by_role("status").get_by_text("is not finite since update").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_everybody_can_use_it(played, scheme, viewport):
+    page, session, complaints = played(viewport, color_scheme=scheme)
+    session.command("step", {"updates": 3})
+    wait_for_step(page, 3)
+    page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    page.locator("button.unit").first.click()
+    page.get_by_role("complementary").get_by_role("heading").first.wait_for()
+    assert complaints == []
+    found = Axe().run(page).response["violations"]
+    assert [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_everything_that_changes_is_visible_without_scrolling(played):
+    page, _, _ = played()
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    for role in ("network", "plane", "multiples", "loss", "score", "confusion", "hidden", "histograms"):
+        box = page.locator(f"[data-role={role}]").bounding_box()
+        assert box["y"] >= 0 and box["y"] + min(box["height"], 40) <= 800 and box["width"] > 0, role
+
+
+def test_the_keyboard_alone_reaches_every_control(played):
+    page, session, _ = played()
+    page.locator("body").press("Space")
+    wait_until(page, lambda: session.workbench.is_playing)
+    page.locator("body").press("Space")
+    wait_until(page, lambda: not session.workbench.is_playing)
+    reached = set()
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        element = page.locator(":focus")
+        if element.count():
+            names = [element.get_attribute(name) for name in ("data-role", "data-key", "class")]
+            reached.update(filter(None, names))
+    expected = {"play", "step", "time", "data.name", "draw", "optimizer.learning_rate", "unit", "plane"}
+    assert expected <= reached
+
+
+def test_two_pages_show_the_same_training(played):
+    page, session, _ = played()
+    server = PlayServer(session)
+    other, _, _ = played(server=server)
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+    wait_for_step(other, 1)
+
+
+@contextmanager
+def program(*options):
+    """`deltarule play` as a program of its own: its address, and the process."""
+    command = [sys.executable, "-m", "deltarule", "play", "--no-browser", *options]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            yield process.stdout.readline().split()[2], process
+        finally:
+            process.kill()
+
+
+def test_a_page_says_that_its_program_has_ended_and_that_another_one_is_not_its_own(browser):
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    with program() as (address, process):
+        page.goto(address)
+        page.locator(".multiples button").first.wait_for()
+        process.kill()
+        page.get_by_role("status").get_by_text("start deltarule play again").wait_for()
+    with program("--port", address.split(":")[2].partition("/")[0]) as (again, _):
+        page.get_by_role("status").get_by_text("the address lacks its secret part").wait_for()
+        page.goto(again)
+        page.get_by_role("button", name="Step").click()
+        wait_for_step(page, 1)
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_recorded_page_replays_the_same_offline(browser, tmp_path, scheme):
+    session = session_of()
+    file = write_recording(session, tmp_path / "recording", 40)
+    theta = session.workbench.moment.state.theta[0]
+    context = browser.new_context(viewport=WIDE, color_scheme=scheme, offline=True)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(file.as_uri())
+    wait_for_step(page, 40)
+    slider = page.locator("[data-role=time]")
+    slider.evaluate("slider => { slider.value = 3; slider.dispatchEvent(new Event('input')); }")
+    wait_for_step(page, 3)
+    page.get_by_role("button", name="▶ Play").click()
+    wait_for_step(page, 40)
+    widths = page.locator("[data-role=network] line").evaluate_all(
+        "all => all.map(one => +one.getAttribute('stroke-width'))"
+    )
+    first = np.abs(theta[:8]) / np.abs(theta[:8]).max()
+    np.testing.assert_allclose(widths[:8], 0.4 + 3.6 * first, atol=0.006)
+    found = Axe().run(page).response["violations"]
+    assert [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]] == []
+    assert complaints == []
+    context.close()
+    session.close()
