@@ -54,6 +54,11 @@ class ParameterEvidence:
         return np.minimum(self.tolerance, MAX_TOLERANCE)
 
     @property
+    def is_faint(self) -> bool:
+        """Whether the gradient found is not 0, but so small that anything tiny would fit it."""
+        return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
+
+    @property
     def is_vector(self) -> bool:
         """Whether at most one axis is longer than 1."""
         return max(self.value.shape, default=1) == self.value.size

@@ -76,6 +76,7 @@ _SIGMOID: tuple[WrongRule, ...] = (
     *_common_mistakes(_sigmoid_slope, "sigmoid"),
     ("derivative_of_z", "has z in a formula for a: z (1 − z)", lambda g, u, v: g * u * (1 - u)),
     ("derivative_missing", "has a alone", lambda g, u, v: g * v),
+    ("other_derivative", "has a² for a (1 − a)", lambda g, u, v: g * v**2),
     ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
     ("other_derivative", "is that of tanh, of a", lambda g, u, v: g * (1 - v**2)),
     ("other_derivative", "has 1 + a for 1 − a", lambda g, u, v: g * v * (1 + v)),
@@ -193,6 +194,11 @@ def _normalization_mistakes(axis: int, inverse: Array) -> Iterator[WrongRule]:
         lambda g, u, v: inverse * (g / u.shape[axis] - mean(g) - v * mean(g * v)),
     )
     yield "scale_missing", "lacks the 1 / deviation", lambda g, u, v: g - mean(g) - v * mean(g * v)
+    yield (
+        "scale_missing",
+        "lacks the 1 / deviation in its first part",
+        lambda g, u, v: g - inverse * (mean(g) + v * mean(g * v)),
+    )
     yield "scale_missing", "has 1 / variance", lambda g, u, v: inverse**2 * (g - mean(g) - v * mean(g * v))
     yield (
         "sign",

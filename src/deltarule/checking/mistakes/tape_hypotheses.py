@@ -10,7 +10,7 @@ single one; the changed pass gives the gradients of a program with that mistake.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from deltarule.checking.mistakes.tape_composites import find_composites
 from deltarule.checking.mistakes.tape_losses import loss_mistakes
 from deltarule.checking.mistakes.tape_operations import operation_mistakes
 from deltarule.checking.mistakes.tape_parameter_uses import RecordedUses, parameter_hypotheses
-from deltarule.checking.mistakes.tape_paths import skipped_derivatives
+from deltarule.checking.mistakes.tape_paths import neighboring_factors, skipped_derivatives
 from deltarule.checking.mistakes.tape_penalties import penalty_hypotheses
 from deltarule.checking.mistakes.tape_values import (
     factors_of_other_lines,
@@ -42,7 +42,7 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 
 _TIME_LIMIT_SECONDS = 6.0
-"""A user waits no longer for the name of a mistake; most are found in a tenth of it."""
+"""Of one thread: a user waits no longer for the name of a mistake; most are found in a tenth of it."""
 _MIN_INFORMATIVE_ENTRIES = 3
 """Entries off beyond doubt that a mistake must explain if it would make other arrays wrong too."""
 
@@ -52,7 +52,7 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
     recording = record_loss(code)
     with suppress(BadInput):  # what the code caches of its last call is of plain arrays again
         loss_at(code, code.start)
-    if recording is None or any(one.shape_mistake for one in evidence.parameters):
+    if recording is None or any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
         return []
     with np.errstate(all="ignore"):
         right = parameter_gradients(recording)
@@ -91,9 +91,9 @@ def _is_reference(gradient: Array, parameter: Any) -> bool:
 
 
 def _matching(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
-    begin, codes = perf_counter(), set()
+    begin, codes = thread_time(), set()
     for candidate in _candidates(recording, evidence):
-        if perf_counter() - begin > _TIME_LIMIT_SECONDS:
+        if thread_time() - begin > _TIME_LIMIT_SECONDS:
             return
         if candidate.code in codes and candidate.constants:
             continue
@@ -137,6 +137,7 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
     yield from activation_mistakes(recording, composites)
     yield from output_mistakes(recording)
     groups = list(recording.groups())
+    yield from neighboring_factors(recording, groups, gates)
     for group in groups:
         for members in _subsets(group):
             yield from operation_mistakes(recording, members, gates)

@@ -1,9 +1,10 @@
-"""Mistakes in what a path starts from: a product that goes back from a later value, past the derivatives between."""
+"""Mistakes along the paths of a product: it goes back from a later value, or takes a neighbor's factor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, describe_lines
+from deltarule.checking.mistakes.tape_candidates import Candidate, describe_lines, rule_with_operand
 from deltarule.checking.tape.backward import Changes, Recording
 from deltarule.checking.tape.operations import Node
 
@@ -13,11 +14,7 @@ _MAX_STEPS = 10
 
 def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """One factor of a product is differentiated from the gradient of a(z), where the others are from that of z."""
-    users: dict[int, list[Node]] = {}
-    for node in recording.nodes:
-        for entry in node.inputs:
-            if isinstance(entry, Node):
-                users.setdefault(entry.index, []).append(node)
+    users = _users(recording)
     for group in groups:
         if group[0].name not in ("multiply", "matmul", "einsum", "divide"):
             continue
@@ -49,3 +46,64 @@ def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
             if one.value.shape == node.value.shape:
                 found.setdefault((one.line, one.name), one)
     return found
+
+
+def neighboring_factors(
+    recording: Recording, groups: Sequence[Sequence[Node]], gates: AbstractSet[int]
+) -> Iterator[Candidate]:
+    """A product takes a factor of another one that is added to it, or that shares a factor with it.
+
+    gates   indices of the nodes that are outputs of a sigmoid, which sentences call a gate
+    """
+    users = _users(recording)
+    for group in groups:
+        if group[0].name not in ("multiply", "matmul"):
+            continue
+        neighbors = [_neighboring_values(node, users) for node in group]
+        for key in dict.fromkeys(key for values in neighbors for key in values):
+            pairs = [(node, values[key]) for node, values in zip(group, neighbors, strict=True) if key in values]
+            for k in range(2):
+                members = [
+                    (node, other)
+                    for node, other in pairs
+                    if isinstance(node.inputs[k], Node)
+                    and node.inputs[k].is_active
+                    and other.value.shape == node.values[1 - k].shape
+                    and other is not node.inputs[1 - k]
+                ]
+                if members:
+                    rules = {node.index: rule_with_operand(k, other.value) for node, other in members}
+                    what = "gate" if members[0][1].index in gates else "value"
+                    place, source = describe_lines([members[0][0]]), describe_lines([members[0][1]])
+                    text = f"the gradient of the product at {place} takes the {what} of {source} instead"
+                    yield Candidate("wrong_input", text, Changes(rules=rules), 1)
+
+
+def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
+    """Values two or three steps from a product, by the instructions and inputs on the way to them."""
+    found: dict[Any, Node] = {}
+    near = [(user, node, "sum") for user in users.get(node.index, []) if user.name in ("add", "subtract")]
+    for entry in node.inputs:
+        if isinstance(entry, Node):
+            near += [(user, entry, "factor") for user in users.get(entry.index, []) if user is not node]
+    for user, known, kind in near:
+        for j, other in enumerate(user.inputs):
+            if not isinstance(other, Node) or other is known:
+                continue
+            key = (kind, user.line, user.name, j)
+            found.setdefault(key, other)
+            if kind == "sum":
+                for i, factor in enumerate(other.inputs):
+                    if isinstance(factor, Node):
+                        found.setdefault((*key, i), factor)
+    return found
+
+
+def _users(recording: Recording) -> dict[int, list[Node]]:
+    """By index of a node, the operations that it is an input of."""
+    users: dict[int, list[Node]] = {}
+    for node in recording.nodes:
+        for entry in node.inputs:
+            if isinstance(entry, Node):
+                users.setdefault(entry.index, []).append(node)
+    return users

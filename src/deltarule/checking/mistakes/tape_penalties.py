@@ -43,6 +43,9 @@ def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, 
     value, name = parameter.value, parameter.name
     right, wrong = (np.sign(value), value) if is_sign else (value, np.sign(value))
     term, other = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
+    if parameter.is_found(parameter.expected + c * (1 - right)):
+        sentence = f"you have {c:.4g} in the gradient of {name}, the loss needs {c:.4g} {term}"
+        yield one_mistake("penalty_factor", [parameter], sentence)
     for share in (1.0, 2.0, 0.5):
         if parameter.is_found(parameter.expected + c * (share * wrong - right)):
             sentence = f"you have {c * share:.4g} {other} in the gradient of {name}, the loss needs {c:.4g} {term}"
