@@ -5,7 +5,6 @@ In these records member 0 satisfies a criterion and member 1 does not.    K = 2 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,9 @@ from hypothesis import strategies as st
 from deltarule.data.synthetic import linear
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.json_files import read_json
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.reports import markdown
 from deltarule.studies import boundary_trainings
 from deltarule.studies.boundary_linear.claims import PRINTED
 from deltarule.studies.claim_results import claims_of_study
@@ -30,7 +27,6 @@ from deltarule.training.history import History
 from deltarule.training.run import Run
 
 STUDIES = ("boundary-linear", "boundary-xor")
-PAGE = Path(__file__).parents[2] / "docs" / "studies" / "boundary.md"
 CLAIMS = {(study, claim.id): claim for study in STUDIES for claim in claims_of_study(load_recipe(study))}
 
 
@@ -391,18 +387,3 @@ def test_three_units_must_be_enough_where_one_is_not(study):
 
     assert all_alike(holds(study, "boundary-14", tell([1.0, 1.0], [0.7, 1.0])), [True, False])
     assert all_alike(holds(study, "boundary-14", tell([1.0, 0.7], [0.7, 0.7])), [True, False])
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("study", STUDIES)
-def test_the_page_shows_the_stored_verdicts(study):
-    results = read_json(load_recipe(study).folder / "results.json")
-    assert markdown.verdicts(results) in PAGE.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("study", STUDIES)
-def test_the_page_shows_the_assumptions(study):
-    rows = [[one.what, str(one.value), one.why] for one in load_recipe(study).configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], rows) in PAGE.read_text(encoding="utf-8")

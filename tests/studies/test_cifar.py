@@ -1,6 +1,5 @@
 """The CIFAR-10 study: its predicates on tables made by hand, its settings on the recipe's keys, its stored results."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,14 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
-from deltarule.json_files import read_json
 from deltarule.problem.configuration import with_changes
-from deltarule.reports import markdown
 from deltarule.studies.cifar import claims, trainings
 from deltarule.studies.recipes import load_recipe, with_experiment
 
 RECIPE = load_recipe("cifar")
-PAGE = Path(__file__).parents[2] / "docs" / "studies" / "cifar.md"
 COMBINATIONS = dict.fromkeys(
     (trainings.BEST, trainings.TENTH, *trainings.TEN_WORST, *trainings.SLICE, *trainings.NEIGHBORS),
 )
@@ -248,10 +244,3 @@ def test_11_both_halves_hold_and_each_seed_is_held_against_the_others(penalized,
 def test_11_one_seed_alone_shows_no_optimum():
     study = Lengths([0.4], penalized=[0.5], free=[1.0])
     assert claims.cifar_11.judge(study).holds[""].tolist() == [False]
-
-
-def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
-    page = PAGE.read_text(encoding="utf-8")
-    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
-    told = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], told) in page

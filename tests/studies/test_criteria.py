@@ -1,9 +1,12 @@
 """Criteria are fixed before results: claims.py says what criteria.json holds, and what results.json was judged by."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from deltarule.json_files import read_json
+from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study, criteria_of
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import VERDICTS, combine_verdicts, share, told_of_control
@@ -61,3 +64,12 @@ def test_every_stored_verdict_is_what_its_seeds_say(study):
 def test_a_digest_tells_the_claims_apart(study):
     claims = claims_of_study(load_recipe(study))
     assert len({claim.digest for claim in claims}) == len(claims)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_page_shows_the_stored_verdicts_and_the_assumptions(study):
+    recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
+    page = (Path(__file__).parents[2] / "docs" / "studies" / f"{name}.md").read_text(encoding="utf-8")
+    assert markdown.verdicts(read_json(recipe.folder / "results.json")) in page
+    rows = [[one.what, str(one.value), one.why] for one in recipe.configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], rows) in page

@@ -13,7 +13,6 @@ from deltarule.json_files import read_json
 from deltarule.maths.network import flatten
 from deltarule.problem import registry
 from deltarule.problem.state import initial_state
-from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder import claims, conventions, trainings
 from deltarule.studies.experiments import Experiments
@@ -372,15 +371,6 @@ def test_a_convention_is_judged_by_the_claims_own_predicates():
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
-
-
-def test_the_page_shows_the_stored_verdicts():
-    assert markdown.verdicts(results()) in PAGE.read_text(encoding="utf-8")
-
-
-def test_the_page_shows_the_assumptions():
-    rows = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], rows) in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_the_stored_conventions():

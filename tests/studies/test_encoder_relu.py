@@ -1,7 +1,6 @@
 """The ReLU encoder study: its predicates on records made by hand, figures known otherwise, and its stored results."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
-from deltarule.json_files import read_json
 from deltarule.maths.network import flatten
 from deltarule.problem.state import initial_state
-from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder_relu import claims, trainings
 from deltarule.studies.experiments import Experiments
@@ -23,7 +20,6 @@ from deltarule.training.run import Run
 
 RECIPE = load_recipe("encoder-relu")
 DATASET = dataset_of(RECIPE)
-PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder-relu.md"
 BASE = "hidden 3, sum"
 
 
@@ -255,10 +251,3 @@ def test_every_claim_and_control_judges_trainings():
             assert evidence.ours and evidence.holds
             for seeds in evidence.holds.values():
                 assert np.asarray(seeds).shape == (2,) and np.asarray(seeds).dtype == bool
-
-
-def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
-    page = PAGE.read_text(encoding="utf-8")
-    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
-    rows = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], rows) in page

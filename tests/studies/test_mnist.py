@@ -1,21 +1,17 @@
 """The MNIST study: its predicates on tables made by hand, and its stored results."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tables_by_hand import Table, Tables, rows
 
-from deltarule.json_files import read_json
 from deltarule.maths.network import views
-from deltarule.reports import markdown
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.mnist import claims, trainings
 from deltarule.studies.recipes import load_recipe, with_settings
 
 RECIPE = load_recipe("mnist")
-PAGE = Path(__file__).parents[2] / "docs" / "studies" / "mnist.md"
 GRID = [
     dict(zip(RECIPE.configuration.grid, values, strict=True))
     for values in itertools.product(*RECIPE.configuration.grid.values())
@@ -177,10 +173,3 @@ def test_from_zero_weights_it_is_dropout_that_parts_the_hidden_units(dropout, lo
     run = experiments.run(settings, experiment="zeros", history_every=100)
     weights = views(run.state.theta, run.problem.network.entries)["W2"]  # [K, H, C]
     assert low <= np.ptp(weights, axis=-2).max() / np.abs(weights).max() <= high
-
-
-def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
-    page = PAGE.read_text(encoding="utf-8")
-    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
-    told = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
-    assert markdown.table(["left unsaid", "assumed", "why"], told) in page
