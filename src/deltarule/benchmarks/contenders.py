@@ -9,7 +9,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
 OURS = "compiled"
-"""The contender that the others' times are divided by."""
+"""The contender by whose times the others are divided."""
 
 
 @dataclass(frozen=True, eq=False)

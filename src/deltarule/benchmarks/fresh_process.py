@@ -19,7 +19,7 @@ from deltarule.problem.state import initial_state
 from deltarule.training.train import train
 
 UPDATES = 40
-"""Updates in a fresh process: enough that memory has grown to its greatest."""
+"""Updates in a fresh process: enough for the memory to reach its peak."""
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

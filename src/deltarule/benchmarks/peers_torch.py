@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
 ONE_BY_ONE = 2
-"""Members that tell the time of those that are trained one after another."""
+"""Number of timed members, of those that are trained one after another."""
 
 
 def eager(problem: Problem) -> Contender:

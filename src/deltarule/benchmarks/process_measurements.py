@@ -15,7 +15,7 @@ from deltarule.benchmarks.timing import Spread
 from deltarule.errors import RunFailed
 
 CACHES = ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")
-"""What tells Linux, Windows and macOS where a user's caches are."""
+"""Environment variables for the cache folders of Linux, Windows and macOS."""
 # A program that frees an array gives its memory back at once, so that the next one is counted again.
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 

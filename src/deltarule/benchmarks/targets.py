@@ -48,7 +48,7 @@ SECONDS = (
     ("help", 0.3),
 )
 MEMORY = 3.0
-"""Times the memory that is needed at least."""
+"""Maximum memory as a multiple of what is needed."""
 
 
 def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequence[Memory]) -> list[Target]:

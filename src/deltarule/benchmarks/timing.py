@@ -16,10 +16,10 @@ from deltarule.benchmarks.workloads import Work, objectives, title
 from deltarule.problem.problem import Floats, Problem
 
 CHECKED = 20
-"""Updates after which the losses must be the same."""
+"""Number of updates before losses are compared."""
 TOLERANCES = {"float64": 1e-9, "float32": 1e-3}
-"""The most by which they may differ, relative to the reference engine's. In float32 a sum in another order may turn a
-ReLU unit on that another library leaves off, and Adam divides what is next to nothing by what is next to nothing."""
+"""Largest allowed difference of losses, relative to the reference engine's. In float32 a sum in another order may turn
+a ReLU unit on that another library leaves off, and Adam divides tiny numbers by tiny numbers."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from deltarule.decompression_limits import BoundedStream, check_zip
 from deltarule.errors import BadInput
 
 HEADERS = 2**20
-"""Bytes that a tar archive may have beside the content of its files."""
+"""Bytes that a tar archive may have in addition to its files' contents."""
 
 ARRAYS = {
     "train-images-idx3-ubyte": "x_train",

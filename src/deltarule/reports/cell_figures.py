@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_ROWS, MAX_COLUMNS = 32, 16
-"""Cells of a table that still can be read."""
+"""The largest table whose cells are still legible."""
 SIGNS = "Blue: negative. Orange: positive."
 CELL = 0.42, 0.24
-"""Inches across and down."""
+"""Width and height of a cell in inches."""
 GREATEST = 1e300
-"""Where a scale of colors ends at most: between larger numbers Matplotlib finds no middle."""
+"""Largest limit of a color scale: with larger ones Matplotlib's midpoint overflows."""
 NAMED, UPRIGHT = 112.0, 56.0
-"""Points that the name of a row has, and that of a column which is too wide to lie."""
+"""Maximum width in points of a row's name, and of an upright column's name."""
 
 
 def activation_cells(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 WIDE = 120
-"""Characters from which on claims stand in a table, and not under one another."""
+"""Minimum width in characters for a table of claims."""
 
 
 VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bold yellow", "undecided": "bold cyan"}

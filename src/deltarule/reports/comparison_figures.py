@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 MAX_OPTIONS = 10
-"""Options beside one another: with more, neither names nor colors can be told apart."""
+"""Maximum number of options: with more, neither names nor colors are distinguishable."""
 
 
 CLAIM, COMBINATION, COLUMN = 104, 204, 104
-"""Points of the name of a claim, of a combination, and of the cells of a column."""
+"""Maximum width in points of the name of a claim, of a combination, and of a cell."""
 
 
 COLUMN_GAP = 16
@@ -245,7 +245,7 @@ def _draw_dots(builder: FigureBuilder, place: int, name: str, values: Floats) ->
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
     """Draw lines that join a seed's values under neighboring options, if they are few."""
     counts = {len(value) for value in values}
-    # Seeds that are joined by lines from option to option.
+    # With more seeds, lines from option to option hide each other.
     if len(counts) > 1 or max(counts) > 12:
         return
     sideways = _sideways(max(counts))

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 CURVE = "curve"
-"""The group id of lines that are data, not help."""
+"""The group id of lines that are data, and not guides."""
 MAX_DESCRIBED_LINES = 8
-"""Lines of a figure that its description for screen readers goes through one by one."""
+"""Lines of a figure that its description for screen readers describes individually."""
 
 
 def alt_text(figure: "Figure") -> str:

@@ -299,8 +299,8 @@ def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
             for member, member_name in enumerate(curves.labelled_names()):
                 label = f"{member_name}, {rows}" if len(parts) > 1 else member_name
                 steps, values = _of_member(curves, part, member)
-                # Marks by the number of looks: by their distance Matplotlib, up to 3.11.0, looks for places along all
-                # of a line that has left the picture, until there is no memory.
+                # Marks by index: with marks by distance, Matplotlib up to 3.11.0 samples the invisible part of a line
+                # until memory runs out.
                 marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
                 builder.line(steps, values, label, index=member, **(marks if index else {}))
     if members * len(parts) > MAX_LINES:
@@ -313,7 +313,7 @@ def _of_member(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
     values = curves.history.series(name)[:, member]
     looked = ~np.isnan(values)
     steps, values = np.array(curves.history.steps)[looked], values[looked]
-    # With patience the end has the best weights, which belong to a step before it.
+    # With patience the final weights are the best ones, which belong to an earlier step.
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):
         steps, values = np.append(steps, curves.steps[member]), np.append(values, curves.objective[member])
     return steps, values
@@ -323,7 +323,7 @@ def _complete(curves: Curves, name: str) -> tuple[Floats, Floats]:
     """The evaluations of all members that still trained; L-BFGS evaluates a member alone when that one ends."""
     steps, values = np.array(curves.history.steps), curves.history.series(name)
     counts = (~np.isnan(curves.history.objective)).sum(1)
-    looked = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # nobody who has ended comes back
+    looked = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return
     return steps[looked], values[looked]
 
 

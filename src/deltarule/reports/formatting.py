@@ -15,7 +15,7 @@ from deltarule.problem.problem import Problem
 MAX_EXACT_PROBABILITY = 0.999
 """Probabilities between it and 1 are shown as "more than 99.9 %"."""
 CONTROL_CHARACTERS = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
-"""Control characters; text isolated from its beginning to its end does not affect its surroundings, and stays."""
+"""Control characters; completely isolated text is kept, because it does not affect its surroundings."""
 
 
 def visible(text: str) -> str:

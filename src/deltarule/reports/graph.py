@@ -183,7 +183,7 @@ class _GraphDrawing:
             f'<path d="M0 0 L10 5 L0 10 z" fill="{color}"/></marker>'
             for name, color in (("forth", style.GRAY), ("flow", style.BLUE))
         )
-        role = "group" if self.links else "img"  # what is in an image cannot be reached
+        role = "group" if self.links else "img"  # an img role would hide its links from screen readers
         title = escape_html(f"Computational graph of {self.explanation.problem.network!r}")
         return (
             f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_DOTS = 2000
 COLUMN = 134
-"""Points that a column's name may be wide."""
+"""Maximum width in points of a column's name."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 MAX_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
 MAX_NETWORKS, IMAGES_ACROSS = 8, 3
-"""Networks whose weights are shown as images, and how many beside one another."""
+"""Maximum number of networks whose weights are shown as images, and how many per row."""
 UNIT = 72.0
-"""Points of the name of a unit or of a class."""
+"""Maximum width in points of the name of a unit or of a class."""
 
 
 def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
@@ -137,7 +137,7 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
     rows = np.stack([z, np.zeros_like(z)], 1) if chosen.rowwise else z[:, None]
     a, backward = chosen.forward(rows)
     slope = backward(np.eye(1, rows.shape[1]).repeat(len(z), 0))[:, 0]
-    # At a kink the slope stands alone, between two gaps: no line leads to it from either side.
+    # At a kink the slope is an isolated point between two gaps.
     gaps = [at + side for kink in chosen.kinks for at in np.flatnonzero(np.isclose(z, kink)) for side in (0, 1)]
     across, slope = np.insert(z, gaps, z[np.array(gaps, int) - 1]), np.insert(slope, gaps, np.nan)
     with style.style_context():
@@ -202,7 +202,7 @@ def _weight_lines(builder: FigureBuilder, layer: int, matrix: Floats, largest: f
 
     starts, ends = _places(len(matrix)).tolist(), _places(matrix.shape[1]).tolist()
     widths = 5.0 * (np.abs(matrix) / (largest or 1.0))
-    # Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them.
+    # Points: narrower lines are invisible, and Matplotlib scales dashes with the width, giving billions of them.
     places = [place for place in np.ndindex(*matrix.shape) if 0.01 <= widths[place] < np.inf]
     weights = [matrix[place] for place in places]
     builder.axes.add_collection(

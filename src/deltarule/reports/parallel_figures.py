@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_DRAWN = 200
-"""Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
+"""Maximum number of drawn configurations: half of them the best, the others evenly spaced by rank."""
 
 
 APART = 1.3
@@ -44,7 +44,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     ['learning rate', 'mean']
     """
     ranked = ranking(scores)
-    # By the few that it has, one that is not compared may lie above the best.
+    # A configuration with few scores is not compared, because it may be above the best by chance.
     lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
     means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
     # Parameters beside one another.
@@ -104,7 +104,8 @@ def _limits(means: Floats) -> tuple[float, float]:
     if not len(there):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
     low, high = float(there.min()), float(there.max())
-    # How many times as far from the best as the median a mean is still shown: what diverges would press all else flat.
+    # Means farther from the best than this multiple of the median's distance are not shown: they would flatten the
+    # rest.
     low = max(low, high - 20 * (high - float(np.median(there))))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -116,7 +117,7 @@ def _heights(parameter: Parameter) -> Floats:
 
 def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
     """The positions of all configurations at a parameter: side by side, the best on top."""
-    # How far the lines through one value lie apart, as a share of the way to the next value.
+    # Spread of the lines through one value, as a share of the distance to the next value.
     return _heights(parameter)[parameter.index] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
 
 MAX_VALUES = 512
-"""Values that are kept; beyond it every second one is dropped."""
+"""Maximum number of stored values; above it every second one is dropped."""
 SPARKLINE_CHARACTERS = 16
 """Width of the sparkline."""
 

@@ -24,7 +24,7 @@ from deltarule.reports.svg_embed import EmbeddedFigure
 from deltarule.reports.verdict_words import count_verdicts, describe_verdict
 
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
-"""A cell that begins with a number, or with signs and then a number; what is in quotes is a text."""
+"""A cell that begins with a number, possibly after signs; a cell in quotes is text."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ MAX_CLASSES = len(style.MARKERS)
 GAP = 4
 """Points between the numbers of a confusion matrix."""
 MAX_HELD = 6
-"""Features beside the two of a plane whose values are told."""
-LEAST = 1e-15
-"""The least probability whose logarithm is drawn, of what is left out, too: 1 less it is less than 1."""
-GROWN = 1e12
-"""Up to which norms are shown, or up to how many times their start where that is above 1: all those of outputs that
-learn large targets, and not all those of what diverges."""
+"""Maximum number of held features whose values the note lists."""
+MIN_PROBABILITY = 1e-15
+"""Smallest probability whose logarithm is drawn; 1 minus it is still less than 1."""
+MAX_NORM_GROWTH = 1e12
+"""Largest shown norm, as a multiple of its start or of 1: it includes outputs that learn large targets, and excludes
+most values of what diverges."""
 
 
 def true_and_predicted(
@@ -169,7 +169,8 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
             builder.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
         builder.x_label_updates()
         builder.y_label(quantity)
-        builder.scale_objective(GROWN * max([1.0, *(float(column[0]) for column in builder.drawn if len(column))]))
+        starts = [float(column[0]) for column in builder.drawn if len(column)]
+        builder.scale_objective(MAX_NORM_GROWTH * max([1.0, *starts]))
         return builder.finish("layer")
 
 
@@ -228,7 +229,7 @@ def _heights(outputs: Floats) -> list[Floats]:
     """
     is_single = outputs.shape[-1] == 1
     if ((outputs >= 0) & (outputs <= 1)).all():
-        outputs = np.asarray(outputs, np.float64).clip(LEAST, 1 - LEAST)
+        outputs = np.asarray(outputs, np.float64).clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
         outputs = np.log(outputs) - np.log1p(-outputs) if is_single else np.log(outputs)
     elif is_single:
         outputs = outputs - 0.5

@@ -20,8 +20,8 @@ BAND = 0.2
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    # The first one comes with Matplotlib. The others are for readers of an SVG, whose text stays text: they are as
-    # wide or narrower, so that nothing overlaps that did not before.
+    # The first one comes with Matplotlib. The others are for viewers of an SVG, whose text stays text: they are not
+    # wider, so that nothing overlaps.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
     "font.size": 9,
     "axes.titlesize": 11,
@@ -109,7 +109,7 @@ def style_context() -> Iterator[None]:
         np.errstate(over="ignore", invalid="ignore"),
         warnings.catch_warnings(),
     ):
-        # Whoever looks at an SVG has fonts of their own; a PNG shows a box for what the font lacks.
+        # SVG viewers have their own fonts; a PNG shows a box for each missing character.
         warnings.filterwarnings("ignore", r"Glyph \d+ ")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)

@@ -159,7 +159,7 @@ def _with_palette(address: str) -> str:
     from PIL import Image
 
     image = Image.open(BytesIO(b64decode(address.removeprefix(PNG)))).convert("RGBA")
-    if image.getchannel("A").getextrema() != (255, 255):  # what is transparent stays so
+    if image.getchannel("A").getextrema() != (255, 255):  # transparent images stay unchanged
         return address
     content = BytesIO()
     chosen = image.convert("RGB").quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -197,7 +197,7 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
         places = axes.transData.transform(np.column_stack([x, y]))
         inside = axes.bbox.padded(1).get_points()
         there = np.isfinite(places).all(1) & (places >= inside[0]).all(1) & (places <= inside[1]).all(1)
-        # Of each curve that answer the pointer.
+        # Maximum number of points with tooltips per curve.
         chosen = _thin_out(np.flatnonzero(there), 60)
         points = [
             [
@@ -219,7 +219,7 @@ def _curve_table(figure: "Figure") -> list[list[str]]:
         return []
     across = np.unique(np.concatenate([_curve_points(line)[0] for line in lines]))
     rows = [[_x_label(figure.axes[0], figure), *(name_of(line) or figure.axes[0].get_ylabel() for line in lines)]]
-    # Of each curve that stand in the table below it.
+    # At most nine points of each curve.
     for at in _thin_out(across, 9).tolist():
         found = [_curve_points(line)[1][_curve_points(line)[0] == at] for line in lines]
         rows.append([_format_number(at), *(_format_number(values[0]) if len(values) else "" for values in found)])

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 MAX_RANKED = 20
 ACROSS, DOWN = 0.5, 0.34
-"""Inches of a cell that holds an effect and half its interval."""
+"""Width and height in inches of a cell with an effect and half its interval."""
 NAME = 14
-"""Characters of a line of a name."""
+"""Maximum characters of a line of a name."""
 VALUE = 80
-"""Points of the name of a value."""
-LONGEST = 210
-"""Points of the name of a configuration."""
+"""Maximum width in points of a value's name."""
+MAX_NAME_POINTS = 210
+"""Maximum width in points of a configuration's name."""
 FOLDS = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 CHOSEN = "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
 
@@ -132,7 +132,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         for place in ranked.place[:shown].tolist()
     ]
     with style.style_context():
-        names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, LONGEST, 8.5), 1)]
+        names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, MAX_NAME_POINTS, 8.5), 1)]
         width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
         builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
         rows = np.arange(shown)

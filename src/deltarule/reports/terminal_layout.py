@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 GAP, MIN_GAP = 2, 1
-"""Characters between the columns of a table that fits any width, and where there is little room."""
+"""Characters between columns, normally and in narrow terminals."""
 
 
 MIN_TEXT_WIDTH = 12
-"""Characters of a column of texts, which most words have: where there is no room for them there is no table."""
+"""Minimum width of a column of texts, enough for most words; below it there is a line for each cell."""
 
 
 def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MAX_BITS = 16
-"""Hidden units whose code is still shown."""
+"""Maximum number of hidden units whose code is shown."""
 MAX_LISTED = 5
-"""Members that diverged which are told one by one."""
+"""Maximum number of diverged members that are listed individually."""
 
 
 ENDED = {

@@ -33,7 +33,7 @@ def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
     shown = {name: wrap_text(name, width, lines) for name in names}
     used = Counter(shown.values())
     alike = [name for name, text in shown.items() if used[text] > 1]
-    room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
+    room = 0.6 * 8.5 * width * lines  # the average width of this many characters
     for share in (1, 0.8, 0.6, 0.4):
         for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
             shown[name] = wrap_text(text.replace(r"\$", "$"), width, len(text))

@@ -1,6 +1,6 @@
 """Expression trees as MathML: with names, or with numbers that link to their source.
 
-A browser breaks no line within a <math>; so the terms of a long sum are handed out one by one.
+Browsers break no lines within a <math>, so each term of a long sum is an element of its own.
 """
 
 import re
@@ -39,7 +39,7 @@ from deltarule.tracing.expressions import (
 
 DIGITS = 4
 MAX_TERMS = 12
-"""Terms of a sum that are written out; of more, the first and the last."""
+"""Terms of a sum that are written out: the first ones and the last."""
 
 _LETTERS = {"mean": "μ", "loss": "ℓ"}
 _UPRIGHT = '<mo stretchy="false">{}</mo>'

@@ -16,7 +16,7 @@ MAX_ROWS = MAX_COLUMNS = 16
 MAX_WORKED = 64
 """Entries of an array whose formula is written out with its numbers."""
 LINE = 120
-"""Characters that fit beside each other."""
+"""Characters that fit into a line."""
 
 
 def explanation_page(explanation: Explanation, sample: int | None = None, layer: int | None = None) -> str:
@@ -182,7 +182,7 @@ class _ShownQuantity:
 def _math(inside: str) -> Any:
     from markupsafe import Markup
 
-    role = ' role="group"' if "<a " in inside else ""  # what is in a formula by its own role cannot be reached
+    role = ' role="group"' if "<a " in inside else ""  # a math role would hide its links from screen readers
     return Markup(f'<math displaystyle="true"{role}>{inside}</math>')
 
 
