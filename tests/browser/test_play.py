@@ -286,6 +286,20 @@ def test_a_diverged_member_is_told_with_step_and_layer(played):
     page.get_by_role("status").get_by_text("is not finite since update").wait_for()
 
 
+def test_a_wrong_derivative_is_named_and_trained_with(played):
+    page, session, _ = played()
+    page.get_by_text("Break it").click()
+    control(page, "activation-derivative").fill("a^2 - 1")
+    control(page, "use-activation").click()
+    page.get_by_role("status").get_by_text("has the wrong sign").wait_for()
+    assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
+    control(page, "activation-function").fill("tanh(")
+    control(page, "use-activation").click()
+    page.get_by_role("status").get_by_text("it ends too early").wait_for()
+    control(page, "restore-activation").click()
+    wait_until(page, lambda: session.workbench.moment.problem.network.layers[0].activation.name == "tanh")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_everybody_can_use_it(played, scheme, viewport):

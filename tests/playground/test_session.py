@@ -148,6 +148,8 @@ def test_exported_weights_are_those_of_the_member_at_the_step(session):
         ("explain", {"quantity": "z1", "index": [0, 99]}, "give one inside"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
         ("export", {"kind": "film"}, "there is no export 'film'"),
+        ("formula", {"kind": "penalty"}, "the kind of formula is 'penalty'"),
+        ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "it ends too early"),
     ],
 )
 def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sentence):
@@ -157,6 +159,15 @@ def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sente
         session.command(name, table)
     after = session.workbench.moment
     assert (after.recipe, after.dataset, after.state.step) == (before.recipe, before.dataset, 2)
+
+
+def test_a_formula_is_checked_and_used_and_left_again(session):
+    wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
+    answer = session.command("formula", wrong)
+    assert answer["verdict"] == "WRONG" and "has the wrong sign" in answer["text"]
+    assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
+    session.command("formula", {"kind": "activation", "function": None})
+    assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
 def test_fifty_classes_and_constant_columns_are_drawn(session):

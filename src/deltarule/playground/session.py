@@ -10,6 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, short_repr
 from deltarule.playground import frame_format, picture, take_along
+from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair
 from deltarule.playground.picture import View
 from deltarule.playground.settings import describe_settings, fitting_settings
 from deltarule.playground.stories import list_stories
@@ -54,6 +55,7 @@ class Session:
             "own-data": self._use_own_data,
             "axes": self._choose_axes,
             "explain": self._explain,
+            "formula": self._formula,
             "export": self._export,
         }
 
@@ -190,6 +192,19 @@ class Session:
             "step": state.step,
             "rows": len(explanation.rows),
         }
+
+    def _formula(self, table: Mapping[str, Any]) -> dict[str, str]:
+        """Use a function and a derivative in place of the recipe's, and say whether the derivative is right."""
+        kind = str(table.get("kind"))
+        if kind not in PRESETS:
+            raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(PRESETS)}")
+        if table.get("function") is None:
+            self.workbench.use_formula(kind, None)
+            return {"verdict": "", "text": ""}
+        formula = read_pair(kind, table.get("function"), table.get("derivative"))
+        report = check_pair(formula)
+        self.workbench.use_formula(kind, formula)
+        return {"verdict": report.verdict, "text": str(report)}
 
     def _export(self, table: Mapping[str, Any]) -> dict[str, str]:
         moment = self.workbench.moment

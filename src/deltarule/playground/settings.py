@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.take_along import recipe_toml
 from deltarule.problem import registry
 from deltarule.problem.problem import Problem
@@ -62,6 +63,7 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
         "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
         "toml": recipe_toml(recipe.configuration),
         "notes": list(problem.notes),
+        "formulas": PRESETS,
     }
 
 

@@ -21,7 +21,10 @@ from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import Loss
 from deltarule.maths.network import Entry
+from deltarule.playground.custom_formulas import with_formulas
 from deltarule.playground.past import Past
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.recipe_sections import StudySection
@@ -91,6 +94,7 @@ class Workbench:
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
         self._is_closed = False
+        self._formulas: dict[str, Activation | Loss] = {}
         self.version = 0
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
@@ -185,6 +189,20 @@ class Workbench:
         with self._changed:
             self._changed.wait_for(lambda: (self._moment.state.step, self.version, self.is_playing) != seen, timeout)
 
+    def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
+        """Train on with a person's own activation or loss, whose derivative may be wrong; None for the recipe's."""
+        with self._changed:
+            before = dict(self._formulas)
+            self._formulas = {name: one for name, one in before.items() if name != kind}
+            if formula is not None:
+                self._formulas[kind] = formula
+            try:
+                description = f"{kind} {'as it was' if formula is None else 'yours'}"
+                self._use(self._moment.recipe, self._moment.dataset, description)
+            except BadInput:
+                self._formulas = before
+                raise
+
     def state_at(self, step: int | None, members: Integers) -> tuple[Problem, State]:
         """The problem and the states of some members after `step` updates, or now; exact."""
         moment, past = self._moment, self.past
@@ -195,7 +213,7 @@ class Workbench:
     # --- the population -----------------------------------------------------------------------------------------------
 
     def _start(self, recipe: Recipe, dataset: Dataset) -> None:
-        problem = _population(recipe, dataset)
+        problem = with_formulas(_population(recipe, dataset), self._formulas)
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
         self.past, self.divergences = Past(problem, state), {}
@@ -203,7 +221,7 @@ class Workbench:
 
     def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
         moment = self._moment
-        problem = _population(recipe, dataset)
+        problem = with_formulas(_population(recipe, dataset), self._formulas)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
             self._start(recipe, dataset)

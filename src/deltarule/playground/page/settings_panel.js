@@ -1,7 +1,7 @@
 // @ts-check
 // Data and settings: keys of the recipe as form controls, each with its sentence.
 
-/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, grid: Record<string, any[]>, toml: string, notes: string[]}} Settings */
+/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, grid: Record<string, any[]>, toml: string, notes: string[], formulas: Record<string, Record<string, string[]>>}} Settings */
 
 const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
 /** @type {Record<string, number>} */
@@ -22,13 +22,18 @@ export class SettingsPanel {
    * @param {{change: (settings: object) => Promise<void>, vary: (key: string, values: number[]) => Promise<void>,
    *   ownData: (csv: string, target: string) => Promise<void>, drawing: (label: number | null) => void,
    *   axes: (columns: number[] | null) => Promise<void>, story: (name: string) => Promise<void>,
-   *   takeAlong: (kind: string) => Promise<void>, fail: (sentence: string) => void}} actions
+   *   takeAlong: (kind: string) => Promise<void>,
+   *   formula: (kind: string, pair: string[] | null) => Promise<{verdict: string, text: string} | undefined>, fail: (sentence: string) => void}} actions
    */
   constructor(box, actions) {
     this.box = box;
     this.actions = actions;
     this.text = "";
     this.isDrawing = false;
+    /** @type {Record<string, string[]>} formulas in use, by kind */
+    this.written = {};
+    /** @type {Record<string, string>} what the check says of them */
+    this.verdicts = {};
     this.openGroups = new Set(["Data", "Network", "Training"]);
   }
 
@@ -43,6 +48,7 @@ export class SettingsPanel {
       this.group("Data", this.dataControls(settings, data)),
       this.group("Network", this.networkControls(settings)),
       this.group("Training", this.trainingControls(settings)),
+      this.group("Break it", this.formulaControls(settings)),
       this.group("Population", this.populationControls(settings)),
       this.group("Take along", this.takeAlongControls()),
     );
@@ -264,6 +270,46 @@ export class SettingsPanel {
       controls.push(label);
     }
     return controls;
+  }
+
+  /** A function and its derivative, to be edited: the derivative is checked, and trained with all the same. @param {Settings} settings */
+  formulaControls(settings) {
+    const kinds = { activation: ["a = f(z)", "da/dz"], loss: ["loss(p, y)", "dloss/dp"] };
+    return Object.entries(kinds).map(([kind, [functionName, derivativeName]]) => {
+      const key = kind === "activation" ? settings.values["network.activation"][0] : nameOf(settings.values["loss.name"]);
+      const presets = settings.formulas[kind];
+      const [name, texts] = Object.entries(presets).find(([one]) => one === key) ?? Object.entries(presets)[0];
+      const written = this.written[kind] ?? texts;
+      const box = document.createElement("div");
+      const verdict = document.createElement("pre");
+      verdict.setAttribute("role", "status");
+      verdict.textContent = this.verdicts[kind] ?? "";
+      const inputs = [functionName, derivativeName].map((title, index) => {
+        const label = document.createElement("label");
+        const input = document.createElement("input");
+        input.type = "text";
+        input.value = written[index];
+        input.setAttribute("data-key", `${kind}-${index ? "derivative" : "function"}`);
+        label.append(title, input);
+        return { label, input };
+      });
+      const use = async (/** @type {string[] | null} */ pair) => {
+        const found = await this.actions.formula(kind, pair);
+        if (!found) return;
+        if (pair) this.written[kind] = pair;
+        else delete this.written[kind];
+        this.verdicts[kind] = verdict.textContent = found.text;
+      };
+      const row = document.createElement("div");
+      row.className = "row";
+      row.append(
+        this.button("Train with it", `use-${kind}`, () => use(inputs.map((one) => one.input.value)), `Train with this ${kind}`),
+        this.button(`Back to ${key}`, `restore-${kind}`, () => use(null)),
+      );
+      box.append(...inputs.map((one) => one.label), row, verdict);
+      box.title = `Begins with ${name}`;
+      return box;
+    });
   }
 
   takeAlongControls() {

@@ -70,6 +70,7 @@ class Workbench {
       axes: (columns) => this.change("axes", { columns }),
       story: (name) => this.tell(name),
       takeAlong: (kind) => this.takeAlong(kind),
+      formula: (kind, pair) => this.useFormula(kind, pair),
       fail: (sentence) => this.say(sentence),
     });
     this.connect();
@@ -245,6 +246,13 @@ class Workbench {
     if (new Set(points.map((one) => one.label)).size < 2) return;
     const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
     this.change("own-data", { csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } });
+  }
+
+  /** @param {string} kind @param {string[] | null} pair a function and a derivative; null for those of the settings */
+  useFormula(kind, pair) {
+    this.lookAt(null);
+    const [formula, derivative] = pair ?? [null, null];
+    return this.attempt(() => this.source.command("formula", { kind, function: formula, derivative }));
   }
 
   /** @param {string} kind */

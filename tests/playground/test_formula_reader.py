@@ -1,0 +1,98 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.playground.formula_reader import FUNCTIONS, read_formula
+
+Z, A = np.array([-1.5, 0.25, 2.0]), np.array([0.1, 0.5, 0.9])
+OPERATORS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
+
+
+@st.composite
+def formulas(draw, depth=3):
+    """A formula as text, and its value by NumPy at Z and A."""
+    kind = draw(st.sampled_from(["atom", "binary", "negative", "call", "compare"] if depth else ["atom"]))
+    if kind == "atom":
+        number = draw(st.floats(0.01, 100).map(lambda value: round(value, 2)))
+        return draw(st.sampled_from([("z", Z), ("a", A), (f"{number}", np.float64(number)), ("pi", math.pi)]))
+    text, value = draw(formulas(depth=depth - 1))
+    if kind == "negative":
+        return f"(-{text})", np.negative(value)
+    if kind == "call":
+        name = draw(st.sampled_from(["tanh", "abs", "cos", "sign"]))
+        return f"{name}({text})", FUNCTIONS[name][1](value)
+    other_text, other = draw(formulas(depth=depth - 1))
+    if kind == "compare":
+        return f"({text} > {other_text})", np.greater(value, other) * 1.0
+    operator = draw(st.sampled_from(sorted(OPERATORS)))
+    return f"({text} {operator} {other_text})", OPERATORS[operator](value, other)
+
+
+@given(formulas())
+def test_a_formula_has_the_value_that_numpy_gives_it(formula):
+    text, expected = formula
+    np.testing.assert_array_equal(read_formula(text, ("z", "a"))(Z, A), np.broadcast_to(expected, Z.shape))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2 + 3 * 4", 14),
+        ("2 - 3 - 4", -5),
+        ("12 / 3 / 2", 2),
+        ("2 ^ 3 ^ 2", 512),
+        ("2 ** 3", 8),
+        ("-2 ^ 2", -4),
+        ("2 * -3", -6),
+        ("(1 + 2) * 3", 9),
+        ("1 - 2 < 0", 1),
+        ("max(1, min(5, 3))", 3),
+        ("1e-3 * .5e3", 0.5),
+        ("log(e)", 1),
+    ],
+)
+def test_operators_bind_as_in_mathematics(text, expected):
+    assert read_formula(text, ("z",))(np.array([0.0]))[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "it ends too early"),
+        ("1 +", "it ends too early"),
+        ("(1", "a bracket is not closed"),
+        ("1 2", "'2' stands where an operator is expected"),
+        ("q", "'q' is no name of it"),
+        ("tanh z", "'tanh' lacks its argument in brackets"),
+        ("max(1)", "'max' takes 2 arguments"),
+        ("tanh(1, 2)", "'tanh' takes 1 argument"),
+        ("z.real", "'.' cannot stand in a formula"),
+        ("__import__('os')", "'_' cannot stand in a formula"),
+        ("[z for z in z]", "'[' cannot stand in a formula"),
+        ("lambda", "'lambda' is no name of it"),
+        (")", "stands where it cannot"),
+    ],
+)
+def test_what_is_no_formula_is_refused_with_the_reason(text, what):
+    with pytest.raises(BadInput) as refused:
+        read_formula(text, ("z",))
+    assert what in str(refused.value) and "exp, log" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["-" * 298 + "z", "z" + "^z" * 149], ids=["signs", "powers"])
+def test_the_longest_formulas_have_a_value(text):
+    assert read_formula(text, ("z",))(Z).shape == Z.shape
+
+
+@pytest.mark.parametrize("text", ["(" * 299, "z" * 301], ids=["brackets", "too long"])
+def test_long_texts_are_refused_with_a_sentence(text):
+    with pytest.raises(BadInput, match="the formula"):
+        read_formula(text, ("z",))
+
+
+def test_huge_powers_are_infinite_and_take_no_time():
+    assert read_formula("9^9^9^9", ("z",))(Z).tolist() == [np.inf] * 3
