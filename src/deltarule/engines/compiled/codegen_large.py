@@ -55,7 +55,9 @@ def program(problem: Problem) -> str:
     loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _emit_loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
-    return "\n\n\n".join([*heads("simd_math.py", "gemm_tiles.py", "large_ops.py"), *formulas.texts, *parts])
+    return "\n\n\n".join(
+        [*heads("linking.py", "simd_math.py", "gemm_tiles.py", "large_ops.py"), *formulas.texts, *parts]
+    )
 
 
 def _activate(layer: Layer, formulas: Formulas) -> list[str]:

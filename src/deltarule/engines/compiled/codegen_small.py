@@ -70,7 +70,7 @@ class _Writer(LaneWriter):
             self.name_arrays()
             with out.block("for s in range(steps)"):
                 self.step()
-        head = heads("simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []))
+        head = heads("linking.py", "simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []))
         body = "\n".join(out.lines)
         return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
 

@@ -118,11 +118,11 @@ def tiles_of(dtype: np.dtype[Any]) -> int:
     numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
     lines = [
         "from numba import cfunc",
-        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True)",
+        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True, pipeline_class=LinkedAsWritten)",
         f"def tiled({numbers}, columns):",
         f"    tiles(np.{dtype.name}(1), {numbers}, columns)",
     ]
-    return int(load_module("\n".join([*heads("simd_math.py", "gemm_tiles.py"), *lines])).tiled.address)
+    return int(load_module("\n".join([*heads("linking.py", "simd_math.py", "gemm_tiles.py"), *lines])).tiled.address)
 
 
 @cache

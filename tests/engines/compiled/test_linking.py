@@ -1,0 +1,70 @@
+"""Programs whose functions are linked before they are optimized, beside functions of the user's own."""
+
+import gc
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.codegen import JITCodeLibrary
+from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
+
+from deltarule.engines.compiled.cache import load
+from deltarule.engines.compiled.formula_compiler import ENTRY, heads
+
+
+def program(body):
+    return "\n".join([*heads("linking.py", "simd_math.py"), body.replace("ENTRY", ENTRY)])
+
+
+SUM_OF_SQUARES = program("""
+@njit(**INNER)
+def square(x):
+    return x * x
+
+
+@njit(**INNER)
+def squares(values):
+    made = np.empty(len(values))
+    for i in range(len(values)):
+        made[i] = square(values[i])
+    return made
+
+
+ENTRY
+def advance(values):
+    return squares(values).sum() + square(2.0)
+""")
+
+WITHOUT_TYPE = program("""
+ENTRY
+def advance(values):
+    return values + "text"
+""")
+
+
+def test_a_program_calls_functions_that_call_functions():
+    assert load(SUM_OF_SQUARES)(np.array([1.0, 2.0])) == 9.0
+
+
+def test_a_function_of_the_user_shares_what_a_program_uses_of_numba():
+    load(SUM_OF_SQUARES)(np.array([1.0, 2.0]))
+
+    @njit
+    def total(values):
+        return np.empty(len(values)).size + values.sum()
+
+    assert total(np.array([1.0, 2.0])) == 5.0
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_program_that_cannot_be_compiled_leaves_numba_and_garbage_collection_as_they_were(collects):
+    was_enabled = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(NumbaError):
+            load(WITHOUT_TYPE)(np.zeros(2))
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+    assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
