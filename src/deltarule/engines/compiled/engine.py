@@ -13,7 +13,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
@@ -21,16 +20,16 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.compiled import codegen_large, large_members
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled, number_names
+from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
 from deltarule.engines.compiled.formula_compiler import formula_key
 from deltarule.engines.compiled.formula_rewriter import is_ours
+from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.maths.random import drop_threshold, key_words
-from deltarule.problem.batches import groups, row_orders, split_by_rows
+from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -93,23 +92,40 @@ class CompiledEngine(Engine):
             run = _cached_for_structure(problem, "large", lambda: load(codegen_large.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
-            block = partial(_Block, problem, state, after, n=n, objective=objective, bad=bad)
-            for group in groups(problem, state.members):
-                if large:
+            if large:
+                for group in groups(problem, state.members):
                     self._large(large, group, group_by_rows(problem, state.members, group))
-                    continue
-                shared = group_by_rows(problem, state.members, group)
-                shapes = [(own, *blocks(problem, some, self.threads, own)) for some, own in shared]
-                tasks = [
-                    block(places=part, shape=_shape(problem, lanes, own)).advance
-                    for own, parts, lanes in shapes
-                    for part in parts
-                ]
-                work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
-                # Members · rows · parameters of a call from which on other threads help: about two milliseconds of
-                # work.
-                self._in_turn(tasks, wake=work > 2_000_000)
+            else:
+                updates = Updates(problem, state, after, n, objective, bad)
+                for group_blocks, work in self._lane_blocks(problem, state.members):
+                    programs = {block.key: _program(problem, *block.key) for block in group_blocks}
+                    tasks: list[Callable[[], None]] = [
+                        partial(block.advance, *programs[block.key], updates) for block in group_blocks
+                    ]
+                    # Members · rows · parameters of a call from which on other threads help: about two milliseconds of
+                    # work.
+                    self._in_turn(tasks, wake=n * work > 2_000_000)
         return after, Trace(objective, bad)
+
+    def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlock], int]]:
+        """The blocks of each group of members with equally many rows, and the group's rows · parameters.
+
+        They are remembered for the next call, which mostly has the same members: a short call would take longer to
+        divide them than to advance them.
+        """
+        known = _divided.get(problem)
+        if known is None or known[0] != self.threads or not np.array_equal(known[1], members):
+            divided = []
+            for group in groups(problem, members):
+                group_blocks = []
+                for some, own_rows in group_by_rows(problem, members, group):
+                    parts, lanes = blocks(problem, some, self.threads, own_rows)
+                    shape = lane_shape(problem, lanes, own_rows)
+                    group_blocks += [LaneBlock(problem, members, part, shape) for part in parts]
+                rows = len(group) * problem.batch_rows(members[group[0]])
+                divided.append((group_blocks, rows * problem.network.parameters))
+            known = _divided[problem] = self.threads, members.copy(), divided
+        return known[2]
 
     def takes_products(self, problem: Problem) -> bool:
         """Whether a problem goes to the program for large networks."""
@@ -173,121 +189,6 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     return found + ([(np.concatenate(few), len(few) > 1)] if few else [])
 
 
-def _shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    """What a block's program is made for, with lanes that differ in their rows or not."""
-    weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
-    drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
-    return Shape(lanes, own_rows and lanes > 1, weights, drops)
-
-
-class _Block:
-    """Members that are advanced together, a lane each, and what is theirs of the problem and the state."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        state: State,
-        after: State,
-        *,
-        places: Integers,
-        shape: Shape,
-        n: int,
-        objective: Floats,
-        bad: Integers,
-    ) -> None:
-        self.problem, self.state, self.after, self.places, self.n = problem, state, after, places, n
-        self.shape, self.lanes, self.objective, self.bad = shape, shape.lanes, objective, bad
-        # Lanes without a member repeat the last one; what they compute is not looked at.
-        self.filled = places[np.minimum(np.arange(self.lanes), len(places) - 1)]
-        self.members = state.members[self.filled]
-
-    def advance(self) -> None:
-        """Advance the block, and put its members' results where they belong."""
-        problem, state, n, lanes = self.problem, self.state, self.n, self.lanes
-        size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
-        ids, positions = self.rows()
-        run, spaces = _program(problem, self.shape, size)
-        theta, *slots = (self.gather(vector) for vector in (state.theta, *_slots(problem, state)))
-        objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
-        run(
-            theta,
-            np.empty_like(theta),
-            *(np.empty(count, dtype) for count, dtype in spaces),
-            *slots,
-            self.numbers(),
-            state.factor[self.filled],
-            problem.x,
-            problem.y,
-            self.weights(),
-            ids,
-            positions,
-            self.limits(),
-            self.keys(),
-            state.step,
-            n,
-            size,
-            rows,
-            objective,
-            bad,
-        )
-        count = len(self.places)
-        self.after.theta[self.places] = theta.reshape(-1, lanes).T[:count]
-        for whole, slot in zip(_slots(problem, self.after), slots, strict=True):
-            whole[self.places] = slot.reshape(-1, lanes).T[:count]
-        self.objective[:, self.places] = objective.reshape(n, lanes)[:, :count]
-        self.bad[self.places] = bad[:count]
-
-    def gather(self, vector: Floats) -> Floats:
-        """The block's part of [K, P], as flat [P · L]."""
-        return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
-
-    def rows(self) -> tuple[Integers, Integers]:
-        """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
-        if self.shape.own_rows:
-            ids, places = row_orders(self.problem, self.members, self.state.step, self.n)
-            return self._by_lane(ids), self._by_lane(places)
-        ids, places = row_orders(self.problem, self.members[:1], self.state.step, self.n)
-        # A program is compiled for arrays that can be written.
-        return np.array(ids[:, 0], order="C"), np.array(places[:, 0], order="C")
-
-    def _by_lane(self, by_member: Integers) -> Integers:
-        epochs, _, rows = by_member.shape
-        every = np.broadcast_to(by_member, (epochs, self.lanes, rows))
-        return np.array(every.transpose(0, 2, 1), order="C").reshape(epochs, -1)
-
-    def weights(self) -> Floats:
-        """The rows' weights: [N, 1] for all lanes, or [N, L]."""
-        given = self.problem.weights
-        if given is None:
-            return np.ones((1, 1), self.problem.dtype)
-        return given[:, None] if given.ndim == 1 else np.ascontiguousarray(given[self.members].T)
-
-    def numbers(self) -> Floats:
-        """Every number that members may differ in, flat [numbers · L], in float64."""
-        problem, members = self.problem, self.members
-        named = {
-            **problem.numbers,
-            **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
-            "strength": problem.strength,
-            **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
-        }
-        return np.concatenate([named[name][members] for name in number_names(problem)])
-
-    def limits(self) -> NDArray[np.uint64]:
-        """The integers below which a unit is dropped, [hidden layers, L]."""
-        rates = self.problem.dropout[self.members].T
-        return np.ascontiguousarray(drop_threshold(rates)).reshape(-1, self.lanes)
-
-    def keys(self) -> NDArray[np.uint64]:
-        """The two words of each member's dropout seed, [2, L]."""
-        return np.stack(key_words(self.problem.dropout_seeds[self.members])).astype(np.uint64)
-
-
-def _slots(problem: Problem, state: State) -> list[Floats]:
-    """The optimizer's slots in its own order; a state that was read from a file may hold them in another."""
-    return [state.slots[name] for name in problem.optimizer.slots]
-
-
 def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = False) -> tuple[list[Integers], int]:
     """Members divided into blocks, and how many lanes each has: 1, 16 or the most, so that programs stay few.
 
@@ -321,6 +222,9 @@ def available_processors() -> int:
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(count, max(1, int(asked))) if asked.isdecimal() else count
 
+
+_divided: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[list[LaneBlock], int]]]]" = WeakKeyDictionary()
+"""By problem: a number of threads, members, and how these were divided among blocks for so many threads."""
 
 _known: dict[Any, Any] = {}
 

@@ -1,0 +1,124 @@
+"""Blocks of members that are advanced together, a lane each: what is theirs of a problem and of a state.
+
+L lanes (members of a block) · P parameters
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.engines.compiled.codegen_lanes import Shape, number_names
+from deltarule.maths.random import drop_threshold, key_words
+from deltarule.problem.batches import row_orders
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """n updates of a state: `after` is what they make of it, objective [n, K] and bad [K] are their trace."""
+
+    problem: Problem
+    state: State
+    after: State
+    n: int
+    objective: Floats
+    bad: Integers
+
+
+def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
+    """What a block's program is made for, with lanes that differ in their rows or not."""
+    weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
+    drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
+    return Shape(lanes, own_rows and lanes > 1, weights, drops)
+
+
+class LaneBlock:
+    """Members of a state, by their indices in it, with all that is theirs of the problem and no update changes."""
+
+    def __init__(self, problem: Problem, members: Integers, indices: Integers, shape: Shape) -> None:
+        self.indices, self.shape, self.lanes = indices, shape, shape.lanes
+        # Lanes without a member repeat the last one; what they compute is not looked at.
+        self.filled = indices[np.minimum(np.arange(self.lanes), len(indices) - 1)]
+        self.members = members[self.filled]
+        self.batch_rows, self.row_count = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
+        self.key = shape, self.batch_rows
+        self.numbers = self._numbers(problem)
+        # The integers below which a unit is dropped, [hidden layers, L].
+        rates = problem.dropout[self.members].T
+        self.limits = np.ascontiguousarray(drop_threshold(rates)).reshape(-1, self.lanes)
+        # The two words of each member's dropout seed, [2, L].
+        self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members])).astype(np.uint64)
+
+    def _numbers(self, problem: Problem) -> Floats:
+        """Every number that members may differ in, flat [numbers · L], in float64."""
+        named = {
+            **problem.numbers,
+            **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
+            "strength": problem.strength,
+            **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
+        }
+        return np.concatenate([named[name][self.members] for name in number_names(problem)])
+
+    def advance(self, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates) -> None:
+        """Advance the block by its program, whose scratch arrays are `spaces`, and store its members' results."""
+        problem, state, n, lanes = updates.problem, updates.state, updates.n, self.lanes
+        ids, positions = self._rows(problem, state.step, n)
+        slots = [state.slots[name] for name in problem.optimizer.slots]  # a file may hold them in another order
+        theta, *slots = (self._gather(vector) for vector in (state.theta, *slots))
+        objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
+        run(
+            theta,
+            np.empty_like(theta),
+            *(np.empty(count, dtype) for count, dtype in spaces),
+            *slots,
+            self.numbers,
+            state.factor[self.filled],
+            problem.x,
+            problem.y,
+            self._weights(problem),
+            ids,
+            positions,
+            self.limits,
+            self.keys,
+            state.step,
+            n,
+            self.batch_rows,
+            self.row_count,
+            objective,
+            bad,
+        )
+        indices, count = self.indices, len(self.indices)
+        updates.after.theta[indices] = theta.reshape(-1, lanes).T[:count]
+        for name, slot in zip(problem.optimizer.slots, slots, strict=True):
+            updates.after.slots[name][indices] = slot.reshape(-1, lanes).T[:count]
+        updates.objective[:, indices] = objective.reshape(n, lanes)[:, :count]
+        updates.bad[indices] = bad[:count]
+
+    def _gather(self, vector: Floats) -> Floats:
+        """The block's part of [K, P], as flat [P · L]."""
+        return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
+
+    def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
+        """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
+        if self.shape.own_rows:
+            ids, places = row_orders(problem, self.members, step, n)
+            return self._by_lane(ids), self._by_lane(places)
+        ids, places = row_orders(problem, self.members[:1], step, n)
+        # A program is compiled for arrays that can be written.
+        return np.array(ids[:, 0], order="C"), np.array(places[:, 0], order="C")
+
+    def _by_lane(self, by_member: Integers) -> Integers:
+        epochs, _, rows = by_member.shape
+        every = np.broadcast_to(by_member, (epochs, self.lanes, rows))
+        return np.array(every.transpose(0, 2, 1), order="C").reshape(epochs, -1)
+
+    def _weights(self, problem: Problem) -> Floats:
+        """The rows' weights: [N, 1] for all lanes, or [N, L]."""
+        given = problem.weights
+        if given is None:
+            return np.ones((1, 1), problem.dtype)
+        return given[:, None] if given.ndim == 1 else np.ascontiguousarray(given[self.members].T)
