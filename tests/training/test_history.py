@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() 
 
 def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether they share one list or have each its own."""
-    monkeypatch.setattr(history, "MAX_NUMBERS_PER_PASS", 5)
+    monkeypatch.setattr(history, "MAX_COPIED_NUMBERS", 5)
     x = np.arange(8.0)[:, None]
     rows = [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5], [0, 2, 4]]
     problem = create_problem(Network([1, 1]), x, x, rows=rows, seeds=range(5))
@@ -40,3 +42,23 @@ def test_looks_come_one_after_the_other(steps: list[int], is_sound: bool) -> Non
         return history.check(2, {"objective"})
     with pytest.raises(ValueError, match="the points of its history do not fit each other"):
         history.check(2, {"objective"})
+
+
+@pytest.mark.parametrize("metrics", [(), ("accuracy",)])
+def test_outputs_are_computed_only_for_what_needs_them(
+    metrics: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.eye(3)
+    problem = create_problem(Network([3, 2, 3], "tanh", "softmax"), x, x, loss="cross_entropy", seeds=range(3))
+    state, calls = initial_state(problem), []
+    expected = evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, outputs=True), (x, x))
+
+    class Counting(ReferenceEngine):
+        def outputs(self, *given: Any) -> Any:
+            calls.append(given)
+            return super().outputs(*given)
+
+    values = evaluate(problem, Counting(), state, EvaluationSchedule(1, metrics), (x, x))
+    assert bool(calls) == bool(metrics)
+    for name in ("objective", "validation objective"):
+        assert values[name].tobytes() == expected[name].tobytes()

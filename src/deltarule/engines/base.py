@@ -44,6 +44,10 @@ class Engine(Protocol):
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
 
+    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
+        """The logits alone, in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
+        return self.outputs(problem, state, x)[0]
+
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """What a person should be told of how this problem is advanced; mostly nothing."""
 

@@ -74,11 +74,16 @@ class ReferenceEngine(Engine):
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):
+            logits = self.logits(problem, state, x)
+            return logits, np.asarray(problem.network.output.forward(logits)[0])
+
+    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
+        """The logits of every member, with dropout off and batch norm's running statistics."""
+        with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
             tape, _ = forward(network.layers, parameters, np.asarray(x, problem.dtype), buffers=buffers)
-            logits = tape[-1].value
-            return np.asarray(logits), np.asarray(network.output.forward(logits)[0])
+            return np.asarray(tape[-1].value)
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
@@ -137,7 +142,7 @@ def whole_objective(problem: Problem, state: State) -> Floats:
     """The objective [K] over all rows of members that have equally many, in evaluation mode: dropout off, batch norm on
     its running statistics, the penalty included."""
     rows = all_rows(problem, state.members)
-    logits, _ = ReferenceEngine().outputs(problem, state, rows.x)
+    logits = ReferenceEngine().logits(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
 
 

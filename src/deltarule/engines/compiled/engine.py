@@ -164,6 +164,10 @@ class CompiledEngine(Engine):
         """The logits and outputs of every member, by the reference engine's formulas."""
         return ReferenceEngine().outputs(problem, state, x)
 
+    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
+        """The logits of every member, by the reference engine's formulas."""
+        return ReferenceEngine().logits(problem, state, x)
+
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Why a problem is not compiled, where it is not."""
         return notes_on(reason_against(problem))
