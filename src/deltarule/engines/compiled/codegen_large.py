@@ -68,7 +68,7 @@ def _activate(layer: Layer, formulas: Formulas) -> list[str]:
     # One number after another, whatever the rows: each row's last few would not fill a vector.
     lines = [
         *(LOOP, f"def activate{n}(z, a):"),
-        "    from_z, to_a = z.ravel(), a.ravel()",
+        "    from_z, to_a = flat(z), flat(a)",
         "    for p in range(len(from_z)):",
         f"        to_a[p] = {formulas.call(function.function, 'from_z[p]', **function.parameters)}",
     ]
@@ -85,7 +85,7 @@ def _slope(layer: Layer, formulas: Formulas) -> list[str]:
     def call(z: str, a: str) -> str:
         return formulas.call(function.derivative, z, a, **function.parameters)
 
-    flat = ["    from_z, from_a, to_d = z.ravel(), a.ravel(), d.ravel()", "    for p in range(len(to_d)):"]
+    flat = ["    from_z, from_a, to_d = flat(z), flat(a), flat(d)", "    for p in range(len(to_d)):"]
     single = [LOOP, f"def slope{n}_of_single(z, a, of_next, w, d):", "    for i in range(len(z)):"]
     single += ["        q = of_next[i, 0]", "        for h in range(z.shape[1]):"]
     return [
@@ -138,7 +138,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         *each_row,
         *(f"        for c in range({units}):", f"            j = i * {units} + c"),
         "            wanted[j], shares[j] = y[row, c], share",
-        *("    slopes = z.ravel()", "    for j in range(len(slopes)):"),
+        *("    slopes = flat(z)", "    for j in range(len(slopes)):"),
         *("        q, t = slopes[j], wanted[j]", *p),
         *(f"        found[j] = shares[j] * {value}", f"        slopes[j] = shares[j] * {slope}"),
         "    J = sum_of(found)",
@@ -188,7 +188,9 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     lines += ["        if flush:", "            for p in range(len(t)):"]
     for array in ("t", *(slot.lower() for slot in slots)):
         lines += [f"                {line}" for line in flush_lines(problem.dtype, f"{array}[p]")]
-    return LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'values.sum()'}, unsound"])
+    return (
+        LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'sum_in_order(values)'}, unsound"])
+    )
 
 
 def _rate(problem: Problem, formulas: Formulas) -> str:
@@ -344,7 +346,7 @@ def _backward_through(layer: Layer, d: str) -> list[str]:
         return lines
     return [
         f"if sizes[{n + 1}] == 1 and dropout[k, {place}] == 0:",
-        f"    slope{n}_of_single(z{n}, a{n}, {d}, W{n + 1}.ravel(), d{n})",
+        f"    slope{n}_of_single(z{n}, a{n}, {d}, flat(W{n + 1}), d{n})",
         "else:",
         *(f"    {line}" for line in lines),
     ]
@@ -389,8 +391,8 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         *_emit_barrier(),
         "if me == 0:",
         "    odd = 0",
-        *(["    for value in values.ravel():", "        J += value"] if counted else []),
-        "    for one_odd in unsound.ravel():",
+        *(["    for value in flat(values):", "        J += value"] if counted else []),
+        "    for one_odd in flat(unsound):",
         "        odd += one_odd",
         *(
             ["    for value in buffers[place]:", "        odd += 1 if value - value != 0 else 0"]

@@ -127,6 +127,19 @@ def part(context, array, start, stop):
     return kind(array, types.int64, types.int64), generate
 
 
+@intrinsic
+def flat(context, array):
+    """All numbers of a matrix, as a vector: NumPy's ways of saying it take long to compile."""
+    kind = types.Array(array.dtype, 1, "C")
+
+    def generate(context, builder, signature, arguments):
+        whole = make_array(signature.args[0])(context, builder, arguments[0])
+        count = builder.mul(*cgutils.unpack_tuple(builder, whole.shape, 2))
+        return array_at(context, builder, kind, whole.data, [count])
+
+    return kind(array), generate
+
+
 @compiled
 def suits_tiles(word, columns, numbers):
     """Whether a vector is filled by the columns of a product, and the nearer memory not by all numbers of its weights.
@@ -169,7 +182,7 @@ def product_turned_right(by, a, b, zeros, turned, out):
         by_blas(by[0], PLAIN, TURNED, one, a, b, one - one, out)
         return
     inputs, units = b.shape
-    right = turned[: b.size].reshape((units, inputs))
+    right = view(turned, 0, units, inputs)
     for d in range(inputs):
         for h in range(units):
             right[h, d] = b[d, h]
@@ -255,6 +268,15 @@ def sum_of(values):
 
 
 @loop
+def sum_in_order(values):
+    """The sum of some numbers, one after another."""
+    total = 0.0
+    for i in range(len(values)):
+        total += values[i]
+    return total
+
+
+@loop
 def column_sums(by, d, zeros, out):
     """The sums over the rows: a product with a row of ones."""
     units = d.shape[1]
@@ -262,7 +284,7 @@ def column_sums(by, d, zeros, out):
         in_tiles(by[1], by[2], 0, 0, d, zeros, out, 1)
         return
     if units == 1:
-        out[0, 0] = sum_of(d.ravel())
+        out[0, 0] = sum_of(flat(d))
         return
     for h in range(units):
         out[0, h] = 0.0
@@ -351,9 +373,9 @@ def softmax_rows(z, a, largest, totals):
         for h in range(z.shape[1]):
             a[i, h] = z[i, h] - most
     # A loop over all numbers, which becomes vectors however few the units are.
-    flat = a.ravel()
-    for p in range(len(flat)):
-        flat[p] = exp(flat[p])
+    of_all = flat(a)
+    for p in range(len(of_all)):
+        of_all[p] = exp(of_all[p])
     for i in range(len(z)):
         total = 0.0
         for h in range(z.shape[1]):
