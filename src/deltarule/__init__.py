@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deltarule.export.from_libraries import from_sklearn, from_torch
     from deltarule.export.onnx_graph import to_onnx
     from deltarule.export.torch_modules import to_torch
+    from deltarule.playground.widget import play
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
     from deltarule.proofs.custom_formulas import (
@@ -67,6 +68,7 @@ _HOMES = {
     "load": "data.load",
     "load_model": "estimators.model_file",
     "load_sweep": "sweeps.result",
+    "play": "playground.widget",
     "range_test": "training.range_test",
     "register_activation": "proofs.custom_formulas",
     "register_loss": "proofs.custom_formulas",
@@ -107,6 +109,7 @@ __all__ = [
     "load",
     "load_model",
     "load_sweep",
+    "play",
     "range_test",
     "register_activation",
     "register_loss",

@@ -1,5 +1,6 @@
 """The workbench in a real browser: what it shows is what the engine computes, and every control does what it says."""
 
+import base64
 import json
 import os
 import subprocess
@@ -11,9 +12,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playground_examples import recipe_of
 
-from deltarule.playground.recording import write_recording
+from deltarule.playground.recording import bundle, style_sheet, write_recording
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
+from deltarule.playground.widget import answer
 
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
@@ -375,6 +377,48 @@ def test_a_page_says_that_its_program_has_ended_and_that_another_one_is_not_its_
         page.get_by_role("button", name="Step").click()
         wait_for_step(page, 1)
     page.close()
+
+
+def test_the_view_of_a_notebook_plays_the_same_session(browser):
+    """The widget's module with a model that hands messages to the function that answers them in a kernel."""
+    session = session_of()
+    page, complaints = browser.new_page(viewport=WIDE), []
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def ask(message):
+        reply, buffers = answer(session, message)
+        return {"reply": reply, "buffers": [base64.b64encode(buffer).decode() for buffer in buffers]}
+
+    page.expose_function("askKernel", ask)
+    module = bundle("notebook.js") + "\nexport default { render };\n"
+    page.evaluate(
+        """async ([source, style]) => {
+        document.head.appendChild(document.createElement("style")).textContent = style;
+        const widget = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+        let hear;
+        const model = {
+            on: (event, handler) => { hear = handler; },
+            send: async (message) => {
+                const { reply, buffers } = await window.askKernel(message);
+                const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+                hear(reply, buffers.map((text) => new DataView(bytes(text).buffer)));
+            },
+        };
+        widget.default.render({ model, el: document.body.appendChild(document.createElement("div")) });
+    }""",
+        [module, style_sheet()],
+    )
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+    control(page, "optimizer.learning_rate").fill("-1")
+    control(page, "optimizer.learning_rate").press("Enter")
+    page.get_by_role("status").get_by_text("optimizer.learning_rate is -1").wait_for()
+    page.get_by_role("button", name="▶ Play").click()
+    wait_until(page, lambda: clock(page) > 20)
+    assert complaints == [] and "#" not in page.url
+    page.close()
+    session.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,16 +1,20 @@
 """`play`: open the workbench on a study, a data set, a table or a recipe."""
 
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput
+from deltarule.playground.recipe_of_problem import recipe_of_problem
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.stories import list_stories
 from deltarule.problem.configuration import parse, parse_toml
+from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
+from deltarule.training.run import Run
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".npz")
 MIN_ROWS_TO_SPLIT = 100
@@ -59,8 +63,12 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None) ->
 
 
 def open_session(what: Any = None, target: str | None = None) -> Session:
-    """A session for what `recipe_to_play` finds."""
-    return Session(what if isinstance(what, Recipe) else recipe_to_play(what, target))
+    """A session for what `recipe_to_play` finds, or for a `Problem` or the problem of a `Run`."""
+    problem = what.problem if isinstance(what, Run) else what
+    if not isinstance(problem, Problem):
+        return Session(recipe_to_play(what, target))
+    with tempfile.TemporaryDirectory() as folder:  # the session reads the rows once
+        return Session(recipe_of_problem(problem, Path(folder)))
 
 
 def _recipe(name: str, text: str) -> Recipe:

@@ -76,7 +76,7 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
         "last_step": last,
     }
     script = bundle("recorded.js")
-    style = (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
+    style = style_sheet()
     page = _PAGE.format(
         style=style,
         style_digest=_digest(style),
@@ -87,6 +87,11 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
     file = folder / "index.html"
     write_whole(file, page)
     return file
+
+
+def style_sheet() -> str:
+    """The styles of the page, all below its own element."""
+    return (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
 
 
 def bundle(name: str) -> str:

@@ -79,8 +79,8 @@ class Session:
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
         """Draw what a page looks at; wait until something is new where it says what it has `seen`."""
         seen = table.get("seen")
-        if isinstance(seen, list) and len(seen) == 3 and timeout:
-            self.workbench.wait_for_change((seen[0], seen[1], seen[2]), timeout)
+        if isinstance(seen, list) and timeout:
+            self.workbench.wait_for_change(seen, timeout)
         view = View.parse(table, self.workbench.moment.problem.members)
         return frame_format.encode(*picture.draw(self.workbench, self.axes, view))
 

@@ -43,7 +43,8 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
     network = problem.network
     values["network.layers"] = list(network.sizes)
-    values["network.activation"] = [layer.activation.name for layer in network.layers[:-1]]
+    hidden, given = len(network.layers) - 1, resolved["network"]["activation"]
+    values["network.activation"] = given if isinstance(given, list) else [given] * hidden
     names = {
         "network.activation": "activation",
         "network.output": "activation",

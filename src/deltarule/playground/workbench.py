@@ -184,10 +184,15 @@ class Workbench:
             self._updates_left = 0
             self._start(recipe, dataset)
 
-    def wait_for_change(self, seen: tuple[int, int, bool], timeout: float) -> None:
-        """Wait until step, version or playing differ from those that somebody has `seen`, or the time is out."""
+    @property
+    def news(self) -> list[int]:
+        """What changes when there is something new to draw: step, version, and whether it plays."""
+        return [self._moment.state.step, self.version, int(self.is_playing)]
+
+    def wait_for_change(self, seen: list[int], timeout: float) -> None:
+        """Wait until the `news` differ from those that somebody has `seen`, or the time is out."""
         with self._changed:
-            self._changed.wait_for(lambda: (self._moment.state.step, self.version, self.is_playing) != seen, timeout)
+            self._changed.wait_for(lambda: self.news != seen, timeout)
 
     def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
         """Train on with a person's own activation or loss, whose derivative may be wrong; None for the recipe's."""

@@ -44,7 +44,7 @@ export const LAYOUT = `
     <canvas data-role="score" role="img"></canvas>
   </section>
   <section class="details" aria-label="Details">
-    <div><h2>Confusion <span data-role="confusion-note"></span></h2><div data-role="confusion"></div></div>
+    <div><h2>Confusion <span data-role="confusion-note"></span></h2><div data-role="confusion" tabindex="0" role="group" aria-label="Confusion matrix"></div></div>
     <div><h2>Hidden space</h2><canvas data-role="hidden" role="img" aria-label="The training points in the space of the last hidden layer"></canvas></div>
     <div class="histograms"><h2>Activations and gradients by layer</h2><canvas data-role="histograms" role="img" aria-label="Histograms of activations, above, and of gradients, below"></canvas></div>
   </section>

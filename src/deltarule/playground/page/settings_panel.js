@@ -180,39 +180,55 @@ export class SettingsPanel {
   /** @param {Settings} settings */
   networkControls(settings) {
     const sizes = /** @type {number[]} */ (settings.values["network.layers"]);
-    const hidden = sizes.slice(1, -1);
-    const activations = /** @type {string[]} */ (settings.values["network.activation"]);
-    const change = (/** @type {number[]} */ units, /** @type {string[]} */ names) =>
+    // Changed at once by each click: a second one may come before the answer to the first.
+    const units = sizes.slice(1, -1);
+    /** @type {any[]} */
+    const names = [...settings.values["network.activation"]];
+    const change = () =>
       this.actions.change({
         "network.layers": ["auto", ...units, "auto"],
         "network.activation": names.length ? names : "tanh",
         ...(units.length ? {} : { "network.dropout": 0 }),
       });
-    const controls = hidden.map((units, layer) => {
+    const controls = units.map((_, layer) => {
       const row = document.createElement("div");
       row.className = "row layer";
       const label = document.createElement("span");
       label.textContent = `Layer ${layer + 1}`;
-      const replaced = (/** @type {number} */ size) => hidden.map((one, at) => (at === layer ? size : one));
       const count = document.createElement("output");
-      count.textContent = String(units);
-      const names = this.select(`Activation of layer ${layer + 1}`, `activation-${layer}`, settings.choices["network.activation"], activations[layer], (name) =>
-        change(hidden, activations.map((one, at) => (at === layer ? name : one))));
-      names.classList.add("bare");
+      count.textContent = String(units[layer]);
+      const add = (/** @type {number} */ more) => {
+        units[layer] = Math.max(units[layer] + more, 1);
+        count.textContent = String(units[layer]);
+        return change();
+      };
+      const chooser = this.select(`Activation of layer ${layer + 1}`, `activation-${layer}`, settings.choices["network.activation"], nameOf(names[layer]), (name) => {
+        names[layer] = name;
+        return change();
+      });
+      chooser.classList.add("bare");
       row.append(
         label,
-        this.button("−", `fewer-${layer}`, () => change(replaced(Math.max(units - 1, 1)), activations), `One unit less in layer ${layer + 1}`),
+        this.button("−", `fewer-${layer}`, () => add(-1), `One unit less in layer ${layer + 1}`),
         count,
-        this.button("+", `more-${layer}`, () => change(replaced(units + 1), activations), `One unit more in layer ${layer + 1}`),
-        names,
+        this.button("+", `more-${layer}`, () => add(1), `One unit more in layer ${layer + 1}`),
+        chooser,
       );
       return row;
     });
     const row = document.createElement("div");
     row.className = "row";
     row.append(
-      this.button("Add a layer", "add-layer", () => change([...hidden, hidden.at(-1) ?? 4], [...activations, activations.at(-1) ?? "tanh"])),
-      this.button("Remove a layer", "remove-layer", () => change(hidden.slice(0, -1), activations.slice(0, -1))),
+      this.button("Add a layer", "add-layer", () => {
+        units.push(units.at(-1) ?? 4);
+        names.push(names.at(-1) ?? "tanh");
+        return change();
+      }),
+      this.button("Remove a layer", "remove-layer", () => {
+        units.pop();
+        names.pop();
+        return change();
+      }),
     );
     return [
       ...controls, row,
@@ -276,7 +292,7 @@ export class SettingsPanel {
   formulaControls(settings) {
     const kinds = { activation: ["a = f(z)", "da/dz"], loss: ["loss(p, y)", "dloss/dp"] };
     return Object.entries(kinds).map(([kind, [functionName, derivativeName]]) => {
-      const key = kind === "activation" ? settings.values["network.activation"][0] : nameOf(settings.values["loss.name"]);
+      const key = kind === "activation" ? nameOf(settings.values["network.activation"][0] ?? "tanh") : nameOf(settings.values["loss.name"]);
       const presets = settings.formulas[kind];
       const [name, texts] = Object.entries(presets).find(([one]) => one === key) ?? Object.entries(presets)[0];
       const written = this.written[kind] ?? texts;

@@ -4,6 +4,7 @@
 /**
  * @typedef {{
  *   isLive: boolean,
+ *   hasAddress?: boolean,
  *   steps?: number[],
  *   command: (name: string, table?: object) => Promise<any>,
  *   frame: (view: object, signal: AbortSignal) => Promise<ArrayBuffer>,
@@ -32,6 +33,7 @@ export function serverSource() {
   }
   return {
     isLive: true,
+    hasAddress: true,
     command: async (name, table = {}) => (await post(name, table)).json(),
     frame: async (view, signal) => (await post("frame", view, signal)).arrayBuffer(),
     data: async () => (await post("data", {})).arrayBuffer(),

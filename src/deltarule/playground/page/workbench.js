@@ -35,6 +35,7 @@ class Workbench {
     this.isLost = false;
     this.saidDiverged = false;
     this.isReplaying = false;
+    this.isStopped = false;
     /** @type {AbortController | null} */
     this.waiting = null;
     /** @type {((value: any) => void) | null} */
@@ -50,7 +51,7 @@ class Workbench {
     this.frame = null;
     /** @type {Frame | null} */
     this.data = null;
-    /** @type {[number, number, boolean] | null} */
+    /** @type {[number, number, number] | null} */
     this.seen = null;
     this.dataVersion = -1;
     this.stories = /** @type {any[]} */ ([]);
@@ -95,7 +96,7 @@ class Workbench {
     this.find("now").addEventListener("click", () => this.lookAt(null));
     document.addEventListener("keydown", (event) => {
       const target = /** @type {HTMLElement} */ (event.target);
-      const isElsewhere = target !== document.body && !this.root.contains(target);
+      const isElsewhere = !this.root.contains(target) && !(target === document.body && this.source.hasAddress);
       if (event.key === " " && !isElsewhere && !target.closest("input, select, textarea, button, summary, canvas")) {
         event.preventDefault();
         this.togglePlay(play);
@@ -112,13 +113,13 @@ class Workbench {
   }
 
   async start() {
-    const recipe = this.source.isLive ? new URLSearchParams(location.hash.slice(1)).get("recipe") : null;
+    const recipe = this.source.hasAddress ? new URLSearchParams(location.hash.slice(1)).get("recipe") : null;
     if (recipe) await this.attempt(() => this.source.command("recipe", { recipe }));
     await this.attempt(async () => {
       if (this.source.isLive) this.stories = await this.source.command("stories");
       this.settings = await this.source.command("settings");
     });
-    for (;;) {
+    while (!this.isStopped) {
       const view = this.view;
       this.waiting = new AbortController();
       try {
@@ -129,7 +130,7 @@ class Workbench {
         this.isLost = false;
         const { last_step, version, playing } = frame.header;
         if (version !== this.dataVersion) await this.loadData(version);
-        this.seen = [last_step, version, playing];
+        this.seen = [last_step, version, playing ? 1 : 0];
         this.drawnView = view;
         this.show(frame);
         await nextPaint();
@@ -141,6 +142,12 @@ class Workbench {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
       }
     }
+  }
+
+  /** End drawing: the cell of the notebook is gone. */
+  stop() {
+    this.isStopped = true;
+    this.waiting?.abort();
   }
 
   /** @param {number} version */
@@ -156,7 +163,7 @@ class Workbench {
     const { features, axes } = this.data?.header ?? { features: [], axes: [] };
     if (this.source.isLive && this.settings) {
       this.panel.show(this.settings, { features, axes }, this.stories);
-      if (!this.settings.values["data.file"]) {
+      if (this.source.hasAddress && !this.settings.values["data.file"]) {
         history.replaceState(null, "", `#${new URLSearchParams({ recipe: this.settings.toml })}`);
       }
     }
@@ -164,11 +171,14 @@ class Workbench {
 
   // --- commands -------------------------------------------------------------------------------------------------------
 
-  /** @param {() => any} action what may be refused: then the sentence is shown, and nothing has changed */
-  async attempt(action) {
+  /**
+   * @param {() => any} action what may be refused: then the sentence is shown, and nothing has changed
+   * @param {boolean} keepsMessage whether a success leaves the sentence that is shown
+   */
+  async attempt(action, keepsMessage = false) {
     try {
       const result = await action();
-      this.say("");
+      if (!keepsMessage) this.say("");
       return result;
     } catch (error) {
       this.say(/** @type {Error} */ (error).message);
@@ -186,6 +196,7 @@ class Workbench {
   async change(name, table) {
     this.lookAt(null);
     await this.attempt(() => this.source.command(name, table));
+    this.settings = (await this.attempt(() => this.source.command("settings"), true)) ?? this.settings;
     this.panel.text = ""; // what was refused is shown as it still is
     this.showSettings();
   }
