@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine
@@ -20,6 +21,7 @@ from deltarule.problem.state import State
 Floats = NDArray[Any]
 MAX_POINTS = 300
 """Points of a curve, which is some 300 pixels wide."""
+QUANTILES = (0.1, 0.5, 0.9)
 MAX_SNAPSHOT_BYTES = 128 * 2**20
 
 
@@ -46,13 +48,15 @@ class Snapshot:
 class Past:
     """Curves and snapshots of one training, from its first state on.
 
-    `steps` [T] and `curves`, {name: [K] for each of the T points}; `changes`, (step, description) of each change.
+    `steps` [T]; `curves`, {name: [K] for each of the T points}; `bands`, the QUANTILES of the objective at each point;
+    `changes`, (step, description) of each change.
     """
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1
         self.steps: list[int] = []
         self.curves: dict[str, list[Floats]] = {}
+        self.bands: list[Floats] = []
         self.changes: list[tuple[int, str]] = []
         self._snapshots = [Snapshot(problem, state, is_change=True)]
         self._snapshot_interval = 1
@@ -66,6 +70,7 @@ class Past:
         self.steps.append(step)
         for name, value in values.items():
             self.curves.setdefault(name, []).append(value)
+        self.bands.append(np.quantile(values["objective"], QUANTILES))
         if len(self.steps) > MAX_POINTS:
             self.coarsen()
 
@@ -74,6 +79,7 @@ class Past:
         self.interval *= 2
         keep = [index for index, at in enumerate(self.steps) if at % self.interval == 0]
         self.steps = [self.steps[index] for index in keep]
+        self.bands = [self.bands[index] for index in keep]
         self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
 
     def add_snapshot(self, problem: Problem, state: State) -> None:

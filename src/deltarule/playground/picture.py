@@ -206,13 +206,12 @@ def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
 def _curves(workbench: Workbench, member: int) -> dict[str, Floats]:
     """The member's curves, and the quantiles of the objective over all members."""
     past = workbench.past
-    count = min(len(past.steps), *(len(rows) for rows in past.curves.values()))  # a point may be added meanwhile
+    count = len(past.bands)  # the last to get a point, which may be added meanwhile
     found: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
     for name, rows in list(past.curves.items()):
         found[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
-    objective = np.stack(past.curves["objective"][:count])
-    if objective.shape[1] > 1:
-        found["curve quantiles"] = np.quantile(objective, (0.1, 0.5, 0.9), axis=1)
+    if workbench.moment.problem.members > 1:
+        found["curve quantiles"] = np.stack(past.bands[:count], 1)
     return found
 
 

@@ -37,6 +37,7 @@ from deltarule.training.run import Divergence
 CHUNK_SECONDS = 0.03
 """How long the thread trains before a page sees a newer state: a frame of 30 a second."""
 FREE_EVALUATION_SECONDS = 0.5
+MAX_EVALUATION_SHARE = 0.05
 MAX_MEMBERS = 10_000
 SOLVED_AT = 0.95
 """The accuracy (or R²) on the training rows at which a member counts as solved, unless the recipe says otherwise."""
@@ -294,7 +295,7 @@ class Workbench:
 class _Pace:
     """How many updates the next chunk has, and whether there is time for a point of the curves.
 
-    Evaluating all rows of a thousand members takes as long as many updates: it may take a tenth of the time.
+    Evaluating all rows of a thousand members takes as long as many updates: it may take a twentieth of the time.
     """
 
     def __init__(self) -> None:
@@ -310,9 +311,9 @@ class _Pace:
 
     @property
     def evaluates_too_often(self) -> bool:
-        """Whether evaluations have taken more than a tenth of the time so far, and the last one did."""
-        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + 0.1 * self._playing_seconds
-        return is_over and self._last_share > 0.1
+        """Whether evaluations have taken more than a twentieth of the time so far, and the last one did."""
+        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + MAX_EVALUATION_SHARE * self._playing_seconds
+        return is_over and self._last_share > MAX_EVALUATION_SHARE
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
         """The time until the next update is due at a limited speed; a chunk at most, as the limit may change."""

@@ -1,7 +1,11 @@
 """Programs whose functions are linked before they are optimized, beside functions of the user's own."""
 
 import gc
+import os
+import subprocess
+import sys
 
+import numba
 import numpy as np
 import pytest
 from numba import njit
@@ -68,3 +72,31 @@ def test_a_program_that_cannot_be_compiled_leaves_numba_and_garbage_collection_a
     finally:
         (gc.enable if was_enabled else gc.disable)()
     assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
+
+
+NEWER = """
+import sys, numba, numpy as np
+numba.__version__ = sys.argv[1]
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+x = np.eye(8)
+problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, loss="binary_cross_entropy", seeds=range(4))
+print(CompiledEngine().advance(problem, initial_state(problem), 30)[0].theta.tobytes().hex())
+"""
+
+
+def test_a_numba_that_is_not_known_yet_compiles_its_own_way_to_the_same_bits(tmp_path):
+    """Linking uses classes inside Numba that may be others in its next version."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", NEWER, version],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / version), "LOCALAPPDATA": str(tmp_path / version)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for version in (numba.__version__, "99.0.0")
+    ]
+    assert found[0] == found[1]

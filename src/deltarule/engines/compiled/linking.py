@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from gc import disable, enable, isenabled
 
 import llvmlite.binding as llvm
+import numba
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
@@ -70,7 +71,8 @@ class Library(JITCodeLibrary):
             if library in linked:
                 continue
             linked.add(library)
-            self._reload_init.update(library._reload_init)
+            if hasattr(library, "_reload_init"):  # Numba 0.63 and later
+                self._reload_init.update(library._reload_init)
             if isinstance(library, InnerLibrary):
                 waiting += library._linking_libraries
                 target.link_in(library.linkable_module())
@@ -134,3 +136,7 @@ class NoEnvironments:
 
     def set_env(self, name, environment):
         """Do nothing."""
+
+
+if tuple(map(int, numba.__version__.split(".")[:2])) > (0, 68):
+    LinkedOnce = LinkedAsWritten = Compiler  # classes used above may differ in a version that this was not tried with

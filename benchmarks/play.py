@@ -1,0 +1,133 @@
+"""Measure the workbench with Chromium: the first picture, frames a second, the server's share of the time, memory.
+
+    python benchmarks/play.py [--seconds 20] [--minutes 0]
+
+1,000 networks 2-8-8-3 train on 300 points; 24 of them are drawn. The updates a second are those of the page's training
+against those of the same engine alone, interleaved in one run. With --minutes the page plays so long, and the memory of
+its scripts is read at the beginning and at the end.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from deltarule.playground.play import recipe_to_play
+from deltarule.playground.server import PlayServer
+from deltarule.playground.session import Session
+from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import Recipe, with_settings
+
+ROUNDS = 3
+
+
+def crowded() -> Recipe:
+    """A thousand networks 2-8-8-3 with 300 points."""
+    spirals = {"name": "spirals", "samples": 300, "classes": 3}
+    return with_settings(recipe_to_play(), {"data.name": spirals, "run.seeds": 1000})
+
+
+def first_picture(browser_path: str) -> float:
+    """Seconds from the command to the first drawn picture, with a browser that is already open."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "deltarule", "play", "--no-browser"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stdout is not None
+            page.goto(process.stdout.readline().split()[2])
+            page.locator(".multiples button").first.wait_for()
+            seconds = time.perf_counter() - began
+            process.kill()
+        browser.close()
+    return seconds
+
+
+def alone(session: Session, seconds: float) -> float:
+    """Updates a second of the engine without a page."""
+    problem, engine = session.workbench.moment.problem, session.workbench.engine
+    state, began = initial_state(problem), time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        state, _ = engine.advance(problem, state, 20)
+    return state.step / (time.perf_counter() - began)
+
+
+def played(page: object, session: Session, seconds: float) -> tuple[float, float]:
+    """Updates and frames a second while a page draws."""
+    from playwright.sync_api import Page
+
+    assert isinstance(page, Page)
+    session.command("reset", {})
+    session.command("play", {})
+    page.evaluate(
+        "window.drawn = 0; new MutationObserver(() => window.drawn++).observe("
+        "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
+    )
+    step, began, drawn = session.workbench.moment.state.step, time.perf_counter(), page.evaluate("window.drawn")
+    page.wait_for_timeout(1000 * seconds)
+    passed = time.perf_counter() - began
+    updates = session.workbench.moment.state.step - step
+    frames = page.evaluate("window.drawn") - drawn
+    session.command("pause", {})
+    return updates / passed, frames / passed
+
+
+def main() -> None:
+    """Measure, and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--minutes", type=float, default=0)
+    options = parser.parse_args()
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    pictures = [first_picture(browser_path) for _ in range(ROUNDS)]
+    session = Session(crowded())
+    session.command("step", {"updates": 5})  # compiled
+    server = PlayServer(session)
+    server.start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox", "--enable-precise-memory-info"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(server.url)
+        page.locator(".multiples button").first.wait_for()
+        rounds = [(alone(session, options.seconds), *played(page, session, options.seconds)) for _ in range(ROUNDS)]
+        memory = []
+        if options.minutes:
+            session.command("play", {})
+            for _ in range(int(options.minutes)):
+                page.wait_for_timeout(60_000)
+                memory.append(page.evaluate("performance.memory.usedJSHeapSize") / 2**20)
+            session.command("pause", {})
+        browser.close()
+    server.shutdown()
+    session.close()
+    print(
+        json.dumps(
+            {
+                "first_picture_seconds": round(statistics.median(pictures), 2),
+                "updates_per_second_alone": round(statistics.median(one[0] for one in rounds), 1),
+                "share_of_updates_while_played": round(statistics.median(one[1] / one[0] for one in rounds), 3),
+                "frames_per_second": round(statistics.median(one[2] for one in rounds), 1),
+                "page_memory_mb_by_minute": [round(one, 1) for one in memory],
+                "processors": os.cpu_count(),
+                "machine": Path("/proc/cpuinfo").read_text().partition("model name\t: ")[2].partition("\n")[0]
+                if Path("/proc/cpuinfo").exists()
+                else "",
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
