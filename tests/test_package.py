@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from half_imported import assert_waits
+from packaging.requirements import Requirement
 
 import deltarule
 
@@ -17,6 +18,28 @@ HEAVY = {"matplotlib", "numba", "scipy", "sklearn", "torch"}
 FOR_THE_SCREEN = {"rich", "typer"}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SCRIPT = shutil.which("deltarule", path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_required"),
+    [
+        ({"sys_platform": "linux", "python_version": "3.13"}, True),
+        ({"sys_platform": "win32", "python_version": "3.11"}, True),
+        ({"sys_platform": "linux", "python_version": "3.15"}, False),
+        ({"sys_platform": "emscripten", "python_version": "3.13", "platform_machine": "wasm32"}, False),
+    ],
+    ids=["linux", "windows", "3.15", "browser"],
+)
+def test_compiled_libraries_are_required_only_where_there_are_any(environment, is_required):
+    """In a browser Pyodide installs the wheel only if every requirement has a wheel for it."""
+    environment = {"platform_python_implementation": "CPython", "platform_machine": "x86_64", **environment}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name in ("numba", "scipy-openblas64"):
+        [requirement] = [one for one in map(Requirement, project["dependencies"]) if one.name == name]
+        if name == "numba":
+            assert requirement.marker.evaluate(environment) is is_required
+        else:
+            assert requirement.marker.evaluate(environment) is (environment["platform_machine"] != "wasm32")
 
 
 def packages_imported_by(*command: str) -> set[str]:
