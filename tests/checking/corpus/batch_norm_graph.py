@@ -143,7 +143,9 @@ SLIPS = (
          ("scale_missing", "wrong_input", "deviation_missing"), W1,
          "the centered input stands in place of the normalized one", on="compact"),
     Slip("gamma's gradient from the input of the norm", "dgamma = np.sum(dout * xhat, axis=0)",
-         "dgamma = np.sum(dout * (gamma * xhat), axis=0)", ("scale_missing", "wrong_input", "factor"), ("gamma",),
+         "dgamma = np.sum(dout * (gamma * xhat), axis=0)",
+         # dout * gamma is the gradient of the normalized input, which stands in place of the output's.
+         ("scale_missing", "wrong_input", "factor", "other_delta"), ("gamma",),
          "gamma's gradient is taken with gamma times the normalized input"),
 )  # fmt: skip
 

@@ -100,7 +100,7 @@ SLIPS = (
          ("wrong_axis", "normalization_axis"), ("A",),
          "the sum in the derivative of the unit vector goes over the batch"),
     Slip("unit length as a constant", "db = (dzb - zb * (dzb * zb).sum(axis=1, keepdims=True)) / nb",
-         "db = dzb / nb", ("normalization_constants", "norm_constant", "path_missing"), ("B",),
+         "db = dzb / nb", ("normalization_constants", "norm_constant", "batch_norm_constants", "path_missing"), ("B",),
          "the norm of the texts is treated as a constant"),
     Slip("norm left out", "keepdims=True)) / na", "keepdims=True))", ("scale_missing", "deviation_missing"), ("A",),
          "the gradient of the images is not divided by their norm"),

@@ -128,7 +128,9 @@ SLIPS = (
          "derivative_missing"), X, "only the direct path to each entry is left",
          on="running sum"),
     Slip("mean as a constant", "grad - grad.mean(axis=1, keepdims=True)", "grad",
-         ("normalization_constants", "path_missing", "batch_norm_constants"), X, "the mean is treated as a constant",
+         # What is returned is the upstream gradient itself: the layer's derivative is left out altogether.
+         ("normalization_constants", "path_missing", "batch_norm_constants", "derivative_missing"), X,
+         "the mean is treated as a constant",
          on="centered features"),
     Slip("mean over the batch", "grad - grad.mean(axis=1, keepdims=True)", "grad - grad.mean(axis=0)",
          ("wrong_axis", "normalization_axis"), X, "the gradient's mean goes over samples",

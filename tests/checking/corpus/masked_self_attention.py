@@ -106,7 +106,8 @@ SLIPS = (
     Slip("divided by all tokens", "(out - target) / keep.sum()\n    G", "(out - target) / keep.size\n    G",
          ("factor", "mean_twice"), ALL, "the gradient is divided by all tokens, the loss by those that count"),
     Slip("sum of the attention's gradient", "(da * a).sum(axis=-1", "da.sum(axis=-1",
-         ("softmax_jacobian",), QUERIES,
+         # The report says "has the sum of g in place of that of a g"; the code is that of every wrong Jacobian.
+         ("softmax_jacobian", "softmax_elementwise"), QUERIES,
          "softmax's Jacobian subtracts the sum of the gradient rather than its weighted mean"),
     Slip("scale at the queries only", "dk = ds.swapaxes(-1, -2) @ q * scale", "dk = ds.swapaxes(-1, -2) @ q",
          ("scale_missing", "attention_scale", "factor", "factor_two"), ("E", "Wk"),

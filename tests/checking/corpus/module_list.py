@@ -183,7 +183,9 @@ SLIPS = (
          "the slope is applied to the positive side"),
     Slip("paths not halved", "        dx = dy = dy / 2\n", "        dx = dy\n", ("scale_missing", "factor_two"), BELOW,
          "the gradient is not divided by the number of paths", on="mean of both paths"),
-    Slip("only the layers halved", "        dx = dy = dy / 2\n", "        dx = dy / 2\n", ("scale_missing",), HEAD,
+    Slip("only the layers halved", "        dx = dy = dy / 2\n", "        dx = dy / 2\n",
+         # The report says that what comes back along the skip connection, (x + y) / 2, is doubled.
+         ("scale_missing", "factor_two"), HEAD,
          "the gradient along the skip connection is not halved", on="mean of both paths"),
     Slip("outputs counted", "2 * self.diff / len(self.diff)", "2 * self.diff / self.diff.size",
          ("mean_twice", "factor", "factor_two"), PARAMETERS, "the gradient is divided by the number of outputs too"),

@@ -88,7 +88,8 @@ U = "cos[:, None] * u / (nu**2)[:, None]"
 DISTANCE_NAME = "contrastive loss of the distance"
 SLIPS = (
     Slip("norm as a constant", f"(v / (nu * nv)[:, None] - {U})", "(v / (nu * nv)[:, None])",
-         ("normalization_constants", "norm_constant", "path_missing"), NAMES,
+         # The report says "the statistic of nu = np.sqrt(...) is taken as a constant".
+         ("normalization_constants", "norm_constant", "path_missing", "batch_norm_constants"), NAMES,
          "the gradient through the norm of the left vector is left out"),
     Slip("norm not squared", U, "cos[:, None] * u / nu[:, None]", ("power_rule", "scale_missing"), NAMES,
          "the cosine's derivative divides by the norm instead of its square"),

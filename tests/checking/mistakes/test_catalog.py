@@ -70,6 +70,7 @@ CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "normalized": lambda page, like: check_gradient(page["normalized"], None, normalized(page), **like),
     "dropped": lambda page, like: check_gradient(page["dropped"], None, page["weights"](4, 5, 3), **like),
     "rectified": lambda page, like: check_gradient(page["rectified"], None, page["weights"](4, 5, 3)),
+    "padded": lambda page, like: check_gradient(page["padded"], None, [*page["weights"](4, 3)[:1], np.ones(3)]),
     "recurrent": lambda page, like: check_gradient(
         page["recurrent"], None, page["weights"](4, 3)[:1] + page["weights"](3, 3)[:1]
     ),

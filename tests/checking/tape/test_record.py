@@ -59,9 +59,27 @@ def _scalars(w: Any) -> Any:
     return total
 
 
+class _Scalar:
+    def __init__(self, value: Any) -> None:
+        self.value = float(value)
+
+    def __mul__(self, other: "_Scalar") -> "_Scalar":
+        return _Scalar(self.value * other.value)
+
+
+def _scalar_nodes(w: Any) -> Any:
+    nodes = [_Scalar(value) for value in w[0]]
+    zeros = np.zeros(3, dtype=float)
+    assert isinstance(nodes[0].value, float) and f"{nodes[0].value:.2f}"
+    return (nodes[0] * nodes[1] * nodes[2]).value + float((zeros + w[1]) @ w[2])
+
+
 @pytest.mark.parametrize(
     ("loss", "start"),
-    [(_softmax_loss, W), (_recurrent, W), (_normalized, W), (_convolved, K), (_masked, W), (_scalars, W)],
+    [
+        *[(_softmax_loss, W), (_recurrent, W), (_normalized, W), (_convolved, K), (_masked, W), (_scalars, W)],
+        (_scalar_nodes, W),
+    ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
 def test_gradient_of_the_tape_is_that_of_the_loss(loss: Callable[[Any], Any], start: Any) -> None:
@@ -92,6 +110,38 @@ def test_arrays_in_place_are_as_before_after_recording() -> None:
     assert [one.code for one in report.diagnosis] == ["derivative_missing"]
     assert "np.tanh(net.x" in report.diagnosis[0].sentence
     assert net.layers[0]["W"] is array and net.x is inputs and type(net.out) is np.ndarray
+
+
+def test_parameters_in_modules_within_modules_are_traced() -> None:
+    inner = SimpleNamespace(params={"W": W.copy()})
+    outer = SimpleNamespace(modules=[SimpleNamespace(inner=(SimpleNamespace(layers=[inner]),))])
+
+    def loss() -> Any:
+        inner.out = np.tanh(X @ inner.params["W"])
+        return (inner.out**2).sum()
+
+    def backward() -> None:
+        inner.grads = {"W": X.T @ (2 * inner.out)}
+
+    path = "modules[0].inner[0].layers[0]"
+    report = check_object(
+        outer, params=[f"{path}.params['W']"], grads=[f"{path}.grads['W']"], loss=loss, backward=backward
+    )
+    assert [one.code for one in report.diagnosis] == ["derivative_missing"]
+
+
+def test_function_with_a_rule_of_its_own_for_jax_is_recorded_as_it_is_written() -> None:
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+    squash = jax.custom_vjp(lambda z: jnp.tanh(z))
+    squash.defvjp(lambda z: (squash(z), z), lambda z, g: (g,))
+    with jax.enable_x64(True):
+
+        def loss(w: Any) -> Any:
+            return jnp.sum(squash(X @ w))
+
+        report = check_gradient(loss, jax.grad(loss), W)
+    assert report.verdict == "WRONG" and "jax.custom_vjp(lambda z: jnp.tanh(z))" in report.diagnosis[0].sentence
 
 
 def test_layer_with_several_operations_is_named() -> None:

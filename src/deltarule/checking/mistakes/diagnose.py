@@ -18,6 +18,7 @@ HYPOTHESIS_FAMILIES = (
     shapes.zeros,
     factors.factors,
     shapes.transpositions,
+    shapes.rearranged,
     exchanges.exchanges,
     exchanges.rows_of_others,
     axes.wrong_axes,

@@ -155,7 +155,7 @@ def _wrong_output_slopes(p: Array, y: Array, N: int, *, rowwise: bool) -> Iterat
     yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
     yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N
     yield "target_missing", "lacks the targets", p / N
-    yield "sign", "has the wrong sign of the targets: p + y", (p + y) / N
+    yield "sign_of_part", "has the wrong sign of the targets: p + y", (p + y) / N
     yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) / N * slope
     if rowwise:
         yield "derivative_missing", "lacks the derivative of softmax", -y / p / N

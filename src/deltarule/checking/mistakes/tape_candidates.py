@@ -34,6 +34,8 @@ class Candidate:
 def describe_lines(nodes: Sequence[Node]) -> str:
     """The line of the user's code to which recorded operations belong."""
     file, line, _ = nodes[0].line
+    if not file:
+        return "the output"
     text = linecache.getline(file, line).strip()
     shown = f": {text}" if text else ""
     return f"line {line} of {Path(file).name}{shown}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.mistakes.tape_scalings import scaling_mistakes
 from deltarule.checking.tape.backward import Recording
 from deltarule.checking.tape.operations import Array, Node
 
@@ -121,7 +122,7 @@ def _softmax_mistakes(axis: int) -> tuple[WrongRule, ...]:
         ("softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))),
         ("softmax_elementwise", "lacks the factor a", lambda g, u, v: g - total(g * v)),
         (
-            "sign",
+            "sign_of_part",
             "has the wrong sign in its outer product: it adds the sum of a g",
             lambda g, u, v: v * (g + total(g * v)),
         ),
@@ -140,7 +141,7 @@ def _log_softmax_mistakes(axis: int) -> tuple[WrongRule, ...]:
         ("softmax_elementwise", "has g for the sum of the upstream gradient", lambda g, u, v: g * (1 - np.exp(v))),
         ("softmax_elementwise", "is that of softmax", lambda g, u, v: _softmax_back(g, np.exp(v), axis)),
         ("derivative_missing", "is left out", lambda g, u, v: g),
-        ("sign", "has the wrong sign in its second part", lambda g, u, v: g + np.exp(v) * total(g)),
+        ("sign_of_part", "has the wrong sign in its second part", lambda g, u, v: g + np.exp(v) * total(g)),
         ("derivative_at_output", "has its output for softmax", lambda g, u, v: g - v * total(g)),
         ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: 1 - np.exp(v)),
     )
@@ -178,7 +179,7 @@ def _normalization_mistakes(axis: int, inverse: Array) -> Iterator[WrongRule]:
         ("1 / deviation² too little", -2),
     ):
         yield (
-            "power_rule",
+            "scale_missing",
             f"has {text} in the variance's part",
             lambda g, u, v, power=power: inverse * (g - mean(g) - inverse**power * v * mean(g * v)),
         )
@@ -201,12 +202,12 @@ def _normalization_mistakes(axis: int, inverse: Array) -> Iterator[WrongRule]:
     )
     yield "scale_missing", "has 1 / variance", lambda g, u, v: inverse**2 * (g - mean(g) - v * mean(g * v))
     yield (
-        "sign",
+        "sign_of_part",
         "has the wrong sign in what comes back through the variance",
         lambda g, u, v: inverse * (g - mean(g) + v * mean(g * v)),
     )
     yield (
-        "sign",
+        "sign_of_part",
         "has the wrong sign in what comes back through the mean",
         lambda g, u, v: inverse * (g + mean(g) - v * mean(g * v)),
     )
@@ -287,6 +288,8 @@ def _possible_functions(output: Node, outputs: set[int]) -> Iterator[Composite]:
                 if u.shape[axis] > 1 and _is_close(u - total, v):
                     yield Composite("log-softmax", node, output, None, _log_softmax_mistakes(axis))
         yield from _normalizations(node, output)
+        for name, wrong in scaling_mistakes(u, v):
+            yield Composite(name, node, output, None, wrong)
 
 
 def _normalizations(node: Node, output: Node) -> Iterator[Composite]:

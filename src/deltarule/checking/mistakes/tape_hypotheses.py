@@ -59,12 +59,25 @@ def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
         if not all(map(_is_reference, right, evidence.parameters)):
             return []
         tape = RecordedUses(recording)
-        return [
-            *penalty_hypotheses(tape, evidence),
-            *_matching(recording, evidence),
-            *parameter_hypotheses(tape, evidence),
-            *_without_a_parameter(code, evidence),
-        ]
+        return _with_missing_paths(
+            [
+                *penalty_hypotheses(tape, evidence),
+                *_matching(recording, evidence),
+                *parameter_hypotheses(tape, evidence),
+                *_without_a_parameter(code, evidence),
+            ]
+        )
+
+
+def _with_missing_paths(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Rank a path that is left out as high as one whose gradient is overwritten: both give the same numbers."""
+    overwritten = [one.constants for one in hypotheses if one.mistakes[0].code == "gradient_overwritten"]
+    return [
+        replace(one, constants=min(one.constants, *overwritten))
+        if overwritten and one.mistakes[0].code == "path_missing"
+        else one
+        for one in hypotheses
+    ]
 
 
 def _without_a_parameter(code: Code, evidence: Evidence) -> Iterator[Hypothesis]:
@@ -148,7 +161,7 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
     yield from statistics_as_constants(groups)
     for group in groups:
         for members in _subsets(group):
-            yield from generic_mistakes(members)
+            yield from generic_mistakes(recording, members)
 
 
 def _subsets(group: Sequence[Node]) -> list[Sequence[Node]]:

@@ -3,8 +3,9 @@
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def operation_mistakes(recording: Recording, members: Sequence[Node], gates: Abs
     """
     name = members[0].name
     if name in ("multiply", "divide"):
-        yield from _product_mistakes(members, gates)
+        yield from _product_mistakes(recording, members, gates)
     elif name == "matmul":
         yield from _matmul_mistakes(recording, members)
     elif name in ("max", "min"):
@@ -80,7 +81,7 @@ def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         yield Candidate(code, f"{subject} {text}, at {place}", changes_at(members, rule))
 
 
-def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
+def _product_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
     place, node = describe_lines(members), members[0]
     for k in range(2):
         if not any(isinstance(one.inputs[k], Node) and one.inputs[k].is_active for one in members):
@@ -88,8 +89,11 @@ def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Itera
         other = node.values[1 - k]
         is_divided = node.name == "divide"
         if is_divided and k == 1:
+            yield from _divisor_mistakes(members)
             continue
         if _is_mask(other):
+            scales = [_constant_scales(recording, one) for one in members]
+            missing = "dropout_mask" if other.max() != 1 or all(scales) else "mask_missing"
             masks: list[tuple[str, EdgeRule]] = [
                 ("lacks the mask", rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))),
                 (
@@ -102,7 +106,7 @@ def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Itera
                 ),
                 (
                     "masks by the sign of the gradient",
-                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * (g > 0), n, k)),
+                    rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_mask_by_sign(g), n, k)),
                 ),
                 (
                     "has the mask inverted",
@@ -113,9 +117,14 @@ def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Itera
                     rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[1 - k] ** 2, n, k)),
                 ),
             ]
-            codes = ["dropout_mask"] * 3 + ["mask_of_gradient", "mask_inverted", "dropout_mask"]
+            codes = [missing] * 3 + ["mask_of_gradient", "mask_inverted", missing]
             for code, (text, rule) in zip(codes, masks, strict=True):
                 yield Candidate(code, f"the gradient {text}, at {place}", changes_at(members, rule))
+            if all(scales):
+                rules: dict[int, EdgeRule] = {one.index: masks[0][1] for one in members}
+                rules |= {scale.index: lambda k, g, n: g for scale in scales if scale is not None}
+                text = f"the gradient lacks the mask and its scale, at {place}"
+                yield Candidate(missing, text, Changes(rules=rules))
             continue
         is_count = is_divided and other.size == 1 and float(other.reshape(())) in _counts(node)
         is_gate = any(isinstance(one.inputs[1 - k], Node) and one.inputs[1 - k].index in gates for one in members)
@@ -137,6 +146,35 @@ def _product_mistakes(members: Sequence[Node], gates: AbstractSet[int]) -> Itera
             for shift in (1, -1):
                 text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
                 yield Candidate("wrong_input", text, _substituted(members, k, shift), 1)
+
+
+def _constant_scales(recording: Recording, node: Node) -> Node | None:
+    """The only user of a node, if it divides or multiplies by a constant, as by the 1 / keep of dropout."""
+    users = recording.users.get(node.index, [])
+    if len(users) != 1 or users[0].name not in ("multiply", "divide") or users[0].inputs[0] is not node:
+        return None
+    other = users[0].inputs[1]
+    is_constant = not (isinstance(other, Node) and other.is_active)
+    return users[0] if is_constant and users[0].values[1].size == 1 else None
+
+
+def _mask_by_sign(g: Array) -> Array:
+    if (g >= 0).all():
+        raise ValueError("the mask changes nothing")
+    return g * (g > 0)
+
+
+def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    """Wrong derivatives −a / b² of a quotient a / b by b."""
+    rules: list[tuple[str, Callable[[Array, Node], Array]]] = [
+        ("has the wrong sign", lambda g, n: -right_gradient(1, g, n)),
+        ("divides by the divisor, not by its square", lambda g, n: in_shape_of_input(-g * n.value, n, 1)),
+        ("lacks the numerator", lambda g, n: in_shape_of_input(-g / n.values[1] ** 2, n, 1)),
+        ("is that of the logarithm", lambda g, n: in_shape_of_input(g / n.values[1], n, 1)),
+    ]
+    for text, rule in rules:
+        sentence = f"the derivative of the quotient by its divisor {text}, at {describe_lines(members)}"
+        yield Candidate("power_rule", sentence, changes_at(members, rule_for_input(1, rule)))
 
 
 def _scaled(g: Array, node: Node, k: int) -> Array:
@@ -194,9 +232,18 @@ def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[
         own = members[0].values[1 - k]
         substitutes = [n for n in recording.nodes if n.value.shape == own.shape and n.value is not own]
         for substitute in substitutes[:_MAX_SUBSTITUTES]:
-            code = "other_weights" if is_parameter(recording, substitute) else "wrong_input"
+            code = _code_of_substitute(recording, members[0].inputs[1 - k], substitute)
             text = f"the gradient of the product at {place} takes the value of {describe_lines([substitute])} instead"
             yield Candidate(code, text, changes_at(members, rule_with_operand(k, substitute.value)), 1)
+
+
+def _code_of_substitute(recording: Recording, own: Any, substitute: Node) -> str:
+    """What it means that a product takes another value for a factor: that before a mask, or another one."""
+    if isinstance(own, Node) and own.name == "multiply" and any(one is substitute for one in own.inputs):
+        mask = own.values[0 if own.inputs[1] is substitute else 1]
+        if _is_mask(mask):
+            return "mask_missing" if mask.max() == 1 else "dropout_mask"
+    return "other_weights" if is_parameter(recording, substitute) else "wrong_input"
 
 
 def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:

@@ -208,7 +208,7 @@ def _changes_of_group(
         doubled = {id(use): 2 * parts[id(use)] for use in group}
         yield "factor_two", f"has twice what comes back through {place}", doubled, 2
         negative = {id(use): -parts[id(use)] for use in group}
-        yield "sign", f"has the wrong sign in what comes back through {place}", negative, 1
+        yield "sign_of_part", f"has the wrong sign in what comes back through {place}", negative, 1
     if all(part.ndim == 2 for part in parts.values()):
         turned = {id(use): parts[id(use)].T for use in group}
         yield "transposed", f"has the part that comes back through {place} transposed", turned, 0

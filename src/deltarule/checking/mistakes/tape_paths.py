@@ -14,9 +14,9 @@ _MAX_STEPS = 10
 
 def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """One factor of a product is differentiated from the gradient of a(z), where the others are from that of z."""
-    users = _users(recording)
+    users = recording.users
     for group in groups:
-        if group[0].name not in ("multiply", "matmul", "einsum", "divide"):
+        if group[0].name not in ("multiply", "matmul", "einsum", "divide", "add", "subtract"):
             continue
         later = [_later_values(node, users) for node in group]
         for k in range(len(group[0].inputs)):
@@ -29,11 +29,24 @@ def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) 
             for key in keys:
                 pairs = [(node, values[key]) for node, values in members if key in values]
                 upstream = {(node.index, k): other.index for node, other in pairs}
+                is_scaled = _is_scaled(*pairs[0])
+                lacking = "factor" if is_scaled else "derivative"
                 text = (
-                    f"what comes back through {describe_lines([pairs[0][0]])} lacks the derivative of what follows it, "
+                    f"what comes back through {describe_lines([pairs[0][0]])} lacks the {lacking} of what follows it, "
                     f"up to {describe_lines([pairs[0][1]])}"
                 )
-                yield Candidate("derivative_missing", text, Changes(upstream=upstream), 1)
+                code = "scale_missing" if is_scaled else "derivative_missing"
+                yield Candidate(code, text, Changes(upstream=upstream), 1)
+
+
+def _is_scaled(node: Node, later: Node) -> bool:
+    """Whether a value is only multiplied or divided by constants on the way to a later one."""
+    while later is not node:
+        active = [one for one in later.inputs if isinstance(one, Node) and one.is_active]
+        if later.name not in ("multiply", "divide") or len(active) != 1:
+            return False
+        (later,) = active
+    return True
 
 
 def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
@@ -43,7 +56,7 @@ def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
     for _ in range(_MAX_STEPS):
         layer = [user for one in layer for user in users.get(one.index, [])][:4]
         for one in layer:
-            if one.value.shape == node.value.shape:
+            if one.value.shape == node.value.shape and one.line[0]:
                 found.setdefault((one.line, one.name), one)
     return found
 
@@ -55,7 +68,7 @@ def neighboring_factors(
 
     gates   indices of the nodes that are outputs of a sigmoid, which sentences call a gate
     """
-    users = _users(recording)
+    users = recording.users
     for group in groups:
         if group[0].name not in ("multiply", "matmul"):
             continue
@@ -97,13 +110,3 @@ def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict
                     if isinstance(factor, Node):
                         found.setdefault((*key, i), factor)
     return found
-
-
-def _users(recording: Recording) -> dict[int, list[Node]]:
-    """By index of a node, the operations that it is an input of."""
-    users: dict[int, list[Node]] = {}
-    for node in recording.nodes:
-        for entry in node.inputs:
-            if isinstance(entry, Node):
-                users.setdefault(entry.index, []).append(node)
-    return users

@@ -111,7 +111,7 @@ def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candid
         yield Candidate("batch_norm_constants", text, Changes(rules={**one.rules, **other.rules}), 1)
 
 
-def generic_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+def generic_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
     """A path that is left out, or has the wrong sign or a factor of 2, at an operation."""
     if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
         return  # a list of numbers becomes an array
@@ -124,8 +124,9 @@ def generic_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         text = f"the gradient lacks what comes back through {place}"
         yield Candidate("path_missing", text, changes_at(members, rule_for_input(k, lambda g, n: None)), 2)
         text = f"the gradient that comes back through {place} has the wrong sign"
+        code = "loss_derivative_sign" if members[0].index > recording.last_use else "sign_of_part"
         yield Candidate(
-            "sign", text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -right_gradient(k, g, n))), 1
+            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -right_gradient(k, g, n))), 1
         )
         for share, how in ((2.0, "doubled"), (0.5, "halved")):
             text = f"the gradient that comes back through {place} is {how}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,22 @@ class Recording:
     nodes: Sequence[Node]
     parameters: Sequence[Node]
     loss: Node
+
+    @cached_property
+    def users(self) -> dict[int, list[Node]]:
+        """By index of a node, the operations that it is an input of."""
+        users: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            for entry in node.inputs:
+                if isinstance(entry, Node):
+                    users.setdefault(entry.index, []).append(node)
+        return users
+
+    @cached_property
+    def last_use(self) -> int:
+        """The index of the last operation that a parameter goes into: behind it are the loss and activations alone."""
+        inside = {node.index for node in self.parameters}
+        return max((user.index for index in inside for user in self.users.get(index, [])), default=-1)
 
     def groups(self) -> Iterator[list[Node]]:
         """Operations of the same instruction of the code, as those of a loop, in their order; then those of a line."""

@@ -9,14 +9,35 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.tape import array_functions  # noqa: F401 - fills FUNCTIONS
-from deltarule.checking.tape.traced_array import OWN_FOLDERS, Tape, TracedArray, as_traced, is_traced, plain
+from deltarule.checking.tape.operations import ELEMENTWISE, WITHOUT_GRADIENT
+from deltarule.checking.tape.traced_array import (
+    FUNCTIONS,
+    OWN_FOLDERS,
+    PLAIN_FUNCTIONS,
+    Tape,
+    TracedArray,
+    as_traced,
+    is_traced,
+    plain,
+)
 
 _MATHS = ("exp", "log", "tanh", "sqrt", "log1p", "expm1", "sin", "cos", "sinh", "cosh")
+
+_TRACED_NAMES = (
+    {function.__name__ for function in (*FUNCTIONS, *PLAIN_FUNCTIONS)}
+    | set(ELEMENTWISE)
+    | WITHOUT_GRADIENT
+    | {"abs", "matmul"}
+)
+"""Functions of NumPy whose namesakes in `jax.numpy` give way to them for traced arrays."""
 
 
 @contextmanager
 def tracing_numpy(tape: Tape) -> Iterator[None]:
-    """A context in which new arrays of NumPy are traced, as buffers that are filled later, and `math` takes traced."""
+    """A context in which new arrays of NumPy are traced, as buffers that are filled later.
+
+    `math` and `jax.numpy` take traced arrays too, and a function with a rule of its own for JAX runs as it is written.
+    """
     saved: list[tuple[Any, str, Any]] = []
 
     def replace(module: Any, name: str, function: Callable[..., Any]) -> None:
@@ -42,12 +63,30 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
     def computing(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
         return lambda value, *args: ufunc(value) if type(value) is TracedArray else original(value, *args)
 
+    def dispatching(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+        def dispatch(*args: Any, **options: Any) -> Any:
+            return (function if is_traced(args) else original)(*args, **options)
+
+        return dispatch
+
+    def forward_of_rule(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **options: Any) -> Any:
+            return self.fun(*args, **options) if is_traced(args) else original(self, *args, **options)
+
+        return call
+
     try:
         for name in ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like"):
             replace(np, name, making(getattr(np, name)))
         for name in ("array", "asarray", "ascontiguousarray", "float64"):
             if name != "float64":
                 replace(np, name, converting(getattr(np, name)))
+        if "jax.numpy" in sys.modules:
+            for name in _TRACED_NAMES & set(vars(sys.modules["jax.numpy"])):
+                original = getattr(sys.modules["jax.numpy"], name)
+                replace(sys.modules["jax.numpy"], name, dispatching(original, getattr(np, name)))
+            rule = sys.modules["jax"].custom_vjp
+            replace(rule, "__call__", forward_of_rule(rule.__call__))
         for name in _MATHS:
             replace(math, name, computing(getattr(math, name), getattr(np, name)))
         yield

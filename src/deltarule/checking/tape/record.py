@@ -13,12 +13,12 @@ import numpy as np
 from deltarule.checking.tape.backward import Recording
 from deltarule.checking.tape.numpy_tracing import tracing_numpy
 from deltarule.checking.tape.operations import Array, Node
-from deltarule.checking.tape.traced_array import Tape, TracedArray, UntraceableError
+from deltarule.checking.tape.traced_array import Tape, TracedArray, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.user_functions import silenced
 
-_MAX_DEPTH = 5
-"""References that are followed from a loss to the arrays that it reads."""
+_MAX_DEPTH = 9
+"""References that are followed from a loss to the arrays that it reads: a list of modules may be within another one."""
 _MAX_ITEMS = 200
 
 
@@ -100,6 +100,9 @@ def _replaced_references(
     try:
         for holder in list(holders.values()):
             _replace_within(holder, new, tape, undo)
+            if isinstance(holder, dict) and "__builtins__" in holder and "float" not in holder:
+                holder["float"] = TracedFloat  # the globals of a module, where float(x) would lose the trace
+                undo.append(partial(holder.pop, "float", None))
         yield
     finally:
         for one in reversed(undo):

@@ -1,6 +1,7 @@
 """Gradients of a wrong shape, transposed, or 0 in every entry."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 
@@ -72,6 +73,23 @@ def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
     parameters = [parameter for parameter in evidence.wrong if not parameter.raw.any()]
     if parameters:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
+
+
+def rearranged(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F is E with two axes exchanged, or reversed as a kernel is, of arrays with more than two axes."""
+    by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
+    for parameter in evidence.wrong:
+        expected = parameter.expected
+        if expected.ndim < 3:
+            continue
+        for i, j in combinations(range(expected.ndim), 2):
+            if expected.shape[i] == expected.shape[j] > 1 and parameter.fits(np.swapaxes(expected, i, j)):
+                by_code.setdefault(("transposed", f"has axes {i} and {j} exchanged"), []).append(parameter)
+        for axes in ((-1,), (-2,), (-2, -1), (0, 1)):
+            if parameter.fits(np.flip(expected, axes)):
+                by_code.setdefault(("kernel_not_flipped", "is flipped"), []).append(parameter)
+    for (code, text), parameters in by_code.items():
+        yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}")
 
 
 def transpositions(evidence: Evidence) -> Iterator[Hypothesis]:
