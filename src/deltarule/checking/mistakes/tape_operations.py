@@ -61,6 +61,32 @@ def operation_mistakes(recording: Recording, members: Sequence[Node], gates: Abs
             yield Candidate(
                 "mean_twice", text, changes_at(members, lambda k, g, n: right_gradient(k, g, n) / counts[0])
             )
+            yield from _averaging_mistakes(members, counts[0])
+
+
+def _averaging_mistakes(members: Sequence[Node], count: float) -> Iterator[Candidate]:
+    """Windows that are averaged as x.reshape(N, h, p, w, p).mean(axis=(2, 4)): their gradient goes to other entries."""
+    axes = members[0].data
+    if not isinstance(axes, tuple) or len(axes) < 2 or members[0].value.ndim != members[0].values[0].ndim - len(axes):
+        return
+
+    def at_first(k: int, g: Array, node: Node) -> Array:
+        result = np.zeros(node.values[0].shape)
+        first = tuple(0 if i in {axis % result.ndim for axis in axes} else slice(None) for i in range(result.ndim))
+        result[first] = count * g
+        return result
+
+    def tiled(k: int, g: Array, node: Node) -> Array:
+        shape = node.values[0].shape
+        before = [axis % len(shape) - 1 for axis in axes]  # the axis of windows stands before that of their entries
+        counts = [shape[i + 1] if i in before else 1 for i in range(len(shape)) if i - 1 not in before]
+        return np.tile(g, counts).reshape(shape)
+
+    place = describe_lines(members)
+    for text, rule in (("goes to its first entry alone", at_first), ("is tiled, not repeated", tiled)):
+        yield Candidate(
+            "pool_routing", f"the gradient of a window's mean {text}, at {place}", changes_at(members, rule)
+        )
 
 
 def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
@@ -120,6 +146,9 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
             codes = [missing] * 3 + ["mask_of_gradient", "mask_inverted", missing]
             for code, (text, rule) in zip(codes, masks, strict=True):
                 yield Candidate(code, f"the gradient {text}, at {place}", changes_at(members, rule))
+            for mask in _other_masks(recording, other):
+                text = f"the gradient has the mask of another layer, at {place}"
+                yield Candidate("other_mask", text, changes_at(members, rule_with_operand(k, mask)))
             if all(scales):
                 rules: dict[int, EdgeRule] = {one.index: masks[0][1] for one in members}
                 rules |= {scale.index: lambda k, g, n: g for scale in scales if scale is not None}
@@ -146,6 +175,15 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
             for shift in (1, -1):
                 text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
                 yield Candidate("wrong_input", text, _substituted(members, k, shift), 1)
+
+
+def _other_masks(recording: Recording, own: Array) -> Iterator[Array]:
+    """Other masks of the forward pass with the shape of one."""
+    found: dict[int, Array] = {}
+    for node in recording.nodes:
+        if node.name == "multiply":
+            found |= {id(one): one for one in node.values if np.shape(one) == own.shape and one is not own}
+    yield from (mask for mask in list(found.values())[:_MAX_SUBSTITUTES] if _is_mask(mask))
 
 
 def _constant_scales(recording: Recording, node: Node) -> Node | None:
@@ -269,6 +307,11 @@ def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
     def averaged(k: int, g: Array, node: Node) -> Array:
         return everywhere(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
 
+    def opposite(k: int, g: Array, node: Node) -> Array:
+        value, _, wide = windows(node, g)
+        extreme = value.min if node.name == "max" else value.max
+        return wide * (value == extreme(axis=node.data[1], keepdims=True))
+
     def last(k: int, g: Array, node: Node) -> Array:
         value, top, wide = windows(node, g)
         ties = value == top
@@ -291,6 +334,7 @@ def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         ("goes to the entry with row and column exchanged", exchanged),
         ("goes to every entry that ties with the maximum", to_all),
         ("is shared among entries that tie with the maximum", shared),
+        ("goes to the smallest entry, not to the largest", opposite),
         ("goes to all entries, not to the largest", everywhere),
         ("is averaged over all entries, not given to the largest", averaged),
         ("goes to the last entry that ties with the maximum", last),

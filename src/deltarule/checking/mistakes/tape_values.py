@@ -12,6 +12,7 @@ from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
     changes_at,
     describe_lines,
+    is_parameter,
     right_gradient,
     rule_for_input,
     rule_with_operand,
@@ -41,6 +42,22 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
                     own, wrong = describe_lines(group), describe_lines(other)
                     text = f"the gradient of the product at {own} takes the value of {wrong} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
+            yield from _weights_of_other_lines(recording, groups, group, k)
+
+
+def _weights_of_other_lines(
+    recording: Recording, groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
+) -> Iterator[Candidate]:
+    """A product in a loop over blocks of layers that goes back through the weights of another line of the block."""
+    shape = np.shape(group[0].values[1 - k])
+    for other in groups:
+        if other is group or len(other) != len(group) or other[0].name != "matmul":
+            continue
+        weights = [node.values[1 - k] for node in other]
+        if is_parameter(recording, other[0].inputs[1 - k]) and all(one.shape == shape for one in weights):
+            rules = {node.index: rule_with_operand(k, one) for node, one in zip(group, weights, strict=True)}
+            text = f"what comes back through {describe_lines(group)} takes the weights of {describe_lines(other)}"
+            yield Candidate("other_weights", text, Changes(rules=rules), 1)
 
 
 def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
@@ -70,8 +87,9 @@ def other_weights(recording: Recording, learning_rate: float | None) -> Iterator
             axes = [(-1,), *([(-2, -1), (-2,)] if value.ndim > 1 else []), *([(0,), (0, 1)] if value.ndim > 2 else [])]
             for flipped in axes:
                 variants.append(("kernel_not_flipped", "flipped, or not flipped", np.flip(value, flipped)))
-        if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
-            variants.append(("weights_not_transposed", "not transposed", np.swapaxes(value, -1, -2)))
+        for i, j in combinations(range(value.ndim), 2):
+            if value.shape[i] == value.shape[j]:
+                variants.append(("weights_not_transposed", "not transposed", np.swapaxes(value, i, j)))
         for other in recording.parameters:
             if other is not parameter and other.value.shape == value.shape:
                 variants.append(("other_weights", "taken for those of another parameter", other.value))
