@@ -43,6 +43,8 @@ from deltarule.errors import BadInput
 
 _TIME_LIMIT_SECONDS = 6.0
 """Of one thread: a user waits no longer for the name of a mistake; most are found in a tenth of it."""
+_CANDIDATES_PER_LOOK = 16
+"""Candidates tried between two looks at the clock; in a container one look took a quarter as long as a candidate."""
 _MIN_INFORMATIVE_ENTRIES = 3
 """Entries off beyond doubt that a mistake must explain if it would make other arrays wrong too."""
 
@@ -105,8 +107,8 @@ def _is_reference(gradient: Array, parameter: Any) -> bool:
 
 def _matching(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
     begin, codes = thread_time(), set()
-    for candidate in _candidates(recording, evidence):
-        if thread_time() - begin > _TIME_LIMIT_SECONDS:
+    for number, candidate in enumerate(_candidates(recording, evidence)):
+        if number % _CANDIDATES_PER_LOOK == 0 and thread_time() - begin > _TIME_LIMIT_SECONDS:
             return
         if candidate.code in codes and candidate.constants:
             continue

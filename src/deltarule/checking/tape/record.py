@@ -95,8 +95,8 @@ def _replaced_references(
     undo: list[Callable[[], None]] = []
     new = {id(old): (old, replacement) for old, replacement in zip(arrays, replacements, strict=True)}
     holders = {id(one): one for root in roots for one in _holders(root, _MAX_DEPTH)}
-    for array in arrays:  # dictionaries of nothing but arrays are not listed here
-        holders |= {id(one): one for one in gc.get_referrers(array)}
+    if arrays:  # dictionaries of nothing but arrays are not listed here
+        holders |= {id(one): one for one in gc.get_referrers(*arrays)}
     try:
         for holder in list(holders.values()):
             _replace_within(holder, new, tape, undo)
