@@ -143,6 +143,18 @@ def test_a_member_of_the_population_is_shown_in_full(played):
     assert page.locator(".multiples button").nth(3).get_attribute("aria-pressed") == "true"
 
 
+def test_a_large_population_is_looked_through_and_varied_values_are_shown(played):
+    page, session, _ = played(session=session_of(grid={"optimizer.learning_rate": [0.01, 0.1, 1.0, 3.0, 10.0]}))
+    small = page.locator(".multiples button")
+    assert small.nth(7).inner_text() == "0.1" and small.count() == 24
+    page.get_by_role("button", name="Later members").click()
+    page.get_by_role("button", name="Member 24 with 10.0").click()
+    page.get_by_text("member 24 ·").wait_for()
+    assert small.count() == 6
+    page.get_by_role("button", name="Earlier members").click()
+    page.get_by_role("button", name="Member 0 with 0.01").wait_for()
+
+
 def test_settings_change_the_training(played):
     page, session, complaints = played()
 

@@ -5,7 +5,7 @@ import pytest
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.playground.workbench import carry_over
+from deltarule.playground.population import carry_over
 from deltarule.problem.state import initial_state
 from deltarule.training.train import train
 

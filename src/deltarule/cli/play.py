@@ -10,9 +10,7 @@ from deltarule.cli.terminal import console
 
 What = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[WHAT]", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."
-    ),
+    typer.Argument(metavar="WHAT", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."),
 ]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column of the table to predict.")]
 Port = Annotated[int, typer.Option("--port", metavar="P", help="Port on this machine; 0 for any free one.")]

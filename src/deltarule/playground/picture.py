@@ -22,6 +22,8 @@ from deltarule.problem.batches import batch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats.intervals import share_interval
+from deltarule.studies.recipes import Recipe
+from deltarule.training.populations import seeds_of
 
 PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS = 72, 24, 20
 """Points along each side of the large plane, of a small multiple and of the plane in a unit."""
@@ -89,6 +91,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
         "values_step": moment.values_step,
+        "varied": _varied_values(moment.recipe, members),
         "solved": [solved, interval.low, interval.high],
         "rate": float(problem.rates(np.array([view.member]), state.step)[0] * chosen.factor[0]),
         "layers": [
@@ -123,6 +126,14 @@ def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dic
         "rows": {part: len(rows) for part, rows in dataset.parts.items()},
     }
     return header, _as_float32(arrays)
+
+
+def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
+    """What each of some members has of the key that the recipe varies; empty where it varies none."""
+    for values in recipe.configuration.grid.values():
+        seeds = len(seeds_of(recipe.configuration))
+        return [str(values[member // seeds]) for member in members.tolist()]
+    return []
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:

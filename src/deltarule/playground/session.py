@@ -12,10 +12,11 @@ from deltarule.errors import BadInput, short_repr
 from deltarule.playground import frame_format, picture, take_along
 from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair
 from deltarule.playground.picture import View
+from deltarule.playground.population import without_study
 from deltarule.playground.settings import describe_settings, fitting_settings
 from deltarule.playground.stories import list_stories
 from deltarule.playground.view_axes import ViewAxes, view_axes
-from deltarule.playground.workbench import Workbench, without_study
+from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem

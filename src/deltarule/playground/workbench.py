@@ -7,9 +7,7 @@ K members · N rows
 """
 
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,22 +21,17 @@ from deltarule.engines.selection import choose
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
-from deltarule.maths.network import Entry
 from deltarule.playground.custom_formulas import with_formulas
 from deltarule.playground.past import Past
+from deltarule.playground.population import carry_over, population_of, without_study
+from deltarule.playground.training_pace import TrainingPace
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.recipe_sections import StudySection
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import Recipe, dataset_of, expand_grid, problem_of_settings, with_settings
+from deltarule.studies.recipes import Recipe, dataset_of, with_settings
 from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.populations import metrics_of
 from deltarule.training.run import Divergence
 
-CHUNK_SECONDS = 0.03
-"""How long the thread trains before a page sees a newer state: a frame of 30 a second."""
-FREE_EVALUATION_SECONDS = 0.5
-MAX_EVALUATION_SHARE = 0.05
-MAX_MEMBERS = 10_000
 SOLVED_AT = 0.95
 """The accuracy (or R²) on the training rows at which a member counts as solved, unless the recipe says otherwise."""
 EXPECTED_UPDATES = 20_000
@@ -219,7 +212,7 @@ class Workbench:
     # --- the population -----------------------------------------------------------------------------------------------
 
     def _start(self, recipe: Recipe, dataset: Dataset) -> None:
-        problem = with_formulas(_population(recipe, dataset), self._formulas)
+        problem = with_formulas(population_of(recipe, dataset), self._formulas)
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
         self.past, self.divergences = Past(problem, state), {}
@@ -227,7 +220,7 @@ class Workbench:
 
     def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
         moment = self._moment
-        problem = with_formulas(_population(recipe, dataset), self._formulas)
+        problem = with_formulas(population_of(recipe, dataset), self._formulas)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
             self._start(recipe, dataset)
@@ -249,7 +242,7 @@ class Workbench:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        pace = _Pace()
+        pace = TrainingPace()
         while True:
             with self._changed:
                 if not self.is_playing:
@@ -292,112 +285,11 @@ class Workbench:
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 
 
-class _Pace:
-    """How many updates the next chunk has, and whether there is time for a point of the curves.
-
-    Evaluating all rows of a thousand members takes as long as many updates: it may take a twentieth of the time.
-    """
-
-    def __init__(self) -> None:
-        self.updates = 1
-        self._playing_seconds = self._evaluating_seconds = self._last_share = 0.0
-        self._last_evaluation = time.perf_counter()
-        self.restart()
-
-    def restart(self) -> None:
-        """Count the updates of a limited speed from now on."""
-        self._started = self._last_end = time.perf_counter()
-        self._done = 0
-
-    @property
-    def evaluates_too_often(self) -> bool:
-        """Whether evaluations have taken more than a twentieth of the time so far, and the last one did."""
-        is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + MAX_EVALUATION_SHARE * self._playing_seconds
-        return is_over and self._last_share > MAX_EVALUATION_SHARE
-
-    def seconds_to_wait(self, updates_per_second: float) -> float:
-        """The time until the next update is due at a limited speed; a chunk at most, as the limit may change."""
-        due = self._started + (self._done + 1) / updates_per_second
-        return min(due - time.perf_counter(), CHUNK_SECONDS)
-
-    def updates_allowed(self, updates_per_second: float) -> float:
-        """The most updates of the next chunk."""
-        return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
-
-    @contextmanager
-    def training(self, count: int) -> Iterator[int]:
-        """Time a chunk of so many updates, and learn from it how many a chunk may have."""
-        began = time.perf_counter()
-        yield count
-        end = time.perf_counter()
-        seconds = end - began
-        self._playing_seconds += end - self._last_end
-        self._last_end = end
-        self._done += count
-        if count == self.updates or seconds > CHUNK_SECONDS:
-            self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
-
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Time an evaluation."""
-        began = time.perf_counter()
-        yield
-        end = time.perf_counter()
-        self._evaluating_seconds += end - began
-        self._last_share = (end - began) / (end - self._last_evaluation)
-        self._last_evaluation = end
-
-
 def evaluate_members(dataset: Dataset, problem: Problem, state: State) -> dict[str, Floats]:
     """Objective and metric of the members of a state, on the training rows and on those set aside, {name: [K]}."""
     aside = dataset.test or dataset.validation
     rows = None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs))
     return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, metrics_of(dataset)[:1]), rows)
-
-
-def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
-    """The state with which another problem trains on, or None where its parameters are other ones.
-
-    The optimizer begins with empty slots where it is another one.
-    """
-
-    def identity(one: Problem) -> tuple[Any, ...]:
-        entries: tuple[tuple[Entry, ...], ...] = (one.network.entries, one.network.buffers)
-        return entries, one.network.initializer, one.dtype, one.seeds.tolist(), one.initial_scale.tolist()
-
-    if identity(before) != identity(problem):
-        return None
-    fresh = initial_state(problem, state.theta)
-    is_same_optimizer = before.optimizer.slots == problem.optimizer.slots
-    return replace(
-        fresh, buffers=state.buffers, slots=state.slots if is_same_optimizer else fresh.slots, step=state.step
-    )
-
-
-def without_study(recipe: Recipe) -> Recipe:
-    """The recipe without what its study says of its data, for a training on other data."""
-    return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
-
-
-def _population(recipe: Recipe, dataset: Dataset) -> Problem:
-    """The problem of a recipe: members for each seed and for each value of the one key that its grid may have."""
-    combinations = expand_grid(recipe)
-    if len(recipe.configuration.grid) > 1:
-        names = ", ".join(recipe.configuration.grid)
-        raise BadInput(f"the grid varies {names}; vary one of them here, or sweep them all with `deltarule sweep`")
-    plain = replace(recipe, configuration=recipe.configuration.model_copy(update={"grid": {}}))
-    populations = problem_of_settings(plain, dataset, [settings for settings, _ in combinations])
-    if len(populations) > 1:
-        [key] = recipe.configuration.grid
-        raise BadInput(f"{key} gives networks of different shapes; vary a number, such as optimizer.learning_rate")
-    problem = populations[0].problem
-    if problem.optimizer.name == "lbfgs":
-        raise BadInput("L-BFGS has no single updates to watch; choose another optimizer, such as adam")
-    if problem.schedule.name == "adaptive":
-        raise BadInput("the schedule 'adaptive' follows a whole training's loss; choose another schedule, such as step")
-    if problem.members > MAX_MEMBERS:
-        raise BadInput(f"there are {problem.members:,} networks; the page shows {MAX_MEMBERS:,} at most")
-    return problem
 
 
 def _describe_change(settings: Mapping[str, Any]) -> str:

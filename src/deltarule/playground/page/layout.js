@@ -35,7 +35,9 @@ export const LAYOUT = `
     <p class="legend" data-role="legend"></p>
   </section>
   <section class="population" aria-labelledby="population-title">
-    <h2 id="population-title">Population <span data-role="solved"></span></h2>
+    <h2 id="population-title">Population <span data-role="solved"></span>
+      <button type="button" data-role="earlier" aria-label="Earlier members" hidden>◂</button>
+      <button type="button" data-role="later" aria-label="Later members" hidden>▸</button></h2>
     <div class="multiples" data-role="multiples"></div>
   </section>
   <section class="curves" aria-labelledby="curves-title">

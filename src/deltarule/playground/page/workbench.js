@@ -15,6 +15,7 @@ import { SettingsPanel } from "./settings_panel.js";
 
 const RETRY_MILLISECONDS = 1000;
 const REPLAY_MILLISECONDS = 150;
+const MULTIPLES = 24; // MAX_MULTIPLES of picture.py
 
 /**
  * Open a workbench in an element of a page.
@@ -108,6 +109,11 @@ class Workbench {
       const file = event.dataTransfer?.files[0];
       if (file && this.source.isLive) this.panel.readFile(file);
     });
+    for (const [role, direction] of /** @type {[string, number][]} */ ([["earlier", -1], ["later", 1]])) {
+      this.find(role).addEventListener("click", () => {
+        this.look({ first_multiple: Math.max(this.view.first_multiple + direction * MULTIPLES, 0) });
+      });
+    }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     window.addEventListener("resize", () => this.redraw());
   }
@@ -214,7 +220,7 @@ class Workbench {
     this.look({ step: isNow ? null : step });
   }
 
-  /** Look at something else at once. @param {Partial<{member: number, step: number | null}>} change */
+  /** Look at something else at once. @param {Partial<{member: number, step: number | null, first_multiple: number}>} change */
   look(change) {
     this.view = { ...this.view, ...change };
     this.waiting?.abort();
@@ -357,6 +363,8 @@ class Workbench {
     const box = this.find("multiples");
     const { data, shape } = arrays.multiples;
     const points = Math.round(Math.sqrt(shape[1]));
+    this.find("earlier").hidden = !this.source.isLive || header.multiples[0] === 0;
+    this.find("later").hidden = !this.source.isLive || header.multiples.at(-1) >= header.members - 1;
     while (box.children.length > header.multiples.length) box.lastElementChild?.remove();
     header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
       const button = /** @type {HTMLButtonElement} */ (box.children[index] ?? this.multiple(box));
@@ -364,7 +372,9 @@ class Workbench {
       const isSolved = arrays["solved members"].data[member] === 1;
       button.setAttribute("aria-pressed", String(member === header.member));
       button.classList.toggle("solved", isSolved);
-      button.setAttribute("aria-label", `Member ${member}, ${isSolved ? "solved" : "not solved"}, objective ${format(arrays["objective of members"].data[member])}`);
+      const value = header.varied[index] ?? "";
+      /** @type {HTMLElement} */ (button.lastElementChild).textContent = value;
+      button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${isSolved ? "solved" : "not solved"}, objective ${format(arrays["objective of members"].data[member])}`);
       paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), data.subarray(index * shape[1], (index + 1) * shape[1]), points, colors);
     });
   }
@@ -373,7 +383,7 @@ class Workbench {
   multiple(box) {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(document.createElement("canvas"));
+    button.append(document.createElement("canvas"), document.createElement("span"));
     button.addEventListener("click", () => {
       this.look({ member: Number(button.dataset.member) });
     });
