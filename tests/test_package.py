@@ -82,7 +82,11 @@ def test_version_is_that_of_the_project_and_in_the_changelog() -> None:
 
 def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [one for name in ("dask", "frames", "onnx", "optuna") for one in project["optional-dependencies"][name]]
+    extras = [
+        one
+        for name in ("dask", "frames", "notebook", "onnx", "optuna")
+        for one in project["optional-dependencies"][name]
+    ]
     allowed = [re.match(r"([\w-]+)>=([\d.]+)", one) for one in [*project["dependencies"], *extras]]
     lines = [line for line in (ROOT / "lowest.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     tried = dict(line.split("==") for line in lines)
