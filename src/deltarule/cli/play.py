@@ -2,12 +2,18 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deltarule.cli.terminal import console
+from deltarule.errors import BadInput
 
+if TYPE_CHECKING:
+    from deltarule.playground.session import Session
+
+MAX_PORT = 65_535
+MAX_UPDATES_OF_RECORDING = 10_000_000
 What = Annotated[
     str | None,
     typer.Argument(metavar="WHAT", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."),
@@ -36,6 +42,10 @@ def play(
     """
     from deltarule.playground.play import open_session
 
+    if not 0 <= port <= MAX_PORT:
+        raise BadInput(f"--port is {port}; give a whole number from 0 to {MAX_PORT:,}")
+    if not 1 <= updates <= MAX_UPDATES_OF_RECORDING:
+        raise BadInput(f"--updates is {updates}; give a whole number from 1 to {MAX_UPDATES_OF_RECORDING:,}")
     session = open_session(what, target)
     try:
         if record is not None:
@@ -48,11 +58,9 @@ def play(
         session.close()
 
 
-def _serve(session: "object", port: int, no_browser: bool) -> None:
+def _serve(session: "Session", port: int, no_browser: bool) -> None:
     from deltarule.playground.server import PlayServer
-    from deltarule.playground.session import Session
 
-    assert isinstance(session, Session)
     server = PlayServer(session, port)
     console().print(f"Playing at {server.url} (Ctrl-C ends it)", markup=False, soft_wrap=True)
     if not no_browser:

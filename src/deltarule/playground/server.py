@@ -48,7 +48,7 @@ class PlayServer(ThreadingHTTPServer):
         self.session, self.token = session, secrets.token_urlsafe(16)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise RunFailed(
                 f"the port {port} cannot be used: {error}; give another, or none for any free one"
             ) from None
