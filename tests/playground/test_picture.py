@@ -6,7 +6,9 @@ from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.network import views
 from deltarule.playground.picture import PLANE_POINTS, View, draw
+from deltarule.playground.play import recipe_to_play
 from deltarule.playground.view_axes import view_axes
+from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 
 
@@ -66,6 +68,22 @@ def test_a_step_of_the_past_is_drawn_as_it_was(opened):
 def test_units_that_are_the_same_for_every_row_are_dead(opened):
     bench = opened(network={"activation": "relu", "initial_scale": 0.0})
     assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]
+
+
+def test_images_show_weights_as_images_and_rows_of_a_wrong_class():
+    bench = Workbench(recipe_to_play("digits"), ReferenceEngine())
+    bench.advance(3)
+    bench.close()
+    moment = bench.moment
+    dataset = moment.dataset
+    header, arrays = draw(bench, view_axes(np.asarray(dataset.train.x, float), dataset.features), View())
+    weights = views(moment.state.theta[0], moment.problem.network.entries)["W1"]
+    np.testing.assert_allclose(arrays["units 1"][2].reshape(8, 8)[::-1], weights[:, 2].reshape(8, 8), rtol=1e-6)
+    predicted = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), dataset.test.x)[1][0].argmax(1)
+    assert header["missed"]
+    for image, (row, label, said) in zip(arrays["missed"], header["missed"], strict=True):
+        assert label == dataset.test.labels[row] != said == predicted[row]
+        np.testing.assert_allclose(image.reshape(8, 8)[::-1].ravel(), dataset.test.x[row], rtol=1e-6)
 
 
 def test_what_is_not_finite_is_drawn_as_such(opened):

@@ -170,6 +170,14 @@ def test_a_formula_is_checked_and_used_and_left_again(session):
     assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"
 
 
+def test_why_a_member_does_not_learn(session):
+    session.command("change", {"settings": {"network.initial_scale": 0, "network.initializer": "zeros"}})
+    session.command("step", {"updates": 60})
+    answer = session.command("why", {"member": 1})
+    assert answer["header"].startswith("Looked at 1 of 3 members")
+    assert answer["findings"] and all(one["fix"] for one in answer["findings"])
+
+
 def test_fifty_classes_and_constant_columns_are_drawn(session):
     rows = "\n".join(f"{n % 50},{n // 50},7,{'k' + str(n % 50)}" for n in range(200))
     session.command("own-data", {"csv": "a,b,constant,class\n" + rows, "settings": {"data.scale": "standardize"}})

@@ -5,7 +5,9 @@ import pytest
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
+from deltarule.playground.play import recipe_to_play
 from deltarule.playground.population import carry_over
+from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
 from deltarule.training.train import train
 
@@ -165,6 +167,30 @@ def test_curves_hold_what_history_holds(opened):
     for name in ("objective", "accuracy"):
         np.testing.assert_array_equal(np.stack(past.curves[name]), run.history.series(name)[past.steps])
     assert "validation accuracy" in past.curves
+
+
+def test_an_engine_that_fails_ends_in_a_sentence_and_can_go_on(opened):
+    bench = opened()
+    advance = bench.engine.advance
+    bench.engine.advance = lambda *given: (_ for _ in ()).throw(MemoryError("no room"))
+    bench.play()
+    wait_until(lambda: bench.failure)
+    assert bench.failure == "the training failed: no room; change a setting, or reset it" and not bench.is_playing
+    bench.engine.advance = advance
+    bench.reset()
+    bench.advance(3)
+    assert bench.moment.state.step == 3 and bench.failure == ""
+
+
+def test_a_study_is_judged_by_its_own_criterion():
+    bench = Workbench(recipe_to_play("encoder"), ReferenceEngine())
+    bench.advance(200)
+    bench.close()
+    moment = bench.moment
+    x = moment.dataset.train.x
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state, x)[1]
+    np.testing.assert_array_equal(moment.is_solved, ((outputs > 0.5) == (x > 0.5)).all((1, 2)))
+    assert 0 < moment.is_solved.sum() <= moment.problem.members
 
 
 def test_solved_members_are_those_at_or_above_the_criterion(opened):

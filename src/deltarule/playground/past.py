@@ -70,7 +70,8 @@ class Past:
         self.steps.append(step)
         for name, value in values.items():
             self.curves.setdefault(name, []).append(value)
-        self.bands.append(np.quantile(values["objective"], QUANTILES))
+        with np.errstate(invalid="ignore"):  # of members that are not finite any more
+            self.bands.append(np.quantile(values["objective"], QUANTILES))
         if len(self.steps) > MAX_POINTS:
             self.coarsen()
 

@@ -31,6 +31,7 @@ MAX_MULTIPLES = 24
 MAX_DRAWN_UNITS = 12
 """Units of a layer that are drawn; of more, the first ones."""
 MAX_DRAWN_ROWS = 1_000
+MAX_MISSED = 8
 BINS = 24
 
 
@@ -65,7 +66,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             "multiples": _answers(problem, several, axes.grid(MULTIPLE_POINTS), classes),
             "plane": _answers(problem, chosen, axes.grid(PLANE_POINTS), classes)[0],
             "theta": chosen.theta[0],
-            **_units(problem, chosen, axes),
+            **_units(problem, chosen, axes, dataset),
             **_rows(problem, chosen, dataset),
             **_gradients(problem, chosen),
             **_curves(workbench, view.member),
@@ -74,7 +75,9 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             arrays |= {
                 f"confusion {part}": _confusion(problem, chosen, rows, classes) for part, rows in dataset.parts.items()
             }
-    values = evaluate_members(dataset, problem, chosen)
+        missed, images = _missed(problem, chosen, dataset)
+        arrays |= images
+    values = evaluate_members(dataset, problem, chosen, moment.score)
     arrays["objective of members"] = moment.values["objective"]
     arrays["solved members"] = moment.is_solved
     solved = int(moment.is_solved.sum())
@@ -91,6 +94,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
         "values_step": moment.values_step,
+        "missed": missed,
         "varied": _varied_values(moment.recipe, members),
         "solved": [solved, interval.low, interval.high],
         "rate": float(problem.rates(np.array([view.member]), state.step)[0] * chosen.factor[0]),
@@ -100,7 +104,9 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         ],
         "entries": [[entry.name, *entry.shape, entry.start] for entry in problem.network.entries],
         "changes": [[step, text] for step, text in workbench.past.changes],
-        "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()][:8],
+        "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
+        "failure": workbench.failure,
+        "chunk_seconds": workbench.chunk_seconds,
         "engine": workbench.engine.name,
     }
     return header, _as_float32(arrays)
@@ -171,11 +177,34 @@ def _class_and_confidence(outputs: Floats) -> Floats:
     return np.where(np.isfinite(outputs).all(-1), best + confidence, np.nan)
 
 
-def _units(problem: Problem, state: State, axes: ViewAxes) -> dict[str, Floats]:
-    """The activation of each drawn unit over the plane, {"units 1": [U, G · G], ...}; the inputs are "units 0"."""
+def _units(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> dict[str, Floats]:
+    """The activation of each drawn unit over the plane, {"units 1": [U, G · G], ...}; the inputs are "units 0".
+
+    Of images the units of the first layer show their weights, as images.
+    """
     x = axes.grid(UNIT_POINTS)
-    activations = _activations(problem, state, x)
-    return {f"units {layer}": values[:, :MAX_DRAWN_UNITS].T for layer, values in enumerate([x, *activations])}
+    values = [x, *_activations(problem, state, x)]
+    units = {f"units {layer}": one[:, :MAX_DRAWN_UNITS].T for layer, one in enumerate(values)}
+    if dataset.image is not None and len(problem.network.layers) > 1:
+        weights = views(state.theta[0], problem.network.entries)["W1"]
+        units["units 1"] = _as_images(weights[:, :MAX_DRAWN_UNITS].T, dataset.image)
+    return units
+
+
+def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
+    """Rows of pixels as a page paints them: the mean channel, the lowest line first.   [M, D]  →  [M, pixels]"""
+    return np.asarray(rows.reshape(-1, *image).mean(1)[:, ::-1].reshape(len(rows), -1))
+
+
+def _missed(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
+    """Some rows that are put into a wrong class, each as [row, class, predicted class], and their images."""
+    rows = dataset.test or dataset.validation or dataset.train
+    if dataset.image is None or rows.labels is None:
+        return [], {}
+    predicted = _predicted(problem, state, rows)
+    wrong = np.flatnonzero(predicted != rows.labels)[:MAX_MISSED]
+    table = np.stack([wrong, rows.labels[wrong], predicted[wrong]], 1).tolist()
+    return table, {"missed": _as_images(np.asarray(rows.x[wrong], np.float64), dataset.image)}
 
 
 def _rows(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
@@ -228,10 +257,15 @@ def _curves(workbench: Workbench, member: int) -> dict[str, Floats]:
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
     """How many rows of each class (row) are put into each class (column).   [C, C]"""
-    _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
-    predicted = (outputs[0, :, 0] > 0.5) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
     assert rows.labels is not None
+    predicted = _predicted(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def _predicted(problem: Problem, state: State, rows: Rows) -> Integers:
+    """The class into which the one member of a state puts each row, [N]."""
+    _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
+    return np.asarray(outputs[0, :, 0] > 0.5, np.int64) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
 
 
 def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:

@@ -21,6 +21,7 @@ from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, with_settings
+from deltarule.symptoms.report import why_not_learning
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
 from deltarule.training.populations import seeds_of
@@ -57,6 +58,7 @@ class Session:
             "axes": self._choose_axes,
             "explain": self._explain,
             "formula": self._formula,
+            "why": self._why,
             "export": self._export,
         }
 
@@ -206,6 +208,15 @@ class Session:
         report = check_pair(formula)
         self.workbench.use_formula(kind, formula)
         return {"verdict": report.verdict, "text": str(report)}
+
+    def _why(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """Why a member does not learn: what stands out in its training, as `why_not_learning` finds it."""
+        run = self.workbench.run()
+        report = why_not_learning(run, [View.parse(table, run.problem.members).member])
+        return {
+            "header": report.header,
+            "findings": [{"code": one.code, "sentence": one.sentence, "fix": one.fix} for one in report.findings],
+        }
 
     def _export(self, table: Mapping[str, Any]) -> dict[str, str]:
         moment = self.workbench.moment

@@ -7,6 +7,7 @@ K members · N rows
 """
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.engines.selection import choose
-from deltarule.errors import BadInput, count_of, short_repr
+from deltarule.errors import BadInput, count_of, one_line, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
@@ -28,12 +29,14 @@ from deltarule.playground.training_pace import TrainingPace
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
-from deltarule.training.history import EvaluationSchedule, evaluate
+from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.populations import metrics_of
-from deltarule.training.run import Divergence
+from deltarule.training.run import Divergence, Run
 
 SOLVED_AT = 0.95
 """The accuracy (or R²) on the training rows at which a member counts as solved, unless the recipe says otherwise."""
+MAX_NOTED_DIVERGENCES = 8
+"""Members of which it is found out where they stopped being finite; each needs a training up to there."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
 
@@ -56,14 +59,16 @@ class Moment:
     @property
     def score(self) -> str:
         """The metric that says how good a member is."""
-        return metrics_of(self.dataset)[0]
+        return score_of(self.recipe, self.dataset)
 
     @property
     def is_solved(self) -> NDArray[np.bool_]:
         """Which members have solved their task, [K]."""
         criterion = self.recipe.configuration.study.criterion
-        least = criterion.at_least if criterion and self.dataset.classes else SOLVED_AT
-        return np.asarray(self.values[self.score] >= least)
+        if criterion is None:
+            return np.asarray(self.values[self.score] >= SOLVED_AT)
+        name = self.score if criterion.part == "train" else f"validation {self.score}"
+        return np.asarray(self.values[name] >= criterion.at_least)
 
 
 class Workbench:
@@ -88,7 +93,9 @@ class Workbench:
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
         self._is_closed = False
+        self._chunk_began: float | None = None
         self._formulas: dict[str, Activation | Loss] = {}
+        self.failure = ""
         self.version = 0
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
@@ -114,6 +121,12 @@ class Workbench:
     def is_playing(self) -> bool:
         """Whether training goes on by itself."""
         return self._updates_left > 0
+
+    @property
+    def chunk_seconds(self) -> float:
+        """How long the current chunk takes already: seconds where a program is compiled first, 0 between chunks."""
+        began = self._chunk_began
+        return 0.0 if began is None else time.perf_counter() - began
 
     @property
     def updates_per_second(self) -> float:
@@ -209,6 +222,23 @@ class Workbench:
             return moment.problem, moment.state.take(members)
         return past.at(max(step, 0), members, self._engine)
 
+    def run(self) -> Run:
+        """The training so far as a record, such as `train` returns."""
+        moment, past = self._moment, self.past
+        count, members = len(past.bands), moment.problem.members
+        history = History(past.steps[:count], {name: rows[:count] for name, rows in past.curves.items()})
+        return Run(
+            problem=moment.problem,
+            engine=self._engine,
+            state=moment.state,
+            steps=np.full(members, moment.state.step),
+            reasons=("interrupted",) * members,
+            objective=moment.values["objective"],
+            history=history,
+            diverged=tuple(self.divergences.values()),
+            seconds=0.0,
+        )
+
     # --- the population -----------------------------------------------------------------------------------------------
 
     def _start(self, recipe: Recipe, dataset: Dataset) -> None:
@@ -230,8 +260,10 @@ class Workbench:
         self._publish(recipe, dataset, problem, state)
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> None:
-        self._moment = Moment(recipe, dataset, problem, state, evaluate_members(dataset, problem, state), state.step)
+        values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
+        self._moment = Moment(recipe, dataset, problem, state, values, state.step)
         self.version += 1
+        self.failure = ""
         if state.step == 0:
             self.past.add_point(0, dict(self._moment.values))
         self._changed.notify_all()
@@ -256,13 +288,20 @@ class Workbench:
                 moment, version, past = self._moment, self.version, self.past
                 limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
                 limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
-            with pace.training(int(limit)) as count:
-                state, trace = self._engine.advance(moment.problem, moment.state, count)
+            self._chunk_began = time.perf_counter()
+            try:
+                with pace.training(int(limit)) as count:
+                    state, trace = self._engine.advance(moment.problem, moment.state, count)
+            except Exception as error:  # of an engine, such as too little memory
+                self._fail(error)
+                continue
+            finally:
+                self._chunk_began = None
             after = replace(moment, state=state)
             is_point = state.step == past.next_point(moment.state.step)
             if is_point or count == self._updates_left:
                 with pace.evaluating():
-                    values = evaluate_members(moment.dataset, moment.problem, state)
+                    values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
                 after = replace(after, values=values, values_step=state.step)
             with self._changed:
                 if self.version != version:
@@ -277,19 +316,33 @@ class Workbench:
                 self._updates_left = max(self._updates_left - count, 0)
                 self._changed.notify_all()
 
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self.failure = (
+                f"the training failed: {one_line(error) or type(error).__name__}; change a setting, or reset it"
+            )
+            self._updates_left = 0
+            self._changed.notify_all()
+
     def _note_divergences(self, moment: Moment, bad: Integers) -> None:
         for member in np.flatnonzero(bad >= 0).tolist():
-            if member not in self.divergences:
+            if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(bad[member])
                 problem, state = self.past.at(step, np.array([member]), self._engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 
 
-def evaluate_members(dataset: Dataset, problem: Problem, state: State) -> dict[str, Floats]:
+def score_of(recipe: Recipe, dataset: Dataset) -> str:
+    """The metric by which members are judged: that of the study's criterion, else the accuracy or R²."""
+    criterion = recipe.configuration.study.criterion
+    return metrics_of(dataset)[0] if criterion is None else criterion.name
+
+
+def evaluate_members(dataset: Dataset, problem: Problem, state: State, metric: str) -> dict[str, Floats]:
     """Objective and metric of the members of a state, on the training rows and on those set aside, {name: [K]}."""
     aside = dataset.test or dataset.validation
     rows = None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs))
-    return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, metrics_of(dataset)[:1]), rows)
+    return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)
 
 
 def _describe_change(settings: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 // @ts-check
 // Small charts on canvases: curves, histograms, the confusion matrix, the hidden space.
 
-import { classColor, isDark, signedColor } from "./colors.js";
+import { activationColors, classColor, isDark, paintPlane, signedColor } from "./colors.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
@@ -212,6 +212,30 @@ export function drawConfusion(box, matrix, classes) {
       place.style.background = count ? signedColor(((row === column ? -0.5 : 0.5) * count) / most) : "";
     }
   }
+}
+
+/**
+ * Images that are put into a wrong class, with what they are and what the network says.
+ * @param {HTMLElement} box @param {Frame} frame @param {string[]} classes
+ */
+export function drawMissed(box, frame, classes) {
+  const images = frame.arrays.missed;
+  box.hidden = !images?.shape[0];
+  if (!images) return;
+  const [count, area] = images.shape;
+  const colors = activationColors(Math.max(...images.data, 1e-9));
+  box.replaceChildren(...Array.from({ length: count }, (_, index) => {
+    const [row, label, predicted] = frame.header.missed[index];
+    const figure = document.createElement("figure");
+    const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `Image ${row}`);
+    paintPlane(canvas, images.data.subarray(index * area, (index + 1) * area), Math.round(Math.sqrt(area)), colors);
+    const caption = document.createElement("figcaption");
+    caption.textContent = `${classes[label]}, said ${classes[predicted]}`;
+    figure.append(canvas, caption);
+    return figure;
+  }));
 }
 
 /** @param {string} tag @param {string} text */

@@ -64,6 +64,12 @@ export class ExplanationPanel {
     this.open(`Point ${sample}`, found.map(block));
   }
 
+  /** @param {{header: string, findings: {code: string, sentence: string, fix: string}[]}} report */
+  showFindings(report) {
+    const paragraphs = [report.header, ...report.findings.flatMap((one) => [`${one.code}: ${one.sentence}.`, `Fix: ${one.fix}.`])];
+    this.open("Why not learning?", paragraphs.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+  }
+
   /** @param {object[]} tables @returns {Promise<any[]>} what has a formula */
   async ask(tables) {
     return Promise.all(tables.map((table) => this.explain(table)));

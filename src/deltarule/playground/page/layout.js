@@ -33,6 +33,7 @@ export const LAYOUT = `
     <h2 id="plane-title">Answer <span data-role="plane-note"></span></h2>
     <div class="square"><canvas data-role="plane" tabindex="0" role="img"></canvas></div>
     <p class="legend" data-role="legend"></p>
+    <div class="missed" data-role="missed" hidden></div>
   </section>
   <section class="population" aria-labelledby="population-title">
     <h2 id="population-title">Population <span data-role="solved"></span>
@@ -41,7 +42,8 @@ export const LAYOUT = `
     <div class="multiples" data-role="multiples"></div>
   </section>
   <section class="curves" aria-labelledby="curves-title">
-    <h2 id="curves-title">Curves <span data-role="curves-note"></span></h2>
+    <h2 id="curves-title">Curves <span data-role="curves-note"></span>
+      <button type="button" data-role="why" class="live">Why not learning?</button></h2>
     <canvas data-role="loss" role="img"></canvas>
     <canvas data-role="score" role="img"></canvas>
   </section>

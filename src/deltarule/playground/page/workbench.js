@@ -1,7 +1,7 @@
 // @ts-check
 // The workbench: asks a source for frames and draws them; turns clicks and keys into commands.
 
-import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, format } from "./charts.js";
+import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed, format } from "./charts.js";
 import { answerColors, classColor, paintPlane } from "./colors.js";
 import { ExplanationPanel } from "./explanation.js";
 import { decodeFrame } from "./frame.js";
@@ -34,7 +34,7 @@ class Workbench {
     this.root = root;
     this.source = source;
     this.isLost = false;
-    this.saidDiverged = false;
+    this.saidTrouble = false;
     this.isReplaying = false;
     this.isStopped = false;
     /** @type {AbortController | null} */
@@ -92,6 +92,8 @@ class Workbench {
     this.find("epoch").addEventListener("click", () => this.send("epoch"));
     this.find("reset").addEventListener("click", () => this.send("reset"));
     this.find("reseed").addEventListener("click", () => this.change("reseed", {}));
+    this.find("why").addEventListener("click", () =>
+      this.attempt(async () => this.explanation.showFindings(await this.source.command("why", this.view))));
     const time = /** @type {HTMLInputElement} */ (this.find("time"));
     time.addEventListener("input", () => this.lookAt(Number(time.value)));
     this.find("now").addEventListener("click", () => this.lookAt(null));
@@ -315,6 +317,7 @@ class Workbench {
     this.network.draw(frame, features, classes);
     this.plane.show(frame);
     this.showTexts(frame, data);
+    drawMissed(this.find("missed"), frame, classes);
     this.showMultiples(frame, answerColors(classes.length, range));
     this.showCurves(frame);
     drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
@@ -327,7 +330,9 @@ class Workbench {
     const { classes } = data.header;
     const [count, low, high] = header.solved;
     this.find("solved").textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (${percent(low)} to ${percent(high)})`;
-    this.find("network-note").textContent = `member ${header.member} · learning rate ${format(header.rate)} · ${header.engine}`;
+    this.find("network-note").textContent = `member ${header.member} · learning rate ${format(header.rate)} · ${
+      header.chunk_seconds > 1 ? "compiling a program for this shape, once …" : header.engine
+    }`;
     this.find("plane-note").textContent = `over ${data.header.axes.filter(Boolean).join(" and ")}`;
     this.find("confusion-note").textContent = arrays["confusion test"] ? "test" : "training";
     this.find("curves-note").textContent = Object.entries(header.values)
@@ -348,13 +353,16 @@ class Workbench {
       if (!classes.length) legend.textContent = "blue: small, orange: large";
     }
     const [diverged] = header.diverged;
-    if (diverged) {
+    if (header.failure) {
+      this.say(header.failure);
+      this.saidTrouble = true;
+    } else if (diverged) {
       const [member, step, layer, where] = diverged;
       this.say(`Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. A smaller learning rate helps.`);
-      this.saidDiverged = true;
-    } else if (this.saidDiverged) {
+      this.saidTrouble = true;
+    } else if (this.saidTrouble) {
       this.say("");
-      this.saidDiverged = false;
+      this.saidTrouble = false;
     }
   }
 
@@ -408,7 +416,7 @@ class Workbench {
       curves: [...of("objective", "training", "#0f9cd9", []), ...of("validation objective", "test", "#d87130", [5, 2])],
     });
     drawCurves(/** @type {HTMLCanvasElement} */ (this.find("score")), {
-      ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "accuracy" ? [0, 1] : undefined,
+      ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1],
       curves: [...of(header.score, "training", "#0f9cd9", []), ...of(`validation ${header.score}`, "test", "#d87130", [5, 2])],
     });
   }
