@@ -146,7 +146,7 @@ def _checked_answer(message: Any, call: str) -> Answer:
 def clean_text(text: str) -> str:
     """A submission's text for pages and XML: shortened, without control characters and lone surrogates.
 
-    >>> clean_text("ValueError: \x00 and \ud800")
+    >>> clean_text("ValueError: " + chr(0) + " and " + chr(0xD800))
     'ValueError: ? and ?'
     """
     return "".join(
