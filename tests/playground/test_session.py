@@ -24,6 +24,12 @@ def test_a_frame_holds_what_is_trained(session):
     np.testing.assert_array_equal(arrays["theta"], state.theta[1].astype(np.float32))
 
 
+def test_toggling_plays_and_pauses(session):
+    for expected in (True, False, True):
+        session.command("toggle", {})
+        assert session.workbench.is_playing is expected
+
+
 def test_settings_name_every_control_with_a_sentence_and_its_choices(session):
     settings = session.command("settings", {})
     assert set(settings["help"]) <= set(settings["values"])

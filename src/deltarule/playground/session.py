@@ -46,6 +46,7 @@ class Session:
             "settings": lambda given: self.settings(),
             "play": self._play,
             "pause": lambda given: self.workbench.pause(),
+            "toggle": self._toggle,
             "step": self._step,
             "epoch": lambda given: self.workbench.advance_epoch(),
             "reset": lambda given: self.workbench.reset(),
@@ -111,6 +112,13 @@ class Session:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise BadInput(f"updates_per_second is {short_repr(speed)}; give a number above 0, or null for no limit")
         self.workbench.play(np.inf if speed is None else speed)
+
+    def _toggle(self, table: Mapping[str, Any]) -> None:
+        """Pause what plays, and play what does not: a page may not have seen yet which of both it is."""
+        if self.workbench.is_playing:
+            self.workbench.pause()
+        else:
+            self._play(table)
 
     def _step(self, table: Mapping[str, Any]) -> None:
         updates = table.get("updates", 1)

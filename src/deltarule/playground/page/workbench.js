@@ -85,9 +85,10 @@ class Workbench {
 
   connect() {
     const speed = /** @type {HTMLSelectElement} */ (this.find("speed"));
-    const play = () => this.send("play", { updates_per_second: speed.value ? Number(speed.value) : null });
-    this.find("play").addEventListener("click", () => this.togglePlay(play));
-    speed.addEventListener("change", () => this.frame?.header.playing && play());
+    const pace = () => ({ updates_per_second: speed.value ? Number(speed.value) : null });
+    const toggle = () => (this.source.isLive ? this.send("toggle", pace()) : this.replay());
+    this.find("play").addEventListener("click", toggle);
+    speed.addEventListener("change", () => this.frame?.header.playing && this.send("play", pace()));
     this.find("step").addEventListener("click", () => this.send("step", { updates: 1 }));
     this.find("epoch").addEventListener("click", () => this.send("epoch"));
     this.find("reset").addEventListener("click", () => this.send("reset"));
@@ -102,7 +103,7 @@ class Workbench {
       const isElsewhere = !this.root.contains(target) && !(target === document.body && this.source.hasAddress);
       if (event.key === " " && !isElsewhere && !target.closest("input, select, textarea, button, summary, canvas")) {
         event.preventDefault();
-        this.togglePlay(play);
+        toggle();
       }
     });
     this.root.addEventListener("dragover", (event) => event.preventDefault());
@@ -207,12 +208,6 @@ class Workbench {
     this.settings = (await this.attempt(() => this.source.command("settings"), true)) ?? this.settings;
     this.panel.text = ""; // what was refused is shown as it still is
     this.showSettings();
-  }
-
-  /** @param {() => any} play */
-  togglePlay(play) {
-    if (!this.source.isLive) return this.replay();
-    return this.frame?.header.playing ? this.send("pause") : play();
   }
 
   /** @param {number | null} step */
