@@ -211,10 +211,10 @@ def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
     """The outputs of the graph: classes and their probabilities, or numbers."""
     outputs = _outputs(graph, model, x)
     if isinstance(model, MLPRegressor):
-        _numbers(graph, model, outputs)
+        _add_predicted_numbers(graph, model, outputs)
     else:
         assert isinstance(model, MLPClassifier)
-        _classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0))
+        _add_predicted_classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0))
 
 
 def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
@@ -237,7 +237,7 @@ def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
     return value
 
 
-def _numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
+def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
     from onnx import TensorProto
 
     value = graph.add("ReduceMean", outputs, axes=[0], keepdims=0)
@@ -250,7 +250,7 @@ def _numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
     graph.output("prediction", value, TensorProto.DOUBLE, ["N"] if single else ["N", model.n_outputs_])
 
 
-def _classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
+def _add_predicted_classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
     from onnx import TensorProto, helper
 
     above = graph.add("Cast", graph.add("Greater", outputs, graph.constant(np.float64(0.5))), to=TensorProto.INT64)
