@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deltarule.errors import LONGEST, BadInput, RunFailed
+from deltarule.errors import MAX_MESSAGE_CHARACTERS, BadInput, RunFailed
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_page import explanation_page
 from deltarule.studies.explain_study import explain_study
@@ -78,7 +78,7 @@ def harmless_page(page: str) -> bool:
 def test_an_error_is_one_line_that_commands_nothing(kind: type[Exception]) -> None:
     told = str(kind(f"there is no column {HOSTILE}\nand no other"))
     assert told.isprintable() and r"\x1b[2J" in told and r"\n" in told
-    assert len(str(kind("x" * 10**6))) == LONGEST
+    assert len(str(kind("x" * 10**6))) == MAX_MESSAGE_CHARACTERS
 
 
 @pytest.mark.slow
