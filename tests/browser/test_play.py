@@ -1,6 +1,7 @@
 """The workbench in a real browser: what it shows is what the engine computes, and every control does what it says."""
 
 import base64
+import itertools
 import json
 import os
 import subprocess
@@ -335,6 +336,14 @@ def test_everything_that_changes_is_visible_without_scrolling(played):
     for role in ("network", "plane", "multiples", "loss", "score", "confusion", "hidden", "histograms"):
         box = page.locator(f"[data-role={role}]").bounding_box()
         assert box["y"] >= 0 and box["y"] + min(box["height"], 40) <= 800 and box["width"] > 0, role
+
+
+def test_on_a_phone_the_parts_stand_below_one_another(played):
+    page, _, _ = played(NARROW)
+    boxes = [section.bounding_box() for section in page.locator("main > section").all()]
+    boxes.sort(key=lambda box: box["y"])
+    assert all(above["y"] + above["height"] <= below["y"] for above, below in itertools.pairwise(boxes))
+    assert all(box["height"] > 60 for box in boxes)
 
 
 def test_the_keyboard_alone_reaches_every_control(played):
