@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     pictures = [first_picture(browser_path) for _ in range(ROUNDS)]
-    session = Session(crowded())
+    session = Session(crowded(), tempfile.TemporaryDirectory())
     session.command("step", {"updates": 5})  # compiled
     server = PlayServer(session)
     server.start()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,7 +25,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
 def session_of(**sections):
-    return Session(recipe_of(run={"seeds": 6, "engine": "reference"}, **sections))
+    return Session(recipe_of(run={"seeds": 6, "engine": "reference"}, **sections), tempfile.TemporaryDirectory())
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import tempfile
+
 import pytest
 from playground_examples import recipe_of
 
@@ -22,6 +24,6 @@ def opened():
 
 @pytest.fixture
 def session():
-    opened = Session(recipe_of(run={"seeds": 3, "engine": "reference"}))
+    opened = Session(recipe_of(run={"seeds": 3, "engine": "reference"}), tempfile.TemporaryDirectory())
     yield opened
     opened.close()

@@ -1,7 +1,7 @@
 import pytest
 
 from deltarule.errors import BadInput
-from deltarule.playground.play import recipe_to_play
+from deltarule.playground.play import open_session, recipe_to_play
 from deltarule.studies.recipes import dataset_of, problem_of
 
 
@@ -23,6 +23,21 @@ def test_a_table_gets_a_network_that_fits_its_target(tmp_path, target, output):
     recipe = recipe_to_play(file, target)
     assert recipe.configuration.network.output == output
     assert problem_of(recipe, dataset_of(recipe)).network.inputs == (2 if target == "kind" else 1)
+
+
+def test_texts_and_gaps_of_a_table_become_numbers(tmp_path):
+    rows = [
+        f"{'' if n % 9 == 0 else n},{('red', 'green', 'blue')[n % 3]},{('no', 'yes')[n % 3 == 1]}" for n in range(60)
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["size,color,bought", *rows, "3,red,"]), encoding="utf-8")
+    session = open_session(tmp_path / "mine.csv", "bought")
+    dataset = session.workbench.moment.dataset
+    assert dataset.classes == ("no", "yes") and len(dataset.train) == 60
+    session.command("step", {"updates": 300})
+    assert session.workbench.moment.values["accuracy"].max() == 1, "the color tells it"
+    session.command("change", {"settings": {"data.split.test": 0.25}})
+    assert len(session.workbench.moment.dataset.test) == 15
+    session.close()
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,18 @@ from deltarule.playground.recipe_of_problem import recipe_of_problem
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.stories import list_stories
+from deltarule.playground.table_input import numeric_table
 from deltarule.problem.configuration import parse, parse_toml
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
 from deltarule.training.run import Run
 
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".npz")
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
 MIN_ROWS_TO_SPLIT = 100
 """Of fewer rows, as the eight of the encoder, all are for training."""
 
 
-def recipe_to_play(what: str | Path | None = None, target: str | None = None) -> Recipe:
+def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
     """Find what to play with.
 
     Parameters
@@ -30,6 +31,8 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None) ->
         The name of a study, of a data set or of a story, or the path of a recipe or a table; two spirals by default.
     target : str, optional
         The column of a table that is predicted.
+    folder : Path, optional
+        Gets a copy of a table whose columns hold texts or gaps, in numbers; without it such a table is refused.
 
     Returns
     -------
@@ -51,7 +54,9 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None) ->
     if target is not None and not is_table:
         raise BadInput(f"--target names a column of a table, and {name} is none; leave it out")
     if is_table:
-        return _recipe_of_data({"file": str(Path(name).absolute()), "target": target}, Path(name).stem)
+        file = Path(name).absolute()
+        rows = file if folder is None else numeric_table(file, target, folder)
+        return _recipe_of_data({"file": str(rows), "target": target}, file.stem)
     if name in stories:
         return _recipe(name, stories[name])
     if name in LOADERS:
@@ -65,10 +70,14 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None) ->
 def open_session(what: Any = None, target: str | None = None) -> Session:
     """A session for what `recipe_to_play` finds, or for a `Problem` or the problem of a `Run`."""
     problem = what.problem if isinstance(what, Run) else what
-    if not isinstance(problem, Problem):
-        return Session(recipe_to_play(what, target))
-    with tempfile.TemporaryDirectory() as folder:  # the session reads the rows once
-        return Session(recipe_of_problem(problem, Path(folder)))
+    folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
+    try:
+        if isinstance(problem, Problem):
+            return Session(recipe_of_problem(problem, Path(folder.name)), folder)
+        return Session(recipe_to_play(what, target, Path(folder.name)), folder)
+    except BaseException:
+        folder.cleanup()
+        raise
 
 
 def _recipe(name: str, text: str) -> Recipe:

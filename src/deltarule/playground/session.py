@@ -15,6 +15,7 @@ from deltarule.playground.picture import View
 from deltarule.playground.population import without_study
 from deltarule.playground.settings import describe_settings, fitting_settings
 from deltarule.playground.stories import list_stories
+from deltarule.playground.table_input import numeric_table
 from deltarule.playground.view_axes import ViewAxes, view_axes
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
@@ -35,11 +36,13 @@ class Session:
     Parameters
     ----------
     recipe : Recipe
+    folder : TemporaryDirectory
+        For rows of a person's own; deleted at the end.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]") -> None:
         self.workbench = Workbench(recipe)
-        self._folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
+        self._folder = folder
         self._columns: list[int] | None = None
         self._axes: tuple[int, ViewAxes] | None = None
         self._commands: dict[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -165,6 +168,7 @@ class Session:
         target = table.get("target") or text.strip().partition("\n")[0].rpartition(",")[2].strip().strip('"')
         file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"
         file.write_text(text, encoding="utf-8")
+        file = numeric_table(file, target, Path(self._folder.name))
         settings = {"data.file": str(file), "data.target": target, "data.name": "none"}
         self._change_settings({**settings, **_table_of(table, "settings")})
 

@@ -1,0 +1,58 @@
+"""A table with texts and gaps as a table of numbers, which a network takes."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.tables.column_encoder import encode_columns, fit_columns, texts_of
+from deltarule.tables.column_kinds import infer_kinds
+from deltarule.tables.reader import read_frame
+
+READABLE = (".csv", ".tsv", ".parquet")
+
+
+def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
+    """Return the table itself if all columns but the target hold numbers, else a copy in which they do.
+
+    Each category becomes a column of 0 and 1, missing numbers the median with a column that says where they were, as
+    `deltarule train` encodes them; rows without a target are left out. The encoding is that of all rows.
+
+    Parameters
+    ----------
+    path : Path
+    target : str or None
+        The column to predict.
+    folder : Path
+        Gets the copy.
+
+    Raises
+    ------
+    BadInput
+        For a file that holds no table, and one without a row that has a target.
+    """
+    if path.suffix.lower() not in READABLE:
+        return path
+    frame = read_frame(path)
+    if target not in frame:
+        return path  # whoever reads the rows says so
+    answers = texts_of(frame[target])
+    features = {name: column for name, column in frame.items() if name != target}
+    if path.suffix.lower() == ".csv" and all(
+        column.dtype.kind == "f" and np.isfinite(column).all() for column in features.values()
+    ):
+        return path
+    kept = np.array([text not in ("", "nan") for text in answers])
+    if not kept.any():
+        raise BadInput(f"no row of {path.name} has a value of {target!r}; choose another target")
+    features = {name: column[kept] for name, column in features.items()}
+    columns = fit_columns(features, infer_kinds(features))
+    rows = encode_columns(columns, features)
+    copy = folder / f"{path.stem}-encoded.csv"
+    with copy.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(name for column in columns for name in column.inputs), target])
+        chosen = (text for text, is_kept in zip(answers, kept, strict=True) if is_kept)
+        writer.writerows([*map(repr, row), text] for row, text in zip(rows.tolist(), chosen, strict=True))
+    return copy
