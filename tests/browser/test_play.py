@@ -244,8 +244,8 @@ def test_a_pasted_and_an_opened_table_are_trained_on(played, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("x,y\n1\n", "line 2"), ("", "csv is ''"), ("x,y\n1,a\n" * 2, "line 3"), ("\x00\x01", "csv")],
-    ids=["short row", "empty", "text", "binary"],
+    [("x,y\n1\n", "line 2"), ("", "csv is ''"), ("\x00\x01", "csv")],
+    ids=["short row", "empty", "binary"],
 )
 def test_a_broken_table_is_a_sentence(played, tmp_path, content, sentence):
     page, session, _ = played()

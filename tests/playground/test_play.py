@@ -26,9 +26,8 @@ def test_a_table_gets_a_network_that_fits_its_target(tmp_path, target, output):
 
 
 def test_texts_and_gaps_of_a_table_become_numbers(tmp_path):
-    rows = [
-        f"{'' if n % 9 == 0 else n},{('red', 'green', 'blue')[n % 3]},{('no', 'yes')[n % 3 == 1]}" for n in range(60)
-    ]
+    colors, answers = ("red", "green", "blue"), ("no", "yes", "no")
+    rows = [f"{n if n % 9 else ''},{colors[n % 3]},{answers[n % 3]}" for n in range(60)]
     (tmp_path / "mine.csv").write_text("\n".join(["size,color,bought", *rows, "3,red,"]), encoding="utf-8")
     session = open_session(tmp_path / "mine.csv", "bought")
     dataset = session.workbench.moment.dataset
