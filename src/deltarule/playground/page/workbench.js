@@ -13,6 +13,7 @@ import { SettingsPanel } from "./settings_panel.js";
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./source.js").Source} Source */
 
+const FRAME_MILLISECONDS = 33;
 const RETRY_MILLISECONDS = 1000;
 const REPLAY_MILLISECONDS = 150;
 const MULTIPLES = 24; // MAX_MULTIPLES of picture.py
@@ -128,6 +129,7 @@ class Workbench {
       if (this.source.isLive) this.stories = await this.source.command("stories");
       this.settings = await this.source.command("settings");
     });
+    let drawnAt = 0;
     while (!this.isStopped) {
       const view = this.view;
       this.waiting = new AbortController();
@@ -143,6 +145,9 @@ class Workbench {
         this.drawnView = view;
         this.show(frame);
         await nextPaint();
+        const early = FRAME_MILLISECONDS - (performance.now() - drawnAt); // more frames would take time from the training
+        if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
+        drawnAt = performance.now();
         if (!this.source.isLive && view === this.view) await new Promise((resolve) => (this.wake = resolve));
       } catch (error) {
         if (view !== this.view) continue; // it waited for news of another view
