@@ -8,6 +8,7 @@ N points    x [N, 2]    labels [N]    targets [N, 1]
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.synthetic import whole_number
 from deltarule.errors import BadInput, short_repr
 
 MAX_SAMPLES = 1_000_000
@@ -71,7 +72,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
     >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
     True
     """
-    random, squares = _draws(samples, noise, seed), _whole("squares", squares, 2, 20)
+    random, squares = _draws(samples, noise, seed), whole_number("squares", squares, range(2, 21))
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
     return _classified("checkerboard", _jittered(2 * unit - 1, noise, random), labels, 2, seed)
@@ -109,22 +110,16 @@ def _classified(name: str, points: np.ndarray, labels: np.ndarray, classes: int,
 
 def _draws(samples: int, noise: float, seed: int) -> np.random.Generator:
     """Check the options that all sets share, and return their generator."""
-    _whole("samples", samples, 1, MAX_SAMPLES)
+    whole_number("samples", samples, range(1, MAX_SAMPLES + 1))
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
         raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
-    return np.random.Generator(np.random.Philox(key=_whole("seed", seed, 0, 2**64 - 1)))
+    return np.random.Generator(np.random.Philox(key=whole_number("seed", seed, range(2**64))))
 
 
 def _alternating(samples: int, classes: int) -> np.ndarray:
     """Labels 0, 1, …, 0, 1, …: classes of equal size, whatever the number of samples."""
-    return np.arange(samples) % _whole("classes", classes, 2, MAX_CLASSES)
+    return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
 
 
 def _jittered(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
     return points + noise * random.standard_normal(points.shape)
-
-
-def _whole(name: str, value: int, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise BadInput(f"{name} is {short_repr(value)}; give a whole number from {low} to {high:,}")
-    return int(value)

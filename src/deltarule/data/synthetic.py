@@ -15,7 +15,7 @@ def one_hot(size: int = 8) -> Dataset:
     >>> one_hot(3).train.x.tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    size = _whole_number("size", size, range(2, 10_001))
+    size = whole_number("size", size, range(2, 10_001))
     names = tuple(str(number) for number in range(size))
     return Dataset(
         name="one_hot",
@@ -39,8 +39,8 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
     >>> linear(samples=4).train.labels.shape
     (4,)
     """
-    samples = _whole_number("samples", samples, range(1, 10_000_001))
-    seed = _whole_number("seed", seed, range(2**64))
+    samples = whole_number("samples", samples, range(1, 10_000_001))
+    seed = whole_number("seed", seed, range(2**64))
     points = np.random.Generator(np.random.Philox(key=seed)).random((samples, 2))
     return Dataset(
         name="linear",
@@ -76,7 +76,8 @@ def xor() -> Dataset:
     )
 
 
-def _whole_number(name: str, value: int, allowed: range) -> int:
+def whole_number(name: str, value: int, allowed: range) -> int:
+    """Check an option that is a whole number. Errors: `BadInput` for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
         raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)

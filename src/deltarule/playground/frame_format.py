@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.json_files import to_jsonable
 from deltarule.problem.problem import Floats
 
 
@@ -22,7 +23,7 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
     ({'step': 3}, {'theta': array([1., 2.], dtype=float32)})
     """
     table = {**header, "arrays": [[name, list(array.shape)] for name, array in arrays.items()]}
-    text = json.dumps(_without_nan(table), allow_nan=False).encode()
+    text = json.dumps(to_jsonable(table), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     parts = [struct.pack("<I", len(text)), text]
     return b"".join([*parts, *(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())])
@@ -38,12 +39,3 @@ def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
         arrays[name] = np.frombuffer(frame, "<f4", size, start).reshape(shape)
         start += 4 * size
     return header, arrays
-
-
-def _without_nan(value: Any) -> Any:
-    """Numbers that are not finite as null, which JSON has."""
-    if isinstance(value, Mapping):
-        return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -93,7 +93,6 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
         "multiples": members.tolist(),
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in values.items()},
-        "values_step": moment.values_step,
         "missed": missed,
         "varied": _varied_values(moment.recipe, members),
         "solved": [solved, interval.low, interval.high],

@@ -91,7 +91,8 @@ def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
     table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
     configuration = parse(table)
     recipe = Recipe(name, Path(), configuration, as_read=configuration)
-    settings = fitting_settings(recipe)
-    if len(dataset_of(recipe).train) >= MIN_ROWS_TO_SPLIT:
+    dataset = dataset_of(recipe)
+    settings = fitting_settings(recipe, dataset)
+    if len(dataset.train) >= MIN_ROWS_TO_SPLIT:
         settings |= {"data.split.test": 0.2, "data.split.stratify": False}
     return with_settings(recipe, settings)

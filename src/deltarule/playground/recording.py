@@ -67,13 +67,11 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
             session.workbench.advance(start + step - now)
         steps.append(start + step)
         frames.append(session.frame({}))
-    last = steps[-1]
     recording = {
         "steps": steps,
         "frames": [base64.b64encode(frame).decode() for frame in frames],
         "data": base64.b64encode(session.data()).decode(),
         "settings": session.settings(),
-        "last_step": last,
     }
     script = bundle("recorded.js")
     style = style_sheet()

@@ -21,7 +21,7 @@ from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem
-from deltarule.studies.recipes import Recipe, with_settings
+from deltarule.studies.recipes import Recipe, dataset_of, with_settings
 from deltarule.symptoms.report import why_not_learning
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
@@ -136,7 +136,7 @@ class Session:
         """Change settings; with other data, sizes, output and loss become those that the data need."""
         if any(key.startswith("data.") for key in settings):
             recipe = with_settings(without_study(self.workbench.moment.recipe), settings)
-            settings = {**fitting_settings(recipe), **settings}
+            settings = {**fitting_settings(recipe, dataset_of(recipe)), **settings}
         self.workbench.change(settings)
 
     def _vary(self, table: Mapping[str, Any]) -> None:

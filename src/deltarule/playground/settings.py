@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from deltarule.data.dataset import Dataset
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.take_along import recipe_toml
 from deltarule.problem import registry
 from deltarule.problem.problem import Problem
 from deltarule.problem.resolved_configuration import resolve_configuration
-from deltarule.studies.recipes import Recipe, dataset_of
+from deltarule.studies.recipes import Recipe
 
 HELP = {
     "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
@@ -68,18 +69,19 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     }
 
 
-def fitting_settings(recipe: Recipe) -> dict[str, Any]:
+def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """What must change in a recipe so that its network fits its data: the sizes at both ends, the output, the loss.
 
     >>> from deltarule.playground.play import recipe_to_play
-    >>> from deltarule.studies.recipes import with_settings
-    >>> fitting_settings(with_settings(recipe_to_play("two-spirals"), {"data.name": "hills"}))
+    >>> from deltarule.studies.recipes import dataset_of, with_settings
+    >>> recipe = with_settings(recipe_to_play("two-spirals"), {"data.name": "hills"})
+    >>> fitting_settings(recipe, dataset_of(recipe))
     {'network.layers': ['auto', 8, 8, 'auto'], 'network.output': 'identity', 'loss.name': 'squared_error'}
     """
     layers = list(recipe.configuration.network.layers)
     settings: dict[str, Any] = {"network.layers": ["auto", *layers[1:-1], "auto"]}
     gives_shares = registry.activation(recipe.configuration.network.output).range in ("unit", "simplex")
-    has_classes = bool(dataset_of(recipe).classes)
+    has_classes = bool(dataset.classes)
     if has_classes and not gives_shares:
         settings |= {"network.output": "softmax", "loss.name": "cross_entropy"}
     elif gives_shares and not has_classes:

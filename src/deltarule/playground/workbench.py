@@ -45,8 +45,8 @@ EXPECTED_UPDATES = 20_000
 class Moment:
     """What is trained now: immutable, so that drawing needs no lock.
 
-    values       objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows
-    values_step  the step at which they were measured, which may be some updates before
+    values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are
+             those of the last point of the curves, which may be some updates before.
     """
 
     recipe: Recipe
@@ -54,7 +54,6 @@ class Moment:
     problem: Problem
     state: State
     values: Mapping[str, Floats]
-    values_step: int
 
     @property
     def score(self) -> str:
@@ -127,11 +126,6 @@ class Workbench:
         """How long the current chunk takes already: seconds where a program is compiled first, 0 between chunks."""
         began = self._chunk_began
         return 0.0 if began is None else time.perf_counter() - began
-
-    @property
-    def updates_per_second(self) -> float:
-        """The speed limit; infinite where there is none."""
-        return self._updates_per_second
 
     @property
     def engine(self) -> Engine:
@@ -242,7 +236,12 @@ class Workbench:
     # --- the population -----------------------------------------------------------------------------------------------
 
     def _start(self, recipe: Recipe, dataset: Dataset) -> None:
-        problem = with_formulas(population_of(recipe, dataset), self._formulas)
+        self._begin(recipe, dataset, self._problem_of(recipe, dataset))
+
+    def _problem_of(self, recipe: Recipe, dataset: Dataset) -> Problem:
+        return with_formulas(population_of(recipe, dataset), self._formulas)
+
+    def _begin(self, recipe: Recipe, dataset: Dataset, problem: Problem) -> None:
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
         self.past, self.divergences = Past(problem, state), {}
@@ -250,10 +249,10 @@ class Workbench:
 
     def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
         moment = self._moment
-        problem = with_formulas(population_of(recipe, dataset), self._formulas)
+        problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
-            self._start(recipe, dataset)
+            self._begin(recipe, dataset, problem)
             return
         self._engine = self._choose_engine(recipe, problem)
         self.past.add_change(problem, state, description)
@@ -261,7 +260,7 @@ class Workbench:
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> None:
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
-        self._moment = Moment(recipe, dataset, problem, state, values, state.step)
+        self._moment = Moment(recipe, dataset, problem, state, values)
         self.version += 1
         self.failure = ""
         if state.step == 0:
@@ -302,7 +301,7 @@ class Workbench:
             if is_point or count == self._updates_left:
                 with pace.evaluating():
                     values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
-                after = replace(after, values=values, values_step=state.step)
+                after = replace(after, values=values)
             with self._changed:
                 if self.version != version:
                     continue  # settings changed meanwhile: the chunk was made with those before
