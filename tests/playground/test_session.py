@@ -67,6 +67,13 @@ def test_the_explained_number_is_that_of_the_gradient(session):
     assert explained["step"] == 4 and explained["rows"] == 10
 
 
+def test_a_number_that_is_not_finite_is_explained_as_none(session):
+    session.command("change", {"settings": {"optimizer.name": "sgd", "optimizer.learning_rate": 1e300}})
+    session.command("change", {"settings": {"network.activation": "relu"}})
+    session.command("step", {"updates": 5})
+    assert session.command("explain", {"quantity": "J", "index": []})["value"] is None
+
+
 def test_a_samples_numbers_are_of_that_sample_alone(session):
     moment = session.workbench.moment
     outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), moment.dataset.train.x[[7]])[1]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, short_repr
+from deltarule.json_files import to_jsonable
 from deltarule.playground import frame_format, picture, take_along
 from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair
 from deltarule.playground.picture import View
@@ -100,13 +101,13 @@ class Session:
         return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
-        """Do what a page asks for by name, and answer plain values.
+        """Do what a page asks for by name, and answer plain values; numbers that are not finite are None.
 
         Raises `BadInput`, with nothing changed, for a command that does not exist or cannot be done.
         """
         if name not in self._commands:
             raise BadInput(f"there is no command {short_repr(name)}; there are: {', '.join(self._commands)}")
-        return self._commands[name](table)
+        return to_jsonable(self._commands[name](table))
 
     # --- the commands -------------------------------------------------------------------------------------------------
 
