@@ -14,7 +14,8 @@ from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.elementary import erf
 
 POINTS = (-30.0, -3.1, -0.7, 0.0, 0.4, 2.3, 20.0)
-LETTERS = {"leaky_relu": {"s": "slope"}, "elu": {"α": "alpha"}}
+LETTERS: dict[str, dict[str, str]] = {"leaky_relu": {"s": "slope"}, "elu": {"α": "alpha"}}
+CONSTANTS = {"λ": activations.SELU_SCALE, "α_0": activations.SELU_ALPHA}
 FUNCTIONS = {
     "σ": activations.sigmoid,
     "Φ": norm.cdf,
@@ -34,7 +35,14 @@ def named(name: str) -> Iterator[Values]:
         if z not in activation.kinks:
             slopes.append(jacobian(partial(activation.function, **numbers), z))
         for slope in slopes:
-            yield Values({"z": z, "a": float(a), "∂a/∂z": float(slope), **letters, **FUNCTIONS})
+            yield Values({"z": z, "a": float(a), "∂a/∂z": float(slope), **letters, **CONSTANTS, **FUNCTIONS})
+
+
+def mish() -> Iterator[Values]:
+    """The same of Mish, with its gate w and the n of which the code makes it."""
+    for values in named("mish"):
+        n = np.exp(values.names["z"]) * (np.exp(values.names["z"]) + 2)
+        yield values.with_names(w=n / (n + 2), n=n)
 
 
 def any_of_them() -> Iterator[Values]:
@@ -49,9 +57,13 @@ def any_of_them() -> Iterator[Values]:
 
 def symbolic(section: str) -> Values:
     """Symbols for the letters of a section, for SymPy to differentiate."""
+    z = sympy.Symbol("z", real=True)
     return Values(
         {
-            "z": sympy.Symbol("z", real=True),
+            "z": z,
+            "w": sympy.tanh(sympy.log(1 + sympy.exp(z))),
+            "λ": sympy.Symbol("lambda", positive=True),
+            "α_0": sympy.Symbol("alpha_0", positive=True),
             "s": sympy.Symbol("s", positive=True),
             "α": sympy.Symbol("alpha", positive=True),
             "σ": lambda z: 1 / (1 + sympy.exp(-z)),
@@ -70,8 +82,10 @@ VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     "ReLU": partial(named, "relu"),
     "Leaky ReLU": partial(named, "leaky_relu"),
     "ELU": partial(named, "elu"),
+    "SELU": partial(named, "selu"),
     "Softplus": partial(named, "softplus"),
     "SiLU": partial(named, "silu"),
+    "Mish": mish,
     "GELU": partial(named, "gelu"),
     "Exponential": partial(named, "exponential"),
 }

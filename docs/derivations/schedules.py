@@ -15,6 +15,8 @@ NUMBERS: dict[str, dict[str, tuple[str, float]]] = {
     "inverse_scaling": {"power": ("q", 0.5)},
     "squaring": {"every": ("n", 3.0), "at_start": ("k_0", 1)},
     "cosine": {"steps": ("n", 10.0), "lowest": ("q", 0.1), "warm_up": ("w", 4.0)},
+    "coslog4": {"steps": ("n", 10.0)},
+    "flat_cosine": {"steps": ("n", 10.0), "flat": ("q", 0.4)},
     "warm_up": {"steps": ("n", 4.0)},
     "linear_ramp": {"steps": ("n", 10.0), "highest": ("h", 2.0)},
     "exponential_ramp": {"steps": ("n", 10.0), "highest": ("h", 2.0)},

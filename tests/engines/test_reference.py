@@ -51,7 +51,7 @@ def _what_is_not_finite_needs_no_warning() -> Iterator[None]:
         yield
 
 
-SMOOTH = ["elu", "gelu", "identity", "sigmoid", "silu", "softmax", "softplus", "tanh"]
+SMOOTH = ["elu", "gelu", "identity", "mish", "sigmoid", "silu", "softmax", "softplus", "tanh"]
 SMOOTH_PAIRS = [("squared_error", output) for output in SMOOTH] + [("huber", "identity"), ("poisson", "exponential")]
 SMOOTH_PAIRS += [("binary_cross_entropy", "sigmoid"), ("cross_entropy", "softmax")]
 

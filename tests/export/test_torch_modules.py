@@ -42,7 +42,11 @@ def test_outputs_are_those_of_the_run(hidden):
 @pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])
 @pytest.mark.parametrize("hidden", HAS_MODULE)
 def test_activations_and_their_slopes_are_ours_wherever_they_stand(hidden, dtype, rounding):
-    """Also where PyTorch's softplus is z itself, and where e^z has no float32."""
+    """Also where PyTorch's softplus is z itself, and where e^z has no float32.
+
+    PyTorch's Mish takes 1 − tanh² as a difference, and loses some digits of the slope where z is large.
+    """
+    rounding *= 10 if hidden == "mish" else 1
     run, _ = trained(hidden, steps=1)
     z = np.linspace(-120, 120, 6000, dtype=dtype)[:, None]  # without 0, where some have a kink
     given = torch.tensor(z, requires_grad=True)

@@ -26,6 +26,22 @@ def normal_law(z: mpf) -> mpf:
     return mpmath.erfc(-z / mpmath.sqrt(2)) / 2
 
 
+def mish_gate(z: mpf) -> mpf:
+    return mpmath.tanh(EXACT["softplus"](z))
+
+
+def selu_numbers() -> tuple[mpf, mpf]:
+    """λ and α for which a standard normal z gives an activation of mean 0 and variance 1, by equation 14 of the paper.
+
+    E a = λ (E z₊ + α E (eᶻ − 1) for z < 0) = 0, and E a² = 1.
+    """
+    above, below = 1 / mpmath.sqrt(2 * mpmath.pi), mpmath.exp(mpf(1) / 2) * normal_law(mpf(-1)) - mpf(1) / 2
+    alpha = -above / below
+    squares = mpmath.exp(2) * normal_law(mpf(-2)) - 2 * mpmath.exp(mpf(1) / 2) * normal_law(mpf(-1)) + mpf(1) / 2
+    return 1 / mpmath.sqrt(mpf(1) / 2 + alpha**2 * squares), alpha
+
+
+SELU_SCALE, SELU_ALPHA = selu_numbers()
 ELEMENTWISE = [activation for activation in ACTIVATIONS.values() if not activation.rowwise]
 EXACT: dict[str, Callable[[mpf], mpf]] = {
     "identity": lambda z: z,
@@ -34,8 +50,10 @@ EXACT: dict[str, Callable[[mpf], mpf]] = {
     "relu": lambda z: max(z, mpf(0)),
     "leaky_relu": lambda z: z if z > 0 else mpf(0.01) * z,
     "elu": lambda z: z if z > 0 else mpmath.expm1(z),
+    "selu": lambda z: SELU_SCALE * (z if z > 0 else SELU_ALPHA * mpmath.expm1(z)),
     "softplus": lambda z: mpmath.log1p(mpmath.exp(z)) if z < 200 else z + mpmath.log1p(mpmath.exp(-z)),
     "silu": lambda z: z / (1 + mpmath.exp(-z)),
+    "mish": lambda z: z * mish_gate(z),
     "gelu": lambda z: z * normal_law(z),
     "exponential": mpmath.exp,
 }
@@ -46,8 +64,10 @@ EXACT_SLOPE: dict[str, Callable[[mpf], mpf]] = {
     "relu": lambda z: mpf(z > 0),
     "leaky_relu": lambda z: mpf(1) if z > 0 else mpf(0.01),
     "elu": lambda z: mpf(1) if z > 0 else mpmath.exp(z),
+    "selu": lambda z: SELU_SCALE if z > 0 else SELU_SCALE * SELU_ALPHA * mpmath.exp(z),
     "softplus": EXACT["sigmoid"],
     "silu": lambda z: EXACT["sigmoid"](z) * (1 + z * EXACT["sigmoid"](-z)),
+    "mish": lambda z: mish_gate(z) + z * EXACT["sigmoid"](z) * (1 - mish_gate(z) ** 2 if abs(z) < 50 else mpf(z < 0)),
     "gelu": lambda z: normal_law(z) + z * mpmath.exp(-z * z / 2) / mpmath.sqrt(2 * mpmath.pi),
     "exponential": mpmath.exp,
 }
@@ -139,6 +159,8 @@ TORCH: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": torch.relu,
     "leaky_relu": torch.nn.functional.leaky_relu,
     "elu": torch.nn.functional.elu,
+    "selu": torch.nn.functional.selu,
+    "mish": torch.nn.functional.mish,
     "softplus": lambda z: torch.nn.functional.softplus(z, threshold=1e3),  # below it PyTorch does not approximate
     "silu": torch.nn.functional.silu,
     "gelu": torch.nn.functional.gelu,

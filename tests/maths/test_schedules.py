@@ -1,4 +1,6 @@
+import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,6 +31,12 @@ def rates(name: str, learning_rate: float, count: int, /, **parameters: float) -
         ("cosine", {"steps": 4}, 2.0, [2, 1 + 0.5**0.5, 1, 1 - 0.5**0.5, 0, 0, 0]),
         ("cosine", {"steps": 2, "lowest": 0.5}, 4.0, [4, 3, 2, 2]),
         ("cosine", {"steps": 6, "warm_up": 3}, 4.0, [1, 2, 3, 4, 3, 1, 0, 0]),
+        # 1 + 15 t / 15 is 1, 2, 3, 4 …: its logarithm is 0 at t = 0, and whole at 1, 3, 7 and 15
+        ("coslog4", {"steps": 15}, 2.0, [0, 0, 2 * math.sin(math.pi * math.log2(3)) ** 2, 0]),
+        ("coslog4", {"steps": 30}, 2.0, [0, 2 * math.sin(math.pi * math.log2(1.5)) ** 2, 0]),
+        ("flat_cosine", {"steps": 8}, 2.0, [2, 2, 2, 2, 2, 1 + 0.5**0.5, 1, 1 - 0.5**0.5, 0, 0]),
+        ("flat_cosine", {"steps": 4, "flat": 0.0}, 2.0, [2, 1 + 0.5**0.5, 1, 1 - 0.5**0.5, 0]),
+        ("flat_cosine", {"steps": 5, "flat": 0.6}, 2.0, [2, 2, 2, 2, 1, 0]),
         ("warm_up", {"steps": 3}, 4.0, [1, 2, 3, 4, 4]),
         ("warm_up", {"steps": 0}, 4.0, [4, 4]),
         ("linear_ramp", {"steps": 4, "highest": 7.0}, 1.0, [1, 3, 5, 7, 7, 7]),
@@ -93,7 +101,8 @@ def test_pytorch_schedules_the_same(name: str, parameters: dict[str, float], mak
 def test_each_member_has_its_own_numbers(schedule: Schedule, t: int, data: st.DataObject) -> None:
     members = 3
     numbers = {
-        name: np.array(data.draw(st.lists(st.floats(0.5, 1), min_size=members, max_size=members))) * max(default, 1)
+        name: np.array(data.draw(st.lists(st.floats(0.5, 1), min_size=members, max_size=members)))
+        * (default if 0 < default < 1 else max(default, 1))
         for name, default in schedule.parameters.items()
     }
     learning_rate = np.array(data.draw(st.lists(st.floats(0.01, 2), min_size=members, max_size=members)))
@@ -115,4 +124,14 @@ def test_rates_are_proportional_to_the_one_given_and_start_near_it(schedule: Sch
     assert all(rate >= 0 for rate in first)
     if schedule.name not in ("squaring", "linear_ramp", "exponential_ramp"):
         assert doubled == pytest.approx([2 * rate for rate in first])
-    assert first[0] == (pytest.approx(0.25 / 101) if schedule.name == "warm_up" else 0.25)
+    begins = {"warm_up": pytest.approx(0.25 / 101), "coslog4": 0}
+    assert first[0] == begins.get(schedule.name, 0.25)
+
+
+@given(st.floats(0, 2))
+def test_coslog4_is_four_waves_up_to_the_end(share: float) -> None:
+    """At (2ᵏ − 1) / 15 the rate is 0, and at the middle of each wave, (√2 · 2ᵏ − 1) / 15, it is the one given."""
+    rate = partial(SCHEDULES["coslog4"].rate, learning_rate=0.5, steps=1.0)
+    assert [float(rate((2.0**k - 1) / 15)) for k in range(5)] == pytest.approx([0] * 5, abs=1e-14)
+    assert [float(rate((2 ** (k + 0.5) - 1) / 15)) for k in range(4)] == pytest.approx([0.5] * 4)
+    assert rate(share) == pytest.approx(0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * min(share, 1)))) / 2)

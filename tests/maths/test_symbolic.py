@@ -131,8 +131,13 @@ TEXTBOOK: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {  # where 
     "relu": (lambda z: z, lambda z: 0),
     "leaky_relu": (lambda z, slope: z, lambda z, slope: slope * z),
     "elu": (lambda z, alpha: z, lambda z, alpha: alpha * (sp.exp(z) - 1)),
+    "selu": (
+        lambda z: sp.Rational("1.0507009873554805") * z,
+        lambda z: sp.Rational(str(1.0507009873554805 * 1.6732632423543772)) * (sp.exp(z) - 1),
+    ),
     "softplus": (lambda z: sp.log(1 + sp.exp(z)),) * 2,
     "silu": (lambda z: z / (1 + sp.exp(-z)),) * 2,
+    "mish": (lambda z: z * ((1 + sp.exp(z)) ** 2 - 1) / ((1 + sp.exp(z)) ** 2 + 1),) * 2,
     "exponential": (sp.exp, sp.exp),
 }
 
@@ -141,9 +146,9 @@ def test_only_what_is_compiled_is_left_out() -> None:
     assert set(ACTIVATIONS) - set(TEXTBOOK) == {"gelu", "softmax"}
 
 
-# Above 0 ELU takes an exponential of the plain number 0, which knows no symbols.
+# Above 0 ELU and SELU take an exponential of the plain number 0, which knows no symbols.
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize(("name", "side"), sorted(set(product(TEXTBOOK, [0, 1])) - {("elu", 0)}))
+@pytest.mark.parametrize(("name", "side"), sorted(set(product(TEXTBOOK, [0, 1])) - {("elu", 0), ("selu", 0)}))
 def test_activations(name: str, side: int) -> None:
     activation = ACTIVATIONS[name]
     parameters = {key: Term(sp.Symbol(key, positive=True), 0.7) for key in activation.parameters}
@@ -159,6 +164,13 @@ def test_elu_above_0_is_the_identity() -> None:
     a = ACTIVATIONS["elu"].function(z, alpha=0.7)
     assert a.tolist() == z.tolist()
     assert ACTIVATIONS["elu"].derivative(z, a, alpha=0.7).tolist() == [1, 1]
+
+
+def test_selu_above_0_is_a_multiple_of_the_identity() -> None:
+    z = np.array([0.3, 2.5])
+    a = ACTIVATIONS["selu"].function(z)
+    assert a.tolist() == (1.0507009873554805 * z).tolist()
+    assert ACTIVATIONS["selu"].derivative(z, a).tolist() == [1.0507009873554805] * 2
 
 
 @pytest.mark.parametrize("z", [-6.5, -1.25, -0.5, 0.0, 0.75, 3.0])

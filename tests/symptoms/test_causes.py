@@ -101,7 +101,7 @@ def test_kinds_of_activation():
     bounded = {name for name, one in ACTIVATIONS.items() if causes._is_bounded(one)}
     one_sided = {name for name, one in ACTIVATIONS.items() if causes._is_one_sided(one)}
     assert bounded == {"sigmoid", "tanh", "softmax"}
-    assert one_sided == {"relu", "elu", "softplus", "silu", "gelu", "exponential"}
+    assert one_sided == {"relu", "elu", "selu", "softplus", "silu", "mish", "gelu", "exponential"}
 
 
 def test_the_flattest_layer_is_named_with_all_in_numbers():

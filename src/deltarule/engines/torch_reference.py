@@ -39,6 +39,11 @@ def softplus(z: Tensor) -> Tensor:
     return torch.logaddexp(torch.zeros_like(z), z)
 
 
+def mish(z: Tensor) -> Tensor:
+    """z tanh(softplus z)"""
+    return z * torch.tanh(softplus(z))
+
+
 def gelu(z: Tensor) -> Tensor:
     """z Φ(z)"""
     return z * (0.5 + 0.5 * torch.erf(z * 0.5**0.5))
@@ -115,8 +120,10 @@ ACTIVATIONS: Mapping[str, Formula] = {
     "relu": torch.relu,
     "leaky_relu": leaky_relu,
     "elu": elu,
+    "selu": torch.selu,
     "softplus": softplus,
     "silu": lambda z: z * torch.sigmoid(z),
+    "mish": mish,
     "gelu": gelu,
     "exponential": torch.exp,
     "softmax": softmax,

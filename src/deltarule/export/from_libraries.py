@@ -262,8 +262,10 @@ def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
         "ReLU": "relu",
         "LeakyReLU": {"name": "leaky_relu", "slope": getattr(module, "negative_slope", 0.0)},
         "ELU": {"name": "elu", "alpha": getattr(module, "alpha", 0.0)},
+        "SELU": "selu",
         "Softplus": "softplus",
         "SiLU": "silu",
+        "Mish": "mish",
         "GELU": "gelu",
         "Softmax": "softmax",
         "LogSoftmax": "log_softmax",  # of no layer but the last

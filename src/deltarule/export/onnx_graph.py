@@ -16,7 +16,7 @@ from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_answers
 from deltarule.files import write_whole
-from deltarule.maths.activations import Activation
+from deltarule.maths.activations import SELU_ALPHA, SELU_SCALE, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.tables.column_encoder import NUMBER, Column
 
@@ -303,6 +303,10 @@ def _elu(graph: Graph, z: str, alpha: float) -> str:
     return _where_positive(graph, z, graph.add("Mul", below, graph.constant(np.float64(alpha))))
 
 
+def _selu(graph: Graph, z: str) -> str:
+    return graph.add("Mul", _elu(graph, z, SELU_ALPHA), graph.constant(np.float64(SELU_SCALE)))
+
+
 def _softplus(graph: Graph, z: str) -> str:
     small = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
     return graph.add(
@@ -314,6 +318,10 @@ def _silu(graph: Graph, z: str) -> str:
     # z / (1 + e⁻ᶻ), because older runtimes fuse z · σ(z) into an operation that exists only for float32.
     e = graph.add("Exp", graph.add("Neg", z))
     return graph.add("Div", z, graph.add("Add", e, graph.constant(np.float64(1))))
+
+
+def _mish(graph: Graph, z: str) -> str:
+    return graph.add("Mul", z, graph.add("Tanh", _softplus(graph, z)))
 
 
 def _gelu(graph: Graph, z: str) -> str:
@@ -336,8 +344,10 @@ ACTIVATIONS: dict[str, Callable[..., str]] = {
     "relu": lambda graph, z: graph.add("Relu", z),
     "leaky_relu": _leaky_relu,
     "elu": _elu,
+    "selu": _selu,
     "softplus": _softplus,
     "silu": _silu,
+    "mish": _mish,
     "gelu": _gelu,
     "exponential": lambda graph, z: graph.add("Exp", z),
     "softmax": lambda graph, z: graph.add("Softmax", z, axis=-1),

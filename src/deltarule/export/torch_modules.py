@@ -166,8 +166,10 @@ def _activation(activation: Activation) -> "torch.nn.Module":
         "relu": torch.nn.ReLU,
         "leaky_relu": lambda: torch.nn.LeakyReLU(given["slope"]),
         "elu": lambda: torch.nn.ELU(given["alpha"]),
+        "selu": torch.nn.SELU,
         "softplus": lambda: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
         "silu": torch.nn.SiLU,
+        "mish": torch.nn.Mish,
         "gelu": torch.nn.GELU,
         "softmax": lambda: torch.nn.Softmax(dim=-1),
     }

@@ -19,6 +19,8 @@ from deltarule.maths.elementary import Array, Fixed, erf, expm1, log1p, select
 # Python numbers, not NumPy's: those are float64 and would make float64 of a float32 formula.
 _ROOT_2 = 2**0.5
 _ROOT_2_PI = (2 * pi) ** 0.5
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,21 @@ def elu_derivative(z: Array, a: Array, alpha: float) -> Array:
     return select(z, 1.0, a + alpha)
 
 
+def selu(z: Array) -> Array:
+    """a = λ z where z > 0, λ α (eᶻ − 1) elsewhere, λ = 1.0507 and α = 1.6733
+
+    With these numbers a unit whose inputs are independent with mean 0 and variance 1, and whose weights have the
+    variance 1 / inputs, keeps mean 0 and variance 1.    Source: Klambauer, Unterthiner, Mayr & Hochreiter 2017,
+    equation 2
+    """
+    return select(z, SELU_SCALE * z, SELU_SCALE * SELU_ALPHA * expm1(select(z, 0.0, z)))
+
+
+def selu_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = λ where z > 0, λ α eᶻ = a + λ α elsewhere"""
+    return select(z, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
+
+
 def softplus(z: Array) -> Array:
     """a = log(1 + eᶻ) = max(z, 0) + log(1 + e^−|z|).    Source: Dugas et al. 2001"""
     return select(z, z, 0.0) + log1p(exp(select(z, -z, z)))
@@ -144,6 +161,25 @@ def silu_derivative(z: Array, a: Array) -> Array:
     """∂a/∂z = σ(z) (1 + z (1 − σ(z))) = σ(z) + a (1 − σ(z))"""
     s = sigmoid(z)
     return s + a * (1 - s)
+
+
+def mish(z: Array) -> Array:
+    """a = z tanh(softplus z) = z n / (n + d), with n = eᶻ (eᶻ + 2) and d = 2, both divided by e²ᶻ where z > 0
+
+    Source: Misra 2020
+    """
+    t = exp(select(z, -z, z))
+    n = select(z, 1 + 2 * t, t * (t + 2))
+    d = select(z, 2 * t * t, 2.0)
+    return z * (n / (n + d))
+
+
+def mish_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = w + z σ(z) (1 − w²) with w = tanh(softplus z) = n / (n + d), so that 1 − w² = d (d + 2 n) / (n + d)²"""
+    t = exp(select(z, -z, z))
+    n = select(z, 1 + 2 * t, t * (t + 2))
+    d = select(z, 2 * t * t, 2.0)
+    return n / (n + d) + z * sigmoid(z) * (d * (d + 2 * n) / ((n + d) * (n + d)))
 
 
 def gelu(z: Array) -> Array:
@@ -189,8 +225,10 @@ LEAKY_RELU = Activation(
 )
 # With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
 ELU = Activation("elu", elu, elu_derivative, parameters=Fixed({"alpha": 1.0}), kinks=(0.0,))
+SELU = Activation("selu", selu, selu_derivative, kinks=(0.0,))
 SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive")
 SILU = Activation("silu", silu, silu_derivative)
+MISH = Activation("mish", mish, mish_derivative)
 GELU = Activation("gelu", gelu, gelu_derivative)
 EXPONENTIAL = Activation("exponential", exponential, exponential_derivative, "positive")
 SOFTMAX = Activation("softmax", softmax, softmax_product, "simplex", rowwise=True)
@@ -204,8 +242,10 @@ ACTIVATIONS = {
         RELU,
         LEAKY_RELU,
         ELU,
+        SELU,
         SOFTPLUS,
         SILU,
+        MISH,
         GELU,
         EXPONENTIAL,
         SOFTMAX,

@@ -6,10 +6,13 @@ t  [K] or a number   updates done before this one (or epochs, where a schedule c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import log
 
 from numpy import cos, floor, pi
 
-from deltarule.maths.elementary import Array, Fixed, select, smaller
+from deltarule.maths.elementary import Array, Fixed, log1p, select, smaller
+
+_LOG_2 = log(2)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,24 @@ def cosine(t: Array, learning_rate: Array, steps: Array, lowest: Array, warm_up:
     return learning_rate * select(warm_up - t, (t + 1) / (warm_up + 1), falling)
 
 
+def coslog4(t: Array, learning_rate: Array, steps: Array) -> Array:
+    """α (1 − cos(2π log₂(1 + 15 t / steps))) / 2: four waves between 0 and α, each twice as long as the one before
+
+    Source: Holzmüller, Grinsztajn & Steinwart 2024, section 3
+    """
+    share = smaller(t, steps) / steps
+    return learning_rate * (1 - cos(2 * pi * (log1p(15 * share) / _LOG_2))) / 2
+
+
+def flat_cosine(t: Array, learning_rate: Array, steps: Array, flat: Array) -> Array:
+    """α for the share `flat` of the `steps`, then down to 0 along half a cosine
+
+    Source: Holzmüller, Grinsztajn & Steinwart 2024, section 3, where `flat` is ½
+    """
+    done = (smaller(t, steps) / steps - flat) / (1 - flat)
+    return learning_rate * (1 + cos(pi * select(done, done, 0.0))) / 2
+
+
 def warm_up(t: Array, learning_rate: Array, steps: Array) -> Array:
     """α (t + 1) / (steps + 1) for the first `steps` updates, α after them"""
     return learning_rate * select(steps - t, (t + 1) / (steps + 1), 1.0)
@@ -108,6 +129,8 @@ SCHEDULES = {
         ),
         Schedule("squaring", squaring, Fixed({"every": 500, "at_start": 0})),
         Schedule("cosine", cosine, Fixed({"steps": 1000, "lowest": 0.0, "warm_up": 0})),
+        Schedule("coslog4", coslog4, Fixed({"steps": 1000})),
+        Schedule("flat_cosine", flat_cosine, Fixed({"steps": 1000, "flat": 0.5})),
         Schedule("warm_up", warm_up, Fixed({"steps": 100})),
         Schedule("linear_ramp", linear_ramp, Fixed({"steps": 100, "highest": 1.0})),
         Schedule("exponential_ramp", exponential_ramp, Fixed({"steps": 100, "highest": 1.0})),

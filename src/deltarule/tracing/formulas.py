@@ -8,7 +8,7 @@ from functools import partial
 from math import pi
 from typing import Any
 
-from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE, Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
@@ -81,8 +81,18 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
         lambda z, p: cases((above(z, 0), z), otherwise=p["alpha"] * (exp(z) - 1)),
         lambda z, a, p: cases((above(z, 0), 1), otherwise=a + p["alpha"]),
     ),
+    "selu": (
+        lambda z, p: cases((above(z, 0), SELU_SCALE * z), otherwise=SELU_SCALE * SELU_ALPHA * (exp(z) - 1)),
+        lambda z, a, p: cases((above(z, 0), SELU_SCALE), otherwise=a + SELU_SCALE * SELU_ALPHA),
+    ),
     "softplus": (lambda z, p: log(1 + exp(z)), lambda z, a, p: sigmoid(z)),
     "silu": (lambda z, p: z / (1 + exp(-z)), lambda z, a, p: sigmoid(z) * (1 + z * (1 - sigmoid(z)))),
+    "mish": (
+        lambda z, p: z * Function("tanh", (log(1 + exp(z)),)),
+        lambda z, a, p: (
+            Function("tanh", (log(1 + exp(z)),)) + z * sigmoid(z) * (1 - square(Function("tanh", (log(1 + exp(z)),))))
+        ),
+    ),
     "gelu": (
         lambda z, p: z * normal_distribution(z),
         lambda z, a, p: normal_distribution(z) + z * exp(-square(z) / 2) / sqrt(2 * PI),
@@ -300,6 +310,19 @@ def _cosine(t: E, rate: E, n: Numbers) -> E:
     )
 
 
+def _coslog4(t: E, rate: E, n: Numbers) -> E:
+    def rising(share: E) -> E:
+        return rate * (1 - Function("cos", (2 * PI * (log(1 + 15 * share) / log(Number(2))),))) / 2
+
+    return cases((below(t, n["steps"]), rising(t / n["steps"])), otherwise=rising(Number(1)))
+
+
+def _flat_cosine(t: E, rate: E, n: Numbers) -> E:
+    steps, flat = n["steps"], n["flat"]
+    falling = rate * (1 + Function("cos", (PI * ((t / steps - flat) / (1 - flat)),))) / 2
+    return cases((below(t, flat * steps), rate), (below(t, steps), falling), otherwise=0)
+
+
 def _ramp(t: E, n: Numbers, rising: E) -> E:
     return cases((below(t, n["steps"] - 1), rising), otherwise=n["highest"])
 
@@ -312,6 +335,8 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
     "adaptive": lambda t, rate, n: rate,
     "squaring": lambda t, rate, n: rate ** (2 ** (Function("floor", (t / n["every"],)) + n["at_start"])),
     "cosine": _cosine,
+    "coslog4": _coslog4,
+    "flat_cosine": _flat_cosine,
     "warm_up": lambda t, rate, n: cases((below(t, n["steps"]), rate * ((t + 1) / (n["steps"] + 1))), otherwise=rate),
     "linear_ramp": lambda t, rate, n: _ramp(t, n, rate + (n["highest"] - rate) * (t / (n["steps"] - 1))),
     "exponential_ramp": lambda t, rate, n: _ramp(t, n, rate * (n["highest"] / rate) ** (t / (n["steps"] - 1))),

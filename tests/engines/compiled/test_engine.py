@@ -56,6 +56,7 @@ HIDDEN = [
     ["identity", "softplus"],
     ["silu", "elu"],
     ["exponential", "softmax"],
+    ["mish", "selu"],
 ]
 OPTIMIZER = [name for name, one in OPTIMIZERS.items() if one.update]
 PENALTY = [None, *PENALTIES]
@@ -74,6 +75,7 @@ CASES = [
     ("binary_cross_entropy", "softmax"),
     ("cross_entropy", "softmax"),
     ("naive_binary_cross_entropy", "sigmoid"),
+    ("squared_error", "mish"),
 ]
 
 
@@ -104,7 +106,7 @@ def case(i, members=8, sizes=(3, 2, 3, 2), batch_norm=False, **changed):
     }
     network = Network(
         sizes,
-        HIDDEN[i % 6],
+        HIDDEN[i % len(HIDDEN)],
         output,
         # Batch norm takes every bias out again: its gradient is 0 but for rounding, of which Adam makes whole steps.
         bias=i % 5 != 3 and not batch_norm,
