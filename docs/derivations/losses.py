@@ -10,7 +10,13 @@ from blackboard import Values
 from derivatives import gradient, jacobian, symbols
 
 from deltarule.maths.activations import ACTIVATIONS, IDENTITY, SOFTMAX, softmax
-from deltarule.maths.losses import CROSS_ENTROPY, LOSSES, NAIVE_BINARY_CROSS_ENTROPY, SQUARED_ERROR
+from deltarule.maths.losses import (
+    CROSS_ENTROPY,
+    LOSSES,
+    NAIVE_BINARY_CROSS_ENTROPY,
+    SQUARED_ERROR,
+    smooth_labels,
+)
 from deltarule.maths.objective import data_term
 
 POINTS = {"real": (-3.0, -0.6, 0.2, 0.9, 4.0), "positive": (0.3, 1.0, 4.0), "unit": (0.01, 0.3, 0.6, 0.97)}
@@ -74,6 +80,19 @@ def row(z: Any, p: Any, y: Any, loss: Any, slope: Any) -> Values:
     return Values({"z": z, "p": p, "y": y, "ℓ": loss, "∂ℓ/∂z": slope}, {"i": len(z), "j": len(z)})
 
 
+def smoothed() -> Iterator[Values]:
+    """The cross-entropy of smoothed targets that sum to 1: from the code, and from differences."""
+    generator, s = np.random.default_rng(3), 0.15
+    z, y = generator.normal(size=5), generator.random(5)
+    y = y / y.sum()
+    q = smooth_labels(CROSS_ENTROPY, y, s)
+    each, backward = CROSS_ENTROPY.forward(SOFTMAX, z[None], q[None])
+    slope = jacobian(lambda z: CROSS_ENTROPY.value(softmax(z), q).sum(), z)
+    for found in (backward(np.ones((1, 1)))[0], slope):
+        values = row(z, softmax(z), y, each.sum(), found)
+        yield values.with_names(q=q, s=s, C=5)
+
+
 def naive() -> Iterator[Values]:
     """The boundary report's loss, its own gradient g, and the derivative that it is not."""
     loss = NAIVE_BINARY_CROSS_ENTROPY
@@ -118,5 +137,6 @@ VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     "Cross-entropy": cross_entropy,
     "Cross-entropy, from logits": partial(cross_entropy_from_logits, sum_to_1=False),
     "Cross-entropy, targets that sum to 1": partial(cross_entropy_from_logits, sum_to_1=True),
+    "Label smoothing": smoothed,
     "Naive binary cross-entropy": naive,
 }

@@ -22,10 +22,13 @@ from deltarule.maths.losses import (
     Fused,
     Loss,
     divisor,
+    is_smoothable,
     meaningful,
+    smooth_labels,
 )
 
 mpmath.mp.dps = 50
+LABELS = arrays(np.int64, (4,), elements=st.integers(0, 2))
 EPS = 2.0**-52
 TINY = 5e-324
 
@@ -290,6 +293,42 @@ def test_pytorch_computes_the_same(data: st.DataObject) -> None:
         ),
     ):
         assert value.sum() == pytest.approx(float(expected), rel=1e-12)
+
+
+SMOOTHING = st.floats(0, 0.9)
+
+
+@given(z=arrays(np.float64, (4, 3), elements=st.floats(-30, 30)), y=LABELS, smoothing=SMOOTHING)
+def test_pytorch_smooths_the_same_labels(z: np.ndarray, y: np.ndarray, smoothing: float) -> None:
+    """The loss of smoothed targets, and its gradient, are those of PyTorch's own `label_smoothing`."""
+    theirs = torch.tensor(z, requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(theirs, torch.tensor(y), reduction="sum", label_smoothing=smoothing)
+    expected.backward()
+    each, backward = CROSS_ENTROPY.forward(SOFTMAX, z, smooth_labels(CROSS_ENTROPY, np.eye(3)[y], smoothing))
+    assert each.sum() == pytest.approx(expected.item(), rel=1e-12, abs=1e-12)
+    assert np.allclose(backward(np.ones((4, 1))), theirs.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+@given(z=arrays(np.float64, (4, 1), elements=st.floats(-30, 30)), y=LABELS, smoothing=SMOOTHING)
+def test_a_smoothed_single_output_is_the_softmax_of_two(z: np.ndarray, y: np.ndarray, smoothing: float) -> None:
+    binary = (y[:, None] > 0) * 1.0
+    single, _ = BINARY_CROSS_ENTROPY.forward(SIGMOID, z, smooth_labels(BINARY_CROSS_ENTROPY, binary, smoothing))
+    pair = np.concatenate([1 - binary, binary], -1)
+    logits = np.concatenate([0 * z, z], -1)
+    double, _ = CROSS_ENTROPY.forward(SOFTMAX, logits, smooth_labels(CROSS_ENTROPY, pair, smoothing))
+    assert np.allclose(single[:, 0], double.sum(-1), rtol=1e-12, atol=1e-12)
+
+
+@given(y=arrays(np.float64, (3, 4), elements=st.floats(0, 1)), smoothing=SMOOTHING)
+def test_smoothing_keeps_sums_and_the_order_of_classes(y: np.ndarray, smoothing: float) -> None:
+    mixed = smooth_labels(CROSS_ENTROPY, y, smoothing)
+    assert np.allclose(mixed.sum(-1), y.sum(-1), rtol=1e-12, atol=1e-12)
+    assert (np.diff(np.take_along_axis(mixed, y.argsort(-1), -1), axis=-1) >= -1e-15).all()
+    assert np.array_equal(smooth_labels(CROSS_ENTROPY, y, 0.0), y)
+
+
+def test_labels_alone_are_smoothed() -> None:
+    assert {loss.name for loss in LOSSES.values() if is_smoothable(loss)} == {"binary_cross_entropy", "cross_entropy"}
 
 
 @BY_NAME

@@ -294,6 +294,9 @@ def test_what_is_no_number(name: str, value: Any) -> None:
         ),
         ({"penalty": "ridge"}, "there is no penalty 'ridge'; there are: l2, weight_decay, l1, "),
         ({"penalize_biases": "no"}, "penalize_biases is 'no'; give True or False"),
+        ({"label_smoothing": 0.1}, "label_smoothing is 0.1, but the loss 'squared_error' has no labels; use cross_e"),
+        ({"label_smoothing": 1}, "label_smoothing is 1; give a number from 0 up to, not including, 1"),
+        ({"label_smoothing": "some"}, "label_smoothing is 'some'; give a finite number"),
         (
             {"optimizer": {"name": "rprop", "smallest": 2, "largest": 1}},
             "the optimizer 'rprop' has a smallest step above its largest; exchange the two",
@@ -327,6 +330,14 @@ def test_a_batch_size_is_a_whole_number(value: Any) -> None:
 )
 def test_a_seed_is_a_whole_number(name: str, value: Any) -> None:
     assert re.fullmatch(rf"{name} hold .*; a seed is a whole number from 0 to 2\*\*64 - 1", refusal(**{name: value}))
+
+
+def test_labels_are_smoothed_in_their_own_precision() -> None:
+    network = Network([2, 3], output="softmax")
+    for dtype in ("float32", "float64"):
+        problem = make(network=network, y=np.eye(3), loss="cross_entropy", label_smoothing=0.3, dtype=dtype)
+        np.testing.assert_allclose(problem.y, 0.1 + 0.7 * np.eye(3), rtol=1e-6)
+        assert problem.y.dtype == dtype and not problem.y.flags.writeable
 
 
 @pytest.mark.parametrize("name", ["seeds", "data_seeds"])

@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "loss.penalty": "l1",
     "loss.strength": 2e-5,
     "loss.penalize_biases": True,
+    "loss.label_smoothing": 0.1,
     "optimizer.name": "nesterov",
     "optimizer.learning_rate": 10.5,
     "optimizer.momentum": 0.8,

@@ -403,6 +403,7 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
             "loss.penalty": "l1",
             "loss.strength": 0.25,
             "loss.penalize_biases": True,
+            "loss.label_smoothing": 0.2,
             "optimizer.name": "nesterov",
             "optimizer.momentum": 0.7,
             "optimizer.learning_rate": 5,
@@ -424,6 +425,7 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
     assert (problem.optimizer.name, problem.schedule.name, problem.schedule.per) == ("nesterov", "cosine", "epoch")
     assert problem.batch_size == 5
     assert problem.dtype == np.float32
+    np.testing.assert_allclose(np.unique(problem.y), [0.1, 0.9], rtol=1e-6)
     for found, expected in (
         (problem.initial_scale, [3, 3]),
         (problem.strength, [0.25, 0.25]),

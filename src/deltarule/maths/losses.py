@@ -3,6 +3,7 @@
 p [.., B, C]  predictions, the activations of the output layer        z [.., B, C]  logits, its pre-activations
 y [.., B, C]  targets (soft ones too: any number that the loss allows)
 e [.., B, C]  errors, e = p − y             δ, q, ε   parameters: `delta`, `quantile`, `epsilon`
+s             label smoothing: the share of a target that is spread
 σ, ψ          sigmoid and softmax: p of z
 
 A loss is a number for every output of every sample; what happens to them is its reduction:
@@ -89,6 +90,32 @@ def meaningful(loss: Loss, output: Activation) -> bool:
         "simplex": {"simplex"},
     }
     return output.range in inside[loss.domain]
+
+
+def is_smoothable(loss: Loss) -> bool:
+    """Whether the targets of a loss are shares of classes, which label smoothing mixes.
+
+    >>> is_smoothable(CROSS_ENTROPY), is_smoothable(SQUARED_ERROR)
+    (True, False)
+    """
+    return loss.exact and loss.targets == "unit"
+
+
+def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
+    """(1 − s) y + s ȳ: ȳ is the mean of the row's targets where predictions sum to 1, ½ for an output by itself.
+
+    The loss of smoothed targets is the smoothed loss, and its gradient is exact.
+
+    Source: Szegedy, Vanhoucke, Ioffe, Shlens & Wojna 2016, section 7
+
+    >>> import numpy as np
+    >>> smooth_labels(CROSS_ENTROPY, np.array([[1.0, 0.0, 0.0, 0.0]]), 0.2).round(12).tolist()
+    [[0.85, 0.05, 0.05, 0.05]]
+    >>> smooth_labels(BINARY_CROSS_ENTROPY, np.array([[1.0], [0.0]]), 0.2).round(12).tolist()
+    [[0.9], [0.1]]
+    """
+    middle = y.mean(-1, keepdims=True) if loss.domain == "simplex" else 0.5
+    return (1 - smoothing) * y + smoothing * middle
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:

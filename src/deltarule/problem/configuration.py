@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from deltarule.errors import BadInput, count_of
 from deltarule.json_files import MAX_NESTED, TOO_DEEP
-from deltarule.maths.losses import meaningful
+from deltarule.maths.losses import is_smoothable, meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
 from deltarule.problem.error_messages import explain_error, shorten_toml
@@ -251,6 +251,9 @@ def _check_loss(configuration: Configuration) -> None:
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
         raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
+    if configuration.loss.label_smoothing and not is_smoothable(loss):
+        message = checks.describe_smoothing_mismatch(configuration.loss.label_smoothing, loss)
+        raise BadInput(f"loss.{message}")
     if configuration.loss.strength and configuration.loss.penalty is None:
         raise BadInput(
             f"loss.strength is {shorten_toml(configuration.loss.strength)} without a loss.penalty; "

@@ -29,6 +29,7 @@ def create_problem(
     penalty: Named | Penalty | None = None,
     strength: Any = 0.0,
     penalize_biases: bool = False,
+    label_smoothing: float = 0.0,
     optimizer: Named | Optimizer = "sgd",
     learning_rate: Any = 0.01,
     momentum: Any = None,
@@ -53,6 +54,8 @@ def create_problem(
     y : targets [N, C], or [N] for a single output.
     loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
     penalty, strength, penalize_biases : λ times a penalty on weights; on biases, as adamw's decay, only where asked.
+    label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
+        (1 − s) y + s / C, for a single output (1 − s) y + s / 2.
     optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is short for that parameter.
     batch_size : rows of a mini-batch; None for all of them in every update.
     dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
@@ -82,6 +85,7 @@ def create_problem(
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
     x, y = validation.inputs(x, network, dtype, copy=copy), validation.targets(y, network, found_loss, dtype)
+    y = validation.smoothed(y, found_loss, label_smoothing)
     if len(x) != len(y):
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"

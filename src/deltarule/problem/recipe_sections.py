@@ -124,6 +124,7 @@ class LossSection(Section):
     penalty: Annotated[Penalty | None, OrNone] = _key('the name of a penalty, or "none"', None)
     strength: NotNegative = _key("one number of 0 or more", 0.0)
     penalize_biases: Flag = _key("true or false", False)
+    label_smoothing: Momentum = _key("one number from 0 to under 1", 0.0)
 
 
 class OptimizerSection(Section):

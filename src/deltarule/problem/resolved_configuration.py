@@ -126,7 +126,8 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     table = resolve_configuration(configuration)
     data = table["data"]
     # Keys that were added later: at their defaults, hashes stay what they were.
-    for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):
+    later = ((data, "mirrored"), (data, "components"), (data["split"], "extend"), (table["loss"], "label_smoothing"))
+    for keys, key in later:
         if not keys[key]:
             del keys[key]
     own = own_formulas(configuration)

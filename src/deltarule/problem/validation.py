@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import Activation
-from deltarule.maths.losses import Loss
+from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network, switch
@@ -130,6 +130,28 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
             f"the loss '{loss.name}' needs targets {bounds}; these go from {array.min():g} to {array.max():g}"
         )
     return array
+
+
+def smoothed(y: Floats, loss: Loss, smoothing: Any) -> Floats:
+    """Check a label smoothing from 0 to under 1, and mix the targets; they stay what they are at 0."""
+    share = finite("label_smoothing", smoothing)
+    if not 0 <= share < 1:
+        raise BadInput(f"label_smoothing is {short_repr(smoothing)}; give a number from 0 up to, not including, 1")
+    if not share:
+        return y
+    if not is_smoothable(loss):
+        raise BadInput(describe_smoothing_mismatch(share, loss))
+    mixed: Floats = smooth_labels(loss, y, share)
+    mixed.setflags(write=False)
+    return mixed
+
+
+def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
+    """The message for label smoothing with a loss whose targets are no shares of classes."""
+    return (
+        f"label_smoothing is {smoothing:g}, but the loss '{loss.name}' has no labels; use cross_entropy or "
+        "binary_cross_entropy, or leave it out"
+    )
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

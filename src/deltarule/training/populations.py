@@ -136,6 +136,7 @@ def problem_of_members(
         reduction=first.loss.reduction,
         penalty=first.loss.penalty,
         penalize_biases=first.loss.penalize_biases,
+        label_smoothing=first.loss.label_smoothing,
         optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
         schedule={
             "name": schedule.name,
