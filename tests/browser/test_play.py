@@ -145,6 +145,38 @@ def test_a_member_of_the_population_is_shown_in_full(played):
     assert page.locator(".multiples button").nth(3).get_attribute("aria-pressed") == "true"
 
 
+def comparison(page):
+    """The numbers of the table that compares what is pinned with what is shown, by their names."""
+    rows = page.locator("[data-role=comparison] tr").all()[1:]
+    numbers = [list(map(float, row.locator("td").all_inner_texts())) for row in rows]
+    return {row.locator("th").inner_text(): texts for row, texts in zip(rows, numbers, strict=True)}
+
+
+def test_two_moments_and_two_members_are_compared(played):
+    page, session, _ = played()
+    session.command("step", {"updates": 30})
+    wait_for_step(page, 30)
+    width = page.locator("[data-role=plane]").bounding_box()["width"]
+    page.get_by_role("button", name="Pin this").press("Enter")
+    picture = page.locator("[data-role=pinned-plane]").evaluate("canvas => canvas.toDataURL()")
+    page.locator("[data-role=time]").fill("4")
+    page.locator(".multiples button").nth(2).click()
+    page.get_by_text("shown: member 2, update 4").wait_for()
+    objective = session.workbench.past.curves["objective"]
+    pinned, shown = (float(objective[step][member]) for step, member in ((30, 0), (4, 2)))
+    assert comparison(page)["objective"] == pytest.approx([pinned, shown, shown - pinned], rel=6e-3)
+    control(page, "optimizer.learning_rate").fill("0.5")
+    control(page, "optimizer.learning_rate").press("Enter")
+    page.get_by_text("shown: member 2, update 30").wait_for()
+    assert page.locator("[data-role=pinned-plane]").evaluate("canvas => canvas.toDataURL()") == picture
+    page.get_by_role("button", name="Unpin").click()
+    assert page.locator("[data-role=comparison]").is_hidden()
+    assert page.locator("[data-role=plane]").bounding_box()["width"] == width
+    page.get_by_role("button", name="Pin this").click()
+    control(page, "data.name").select_option("circles")
+    page.get_by_role("button", name="Pin this").wait_for()  # other points have nothing to be compared with
+
+
 def test_a_large_population_is_looked_through_and_varied_values_are_shown(played):
     page, session, _ = played(session=session_of(grid={"optimizer.learning_rate": [0.01, 0.1, 1.0, 3.0, 10.0]}))
     small = page.locator(".multiples button")
@@ -323,6 +355,7 @@ def test_everybody_can_use_it(played, scheme, viewport):
     session.command("step", {"updates": 3})
     wait_for_step(page, 3)
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    page.get_by_role("button", name="Pin this").click()
     page.locator("button.unit").first.click()
     page.get_by_role("complementary").get_by_role("heading").first.wait_for()
     assert complaints == []
@@ -332,11 +365,18 @@ def test_everybody_can_use_it(played, scheme, viewport):
 
 
 def test_everything_that_changes_is_visible_without_scrolling(played):
-    page, _, _ = played()
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-    for role in ("network", "plane", "multiples", "loss", "score", "confusion", "hidden", "histograms"):
-        box = page.locator(f"[data-role={role}]").bounding_box()
-        assert box["y"] >= 0 and box["y"] + min(box["height"], 40) <= 800 and box["width"] > 0, role
+    page, _, _ = played(session=session_of(network={"layers": ["auto", 8, 8, "auto"]}))
+    roles = ["network", "plane", "multiples", "loss", "score", "confusion", "hidden", "histograms"]
+    for more in ([], ["pinned-plane", "comparison"]):
+        if more:
+            page.get_by_role("button", name="Pin this").click()
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        for role in roles + more:
+            box = page.locator(f"[data-role={role}]").bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 801 and box["width"] > 0, role
+        network = page.locator(".scroll").bounding_box()
+        for box in (unit.bounding_box() for unit in page.locator(".unit").all()):
+            assert box["y"] + box["height"] <= network["y"] + network["height"]
 
 
 def test_on_a_phone_the_parts_stand_below_one_another(played):
@@ -454,9 +494,12 @@ def test_a_recorded_page_replays_the_same_offline(browser, tmp_path, scheme):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(file.as_uri())
     wait_for_step(page, 40)
+    page.get_by_role("button", name="Pin this").click()
     slider = page.locator("[data-role=time]")
     slider.evaluate("slider => { slider.value = 3; slider.dispatchEvent(new Event('input')); }")
     wait_for_step(page, 3)
+    pinned, shown, difference = comparison(page)["objective"]
+    assert difference == pytest.approx(shown - pinned, rel=0.05) and difference > 0
     page.get_by_role("button", name="▶ Play").click()
     wait_for_step(page, 40)
     widths = page.locator("[data-role=network] line").evaluate_all(

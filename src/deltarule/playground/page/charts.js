@@ -168,9 +168,11 @@ export function drawHistograms(canvas, frame) {
       context.fillStyle = quiet();
       context.textBaseline = "top";
       context.textAlign = "left";
-      context.fillText(format(low), left, bottom + 1);
+      const texts = [format(low), format(high)];
+      const hasRoom = context.measureText(texts.join("  ")).width < column - 8;
+      if (hasRoom) context.fillText(texts[0], left, bottom + 1);
       context.textAlign = "right";
-      context.fillText(format(high), left + column - 8, bottom + 1);
+      context.fillText(texts[1], left + column - 8, bottom + 1);
     }
   });
 }

@@ -30,8 +30,10 @@ export const LAYOUT = `
     <div class="scroll" tabindex="0" role="group" aria-label="Units and weights"><div data-role="network"></div></div>
   </section>
   <section class="plane" aria-labelledby="plane-title">
-    <h2 id="plane-title">Answer <span data-role="plane-note"></span></h2>
-    <div class="square"><canvas data-role="plane" tabindex="0" role="img"></canvas></div>
+    <h2 id="plane-title">Answer <span data-role="plane-note"></span>
+      <button type="button" data-role="pin" title="Keep this moment of this member, to compare others with it">Pin this</button></h2>
+    <div class="square"><canvas data-role="pinned-plane" role="img" hidden></canvas><canvas data-role="plane" tabindex="0" role="img"></canvas></div>
+    <table class="comparison" data-role="comparison" hidden></table>
     <p class="legend" data-role="legend"></p>
     <div class="missed" data-role="missed" hidden></div>
   </section>

@@ -1,32 +1,21 @@
 // @ts-check
-// The answer over the plane with the points on it; points are chosen, and in drawing mode added, with mouse, finger or keys.
+// The plane in which points are chosen, and in drawing mode added, with mouse, finger or keys.
 
-import { answerColors, classColor, isDark, paintPlane, signedColor } from "./colors.js";
+import { isDark } from "./colors.js";
+import { Plane } from "./plane.js";
 
-/**
- * @typedef {import("./frame.js").Frame} Frame
- * @typedef {import("./frame.js").NumberArray} NumberArray
- * @typedef {{x: number, y: number, label: number}} DrawnPoint
- */
+/** @typedef {import("./plane.js").DrawnPoint} DrawnPoint */
 
 const STEP = 0.04;
 
-export class PlaneView {
+export class PlaneView extends Plane {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {{onSample: (row: number) => void, onDrawn: (points: DrawnPoint[]) => void}} handlers
    */
   constructor(canvas, handlers) {
-    this.canvas = canvas;
+    super(canvas);
     this.handlers = handlers;
-    /** @type {Frame | null} */
-    this.frame = null;
-    /** @type {Frame | null} */
-    this.data = null;
-    /** @type {number | null} */
-    this.sample = null;
-    /** @type {DrawnPoint[] | null} points of a person's own, while they are drawn */
-    this.drawn = null;
     this.label = 0;
     this.cursor = { x: 0, y: 0 };
     this.isDown = false;
@@ -37,12 +26,6 @@ export class PlaneView {
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("focus", () => this.draw());
     canvas.addEventListener("blur", () => this.draw());
-  }
-
-  /** @param {Frame} frame */
-  show(frame) {
-    this.frame = frame;
-    this.draw();
   }
 
   /** Begin to draw points of one's own; they replace the data when the pointer is lifted. */
@@ -56,65 +39,14 @@ export class PlaneView {
     this.draw();
   }
 
-  /** @returns {{low: number[], high: number[]}} */
-  ends() {
-    if (this.drawn) return { low: [-1.1, -1.1], high: [1.1, 1.1] };
-    return { low: this.data?.header.low ?? [0, 0], high: this.data?.header.high ?? [1, 1] };
-  }
-
   draw() {
-    const { canvas, data } = this;
+    super.draw();
+    if (!this.drawn || document.activeElement !== this.canvas) return;
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     const scale = window.devicePixelRatio || 1;
-    const side = Math.round(canvas.clientWidth * scale);
-    if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.fillStyle = isDark() ? "#191918" : "#ffffff";
-    context.fillRect(0, 0, side, side);
-    if (!data) return;
-    const { classes, range } = data.header;
-    if (this.frame && !this.drawn) {
-      const values = this.frame.arrays.plane.data;
-      paintPlane(canvas, values, Math.round(Math.sqrt(values.length)), answerColors(classes.length, range), true);
-    }
-    if (this.drawn) {
-      for (const point of this.drawn) this.dot(context, point.x, point.y, classColor(point.label), false);
-    } else {
-      for (const part of ["test", "validation", "train"]) {
-        const points = data.arrays[`points ${part}`]?.data;
-        const answers = data.arrays[`answers ${part}`]?.data;
-        for (let i = 0; points && i < answers.length; i++) {
-          const color = classes.length
-            ? classColor(answers[i])
-            : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
-          this.dot(context, points[2 * i], points[2 * i + 1], color, part !== "train", part === "train" && i === this.sample);
-        }
-      }
-    }
-    if (this.drawn && document.activeElement === canvas) {
-      const [x, y] = this.place(this.cursor.x, this.cursor.y);
-      context.strokeStyle = isDark() ? "#ffffff" : "#000000";
-      context.strokeRect(x - 7 * scale, y - 7 * scale, 14 * scale, 14 * scale);
-    }
-  }
-
-  /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {string} color @param {boolean} isHollow */
-  dot(context, x, y, color, isHollow, isChosen = false) {
-    const scale = window.devicePixelRatio || 1;
-    const [left, top] = this.place(x, y);
-    context.beginPath();
-    context.arc(left, top, (isChosen ? 6 : 3.4) * scale, 0, 7);
-    context.lineWidth = (isHollow ? 1.6 : 1) * scale;
-    context.fillStyle = isHollow ? (isDark() ? "#191918" : "#ffffff") : color;
-    context.strokeStyle = isHollow ? color : isChosen ? (isDark() ? "#ffffff" : "#000000") : isDark() ? "#191918" : "#ffffff";
-    context.fill();
-    context.stroke();
-  }
-
-  /** From the plane's coordinates to pixels of the canvas. @param {number} x @param {number} y */
-  place(x, y) {
-    const { low, high } = this.ends();
-    const side = this.canvas.width;
-    return [(side * (x - low[0])) / (high[0] - low[0]), side - (side * (y - low[1])) / (high[1] - low[1])];
+    const [x, y] = this.place(this.cursor.x, this.cursor.y);
+    context.strokeStyle = isDark() ? "#ffffff" : "#000000";
+    context.strokeRect(x - 7 * scale, y - 7 * scale, 14 * scale, 14 * scale);
   }
 
   /** @param {PointerEvent} event @returns {[number, number]} */

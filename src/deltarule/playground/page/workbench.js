@@ -3,6 +3,7 @@
 
 import { drawConfusion, drawCurves, drawHiddenSpace, drawHistograms, drawMissed, format } from "./charts.js";
 import { answerColors, classColor, paintPlane } from "./colors.js";
+import { Comparison } from "./comparison.js";
 import { ExplanationPanel } from "./explanation.js";
 import { decodeFrame } from "./frame.js";
 import { LAYOUT } from "./layout.js";
@@ -62,6 +63,7 @@ class Workbench {
       onSample: (row) => this.attempt(() => this.frame && this.explanation.showSample(this.frame, this.view, row)),
       onDrawn: (points) => this.useDrawn(points),
     });
+    this.comparison = new Comparison(root);
     this.network = new NetworkView(this.find("network"), (layer, unit) =>
       this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)));
     this.explanation = new ExplanationPanel(this.find("explanation"), (table) => source.command("explain", table));
@@ -94,6 +96,10 @@ class Workbench {
     this.find("epoch").addEventListener("click", () => this.send("epoch"));
     this.find("reset").addEventListener("click", () => this.send("reset"));
     this.find("reseed").addEventListener("click", () => this.change("reseed", {}));
+    this.find("pin").addEventListener("click", () => {
+      if (this.frame && this.data) this.comparison.toggle(this.frame, this.data);
+      this.redraw();
+    });
     this.find("why").addEventListener("click", () =>
       this.attempt(async () => this.explanation.showFindings(await this.source.command("why", this.view))));
     const time = /** @type {HTMLInputElement} */ (this.find("time"));
@@ -314,11 +320,12 @@ class Workbench {
     time.max = String(this.source.steps?.at(-1) ?? header.last_step);
     time.value = String(header.step);
     time.setAttribute("aria-valuetext", `update ${header.step}`);
-    this.network.draw(frame, features, classes);
-    this.plane.show(frame);
     this.showTexts(frame, data);
+    this.comparison.show(frame, data);
+    this.plane.show(frame);
     drawMissed(this.find("missed"), frame, classes);
     this.showMultiples(frame, answerColors(classes.length, range));
+    this.network.draw(frame, features, classes); // after what it shares the height with
     this.showCurves(frame);
     drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
     drawHiddenSpace(/** @type {HTMLCanvasElement} */ (this.find("hidden")), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
