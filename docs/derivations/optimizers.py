@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from blackboard import Values
 
+from deltarule.engines.reference import objective_and_gradient
+from deltarule.engines.reference import update as update_of
 from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
 from deltarule.tracing.lbfgs import two_loops
 
 RATE, T = 0.05, 3.0
@@ -81,9 +87,53 @@ def lbfgs() -> Iterator[Values]:
         )
 
 
+def with_factor() -> Iterator[Values]:
+    """An update of a problem whose biases have a factor of their own."""
+    for f in (0.1, 3.0):
+        problem = create_problem(
+            Network([2, 1]), [[1.0, -2.0]], [0.7], learning_rate=RATE, learning_rate_factors={"b": f}
+        )
+        state = initial_state(problem)
+        after, _ = update_of(problem, state)
+        g = objective_and_gradient(problem, state, batch(problem, state.members, 0)).gradient
+        found = {"θ": float(after.theta[0, 2])}
+        yield Values({"θ": float(state.theta[0, 2]), "g": float(g[0, 2]), "α": RATE, "f": f}, after=found)
+
+
+def neural_tangent() -> Iterator[Values]:
+    """Weights W of a layer of D inputs: an update by gradient descent, and one by Adam."""
+    for inputs in (3, 5):
+        x = np.random.default_rng(inputs).normal(size=(1, inputs))
+        given = {"learning_rate": RATE, "parametrization": "neural_tangent"}
+        numbers = {"beta1": 0.9, "beta2": 0.999, "epsilon": 0.01}
+        by_gradient, by_adam = (
+            create_problem(Network([inputs, 1], bias=False), x, [0.7], optimizer=optimizer, **given)
+            for optimizer in ("sgd", {"name": "adam", **numbers})
+        )
+        state = initial_state(by_gradient)
+        W = state.theta[0]
+        G = objective_and_gradient(by_gradient, state, batch(by_gradient, state.members, 0)).gradient[0]
+        after = update_of(by_gradient, state)[0].theta[0]
+        after_adam = update_of(by_adam, initial_state(by_adam))[0].theta[0]
+        # After the first update Adam's corrected means are the gradient and its square.
+        letters = {
+            "V": W * inputs**0.5,
+            "W": W,
+            "G": G,
+            "g": G / inputs**0.5,
+            "D": inputs,
+            "α": RATE,
+            "λ": 0.3,
+            "ε": 0.01,
+        }
+        yield Values({**letters, "M": G, "S": G**2, "W_1": after_adam}, after={"W": after})
+
+
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     **{name: partial(update, name) for name in OPTIMIZERS if name not in ("rprop", "lbfgs")},
     "A slip in a listing": biases,
     "rprop": rprop,
+    "Learning-rate factors": with_factor,
+    "Neural-tangent parametrization": neural_tangent,
     "lbfgs": lbfgs,
 }

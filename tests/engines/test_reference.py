@@ -141,6 +141,7 @@ def problems(draw: st.DrawFn, smooth: bool = False) -> dict[str, Any]:
         "optimizer": {"name": optimizer, **own},
         "learning_rate": draw(members(K, st.floats(1e-3, 0.5))),
         "schedule": {"name": schedule, "per": draw(st.sampled_from(["step", "epoch"])), **parameters},
+        "parametrization": draw(st.sampled_from(["standard", "standard", "neural_tangent"])),
         "batch_size": draw(st.one_of(st.none(), st.integers(1, 10))),
         "dropout": draw(members(K, members(hidden, st.sampled_from([0.0, 0.3, 0.7])))) if hidden else 0.0,
         "weights": weights,

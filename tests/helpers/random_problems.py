@@ -51,6 +51,8 @@ def problems(draw, max_units=5, max_rows=9, strength=0.01, learning_rate=0.02, i
             "name": chosen.get("schedule", draw(st.sampled_from(list(SCHEDULES)))),
             "per": draw(st.sampled_from(["step", "epoch"])),
         },
+        learning_rate_factors=draw(st.sampled_from([{}, {}, {"W": 0.5, "W1": 3.0}])),
+        parametrization=draw(st.sampled_from(["standard", "neural_tangent"])),
         batch_size=draw(st.integers(1, rows)),
         dropout=draw(st.sampled_from([0.0, 0.3])) if hidden else 0.0,
         weights=rng.random(rows) + 0.5 if draw(st.booleans()) else None,

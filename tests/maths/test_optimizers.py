@@ -223,3 +223,36 @@ def test_corrections_are_computed_in_float64() -> None:
     of_float32 = [theta for theta, *_ in run(optimizer, np.zeros((1, 1), np.float32), np.ones((9, 1, 1)), numbers)]
     of_float64 = [theta for theta, *_ in run(optimizer, np.zeros((1, 1)), np.ones((9, 1, 1)), numbers)]
     assert np.ravel(of_float32) == pytest.approx(np.ravel(of_float64), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, optimizer in OPTIMIZERS.items() if optimizer.update])
+@given(c=st.floats(0.05, 20), seed=st.integers(0, 999))
+def test_a_rescaled_weight_takes_the_rescaled_update(name: str, c: float, seed: int) -> None:
+    """W = c V: the update of V, with the gradient c G, is that of W with the numbers that `rescaling` gives."""
+    optimizer, rng = OPTIMIZERS[name], np.random.default_rng(seed)
+    assert optimizer.rescaling is not None
+    numbers = {"learning_rate": 0.1, **optimizer.parameters}
+    numbers |= {key: 0.05 for key in ("epsilon", "smallest") if key in numbers}
+    rescaled = {key: value * c ** optimizer.rescaling.get(key, 0) for key, value in numbers.items()}
+    V = rng.normal(size=7)
+    W, slots_of_V, slots_of_W = c * V, *([np.zeros(7) for _ in optimizer.slots] for _ in range(2))
+    for t in range(1, 6):
+        G = rng.normal(size=7)
+        V, *slots_of_V = stepped(optimizer, t, V, c * G, slots_of_V, numbers)
+        W, *slots_of_W = stepped(optimizer, t, W, G, slots_of_W, rescaled)
+    np.testing.assert_allclose(W, c * V, rtol=1e-9, atol=1e-12)
+
+
+def stepped(
+    optimizer: Optimizer, t: int, theta: np.ndarray, g: np.ndarray, slots: list[np.ndarray], numbers: dict[str, float]
+) -> tuple[np.ndarray, ...]:
+    """An update of one array."""
+    assert optimizer.update is not None
+    if optimizer.once_a_step:
+        return optimizer.update(theta, g, *slots, *optimizer.once_a_step(t, **numbers))
+    norm = {"norm": np.sqrt((g * g).sum())} if optimizer.norms else {}
+    return optimizer.update(theta, g, *slots, **numbers, **norm)
+
+
+def test_lbfgs_has_no_rescaled_form() -> None:
+    assert [name for name, optimizer in OPTIMIZERS.items() if optimizer.rescaling is None] == ["lbfgs"]

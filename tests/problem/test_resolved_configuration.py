@@ -48,6 +48,8 @@ OTHER: dict[str, Any] = {
     "optimizer.momentum": 0.8,
     "optimizer.batch_size": 5,
     "optimizer.schedule": {"name": "step", "per": "epoch"},
+    "optimizer.learning_rate_factors": {"b": 0.1},
+    "optimizer.parametrization": "neural_tangent",
     "stopping.max_steps": 11,
     "stopping.max_epochs": 11,
     "stopping.threshold": 0.1,

@@ -234,6 +234,9 @@ class AutogradEngine(Engine):
         numbers = {name: self._torch.as_tensor(value[members, None]) for name, value in problem.numbers.items()}
         rates = problem.rates(members, state.step) * state.factor
         numbers["learning_rate"] = self._torch.as_tensor(rates[:, None])
+        lengths = [entry.stop - entry.start for entry in problem.network.entries]
+        for name, factors in problem.factors.items():
+            numbers[name] = numbers[name] * self._torch.as_tensor(np.repeat(factors, lengths))
         if optimizer.decay:
             numbers["weight_decay"] = numbers["weight_decay"] * self._torch.as_tensor(problem.penalized)
         if optimizer.name in self._formulas.NUMBERS:

@@ -179,6 +179,9 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
+    if problem.factors:
+        yield from _numbers_by_range(problem, steps, numbers)
+        return
     told, apart = _step_numbers(problem, steps, numbers), {}
     if problem.optimizer.decay:
         spared = _step_numbers(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
@@ -188,7 +191,21 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
         own = told[name][i, :, None]
         return np.where(problem.penalized, own, apart[name][i, :, None]) if name in apart else own
 
-    return ({name: at(i, name) for name in told} for i in range(n))
+    yield from ({name: at(i, name) for name in told} for i in range(n))
+
+
+def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Iterator[Numbers]:
+    """The same where arrays have factors: each number is [K, P], or [K, 1] where it is one for all of θ."""
+    ranges = problem.update_ranges
+    told = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
+    lengths = [part.stop - part.start for part in ranges]
+    for i in range(len(steps)):
+        found: Numbers = {}
+        for name in told[0]:
+            of_ranges = np.stack([each[name][i] for each in told], -1)
+            is_one = (of_ranges == of_ranges[:, :1]).all()
+            found[name] = of_ranges[:, :1] if is_one else np.repeat(of_ranges, lengths, axis=1)
+        yield found
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:

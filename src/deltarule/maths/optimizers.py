@@ -29,6 +29,8 @@ class Optimizer:
     (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
     length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
     do. L-BFGS has no update: it searches along lines over the whole objective, and runs as a procedure of its own.
+    `rescaling` says how the update of a weight W follows from that of V, if W = c V: with its numbers times c to these
+    powers, and all others as they are. None where that is not known.
 
     >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
     >>> round(theta, 12), round(v, 12)
@@ -42,6 +44,7 @@ class Optimizer:
     once_a_step: Callable[..., tuple[Array, ...]] | None = None
     norms: bool = False
     decay: bool = False
+    rescaling: Mapping[str, int] | None = None
 
 
 def sgd(theta: Array, g: Array, learning_rate: Array) -> tuple[Array]:
@@ -177,23 +180,50 @@ def rprop(
 
 
 _ADAM = Fixed({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
+# The gradient by V is c times that by W. A step α g of V is one of c² α g of W; where a gradient is divided by its own
+# size the c of it cancels, but for ε.
+_OF_GRADIENT = Fixed({"learning_rate": 2})
+_OF_DIRECTION = Fixed({"learning_rate": 1, "epsilon": -1})
 
 OPTIMIZERS = {
     optimizer.name: optimizer
     for optimizer in (
-        Optimizer("sgd", sgd),
-        Optimizer("momentum", momentum, ("v",), Fixed({"momentum": 0.9})),
-        Optimizer("nesterov", nesterov, ("v",), Fixed({"momentum": 0.9})),
-        Optimizer("adagrad", adagrad, ("s",), Fixed({"epsilon": 1e-10})),
-        Optimizer("normalized_gradient", normalized_gradient, (), Fixed({"epsilon": 1e-8}), norms=True),
-        Optimizer("rmsprop", rmsprop, ("s",), Fixed({"decay": 0.9, "epsilon": 1e-8}), rmsprop_once_a_step),
-        Optimizer("adam", adam, ("m", "v"), _ADAM, adam_once_a_step),
-        Optimizer("adamw", adamw, ("m", "v"), Fixed({"weight_decay": 0.01, **_ADAM}), adamw_once_a_step, decay=True),
+        Optimizer("sgd", sgd, rescaling=_OF_GRADIENT),
+        Optimizer("momentum", momentum, ("v",), Fixed({"momentum": 0.9}), rescaling=_OF_GRADIENT),
+        Optimizer("nesterov", nesterov, ("v",), Fixed({"momentum": 0.9}), rescaling=_OF_GRADIENT),
+        Optimizer("adagrad", adagrad, ("s",), Fixed({"epsilon": 1e-10}), rescaling=_OF_DIRECTION),
+        Optimizer(
+            "normalized_gradient",
+            normalized_gradient,
+            (),
+            Fixed({"epsilon": 1e-8}),
+            norms=True,
+            rescaling=_OF_DIRECTION,
+        ),
+        Optimizer(
+            "rmsprop",
+            rmsprop,
+            ("s",),
+            Fixed({"decay": 0.9, "epsilon": 1e-8}),
+            rmsprop_once_a_step,
+            rescaling=_OF_DIRECTION,
+        ),
+        Optimizer("adam", adam, ("m", "v"), _ADAM, adam_once_a_step, rescaling=_OF_DIRECTION),
+        Optimizer(
+            "adamw",
+            adamw,
+            ("m", "v"),
+            Fixed({"weight_decay": 0.01, **_ADAM}),
+            adamw_once_a_step,
+            decay=True,
+            rescaling=Fixed({**_OF_DIRECTION, "weight_decay": -1}),
+        ),
         Optimizer(
             "rprop",
             rprop,
             ("previous", "size"),
             Fixed({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
+            rescaling=Fixed({"learning_rate": 1, "smallest": 1, "largest": 1}),
         ),
         Optimizer(
             "lbfgs",

@@ -55,6 +55,8 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
         "optimizer": {
             "name": _with_numbers(problem.optimizer.name, problem.optimizer.parameters, problem.numbers),
             "learning_rate": float(problem.numbers["learning_rate"][0]),
+            "learning_rate_factors": dict(problem.learning_rate_factors) or None,
+            "parametrization": problem.parametrization,
             "batch_size": problem.batch_size,
             "schedule": _with_numbers(problem.schedule.name, problem.schedule.parameters, problem.schedule_numbers)
             | ({"per": problem.schedule.per} if problem.schedule.per != "step" else {}),

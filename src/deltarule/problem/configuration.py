@@ -17,6 +17,7 @@ from deltarule.json_files import MAX_NESTED, TOO_DEEP
 from deltarule.maths.losses import is_smoothable, meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
+from deltarule.problem.array_factors import check_parametrization
 from deltarule.problem.error_messages import explain_error, shorten_toml
 from deltarule.problem.field_types import OrNone
 from deltarule.problem.recipe_sections import (
@@ -135,7 +136,14 @@ def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> C
 
 def _validate(table: Mapping[str, Any]) -> Configuration:
     configuration = _valid(table)
-    for check in (_check_data, _check_hidden_layers, _check_loss, _check_momentum, _check_limit):
+    for check in (
+        _check_data,
+        _check_hidden_layers,
+        _check_loss,
+        _check_momentum,
+        _check_parametrization,
+        _check_limit,
+    ):
         check(configuration)
     return configuration
 
@@ -273,6 +281,14 @@ def _check_momentum(configuration: Configuration) -> None:
         )
     if isinstance(given.name, Mapping) and "momentum" in given.name:
         raise BadInput("optimizer.momentum and the parameter momentum of optimizer.name are both given; keep one")
+
+
+def _check_parametrization(configuration: Configuration) -> None:
+    given = configuration.optimizer
+    try:
+        check_parametrization(given.parametrization, registry.optimizer(given.name))
+    except BadInput as error:
+        raise BadInput(f"optimizer.parametrization and optimizer.name do not fit: {error}") from None
 
 
 def _check_limit(configuration: Configuration) -> None:

@@ -1,17 +1,19 @@
 """Create a problem: `create_problem` checks all of its arguments and explains what does not fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, short_repr
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry, validation
+from deltarule.problem.array_factors import check_factors, check_parametrization
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
@@ -34,6 +36,8 @@ def create_problem(
     learning_rate: Any = 0.01,
     momentum: Any = None,
     schedule: Named | Schedule = "constant",
+    learning_rate_factors: Mapping[str, float] | None = None,
+    parametrization: str = "standard",
     batch_size: int | None = None,
     dropout: Any = 0.0,
     weights: Any = None,
@@ -57,6 +61,10 @@ def create_problem(
     label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
         (1 − s) y + s / C, for a single output (1 − s) y + s / 2.
     optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is short for that parameter.
+    learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
+        those of layer 2. With 0 an array stays as it begins. For rprop they multiply the first step sizes alone.
+    parametrization : "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the
+        optimizer acts on V. θ holds W = V / √D; for V of variance 1 take the initializer lecun_normal.
     batch_size : rows of a mini-batch; None for all of them in every update.
     dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
     weights : weights of the rows, [N] or [K, N]; 2 counts as the row twice, 0 as if it were not there.
@@ -92,6 +100,9 @@ def create_problem(
         )
     if batch_size is not None:
         batch_size = validation.whole("batch_size", batch_size)
+    factors = check_factors(learning_rate_factors or {}, network)
+    if factors and found_optimizer.update is None:
+        raise BadInput(f"the optimizer '{found_optimizer.name}' has no learning rate; leave learning_rate_factors out")
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
@@ -133,6 +144,8 @@ def create_problem(
         data_seeds=spread["data_seeds"],
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
+        learning_rate_factors=Fixed(factors),
+        parametrization=check_parametrization(parametrization, found_optimizer),
         notes=(
             *_batch_note(batch_size, min(counts)),
             *_norm_note(network, batch_size, counts),

@@ -96,6 +96,13 @@ def _dropout_rates(given: Any) -> Any:
     return float(given)
 
 
+def _factors(given: Any) -> Any:
+    """Check a table of numbers of 0 or more; its names are checked with the network."""
+    if not isinstance(given, Mapping) or not all(_is_number(factor) and factor >= 0 for factor in given.values()):
+        raise ValueError
+    return {name: float(factor) for name, factor in given.items()}
+
+
 def _parse_share(given: Any) -> Any:
     if not _is_number(given) or given < 0 or (isinstance(given, float) and given >= 1):
         raise ValueError
@@ -120,6 +127,7 @@ def _is_number(given: Any) -> bool:
     return _is_whole(given) or (isinstance(given, float) and math.isfinite(given))
 
 
+Factors = Annotated[dict[str, float], PlainValidator(_factors)]
 Text = Annotated[str, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

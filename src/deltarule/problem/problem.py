@@ -6,20 +6,35 @@ x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, sche
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import count_of
-from deltarule.maths.elementary import everywhere
+from deltarule.maths.elementary import Fixed, everywhere
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
+from deltarule.problem.array_factors import STANDARD, Factors, array_factors
 from deltarule.problem.network import Network
+
+
+class UpdateRange(NamedTuple):
+    """Neighboring arrays of θ that an update treats alike: from `start` to `stop`.
+
+    Whether penalty and decay count them, and the factors of the optimizer's numbers there, in the order of
+    `Problem.factors`.
+    """
+
+    start: int
+    stop: int
+    penalized: bool
+    factors: tuple[float, ...]
+
 
 Floats = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -54,6 +69,42 @@ class Problem:
     dropout_seeds: NDArray[np.uint64]
     dtype: np.dtype[Any]
     notes: tuple[str, ...] = ()
+    learning_rate_factors: Mapping[str, float] = field(default_factory=Fixed)
+    parametrization: str = STANDARD
+
+    @cached_property
+    def factors(self) -> Factors:
+        """By a number of the optimizer, its factor for each array of θ; empty where all factors are 1."""
+        return array_factors(self.network, self.optimizer, self.learning_rate_factors, self.parametrization)
+
+    @cached_property
+    def update_ranges(self) -> tuple[UpdateRange, ...]:
+        """θ divided into ranges of arrays that an update treats alike.
+
+        >>> from deltarule.problem.create import create_problem
+        >>> factors = {"b": 0.1}
+        >>> problem = create_problem(Network([1, 2]), [[0]], [[0, 1]], penalty="l2", learning_rate_factors=factors)
+        >>> [tuple(part) for part in problem.update_ranges]
+        [(0, 2, True, (1.0,)), (2, 4, False, (0.1,))]
+        """
+        ranges: list[UpdateRange] = []
+        for index, entry in enumerate(self.network.entries):
+            penalized = bool(self.penalized[entry.start]) and (self.penalty is not None or self.optimizer.decay)
+            factors = tuple(of_arrays[index] for of_arrays in self.factors.values())
+            if ranges and ranges[-1][2:] == (penalized, factors):
+                ranges[-1] = ranges[-1]._replace(stop=entry.stop)
+            else:
+                ranges.append(UpdateRange(entry.start, entry.stop, penalized, factors))
+        return tuple(ranges)
+
+    def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The optimizer's numbers in a range of θ: times its factors, and without decay where none counts."""
+        own = {**numbers}
+        for name, factor in zip(self.factors, part.factors, strict=True):
+            own[name] = own[name] * factor
+        if self.optimizer.decay and not part.penalized:
+            own["weight_decay"] = 0 * own["weight_decay"]
+        return own
 
     @property
     def members(self) -> int:

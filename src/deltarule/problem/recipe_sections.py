@@ -12,6 +12,7 @@ from deltarule.problem.field_types import (
     Activation,
     Activations,
     Count,
+    Factors,
     Flag,
     Initializer,
     Layers,
@@ -135,6 +136,10 @@ class OptimizerSection(Section):
     momentum: Annotated[Momentum | None, OrNone] = _key('one number from 0 to under 1, or "none"', None)
     batch_size: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none" for all rows', None)
     schedule: Schedule = _key("the name of a schedule, or a table with its name and parameters", "constant")
+    learning_rate_factors: Annotated[Factors | None, OrNone] = _key(
+        'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"', None
+    )
+    parametrization: Literal["standard", "neural_tangent"] = _key('"standard" or "neural_tangent"', "standard")
 
 
 class StoppingSection(Section):

@@ -63,7 +63,7 @@ def remove(kind: str, name: str) -> None:
 
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
-_NO_NUMBERS = frozenset({"name", "range", "domain", "targets", "kinks"})
+_NO_NUMBERS = frozenset({"name", "range", "domain", "targets", "kinks", "rescaling"})
 """Fields of a formula that decide no numbers: its name, and what it may be combined with."""
 _DESCRIBED = frozenset({"parameters", "per", "biases"})
 """Fields that `describe_formula` reports."""

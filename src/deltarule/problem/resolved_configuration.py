@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deltarule.problem import registry
+from deltarule.problem.array_factors import STANDARD
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.formula_fingerprint import digest
 from deltarule.problem.recipe_sections import Configuration
@@ -124,11 +125,17 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
     True
     """
     table = resolve_configuration(configuration)
-    data = table["data"]
+    data, optimizer = table["data"], table["optimizer"]
     # Keys that were added later: at their defaults, hashes stay what they were.
-    later = ((data, "mirrored"), (data, "components"), (data["split"], "extend"), (table["loss"], "label_smoothing"))
-    for keys, key in later:
-        if not keys[key]:
+    for keys, key, default in (
+        (data, "mirrored", False),
+        (data, "components", None),
+        (data["split"], "extend", False),
+        (table["loss"], "label_smoothing", 0),
+        (optimizer, "learning_rate_factors", None),
+        (optimizer, "parametrization", STANDARD),
+    ):
+        if keys[key] == default:
             del keys[key]
     own = own_formulas(configuration)
     digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}

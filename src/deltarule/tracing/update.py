@@ -27,10 +27,11 @@ SYMBOLS = {
 
 def update(trace: TraceBuilder) -> None:
     """Add every array before and after the update, and the running statistics of batch norm."""
-    numbers = _add_optimizer_numbers(trace)
+    shared = _add_optimizer_numbers(trace)
+    numbers = shared | _corrections(trace, shared)
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
     for entry in trace.network.entries:
-        _add_updated_array(trace, entry, numbers, theta, slots)
+        _add_updated_array(trace, entry, _numbers_of_array(trace, entry, shared) or numbers, theta, slots)
     for entry in trace.network.buffers:
         _add_running_statistic(trace, entry)
 
@@ -82,9 +83,27 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
         if formulas.is_built_in(optimizer):
             symbol, about = SYMBOLS.get(key, (key, about))
         found[key] = trace.add_setting(symbol, given[key][trace.member], about)
-    if "beta1" in found and formulas.is_built_in(optimizer):
-        return found | _corrections(trace, found)
     return found
+
+
+def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
+    """Add the optimizer's numbers for an array with factors of its own; None for an array without."""
+    index = trace.network.entries.index(entry)
+    factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
+    if not factors:
+        return None
+    own, n = dict(shared), layer_number(entry.name)
+    for key, factor in factors.items():
+        before = shared[key]
+        assert before.value is not None
+        about = f"{before.name} of {entry.name}, {factor:.4g} times that of others"
+        value = before.value * factor
+
+        def rule(before: Ref = before, factor: float = factor) -> Expression:
+            return before * Number(factor)
+
+        own[key] = trace.add_setting(f"{before.name}_{entry.name}", value, about, rule, layer=n)
+    return own | _corrections(trace, own, entry.name)
 
 
 def _learning_rate(trace: TraceBuilder) -> Ref:
@@ -111,9 +130,15 @@ def _learning_rate(trace: TraceBuilder) -> Ref:
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
 
 
-def _corrections(trace: TraceBuilder, numbers: dict[str, Ref]) -> dict[str, Ref]:
-    """Add what Adam computes once per step: rate and ε, corrected for the zeros that m and v begin with."""
+def _corrections(trace: TraceBuilder, numbers: dict[str, Ref], array: str = "") -> dict[str, Ref]:
+    """Add what Adam computes once per step: rate and ε, corrected for the zeros that m and v begin with.
+
+    array : the name of the array that these numbers are for, if there are others for others.
+    """
     optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
+    if "beta1" not in numbers or not formulas.is_built_in(optimizer):
+        return {}
+    ending, n = (f"_{array}", layer_number(array)) if array else ("", None)
     assert optimizer.once_a_step is not None
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
@@ -126,8 +151,12 @@ def _corrections(trace: TraceBuilder, numbers: dict[str, Ref]) -> dict[str, Ref]
         return numbers["epsilon"] * sqrt(1 - numbers["beta2"] ** t)
 
     return {
-        "rate": trace.add_setting("rate", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule),
-        "epsilon": trace.add_setting("ε_t", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule),
+        "rate": trace.add_setting(
+            f"rate{ending}", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule, layer=n
+        ),
+        "epsilon": trace.add_setting(
+            f"ε_t{ending}", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule, layer=n
+        ),
     }
 
 

@@ -170,6 +170,8 @@ def digest(problem: Problem) -> str:
         list(problem.numbers),
         list(problem.schedule_numbers),
     ]
+    if problem.factors:  # a file of an earlier version has none
+        description.append(problem.factors)
     formulas = [*(layer.activation for layer in network.layers), network.initializer]
     formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
     description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula

@@ -51,7 +51,7 @@ def problem_key(problem: Problem) -> Hashable:
         tuple(_formula_key(layer.activation) for layer in problem.network.layers),
         problem.network.layers[0].batch_norm,
         _formula_key(problem.loss),
-        (problem.optimizer.name, *problem.numbers),
+        (problem.optimizer.name, *problem.numbers, *problem.factors.items()),
         (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
         (problem.row_count(0), problem.batch_size, problem.dtype.name, problem.weights is None),
     )
@@ -137,6 +137,8 @@ def problem_of_members(
         penalty=first.loss.penalty,
         penalize_biases=first.loss.penalize_biases,
         label_smoothing=first.loss.label_smoothing,
+        learning_rate_factors=first.optimizer.learning_rate_factors,
+        parametrization=first.optimizer.parametrization,
         optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
         schedule={
             "name": schedule.name,

@@ -96,6 +96,8 @@ def case(i, members=8, sizes=(3, 2, 3, 2), batch_norm=False, **changed):
         "optimizer": optimizer,
         "learning_rate": np.linspace(0.001, 0.01, members),
         "schedule": {"name": list(SCHEDULES)[i % len(SCHEDULES)], "per": ["step", "epoch"][i % 2]},
+        "learning_rate_factors": [{}, {"W2": 0.5, "W": 2}, {}, {}][i % 4],
+        "parametrization": ["standard", "neural_tangent", "neural_tangent"][i // 2 % 3],
         "batch_size": [None, 4, 11, 3][i % 4],
         "dropout": [0.0, 0.3, [0.0, 0.5]][i % 3],
         "weights": [None, rng.random(11) + 0.1, rng.random((members, 11)) + 0.1][i % 3],

@@ -25,7 +25,7 @@ from deltarule.engines.compiled.formula_compiler import Formulas
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Floats, Problem
 
 MIN_TILED = 64
 """Weights of the first layer from which on its products go through tiles."""
@@ -172,7 +172,23 @@ def number_names(problem: Problem) -> list[str]:
         *(f"schedule's {name}" for name in problem.schedule_numbers),
         "strength",
         *(f"gain of layer {layer.number}" for layer in problem.network.layers[:-1]),
+        *range_numbers(problem),
     ]
+
+
+def range_numbers(problem: Problem) -> dict[str, Floats]:
+    """The optimizer's numbers [K] in each range of θ, where arrays have factors: "epsilon of range 1" and so on.
+
+    In the place of the learning rate stands its factor, as each update has a rate of its own.
+    """
+    if not problem.factors:
+        return {}
+    numbers = {**problem.numbers, "learning_rate": np.ones(problem.members)}
+    return {
+        f"{name} of range {index}": value
+        for index, part in enumerate(problem.update_ranges)
+        for name, value in problem.range_numbers(part, numbers).items()
+    }
 
 
 def is_tiled(problem: Problem, own_rows: bool) -> bool:

@@ -23,7 +23,6 @@ from deltarule.engines.compiled.codegen_formulas import (
 )
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.engines.compiled.large_members import penalized_ranges
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
@@ -354,9 +353,9 @@ def _backward_through(layer: Layer, d: str) -> list[str]:
 
 def _step(problem: Problem, slots: list[str]) -> list[str]:
     """The optimizer's step over θ, in ranges that the penalty counts and ranges that it does not."""
-    optimizer, ranges = problem.optimizer, penalized_ranges(problem)
+    optimizer, ranges = problem.optimizer, problem.update_ranges
     per_sample = problem.penalty is not None and problem.penalty.per_sample
-    counted = any(penalized for _, _, penalized in ranges)
+    counted = any(part.penalized for part in ranges)
     lines = [
         *_emit_barrier(),
         "if me == 0:",
@@ -364,20 +363,17 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         "    for block in range(blocks):",
         "        J += losses[block]",
         f"strength = strengths[k]{' / total' if per_sample else ''}",
-        "own = given[k].copy()",
-        "own[0] = rates[i, k]",
+        *([] if problem.factors else _shared_numbers(problem)),
     ]
-    if counted or not optimizer.decay:
-        lines.append("numbers = numbers_of(t, own)")
-    if optimizer.decay and not all(penalized for _, _, penalized in ranges):
-        decay = 1 + list(optimizer.parameters).index("weight_decay")
-        lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
     of = "".join(f"{slot}_of, " for slot in slots)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
-    for index, (_, _, penalized) in enumerate(ranges):
-        numbers = "without" if optimizer.decay and not penalized else "numbers"
-        strength = "strength" if penalized else "0.0"
-        counts = "strength * value if strength != 0 else 0.0" if penalized else "0.0"
+    for index, part in enumerate(ranges):
+        numbers = "without" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
+        strength = "strength" if part.penalized else "0.0"
+        counts = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
+        if problem.factors:
+            lines += [f"    own = given[k, {index}].copy()", "    own[0] *= rates[i, k]"]
+            lines.append("    numbers = numbers_of(t, own)")
         lines += [
             f"    begin, length = ranges[{index}], ranges[{index + 1}] - ranges[{index}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
@@ -403,6 +399,18 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         "    if bad[place] < 0 and (odd or not np.isfinite(objective[i, place])):",
         "        bad[place] = t",
     ]
+
+
+def _shared_numbers(problem: Problem) -> list[str]:
+    """The numbers of an update of all arrays, and those without decay for arrays that have none."""
+    optimizer, ranges = problem.optimizer, problem.update_ranges
+    lines = ["own = given[k].copy()", "own[0] = rates[i, k]"]
+    if any(part.penalized for part in ranges) or not optimizer.decay:
+        lines.append("numbers = numbers_of(t, own)")
+    if optimizer.decay and not all(part.penalized for part in ranges):
+        decay = 1 + list(optimizer.parameters).index("weight_decay")
+        lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
+    return lines
 
 
 def _emit_barrier() -> list[str]:

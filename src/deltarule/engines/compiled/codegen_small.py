@@ -357,6 +357,9 @@ class _Writer(LaneWriter):
         numbers = {name: self.number(name) for name in names}
         numbers["learning_rate"] = rate if optimizer.once_a_step and problem.dtype == np.float32 else self.at("rate")
         ranges = [(entry.start, entry.stop, index) for index, entry in enumerate(problem.network.entries)]
+        if problem.factors:
+            self.update_by_range(rate if problem.dtype == np.float32 else self.at("rate"))
+            return
         if optimizer.decay:
             plain = numbers | {"weight_decay": "0.0"}
             for start, stop, place in ranges:
@@ -371,6 +374,19 @@ class _Writer(LaneWriter):
                 self.update_range(start, stop, place, numbers)
         else:
             self.update_range(0, problem.network.parameters, 0, numbers)
+
+    def update_by_range(self, rate: str) -> None:
+        """θ and its slots where arrays have factors: each range with numbers of its own."""
+        problem, optimizer = self.problem, self.problem.optimizer
+        for index, part in enumerate(problem.update_ranges):
+            names = ["learning_rate", *optimizer.parameters]
+            numbers = {name: self.number(f"{name} of range {index}") for name in names}
+            numbers["learning_rate"] = f"{rate} * {numbers['learning_rate']}"
+            if optimizer.once_a_step:
+                self.once_a_step(numbers)
+            for place, entry in enumerate(problem.network.entries):
+                if part.start <= entry.start < part.stop:
+                    self.update_range(entry.start, entry.stop, place, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
         optimizer = self.problem.optimizer

@@ -284,6 +284,7 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
         *(bool(problem.penalized[entry.start]) for entry in problem.network.entries),
         problem.optimizer.name,
         problem.schedule.per,
+        *(problem.update_ranges if problem.factors else ()),
     )
 
 

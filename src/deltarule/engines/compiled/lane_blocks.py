@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.compiled.codegen_lanes import Shape, number_names
+from deltarule.engines.compiled.codegen_lanes import Shape, number_names, range_numbers
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -60,6 +60,7 @@ class LaneBlock:
             **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
             "strength": problem.strength,
             **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
+            **range_numbers(problem),
         }
         return np.concatenate([named[name][self.members] for name in number_names(problem)])
 

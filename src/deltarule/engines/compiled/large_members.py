@@ -69,8 +69,7 @@ class Members:
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
         batches, blocks = -(-rows // size), self.blocks
         ids, positions = row_orders(problem, members, state.step, n)
-        ranges = penalized_ranges(problem)
-        names = ("learning_rate", *problem.optimizer.parameters)
+        ranges = problem.update_ranges
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
@@ -87,9 +86,9 @@ class Members:
             *((blas().gemm(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),
             np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
-            *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.together, self.places),
+            *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.places),
             *(self.after.theta, self.after.buffers, rates),
-            np.stack([problem.numbers[name][members] for name in names], 1),
+            self._optimizer_numbers(members),
             *(problem.strength[members], dropout, drop_threshold(dropout)),
             np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
@@ -99,6 +98,19 @@ class Members:
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
+
+    def _optimizer_numbers(self, members: Integers) -> Floats:
+        """The optimizer's numbers of each member, [K, numbers]; where arrays have factors [K, ranges, numbers].
+
+        In the place of the learning rate then stands its factor, as each update has a rate of its own.
+        """
+        problem = self.problem
+        numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
+        if not problem.factors:
+            return np.stack(list(numbers.values()), 1)
+        numbers["learning_rate"] = np.ones(len(members))
+        of_ranges = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
+        return np.ascontiguousarray(np.array(of_ranges).transpose(2, 0, 1))
 
 
 def blocks_of(problem: Problem, rows: int) -> int:
@@ -133,15 +145,3 @@ def _step_aside() -> int:
     else:
         function = ctypes.CDLL(None).sched_yield
     return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
-
-
-def penalized_ranges(problem: Problem) -> list[tuple[int, int, bool]]:
-    """θ divided into ranges that the penalty counts and ranges that it does not, as long as they come."""
-    ranges: list[tuple[int, int, bool]] = []
-    for entry in problem.network.entries:
-        penalized = bool(problem.penalized[entry.start]) and (problem.penalty is not None or problem.optimizer.decay)
-        if ranges and ranges[-1][2] == penalized:
-            ranges[-1] = ranges[-1][0], entry.stop, penalized
-        else:
-            ranges.append((entry.start, entry.stop, penalized))
-    return ranges

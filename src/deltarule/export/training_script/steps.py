@@ -225,20 +225,26 @@ class Steps:
         problem, optimizer = self.problem, self.problem.optimizer
         lines = self.rate()
         numbers = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
-        if optimizer.once_a_step:
+        if optimizer.once_a_step and not problem.factors:
             lines += self.once_a_step(numbers)
         assert optimizer.update is not None
         for name in self.names:
             slots = [f"{slot}_{name}" for slot in optimizer.slots]
             arguments = [name, f"d{name}", *slots]
-            if optimizer.once_a_step:
+            if problem.factors and optimizer.once_a_step:
+                lines += self.once_a_step_of(name)
+                called = self.call(optimizer.update, *arguments, "*numbers")
+            elif optimizer.once_a_step:
                 decays = not optimizer.decay or name in self.counted
                 called = self.call(optimizer.update, *arguments, "*numbers" if decays else "*without_decay")
             else:
-                own = {key: self.number(value) for key, value in numbers.items()}
+                rate, of_array = self.numbers_of(name)
+                if problem.factors and problem.dtype == np.float32:
+                    rate = f"np.float32({rate})"
+                own = {key: self.number(value) for key, value in of_array.items()}
                 if optimizer.norms:
                     own["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
-                called = self.call(optimizer.update, *arguments, learning_rate="rate", **own)
+                called = self.call(optimizer.update, *arguments, learning_rate=rate, **own)
             lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
         for layer in self.layers:
             lines += self.running_statistics(layer.number) if layer.batch_norm else []
@@ -248,7 +254,7 @@ class Steps:
         """The learning rate of a step."""
         problem, schedule = self.problem, self.problem.schedule
         initial = repr(float(problem.numbers["learning_rate"][0]))
-        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step
+        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step and not problem.factors
         if schedule.name == "constant":
             return [f"rate = {f'np.float32({initial})' if single else initial}"]
         if schedule.adaptive:
@@ -257,6 +263,21 @@ class Steps:
         parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
         called = self.call(schedule.rate, f"np.array([float({done})])", initial, **parameters)
         return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
+
+    def numbers_of(self, name: str) -> tuple[str, dict[str, float]]:
+        """The learning rate of an array, as an expression, and the optimizer's other numbers for it."""
+        problem = self.problem
+        start = next(entry.start for entry in self.network.entries if entry.name == name)
+        part = next(part for part in problem.update_ranges if part.start <= start < part.stop)
+        numbers = {key: problem.numbers[key] for key in problem.optimizer.parameters}
+        of_range = problem.range_numbers(part, {"learning_rate": np.ones(1), **numbers})
+        factor, *others = (float(value[0]) for value in of_range.values())
+        return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
+
+    def once_a_step_of(self, name: str) -> Lines:
+        """The numbers that Adam computes once per step for an array with factors of its own."""
+        rate, numbers = self.numbers_of(name)
+        return [f"numbers = {self.once_a_step_call(rate, numbers)}"]
 
     def once_a_step(self, numbers: Mapping[str, float]) -> Lines:
         """The numbers that Adam computes once per step."""
@@ -267,13 +288,16 @@ class Steps:
         if optimizer.decay and len(self.counted) < len(self.names):
             variants.append(("without_decay", {**numbers, "weight_decay": 0.0}))
         for name, hyperparameters in variants:
-            own = {key: repr(value) for key, value in hyperparameters.items()}
-            called = self.call(optimizer.once_a_step, "np.array([step + 1.0])", learning_rate="rate", **own)
-            single = self.problem.dtype == np.float32
-            lines.append(
-                f"{name} = " + (f"[np.asarray(number, np.float32) for number in {called}]" if single else called)
-            )
+            lines.append(f"{name} = {self.once_a_step_call('rate', hyperparameters)}")
         return lines
+
+    def once_a_step_call(self, rate: str, numbers: Mapping[str, float]) -> str:
+        """The call that computes them, in the precision of the arrays."""
+        assert self.problem.optimizer.once_a_step is not None
+        own = {key: repr(value) for key, value in numbers.items()}
+        called = self.call(self.problem.optimizer.once_a_step, "np.array([step + 1.0])", learning_rate=rate, **own)
+        single = self.problem.dtype == np.float32
+        return f"[np.asarray(number, np.float32) for number in {called}]" if single else called
 
     def running_statistics(self, n: int) -> Lines:
         """The running statistics of a layer after a batch."""
