@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playground_examples import recipe_of
 
 from deltarule.playground.recording import bundle, style_sheet, write_recording
@@ -200,12 +201,18 @@ def test_settings_change_the_training(played):
     wait_until(page, lambda: configuration().optimizer.learning_rate == 0.1)
     control(page, "optimizer.name").select_option("momentum")
     wait_until(page, lambda: configuration().optimizer.name == "momentum")
-    control(page, "more-0").click()
-    wait_until(page, lambda: session.workbench.moment.problem.network.sizes == (2, 5, 2))
-    control(page, "add-layer").click()
-    wait_until(page, lambda: session.workbench.moment.problem.network.sizes == (2, 5, 5, 2))
-    control(page, "activation-1").select_option("relu")
-    wait_until(page, lambda: session.workbench.moment.problem.network.layers[1].activation.name == "relu")
+    control(page, "optimizer.momentum").fill("0.4")
+    control(page, "optimizer.momentum").press("Enter")
+    wait_until(page, lambda: configuration().optimizer.momentum == 0.4)
+    page.get_by_role("button", name="About: Momentum").click()
+    page.get_by_role("complementary").get_by_text("θ ← θ + v").wait_for()
+    page.keyboard.press("Escape")
+    control(page, "optimizer.schedule").select_option("step")
+    control(page, "optimizer.schedule.every").fill("7")
+    control(page, "optimizer.schedule.every").press("Enter")
+    wait_until(page, lambda: session.workbench.moment.problem.schedule_numbers["every"].tolist() == [7] * 6)
+    control(page, "activation-0").select_option("relu")
+    wait_until(page, lambda: session.workbench.moment.problem.network.layers[0].activation.name == "relu")
     control(page, "network.batch_norm").check()
     wait_until(page, lambda: configuration().network.batch_norm)
     control(page, "loss.penalty").select_option("l2")
@@ -214,6 +221,27 @@ def test_settings_change_the_training(played):
     wait_until(page, lambda: session.workbench.moment.dataset.name == "iris")
     page.get_by_text("over component 1 and component 2").wait_for()
     assert complaints == []
+
+
+def test_layers_and_units_are_added_and_removed_in_the_picture(played):
+    page, session, _ = played()
+
+    def wait_for_sizes(*sizes):
+        wait_until(page, lambda: session.workbench.moment.problem.network.sizes == sizes)
+        wait_until(page, lambda: page.locator("button.unit").count() == sum(sizes[1:]))
+
+    control(page, "more-0").click()
+    wait_for_sizes(2, 5, 2)
+    control(page, "insert-1").press("Enter")
+    wait_for_sizes(2, 5, 5, 2)
+    for left in (4, 3, 2, 1):
+        page.get_by_role("button", name="One unit less in layer 1").press("Enter")
+        wait_for_sizes(2, left, 5, 2)
+    page.get_by_role("button", name="Remove layer 1").click()
+    wait_for_sizes(2, 5, 2)
+    control(page, "units-0").fill("3")
+    control(page, "units-0").press("Enter")
+    wait_for_sizes(2, 3, 2)
 
 
 def test_bad_input_is_a_sentence_and_the_training_goes_on(played):
@@ -317,6 +345,14 @@ def test_what_is_taken_along_is_saved(played):
     assert waiting.value.suggested_filename == "weights.json"
     table = json.loads(waiting.value.path().read_text(encoding="utf-8"))
     assert set(table["parameters"]) == {"W1", "b1", "W2", "b2"}
+    for kind, roles in (("plane", ["plane"]), ("curves", ["loss", "score"])):
+        boxes = [page.locator(f"[data-role={role}]").bounding_box() for role in roles]
+        with page.expect_download() as waiting:
+            control(page, f"take-{kind}").click()
+        with Image.open(waiting.value.path()) as image:
+            sizes = boxes[0]["width"], sum(box["height"] for box in boxes)
+            np.testing.assert_allclose(image.size, 3 * np.array(sizes), atol=12)
+            assert len(image.convert("RGB").getcolors(10**6)) > 10
 
 
 def test_a_story_loads_and_says_what_to_look_at(played):

@@ -1,8 +1,11 @@
 """The settings of the page: keys of the recipe, each with what it may be and a sentence."""
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from deltarule.data.dataset import Dataset
+from deltarule.data.load import LOADERS
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.take_along import recipe_toml
 from deltarule.problem import registry
@@ -10,7 +13,18 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.studies.recipes import Recipe
 
+FORMULAS = {
+    "network.output": "activation",
+    "network.initializer": "initializer",
+    "loss.name": "loss",
+    "loss.penalty": "penalty",
+    "optimizer.name": "optimizer",
+    "optimizer.schedule": "schedule",
+}
+"""Keys that name a formula, with its kind in the registry."""
 HELP = {
+    "data.name": "The rows that are trained on.",
+    "data.split": "Share of the rows that training never sees; by them a network is judged.",
     "network.layers": "Units of each hidden layer; more units bend the boundary in more places.",
     "network.activation": "What a hidden unit makes of its weighted sum; without one, layers are one linear function.",
     "network.output": "What the last layer makes of its sums: softmax for classes, identity for numbers.",
@@ -32,13 +46,25 @@ HELP = {
 }
 """Every setting of the page, with one sentence."""
 
+DATA_OPTIONS = {
+    "samples": "How many points are drawn",
+    "noise": "How far points are moved at random",
+    "classes": "How many classes there are",
+    "squares": "How many squares a side has",
+    "size": "How many inputs there are, one of which is 1",
+    "seed": "Which points are drawn: another seed gives others",
+}
+"""Options of the data sets that are made, with a phrase each."""
+LAWS = {"optimizer": "update", "schedule": "rate"}
+"""The function of a kind of formula whose docstring begins with its equation."""
 UNAVAILABLE = {"lbfgs": "it has no single updates to watch", "adaptive": "it needs the stop rules of a whole training"}
 
 
 def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     """The settings of a recipe with their choices, for a page.
 
-    Returns `values` by dotted key, `choices` and `help` of the keys on the page, `grid`, `toml` and `notes`.
+    Returns `values` by dotted key, `choices` and `help` of the keys on the page, the `parameters` and
+    `equations` of what a key names, `grid`, `toml` and `notes`.
     """
     resolved = resolve_configuration(recipe.configuration)
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
@@ -46,27 +72,67 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     values["network.layers"] = list(network.sizes)
     hidden, given = len(network.layers) - 1, resolved["network"]["activation"]
     values["network.activation"] = given if isinstance(given, list) else [given] * hidden
-    names = {
-        "network.activation": "activation",
-        "network.output": "activation",
-        "network.initializer": "initializer",
-        "loss.name": "loss",
-        "loss.penalty": "penalty",
-        "optimizer.name": "optimizer",
-        "optimizer.schedule": "schedule",
-    }
     choices = {
-        key: [name for name in registry.names(kind) if name not in UNAVAILABLE] for key, kind in names.items()
+        key: [name for name in registry.names(kind) if name not in UNAVAILABLE]
+        for key, kind in {"network.activation": "activation", **FORMULAS}.items()
     } | {"run.dtype": ["float64", "float32"], "data.scale": ["none", "unit", "standardize", "center"]}
+    parameters = {key: _parameters(key, kind, values[key]) for key, kind in FORMULAS.items()}
+    equations = {key: _equation(kind, values[key]) for key, kind in FORMULAS.items()}
+    parameters["data.name"] = _data_options(values["data.name"])
     return {
         "values": values,
         "choices": choices,
         "help": HELP,
+        "parameters": parameters,
+        "equations": equations,
         "grid": {key: list(values) for key, values in recipe.configuration.grid.items()},
         "toml": recipe_toml(recipe.configuration),
         "notes": list(problem.notes),
         "formulas": PRESETS,
     }
+
+
+def _parameters(key: str, kind: str, named: Any) -> list[dict[str, Any]]:
+    """The parameters of the formula that a key names, with their values and a sentence each."""
+    if not isinstance(named, Mapping):
+        return []
+    name, section = named["name"], key.partition(".")[0]
+    return [
+        {
+            "key": f"{section}.{one}" if f"{section}.{one}" in HELP else f"{key}.{one}",
+            "name": one.replace("_", " "),
+            "value": named[one],
+            "help": f"A parameter of {name}: {registry.allowed_parameter(name, one)}; {default:g} unless given.",
+        }
+        for one, default in getattr(registry, kind)(name).parameters.items()
+    ]
+
+
+def _equation(kind: str, named: Any) -> str:
+    """What the formula that a key names computes, as its docstring says it; empty where it says nothing."""
+    if kind not in LAWS or named is None:
+        return ""
+    text = inspect.getdoc(getattr(getattr(registry, kind)(named), LAWS[kind])) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _data_options(named: Any) -> list[dict[str, Any]]:
+    """The options of the data set, with their values."""
+    options = named if isinstance(named, Mapping) else {"name": named}
+    loader = LOADERS.get(options["name"])
+    defaults = (
+        {} if loader is None else {one.name: one.default for one in inspect.signature(loader).parameters.values()}
+    )
+    return [
+        {
+            "key": f"data.name.{one}",
+            "name": one,
+            "value": options.get(one, default),
+            "help": f"{DATA_OPTIONS[one]}; {default} unless given.",
+        }
+        for one, default in defaults.items()
+        if one in DATA_OPTIONS
+    ]
 
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:

@@ -233,8 +233,21 @@ def parameter(kind: str, name: str, key: str, value: Any) -> Any:
     return [_parse_parameter(kind, name, key, one) for one in value]
 
 
+def allowed_parameter(name: str, key: str) -> str:
+    """What a parameter of a formula may be, in words.
+
+    >>> allowed_parameter("step", "every")
+    'a number of 1 or more'
+    """
+    return _range_of(name, key)[1]
+
+
+def _range_of(name: str, key: str) -> "tuple[_Fits, str]":
+    return _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
+
+
 def _parse_parameter(kind: str, name: str, key: str, given: Any) -> int | float:
-    fits, allowed = _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
+    fits, allowed = _range_of(name, key)
     if isinstance(given, bool) and key == "at_start":
         given = int(given)
     if isinstance(given, int | float) and not isinstance(given, bool):

@@ -1,7 +1,7 @@
 // @ts-check
 // Small charts on canvases: curves, histograms, the confusion matrix, the hidden space.
 
-import { activationColors, classColor, isDark, paintPlane, signedColor } from "./colors.js";
+import { activationColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
@@ -16,7 +16,7 @@ const faint = () => (isDark() ? "#4a4a48" : "#d0d0d0");
  */
 export function prepare(canvas) {
   const { clientWidth: width, clientHeight: height } = canvas;
-  const scale = window.devicePixelRatio || 1;
+  const scale = pixels.perUnit;
   if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);

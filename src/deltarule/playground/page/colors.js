@@ -12,6 +12,9 @@ function channels(color) {
 }
 const CLASS_CHANNELS = CLASS_COLORS.map(channels);
 
+/** Pixels of a canvas for each of the screen: more while a figure is saved. */
+export const pixels = { factor: 1, get perUnit() { return (window.devicePixelRatio || 1) * this.factor; } };
+
 /** Whether the page is dark now. */
 export function isDark() {
   return matchMedia("(prefers-color-scheme: dark)").matches;

@@ -70,6 +70,15 @@ export class ExplanationPanel {
     this.open("Why not learning?", paragraphs.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
   }
 
+  /** What a setting does. @param {string} title @param {{sentence: string, equation: string, key: string}} texts */
+  showSetting(title, { sentence, equation, key }) {
+    const lines = [["p", sentence], ["code", equation], ["p", `In a recipe: ${key}. All keys and formulas: docs/reference/recipes.md.`]];
+    const box = document.createElement("div");
+    box.className = "formula";
+    box.append(...lines.filter(([, text]) => text).map(([tag, text]) => Object.assign(document.createElement(tag), { textContent: text })));
+    this.open(title, [box]);
+  }
+
   /** @param {object[]} tables @returns {Promise<any[]>} what has a formula */
   async ask(tables) {
     return Promise.all(tables.map((table) => this.explain(table)));

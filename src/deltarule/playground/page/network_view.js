@@ -6,16 +6,19 @@ import { activationColors, paintPlane, signedColor } from "./colors.js";
 /** @typedef {import("./frame.js").Frame} Frame */
 
 const MAX_DRAWN = 12;
+const HEAD = 28; // the height of the names of the layers
 const SVG = "http://www.w3.org/2000/svg";
 
 export class NetworkView {
   /**
    * @param {HTMLElement} box
-   * @param {(layer: number, unit: number) => void} onUnit called with the layer from 1 and the unit from 0
+   * @param {{onUnit: (layer: number, unit: number) => void, onUnits: (layer: number, more: number) => void,
+   *   onInsert: (layer: number) => void}} handlers of a unit (from 0) of a layer (from 1), of more or fewer units in a
+   *   hidden layer (from 0), of a hidden layer to be inserted
    */
-  constructor(box, onUnit) {
+  constructor(box, handlers) {
     this.box = box;
-    this.onUnit = onUnit;
+    this.handlers = handlers;
     this.shape = "";
     /** @type {HTMLCanvasElement[][]} */
     this.planes = [];
@@ -31,7 +34,7 @@ export class NetworkView {
     const shape = JSON.stringify([sizes, features, classes, width, height]);
     if (shape !== this.shape) {
       this.shape = shape;
-      this.build(sizes, layers, features, classes, width, height - 26);
+      this.build(sizes, layers, features, classes, width, height - HEAD - 6);
     }
     this.paintUnits(frame, sizes);
     this.paintWeights(frame);
@@ -47,10 +50,12 @@ export class NetworkView {
     const x = (/** @type {number} */ layer) => 70 + layer * step;
     const y = (/** @type {number} */ layer, /** @type {number} */ unit) =>
       (Math.max(total, height) - drawn[layer] * (side + gap)) / 2 + unit * (side + gap);
+    const captionWidth = Math.min(step - 48, 66);
+    const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
     this.box.replaceChildren();
     this.box.style.position = "relative";
     this.box.style.width = `${x(sizes.length - 1) + side + 16}px`;
-    this.box.style.height = `${Math.max(total, height) + 20}px`;
+    this.box.style.height = `${Math.max(total, height) + HEAD}px`;
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("aria-hidden", "true");
     this.box.append(svg);
@@ -71,22 +76,33 @@ export class NetworkView {
     this.planes = drawn.map((count, layer) => {
       const caption = document.createElement("span");
       caption.className = "layer-name";
-      caption.style.left = `${x(layer) - 12}px`;
-      caption.style.width = `${side + 24}px`;
+      const middle = x(layer) + side / 2;
+      caption.style.left = `${middle - captionWidth / 2}px`;
+      caption.style.width = `${captionWidth}px`;
       const hidden = sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "";
-      caption.textContent = (layer === 0 ? "inputs" : layers[layer - 1].activation) + hidden;
+      caption.textContent = (layer === 0 ? "inputs" : layers[layer - 1].activation.replaceAll("_", " ")) + hidden;
+      caption.title = caption.textContent;
       this.box.append(caption);
+      if (layer > 0) {
+        const isOutput = layer === sizes.length - 1;
+        this.edit("+", `insert-${layer - 1}`, `Add a layer before ${isOutput ? "the outputs" : `layer ${layer}`}`, x(layer) - (step - side) / 2, 28, () => this.handlers.onInsert(layer - 1));
+        if (!isOutput) {
+          const last = sizes[layer] === 1 ? `Remove layer ${layer}` : `One unit less in layer ${layer}`;
+          this.edit("−", `fewer-${layer - 1}`, last, middle - captionWidth / 2 - 12, 0, () => this.handlers.onUnits(layer - 1, -1));
+          this.edit("+", `more-${layer - 1}`, `One unit more in layer ${layer}`, middle + captionWidth / 2 + 12, 0, () => this.handlers.onUnits(layer - 1, 1));
+        }
+      }
       return Array.from({ length: count }, (_, unit) => {
         const name = layer === 0 ? features[unit] : layer === sizes.length - 1 ? classes[unit] ?? "" : "";
         const button = document.createElement(layer === 0 ? "div" : "button");
         button.className = "unit";
         Object.assign(button.style, {
-          left: `${x(layer)}px`, top: `${y(layer, unit) + 20}px`, width: `${side}px`, height: `${side}px`,
+          left: `${x(layer)}px`, top: `${y(layer, unit) + HEAD}px`, width: `${side}px`, height: `${side}px`,
         });
         if (layer > 0) {
           button.setAttribute("type", "button");
           button.setAttribute("aria-label", `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`);
-          button.addEventListener("click", () => this.onUnit(layer, unit));
+          button.addEventListener("click", () => this.handlers.onUnit(layer, unit));
         }
         if (layer === 0) {
           const label = document.createElement("span");
@@ -101,6 +117,17 @@ export class NetworkView {
         return canvas;
       });
     });
+    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
+  }
+
+  /** A small button that changes the network. @param {string} sign @param {string} key @param {string} label @param {number} middle @param {number} top @param {() => void} action */
+  edit(sign, key, label, middle, top, action) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "edit live", textContent: sign, title: label });
+    button.setAttribute("aria-label", label);
+    button.setAttribute("data-key", key);
+    Object.assign(button.style, { left: `${middle - 12}px`, top: `${top}px` });
+    button.addEventListener("click", action);
+    this.box.append(button);
   }
 
   /** @param {Frame} frame @param {number[]} sizes */

@@ -1,7 +1,7 @@
 // @ts-check
 // The answer of a network over the plane, with the points of the data on it.
 
-import { answerColors, classColor, isDark, paintPlane, signedColor } from "./colors.js";
+import { answerColors, classColor, isDark, paintPlane, pixels, signedColor } from "./colors.js";
 
 /**
  * @typedef {import("./frame.js").Frame} Frame
@@ -36,7 +36,7 @@ export class Plane {
 
   draw() {
     const { canvas, data } = this;
-    const scale = window.devicePixelRatio || 1;
+    const scale = pixels.perUnit;
     const side = Math.round(canvas.clientWidth * scale);
     if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -66,7 +66,7 @@ export class Plane {
 
   /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {string} color @param {boolean} isHollow */
   dot(context, x, y, color, isHollow, isChosen = false) {
-    const scale = window.devicePixelRatio || 1;
+    const scale = pixels.perUnit;
     const [left, top] = this.place(x, y);
     context.beginPath();
     context.arc(left, top, (isChosen ? 6 : 3.4) * scale, 0, 7);

@@ -1,7 +1,7 @@
 // @ts-check
 // The plane in which points are chosen, and in drawing mode added, with mouse, finger or keys.
 
-import { isDark } from "./colors.js";
+import { isDark, pixels } from "./colors.js";
 import { Plane } from "./plane.js";
 
 /** @typedef {import("./plane.js").DrawnPoint} DrawnPoint */
@@ -43,7 +43,7 @@ export class PlaneView extends Plane {
     super.draw();
     if (!this.drawn || document.activeElement !== this.canvas) return;
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    const scale = window.devicePixelRatio || 1;
+    const scale = pixels.perUnit;
     const [x, y] = this.place(this.cursor.x, this.cursor.y);
     context.strokeStyle = isDark() ? "#ffffff" : "#000000";
     context.strokeRect(x - 7 * scale, y - 7 * scale, 14 * scale, 14 * scale);

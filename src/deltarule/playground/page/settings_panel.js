@@ -1,13 +1,15 @@
 // @ts-check
 // Data and settings: keys of the recipe as form controls, each with its sentence.
 
-/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, grid: Record<string, any[]>, toml: string, notes: string[], formulas: Record<string, Record<string, string[]>>}} Settings */
+import { HiddenLayers } from "./layers.js";
+
+/** @typedef {{values: Record<string, any>, choices: Record<string, string[]>, help: Record<string, string>, equations: Record<string, string>,
+ *   parameters: Record<string, {key: string, name: string, value: number, help: string}[]>, grid: Record<string, any[]>, toml: string, notes: string[], formulas: Record<string, Record<string, string[]>>}} Settings */
 
 const DATA_SETS = ["spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine", "breast_cancer", "one_hot", "digits"];
-/** @type {Record<string, number>} */
-const DEFAULT_NOISE = { spirals: 0.03, circles: 0.05, clusters: 0.15, checkerboard: 0, hills: 0.05 };
-const VARIED = ["", "optimizer.learning_rate", "optimizer.momentum", "loss.strength", "network.dropout", "network.initial_scale"];
+const VARIED = ["", "optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+/** @type {Record<string, string>} */
 const DEFAULT_GRIDS = {
   "optimizer.learning_rate": "0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3",
   "optimizer.momentum": "0, 0.5, 0.9, 0.99",
@@ -23,6 +25,7 @@ export class SettingsPanel {
    *   ownData: (csv: string, target: string) => Promise<void>, drawing: (label: number | null) => void,
    *   axes: (columns: number[] | null) => Promise<void>, story: (name: string) => Promise<void>,
    *   takeAlong: (kind: string) => Promise<void>,
+   *   explain: (title: string, texts: {sentence: string, equation: string, key: string}) => void,
    *   formula: (kind: string, pair: string[] | null) => Promise<{verdict: string, text: string} | undefined>, fail: (sentence: string) => void}} actions
    */
   constructor(box, actions) {
@@ -30,6 +33,9 @@ export class SettingsPanel {
     this.actions = actions;
     this.text = "";
     this.isDrawing = false;
+    /** @type {Settings | null} */
+    this.settings = null;
+    this.layers = new HiddenLayers({ "network.layers": [], "network.activation": [] });
     /** @type {Record<string, string[]>} formulas in use, by kind */
     this.written = {};
     /** @type {Record<string, string>} what the check says of them */
@@ -42,6 +48,8 @@ export class SettingsPanel {
     const text = JSON.stringify([settings, data, this.isDrawing]);
     if (text === this.text) return;
     this.text = text;
+    this.settings = settings;
+    this.layers = new HiddenLayers(settings.values);
     const focused = document.activeElement?.getAttribute("data-key");
     this.box.replaceChildren(
       this.storyChooser(stories),
@@ -81,24 +89,15 @@ export class SettingsPanel {
     const { values } = settings;
     const given = values["data.name"];
     const name = given === null ? "your own" : typeof given === "string" ? given : given.name;
-    const options = typeof given === "object" && given !== null ? given : {};
-    const withOptions = (/** @type {object} */ more) => ({ "data.name": { name, ...options, ...more } });
     /** @type {HTMLElement[]} */
     const controls = [
       this.select("Points", "data.name", given === null ? ["your own", ...DATA_SETS] : DATA_SETS, name, (chosen) =>
-        this.actions.change({ "data.name": chosen })),
+        this.actions.change({ "data.name": chosen }), settings.help["data.name"]),
+      ...this.parameters("data.name", settings),
     ];
-    if (["spirals", "circles", "clusters", "checkerboard", "hills"].includes(name)) {
-      controls.push(this.number("Number", "samples", options.samples ?? 300, (value) => this.actions.change(withOptions({ samples: value }))));
-      controls.push(this.number("Noise", "noise", options.noise ?? DEFAULT_NOISE[name], (value) => this.actions.change(withOptions({ noise: value }))));
-      if (!["checkerboard", "hills"].includes(name)) {
-        controls.push(this.number("Classes", "classes", options.classes ?? (name === "clusters" ? 3 : 2), (value) =>
-          this.actions.change(withOptions({ classes: value }))));
-      }
-    }
     controls.push(
       this.number("Share of test points", "data.split.test", values["data.split"].test, (value) =>
-        this.actions.change({ "data.split.test": value })),
+        this.actions.change({ "data.split.test": value }), settings.help["data.split"]),
       this.choice("Scale", "data.scale", settings),
       this.drawControls(),
       this.fileControls(),
@@ -179,61 +178,29 @@ export class SettingsPanel {
 
   /** @param {Settings} settings */
   networkControls(settings) {
-    const sizes = /** @type {number[]} */ (settings.values["network.layers"]);
-    // Changed at once by each click: a second one may come before the answer to the first.
-    const units = sizes.slice(1, -1);
-    /** @type {any[]} */
-    const names = [...settings.values["network.activation"]];
-    const change = () =>
-      this.actions.change({
-        "network.layers": ["auto", ...units, "auto"],
-        "network.activation": names.length ? names : "tanh",
-        ...(units.length ? {} : { "network.dropout": 0 }),
-      });
-    const controls = units.map((_, layer) => {
+    const { layers } = this;
+    const change = () => this.actions.change(layers.settings());
+    const controls = layers.units.map((count, layer) => {
       const row = document.createElement("div");
       row.className = "row layer";
-      const label = document.createElement("span");
-      label.textContent = `Layer ${layer + 1}`;
-      const count = document.createElement("output");
-      count.textContent = String(units[layer]);
-      const add = (/** @type {number} */ more) => {
-        units[layer] = Math.max(units[layer] + more, 1);
-        count.textContent = String(units[layer]);
+      const units = this.number(`Units of layer ${layer + 1}`, `units-${layer}`, count, (value) => {
+        layers.units[layer] = value;
         return change();
-      };
-      const chooser = this.select(`Activation of layer ${layer + 1}`, `activation-${layer}`, settings.choices["network.activation"], nameOf(names[layer]), (name) => {
-        names[layer] = name;
+      }, settings.help["network.layers"]);
+      const chooser = this.select(`Activation of layer ${layer + 1}`, `activation-${layer}`, settings.choices["network.activation"], nameOf(layers.activations[layer]), (name) => {
+        layers.activations[layer] = name;
         return change();
-      });
-      chooser.classList.add("bare");
-      row.append(
-        label,
-        this.button("−", `fewer-${layer}`, () => add(-1), `One unit less in layer ${layer + 1}`),
-        count,
-        this.button("+", `more-${layer}`, () => add(1), `One unit more in layer ${layer + 1}`),
-        chooser,
-      );
+      }, settings.help["network.activation"]);
+      /** @type {HTMLElement} */ (units.firstElementChild).textContent = `Layer ${layer + 1}`;
+      row.append(...units.children, /** @type {HTMLElement} */ (chooser.lastElementChild));
       return row;
     });
-    const row = document.createElement("div");
-    row.className = "row";
-    row.append(
-      this.button("Add a layer", "add-layer", () => {
-        units.push(units.at(-1) ?? 4);
-        names.push(names.at(-1) ?? "tanh");
-        return change();
-      }),
-      this.button("Remove a layer", "remove-layer", () => {
-        units.pop();
-        names.pop();
-        return change();
-      }),
-    );
     return [
-      ...controls, row,
+      ...controls,
       this.choice("Output", "network.output", settings),
+      ...this.parameters("network.output", settings),
       this.choice("First weights", "network.initializer", settings),
+      ...this.parameters("network.initializer", settings),
       this.number("Scale of first weights", "network.initial_scale", settings.values["network.initial_scale"], (value) =>
         this.actions.change({ "network.initial_scale": value }), settings.help["network.initial_scale"]),
       this.number("Dropout", "network.dropout", first(settings.values["network.dropout"]), (value) =>
@@ -248,18 +215,16 @@ export class SettingsPanel {
     const set = (/** @type {string} */ key) => (/** @type {number | null} */ value) => this.actions.change({ [key]: value ?? "none" });
     const controls = [
       this.choice("Loss", "loss.name", settings),
+      ...this.parameters("loss.name", settings),
       this.choice("Optimizer", "optimizer.name", settings),
       this.number("Learning rate", "optimizer.learning_rate", values["optimizer.learning_rate"], set("optimizer.learning_rate"), help["optimizer.learning_rate"], RATES),
-    ];
-    if (["momentum", "nesterov"].includes(nameOf(values["optimizer.name"]))) {
-      controls.push(this.number("Momentum", "optimizer.momentum", values["optimizer.momentum"], set("optimizer.momentum"), help["optimizer.momentum"]));
-    }
-    controls.push(
+      ...this.parameters("optimizer.name", settings),
       this.choice("Schedule", "optimizer.schedule", settings),
+      ...this.parameters("optimizer.schedule", settings),
       this.number("Batch size", "optimizer.batch_size", values["optimizer.batch_size"], set("optimizer.batch_size"), `${help["optimizer.batch_size"]} Empty: all.`),
       this.choice("Penalty", "loss.penalty", settings, ["none"], (name) =>
         this.actions.change(name === "none" ? { "loss.penalty": "none", "loss.strength": 0 } : { "loss.penalty": name, "loss.strength": values["loss.strength"] || 0.001 })),
-    );
+    ];
     if (values["loss.penalty"]) controls.push(this.number("Strength", "loss.strength", values["loss.strength"], set("loss.strength"), help["loss.strength"]));
     controls.push(this.choice("Precision", "run.dtype", settings));
     return controls;
@@ -269,21 +234,21 @@ export class SettingsPanel {
   populationControls(settings) {
     const seeds = settings.values["run.seeds"];
     const [varied] = Object.keys(settings.grid);
+    const parameters = Object.values(settings.parameters).flat().filter(({ key }) => key.startsWith("optimizer."));
+    const keys = [...new Set([...VARIED, ...parameters.map(({ key }) => key), ...(varied ? [varied] : [])])];
+    const values = (/** @type {string} */ key) =>
+      numbersOf(DEFAULT_GRIDS[key] ?? String(parameters.find((one) => one.key === key)?.value ?? ""));
     const controls = [
       this.number("Networks (seeds)", "run.seeds", Array.isArray(seeds) ? seeds.length : seeds, (value) =>
         this.actions.change({ "run.seeds": value ?? 1 }), settings.help["run.seeds"]),
-      this.select("Vary", "vary", VARIED, varied ?? "", (key) =>
-        this.actions.vary(key, key ? numbersOf(DEFAULT_GRIDS[/** @type {keyof typeof DEFAULT_GRIDS} */ (key)]) : [])),
+      this.select("Vary", "vary", keys, varied ?? "", (key) => this.actions.vary(key, key ? values(key) : [])),
     ];
     if (varied) {
-      const label = document.createElement("label");
       const input = document.createElement("input");
       input.type = "text";
       input.value = settings.grid[varied].join(", ");
-      input.setAttribute("data-key", "grid");
       input.addEventListener("change", () => this.actions.vary(varied, numbersOf(input.value)));
-      label.append("Values ", input);
-      controls.push(label);
+      controls.push(this.row("Values", "grid", input));
     }
     return controls;
   }
@@ -331,7 +296,7 @@ export class SettingsPanel {
   takeAlongControls() {
     const row = document.createElement("div");
     row.className = "row";
-    for (const [kind, title] of [["recipe", "Recipe"], ["python", "Python"], ["script", "NumPy script"], ["weights", "Weights"]]) {
+    for (const [kind, title] of [["recipe", "Recipe"], ["python", "Python"], ["script", "NumPy script"], ["weights", "Weights"], ["plane", "Plane (PNG)"], ["curves", "Curves (PNG)"]]) {
       row.append(this.button(title, `take-${kind}`, () => this.actions.takeAlong(kind)));
     }
     return [row];
@@ -350,20 +315,41 @@ export class SettingsPanel {
     return button;
   }
 
+  /**
+   * A control beside its name, which shows a sentence about it when it is pressed.
+   * @param {string} title @param {string} key @param {HTMLInputElement | HTMLSelectElement} control @param {string} [help]
+   */
+  row(title, key, control, help) {
+    const row = document.createElement("div");
+    row.className = "setting";
+    control.setAttribute("data-key", key);
+    control.setAttribute("aria-label", title);
+    if (!help) {
+      row.append(Object.assign(document.createElement("span"), { textContent: title }), control);
+      return row;
+    }
+    row.title = help;
+    const equation = Object.entries(this.settings?.equations ?? {}).find(([formula]) =>
+      key.startsWith(formula) || this.settings?.parameters[formula].some((one) => one.key === key))?.[1] ?? "";
+    const name = this.button(title, `about-${key}`, () => this.actions.explain(title, { sentence: help, equation, key }), `About: ${title}`);
+    name.className = "name";
+    row.append(name, control);
+    return row;
+  }
+
+  /** The parameters of what a key names. @param {string} key @param {Settings} settings */
+  parameters(key, settings) {
+    return settings.parameters[key].map(({ key: parameter, name, value, help }) =>
+      this.number(name[0].toUpperCase() + name.slice(1), parameter, value, (number) => this.actions.change({ [parameter]: number }), help));
+  }
+
   /** @param {string} title @param {string} key @param {string[]} choices @param {string} value @param {(value: string) => Promise<void>} action @param {string} [help] */
   select(title, key, choices, value, action, help) {
-    const label = document.createElement("label");
-    label.title = help ?? "";
     const select = document.createElement("select");
-    select.setAttribute("data-key", key);
-    select.setAttribute("aria-label", title);
     for (const one of choices) select.append(new Option(one === "" ? "seeds alone" : one.split(".").at(-1)?.replaceAll("_", " "), one));
     select.value = value;
     select.addEventListener("change", () => action(select.value));
-    const name = document.createElement("span");
-    name.textContent = title;
-    label.append(name, select);
-    return label;
+    return this.row(title, key, select, help);
   }
 
   /** @param {string} title @param {string} key @param {Settings} settings @param {string[]} [more] @param {(value: string) => Promise<void>} [action] */
@@ -375,17 +361,11 @@ export class SettingsPanel {
 
   /** @param {string} title @param {string} key @param {Settings} settings */
   checkbox(title, key, settings) {
-    const label = document.createElement("label");
-    label.title = settings.help[key];
     const box = document.createElement("input");
     box.type = "checkbox";
     box.checked = settings.values[key];
-    box.setAttribute("data-key", key);
     box.addEventListener("change", () => this.actions.change({ [key]: box.checked }));
-    const name = document.createElement("span");
-    name.textContent = title;
-    label.append(name, box);
-    return label;
+    return this.row(title, key, box, settings.help[key]);
   }
 
   /**
@@ -394,21 +374,15 @@ export class SettingsPanel {
    * @param {string} [help] @param {number[]} [suggestions]
    */
   number(title, key, value, action, help, suggestions) {
-    const label = document.createElement("label");
-    label.title = help ?? "";
     const input = document.createElement("input");
     input.type = "text";
     input.inputMode = "decimal";
     input.value = value === null || value === undefined ? "" : String(value);
-    input.setAttribute("data-key", key);
     input.addEventListener("change", () => {
       const text = input.value.trim();
       if (text && Number.isNaN(Number(text))) this.actions.fail(`${title} is "${text}"; give a number.`);
       else action(text ? Number(text) : null);
     });
-    const name = document.createElement("span");
-    name.textContent = title;
-    label.append(name, input);
     if (suggestions) {
       input.addEventListener("keydown", (event) => {
         const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -421,7 +395,7 @@ export class SettingsPanel {
         action(next);
       });
     }
-    return label;
+    return this.row(title, key, input, help);
   }
 }
 

@@ -6,6 +6,7 @@ import { answerColors, classColor, paintPlane } from "./colors.js";
 import { Comparison } from "./comparison.js";
 import { ExplanationPanel } from "./explanation.js";
 import { decodeFrame } from "./frame.js";
+import { saveFigure, saveFile } from "./figures.js";
 import { LAYOUT } from "./layout.js";
 import { NetworkView } from "./network_view.js";
 import { PlaneView } from "./plane_view.js";
@@ -59,13 +60,17 @@ class Workbench {
     this.dataVersion = -1;
     this.stories = /** @type {any[]} */ ([]);
     this.settings = /** @type {any} */ (null);
-    this.plane = new PlaneView(/** @type {HTMLCanvasElement} */ (this.find("plane")), {
+    this.plane = new PlaneView(this.canvas("plane"), {
       onSample: (row) => this.attempt(() => this.frame && this.explanation.showSample(this.frame, this.view, row)),
       onDrawn: (points) => this.useDrawn(points),
     });
     this.comparison = new Comparison(root);
-    this.network = new NetworkView(this.find("network"), (layer, unit) =>
-      this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)));
+    this.network = new NetworkView(this.find("network"), {
+      onUnit: (layer, unit) =>
+        this.attempt(() => this.frame && this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)),
+      onUnits: (layer, more) => this.changeLayers((layers) => layers.addUnits(layer, more)),
+      onInsert: (layer) => this.changeLayers((layers) => layers.insert(layer)),
+    });
     this.explanation = new ExplanationPanel(this.find("explanation"), (table) => source.command("explain", table));
     this.panel = new SettingsPanel(this.find("settings"), {
       change: (settings) => this.change("change", { settings }),
@@ -75,6 +80,7 @@ class Workbench {
       axes: (columns) => this.change("axes", { columns }),
       story: (name) => this.tell(name),
       takeAlong: (kind) => this.takeAlong(kind),
+      explain: (title, texts) => this.explanation.showSetting(title, texts),
       formula: (kind, pair) => this.useFormula(kind, pair),
       fail: (sentence) => this.say(sentence),
     });
@@ -84,6 +90,11 @@ class Workbench {
   /** @param {string} role @returns {HTMLElement} */
   find(role) {
     return /** @type {HTMLElement} */ (this.root.querySelector(`[data-role="${role}"]`));
+  }
+
+  /** @param {string} role */
+  canvas(role) {
+    return /** @type {HTMLCanvasElement} */ (this.find(role));
   }
 
   connect() {
@@ -221,6 +232,12 @@ class Workbench {
     this.showSettings();
   }
 
+  /** @param {(layers: import("./layers.js").HiddenLayers) => void} edit */
+  changeLayers(edit) {
+    edit(this.panel.layers);
+    return this.change("change", { settings: this.panel.layers.settings() });
+  }
+
   /** @param {number | null} step */
   lookAt(step) {
     const isNow = step === null || (this.source.isLive && step >= (this.frame?.header.last_step ?? 0));
@@ -282,13 +299,11 @@ class Workbench {
 
   /** @param {string} kind */
   takeAlong(kind) {
+    if (kind === "plane") return saveFigure("plane.png", () => this.redraw(), [this.comparison.plane.canvas, this.plane.canvas], "row");
+    if (kind === "curves") return saveFigure("curves.png", () => this.redraw(), [this.canvas("loss"), this.canvas("score")], "column");
     return this.attempt(async () => {
       const { name, text } = await this.source.command("export", { ...this.view, kind });
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([text]));
-      link.download = name;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      saveFile(name, new Blob([text]));
     });
   }
 
@@ -328,8 +343,8 @@ class Workbench {
     this.network.draw(frame, features, classes); // after what it shares the height with
     this.showCurves(frame);
     drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
-    drawHiddenSpace(/** @type {HTMLCanvasElement} */ (this.find("hidden")), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
-    drawHistograms(/** @type {HTMLCanvasElement} */ (this.find("histograms")), frame);
+    drawHiddenSpace(this.canvas("hidden"), arrays["hidden space"].data, data.arrays["answers train"].data, classes.length > 0, range);
+    drawHistograms(this.canvas("histograms"), frame);
   }
 
   /** @param {Frame} frame @param {Frame} data */
@@ -418,11 +433,11 @@ class Workbench {
     };
     const band = quantiles && { low: quantiles.data.subarray(0, recorded.length), high: quantiles.data.subarray(2 * recorded.length) };
     const shared = { steps, changes: header.changes, at: header.step };
-    drawCurves(/** @type {HTMLCanvasElement} */ (this.find("loss")), {
+    drawCurves(this.canvas("loss"), {
       ...shared, band, title: "objective", logarithmic: true,
       curves: [...of("objective", "training", "#0f9cd9", []), ...of("validation objective", "test", "#d87130", [5, 2])],
     });
-    drawCurves(/** @type {HTMLCanvasElement} */ (this.find("score")), {
+    drawCurves(this.canvas("score"), {
       ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1],
       curves: [...of(header.score, "training", "#0f9cd9", []), ...of(`validation ${header.score}`, "test", "#d87130", [5, 2])],
     });

@@ -1,0 +1,43 @@
+import pytest
+
+from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.schedules import SCHEDULES
+from deltarule.playground.settings import UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("key", "formula"),
+    [("optimizer.name", one) for one in OPTIMIZERS.values()]
+    + [("optimizer.schedule", one) for one in SCHEDULES.values()],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_parameter_of_a_formula_is_a_setting_with_a_sentence(session, key, formula):
+    if formula.name in UNAVAILABLE:
+        return
+    session.command("change", {"settings": {key: formula.name}})
+    settings = session.settings()
+    parameters = {one["name"].replace(" ", "_"): one for one in settings["parameters"][key]}
+    assert {name: one["value"] for name, one in parameters.items()} == dict(formula.parameters)
+    assert settings["equations"][key]
+    for name, one in parameters.items():
+        value = 1 if name == "at_start" else 0.9 * formula.parameters[name] + 0.1
+        session.command("change", {"settings": {one["key"]: value}})
+        problem = session.workbench.moment.problem
+        numbers = problem.numbers if key == "optimizer.name" else problem.schedule_numbers
+        assert numbers[name].tolist() == [value] * 3
+        assert one["help"].startswith(f"A parameter of {formula.name}: ")
+
+
+def test_a_parameter_is_varied(session):
+    session.command("vary", {"key": "optimizer.name.beta1", "values": [0.5, 0.9]})
+    assert session.workbench.moment.problem.numbers["beta1"].tolist() == [0.5] * 3 + [0.9] * 3
+
+
+def test_options_of_made_points_are_settings(session):
+    session.command("change", {"settings": {"data.name": "checkerboard"}})
+    options = {one["key"]: one["value"] for one in session.settings()["parameters"]["data.name"]}
+    assert options == {"data.name.samples": 300, "data.name.noise": 0.0, "data.name.seed": 0, "data.name.squares": 2}
+    session.command("change", {"settings": {"data.name.samples": 80, "data.name.squares": 3}})
+    assert len(session.workbench.moment.dataset.train) == 80
+    session.command("change", {"settings": {"data.name": "iris"}})
+    assert session.settings()["parameters"]["data.name"] == []
