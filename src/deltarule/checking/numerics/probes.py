@@ -44,12 +44,23 @@ def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
 
 
 def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
-    """The mistake of a gradient that is a different one at every call, if it is."""
+    """The mistake of a gradient that is a different one at every call, if it is.
+
+    Raises `BadInput` for an array whose shape changes between calls.
+    """
     second, third = (finite_gradient(code, code.start) for _ in range(2))
+    for name, *arrays in zip(code.names, first, second, third, strict=True):
+        shapes = [array.shape for array in arrays]
+        if len(set(shapes)) > 1:
+            first_shape, other = shapes[0], next(shape for shape in shapes if shape != shapes[0])
+            raise BadInput(
+                f"the gradient of {name} has the shape {first_shape} at one call and {other} at another with the same "
+                "parameters; return one shape at every call"
+            )
     changed = [
         (name, one, two, three)
         for name, one, two, three in zip(code.names, first, second, third, strict=True)
-        if one.shape != two.shape or np.abs(one - two).max() > 1e-6 * np.abs(one).max()
+        if np.abs(one - two).max() > 1e-6 * np.abs(one).max()
     ]
     if not changed:
         return None
