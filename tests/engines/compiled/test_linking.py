@@ -28,16 +28,15 @@ def square(x):
 
 
 @njit(**INNER)
-def squares(values):
-    made = np.empty(len(values))
+def squares(values, made):
     for i in range(len(values)):
         made[i] = square(values[i])
     return made
 
 
 ENTRY
-def advance(values):
-    return squares(values).sum() + square(2.0)
+def advance(values, made):
+    return squares(values, made).sum() + square(2.0)
 """)
 
 WITHOUT_TYPE = program("""
@@ -48,11 +47,11 @@ def advance(values):
 
 
 def test_a_program_calls_functions_that_call_functions():
-    assert load(SUM_OF_SQUARES)(np.array([1.0, 2.0])) == 9.0
+    assert load(SUM_OF_SQUARES)(np.array([1.0, 2.0]), np.empty(2)) == 9.0
 
 
 def test_a_function_of_the_user_shares_what_a_program_uses_of_numba():
-    load(SUM_OF_SQUARES)(np.array([1.0, 2.0]))
+    load(SUM_OF_SQUARES)(np.array([1.0, 2.0]), np.empty(2))
 
     @njit
     def total(values):

@@ -49,7 +49,10 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
+    """The source text of the program that advances problems like this one, whatever their sizes: it is given these.
+
+    Layers of which no member drops units have no code for that, which would take a tenth of the compilation.
+    """
     formulas, layers = Formulas(problem.dtype), problem.network.layers
     loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _emit_loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
@@ -220,7 +223,7 @@ def _advance(problem: Problem) -> str:
         ENTRY,
         f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
         f"{', '.join(['zeros', 'turned', 'G', *slots])}):",
-        "    comers, blocks, sums = 0, len(losses), np.empty(64)",
+        "    comers, blocks, sums = 0, len(losses), partial_sums[me]",
         "    for begun in range(0, len(places), together):",
         "        for i in range(n):",
         "            t = step + i",
@@ -276,7 +279,7 @@ ARGUMENTS = (
     *("me", "threads", "gate", "aside", "by", "n", "step", "batches", "size", "rows", "sizes", "starts"),
     *("ranges", "together", "places", "theta"),
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
-    *("positions", "objective", "bad", "losses", "values", "unsound"),
+    *("positions", "objective", "bad", "losses", "values", "partial_sums", "unsound"),
 )
 
 CHUNK = 1024
@@ -306,11 +309,14 @@ def _forward(problem: Problem) -> list[str]:
             # softmax keeps of its rows what nobody needs where the loss will write
             f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
-            f"if dropout[k, {index}] > 0:",
-            f"    limit, gain = limits[k, {index}], 1 / (1 - dropout[k, {index}])",
-            f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
-            f"    {value} = d{n}",
         ]
+        if problem.dropout[:, index].any():
+            lines += [
+                f"if dropout[k, {index}] > 0:",
+                f"    limit, gain = limits[k, {index}], 1 / (1 - dropout[k, {index}])",
+                f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
+                f"    {value} = d{n}",
+            ]
     return lines
 
 
@@ -327,24 +333,23 @@ def _backward(problem: Problem) -> list[str]:
         lines.append(f"product_turned_left(by, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
         lines += [f"column_sums(by, {d}, zeros, gb{n})"] if layer.bias else []
         if n > 1:
-            lines += _backward_through(layers[n - 2], d)
+            lines += _backward_through(layers[n - 2], d, drops=bool(problem.dropout[:, n - 2].any()))
             d = f"d{n - 1}"
     return lines
 
 
-def _backward_through(layer: Layer, d: str) -> list[str]:
-    """From ∂J/∂z of the next layer, d, to that of a hidden one."""
+def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
+    """From ∂J/∂z of the next layer, d, to that of a hidden one, which drops units or never does."""
     n, place = layer.number, layer.number - 1
     lines = [
         f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",
-        f"if dropout[k, {place}] > 0:",
-        f"    multiply(d{n}, k{n})",
+        *([f"if dropout[k, {place}] > 0:", f"    multiply(d{n}, k{n})"] if drops else []),
         f"slope{n}(z{n}, a{n}, d{n})",
     ]
     if layer.activation.rowwise:
         return lines
     return [
-        f"if sizes[{n + 1}] == 1 and dropout[k, {place}] == 0:",
+        f"if sizes[{n + 1}] == 1{f' and dropout[k, {place}] == 0' if drops else ''}:",
         f"    slope{n}_of_single(z{n}, a{n}, {d}, flat(W{n + 1}), d{n})",
         "else:",
         *(f"    {line}" for line in lines),
@@ -372,8 +377,9 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         strength = "strength" if part.penalized else "0.0"
         counts = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
         if problem.factors:
-            lines += [f"    own = given[k, {index}].copy()", "    own[0] *= rates[i, k]"]
-            lines.append("    numbers = numbers_of(t, own)")
+            own = [f"given[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
+            own[0] += " * rates[i, k]"
+            lines.append(f"    numbers = numbers_of(t, ({', '.join(own)},))")
         lines += [
             f"    begin, length = ranges[{index}], ranges[{index + 1}] - ranges[{index}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
@@ -404,12 +410,12 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
 def _shared_numbers(problem: Problem) -> list[str]:
     """The numbers of an update of all arrays, and those without decay for arrays that have none."""
     optimizer, ranges = problem.optimizer, problem.update_ranges
-    lines = ["own = given[k].copy()", "own[0] = rates[i, k]"]
+    own, lines = ["rates[i, k]", *(f"given[k, {1 + index}]" for index in range(len(optimizer.parameters)))], []
     if any(part.penalized for part in ranges) or not optimizer.decay:
-        lines.append("numbers = numbers_of(t, own)")
+        lines.append(f"numbers = numbers_of(t, ({', '.join(own)},))")
     if optimizer.decay and not all(part.penalized for part in ranges):
-        decay = 1 + list(optimizer.parameters).index("weight_decay")
-        lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
+        own[1 + list(optimizer.parameters).index("weight_decay")] = "0.0"
+        lines.append(f"without = numbers_of(t, ({', '.join(own)},))")
     return lines
 
 

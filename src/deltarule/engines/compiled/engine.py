@@ -280,6 +280,7 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
         *(one if is_ours(one) else None for one in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,
+        *(bool(rates.any()) for rates in problem.dropout.T),
         None if problem.penalty is None else problem.penalty.per_sample,
         *(bool(problem.penalized[entry.start]) for entry in problem.network.entries),
         problem.optimizer.name,

@@ -30,7 +30,9 @@ from deltarule.engines.compiled.formula_rewriter import (
     is_ours,
 )
 
-ENTRY = '@njit(error_model="numpy", nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
+ENTRY = (
+    '@njit(error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
+)
 """What stands before the one function of a program that Python calls."""
 
 

@@ -93,7 +93,7 @@ class Members:
             np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
-            *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
+            *(np.zeros((len(ranges), blocks)), np.empty((blocks, 64)), np.zeros((len(ranges), blocks), np.int64)),
             *(*spaces, np.empty((blocks, max((layer.inputs * layer.units for layer in layers[1:]), default=0)), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),

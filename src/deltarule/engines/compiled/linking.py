@@ -2,9 +2,9 @@
 
 This file is never imported by the library: its text is the head of every compiled program.
 
-By default Numba does both for each function alone, and optimizes it again within each function that calls it: a fifth
+By default Numba does both for each function alone, and optimizes it again within each function that calls it: a third
 of the time that a program takes to compile. Python calls a single function of a program, so all others are only linked
-into that one, simplified each by itself before. No number that a program computes depends on it, as fast mathematics is
+into that one. No number that a program computes depends on it, as fast mathematics is
 allowed nowhere.
 """
 
@@ -62,7 +62,11 @@ def no_garbage_collection():
 
 
 class Library(JITCodeLibrary):
-    """The code of a function, which is only simplified until that of its caller is complete."""
+    """The code of a function, which stays as Numba wrote it until that of its caller is complete."""
+
+    def _optimize_functions(self, module):
+        """Only state how numbers lie in memory: the whole is optimized later."""
+        module.data_layout = self._codegen._data_layout
 
     def link_called(self, target):
         """Link into a module, once each, all functions that this one calls, and those that they call."""
@@ -84,6 +88,13 @@ class EntryLibrary(Library):
     """The code of a function that Python calls, and of all that it calls."""
 
     is_optimized = True
+
+    def _optimize_functions(self, module):
+        """Simplify code that is not optimized later."""
+        if self.is_optimized:
+            super()._optimize_functions(module)
+        else:
+            JITCodeLibrary._optimize_functions(self, module)
 
     def finalize(self):
         """Link, optimize, and make machine code."""

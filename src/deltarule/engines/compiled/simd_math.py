@@ -16,7 +16,8 @@ from numba.extending import intrinsic
 # No fast mathematics: the compiler would join products and sums as it likes, otherwise in a loop of one lane than in
 # one of sixteen, and a member alone would differ from itself among others. Where they are to be joined stands `fma`.
 # What compiled functions alone call needs no way in from Python or C: compiling these takes a sixth of the whole.
-INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Programs make no arrays, so none of their functions counts how often one is held (`_nrt`).
+INNER = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 compiled = njit(forceinline=True, **INNER)
 HAS_FMA = any(get_host_cpu_features().get(name) for name in ("fma", "neon", "vfp4"))
 
