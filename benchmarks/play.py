@@ -3,8 +3,9 @@
     python benchmarks/play.py [--seconds 20] [--minutes 0]
 
 1,000 networks 2-8-8-3 train on 300 points; 24 of them are drawn. The updates a second are those of the page's training
-against those of the same engine alone, interleaved in one run. With --minutes the page plays so long, and the memory of
-its scripts is read at the beginning and at the end.
+against those of the same engine alone, interleaved in one run; the processor time of that run is divided among the
+engine, the rest of the server (evaluations, frames, answers) and the browser. With --minutes the page plays so long,
+and the memory of its scripts is read each minute, after a garbage collection.
 """
 
 import argparse
@@ -17,13 +18,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from time import process_time
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+import psutil
+from playwright.sync_api import Page, sync_playwright
 
+from deltarule.engines.base import Engine, Trace
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
-from deltarule.problem.state import initial_state
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, with_settings
 
 ROUNDS = 3
@@ -62,24 +68,54 @@ def alone(session: Session, seconds: float) -> float:
     return state.step / (time.perf_counter() - began)
 
 
-def played(page: object, session: Session, seconds: float) -> tuple[float, float]:
-    """Updates and frames a second while a page draws."""
-    from playwright.sync_api import Page
+class TimedEngine:
+    """An engine that adds up the processor time of its updates."""
 
-    assert isinstance(page, Page)
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.seconds = engine, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Advance, and add the time of this thread."""
+        began = time.thread_time()
+        advanced = self._engine.advance(problem, state, n)
+        self.seconds += time.thread_time() - began
+        return advanced
+
+
+def browser_seconds() -> float:
+    """Processor time of all processes of the browser so far."""
+    times = [one.cpu_times() for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
+    return sum(one.user + one.system for one in times)
+
+
+def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
+    """Updates and frames a second while a page draws, and the processor seconds of each part a second."""
+    engine = session.workbench._engine = TimedEngine(session.workbench.engine)
     session.command("reset", {})
     session.command("play", {})
     page.evaluate(
         "window.drawn = 0; new MutationObserver(() => window.drawn++).observe("
         "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
     )
+    server, browser, trained = process_time(), browser_seconds(), engine.seconds
     step, began, drawn = session.workbench.moment.state.step, time.perf_counter(), page.evaluate("window.drawn")
     page.wait_for_timeout(1000 * seconds)
     passed = time.perf_counter() - began
+    times = process_time() - server, browser_seconds() - browser, engine.seconds - trained
     updates = session.workbench.moment.state.step - step
     frames = page.evaluate("window.drawn") - drawn
     session.command("pause", {})
-    return updates / passed, frames / passed
+    session.workbench._engine = engine._engine
+    return {
+        "updates": updates / passed,
+        "frames": frames / passed,
+        "server": (times[0] - times[2]) / passed,
+        "browser": times[1] / passed,
+        "engine": times[2] / passed,
+    }
 
 
 def main() -> None:
@@ -96,17 +132,19 @@ def main() -> None:
     server.start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox", "--enable-precise-memory-info"]
+            executable_path=browser_path,
+            args=["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"],
         )
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(server.url)
         page.locator(".multiples button").first.wait_for()
-        rounds = [(alone(session, options.seconds), *played(page, session, options.seconds)) for _ in range(ROUNDS)]
+        rounds = [(alone(session, options.seconds), played(page, session, options.seconds)) for _ in range(ROUNDS)]
         memory = []
         if options.minutes:
             session.command("play", {})
             for _ in range(int(options.minutes)):
                 page.wait_for_timeout(60_000)
+                page.evaluate("gc()")
                 memory.append(page.evaluate("performance.memory.usedJSHeapSize") / 2**20)
             session.command("pause", {})
         browser.close()
@@ -117,8 +155,14 @@ def main() -> None:
             {
                 "first_picture_seconds": round(statistics.median(pictures), 2),
                 "updates_per_second_alone": round(statistics.median(one[0] for one in rounds), 1),
-                "share_of_updates_while_played": round(statistics.median(one[1] / one[0] for one in rounds), 3),
-                "frames_per_second": round(statistics.median(one[2] for one in rounds), 1),
+                "share_of_updates_while_played": round(
+                    statistics.median(one["updates"] / free for free, one in rounds), 3
+                ),
+                "frames_per_second": round(statistics.median(one["frames"] for _, one in rounds), 1),
+                "processor_seconds_per_second": {
+                    part: round(statistics.median(one[part] for _, one in rounds), 2)
+                    for part in ("engine", "server", "browser")
+                },
                 "page_memory_mb_by_minute": [round(one, 1) for one in memory],
                 "processors": os.cpu_count(),
                 "machine": Path("/proc/cpuinfo").read_text().partition("model name\t: ")[2].partition("\n")[0]

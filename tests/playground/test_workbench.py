@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.population import carry_over
@@ -118,6 +119,15 @@ def test_reset_returns_to_the_same_first_weights(opened):
     bench.reset()
     np.testing.assert_array_equal(bench.moment.state.theta, first)
     assert bench.moment.state.step == 0 and not bench.is_playing
+
+
+def test_the_fastest_engine_is_loaded_after_the_first_picture_or_with_the_first_update():
+    for load in (Workbench.load_engine, lambda bench: bench.advance(1)):
+        bench = Workbench(recipe_to_play())
+        assert bench.engine_name == ""
+        load(bench)
+        wait_until(lambda: bench.engine_name == choose("auto", bench.moment.problem, 20_000).engine.name)  # noqa: B023
+        bench.close()
 
 
 def test_a_limited_speed_is_kept(opened):

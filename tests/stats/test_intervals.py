@@ -10,7 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.stats.intervals import exact_share_interval, mean_interval, median_interval, share_interval
+from deltarule.stats.intervals import (
+    NORMAL_QUANTILE_AT_95_PERCENT,
+    exact_share_interval,
+    mean_interval,
+    median_interval,
+    share_interval,
+)
 
 
 @given(st.integers(1, 300), st.data())
@@ -22,6 +28,12 @@ def test_wilson_solves_its_equation(of, data):
     for end in (low, high):
         if 0 < end < 1:
             assert abs(count / of - end) == pytest.approx(1.959963985 * np.sqrt(end * (1 - end) / of), abs=1e-9)
+
+
+def test_the_usual_quantile_is_that_of_scipy():
+    from scipy.special import ndtri
+
+    assert float(ndtri(0.5 + 0.95 / 2)) == NORMAL_QUANTILE_AT_95_PERCENT
 
 
 def test_wilson_agrees_with_scipy():

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.checking.check import check_vjp
-from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.formula_reader import read_formula
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
+
+if TYPE_CHECKING:
+    from deltarule.checking.report import CodeReport
 
 NAMES = {"activation": (("z",), ("z", "a")), "loss": (("p", "y"), ("p", "y"))}
 """What may stand in the function and in the derivative of each kind of formula."""
@@ -38,13 +39,18 @@ Formulas = Mapping[str, Activation | Loss]
 """The formulas in use, by kind."""
 
 
+def check_kind(kind: Any) -> str:
+    """Return a kind of formula that a page names. Raises `BadInput` for another one."""
+    if not isinstance(kind, str) or kind not in NAMES:
+        raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
+    return kind
+
+
 def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
     """Read a function and its derivative, right or wrong.
 
-    Raises `BadInput` for another kind and for texts that are no formulas.
+    Raises `BadInput` for texts that are no formulas.
     """
-    if kind not in NAMES:
-        raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     for what, text in (("function", function), ("derivative", derivative)):
         if not isinstance(text, str) or not text.strip():
             raise BadInput(f"the {what} is {short_repr(text)}; give a formula of {' and '.join(NAMES[kind][1])}")
@@ -52,7 +58,7 @@ def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
     return Activation("yours", value, slope) if kind == "activation" else Loss("yours", value, slope)
 
 
-def check_pair(formula: Activation | Loss) -> CodeReport:
+def check_pair(formula: Activation | Loss) -> "CodeReport":
     """Check a derivative numerically; the report names the mistake."""
     random = np.random.default_rng(2026)
     if isinstance(formula, Activation):
@@ -62,7 +68,9 @@ def check_pair(formula: Activation | Loss) -> CodeReport:
     return _check(lambda p: formula.value(p, y), lambda p: formula.derivative(p, y), p)
 
 
-def _check(function: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats], x: Floats) -> CodeReport:
+def _check(function: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats], x: Floats) -> "CodeReport":
+    from deltarule.checking.check import check_vjp  # takes as long to import as a first picture to draw
+
     return check_vjp(lambda x: (function(x), x), lambda upstream, x: upstream * derivative(x), x)
 
 

@@ -16,6 +16,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.network import forward, views
+from deltarule.playground.past import Past
 from deltarule.playground.view_axes import ViewAxes
 from deltarule.playground.workbench import Workbench, evaluate_members
 from deltarule.problem.batches import batch
@@ -60,7 +61,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
     dataset, classes = moment.dataset, len(moment.dataset.classes)
     members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
     with one_blas_thread(), np.errstate(all="ignore"):
-        problem, state = workbench.state_at(view.step, np.unique(np.append(members, view.member)))
+        problem, state = workbench.state_at(view.step, np.unique(np.append(members, view.member)), moment)
         chosen, several = (state.take(np.isin(state.members, one)) for one in (view.member, members))
         arrays = {
             "multiples": _answers(problem, several, axes.grid(MULTIPLE_POINTS), classes),
@@ -69,7 +70,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             **_units(problem, chosen, axes, dataset),
             **_rows(problem, chosen, dataset),
             **_gradients(problem, chosen),
-            **_curves(workbench, view.member),
+            **_curves(moment.past, view.member),
         }
         if classes:
             arrays |= {
@@ -102,11 +103,11 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             for layer in problem.network.layers
         ],
         "entries": [[entry.name, *entry.shape, entry.start] for entry in problem.network.entries],
-        "changes": [[step, text] for step, text in workbench.past.changes],
+        "changes": [[step, text] for step, text in moment.past.changes],
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
         "chunk_seconds": workbench.chunk_seconds,
-        "engine": workbench.engine.name,
+        "engine": workbench.engine_name,
     }
     return header, _as_float32(arrays)
 
@@ -242,14 +243,13 @@ def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
     return found
 
 
-def _curves(workbench: Workbench, member: int) -> dict[str, Floats]:
+def _curves(past: Past, member: int) -> dict[str, Floats]:
     """The member's curves, and the quantiles of the objective over all members."""
-    past = workbench.past
     count = len(past.bands)  # the last to get a point, which may be added meanwhile
     found: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
     for name, rows in list(past.curves.items()):
         found[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
-    if workbench.moment.problem.members > 1:
+    if len(past.curves["objective"][0]) > 1:
         found["curve quantiles"] = np.stack(past.bands[:count], 1)
     return found
 

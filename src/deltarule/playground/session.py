@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput, short_repr
 from deltarule.json_files import to_jsonable
 from deltarule.playground import frame_format, picture, take_along
-from deltarule.playground.custom_formulas import PRESETS, check_pair, read_pair
+from deltarule.playground.custom_formulas import check_kind, check_pair, read_pair
 from deltarule.playground.picture import View
 from deltarule.playground.population import without_study
 from deltarule.playground.settings import describe_settings, fitting_settings
@@ -23,9 +23,6 @@ from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
-from deltarule.symptoms.report import why_not_learning
-from deltarule.tracing.explain import explain_update
-from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
 from deltarule.training.populations import seeds_of
 
 MAX_UPDATES_AT_ONCE = 100_000
@@ -90,7 +87,9 @@ class Session:
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)
         view = View.parse(table, self.workbench.moment.problem.members)
-        return frame_format.encode(*picture.draw(self.workbench, self.axes, view))
+        frame = frame_format.encode(*picture.draw(self.workbench, self.axes, view))
+        self.workbench.load_engine()
+        return frame
 
     def data(self) -> bytes:
         """The points that are drawn, and what the data are called."""
@@ -182,6 +181,9 @@ class Session:
 
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The formula of one number, with names and with numbers: as `explain` shows it, at that moment."""
+        from deltarule.tracing.explain import explain_update  # imported on use: the first picture comes earlier
+        from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
+
         view = View.parse(table, self.workbench.moment.problem.members)
         problem, state = self.workbench.state_at(view.step, np.array([view.member]))
         explanation = explain_update(_problem_of_sample(problem, table.get("sample")), state)
@@ -211,9 +213,7 @@ class Session:
 
     def _formula(self, table: Mapping[str, Any]) -> dict[str, str]:
         """Use a function and a derivative in place of the recipe's, and say whether the derivative is right."""
-        kind = str(table.get("kind"))
-        if kind not in PRESETS:
-            raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(PRESETS)}")
+        kind = check_kind(table.get("kind"))
         if table.get("function") is None:
             self.workbench.use_formula(kind, None)
             return {"verdict": "", "text": ""}
@@ -224,6 +224,8 @@ class Session:
 
     def _why(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """Why a member does not learn: what stands out in its training, as `why_not_learning` finds it."""
+        from deltarule.symptoms.report import why_not_learning
+
         run = self.workbench.run()
         report = why_not_learning(run, [View.parse(table, run.problem.members).member])
         return {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import whole_objective
 from deltarule.errors import BadInput, short_repr
-from deltarule.export.training_script.script import training_script
 from deltarule.maths.network import views
 from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.error_messages import as_toml
@@ -96,6 +95,8 @@ print(run)
 
 
 def _script(trained: Trained) -> Export:
+    from deltarule.export.training_script.script import training_script  # imported on use
+
     seed, step = int(trained.problem.seeds[trained.state.members[0]]), trained.state.step
     objective = float(whole_objective(trained.problem, trained.state)[0])
     text = training_script(

@@ -47,6 +47,7 @@ class Moment:
 
     values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are
              those of the last point of the curves, which may be some updates before.
+    past     what was trained before; it alone grows, with points and snapshots of the same members.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Moment:
     problem: Problem
     state: State
     values: Mapping[str, Floats]
+    past: Past
 
     @property
     def score(self) -> str:
@@ -89,6 +91,8 @@ class Workbench:
     def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
         self._changed = threading.Condition()
         self._given_engine = engine
+        self._engine: Engine | None = None
+        self._is_shown = False
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
         self._is_closed = False
@@ -117,6 +121,11 @@ class Workbench:
         return self._moment
 
     @property
+    def past(self) -> Past:
+        """What was trained before now."""
+        return self._moment.past
+
+    @property
     def is_playing(self) -> bool:
         """Whether training goes on by itself."""
         return self._updates_left > 0
@@ -129,8 +138,23 @@ class Workbench:
 
     @property
     def engine(self) -> Engine:
-        """What advances the state."""
-        return self._engine
+        """What advances the state; chosen, and its program loaded, when it is needed first."""
+        with self._changed:
+            if self._engine is None:
+                moment = self._moment
+                self._engine = choose("auto", moment.problem, EXPECTED_UPDATES).engine
+            return self._engine
+
+    @property
+    def engine_name(self) -> str:
+        """The name of the engine, empty as long as none is loaded."""
+        return "" if self._engine is None else self._engine.name
+
+    def load_engine(self) -> None:
+        """Load the engine in the thread: a first picture needs none, and comes earlier without."""
+        with self._changed:
+            self._is_shown = True
+            self._changed.notify_all()
 
     def play(self, updates_per_second: float = np.inf) -> None:
         """Train on until `pause`, at most so many updates a second."""
@@ -209,21 +233,21 @@ class Workbench:
                 self._formulas = before
                 raise
 
-    def state_at(self, step: int | None, members: Integers) -> tuple[Problem, State]:
-        """The problem and the states of some members after `step` updates, or now; exact."""
-        moment, past = self._moment, self.past
+    def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
+        """The problem and the states of some members, exact: after `step` updates, or at the `moment`, or now."""
+        moment = moment or self._moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
-        return past.at(max(step, 0), members, self._engine)
+        return moment.past.at(max(step, 0), members, self.engine)
 
     def run(self) -> Run:
         """The training so far as a record, such as `train` returns."""
-        moment, past = self._moment, self.past
+        moment, past = self._moment, self._moment.past
         count, members = len(past.bands), moment.problem.members
         history = History(past.steps[:count], {name: rows[:count] for name, rows in past.curves.items()})
         return Run(
             problem=moment.problem,
-            engine=self._engine,
+            engine=self.engine,
             state=moment.state,
             steps=np.full(members, moment.state.step),
             reasons=("interrupted",) * members,
@@ -244,8 +268,8 @@ class Workbench:
     def _begin(self, recipe: Recipe, dataset: Dataset, problem: Problem) -> None:
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
-        self.past, self.divergences = Past(problem, state), {}
-        self._publish(recipe, dataset, problem, state)
+        self.divergences = {}
+        self._publish(recipe, dataset, problem, state, Past(problem, state))
 
     def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
         moment = self._moment
@@ -255,20 +279,24 @@ class Workbench:
             self._begin(recipe, dataset, problem)
             return
         self._engine = self._choose_engine(recipe, problem)
-        self.past.add_change(problem, state, description)
-        self._publish(recipe, dataset, problem, state)
+        moment.past.add_change(problem, state, description)
+        self._publish(recipe, dataset, problem, state, moment.past)
 
-    def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> None:
+    def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
-        self._moment = Moment(recipe, dataset, problem, state, values)
+        if state.step == 0:
+            past.add_point(0, dict(values))
+        self._moment = Moment(recipe, dataset, problem, state, values, past)
         self.version += 1
         self.failure = ""
-        if state.step == 0:
-            self.past.add_point(0, dict(self._moment.values))
         self._changed.notify_all()
 
-    def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine:
-        return self._given_engine or choose(recipe.configuration.run.engine, problem, EXPECTED_UPDATES).engine
+    def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine | None:
+        """The engine that was asked for; before the first picture None where the fastest one is yet to be chosen."""
+        name = recipe.configuration.run.engine
+        if self._given_engine is not None or (name == "auto" and not self._is_shown):
+            return self._given_engine
+        return choose(name, problem, EXPECTED_UPDATES).engine
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -277,10 +305,13 @@ class Workbench:
         while True:
             with self._changed:
                 if not self.is_playing:
-                    self._changed.wait_for(lambda: self._is_closed or self.is_playing)
+                    self._changed.wait_for(self._has_work)
                     pace.restart()
                 if self._is_closed:
                     return
+                engine = self.engine
+                if not self.is_playing:
+                    continue
                 if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
                     self._changed.wait(seconds)
                     continue
@@ -290,7 +321,7 @@ class Workbench:
             self._chunk_began = time.perf_counter()
             try:
                 with pace.training(int(limit)) as count:
-                    state, trace = self._engine.advance(moment.problem, moment.state, count)
+                    state, trace = engine.advance(moment.problem, moment.state, count)
             except Exception as error:  # of an engine, such as too little memory
                 self._fail(error)
                 continue
@@ -315,6 +346,9 @@ class Workbench:
                 self._updates_left = max(self._updates_left - count, 0)
                 self._changed.notify_all()
 
+    def _has_work(self) -> bool:
+        return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
+
     def _fail(self, error: Exception) -> None:
         with self._changed:
             self.failure = (
@@ -327,7 +361,7 @@ class Workbench:
         for member in np.flatnonzero(bad >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(bad[member])
-                problem, state = self.past.at(step, np.array([member]), self._engine)
+                problem, state = self.past.at(step, np.array([member]), self.engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 
 
