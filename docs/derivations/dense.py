@@ -8,7 +8,7 @@ from blackboard import Values
 from derivatives import gradient, jacobian, symbols
 
 from deltarule.maths.activations import TANH
-from deltarule.maths.layers import dense
+from deltarule.maths.layers import dense, scaling
 from deltarule.maths.network import Layer, backward, forward
 
 
@@ -34,6 +34,21 @@ def named(x: Any, W: Any, b: Any, z: Any, upstream: Any, dx: Any, dW: Any, db: A
     """These arrays by the names of the page."""
     names = {"x": x, "W": W, "b": b, "z": z, "∂J/∂z": upstream, "∂J/∂x": dx, "∂J/∂W": dW, "∂J/∂b": db}
     return Values(names, {"n": len(x), "d": len(W), "h": b.shape[-1]})
+
+
+def scaled() -> Iterator[Values]:
+    """Scaled inputs in front of a layer and the objective Σ upstream · z: from the code, and by the complex step."""
+    generator = np.random.default_rng(2)
+    x, s, W, upstream = (generator.normal(size=size) for size in ((6, 4), (1, 4), (4, 3), (6, 3)))
+    u, back = scaling(x, s)
+    du, A = upstream @ W.T, x.T @ upstream
+    by_step = (
+        jacobian(lambda x: (upstream * ((x * s) @ W)).sum(), x),
+        jacobian(lambda s: (upstream * ((x * s) @ W)).sum(), s),
+    )
+    for dx, ds in (back(du), by_step):
+        names = {"x": x, "s": s[0], "u": u, "W": W, "A": A, "∂J/∂u": du, "∂J/∂x": dx, "∂J/∂s": ds[0]}
+        yield Values(names, {"n": 6, "d": 4, "h": 3})
 
 
 def two_layers() -> Iterator[Values]:
@@ -65,5 +80,6 @@ VALUES = {
     "Forward": layer,
     "Backward, entry by entry": layer,
     "Backward, as matrices": layer,
+    "Scaling layer": scaled,
     "From layer to layer": two_layers,
 }

@@ -53,7 +53,8 @@ def population(seed: int, **options: object) -> Problem:
     } | options
     hidden, output, batch_norm = (given.pop(name) for name in ("hidden", "output", "batch_norm"))
     # Batch norm takes the biases before it out again: their gradient is the rounding alone, and Adam makes steps of it.
-    network = Network([3, 4, 2], hidden, output, batch_norm=batch_norm, bias=not batch_norm)  # type: ignore[arg-type]
+    given_layers: dict[str, Any] = {"batch_norm": batch_norm, "bias": not batch_norm, "scaling_layer": seed % 3 == 1}
+    network = Network([3, 4, 2], hidden, output, **given_layers)  # type: ignore[arg-type]
     return create_problem(network, random.normal(size=(7, 3)), random.uniform(size=(7, 2)), **given)  # type: ignore[arg-type]
 
 

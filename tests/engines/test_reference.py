@@ -110,6 +110,7 @@ def problems(draw: st.DrawFn, smooth: bool = False) -> dict[str, Any]:
         output,
         bias=draw(st.booleans()),
         batch_norm=draw(st.booleans()),
+        scaling_layer=draw(st.booleans()),
         initializer={"name": "glorot_normal", "biases": draw(st.sampled_from(["zeros", "same"]))},
     )
     x, y = random_data(draw(st.integers(0, 99)), N, sizes[0], sizes[-1])
@@ -559,6 +560,7 @@ def test_outputs_are_those_of_evaluation(arguments: dict[str, Any], shared: bool
             value = x if shared else x[k]
             for layer in network.layers:
                 n = layer.number
+                value = value * parameters[f"scale{n}"][k] if layer.scaling else value
                 value = value @ parameters[f"W{n}"][k] + (parameters[f"b{n}"][k] if layer.bias else 0.0)
                 if layer.batch_norm:
                     value = (value - buffers[f"mean{n}"][k]) / np.sqrt(buffers[f"variance{n}"][k] + 1e-5)

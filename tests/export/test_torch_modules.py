@@ -21,9 +21,8 @@ HAS_MODULE = [name for name in ACTIVATIONS if name != "exponential"]
 def trained(hidden="tanh", steps=7, **given):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 4)), np.eye(3)[rng.integers(0, 3, 20)]
-    network = deltarule.Network(
-        [4, 5, 6, 3], hidden, "softmax", bias=given.pop("bias", True), batch_norm=given.pop("batch_norm", False)
-    )
+    layers = {name: given.pop(name) for name in ("bias", "batch_norm", "scaling_layer") if name in given}
+    network = deltarule.Network([4, 5, 6, 3], hidden, "softmax", **layers)
     problem = deltarule.create_problem(
         network, x, y, loss="cross_entropy", learning_rate=0.05, seeds=range(3), batch_size=10, **given
     )
@@ -57,7 +56,10 @@ def test_activations_and_their_slopes_are_ours_wherever_they_stand(hidden, dtype
     np.testing.assert_allclose(given.grad.numpy(), backward(np.ones_like(z)), rtol=rounding, atol=rounding)
 
 
-@pytest.mark.parametrize("given", [{"batch_norm": True}, {"bias": False}, {"dropout": 0.4}, {"dtype": "float32"}])
+OPTIONS = [{"batch_norm": True}, {"bias": False}, {"scaling_layer": True}, {"dropout": 0.4}, {"dtype": "float32"}]
+
+
+@pytest.mark.parametrize("given", OPTIONS)
 def test_every_kind_of_layer_is_carried_over(given):
     run, x = trained("relu", **given)
     module = to_torch(run, 1)

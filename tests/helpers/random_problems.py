@@ -31,7 +31,8 @@ def problems(draw, max_units=5, max_rows=9, strength=0.01, learning_rate=0.02, i
     output = draw(st.sampled_from([name for name in ACTIVATIONS if meaningful(LOSSES[loss], ACTIVATIONS[name])]))
     if is_finite and loss.startswith("naive"):
         output = "sigmoid"  # its logarithm has no value for most others
-    network = Network(sizes, hidden, output, bias=draw(st.booleans()), batch_norm=draw(st.booleans()))
+    given = {name: draw(st.booleans()) for name in ("bias", "batch_norm", "scaling_layer")}
+    network = Network(sizes, hidden, output, **given)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows = draw(st.integers(1, max_rows))
     y = rng.random((rows, sizes[-1])) if draw(st.booleans()) else rng.integers(0, 2, (rows, sizes[-1]))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, transpose
+from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling, transpose
 
 EPSILON = 1e-5
 SIDE = st.integers(1, 5)
@@ -36,6 +36,20 @@ def test_dense_is_its_sum_and_its_gradients_have_the_shapes_of_what_they_are_of(
                 assert z[k, i, h] == pytest.approx(expected, abs=1e-11)
     dx, dW, db = backward(dz)
     assert (dx.shape, dW.shape, db.shape) == ((K, B, D), (K, D, H), (K, 1, H))
+
+
+@given(SIDE, SIDE, SIDE, st.booleans(), st.data())
+def test_scaling_is_a_product_with_a_diagonal_matrix(K: int, B: int, D: int, shared: bool, data: st.DataObject) -> None:
+    x = data.draw(numbers((B, D) if shared else (K, B, D)))
+    s, du = data.draw(numbers((K, 1, D))), data.draw(numbers((K, B, D)))
+    u, backward = scaling(x, s)
+    by_dense, dense_backward = dense(x, s[:, 0, :, None] * np.eye(D), None)
+    np.testing.assert_allclose(u, by_dense, atol=1e-11)
+    dx, ds = backward(du)
+    expected_dx, dW, _ = dense_backward(du)
+    np.testing.assert_allclose(dx, expected_dx, atol=1e-11)
+    np.testing.assert_allclose(ds[:, 0], np.diagonal(dW, axis1=1, axis2=2), atol=1e-11)
+    assert backward(du, to_input=False)[0] is None
 
 
 @given(numbers((3, 4, 2)), st.floats(0, 0.9), st.data())

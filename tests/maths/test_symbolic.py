@@ -12,7 +12,7 @@ import pytest
 import sympy as sp
 
 from deltarule.maths.activations import ACTIVATIONS, SOFTMAX, TANH
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout
+from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, backward, forward
 from deltarule.maths.objective import data_term, penalty_term
@@ -290,6 +290,14 @@ def test_dense() -> None:
     upstream = symbols("d", np.ones((2, 2)))
     for found, variables in zip(back(upstream), (x, W, b), strict=True):
         assert_gradients(weighted(upstream, z), found, variables)
+
+
+def test_scaling() -> None:
+    x, s = symbols("x", np.ones((2, 3))), symbols("s", np.ones((1, 3)))
+    u, back = scaling(x, s)
+    upstream = symbols("d", np.ones((2, 3)))
+    for found, variables in zip(back(upstream), (x, s), strict=True):
+        assert_gradients(weighted(upstream, u), found, variables)
 
 
 def test_dropout() -> None:

@@ -35,6 +35,7 @@ OTHER: dict[str, Any] = {
     "network.bias": False,
     "network.dropout": 0.5,
     "network.batch_norm": True,
+    "network.scaling_layer": True,
     "network.initializer": {"name": "glorot_uniform", "biases": "same"},
     "network.initial_scale": 2,
     "loss.name": "squared_error",

@@ -396,6 +396,7 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
             "network.activation": ["tanh", {"name": "leaky_relu", "slope": 0.3}],
             "network.bias": False,
             "network.batch_norm": True,
+            "network.scaling_layer": True,
             "network.dropout": [0.1, 0.2],
             "network.initializer": {"name": "uniform", "range": 0.1, "biases": "same"},
             "network.initial_scale": 3,
@@ -419,6 +420,7 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
     assert [layer.activation.name for layer in layers] == ["tanh", "leaky_relu", "sigmoid"]
     assert layers[1].activation.parameters["slope"] == 0.3
     assert [(layer.bias, layer.batch_norm) for layer in layers] == [(False, True), (False, True), (False, False)]
+    assert [layer.scaling for layer in layers] == [True, False, False]
     assert (problem.network.initializer.parameters["range"], problem.network.initializer.biases) == (0.1, "same")
     assert (problem.loss.name, problem.reduction) == ("binary_cross_entropy", "sum")
     assert problem.penalty is not None and problem.penalty.name == "l1"

@@ -158,6 +158,8 @@ class AutogradEngine(Engine):
         value, statistics = rows.x, {}
         for layer in problem.network.layers:
             n = layer.number
+            if layer.scaling:
+                value = value * parameters[f"scale{n}"]
             value = self._torch.matmul(value, parameters[f"W{n}"])
             if layer.bias:
                 value = value + parameters[f"b{n}"]

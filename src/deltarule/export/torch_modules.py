@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths.activations import Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -45,8 +45,9 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     torch.nn.Sequential
         The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
         the output activation, so the outputs are those of `run.outputs`. All modules are PyTorch's, which
-        differentiates them. For an estimator for tables it is the network alone, whose inputs `encode_columns`
-        computes; with `scale_target` the last Linear gives targets in their own unit, as `predict` does.
+        differentiates them; a scaling layer is part of the first Linear. For an estimator for tables it is the network
+        alone, whose inputs `encode_columns` computes; with `scale_target` the last Linear gives targets in their own
+        unit, as `predict` does.
 
     Raises
     ------
@@ -85,14 +86,15 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         check_answers(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
         network, arrays, dropout = trained.member_parts(member)
     modules = torch.nn.Sequential()
-    for index, layer in enumerate(network.layers):
+    layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
+    for index, layer in enumerate(layers):
         n = layer.number
         modules.add_module(f"z{n}", _linear(layer, arrays))
         if layer.batch_norm:
             modules.add_module(f"n{n}", _batch_norm(layer, arrays))
         if layer.activation.name != "identity":
             modules.add_module(f"a{n}", _activation(layer.activation))
-        if layer is not network.layers[-1] and dropout[index]:
+        if layer is not layers[-1] and dropout[index]:
             modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[index])))
     estimator = getattr(trained, "model_", trained)
     if getattr(estimator, "target_scale_", None) is not None:

@@ -48,6 +48,29 @@ def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tup
     return z, backward
 
 
+def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array]]]:
+    """u = x · s: every input has a weight of its own, which makes it count for more or for less.
+
+    x [.., B, D]   s [.., 1, D]   →   u [.., B, D], backward
+
+    Source: Holzmüller, Grinsztajn & Steinwart 2024, section 3
+
+    >>> import numpy as np
+    >>> u, backward = scaling(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[10.0, 0.5]]))
+    >>> u.tolist()
+    [[10.0, 1.0], [30.0, 2.0]]
+    >>> dx, ds = backward(np.array([[1.0, 1.0], [0.0, 2.0]]))
+    >>> dx.tolist(), ds.tolist()
+    ([[10.0, 0.5], [0.0, 1.0]], [[1.0, 10.0]])
+    """
+
+    def backward(du: Array, to_input: bool = True) -> tuple[Array | None, Array]:
+        """∂J/∂x = ∂J/∂u · s,   ∂J/∂s = Σ over samples of ∂J/∂u · x"""
+        return du * s if to_input else None, (du * x).sum(-2, keepdims=True)
+
+    return x * s, backward
+
+
 def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array], Array]]:
     """d = a · keep / (1 − rate): units are dropped in training, and the others grow so that the mean stays.
 

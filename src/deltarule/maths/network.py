@@ -3,21 +3,22 @@
 θ  [K, P]      all parameters of K networks of one shape; W1, b1, γ1, β1, W2 … are named views into it
 x  [B, D] or [K, B, D]   inputs        z  [K, B, C]  logits: the last layer before its activation
 
-    x → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
+    x → scaling (s1) → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
 
-Batch norm and dropout stand only where a layer has them. The last activation is not applied here: it belongs to the
-loss, which is exact when it gets the logits. `forward` keeps a tape of what it did; `backward` reads it from the end.
+Scaling, batch norm and dropout stand only where a layer has them, scaling at the front alone. The last activation is
+not applied here: it belongs to the loss, which is exact when it gets the logits. `forward` keeps a tape of what it did;
+`backward` reads it from the end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout
+from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling, transpose
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.1
@@ -33,6 +34,7 @@ class Layer:
     activation: Activation
     bias: bool = True
     batch_norm: bool = False
+    scaling: bool = False
 
 
 class Entry(NamedTuple):
@@ -51,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class Taped(NamedTuple):
-    """A step of the forward pass: symbol of the result (z, n, a, d), layer, kind of the step, value, backward pass.
+    """A step of the forward pass: symbol of the result (s, z, n, a, d), layer, kind of the step, value, backward pass.
 
     `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and its parameters' gradients by name.
     """
@@ -69,19 +71,22 @@ class Taped(NamedTuple):
 
 
 def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """Where each parameter array lies in θ: W, b, γ and β of the first layer, then of the second …
+    """Where each parameter array lies in θ: scale, W, b, γ and β of the first layer, then of the second …
 
     >>> from deltarule.maths.activations import SIGMOID
     >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
     [('W1', (8, 3)), ('b1', (1, 3))]
     """
-    arrays: list[tuple[str, Layer, int]] = []
+    arrays: list[tuple[str, Layer, tuple[int, int]]] = []
     for layer in layers:
-        arrays.append(("W", layer, layer.inputs))
+        of_units = (1, layer.units)
+        if layer.scaling:
+            arrays.append(("scale", layer, (1, layer.inputs)))
+        arrays.append(("W", layer, (layer.inputs, layer.units)))
         if layer.bias:
-            arrays.append(("b", layer, 1))
+            arrays.append(("b", layer, of_units))
         if layer.batch_norm:
-            arrays += [("gamma", layer, 1), ("beta", layer, 1)]
+            arrays += [("gamma", layer, of_units), ("beta", layer, of_units)]
     return _entries(arrays)
 
 
@@ -92,14 +97,15 @@ def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
     >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
     ['mean1', 'variance1']
     """
-    return _entries([(symbol, layer, 1) for layer in layers if layer.batch_norm for symbol in ("mean", "variance")])
+    normalized = [layer for layer in layers if layer.batch_norm]
+    return _entries([(symbol, layer, (1, layer.units)) for layer in normalized for symbol in ("mean", "variance")])
 
 
-def _entries(arrays: list[tuple[str, Layer, int]]) -> tuple[Entry, ...]:
+def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, ...]:
     entries, start = [], 0
-    for symbol, layer, rows in arrays:
-        stop = start + rows * layer.units
-        entries.append(Entry(symbol, layer.number, (rows, layer.units), start, stop))
+    for symbol, layer, shape in arrays:
+        stop = start + shape[0] * shape[1]
+        entries.append(Entry(symbol, layer.number, shape, start, stop))
         start = stop
     return tuple(entries)
 
@@ -158,6 +164,8 @@ def forward(
     value = x
     for layer in layers:
         n = layer.number
+        if layer.scaling:
+            value = _record(tape, "s", n, "scaling", _scaling(n, parameters, value))
         value = _record(tape, "z", n, "dense", _dense(layer, parameters, value))
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
@@ -215,9 +223,42 @@ def updated_buffers(
     return updated
 
 
+def without_scaling(
+    layers: Sequence[Layer], parameters: Mapping[str, Array]
+) -> tuple[tuple[Layer, ...], dict[str, Array]]:
+    """The same function as layers and parameters without scaling: x · s times W is x times W with rows times s.
+
+    >>> from deltarule.maths.activations import IDENTITY
+    >>> layers, arrays = without_scaling(
+    ...     [Layer(1, 2, 1, IDENTITY, bias=False, scaling=True)],
+    ...     {"scale1": np.array([[2.0, 10.0]]), "W1": np.array([[1.0], [3.0]])},
+    ... )
+    >>> layers[0].scaling, arrays
+    (False, {'W1': array([[ 2.],
+           [30.]])})
+    """
+    arrays = dict(parameters)
+    for layer in layers:
+        if layer.scaling:
+            arrays[f"W{layer.number}"] = transpose(arrays.pop(f"scale{layer.number}")) * arrays[f"W{layer.number}"]
+    return tuple(replace(layer, scaling=False) for layer in layers), arrays
+
+
 def _record(tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]) -> Array:
     tape.append(Taped(symbol, layer, kind, *result))
     return result[0]
+
+
+def _scaling(
+    n: int, parameters: Mapping[str, Array], x: Array
+) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    u, back = scaling(x, parameters[f"scale{n}"])
+
+    def named(du: Array) -> tuple[Array, dict[str, Array]]:
+        dx, ds = back(du, to_input=n > 1)
+        return dx, {f"scale{n}": ds}
+
+    return u, named
 
 
 def _dense(
@@ -227,7 +268,7 @@ def _dense(
     z, back = dense(x, parameters[weights], parameters.get(bias))
 
     def named(dz: Array) -> tuple[Array, dict[str, Array]]:
-        dx, dW, db = back(dz, to_input=layer.number > 1)
+        dx, dW, db = back(dz, to_input=layer.number > 1 or layer.scaling)
         return dx, {weights: dW, bias: db} if layer.bias else {weights: dW}
 
     return z, named

@@ -86,6 +86,7 @@ def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
             network.output,
             bias=first.bias,
             batch_norm=first.batch_norm,
+            scaling_layer=first.scaling,
             initializer=network.initializer,
         )
         problem = replace(problem, network=network)

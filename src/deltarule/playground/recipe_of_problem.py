@@ -41,6 +41,7 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
             "output": named(network.output),
             "bias": first.bias,
             "batch_norm": first.batch_norm,
+            "scaling_layer": first.scaling,
             "initializer": named(network.initializer),
             "initial_scale": float(problem.initial_scale[0]),
             "dropout": problem.dropout[0].tolist() or 0.0,

@@ -26,6 +26,7 @@ class Network:
     output : name of the output layer's activation.
     bias : whether layers have biases.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
+    scaling_layer : whether each input is multiplied by a weight of its own, 1 at the start (the array `scale1`).
     initializer : name of the law of the initial weights; with {"name": ..., "biases": "same"} biases follow it too.
 
     In place of a name, a table with parameters may be given: {"name": "leaky_relu", "slope": 0.2}.
@@ -50,13 +51,16 @@ class Network:
         *,
         bias: bool = True,
         batch_norm: bool = False,
+        scaling_layer: bool = False,
         initializer: Named | Initializer = "glorot_uniform",
     ) -> None:
         checked, bias, batch_norm = _checked_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
         activations = (*_hidden_activations(activation, len(checked) - 2), registry.activation(output))
-        hidden = len(checked) - 2
+        hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
         layers = tuple(
-            Layer(n + 1, checked[n], checked[n + 1], activations[n], bias, batch_norm and n < hidden)
+            Layer(
+                n + 1, checked[n], checked[n + 1], activations[n], bias, batch_norm and n < hidden, scaling and n == 0
+            )
             for n in range(hidden + 1)
         )
         for name, value in (
@@ -94,6 +98,7 @@ class Network:
             [
                 "" if self.layers[0].bias else ", no biases",
                 ", batch norm" if self.layers[0].batch_norm else "",
+                ", scaling layer" if self.layers[0].scaling else "",
             ]
         )
         activations = ", ".join(layer.activation.name for layer in self.layers)

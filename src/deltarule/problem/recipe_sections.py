@@ -109,6 +109,7 @@ class NetworkSection(Section):
     bias: Flag = _key("true or false", True)
     dropout: Rates = _key("a number from 0 to under 1, or a list with one for each hidden layer", 0.0)
     batch_norm: Flag = _key("true or false", False)
+    scaling_layer: Flag = _key("true or false", False)
     initializer: Initializer = _key(
         "the name of an initializer, or a table with its name and parameters", "glorot_uniform"
     )

@@ -131,6 +131,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
         (data, "mirrored", False),
         (data, "components", None),
         (data["split"], "extend", False),
+        (table["network"], "scaling_layer", False),
         (table["loss"], "label_smoothing", 0),
         (optimizer, "learning_rate_factors", None),
         (optimizer, "parametrization", STANDARD),

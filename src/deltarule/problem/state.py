@@ -138,6 +138,7 @@ def _drawn_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
         n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
         arrays[f"W{n}"] = law.weights(seeds, n, *fans) * scale
         arrays[f"b{n}"] = law.bias(seeds, n, *fans) * scale
+        arrays[f"scale{n}"] = np.ones((len(seeds), 1, layer.inputs))
         arrays[f"gamma{n}"] = np.ones((len(seeds), 1, layer.units))
         arrays[f"beta{n}"] = np.zeros((len(seeds), 1, layer.units))
     return arrays

@@ -77,6 +77,10 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
                 _total(both), normalized * _total(normalized * both, exact * r_normalized), r_normalized * dgamma
             )
             r = np.abs(parameters[f"gamma{n}"]) / deviation * _add(both, share * coupled)
+        elif letter == "s":
+            x = np.broadcast_to(values[i], exact.shape)
+            found[f"scale{n}"] = _terms((exact * x,), (r * x, exact * rounded[i]))
+            r = parameters[f"scale{n}"] * _add(exact, r)
         else:
             x, both = transpose(values[i]), _add(exact, r)
             spread = _add(_product(x, both), _product(transpose(rounded[i]), exact))
@@ -135,6 +139,8 @@ def _forward(
         elif letter == "n":
             _, r_normalized, _ = _rounding_of_normalization(before, r, share)
             r = _add(parameters[f"gamma{n}"] * r_normalized, taped.value, parameters[f"beta{n}"])
+        elif letter == "s":
+            r = _add(parameters[f"scale{n}"] * r, taped.value)
         else:
             r = _add(_product(_add(before, r), parameters[f"W{n}"]), parameters.get(f"b{n}", 0.0))
         rounded.append(r)

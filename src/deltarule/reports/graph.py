@@ -62,6 +62,10 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
 def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
     """Add the nodes of a layer, with its parameters beside them."""
     at, n = drawing.explanation.quantities, layer.number
+    if layer.scaling:
+        drawing.edge(f"x · scale{n}", "x", f"∂J/∂s{n} · scale{n}")
+        drawing.node(f"s{n}", "")
+        drawing.parameter(f"scale{n}", f"Σ ∂J/∂s{n} x", 0)
     inputs, delta = drawing.last, f"δ{n}"
     bias = f" + b{n}" if layer.bias else ""
     drawing.edge(f"{inputs} W{n}{bias}", inputs, f"{delta} W{n}ᵀ")

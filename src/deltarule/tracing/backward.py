@@ -12,7 +12,7 @@ from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 def backward(trace: TraceBuilder) -> None:
     """Add every array of the backward pass, in reverse order of the tape."""
-    through = {"dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
+    through = {"scaling": _scaling, "dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
     upstream = _at_logits(trace)
     for taped in reversed(trace.forward_pass.tape):
         layer = trace.network.layers[taped.layer - 1]
@@ -123,8 +123,20 @@ def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
         if name in trace.gradient:
             penalty = ", and the penalty's part" if name in trace.penalized_names else ""
             _derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
-    if n > 1:
-        _derivative(trace, inputs, value, f"{delta} W{n}ᵀ", before)
+    if n > 1 or layer.scaling:
+        axes = "id" if layer.scaling else "ij"
+        _derivative(trace, inputs, value, f"{delta} W{n}ᵀ", before, axes)
+
+
+def _scaling(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    """Add ∂J/∂scale; nobody asks for the derivative by the data."""
+    at, n = trace.at, layer.number
+
+    def rule(d: Index) -> Expression:
+        return trace.sum_over_samples(lambda i: at[f"∂J/∂s{n}"](i, d) * at["x"](i, d))
+
+    name = f"scale{n}"
+    _derivative(trace, name, trace.gradient[name], f"Σ ∂J/∂s{n} x over the samples", rule, "d")
 
 
 def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:

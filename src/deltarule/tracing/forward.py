@@ -13,6 +13,7 @@ from deltarule.tracing.expressions import Expression, Index, Number, Series, sqr
 from deltarule.tracing.trace_builder import TraceBuilder, drop_member_axis, layer_number
 
 KINDS = {
+    "scale": "weights of the inputs, one for each",
     "W": "weights of layer {}, inputs × units",
     "b": "biases of layer {}",
     "gamma": "scale of layer {}'s batch norm",
@@ -32,19 +33,28 @@ def add_inputs(trace: TraceBuilder) -> None:
     theta = views(trace.state.theta[0], trace.network.entries)
     for entry in trace.network.entries:
         n, kind = layer_number(entry.name), entry.name.rstrip("0123456789")
-        axes = "dj" if kind == "W" else "j"
+        axes = {"W": "dj", "scale": "d"}.get(kind, "j")
         trace.add(entry.name, "parameters", theta[entry.name], axes, KINDS[kind].format(n), layer=n)
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
     """Add z, n, a and d of a layer."""
     n = layer.number
+    if layer.scaling:
+        _scaling(trace, n)
     _dense(trace, layer)
     if layer.batch_norm:
         _batch_norm(trace, n)
     _activation(trace, layer)
     if f"d{n}" in trace.tape:
         _dropout(trace, n)
+
+
+def _scaling(trace: TraceBuilder, n: int) -> None:
+    def s(i: Index, d: Index) -> Expression:
+        return trace.at["x"](i, d) * trace.at[f"scale{n}"](d)
+
+    trace.add(f"s{n}", "forward", trace.tape[f"s{n}"].value, "id", f"x times scale{n}, scaled inputs", s, layer=n)
 
 
 def _dense(trace: TraceBuilder, layer: Layer) -> None:

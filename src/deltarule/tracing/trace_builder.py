@@ -88,7 +88,7 @@ class TraceBuilder:
                 for entry in entries
                 for index in np.ndindex(*self.at[entry.name].value.shape)
             )
-        if name == "x" or (letter == "d" and layer == 1):
+        if name in ("x", "s1", "∂J/∂s1") or (letter == "d" and layer == 1):
             return self.labels.features
         names = self.labels.classes
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
@@ -115,7 +115,7 @@ class TraceBuilder:
     def inputs_of(self, n: int) -> str:
         """The name of the input of layer n."""
         if n == 1:
-            return "x"
+            return "s1" if "s1" in self.tape else "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
 
     def source_of(self, layer: Layer) -> str:

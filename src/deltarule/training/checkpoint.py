@@ -170,8 +170,9 @@ def digest(problem: Problem) -> str:
         list(problem.numbers),
         list(problem.schedule_numbers),
     ]
-    if problem.factors:  # a file of an earlier version has none
-        description.append(problem.factors)
+    # A file of an earlier version has neither.
+    description += [problem.factors] if problem.factors else []
+    description += ["scaling layer"] if network.layers[0].scaling else []
     formulas = [*(layer.activation for layer in network.layers), network.initializer]
     formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
     description += filter(None, map(own_digest, formulas))  # the name identifies a built-in formula

@@ -49,7 +49,7 @@ def problem_key(problem: Problem) -> Hashable:
     return (
         problem.network.sizes,
         tuple(_formula_key(layer.activation) for layer in problem.network.layers),
-        problem.network.layers[0].batch_norm,
+        (problem.network.layers[0].batch_norm, problem.network.layers[0].scaling),
         _formula_key(problem.loss),
         (problem.optimizer.name, *problem.numbers, *problem.factors.items()),
         (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
@@ -217,5 +217,6 @@ def network_of_sizes(configuration: Configuration, sizes: Sequence[int]) -> Netw
         given.output,
         bias=given.bias,
         batch_norm=given.batch_norm,
+        scaling_layer=given.scaling_layer,
         initializer=given.initializer,
     )

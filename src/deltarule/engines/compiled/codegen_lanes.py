@@ -156,6 +156,8 @@ def _check_compilable(problem: Problem) -> None:
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
+        if layer.scaling:
+            raise NotCompilable("a scaling layer")
         # Layers are unrolled up to 640 weights; beyond, matrix products are faster than lanes anyway.
         if layer.inputs * layer.units > 640:
             raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")

@@ -55,6 +55,7 @@ def program(problem: Problem) -> str:
     """
     formulas, layers = Formulas(problem.dtype), problem.network.layers
     loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
+    loops += [SCALING] if layers[0].scaling else []
     parts = [*loops, _emit_loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
     return "\n\n\n".join(
@@ -271,8 +272,9 @@ def _view(problem: Problem, vector: str, entry: Entry) -> str:
     """An array within θ, or with "g" within its gradient; what its shape is the program learns when it runs."""
     place, number = problem.network.entries.index(entry), entry.layer
     rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
+    columns = f"sizes[{number - 1 if entry.symbol == 'scale' else number}]"
     name = entry.name if vector == "T" else f"g{entry.name}"
-    return f"{name} = view({vector}, starts[{place}], {rows}, sizes[{number}])"
+    return f"{name} = view({vector}, starts[{place}], {rows}, {columns})"
 
 
 ARGUMENTS = (
@@ -281,6 +283,26 @@ ARGUMENTS = (
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "partial_sums", "unsound"),
 )
+
+SCALING = """
+@loop
+def scale_rows(scale, weights, scaled):
+    for d in range(weights.shape[0]):
+        for h in range(weights.shape[1]):
+            scaled[d, h] = scale[0, d] * weights[d, h]
+
+
+@loop
+def scale_back(scale, weights, gradient, of_scale):
+    for d in range(weights.shape[0]):
+        total = 0.0
+        for h in range(weights.shape[1]):
+            total += weights[d, h] * gradient[d, h]
+        of_scale[0, d] = total
+        for h in range(weights.shape[1]):
+            gradient[d, h] *= scale[0, d]
+""".strip()
+"""The scaling layer: the weights that it makes of W, and from their gradient that of W and of the scales."""
 
 CHUNK = 1024
 """Numbers of θ that go through the loops of an update together: they stay in the nearest memory."""
@@ -293,7 +315,15 @@ def _forward(problem: Problem) -> list[str]:
     lines, value = [], "x"
     for index, layer in enumerate(problem.network.layers):
         n, last = layer.number, layer is problem.network.layers[-1]
-        lines.append(f"product(by, {value}, W{n}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
+        weights = f"W{n}"
+        if layer.scaling:
+            # x · s times W is x times the rows of W times s: so members share x, and no product is added.
+            weights = "scaled"
+            lines += [
+                f"scaled = view(turned[block], 0, sizes[{n - 1}], sizes[{n}])",
+                f"scale_rows(scale{n}, W{n}, scaled)",
+            ]
+        lines.append(f"product(by, {value}, {weights}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
         if layer.batch_norm:
             before = [one.number for one in problem.network.layers[:index] if one.batch_norm]
             first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
@@ -331,6 +361,7 @@ def _backward(problem: Problem) -> list[str]:
         if layer.batch_norm:
             lines.append(f"normalize_back({d}, h{n}, mine, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})")
         lines.append(f"product_turned_left(by, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
+        lines += [f"scale_back(scale{n}, W{n}, gW{n}, gscale{n})"] if layer.scaling else []
         lines += [f"column_sums(by, {d}, zeros, gb{n})"] if layer.bias else []
         if n > 1:
             lines += _backward_through(layers[n - 2], d, drops=bool(problem.dropout[:, n - 2].any()))

@@ -275,7 +275,7 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
     activations = [layer.activation for layer in problem.network.layers]
     return (
         problem.dtype,
-        *((layer.inputs, layer.units, layer.bias, layer.batch_norm) for layer in problem.network.layers),
+        *((one.inputs, one.units, one.bias, one.batch_norm, one.scaling) for one in problem.network.layers),
         *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
         *(one if is_ours(one) else None for one in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),

@@ -94,10 +94,15 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.empty((blocks, 64)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, max((layer.inputs * layer.units for layer in layers[1:]), default=0)), dtype)),
+            *(*spaces, np.empty((blocks, self._turned_numbers()), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
+
+    def _turned_numbers(self) -> int:
+        """The numbers of the largest weights that are turned, or scaled, before a product."""
+        layers = self.problem.network.layers
+        return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
         """The optimizer's numbers of each member, [K, numbers]; where arrays have factors [K, ranges, numbers].

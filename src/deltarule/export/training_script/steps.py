@@ -58,7 +58,8 @@ class Steps:
     @property
     def values(self) -> list[str]:
         """The names of the quantities that the forward pass computes."""
-        names = [f"{letter}{layer.number}" for layer in self.layers for letter in "za"]
+        names = ["s1"] if self.layers[0].scaling else []
+        names += [f"{letter}{layer.number}" for layer in self.layers for letter in "za"]
         return names[:-1] if self.fused else names
 
     @property
@@ -92,7 +93,8 @@ class Steps:
         """The forward pass of a layer."""
         n = layer.number
         inputs = self.inputs(n, training, x)
-        lines = [f"z{n} = {inputs} @ W{n}" + (f" + b{n}" if layer.bias else "")]
+        lines = [f"s{n} = {x} * scale{n}"] if layer.scaling else []
+        lines.append(f"z{n} = {inputs} @ W{n}" + (f" + b{n}" if layer.bias else ""))
         source = f"z{n}"
         if layer.batch_norm:
             source = f"n{n}"
@@ -115,7 +117,7 @@ class Steps:
     def inputs(self, n: int, training: bool, x: str) -> str:
         """The name of a layer's inputs."""
         if n == 1:
-            return x
+            return "s1" if self.layers[0].scaling else x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
 
     def activation_call(self, activation: Activation, source: str) -> str:
@@ -197,8 +199,10 @@ class Steps:
         lines.append(f"dW{n} = {inputs}.T @ dz{n}{self.penalty_part(f'W{n}')}")
         if layer.bias:
             lines.append(f"db{n} = dz{n}.sum(0, keepdims=True){self.penalty_part(f'b{n}')}")
-        if n > 1:
+        if n > 1 or layer.scaling:
             lines.append(f"d{inputs} = dz{n} @ W{n}.T")
+        if layer.scaling:
+            lines.append(f"dscale{n} = (ds{n} * {self.data('x')}).sum(0, keepdims=True)")
         return lines
 
     def back_through_activation(self, layer: Layer) -> str:
