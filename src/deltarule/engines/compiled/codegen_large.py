@@ -25,7 +25,7 @@ from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Problem, UpdateRange
 
 LOOP = "@loop"
 
@@ -403,21 +403,28 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
     ]
     of = "".join(f"{slot}_of, " for slot in slots)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
-    for index, part in enumerate(ranges):
+    parts: list[tuple[int | str, UpdateRange]] = list(enumerate(ranges))
+    indent = "    "
+    if problem.factors and len({part.penalized for part in ranges}) == 1:
+        # Ranges differ in their numbers alone: one loop compiles faster than their lines one after another.
+        lines.append(f"    for r in range({len(ranges)}):")
+        parts, indent = [("r", ranges[0])], "        "
+    for index, part in parts:
         numbers = "without" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
         strength = "strength" if part.penalized else "0.0"
         counts = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
         if problem.factors:
             own = [f"given[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
             own[0] += " * rates[i, k]"
-            lines.append(f"    numbers = numbers_of(t, ({', '.join(own)},))")
+            lines.append(f"{indent}numbers = numbers_of(t, ({', '.join(own)},))")
+        after = index + 1 if isinstance(index, int) else f"{index} + 1"
         lines += [
-            f"    begin, length = ranges[{index}], ranges[{index + 1}] - ranges[{index}]",
-            "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
-            "    add(G, low, high)",
-            f"    value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
+            f"{indent}begin, length = ranges[{index}], ranges[{after}] - ranges[{index}]",
+            f"{indent}low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
+            f"{indent}add(G, low, high)",
+            f"{indent}value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
             # 0 · ∞ is no number
-            f"    values[{index}, chunk], unsound[{index}, chunk] = {counts}, odd",
+            f"{indent}values[{index}, chunk], unsound[{index}, chunk] = {counts}, odd",
         ]
     return [
         *lines,
