@@ -93,8 +93,8 @@ def browser_seconds() -> float:
 
 def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
     """Updates and frames a second while a page draws, and the processor seconds of each part a second."""
-    engine = session.workbench._engine = TimedEngine(session.workbench.engine)
     session.command("reset", {})
+    engine = session.workbench._engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
     page.evaluate(
         "window.drawn = 0; new MutationObserver(() => window.drawn++).observe("

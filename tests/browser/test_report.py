@@ -257,6 +257,8 @@ def test_the_slider_goes_through_the_training(opened):
     box = page.locator(".through", has=page.locator("canvas"))
     data = json.loads(box.locator("script").text_content())
     slider, output = box.locator("input"), box.locator("output")
+    picture, beside = (one.bounding_box() for one in (box.locator("canvas"), slider))
+    assert picture["x"] + picture["width"] <= beside["x"] and picture["y"] <= beside["y"] <= picture["y"] + 100
     pictures = []
     for key, at in (("Home", 0), ("ArrowRight", 1), ("End", len(data["steps"]) - 1)):
         slider.press(key)
