@@ -6,10 +6,12 @@ import pytest
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
+from deltarule.playground import workbench
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.population import carry_over
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import dataset_of
 from deltarule.training.train import train
 
 
@@ -93,6 +95,14 @@ def test_other_parameters_restart_the_training(opened, settings):
     bench.change(settings)
     assert bench.moment.state.step == 0
     assert_same(bench.moment.state, initial_state(bench.moment.problem))
+
+
+def test_other_data_are_loaded_once_and_fitted_by_the_network(opened, monkeypatch):
+    bench, loaded = opened(), []
+    monkeypatch.setattr(workbench, "dataset_of", lambda recipe: loaded.append(recipe) or dataset_of(recipe))
+    bench.change({"data.name": "hills"})
+    problem = bench.moment.problem
+    assert (problem.network.output.name, problem.loss.name, len(loaded)) == ("identity", "squared_error", 1)
 
 
 @pytest.mark.parametrize(

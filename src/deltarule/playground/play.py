@@ -7,6 +7,7 @@ from typing import Any
 
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput
+from deltarule.playground.population import recipe_of
 from deltarule.playground.recipe_of_problem import recipe_of_problem
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
@@ -58,7 +59,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
         rows = file if folder is None else numeric_table(file, target, folder)
         return _recipe_of_data({"file": str(rows), "target": target}, file.stem)
     if name in stories:
-        return _recipe(name, stories[name])
+        return recipe_of(parse_toml(stories[name]), name)
     if name in LOADERS:
         return _recipe_of_data({"name": name}, name)
     if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
@@ -80,17 +81,11 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
         raise
 
 
-def _recipe(name: str, text: str) -> Recipe:
-    configuration = parse_toml(text)
-    return Recipe(name, Path(), configuration, as_read=configuration)
-
-
 def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
     """The network of the first story on other data; of enough rows a fifth is set aside."""
     table = tomllib.loads(list_stories()[0]["recipe"])
     table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
-    configuration = parse(table)
-    recipe = Recipe(name, Path(), configuration, as_read=configuration)
+    recipe = recipe_of(parse(table), name)
     dataset = dataset_of(recipe)
     settings = fitting_settings(recipe, dataset)
     if len(dataset.train) >= MIN_ROWS_TO_SPLIT:

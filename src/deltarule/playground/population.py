@@ -1,13 +1,14 @@
 """The population of a recipe, and the state with which it trains on after a change of the recipe."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.maths.network import Entry
 from deltarule.problem.problem import Problem
-from deltarule.problem.recipe_sections import StudySection
+from deltarule.problem.recipe_sections import Configuration, StudySection
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, expand_grid, problem_of_settings
 
@@ -58,3 +59,8 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
 def without_study(recipe: Recipe) -> Recipe:
     """The recipe without what its study says of its data, for a training on other data."""
     return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
+
+
+def recipe_of(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
+    """The recipe of a configuration that no file holds; data files are looked for in the folder."""
+    return Recipe(name, folder, configuration, as_read=configuration)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.playground.population import recipe_of
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Problem
@@ -69,8 +70,7 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
             "dtype": problem.dtype.name,
         },
     }
-    configuration = parse(table, "the problem")
-    return Recipe("problem", folder, configuration, as_read=configuration)
+    return recipe_of(parse(table, "the problem"), "problem", folder)
 
 
 def _check(problem: Problem) -> None:

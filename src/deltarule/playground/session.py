@@ -13,8 +13,8 @@ from deltarule.json_files import to_jsonable
 from deltarule.playground import frame_format, picture, take_along
 from deltarule.playground.custom_formulas import check_kind, check_pair, read_pair
 from deltarule.playground.picture import View
-from deltarule.playground.population import without_study
-from deltarule.playground.settings import describe_settings, fitting_settings
+from deltarule.playground.population import recipe_of
+from deltarule.playground.settings import describe_settings
 from deltarule.playground.stories import list_stories
 from deltarule.playground.table_input import numeric_table
 from deltarule.playground.view_axes import ViewAxes, view_axes
@@ -22,7 +22,7 @@ from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem
-from deltarule.studies.recipes import Recipe, dataset_of, with_settings
+from deltarule.studies.recipes import Recipe
 from deltarule.training.populations import seeds_of
 
 MAX_UPDATES_AT_ONCE = 100_000
@@ -130,14 +130,7 @@ class Session:
         self.workbench.advance(updates)
 
     def _change(self, table: Mapping[str, Any]) -> None:
-        self._change_settings(_table_of(table, "settings"))
-
-    def _change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change settings; with other data, sizes, output and loss become those that the data need."""
-        if any(key.startswith("data.") for key in settings):
-            recipe = with_settings(without_study(self.workbench.moment.recipe), settings)
-            settings = {**fitting_settings(recipe, dataset_of(recipe)), **settings}
-        self.workbench.change(settings)
+        self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
         """Give each value of one key members of its own; without a key all members have the same settings."""
@@ -159,7 +152,7 @@ class Session:
     def _use_recipe(self, table: Mapping[str, Any]) -> None:
         configuration = parse_toml(_text_of(table, "recipe"))
         old = self.workbench.moment.recipe
-        self.workbench.use(Recipe(old.name, old.folder, configuration, as_read=configuration))
+        self.workbench.use(recipe_of(configuration, old.name, old.folder))
 
     def _use_own_data(self, table: Mapping[str, Any]) -> None:
         """Train on a table that was pasted, dropped or drawn: the text of a CSV file, whose last column is the target
@@ -170,7 +163,7 @@ class Session:
         file.write_text(text, encoding="utf-8")
         file = numeric_table(file, target, Path(self._folder.name))
         settings = {"data.file": str(file), "data.target": target, "data.name": "none"}
-        self._change_settings({**settings, **_table_of(table, "settings")})
+        self.workbench.change({**settings, **_table_of(table, "settings")})
 
     def _choose_axes(self, table: Mapping[str, Any]) -> None:
         columns, dataset = table.get("columns"), self.workbench.moment.dataset

@@ -25,6 +25,7 @@ from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
 from deltarule.playground.past import Past
 from deltarule.playground.population import carry_over, population_of, without_study
+from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
@@ -194,13 +195,19 @@ class Workbench:
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe; training goes on where the parameters keep their meaning, and restarts elsewhere.
 
+        With other data, the sizes of the network, its output and its loss become those that the data need.
+
         Raises `BadInput`, with nothing changed, for settings that do not fit.
         """
         with self._changed:
             moment = self._moment
             has_new_data = any(key.startswith("data.") for key in settings)
-            recipe = with_settings(without_study(moment.recipe) if has_new_data else moment.recipe, settings)
-            self._use(recipe, dataset_of(recipe) if has_new_data else moment.dataset, _describe_change(settings))
+            recipe, dataset = moment.recipe, moment.dataset
+            if has_new_data:
+                recipe = with_settings(without_study(recipe), settings)
+                dataset = dataset_of(recipe)
+                settings = {**fitting_settings(recipe, dataset), **settings}
+            self._use(with_settings(recipe, settings), dataset, _describe_change(settings))
 
     def use(self, recipe: Recipe) -> None:
         """Begin again with another recipe. Raises `BadInput`, with nothing changed, for one that cannot be used."""
