@@ -27,7 +27,7 @@ sched_yield sendfile setpgid setpriority setsid statvfs sync sysconf uname wait 
 O_NOFOLLOW O_NONBLOCK O_SYNC"""
 SIGNAL = "SIGALRM SIGCHLD SIGHUP SIGKILL SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask setitimer sigwait"
 MODULES = "fcntl grp pwd resource termios"
-NO_MODULES = ("__main__", "simd_math", "gemm_tiles", "block_ops", "large_ops")
+NO_MODULES = ("__main__", "simd_math", "simd_math_float32", "gemm_tiles", "block_ops", "large_ops")
 """Programs, and the heads of compiled ones."""
 
 

@@ -86,8 +86,8 @@ class _Products:
 
 def encoder(problem: Problem) -> Contender:
     """The encoder as a C program with members in SIMD lanes, compiled for this processor."""
-    program, compiler = _program()
-    block = 32  # LANES · REGISTERS of the program; lanes without a member repeat the last one
+    program, compiler = _program(problem.dtype.name)
+    block = 256 // problem.dtype.itemsize  # LANES · REGISTERS; lanes without a member repeat the last one
     members, threads = problem.members, available_processors()
     filled = np.minimum(np.arange(-(-members // block) * block), members - 1)
     start = np.ascontiguousarray(initial_state(problem).theta[filled].T)
@@ -96,7 +96,7 @@ def encoder(problem: Problem) -> Contender:
     rate, decay = float(problem.numbers["learning_rate"][0]), penalty_strength(problem)
 
     def advance(n: int) -> Floats:
-        theta, objective = start.copy(), np.empty((n, len(filled)))
+        theta, objective = start.copy(), np.empty((n, len(filled)), problem.dtype)
 
         def part(span: tuple[int, int]) -> None:
             program(_at(theta), len(filled), *span, _at(x), _at(y), rate, decay, n, _at(objective))
@@ -108,24 +108,26 @@ def encoder(problem: Problem) -> Contender:
 
 
 @cache
-def _program() -> tuple[Callable[..., None], str]:
+def _program(dtype: str) -> tuple[Callable[..., None], str]:
     """The compiled program and the compiler's name; raises `LeftOut` without a compiler."""
     source = Path(__file__).with_name("encoder.c")
     compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
     if compiler is None:
         raise LeftOut("the system has no C compiler")
+    single = ["-DFLOAT32"] if dtype == "float32" else []
     # The library stays loaded when its file is gone; Windows keeps the file.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "encoder.so"
         # What the system's compiler is asked for; Clang on ARM has only the second.
         for options in ("-O3", "-march=native"), ("-O3", "-mcpu=native"):
-            command = [compiler, *options, "-shared", "-fPIC", "-o", str(target), str(source)]
+            command = [compiler, *options, *single, "-shared", "-fPIC", "-o", str(target), str(source)]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 break
         else:
             raise LeftOut(f"{compiler} does not compile the program")
         advance = ctypes.CDLL(str(target)).advance
-    number, whole, array = ctypes.c_double, ctypes.c_int64, ctypes.c_void_p
+    number = ctypes.c_float if dtype == "float32" else ctypes.c_double
+    whole, array = ctypes.c_int64, ctypes.c_void_p
     advance.argtypes = [array, whole, whole, whole, array, array, number, number, whole, array]
     advance.restype = None
     return advance, _version(compiler)

@@ -35,7 +35,7 @@ class Work:
     floor: str = ""
 
 
-def encoder(name: str, members: int, hidden: int = 3) -> Work:
+def encoder(name: str, members: int, hidden: int = 3, dtype: str = "float64") -> Work:
     """The encoder study's setting: eight one-hot vectors through sigmoids, all eight in every update.
 
     >>> encoder("encoder", 1).problem.network
@@ -50,6 +50,7 @@ def encoder(name: str, members: int, hidden: int = 3) -> Work:
         strength=1e-5,
         learning_rate=10.0,
         seeds=range(members),
+        dtype=dtype,
     )
     about = "8 one-hot vectors, all in every update; squared error, weight decay, SGD"
     return Work(name, about, problem, "encoder" if members > 1 and hidden == 3 else "")

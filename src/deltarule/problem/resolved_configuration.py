@@ -12,7 +12,7 @@ from deltarule.problem.formula_fingerprint import digest
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.registry import Named
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 """Part of every hash; increased when a configuration no longer gives the numbers of the last release."""
 
 

@@ -480,7 +480,7 @@ def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("outputs", "output", "loss"), [(1, "identity", "squared_error"), (2, "softmax", "poisson")])
-def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, output, loss):
+def test_a_loss_of_float32_is_the_same_in_lanes_and_alone(outputs, output, loss):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(7, 3)), rng.random(size=(7, outputs))
     problem = create_problem(Network([3, 4, outputs], "tanh", output), x, y, loss=loss, dtype="float32", seeds=range(8))
@@ -1390,14 +1390,11 @@ HARD = [*HARD, *(-value for value in HARD), 745.1, 1e4, 1e300, -36.9, -708.5, -7
 def vector(tmp_path_factory):
     """The elementary functions, compiled on their own, each within a function that Python can call."""
     import importlib.util
-    from pathlib import Path
 
     from numba import njit
 
-    import deltarule.engines.compiled as package
-
     path = tmp_path_factory.mktemp("vector") / "vector_functions.py"
-    path.write_text((Path(package.__file__).parent / "simd_math.py").read_text(encoding="utf-8"), encoding="utf-8")
+    path.write_text("\n".join(heads("simd_math.py", "simd_math_float32.py")), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("vector_functions", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["vector_functions"] = module
@@ -1406,7 +1403,8 @@ def vector(tmp_path_factory):
     def callable_from_python(inner):
         return njit(error_model="numpy")(lambda *numbers: inner(*numbers))
 
-    names = ("exp", "expm1", "log", "log1p", "tanh", "raised", "floor")
+    elementary_names = ("exp", "expm1", "log", "log1p", "tanh")
+    names = (*elementary_names, *(f"{name}_single" for name in elementary_names), "raised", "floor")
     return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
 
 
@@ -1428,6 +1426,57 @@ def test_elementary_functions_are_within_two_units_of_the_last_place(vector, nam
         else:
             assert abs(found - expected) <= 2 * np.spacing(abs(expected)), point
     assert np.isnan(function(np.nan))
+
+
+def true_value(name, point):
+    """The value of an elementary function to 50 digits."""
+    function = {"exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p}.get(
+        name, mpmath.tanh
+    )
+    with mpmath.workdps(50):
+        return function(mpmath.mpf(float(point)))
+
+
+HARD_IN_FLOAT32 = [1e-45, 1e-39, 1e-8, 0.34, 0.36, 0.5, 0.625825, 0.70711, 1.0, 4.23317, 38.4168, 86.9, 88.72, 3e38]
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])
+def test_elementary_functions_of_float32_are_within_1_6_units_of_the_last_place(vector, name):
+    function = getattr(vector, f"{name}_single")
+    generator = np.random.default_rng(0)
+    points = np.float32([*HARD_IN_FLOAT32, *generator.normal(size=300) * 20, *generator.normal(size=300)])
+    points = np.abs(points) if name == "log" else np.concatenate([points, -points])
+    points = points[points > -1] if name == "log1p" else points
+    for point in points:
+        true, value = true_value(name, point), function(point)
+        if true > np.finfo(np.float32).max:
+            assert value == np.inf
+        elif name == "exp" and true < 1.7e-38:
+            assert 0 <= value <= 1.7e-38
+        else:
+            assert abs(value - true) <= 1.6 * float(np.spacing(np.float32(abs(float(true))))), point
+    assert np.isnan(function(np.float32(np.nan)))
+
+
+def test_infinite_numbers_of_float32_have_the_limits_of_the_functions(vector):
+    infinite = np.float32(np.inf)
+    assert vector.exp_single(infinite) == np.inf and vector.exp_single(-infinite) == 0
+    assert vector.expm1_single(infinite) == np.inf and vector.expm1_single(-infinite) == -1
+    assert vector.log_single(infinite) == vector.log1p_single(infinite) == np.inf
+    assert vector.log_single(np.float32(0)) == vector.log1p_single(np.float32(-1)) == -np.inf
+    assert np.isnan(vector.log_single(np.float32(-1))) and np.isnan(vector.log1p_single(np.float32(-2)))
+    assert vector.tanh_single(infinite) == 1 and vector.tanh_single(-infinite) == -1
+
+
+def test_the_loops_over_rows_of_a_program_of_float32_convert_no_numbers():
+    """A number of Python's is of float64, and makes all lanes float64 that it meets."""
+    problem = encoder(16, dtype="float32", penalty="weight_decay", optimizer="momentum")
+    advance = cache.load(program(problem, Shape(16, False, "none", (False,))))
+    CompiledEngine(threads=1).advance(problem, initial_state(problem), 1)
+    (code,) = advance.inspect_llvm().values()
+    # Vectors of float32 are twice as wide as those of float64 that a conversion makes of them.
+    once_a_step = len(re.findall(r"fptrunc <\d+ x double>", code))
+    assert once_a_step <= 8 and not re.search(r"fpext <\d+ x float>", code)
 
 
 def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):

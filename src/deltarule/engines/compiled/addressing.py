@@ -191,13 +191,13 @@ class LaneObjective:
         return f"{self.check} = 0.0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """The lines that check new numbers: 0 · q is 0 for a finite number and NaN for any other."""
-        return [f"{self.check} += {' + '.join(f'0 * {name}' for name in names)}"]
+        """The lines that check new numbers: q − q is 0 for a finite number and NaN for any other."""
+        return [f"{self.check} += {' + '.join(f'({name} - {name})' for name in names)}"]
 
     def finish(self) -> None:
         """Record the first step at which a member is not finite."""
         self.out.lanes(
-            f"checked = {self.check} + 0 * {self.value}",
+            f"checked = {self.check} + ({self.value} - {self.value})",
             "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
         )
 

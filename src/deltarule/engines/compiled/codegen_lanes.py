@@ -81,6 +81,7 @@ class LaneWriter:
             self._reserve(kind, 0, "row_values", rows)
         counts = dict.fromkeys(("share", "total", "sum", "rate", "check"), 1)
         counts |= {"once": once_a_step_count(optimizer), "norm": len(network.entries), "zero": 1}
+        counts |= {"setting": len(number_names(self.problem)) if self.formulas.rounds else 0}
         for kind, rows in counts.items():
             self._reserve(kind, 0, STEP_VALUES, rows)
 
@@ -118,14 +119,6 @@ class LaneWriter:
         with self.values.each_row(self.rows, inputs):
             yield
 
-    def in_float64(self, value: str) -> str:
-        """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
-        return value if self.problem.dtype == np.float64 else f"np.float64({value})"
-
-    def in_dtype(self, value: str) -> str:
-        """A number rounded to θ's dtype, as the reference engine gives it to an optimizer."""
-        return value if self.problem.dtype == np.float64 else f"np.float64(np.float32({value}))"
-
     def input(self, layer: Layer, d: int) -> str:
         """The d-th input of a layer, in this lane and row."""
         if layer.number == 1:
@@ -147,8 +140,14 @@ class LaneWriter:
         return self.formulas.call(activation.derivative, z, a, **activation.parameters)
 
     def number(self, name: str) -> str:
-        """A member's hyperparameter, by name."""
+        """A member's hyperparameter, by name, in float64."""
         return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
+
+    def setting(self, name: str) -> str:
+        """A member's hyperparameter, by name, in θ's dtype, as the reference engine gives it to an optimizer."""
+        if not self.formulas.rounds:
+            return self.number(name)
+        return self.at("setting", 0, number_names(self.problem).index(name))
 
 
 def _check_compilable(problem: Problem) -> None:

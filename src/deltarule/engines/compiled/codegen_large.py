@@ -21,7 +21,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     optimizer_step,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, heads
+from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_heads, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
@@ -59,7 +59,11 @@ def program(problem: Problem) -> str:
     parts = [*loops, _emit_loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
     return "\n\n\n".join(
-        [*heads("linking.py", "simd_math.py", "gemm_tiles.py", "large_ops.py"), *formulas.texts, *parts]
+        [
+            *heads("linking.py", *elementary_heads(problem.dtype), "gemm_tiles.py", "large_ops.py"),
+            *formulas.texts,
+            *parts,
+        ]
     )
 
 

@@ -13,8 +13,6 @@ through tiles, as do those of later layers lane by lane. Every sum runs over the
 of these, so all come to the same bits.
 """
 
-import numpy as np
-
 from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.addressing import STEP_VALUES
 from deltarule.engines.compiled.codegen_formulas import (
@@ -26,8 +24,8 @@ from deltarule.engines.compiled.codegen_formulas import (
     optimizer_step,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled
-from deltarule.engines.compiled.formula_compiler import ENTRY, heads
+from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled, number_names
+from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_heads, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import Layer
 from deltarule.maths.random import DROPOUT
@@ -68,9 +66,11 @@ class _Writer(LaneWriter):
         with out.block(f"def advance({signature})"):
             out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
             self.name_arrays()
+            self.round_settings()
             with out.block("for s in range(steps)"):
                 self.step()
-        head = heads("linking.py", "simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []))
+        tiles = ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
+        head = heads("linking.py", *elementary_heads(self.problem.dtype), *tiles)
         body = "\n".join(out.lines)
         return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
 
@@ -91,6 +91,11 @@ class _Writer(LaneWriter):
         if self.is_tiled:
             start = self.slots["zero", 0].start * self.L
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
+
+    def round_settings(self) -> None:
+        """Round the hyperparameters to float32 once: in a loop over parameters a conversion takes as long as a step."""
+        for name in number_names(self.problem) if self.formulas.rounds else []:
+            self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
         """One update: forward and backward over the batch, then penalty and optimizer."""
@@ -127,7 +132,7 @@ class _Writer(LaneWriter):
         """The sum of the weights of the batch's rows, in each lane."""
         total = self.at("total")
         if self.shape.weights == "none":
-            self.out.lanes(f"{total} = (end - begin) * 1.0")
+            self.out.lanes(f"{total} = (end - begin) * 1.0", f"{self.at('share')} = 1.0 / {self.divisor()}")
             return
         self.out.lanes(f"{total} = 0.0")
         with self.out.block(f"for i in range({self.values.row_range})"):
@@ -161,7 +166,7 @@ class _Writer(LaneWriter):
             self.multiply_in_tiles(layer)
             return
         n, units, weights = layer.number, layer.units, f"W{layer.number}"
-        total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
+        total = self.parameter(f"b{n}", 0, "h") if layer.bias else self.formulas.constant(0.0)
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
         with self.each_row(inputs=n == 1):
@@ -189,12 +194,12 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{maximum} = {self.at('z', n)}")
             self.out.lanes(f"{maximum} = select({z} - {maximum}, {z}, {maximum})", over=each)
             self.out.lanes(f"{a} = {z} - {maximum}", over=each)
-        self.units(n, f"{self.every('a', n)} = exp({self.every('a', n)})")
+        self.units(n, f"{self.every('a', n)} = {self.formulas.helper('exp')}({self.every('a', n)})")
         with self.each_row():
             self.out.lanes(f"{total} = 0.0")
             self.out.lanes(f"{total} += {a}", over=each)
             self.out.lanes(f"{a} /= {total}", over=each)
-            self.out.lanes(f"{self.at('log')} = log({total})")
+            self.out.lanes(f"{self.at('log')} = {self.formulas.helper('log')}({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
         """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
@@ -209,7 +214,7 @@ class _Writer(LaneWriter):
         """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
         counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
-        gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
+        gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
         with self.each_row():
             for group in range(0, layer.units, 4):
                 some = range(min(4, layer.units - group))
@@ -219,12 +224,21 @@ class _Writer(LaneWriter):
                 )
         self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
 
+    def share(self) -> None:
+        """The share of a row's loss in the objective: the same for all rows where these have no weights."""
+        if self.shape.weights != "none":
+            self.out.lanes(f"{self.at('share')} = {self.rows.weight()} / {self.divisor()}")
+
+    def divisor(self) -> str:
+        """What a row's loss is divided by."""
+        units = self.formulas.constant(self.layers[-1].units)
+        return loss_divisor(self.problem.reduction, self.at("total"), units)
+
     def loss(self) -> None:
         """J += share · ℓ, and ∂J/∂z of the last layer."""
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
         output = problem.network.output
-        divisor = loss_divisor(problem.reduction, self.at("total"), units)
-        share, each, weighed = self.at("share"), f"h in range({units})", f"{self.rows.weight()} / {divisor}"
+        share, each = self.at("share"), f"h in range({units})"
         z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
         target = f"y[{self.rows.index()}, h]"
         if output.rowwise:
@@ -232,7 +246,8 @@ class _Writer(LaneWriter):
         if is_softmax_cross_entropy(problem):
             targets = self.at("sum")
             with self.each_row():
-                self.out.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
+                self.share()
+                self.out.lanes(f"{targets} = 0.0")
                 self.out.lanes(f"{targets} += {target}", over=each)
                 loss, slope = softmax_cross_entropy(
                     z, a, target, targets, maximum=self.at("max"), log_sum=self.at("log")
@@ -241,19 +256,19 @@ class _Writer(LaneWriter):
             return
         given = []
         if output.name not in problem.loss.fused:
-            a = self.in_float64(self.every("a", n) if self.is_single else a)
+            a = self.every("a", n) if self.is_single else a
             given.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
         value, slope = loss_calls(problem, self.formulas, "z", "a", "t")
         with self.each_row():
-            self.out.lanes(f"{share} = {weighed}")
+            self.share()
             if not self.is_single:
-                given = [f"t = {self.in_float64(target)}", f"z = {self.in_float64(z)}", *given]
+                given = [f"t = {target}", f"z = {z}", *given]
                 self.out.lanes(*given, self.objective.add(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
             else:
                 self.out.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
         if self.is_single:
             g, v = self.every("g", n), self.every("v")
-            given = [f"t = {self.every('y')}", f"z = {self.in_float64(self.every('z', n))}", *given]
+            given = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *given]
             self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
             self.units(n, self.objective.add(v))
         if output.rowwise:
@@ -298,7 +313,7 @@ class _Writer(LaneWriter):
             given = f"g{n + 1}, {self.parameters(weights)}, zero, g{n}, count, {layer.inputs}, {layer.units}, {self.L}"
             self.out.add(f"multiply_back_lanes({given})")
         else:
-            total = "0.0"
+            total = self.formulas.constant(0.0)
             for h in range(layer.units):
                 total = f"fma({self.at('g', n + 1, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
             with self.each_row():
@@ -354,14 +369,15 @@ class _Writer(LaneWriter):
         self.out.lanes(f"{self.at('rate')} = {rate}", self.objective.start_check())
         # What is computed once a step gets the rate in float64; M has it in θ's dtype.
         names = ["learning_rate", *optimizer.parameters]
-        numbers = {name: self.number(name) for name in names}
-        numbers["learning_rate"] = rate if optimizer.once_a_step and problem.dtype == np.float32 else self.at("rate")
+        number = self.number if optimizer.once_a_step else self.setting
+        numbers = {name: number(name) for name in names}
+        numbers["learning_rate"] = rate if optimizer.once_a_step and self.formulas.rounds else self.at("rate")
         ranges = [(entry.start, entry.stop, index) for index, entry in enumerate(problem.network.entries)]
         if problem.factors:
-            self.update_by_range(rate if problem.dtype == np.float32 else self.at("rate"))
+            self.update_by_range(rate if self.formulas.rounds else self.at("rate"))
             return
         if optimizer.decay:
-            plain = numbers | {"weight_decay": "0.0"}
+            plain = numbers | {"weight_decay": self.formulas.constant(0.0)}
             for start, stop, place in ranges:
                 chosen = bool(problem.penalized[start])
                 self.once_a_step(numbers if chosen else plain)
@@ -380,8 +396,12 @@ class _Writer(LaneWriter):
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]
-            numbers = {name: self.number(f"{name} of range {index}") for name in names}
-            numbers["learning_rate"] = f"{rate} * {numbers['learning_rate']}"
+            number = self.number if optimizer.once_a_step else self.setting
+            numbers = {name: number(f"{name} of range {index}") for name in names}
+            numbers["learning_rate"] = f"{rate} * {self.number(f'learning_rate of range {index}')}"
+            if self.formulas.rounds and not optimizer.once_a_step:
+                self.out.lanes(f"{self.at('rate')} = {numbers['learning_rate']}")
+                numbers["learning_rate"] = self.at("rate")
             if optimizer.once_a_step:
                 self.once_a_step(numbers)
             for place, entry in enumerate(problem.network.entries):
@@ -405,7 +425,7 @@ class _Writer(LaneWriter):
             settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
         else:
             norm = [f"norm={self.at('norm', 0, place)}"] if optimizer.norms else []
-            settings = [*norm, *(f"{name}={self.in_dtype(value)}" for name, value in numbers.items())]
+            settings = [*norm, *(f"{name}={value}" for name, value in numbers.items())]
         theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
         lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
         self.out.lanes(*lines, *self.objective.check_finite(new), over=f"p in range({start}, {stop})")
@@ -419,11 +439,8 @@ class _Writer(LaneWriter):
 
 
 def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
-    """The length and dtype of each of a program's scratch arrays for batches of a size; losses stay in float64."""
+    """The length and dtype of each of a program's scratch arrays for batches of a size."""
     writer = _Writer(problem, shape)
     batch_rows = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
     width = shape.lanes * batch_rows
-    return tuple(
-        (count * width, np.float64 if array == "row_values" else problem.dtype.type)
-        for array, count in writer.row_counts.items()
-    )
+    return tuple((count * width, problem.dtype.type) for array, count in writer.row_counts.items())

@@ -42,6 +42,11 @@ def heads(*names: str) -> list[str]:
     return ["\n".join(one for one in text.splitlines() if not one.startswith("from deltarule.")) for text in texts]
 
 
+def elementary_heads(dtype: DTypeLike) -> tuple[str, ...]:
+    """The files of elementary functions that a program needs for arrays of a dtype."""
+    return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
+
+
 _Form = tuple[Callable[..., Any], frozenset[str], Kinds | None]
 """A formula, the arguments that are left to their defaults, and the kinds of the others, see `Formulas.name`."""
 
@@ -83,6 +88,7 @@ class Formulas:
         """How far from 0 the whole numbers may be that a formula returns; None for one that returns floats."""
         self.kinds: dict[str, str | None] = {}
         """Whether what a formula returns is plain or wide; None where it is neither."""
+        self._constants: dict[str, str] = {}
 
     def name(
         self,
@@ -111,6 +117,28 @@ class Formulas:
             self._names[form] = text_name
             self.texts.append(text)
         return self._names[form]
+
+    def constant(self, value: float) -> str:
+        """A number as it stands beside arrays: of float32 it has a name, as one that is written out is of float64.
+
+        >>> Formulas().constant(0.5), Formulas(np.float32).constant(0.5)
+        ('0.5', 'constant_0')
+        """
+        text = ast.unparse(ast.Constant(float(value)))
+        if not self.rounds:
+            return text
+        if text not in self._constants:
+            self._constants[text] = f"constant_{len(self._constants)}"
+            self.texts.append(f"{self._constants[text]} = np.float32({text})")
+        return self._constants[text]
+
+    def helper(self, name: str) -> str:
+        """The name of an elementary function of the arrays' precision.
+
+        >>> Formulas().helper("exp"), Formulas(np.float32).helper("exp")
+        ('exp', 'exp_single')
+        """
+        return f"{name}_single" if self.rounds else name
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
         """A call of a formula of arrays, as text; some arguments may be texts as "norm=n"."""

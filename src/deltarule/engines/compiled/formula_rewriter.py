@@ -20,6 +20,10 @@ HELPERS = frozenset(
 )
 
 
+IN_FLOAT32 = frozenset("exp expm1 log log1p tanh".split())
+"""Those that have a form of float32 besides, as `exp_single`."""
+
+
 _OF_TRUTHS = (ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.BitXor)
 """What NumPy makes of two truths as Numba does; then of a truth and a number, and of two numbers."""
 
@@ -33,8 +37,8 @@ _OF_NUMBERS = (*_OF_BOTH, ast.FloorDiv, ast.Mod)
 _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
-_EXACT, _EXACT_IN_FLOAT32 = 2.0**53, 2.0**24
-"""Up to which every whole number is one of float64, and of float32."""
+_EXACT = 2.0**53
+"""Up to which every whole number is one of float64."""
 
 
 _SHOWN = 40
@@ -75,6 +79,9 @@ class FormulaNames(Protocol):
 
     def name(self, function: Callable[..., Any], left: frozenset[str], kinds: Kinds | None) -> str:
         """The name of a formula within the program."""
+
+    def constant(self, value: float) -> str:
+        """A number as it stands in expressions of the arrays' precision."""
 
 
 class FormulaRewriter(ast.NodeVisitor):
@@ -211,13 +218,14 @@ class FormulaRewriter(ast.NodeVisitor):
         power = _literal(right)
         made: ast.expr
         if is_ours(self.function):
-            made = ast.Call(ast.Name("raised", ast.Load()), [first, second], [])
+            made = self._in_float32(ast.Call(ast.Name("raised", ast.Load()), [first, second], []), left, right)
         elif power is None or not power.is_integer() or abs(power) >= 2**31:
             made = self._with_kind(ast.BinOp(first, ast.Pow(), second), whole=self._reach(ast.Pow(), left, right))
         else:
             made = ast.BinOp(first, ast.Pow(), ast.Constant(abs(int(power))))
             if power < 0:  # of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity
-                made = ast.BinOp(ast.Constant(1.0), ast.Div(), made)
+                one = self._together(left, right, self._constant(1.0))[-1]
+                made = ast.BinOp(one, ast.Div(), made)
             else:
                 made = self._with_kind(made, whole=self._reach(ast.Pow(), left, right))
         return self._made_of(made, left, right)
@@ -244,9 +252,12 @@ class FormulaRewriter(ast.NodeVisitor):
         test = next((one for one in tests if one not in self.truths), None)
         meets = [test] if test else numbers
         given = [*tests, *(self._together(*meets, number)[-1] for number in numbers)]
-        made = self._with_kind(ast.Call(self._function_name(name), given, []), whole=self._farthest(name, numbers))
+        own = f"{name}_single" if name in IN_FLOAT32 and self._is_float32(numbers) else name
+        call: ast.expr = ast.Call(self._function_name(own), given, [])
+        if name == "erf":
+            call = self._in_float32(call, *numbers)
         return self._made_of(
-            made,
+            self._with_kind(call, whole=self._farthest(name, numbers)),
             *(test if test and self.kinds.get(number) == "plain" else number for number in numbers),
             by_numpy=value is not abs,
         )
@@ -321,18 +332,23 @@ class FormulaRewriter(ast.NodeVisitor):
         wide = any(self.kinds.get(part) == "wide" for part in parts)
         return list(parts) if wide or not self._has_float32(parts) else [self._round_constant(part) for part in parts]
 
+    def _is_float32(self, numbers: Sequence[ast.expr]) -> bool:
+        """Whether what is computed of some numbers is of float32."""
+        return self.rounds and self._has_float32(numbers) and not any(self.kinds.get(one) == "wide" for one in numbers)
+
+    def _in_float32(self, node: ast.expr, *numbers: ast.expr) -> ast.expr:
+        """What is computed in float64, rounded where the numbers are of float32."""
+        return self._rounded(node) if self._is_float32(numbers) else node
+
+    def _rounded(self, node: ast.expr) -> ast.expr:
+        return ast.Call(ast.Attribute(self._function_name("np"), "float32", ast.Load()), [node], [])
+
     def _round_constant(self, node: ast.expr) -> ast.expr:
-        """A plain number as it is beside arrays of float32; what this has exactly stays as it is."""
-        is_exact = node in self.truths or self.wholes.get(node, math.inf) <= _EXACT_IN_FLOAT32
-        if not self.rounds or self.kinds.get(node) != "plain" or is_exact:
+        """A plain number as it is beside arrays of float32."""
+        if not self.rounds or self.kinds.get(node) != "plain" or node in self.truths:
             return node
         number = _literal(node)
-        if number is None:
-            module = self._function_name("np")
-            single = ast.Call(ast.Attribute(module, "float32", ast.Load()), [node], [])
-            return ast.Call(ast.Attribute(module, "float64", ast.Load()), [single], [])
-        with np.errstate(over="ignore"):
-            return _float(self.function, float(np.float32(number)))
+        return self._rounded(node) if number is None else ast.Name(self.formulas.constant(number), ast.Load())
 
     def _callee(self, node: ast.expr) -> Any:
         """What a call calls."""

@@ -1,8 +1,8 @@
 """Elementary functions without a branch or a call, so that loops over members become SIMD instructions.
 
-This file is never imported: its text is the head of every compiled program. All functions take and return float64;
-each is within 2 units in the last place of the true value (a test holds them to mpmath), NaN gives NaN, and what
-overflows gives infinity.
+This file is never imported: its text is the head of every compiled program. Exponentials and logarithms take and
+return float64; each is within 2 units in the last place of the true value (a test holds them to mpmath), NaN gives NaN,
+and what overflows gives infinity.
 """
 
 import math
@@ -45,13 +45,14 @@ def from_bits(context, bits):
 
 @intrinsic
 def fma(context, x, y, z):
-    """x y + z, rounded once where the processor can, and everywhere in the same way."""
+    """x y + z, rounded once where the processor can, and everywhere in the same way; of float32 if all three are."""
+    number = types.float32 if {x, y, z} == {types.float32} else types.float64
 
     def generate(context, builder, signature, arguments):
         x, y, z = arguments
         return builder.fma(x, y, z) if HAS_FMA else builder.fadd(builder.fmul(x, y), z)
 
-    return types.float64(types.float64, types.float64, types.float64), generate
+    return number(number, number, number), generate
 
 
 @compiled
