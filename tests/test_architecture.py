@@ -23,7 +23,7 @@ HEAVY = (
 ALLOWED = {
     "deltarule.doctor": "finds out what is there without loading what it does not ask for",
     "deltarule.engines.selection": "loads an engine only once it is chosen",
-    "deltarule.playground.custom_formulas": "loads the checker only with a formula, so that the first picture comes soon",
+    "deltarule.playground.custom_formulas": "loads the checker only once asked, so that the first picture comes soon",
     "deltarule.playground.session": "loads what explains only once it is asked, so that the first picture comes soon",
     "deltarule.playground.take_along": "writes a script only once it is asked, so that the first picture comes soon",
     "deltarule.reports.notebook": "is loaded by `import deltarule` within IPython, where it must be quick",

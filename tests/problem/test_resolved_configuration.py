@@ -151,7 +151,7 @@ CANONICAL = (
     '"loss":{"name":"squared_error","penalize_biases":0,"penalty":null,"reduction":"mean_samples","strength":0},'
     '"network":{"activation":"relu","batch_norm":0,"bias":1,"dropout":0,"initial_scale":1,'
     '"initializer":"glorot_uniform","layers":[2,1],"output":"identity"},'
-    '"numerics":2,'
+    '"numerics":1,'
     '"optimizer":{"batch_size":null,"learning_rate":0.01,"momentum":null,"name":"sgd","schedule":"constant"},'
     '"run":{"data_seed":0,"dropout_seed":null,"dtype":"float64","engine":"auto","history_every":null,"seeds":1},'
     '"stopping":{"max_epochs":null,"max_steps":10,"metric":"objective","patience":null,"score":"objective",'

@@ -193,7 +193,7 @@ def test_a_key_says_everything_that_decides_a_row(sections, monkeypatch):
     before = set(plan({}).units[0].keys)
     assert before != set(plan({}, **sections).units[0].keys)
     assert before.isdisjoint(plan({}, Source(Path(), folds=2)).units[0].keys)
-    monkeypatch.setattr(grid, "NUMERICS_VERSION", 99)
+    monkeypatch.setitem(grid.NUMERICS_VERSIONS, "float64", 99)
     assert before.isdisjoint(plan({}).units[0].keys)
 
 

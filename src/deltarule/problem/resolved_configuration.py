@@ -12,8 +12,8 @@ from deltarule.problem.formula_fingerprint import digest
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.registry import Named
 
-NUMERICS_VERSION = 2
-"""Part of every hash; increased when a configuration no longer gives the numbers of the last release."""
+NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
+"""By dtype; part of every hash, and increased when a configuration no longer gives the numbers of the last release."""
 
 
 FORMULAS = (
@@ -140,7 +140,11 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
             del keys[key]
     own = own_formulas(configuration)
     digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}
-    content = {"numerics": NUMERICS_VERSION, **table, **({"formulas": digests} if own else {})}
+    content = {
+        "numerics": NUMERICS_VERSIONS[configuration.run.dtype],
+        **table,
+        **({"formulas": digests} if own else {}),
+    }
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -26,7 +26,7 @@ from deltarule.problem.configuration import parse, with_changes
 from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
@@ -274,7 +274,7 @@ def _check_group(every: Sequence[Configuration], group: Group, dataset: Dataset)
 def _row(asked: _SweepRequest, place: int, data: Data, fold: int, seed: int) -> Row:
     stopping, run = asked.every[place].stopping, asked.every[place].run
     of_fold = asked.source.fold(fold) or "all"
-    identity = [asked.hashes[place], data.dataset.digest, of_fold, seed, run.dtype, NUMERICS_VERSION]
+    identity = [asked.hashes[place], data.dataset.digest, of_fold, seed, run.dtype, NUMERICS_VERSIONS[run.dtype]]
     key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
     return Row(place, stopping.max_steps, stopping.max_epochs, key)
 

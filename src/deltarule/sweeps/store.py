@@ -18,7 +18,7 @@ import numpy as np
 from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of, make_folder
-from deltarule.problem.resolved_configuration import NUMERICS_VERSION
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.sweeps.row_ranking import describe_ranking
 from deltarule.sweeps.store_connection import (
     APPLICATION,
@@ -242,11 +242,13 @@ class Store:
             if (noted["metric"], noted["ranked"]) != scored:
                 was, now = (describe_ranking(*one) for one in ((noted["metric"], noted["ranked"]), scored))
                 raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")
-        rows = "SELECT DISTINCT hash, fold, data, numerics FROM members JOIN configurations ON configuration = id"
-        for one, fold, digest, numerics in self.connection.execute(rows):
+        rows = (
+            "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id"
+        )
+        for one, fold, digest, dtype, numerics in self.connection.execute(rows):
             if data.get((one, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
-            elif (one, fold) in data and numerics != NUMERICS_VERSION:
+            elif (one, fold) in data and numerics != NUMERICS_VERSIONS[dtype]:
                 why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
             else:
                 continue
@@ -310,7 +312,13 @@ def seed_value(seed: int) -> int | str:
 
 def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[str, Any]:
     """The columns that all rows of a population share."""
-    return {"data": data, "dtype": dtype, "numerics": NUMERICS_VERSION, "engine": engine, "train_seconds": seconds}
+    return {
+        "data": data,
+        "dtype": dtype,
+        "numerics": NUMERICS_VERSIONS[dtype],
+        "engine": engine,
+        "train_seconds": seconds,
+    }
 
 
 def _bytes(array: np.ndarray) -> bytes:

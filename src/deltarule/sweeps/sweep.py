@@ -184,7 +184,7 @@ def _write_plan(
         "runs": [*(one for one in about.get("runs", ()) if one not in runs), *runs],
     }
     # Rows of another recipe are told from these by whatever else it says, as if a grid had set that.
-    between = [key for one in store.bases() for key in differing_keys(one, keys)]
+    between = [key for one in store.bases() for key in differing_keys(_with_later_keys(one, plan.base), keys)]
     store.note(
         name=name,
         base=base[0],
@@ -198,6 +198,16 @@ def _write_plan(
         **{name: value for name, value in since.items() if not about or name in about},
     )
     return [ids[one] for one in plan.hashes]
+
+
+def _with_later_keys(stored: Mapping[str, Any], base: Configuration) -> dict[str, Any]:
+    """The keys of a stored recipe, with those that its version did not have yet at their defaults."""
+    filled = {}
+    for section in SETTABLE:
+        fields = type(getattr(base, section)).model_fields
+        later = {key: field.get_default() for key, field in fields.items() if key not in stored[section]}
+        filled[section] = {**stored[section], **to_jsonable(later)}
+    return filled
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:

@@ -29,6 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
 from deltarule.estimators.search.search_cache import _custom_formula_digests
 from deltarule.estimators.search.search_fits import SearchFits
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.proofs.custom_formulas import register_activation, unregister
 from deltarule.sweeps.store import Store
 
@@ -573,7 +574,7 @@ def test_other_rows_or_parameters_are_other_fits(tmp_path: Path, monkeypatch: py
     PopulationSearchCV(Counted((3,), **SHORT), grid, cv=3, path=tmp_path).fit(X, Y)  # a class may have ways of its own
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X[1:], Y[1:])
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
-    monkeypatch.setattr("deltarule.estimators.search.search_cache.NUMERICS_VERSION", 99)
+    monkeypatch.setitem(NUMERICS_VERSIONS, "float64", 99)
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y)
     with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM members").fetchone() == (7 * 6,)

@@ -19,7 +19,7 @@ from deltarule.estimators.mlp.problem_settings import ADAM, INVSCALING
 from deltarule.estimators.serialization import from_json_value, set_weights, to_json_value, weights_of
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import own_digest
-from deltarule.problem.resolved_configuration import NUMERICS_VERSION
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.sweeps.store import SEARCH, Store
 from deltarule.sweeps.store_connection import as_written
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
@@ -111,7 +111,8 @@ class SearchCache:
         }
         # Without a seed all fits of these parameters are equivalent, and the next stored one is taken.
         seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]
-        identity = [type(model).__name__, parameters, seeds, NUMERICS_VERSION, *_custom_formula_digests(problem)]
+        numerics = NUMERICS_VERSIONS[problem.dtype.name]
+        identity = [type(model).__name__, parameters, seeds, numerics, *_custom_formula_digests(problem)]
         key = _digest_of(data.encode(), json.dumps(identity, sort_keys=True).encode())
         if seedless:
             self._seedless[key] += 1
@@ -169,7 +170,7 @@ class SearchCache:
                 seed = int(plan.problem.seeds[member])
                 members[key] = {"configuration": fit.configuration, "fold": fit.fold, "seed": seed, "data": fit.data}
         problem = done[0][2].problem
-        shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSION, "engine": engine}
+        shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSIONS[problem.dtype.name], "engine": engine}
         self.store.add(table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members)
 
 
