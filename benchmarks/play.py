@@ -16,9 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import psutil
@@ -69,7 +69,7 @@ def alone(session: Session, seconds: float) -> float:
 
 
 class TimedEngine:
-    """An engine that adds up the processor time of its updates."""
+    """An engine that adds up the processor time of its updates, but for that of its own threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.seconds = engine, 0.0
@@ -91,6 +91,13 @@ def browser_seconds() -> float:
     return sum(one.user + one.system for one in times)
 
 
+def processor_seconds() -> tuple[float, float]:
+    """Processor time so far of the engine's own threads, and of this process without them and without this script."""
+    pool = {one.native_id for one in threading.enumerate() if one.name.startswith("deltarule-engine")}
+    engine = sum(one.user_time + one.system_time for one in psutil.Process().threads() if one.id in pool)
+    return engine, time.process_time() - time.thread_time() - engine
+
+
 def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
     """Updates and frames a second while a page draws, and the processor seconds of each part a second."""
     session.command("reset", {})
@@ -100,11 +107,12 @@ def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
         "window.drawn = 0; new MutationObserver(() => window.drawn++).observe("
         "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
     )
-    server, browser, trained = process_time(), browser_seconds(), engine.seconds
+    (pool, others), browser, trained = processor_seconds(), browser_seconds(), engine.seconds
     step, began, drawn = session.workbench.moment.state.step, time.perf_counter(), page.evaluate("window.drawn")
     page.wait_for_timeout(1000 * seconds)
     passed = time.perf_counter() - began
-    times = process_time() - server, browser_seconds() - browser, engine.seconds - trained
+    pool_after, others_after = processor_seconds()
+    updating, drawing = engine.seconds - trained, browser_seconds() - browser
     updates = session.workbench.moment.state.step - step
     frames = page.evaluate("window.drawn") - drawn
     session.command("pause", {})
@@ -112,9 +120,9 @@ def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
     return {
         "updates": updates / passed,
         "frames": frames / passed,
-        "server": (times[0] - times[2]) / passed,
-        "browser": times[1] / passed,
-        "engine": times[2] / passed,
+        "engine": (pool_after - pool + updating) / passed,
+        "server": (others_after - others - updating) / passed,
+        "browser": drawing / passed,
     }
 
 
