@@ -34,6 +34,7 @@ from deltarule.cli import (
     studies,
     sweep,
     train,
+    warm,
 )
 from deltarule.cli.options import how_to_resume, number, path, text, whole_number
 from deltarule.cli.terminal import IN_ASCII, console, in_ascii
@@ -148,6 +149,7 @@ for command in (
     data.data,
     bench.bench,
     doctor.doctor,
+    warm.warm,
 ):
     _use_own_parsers(command)
     called = getattr(command, "command_name", command.__name__)

@@ -1,0 +1,67 @@
+"""`deltarule warm`: compile ahead of time, as for a container image."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from deltarule.cli.options import chosen_recipe
+from deltarule.cli.terminal import console
+
+STUDIES_HELP = "Names of studies (see `deltarule list`) or paths of recipes (TOML)."
+
+
+class _FirstUpdatesMade(Exception):
+    """Ends a training whose programs are compiled."""
+
+
+def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", help=STUDIES_HELP)] = None) -> None:
+    """Compile ahead of time what the estimators' defaults need, and the given studies, as for a container image.
+
+    Each is trained for its first updates; the programs that this compiles stay in the cache folder.
+    """
+    works: dict[str, Callable[[], Any]] = {
+        "MLPClassifier, several classes": partial(_fit_default, classes=3),
+        "MLPClassifier, two classes": partial(_fit_default, classes=2),
+        "MLPRegressor": _fit_default,
+        **{study: partial(_begin_study, study) for study in studies or ()},
+    }
+    screen = console()
+    for name, work in works.items():
+        began = time.perf_counter()
+        work()
+        screen.print(f"{name}: ready after {time.perf_counter() - began:.1f} s", markup=False, soft_wrap=True)
+
+
+def _fit_default(classes: int | None = None) -> None:
+    """Fit an estimator's default network, which is a large one: its program serves all numbers of inputs and units."""
+    import numpy as np
+
+    from deltarule.estimators.mlp.classifier import MLPClassifier
+    from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
+    from deltarule.estimators.mlp.regressor import MLPRegressor
+
+    x = np.random.default_rng(0).normal(size=(300, 100))
+    with suppress_fit_warnings():
+        if classes is None:
+            MLPRegressor(engine="compiled", max_iter=1).fit(x, x[:, 0])
+        else:
+            MLPClassifier(engine="compiled", max_iter=1).fit(x, np.arange(len(x)) % classes)
+
+
+def _begin_study(study: str) -> None:
+    """Begin to train a study as `deltarule run` does, with all its seeds, and stop after the first updates."""
+    from deltarule.studies.recipes import dataset_of
+    from deltarule.studies.runner import population_of, run_population
+
+    recipe = chosen_recipe(study)
+
+    def stop(progress: Any) -> None:
+        raise _FirstUpdatesMade
+
+    try:
+        run_population(population_of(recipe, dataset_of(recipe)), progress=stop)
+    except _FirstUpdatesMade:
+        pass
