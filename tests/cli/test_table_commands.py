@@ -17,6 +17,7 @@ from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_mo
 from deltarule.cli import progress_line, table_commands
 from deltarule.cli.terminal import console
 from deltarule.cli.train import TrainOutcome
+from deltarule.errors import BadInput
 from deltarule.estimators.tabular.candidate_search import CandidateSearch
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.estimators.tabular.tabular import BaseTabular
@@ -616,6 +617,21 @@ def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_
         assert status == 2 and f"column 'y': it holds {told}; correct it, or give --task classify" in err
     outcome = json.loads(deltarule("train", table, "--target", "y", "--task", "classify", "--json")[1])
     assert outcome["classes"] == ["1,500", "2,250"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "told"),
+    [
+        (["1'234.50", "2'500"], [1234.5, 2500], 'sign, such as "1\'234.50", to be written 1234.50'),
+        (["1:23:45", "0:00:01.5"], [5025, 1.5], "colon, such as '1:23:45', to be written 5025"),
+    ],
+)
+def test_apostrophes_and_durations_of_a_target_are_read_where_numbers_are_asked_for(cells, numbers, told, tmp_path):
+    table = written(tmp_path / "t.csv", "x,y", [(n / 7, cells[n % 2]) for n in range(60)])
+    assert table_commands.with_target(table, "y", "regress")[1].tolist() == numbers * 30
+    assert table_commands.with_target(table, "y", "classify")[1].tolist() == cells * 30
+    with pytest.raises(BadInput, match=f"it holds numbers with a {told}; correct it, or give --task classify"):
+        table_commands.with_target(table, "y", "auto")
 
 
 @pytest.mark.slow

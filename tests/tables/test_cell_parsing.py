@@ -8,7 +8,6 @@ from deltarule.tables.cell_diagnosis import diagnose_texts, how_to_write
 from deltarule.tables.cell_parsing import (
     MAX_SHOWN_CHARACTERS,
     Unclear,
-    are_decimal,
     is_missing,
     is_number,
     shorten,
@@ -48,6 +47,13 @@ lengths = st.integers(0, 1000)
         (["12.50 EUR", "7 EUR"], "numbers with a sign, such as '12.50 EUR', to be written 12.50"),
         (["USD 1,000.00", "USD 7"], "numbers with a sign, such as 'USD 1,000.00', to be written 1000.00"),
         (["(1.50)", "($7)"], "numbers with a sign, such as '(1.50)', to be written -1.50"),
+        (["1'234.50", "7"], ""),
+        (["1'234.50", "CHF 7"], 'numbers with a sign, such as "1\'234.50", to be written 1234.50'),
+        (["1'234,50", "2\u2019500,25"], 'numbers with a sign, such as "1\'234,50", to be written 1234.50'),
+        (["1:23:45", "0:00:01.5"], "numbers with a colon, such as '1:23:45', to be written 5025"),
+        (["1:23:45", "-0:59:00", "x"], "numbers with a colon, but for 'x' in row 2 (counted from 0)"),
+        (["12:30", "12:31"], ""),
+        (["5'11", "6'02"], ""),
         (["UAL 123", "KLM 456"], ""),
         (["12 34", "(none)"], ""),
         (["2026-11-20 10:00", "2026-11-20", "", "later"], "dates"),
@@ -126,13 +132,6 @@ def test_each_way_to_say_that_nothing_is_known_is_missing(value: object) -> None
 @pytest.mark.parametrize(("text", "is_said"), [(" NA ", ""), ("\t?", ""), (" NA 1 ", "NA 1"), ("red", "red")])
 def test_spaces_around_what_a_cell_says_say_nothing(text: str, is_said: str) -> None:
     assert strip_missing(text) == is_said
-
-
-@pytest.mark.parametrize(
-    ("cells", "is_so"), [(["1,5", "red"], False), (["1,5", "2", "red"], True), (["1,5", "red", "", "NA"], False)]
-)
-def test_half_of_the_cells_are_not_most_of_them(cells: list[str], is_so: bool) -> None:
-    assert are_decimal(cells) is is_so
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

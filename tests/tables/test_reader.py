@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import MISSING, as_text, numbers_in
+from deltarule.tables.cell_parsing import MISSING, as_text
+from deltarule.tables.column_parsers import numbers_in
 from deltarule.tables.frame import Frame, frame_of
 from deltarule.tables.reader import read_frame, takes_commas
 
@@ -133,6 +134,16 @@ def test_a_point_is_no_decimal_sign_where_it_may_mean_thousands(
     column = read_frame(path)["rent"]
     assert plain({"rent": column})["rent"] == read
     assert (numbers_in(column).dtype.kind == "O") == (read == [cell.replace("NA", "") for cell in cells])
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_apostrophes_separate_thousands_and_durations_are_seconds(separator: str, tmp_path: Path) -> None:
+    """As Swiss spreadsheets write prices, and stop watches times; names are kept as they are written."""
+    path = tmp_path / ("t.tsv" if separator == "\t" else "t.csv")
+    rows = [["price", "time", "start"], ["1'234.50", "3:25:41", "9:00:00"], ["823", "NA", "9:30:00"]]
+    path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
+    table = plain(read_frame(path, names=["start"]))
+    assert table == {"price": [1234.5, 823], "time": [12341, None], "start": ["9:00:00", "9:30:00"]}
 
 
 @pytest.mark.parametrize("header", ["a,b", "a,b,b,", "b, a ,b,"])

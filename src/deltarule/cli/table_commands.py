@@ -66,7 +66,8 @@ def with_target(
     Columns in `names`, and a target that may be classes, are kept as written; columns that `is_used` rejects are not
     read. `classes` are those that a model knows, `needed` the columns that it uses.
     """
-    from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names, numbers_in
+    from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names
+    from deltarule.tables.column_parsers import numbers_in
     from deltarule.tables.frame import rows_of, select_rows
     from deltarule.tables.reader import read_frame
 
@@ -101,7 +102,7 @@ def with_target(
 
 
 def _target_as_written(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
-    """The target as written, with decimal points for commas and empty texts for missing values.
+    """The target with decimal points for commas, for regression as plain numbers, and empty texts for missing values.
 
     Classes that the model knows are kept as written. A text such as "none" is a class if the model knows it or, before
     there is a model, if the other values are names.
@@ -109,13 +110,15 @@ def _target_as_written(path: Path, written: "np.ndarray", task: str, classes: Co
     import numpy as np
 
     from deltarule.tables.cell_diagnosis import diagnose_texts
-    from deltarule.tables.cell_parsing import MISSING, PERHAPS_CLASSES, numbers_in, strip_missing, with_points
+    from deltarule.tables.cell_parsing import MISSING, PERHAPS_CLASSES, strip_missing
+    from deltarule.tables.column_parsers import DECIMAL_COMMAS, PARSERS, as_plain_numbers, numbers_in
     from deltarule.tables.reader import takes_commas
 
     if written.dtype.kind != "O":
         return written
     y = np.array([strip_missing(text) for text in written.tolist()], object)
-    y = with_points(y) if takes_commas(path) else y
+    parsers = PARSERS if task == "regress" else (DECIMAL_COMMAS,)  # a class is not called otherwise than it is written
+    y = as_plain_numbers(y, [one for one in parsers if one is not DECIMAL_COMMAS or takes_commas(path)])
     if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or diagnose_texts(y))):
         return y
     named = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
@@ -163,7 +166,8 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     If either is possible, few different numbers, and numbers that are all written like codes, are classes.
     """
     from deltarule.data.numeric_tables import looks_like_classes
-    from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, numbers_in
+    from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN
+    from deltarule.tables.column_parsers import numbers_in
 
     numbers = numbers_in(y)
     if numbers.dtype.kind == "O" or task == "regress":
@@ -199,7 +203,8 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     """
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
-    from deltarule.tables.cell_parsing import WHOLE, numbers_in
+    from deltarule.tables.cell_parsing import WHOLE
+    from deltarule.tables.column_parsers import numbers_in
 
     texts = y.tolist() if y.dtype.kind == "O" else []
     codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]

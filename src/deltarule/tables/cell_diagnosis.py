@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from deltarule.tables.cell_parsing import as_text, is_number, shorten_repr
+from deltarule.tables.column_parsers import AMOUNT, GAP, NUMBER_FORMS, seconds_of
 from deltarule.tables.dates import are_dates
-from deltarule.tables.number_forms import AMOUNT, GAP, NUMBER_FORMS
 
 SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
 """Of any currency."""
@@ -17,7 +17,8 @@ WITH_UNIT = re.compile(
     rf"(?P<behind>({GAP}?(°?{WORD}({GAP}{WORD})?|°|{SYMBOL}))?)"
 )
 """A sign, what may be a unit, an amount, and again what may be a unit: whether it is one the other cells tell."""
-
+REPORTED = ("comma", "point", "sign", "colon")
+"""The notations that are reported by themselves, in this order."""
 SAME_UNIT, MIN_AMOUNTS = 0.9, 10
 """A unit is what so many cells have in common, with so many amounts."""
 
@@ -42,9 +43,7 @@ def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     if sum(map(is_number, present)) > most:
         odd = first_odd(texts)
         return f"numbers, but for {first_text(texts, rows=rows)}{how_to_write(odd)}" if odd else ""
-    forms: dict[str, Callable[[str], object]] = {
-        name: NUMBER_FORMS[name].fullmatch for name in ("comma", "point", "sign")
-    }
+    forms: dict[str, Callable[[str], object]] = {name: NUMBER_FORMS[name].fullmatch for name in REPORTED}
     for what, fits in (forms | {"unit": _has_unit(present)}).items():
         found = list(filter(fits, present))
         if len(found) > most:
@@ -98,12 +97,14 @@ def how_to_write(text: str) -> str:
     if is_number(text):
         return ""
     has_unit = bool(unit := _unit_of(text)) and _is_unit(unit, [_amount_of(text)])
-    is_clear = has_unit or any(NUMBER_FORMS[name].fullmatch(text) for name in ("comma", "point", "sign"))
+    is_clear = has_unit or any(NUMBER_FORMS[name].fullmatch(text) for name in REPORTED)
     return f", to be written {_canonical_number(text)}" if is_clear else ""
 
 
 def _canonical_number(text: str) -> str:
-    """How a number with a comma, points or a sign is to be written; both ways where it may mean one or the other."""
+    """How a number with a comma, points, colons or a sign is to be written; both ways if it may mean two."""
+    if NUMBER_FORMS["colon"].fullmatch(text):
+        return seconds_of(text)
     text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
     if NUMBER_FORMS["ambiguous"].fullmatch(text) and "," in text:
         return f"{text.replace(',', '')} or {text.replace(',', '.')}"

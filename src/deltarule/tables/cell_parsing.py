@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, one_line
-from deltarule.tables.number_forms import NUMBER_FORMS
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
@@ -228,99 +227,6 @@ def strip_missing(text: str) -> str:
     """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
     trimmed = text.strip()
     return "" if trimmed in MISSING else text if trimmed == text else trimmed
-
-
-def numbers_in(texts: np.ndarray) -> np.ndarray:
-    """The numbers of texts [N] that all are numbers; else the texts.
-
-    >>> numbers_in(np.array(["1", "2.5"], object)), numbers_in(np.array(["1", "one"], object))
-    (array([1. , 2.5]), array(['1', 'one'], dtype=object))
-    """
-    if texts.dtype.kind != "O":
-        return texts
-    try:
-        return _parse_all_numbers(texts.tolist(), commas=False)
-    except ValueError:
-        return texts
-
-
-def parse_numbers(cells: list[str], commas: bool) -> np.ndarray | None:
-    """The numbers of cells that all are numbers, and stay as different as they are."""
-    try:
-        numbers = _parse_all_numbers(cells, commas)
-    except ValueError:
-        return None
-    return None if too_long(cells, numbers, are_names=False) else numbers
-
-
-def _parse_all_numbers(cells: list[str], commas: bool) -> np.ndarray:
-    """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
-    cells = ["nan" if cell in MISSING else cell for cell in cells]
-    try:
-        return _each_a_number(cells)
-    except ValueError:
-        if not commas:
-            raise
-        return _each_a_number(_with_points(cells))
-
-
-def _each_a_number(cells: list[str]) -> np.ndarray:
-    """As `number_of` of each cell, in a fraction of the time."""
-    numbers = np.array(list(map(float, cells)))
-    if Unclear in {*map(type, cells)} or "_" in "".join(cells):
-        raise ValueError
-    return numbers
-
-
-def are_decimal(cells: list[str]) -> bool:
-    """Whether most cells are numbers, of which some must have a decimal comma, or thousands with points.
-
-    >>> are_decimal(["134,7", "68"]), are_decimal(["1.234.567", "823"]), are_decimal(["1,500"]), are_decimal(["1.5"])
-    (True, True, False, False)
-    """
-    marked = [
-        cell for cell in cells if NUMBER_FORMS["decimal comma"].fullmatch(cell) or NUMBER_FORMS["point"].fullmatch(cell)
-    ]
-    if all(map(NUMBER_FORMS["ambiguous"].fullmatch, marked)):
-        return False
-    present = [cell for cell in cells if cell not in MISSING]
-    return sum(map(is_number, present)) + len(marked) > len(present) / 2
-
-
-def marked_unclear(cells: list[str]) -> list[str] | None:
-    """Cells of which each with a point may mean thousands, with these as `Unclear`; None where there are no such.
-
-    >>> [type(cell).__name__ for cell in marked_unclear(["1.616", "823"])], marked_unclear(["1.616", "82.5"])
-    (['Unclear', 'str'], None)
-    """
-    pointed = {cell for cell in cells if "." in cell}
-    if not pointed or not all(map(NUMBER_FORMS["ambiguous"].fullmatch, pointed)):
-        return None
-    return [Unclear(cell) if cell in pointed else cell for cell in cells]
-
-
-def with_points(texts: np.ndarray) -> np.ndarray:
-    """Texts [N] that all are numbers, some with a decimal comma, with points for it; others as they are.
-
-    >>> with_points(np.array(["1,5", "2"], object)), with_points(np.array(["1,5", "one"], object))
-    (array(['1.5', '2'], dtype=object), array(['1,5', 'one'], dtype=object))
-    """
-    cells = texts.tolist()
-    pointed = np.array(_with_points(cells), object)
-    return texts if numbers_in(pointed).dtype.kind == "O" else pointed
-
-
-def _with_points(cells: list[str]) -> list[str]:
-    """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
-    found = filter(NUMBER_FORMS["decimal comma"].fullmatch, cells)
-    # A point without a comma behind it would be another sign for the same, or one of thousands.
-    unclear = any("." in cell and not NUMBER_FORMS["point and comma"].fullmatch(cell) for cell in cells)
-    if unclear or all(map(NUMBER_FORMS["ambiguous"].fullmatch, found)):
-        return cells
-    return [
-        cell.replace(".", "").replace(",", ".") if NUMBER_FORMS["decimal comma"].fullmatch(cell) else cell
-        for cell in cells
-    ]
 
 
 def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:

@@ -13,14 +13,8 @@ import numpy as np
 from deltarule.decompression_limits import check_unpacked
 from deltarule.errors import BadInput, not_installed
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import (
-    are_decimal,
-    as_text,
-    marked_unclear,
-    parse_numbers,
-    shorten_repr,
-    strip_missing,
-)
+from deltarule.tables.cell_parsing import as_text, shorten_repr, strip_missing
+from deltarule.tables.column_parsers import mark_unclear, parse_numbers
 from deltarule.tables.csv_reader import MAX_COLUMNS, find_separator, read_text_table
 from deltarule.tables.frame import ROW_NUMBERS, Frame, empty, frame_of
 
@@ -55,7 +49,8 @@ def read_frame(
     null, ?) are missing. Semicolons may separate a CSV file's columns, too, or what a first line such as sep=; says.
     Where commas separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean
     thousands, 1,500. Nor is 1.500 a number where all with a point may mean thousands, and another column has decimal
-    commas. Whole numbers that would become one as float64 stay texts.
+    commas. Apostrophes may separate thousands, 1'234.50, and a column of durations, 1:23:45, is numbers of seconds: see
+    `deltarule.tables.column_parsers`. Whole numbers that would become one as float64 stay texts.
 
     Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like;
     `is_used`, which columns are, by their names, if left out all: the others are empty, whatever they hold;
@@ -89,7 +84,7 @@ def _read_text(path: Path, delimiter: str, wanted: _ColumnSelection) -> Frame:
     used = {name: cells for name, cells in zip(table.header, table.columns, strict=True) if not wanted.leaves_out(name)}
     commas = table.separator != ","
     frame = dict.fromkeys(table.header, empty(len(lines)))
-    for name, cells in (_unclear_marked(used) if commas else used).items():
+    for name, cells in (mark_unclear(used) if commas else used).items():
         numbers = parse_numbers(cells, commas) if wanted.takes_numbers(name) else None
         if numbers is None:
             frame[name] = np.array(
@@ -103,12 +98,6 @@ def _read_text(path: Path, delimiter: str, wanted: _ColumnSelection) -> Frame:
                 f"{path}, line {lines[place]}, column {name!r}: {shorten_repr(cells[place])} is no finite number"
             )
     return frame
-
-
-def _unclear_marked(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Columns of cells; points that may mean thousands are marked where another column's commas are decimal ones."""
-    marked = {name: found for name, cells in columns.items() if (found := marked_unclear(cells))}
-    return columns | marked if marked and any(map(are_decimal, columns.values())) else columns
 
 
 def takes_commas(path: str | Path) -> bool:
