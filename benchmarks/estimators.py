@@ -14,7 +14,9 @@ predict  for one row and for many
 search   100 candidates on 5 folds of breast_cancer
 same     scores, epochs and losses of the same settings, over many seeds
 tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler, Tabular…, and HistGradientBoosting,
-         which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on
+         which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
+         on 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
+         LightGBM, CatBoost and RealMLP
 rule     by what Tabular… chooses its settings, on sets that had no part in deciding so
 """
 
@@ -29,11 +31,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from against_sklearn import tables
 from against_sklearn.page import drawn
 from against_sklearn.rule import UNSEEN, ruled
 from against_sklearn.same import SETS, repeated
 from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, searched, searchers
-from against_sklearn.tables import BUNDLED, CONTENDERS, compared
+from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, compared
 
 from deltarule.doctor import examine
 from deltarule.files import write_whole
@@ -61,8 +64,9 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
         "same": [(name, ["repeated", name]) for name in SETS],
         "tables": [
             (f"{name}, {contender}", ["compared", name, contender])
-            for name in given.only or [*BUNDLED, *made]
-            for contender in CONTENDERS
+            for name in given.only or [*BUNDLED, *REAL, *made]
+            for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
+            if contender not in PEERS or given.peers
         ],
         "rule": [(f"{name} {rows}", ["ruled", name, rows]) for rows in (200, 1000) for name in UNSEEN],
     }
@@ -79,9 +83,11 @@ def circumstances() -> dict[str, Any]:
 CALLS = {call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, ruled)}
 
 
-def fresh(call: list[Any]) -> Any:
-    """What a call comes to in a process of its own; or the last line of what went wrong."""
+def fresh(call: list[Any], peers: str | None = None) -> Any:
+    """What a call comes to in a process of its own, of a peer in the Python that has it; or what went wrong."""
     command = [sys.executable, __file__, "--one", json.dumps(call)]
+    if peers and call[-1] in PEERS:
+        command = [peers, tables.__file__, *call[1:]]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, encoding="utf-8")
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["nothing was said"])[-1]}
@@ -102,6 +108,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--only", nargs="+", help="of tables these sets alone, such as iris or 'classes 1000'")
+    parser.add_argument("--peers", metavar="PYTHON", help="of tables also the peers that this Python has")
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--note", help="a sentence about the circumstances, for the page")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -121,7 +128,7 @@ def main() -> None:
         sys.exit(found["error"])
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
-        record.setdefault(part, {})[name] = fresh(call)
+        record.setdefault(part, {})[name] = fresh(call, given.peers)
         record["measured"].setdefault(part, {})[name] = occasion_of(record, found, given.note)
         write_json(RECORD, record)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))

@@ -1,7 +1,7 @@
 """What docs/reference/estimators.md says between its markers, drawn from estimators.json."""
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markers import filled
@@ -9,7 +9,7 @@ from markers import filled
 from against_sklearn.rule import RULES
 from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
-from against_sklearn.tables import BUNDLED, CONTENDERS, interval
+from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
 from deltarule.reports.markdown import table
 from deltarule.reports.performance_tables import in_words
 
@@ -36,7 +36,11 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         ),
         "tables": (
             ["score; seconds of a fit", *CONTENDERS],
-            _table_cells(record["tables"]),
+            _table_cells({name: one for name, one in record["tables"].items() if _set_of(name) not in REAL}),
+        ),
+        "real tables": (
+            ["score; seconds of a fit", *_contenders_of(record["tables"])],
+            _real_cells(record["tables"]),
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
@@ -57,7 +61,7 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
         parts = []
         for part, names in record["measured"].items():
             own = [name for name, one in names.items() if one == number]
-            sets = sorted({name.rsplit(", ", 1)[0] if part == "tables" else name for name in own})
+            sets = sorted({_set_of(name) if part == "tables" else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         notes = "".join(f" **{note}**" for note in occasion["notes"])
         if parts:
@@ -108,18 +112,53 @@ def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
     return [[who, *cells.values()] for who, cells in lines.items()]
 
 
-def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
+def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDERS) -> list[list[str]]:
     """A line for each set, and for each contender score, half the width of its interval, and seconds of a fit."""
     lines: dict[str, dict[str, str]] = {}
     for name, one in found.items():
         data_set, contender = name.rsplit(", ", 1)
-        cells = lines.setdefault(data_set, dict.fromkeys(CONTENDERS, ""))
+        cells = lines.setdefault(data_set, dict.fromkeys(contenders, ""))
         if "error" in one:
             cells[contender] = one["error"]
             continue
         half = "" if one["interval"] is None else f" ± {(one['interval'][1] - one['interval'][0]) / 2:.3f}"
         cells[contender] = f"{one['score']:.3f}{half}; {one['fit_seconds']:.2f} s"
     return [[name, *lines[name].values()] for name in sorted(lines, key=_place)]
+
+
+def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """The same for real tables, those on which defaults are chosen first, with a star; and the ratios of errors."""
+    own = {name: one for name, one in found.items() if _set_of(name) in REAL}
+    contenders = _contenders_of(found)
+    lines = _table_cells(own, contenders)
+    lines.sort(key=lambda line: list(REAL).index(line[0]))
+    errors = {name: 1 - one["score"] for name, one in own.items() if "error" not in one}
+    means = [_mean_ratio(errors, [line[0] for line in lines], contender) for contender in contenders]
+    marked = [[f"{name}*" if name in CHOOSING else name, *cells] for name, *cells in lines]
+    return [*marked, ["errors beside HistGradientBoosting's", *means]] if marked else []
+
+
+def _contenders_of(found: Mapping[str, Any]) -> list[str]:
+    """Who was measured on a real table; peers may not be installed."""
+    measured = {name.rsplit(", ", 1)[1] for name in found if _set_of(name) in REAL}
+    return [contender for contender in REAL_CONTENDERS if contender in measured]
+
+
+def _mean_ratio(errors: Mapping[str, float], sets: Sequence[str], contender: str) -> str:
+    """The geometric mean of a contender's errors over those of HistGradientBoosting, and on how many sets it is."""
+    pairs = [
+        (errors[f"{name}, {contender}"], errors[f"{name}, HistGradientBoosting"])
+        for name in sets
+        if {f"{name}, {contender}", f"{name}, HistGradientBoosting"} <= errors.keys()
+    ]
+    if not pairs:
+        return ""
+    return f"{statistics.geometric_mean(own / other for own, other in pairs):.3f} on {len(pairs)}"
+
+
+def _set_of(name: str) -> str:
+    """The set of a measurement of tables, such as iris of "iris, MLP"."""
+    return name.rsplit(", ", 1)[0]
 
 
 def _same_cells(one: Mapping[str, Any]) -> list[str]:

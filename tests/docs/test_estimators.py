@@ -4,6 +4,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scripts import benchmark
@@ -112,3 +113,33 @@ def test_smoothed_scores_are_those_of_neighbors_too() -> None:
     alone = RULE.additive(found_with(accuracy)).reshape(2, 2, 2)
     assert alone[0, 0, 0] == pytest.approx((9 + 3 * 2.25 - 2 * 1.125) / 2)
     assert alone[1, 1, 1] == pytest.approx((0 - 2 * 1.125) / 2)
+
+
+def test_real_tables_are_divided_into_those_that_choose_and_those_that_do_not() -> None:
+    assert not set(TABLES.CHOOSING) & set(TABLES.HELD) and len(TABLES.REAL) == 11
+
+
+@pytest.mark.parametrize("contender", ["linear", "sklearn MLP", "HistGradientBoosting"])
+def test_contenders_take_a_table_with_texts_and_gaps(contender: str) -> None:
+    """Also a category that is not in the rows that were learned from, and one with more categories than trees take."""
+    random = np.random.default_rng(0)
+    size = np.where(random.random(300) < 0.1, np.nan, random.normal(size=300))
+    color = random.choice(["red", "green"], 300).astype(object)
+    color[:3], color[299] = None, "violet"
+    names = [f"name {row}" for row in range(300)]
+    x = pd.DataFrame({"size": size, "color": color, "name": names}).astype({"color": "category", "name": "category"})
+    y = np.nan_to_num(size) + 3.0 * (color == "red")
+    model = TABLES.contender_of(contender, False, 0, x).fit(x[:200], y[:200])
+    assert TABLES.r_squared(y[200:], model.predict(x[200:])) > 0.5
+
+
+def test_errors_are_compared_in_the_geometric_mean_over_the_tables_that_both_have() -> None:
+    scores = {"mpg, linear": 0.8, "mpg, HistGradientBoosting": 0.9, "abalone, linear": 0.55, "taxis, linear": 0.9}
+    scores["abalone, HistGradientBoosting"] = 0.1
+    record = {
+        name: {"score": score, "interval": [score - 0.01, score + 0.01], "fit_seconds": 1.0}
+        for name, score in scores.items()
+    }
+    lines = PAGES._real_cells({**record, "iris, MLP": record["taxis, linear"]})
+    assert [line[0] for line in lines[:-1]] == ["abalone*", "mpg*", "taxis"]
+    assert lines[-1][1] == "1.000 on 2"  # (0.45 / 0.9) · (0.2 / 0.1)
