@@ -106,7 +106,7 @@ def test_gradients_of_the_full_product(number: int, shape: dict[str, int]) -> No
     output, loss = EXACT[number]
     states: dict[int, State] = {}  # the same weights for all of a layer's problems
     parts = list(product(range(len(LAYERS)), ACTIVATIONS, [None, *PENALTIES]))
-    assert len(parts) == 3 * 11 * 7
+    assert len(parts) == 3 * 13 * 7
     for count in range(number % EVERY, len(parts), EVERY):
         layer, hidden, penalty = parts[count]
         problem = population(hidden, output, loss, LAYERS[layer], penalty, REDUCTIONS[count % 3], shape)
