@@ -190,7 +190,7 @@ def test_help_reports_no_value_where_none_is_taken_and_no_type_of_python(deltaru
     status, out, err = deltarule(*([name] if name else []), "--help")
     assert (status, err) == (0, "") and "--help" in out
     assert not [odd for odd in ("<bool>", "BOOLEAN", "<list[", "[[", "<str>", "<path>") if odd in out]
-    assert ("[STUDY]..." in out, "[NAME]..." in out) == (name == "reproduce", name == "data")
+    assert ("[STUDY]..." in out, "[NAME]..." in out) == (name in ("reproduce", "warm"), name == "data")
     of_a_study = name in ("show", "run", "sweep", "explain", "gradcheck", "claims", "lr-range")
     assert ("Name of a study" in out) == of_a_study
 

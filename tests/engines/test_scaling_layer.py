@@ -53,6 +53,7 @@ def test_scales_are_1_at_the_start_and_first_in_theta() -> None:
     assert repr(problem.network) == "Network 5-4-2 (tanh, identity, scaling layer), 39 parameters"
 
 
+@pytest.mark.needs("torch")
 @settings(max_examples=examples(20))
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.booleans(), st.integers(0, 999))
 def test_its_gradient_is_proved_three_ways(sizes: list[int], bias: bool, seed: int) -> None:
