@@ -101,7 +101,7 @@ def with_factor() -> Iterator[Values]:
 
 
 def neural_tangent() -> Iterator[Values]:
-    """Weights W of a layer of D inputs: an update by gradient descent, and one by Adam."""
+    """Each weight W of a layer of D inputs: an update by gradient descent, and one by Adam."""
     for inputs in (3, 5):
         x = np.random.default_rng(inputs).normal(size=(1, inputs))
         given = {"learning_rate": RATE, "parametrization": "neural_tangent"}
@@ -116,17 +116,10 @@ def neural_tangent() -> Iterator[Values]:
         after = update_of(by_gradient, state)[0].theta[0]
         after_adam = update_of(by_adam, initial_state(by_adam))[0].theta[0]
         # After the first update Adam's corrected means are the gradient and its square.
-        letters = {
-            "V": W * inputs**0.5,
-            "W": W,
-            "G": G,
-            "g": G / inputs**0.5,
-            "D": inputs,
-            "α": RATE,
-            "λ": 0.3,
-            "ε": 0.01,
-        }
-        yield Values({**letters, "M": G, "S": G**2, "W_1": after_adam}, after={"W": after})
+        for w, g, by_descent, adapted in zip(W, G, after, after_adam, strict=True):
+            weight = {"V": w * inputs**0.5, "W": w, "G": g, "g": g / inputs**0.5, "M": g, "S": g**2}
+            weight |= {"W_1": by_descent, "W_2": adapted}
+            yield Values({**weight, "D": inputs, "α": RATE, "λ": 0.3, "ε": 0.01})
 
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
