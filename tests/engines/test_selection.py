@@ -47,7 +47,8 @@ def test_once_compiled_the_engine_that_should_be_faster_was_faster() -> None:
         problem = costs.problem_of(tuple(sizes), batch, members, dtype)
         expected = {form: expected_seconds(form, problem, 1) for form in took}
         clear += 1
-        right += min(expected, key=expected.__getitem__) == min(took, key=took.__getitem__)
+        # Of a small network the compiled engine has two forms, which may take as long as each other.
+        right += took[min(expected, key=expected.__getitem__)] < 1.5 * min(took.values())
     assert clear >= 30 and right >= 0.95 * clear
 
 
@@ -87,6 +88,24 @@ def test_a_small_network_takes_the_program_for_large_ones_where_more_trainings_a
     assert isinstance(many, CompiledEngine) and many.own_shape
     # Half a second is not worth six of compiling.
     assert choose("auto", small, 1500, one_of_many=True).engine.name == "reference"
+
+
+def test_several_sizes_take_one_program_for_all_of_them_where_it_is_done_first() -> None:
+    few = network([8, 16, 8], members=3)
+    assert choose("auto", few, 3000).engine.name == "reference"
+    several = choose("auto", few, 3000, shapes=32).engine
+    assert isinstance(several, CompiledEngine) and not several.own_shape
+    assert choose("auto", few, 100, shapes=32).engine.name == "reference"
+    many = choose("auto", network([8, 3, 8], members=1000), 100_000, shapes=32).engine
+    assert isinstance(many, CompiledEngine) and many.own_shape
+    named = choose("compiled", few, 3000, shapes=32).engine
+    assert isinstance(named, CompiledEngine) and named.own_shape
+
+
+def test_a_program_for_all_sizes_is_compiled_once_for_all_shapes_of_a_sweep() -> None:
+    few = network([8, 16, 8], members=3)
+    assert choose("auto", few, 800, shapes=10).engine.name == "reference"
+    assert choose("auto", few, 800, shapes=100).engine.name == "compiled"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -150,6 +150,20 @@ def test_one_engine_trains_what_is_alike_whoever_does_it(limits, folds, monkeypa
     }
 
 
+def test_shapes_that_differ_in_sizes_alone_share_a_program():
+    widths = [["auto", units, "auto"] for units in range(1, 9)]
+    made = plan({"network.layers": widths}, **LONG)
+    assert [(unit.engine, unit.own_shape) for unit in made.units] == [("compiled", False)] * 8
+    # Other formulas and other depths need programs of their own: of each of these shapes there is one.
+    for key, values in (
+        ("network.activation", ["tanh", "sigmoid", "relu"]),
+        ("network.layers", [["auto", *[4] * depth, "auto"] for depth in (1, 2, 3)]),
+    ):
+        assert {unit.own_shape for unit in plan({key: values}, **LONG).units} == {True}
+    named = plan({"network.layers": widths}, **LONG | {"run": {"seeds": 5, "engine": "compiled"}})
+    assert {(unit.engine, unit.own_shape) for unit in named.units} == {("compiled", True)}
+
+
 def digests(made):
     return {unit.data for unit in made.units}
 

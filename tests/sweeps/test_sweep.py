@@ -22,6 +22,7 @@ from deltarule.data.dataset import Rows
 from deltarule.data.pipeline import load_and_split
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.errors import BadInput, RunFailed
 from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import TANH, Activation
@@ -100,6 +101,21 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
             assert (row["status"], row["diverged_layer"]) == ("diverged", run.diverged[0].layer)
         else:
             assert (row["status"], row["diverged_layer"], row["diverged_where"]) == ("done", None, None)
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_each_width_of_a_grid_is_what_training_it_alone_comes_to(recipe, workers):
+    recipe = with_settings(recipe, {"stopping.max_epochs": 500, "optimizer.learning_rate": 0.01})
+    widths = [["auto", units, "auto"] for units in range(1, 11)]
+    table = sweep(recipe, {"network.layers": widths}, keep="all", workers=workers)
+    assert len(table) == 20
+    for row in table.rows():
+        assert row["engine"] == "compiled"
+        _, reference = train_alone(recipe, row | {"engine": "reference"}, ["network.layers"])
+        _, run = train_alone(recipe, row | {"engine": CompiledEngine(own_shape=False)}, ["network.layers"])
+        network = table.network(row["key"])
+        assert np.array_equal(network.theta, run.state.theta[0])
+        assert network.theta == pytest.approx(reference.state.theta[0], rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("how", ["standardize", "none"])  # each fold by itself, and all of them in one population

@@ -69,17 +69,19 @@ def engine(name: str, device: str | None = None) -> Engine:
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
-def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -> Choice:
+def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, shapes: int = 1) -> Choice:
     """The engine for so many updates of a problem: the named one, or for "auto" the one that should be done first.
 
     one_of_many : whether trainings of other small networks will follow in this process, so that a program that serves
         all sizes may be worth loading where one for their very shape is not worth compiling. Where there are more
         members than go alone, that has lanes for them.
+    shapes : how many problems that differ in their sizes alone are trained for so many updates each, as in a grid over
+        hidden units: with several, one program that serves all sizes may be done before a program for each of them.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> choose("auto", create_problem(Network([1, 1]), [[0.0]], [0.0]), steps=10).why
-    'reference: about 0.0 s, compiled about 3.3 s'
+    'reference: about 0.0 s, compiled about 2.5 s'
     """
     if name != "auto":
         return Choice(engine(name), "as named")
@@ -96,10 +98,10 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
     plain = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     small = form_of(compiled[0], problem) == "lanes"
-    if one_of_many and small and problem.members <= FEW:
+    if small and (shapes > 1 or one_of_many and problem.members <= FEW):
         compiled.append(CompiledEngine(own_shape=False))
     forms = [form_of(one, problem) for one in compiled]
-    needed = [expected_seconds(form, problem, steps) + _seconds_to_begin(form, small) for form in forms]
+    needed = [expected_seconds(form, problem, steps) + _seconds_to_begin(form, small, shapes) for form in forms]
     fast = min(needed)
     if fast < plain:
         try:
@@ -147,13 +149,13 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
 
 
-def _seconds_to_begin(form: str, small: bool) -> float:
+def _seconds_to_begin(form: str, small: bool, shapes: int = 1) -> float:
     """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
     compiling, loading = (float(prices()[f"seconds_to_{what}"][form]) for what in ("compile", "load"))
     if form == "lanes":
         return compiling
     sharing = SMALL_TRAININGS_OF_A_COMPUTER if small else TRAININGS_OF_A_COMPUTER
-    return loading / TRAININGS_OF_A_PROCESS + compiling / sharing
+    return loading / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(sharing, shapes)
 
 
 @cache

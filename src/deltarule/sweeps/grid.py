@@ -19,6 +19,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key
 from deltarule.data.transforms import scale
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
@@ -165,7 +166,8 @@ def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], 
     notes: list[str] = []
     scored: list[tuple[str, str]] = []
     alike = Counter(name[1:] for name in groups)
-    engines: dict[tuple[str, int], str] = {}
+    shapes = Counter(_sizes_apart(shape) for shape in {name[1] for name in groups})
+    engines: dict[tuple[str, int], tuple[str, bool]] = {}
     # Fold by fold, where each has rows of its own: so these are prepared once.
     for name, group in sorted(groups.items(), key=lambda item: item[0][0]):
         own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
@@ -178,9 +180,10 @@ def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], 
         members = _members(asked, group, data)
         most = members_at_once(first, data.dataset)
         if shape_and_fold not in engines:
-            engines[shape_and_fold] = _engine(members, most, data, alike[shape_and_fold])
+            counts = alike[shape_and_fold], shapes[_sizes_apart(shape_and_fold[0])]
+            engines[shape_and_fold] = _engine(members, most, data, *counts)
         size = min(most, -(-len(members) // workers))
-        rest = data.dataset.digest, own, not _looks_decide(first), engines[shape_and_fold]
+        rest = data.dataset.digest, own, not _looks_decide(first), *engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
     return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(scored)
 
@@ -228,18 +231,28 @@ def _folds_apart(configuration: Configuration, source: Source, known: dict[str, 
     return known[key]
 
 
-def _engine(members: Sequence[Member], most: int, data: Data, alike: int) -> str:
-    """The engine for all members of a shape: whoever trains how many of them, and whatever is done already.
+def _sizes_apart(shape: str) -> str:
+    """What shapes share that differ in the sizes of their layers alone."""
+    table = json.loads(shape)
+    table["network"]["layers"] = len(table["network"]["layers"])
+    return json.dumps(table, sort_keys=True)
 
-    Parameters: `most`, how many of them memory allows at once; `alike`, in how many folds there are such members.
+
+def _engine(members: Sequence[Member], most: int, data: Data, alike: int, shapes: int) -> tuple[str, bool]:
+    """The engine for all members of a shape, and whether it has a program for this shape alone: whoever trains how many
+    of them, and whatever is done already.
+
+    Parameters: `most`, how many of them memory allows at once; `alike`, in how many folds there are such members;
+    `shapes`, how many shapes of the sweep differ from this one in their sizes alone, itself among them.
     """
     given = members[0].configuration.run.engine
     if given != "auto":
-        return given
+        return given, True
     problem = problem_of(members[:most], data)
     epoch = max(map(problem.steps_per_epoch, range(problem.members)))
     longest = max(limit_of(row, epoch) for member in members for row in member.rows)
-    return choose(given, problem, alike * -(-len(members) // most) * longest).engine.name
+    chosen = choose(given, problem, alike * -(-len(members) // most) * longest, shapes=shapes).engine
+    return chosen.name, not isinstance(chosen, CompiledEngine) or chosen.own_shape
 
 
 def problem_of(members: Sequence[Member], data: Data) -> Problem:

@@ -74,7 +74,8 @@ class Unit:
 
     Parameters: `members`, K of them; `data`, the digest of the rows; `fold`, whose rows alone these are, None for those
     of all folds; `at_once`, whether rows are points on the way of one training (else all members have the one limit of
-    their configuration); `engine`, by its name.
+    their configuration); `engine`, by its name; `own_shape`, whether the compiled engine has a program for the very
+    sizes of small networks, or one for all sizes.
     """
 
     members: tuple[Member, ...]
@@ -82,6 +83,7 @@ class Unit:
     fold: int | None
     at_once: bool
     engine: str
+    own_shape: bool
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.engines.base import Engine
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of, make_folder
@@ -96,9 +97,7 @@ def do(
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
     data = _load_unit_data(unit, source)
-    part, chosen = unit.take(places), engine_of_name(unit.engine)
-    if threads is not None and hasattr(chosen, "threads"):
-        chosen.threads = threads
+    part, chosen = unit.take(places), _engine(unit, threads)
     problem = problem_of(part.members, data)
     points = _points(part, problem)
     file = None if problem.optimizer.name == "lbfgs" else _checkpoint(folder, part)  # which keeps none
@@ -114,6 +113,14 @@ def do(
     if not run.interrupted:
         scoring.finish(run)
     return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+
+
+def _engine(unit: Unit, threads: int | None) -> Engine:
+    """The engine of a unit, with so many threads where it has any; None for as many as there are processors."""
+    chosen = engine_of_name(unit.engine)
+    if isinstance(chosen, CompiledEngine):
+        chosen.threads, chosen.own_shape = threads or chosen.threads, unit.own_shape
+    return chosen
 
 
 def _train_part(
