@@ -1,7 +1,7 @@
 """Our estimators beside scikit-learn's, measured, stored and put onto the page: docs/reference/estimators.json and .md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables, rule
+    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
@@ -15,9 +15,8 @@ search   100 candidates on 5 folds of breast_cancer
 same     scores, epochs and losses of the same settings, over many seeds
 tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler, Tabular…, and HistGradientBoosting,
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
-         on 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
+         on twice 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
          LightGBM, CatBoost and RealMLP
-rule     by what Tabular… chooses its settings, on sets that had no part in deciding so
 """
 
 import argparse
@@ -33,7 +32,6 @@ from typing import Any
 
 from against_sklearn import tables
 from against_sklearn.page import drawn
-from against_sklearn.rule import UNSEEN, ruled
 from against_sklearn.same import SETS, repeated
 from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, searched, searchers
 from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, compared
@@ -46,7 +44,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
 MULTIPLY = ("numpy", "scipy_openblas64")
 """Whose copies of OpenBLAS multiply matrices here: scikit-learn's and ours."""
-PARTS = ("fit", "predict", "search", "same", "tables", "rule")
+PARTS = ("fit", "predict", "search", "same", "tables")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
@@ -66,9 +64,8 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             (f"{name}, {contender}", ["compared", name, contender])
             for name in given.only or [*BUNDLED, *REAL, *made]
             for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
-            if contender not in PEERS or given.peers
+            if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
         ],
-        "rule": [(f"{name} {rows}", ["ruled", name, rows]) for rows in (200, 1000) for name in UNSEEN],
     }
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
@@ -80,7 +77,7 @@ def circumstances() -> dict[str, Any]:
     return {"machine": asdict(found.machine), "versions": found.versions, "kernels": kernels}
 
 
-CALLS = {call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, ruled)}
+CALLS = {call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared)}
 
 
 def fresh(call: list[Any], peers: str | None = None) -> Any:
@@ -108,6 +105,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--only", nargs="+", help="of tables these sets alone, such as iris or 'classes 1000'")
+    parser.add_argument("--contenders", nargs="+", help="of tables these alone, such as Tabular")
     parser.add_argument("--peers", metavar="PYTHON", help="of tables also the peers that this Python has")
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--note", help="a sentence about the circumstances, for the page")

@@ -6,7 +6,6 @@ from typing import Any
 
 from markers import filled
 
-from against_sklearn.rule import RULES
 from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
@@ -45,10 +44,6 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
             [_same_cells(one) for one in _good(record["same"])],
-        ),
-        "rule": (
-            ["rule", "200 rows", "less than our rule's, 95 %", "1000 rows", "less than our rule's, 95 %"],
-            _rule_cells(record["rule"]),
         ),
     }
     measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
@@ -182,18 +177,3 @@ def _place(name: str) -> tuple[int, int, str]:
     """Where a set stands in the table: bundled sets first, then made ones by their rows."""
     kind, _, rows = name.partition(" ")
     return BUNDLED.index(name) if name in BUNDLED else len(BUNDLED), int(rows or 0), kind
-
-
-def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each rule: its mean accuracy, and by how much ours is better, with 200 and with 1000 rows.
-
-    Sets of a kind that differ by their seed are alike, so a kind counts once.
-    """
-    lines, ours = {rule: [rule] for rule in RULES}, next(iter(RULES))
-    for rows in (200, 1000):
-        kinds = [[one["scores"] for one in part] for part in _good(found) if part[0]["rows"] == rows]
-        means = {rule: [statistics.fmean(one[rule] for one in kind) for kind in kinds] for rule in RULES}
-        for rule in RULES if kinds else ():
-            told = "" if rule == ours else _apart(means[ours], means[rule])
-            lines[rule] += [f"{statistics.fmean(means[rule]):.4f}", told]
-    return [line for line in lines.values() if len(line) > 1]

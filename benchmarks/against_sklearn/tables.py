@@ -21,7 +21,8 @@ PEERS = ("LightGBM", "CatBoost", "RealMLP")
 """Contenders for the real tables that may be installed beside another Python."""
 REAL_CONTENDERS = ("linear", "sklearn MLP", "Tabular", "HistGradientBoosting", *PEERS)
 INPUTS = 50
-DIVISIONS = 5
+DIVISIONS = dict.fromkeys(BUNDLED, 5)
+"""How often a set is divided into folds; others once."""
 MAX_REAL_ROWS = 12_000
 """Rows of a larger real table that are drawn once for all contenders: two processors compare eight of them in hours."""
 MAX_CATEGORIES = 255
@@ -55,6 +56,7 @@ HELD = {
 }
 """Those that have no part in the choice, and are scored once."""
 REAL = CHOOSING | HELD
+DIVISIONS |= dict.fromkeys(REAL, 2)
 
 
 def data_of(name: str) -> tuple[Any, Any, bool]:
@@ -182,11 +184,11 @@ def divided(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, An
     """The seed of a division, and the rows to learn from and to judge on, of each of its parts.
 
     What a network answers to the rows of a small set depends on its seed and on the division as much as on whose it is:
-    one division says little, and that of bundled sets is made anew several times.
+    one division says little, and those of bundled sets and of real tables are made anew.
     """
     from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
-    for seed in range(DIVISIONS if name in BUNDLED else 1):
+    for seed in range(DIVISIONS.get(name, 1)):
         if len(x) >= 100_000:
             folds: Any = ShuffleSplit(1, test_size=0.2, random_state=seed)
         else:

@@ -96,7 +96,7 @@ def test_a_training_reports_kinds_scores_and_notes(deltarule, folder):
 def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path):
     words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
     status, out, err = deltarule("train", folder / "test.parquet", *words)
-    assert (status, err) == (0, "24 settings on 5 folds of 24 rows × 3 inputs, then 8 networks on 30 rows …\n")
+    assert (status, err) == (0, "14 settings on 5 folds of 24 rows × 3 inputs, then 8 networks on 30 rows …\n")
     for told in ("place", "category", "texts, 2 different", "dear, 2 classes", "accuracy", "baseline", "always"):
         assert told in out
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
@@ -508,7 +508,7 @@ def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
     for name in ("t.parquet", "t.csv"):
         words = ("--target", "y", "--type", "ratio=unused", "--out", tmp_path / "m", "--json")
         status, out, err = deltarule("train", tmp_path / name, *words)
-        assert status == 0 and err.startswith("24 settings on 5 folds") and err.count("\n") == 1
+        assert status == 0 and err.startswith("14 settings on 5 folds") and err.count("\n") == 1
         assert [column["kind"] for column in json.loads(out)["columns"]] == ["number", "unused"]
     assert deltarule("train", tmp_path / "t.csv", "--target", "y")[0] == 2
     rows = table[["x", "y"]].assign(far=np.inf, twice=1)
@@ -820,14 +820,14 @@ def test_the_columns_are_reported_before_the_search_and_so_is_its_work(deltarule
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(CandidateSearch, "best_settings", interrupted)
+    monkeypatch.setattr(CandidateSearch, "choose", interrupted)
     for words in ((), ("--json",)):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1
         assert [line.split()[0] for line in out.splitlines() if line] == (
             [] if words else ["column", "number", "area", "place", "dear"]
         )
-        assert "24 settings on 5 folds of 63 rows × 6 inputs, then 8 networks on 79 rows …\n" in err
+        assert "14 settings on 5 folds of 63 rows × 6 inputs, then 8 networks on 79 rows …\n" in err
 
 
 def test_what_is_refused_is_refused_before_the_columns_are_reported(deltarule, folder):

@@ -1,6 +1,5 @@
 """The page on the estimators is drawn from the stored record: no figure of its tables is typed by hand."""
 
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +8,13 @@ import pytest
 from scipy import stats
 from scripts import benchmark
 
-from deltarule.estimators.tabular import training_budget
 from deltarule.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "estimators.md").read_text(encoding="utf-8")
 RECORD = read_json(REFERENCE / "estimators.json")
-PAGES, RULE, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in ("page", "rule", "speed", "tables"))
+PAGES, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in ("page", "speed", "tables"))
 
 
 def test_page_is_what_the_record_says() -> None:
@@ -45,74 +43,15 @@ def test_folds_that_share_rows_widen_the_interval_as_nadeau_and_bengio_say() -> 
     assert high - low == pytest.approx((plain.high - plain.low) * 2**0.5)
 
 
-def test_bundled_sets_are_divided_again_several_times() -> None:
-    x, y, classify = TABLES.data_of("iris")
-    parts = list(TABLES.divided("iris", x, y, classify))
-    for seed in range(TABLES.DIVISIONS):
+@pytest.mark.parametrize(("name", "divisions", "folds"), [("iris", 5, 10), ("mpg", 2, 5)])
+def test_bundled_sets_and_real_tables_are_divided_again_several_times(name: str, divisions: int, folds: int) -> None:
+    x, y, classify = TABLES.data_of(name)
+    parts = list(TABLES.divided(name, x, y, classify))
+    assert len(parts) == divisions * folds
+    for seed in range(divisions):
         tested = np.concatenate([test for own, _, test in parts if own == seed])
         assert sorted(tested) == list(range(len(x)))
-    assert not np.array_equal(parts[0][2], parts[10][2])
-
-
-def test_a_rule_is_compared_over_kinds_of_sets_and_not_over_their_seeds() -> None:
-    """Four seeds of a kind are not four kinds."""
-    random = np.random.default_rng(0)
-    behind = np.repeat(random.normal(size=6), 4).reshape(6, 4)  # the same with each seed
-    found = {
-        str(kind): [{"rows": 200, "scores": dict.fromkeys(RULE.RULES, 0.0) | {"accuracy": one}} for one in seeds]
-        for kind, seeds in enumerate(behind)
-    }
-    _, (_, mean, told), *_ = PAGES._rule_cells(found)
-    low, high = stats.ttest_1samp(behind[:, 0], 0).confidence_interval()
-    assert (mean, told) == ("0.0000", f"{low:+.4f} … {high:+.4f}")
-
-
-def test_sets_of_the_rule_differ_by_their_seed_alone() -> None:
-    for name in RULE.UNSEEN:
-        (x, y), (again, _), (other, _) = (RULE.unseen(name, 200, seed) for seed in (0, 0, 1))
-        assert len(x) == len(y) == 200 + RULE.TEST_ROWS
-        assert (x == again).all() and not (x == other).all()
-
-
-def test_each_candidate_of_the_rule_is_scored_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RULE, "TEST_ROWS", 20)
-    monkeypatch.setattr(
-        training_budget, "CANDIDATES", {name: values[:2] for name, values in training_budget.CANDIDATES.items()}
-    )
-    monkeypatch.setattr(training_budget, "EPOCHS", (1, 2))
-    found = RULE.candidates_of("moons", 40, 0)
-    assert len(found.settings) == len(found.ahead) == len(found.mixed) == len(found.likelihood) == 8
-    assert found.grid.shape == (2, 2, 2) and (0 <= found.ahead).all() and (found.ahead <= 1).all()
-
-
-def found_with(accuracy: np.ndarray) -> object:
-    """What a search of eight candidates, 2 networks × 2 rates × 2 penalties, has found on folds."""
-    names = ("hidden_layer_sizes", "learning_rate_init", "alpha")
-    settings = [dict(zip(names, one, strict=True)) for one in product(((), (128,)), (0.003, 0.01), (0.01, 3.0))]
-    return RULE.Found(settings, accuracy, accuracy[:, 0], accuracy[:, 1], accuracy[:, 2])
-
-
-def test_rules_choose_what_they_say() -> None:
-    accuracy = np.full((8, 3), 0.5) + np.random.default_rng(0).uniform(-0.01, 0.01, size=(8, 3))
-    accuracy[2] = 0.9, 0.9, 0.9
-    found = found_with(accuracy)
-    assert RULE.RULES["accuracy"](found) == 2
-    assert RULE.RULES["always 128 units, 0.003 and 0.01"](found) == 4
-    assert RULE.RULES["the largest network within a standard error"](found) == 2  # the others are far below
-    accuracy[2] = 0.1, 0.9, 1.7  # as good in the mean, and nobody knows
-    assert RULE.RULES["the largest network within a standard error"](found) == 4
-    assert RULE.RULES["the strongest penalty within a standard error"](found) == 1
-
-
-def test_smoothed_scores_are_those_of_neighbors_too() -> None:
-    accuracy = np.zeros((8, 3))
-    accuracy[0] = 9.0
-    grid = RULE.smoothed(found_with(accuracy)).reshape(2, 2, 2)
-    assert grid[0] == pytest.approx(9 * np.array([[4, 2], [2, 1]]) / 9) and not grid[1].any()
-    # By halves the score itself, and the mean of each value of a parameter less that of all, which is 1.125.
-    alone = RULE.additive(found_with(accuracy)).reshape(2, 2, 2)
-    assert alone[0, 0, 0] == pytest.approx((9 + 3 * 2.25 - 2 * 1.125) / 2)
-    assert alone[1, 1, 1] == pytest.approx((0 - 2 * 1.125) / 2)
+    assert not np.array_equal(parts[0][2], parts[folds][2])
 
 
 def test_real_tables_are_divided_into_those_that_choose_and_those_that_do_not() -> None:

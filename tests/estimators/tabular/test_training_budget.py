@@ -33,7 +33,7 @@ def test_few_rows_have_more_folds() -> None:
 def test_more_classes_are_more_work() -> None:
     """So that a search takes as long for hundreds of classes as for three."""
     rows = [search_rows(20, 10**6, outputs) for outputs in (1, 3, 30, 300)]
-    assert rows == sorted(rows, reverse=True) and rows[0] > 1.5 * rows[2] and rows[3] == 1000
+    assert rows == sorted(rows, reverse=True) and rows[0] > 1.4 * rows[2] and rows[3] == 1000
 
 
 def test_the_last_batch_is_no_small_one() -> None:
@@ -100,17 +100,19 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
 
 
 def test_an_ensemble_of_very_many_rows_has_fewer_networks() -> None:
-    assert members_for(20, training_budget.LARGE) == 8 and members_for(20, training_budget.LARGE + 1) == 2
+    assert members_for(20, 1000) == 8
+    assert 8 > members_for(20, training_budget.LARGE) > members_for(20, training_budget.LARGE + 1) == 2
 
 
 @pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
 def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(rows: int) -> None:
-    """Counted from the products of the dearest network that may be chosen: three of them for each weight and row."""
+    """Counted from the products of the dearest network that may be chosen: three of them for each weight and row, and
+    half as much for a deep network, which is trained in float32."""
     epochs = training_for(rows)["max_iter"]
     for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
         members = members_for(inputs, rows, outputs)
-        networks = [(inputs, *hidden, outputs) for hidden in training_budget.HIDDEN]
-        weights = max(sum(map(operator.mul, sizes, sizes[1:])) for sizes in networks)
+        deep = (inputs, *training_budget.DEEP, outputs)
+        weights = max(inputs * outputs, sum(map(operator.mul, deep, deep[1:])) // 2)
         one = 2 * 3 * weights * rows * epochs
         assert 2 <= members <= 8
         assert members == 2 or members * one <= training_budget.ENSEMBLE_WORK

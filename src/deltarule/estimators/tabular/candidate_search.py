@@ -1,7 +1,7 @@
 """The search for the settings of a table's model: candidates scored over folds, the best chosen."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid
@@ -12,6 +12,16 @@ from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import training_budget
 from deltarule.problem.problem import Floats, Integers
+
+
+class Choice(NamedTuple):
+    """What a search chose, and what its networks answer to rows that they have not seen.
+
+    settings   of the best candidate   out_of_fold   its networks of all folds, each with the rows of its fold
+    """
+
+    settings: dict[str, Any]
+    out_of_fold: list[tuple[BaseMLP, Floats, Any]]
 
 
 class CandidateSearch:
@@ -27,7 +37,7 @@ class CandidateSearch:
     @property
     def count(self) -> int:
         """How many candidates there are."""
-        return int(np.prod([len(values) for values in training_budget.CANDIDATES.values()]))
+        return len(ParameterGrid(training_budget.CANDIDATES))
 
     def describe(self, inputs: int, rows: int, all_rows: int) -> str:
         """The work that lies ahead, in words: the search on so many rows, then the ensemble on all of them."""
@@ -39,15 +49,15 @@ class CandidateSearch:
             f"then {members} networks on {all_rows:,} rows"
         )
 
-    def best_settings(
+    def choose(
         self,
         x: Floats,
         y: Any,
         kinds: Integers,
         credits: Callable[[Any, Floats, Any], tuple[float, float]],
         near: Callable[[float, int], float],
-    ) -> dict[str, Any]:
-        """The settings with the best score over folds of the rows.
+    ) -> Choice:
+        """The candidate with the best score over folds of the rows.
 
         kinds [N] : of which rows every fold has its share.
         credits : the score of a fitted candidate on rows, and the one by which candidates with about the same compare.
@@ -57,7 +67,7 @@ class CandidateSearch:
         rows = np.sort(random.permutation(len(x))[: training_budget.search_rows(x.shape[1], len(x), self.outputs)])
         x, y = x[rows], y[rows]
         splits = stratified_folds(kinds[rows], training_budget.folds_of(len(rows)), random)
-        candidates = list(ParameterGrid({name: list(values) for name, values in training_budget.CANDIDATES.items()}))
+        candidates = list(ParameterGrid(training_budget.CANDIDATES))
         settings = training_budget.training_for(training_budget.fold_rows(len(rows)))
         search = SearchFits(self.make_estimator(**settings), x, y, {})
         with suppress_fit_warnings():  # a candidate may be a bad one
@@ -68,7 +78,9 @@ class CandidateSearch:
                 test = splits[fold][1]
                 scores[candidate, fold] = credits(model, x[test], y[test])
         means, others = scores.mean(axis=1).T
-        return candidates[best_candidate(means, others, near(float(means.max()), len(x)))]
+        best = best_candidate(means, others, near(float(means.max()), len(x)))
+        fits = [(search.fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
+        return Choice(candidates[best], [fit for fit in fits if not isinstance(fit[0], Exception)])
 
     def ensemble(self, rows: int, inputs: int, settings: dict[str, Any], searched: int) -> BaseMLP:
         """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""

@@ -8,9 +8,12 @@ from sklearn.metrics import accuracy_score
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
+from deltarule.estimators.mlp.classifier import to_text_classes
+from deltarule.estimators.tabular.calibration import divide_logits, temperature_of
+from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
+from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT, BaseTabular
 from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
@@ -145,7 +148,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return ~are_among(y, self.classes_)
 
     def _estimator(self, **settings: Any) -> BaseMLP:
-        return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
+        return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
     def _strata(self, y: Any, aside: int) -> Any:
         return y if len(self.classes_) <= aside else None
@@ -161,6 +164,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _tie_tolerance(self, best: float, rows: int) -> float:
         # Accuracies within a quarter of a standard error of the best are about the same.
         return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
+
+    def _calibrated(self, model: BaseMLP, choice: Choice) -> BaseMLP:
+        classes, probabilities = [], []
+        for fold_model, x, y in choice.out_of_fold:
+            known = are_among(y, fold_model.classes_)  # a class of two rows may have both in this fold
+            answers = np.zeros((known.sum(), len(self.classes_)))
+            answers[:, np.searchsorted(self.classes_, fold_model.classes_)] = fold_model.predict_proba(x[known])
+            classes.append(np.searchsorted(self.classes_, y[known]))
+            probabilities.append(answers)
+        divide_logits(model, temperature_of(np.concatenate(classes), np.concatenate(probabilities)))
+        return model
 
     def _scores(self, x: Floats, y: Any) -> Scores:
         return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)

@@ -7,9 +7,9 @@ from sklearn.base import RegressorMixin
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.evaluation import Inspection, numbers_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
+from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.frame import rows_of
@@ -89,7 +89,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return y
 
     def _estimator(self, **settings: Any) -> BaseMLP:
-        return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
+        return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
     def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
         with np.errstate(over="ignore"):

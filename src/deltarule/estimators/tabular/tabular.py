@@ -19,7 +19,7 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.model_file import save_model
 from deltarule.estimators.tabular import training_budget
-from deltarule.estimators.tabular.candidate_search import CandidateSearch
+from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
@@ -153,6 +153,10 @@ class BaseTabular(BaseEstimator):
         """By how much less than the best a score of so many rows may be and is about the same."""
         return 0.0
 
+    def _calibrated(self, model: BaseMLP, choice: Choice) -> BaseMLP:
+        """An ensemble whose probabilities are as sure as those of the search were right."""
+        return model
+
     def _scores(self, x: Floats, y: Any) -> Scores:
         """How good the answers of the network inside are."""
         raise NotImplementedError
@@ -214,9 +218,10 @@ class BaseTabular(BaseEstimator):
     def _fit(self, begun: Beginning) -> None:
         began, named, frame, y, columns, train, held, x, seen, left_out = begun
         search = self._search
-        found = search.best_settings(x[train], y[train], self._kinds(y[train]), self._credits, self._tie_tolerance)
+        choice = search.choose(x[train], y[train], self._kinds(y[train]), self._credits, self._tie_tolerance)
+        found = choice.settings
         searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
-        self.model_ = search.train_ensemble(x[train], y[train], found, searched)
+        self.model_ = self._calibrated(search.train_ensemble(x[train], y[train], found, searched), choice)
         scores = self._scores(x[held], y[held])
         answers = self.model_.predict(x[held])
         doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
@@ -227,7 +232,9 @@ class BaseTabular(BaseEstimator):
             reasons += [f"in the rows set aside {told}" for told in render_diagnostics(unusual_numbers(seen, aside))]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
-        self.model_ = search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched)
+        self.model_ = self._calibrated(
+            search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched), choice
+        )
         notes = self._notes(frame, y, left_out + doubted, few)
         self._put_names(list(frame), named)
         self.report_ = TabularReport(len(y), len(held), scores, search.count, found, notes, time.perf_counter() - began)

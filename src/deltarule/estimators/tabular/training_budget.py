@@ -1,18 +1,27 @@
 """How much work a table gets: which settings are searched, on how many rows, and how long networks are trained."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import ParameterGrid
 
-HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
-"""The networks that are tried; the first is a linear model, which little data often calls for."""
-CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.01, 0.1, 3.0)}
+PENALTIES = (1e-4, 0.01, 0.1, 3.0)
+DEEP = (128, 128, 128)
+CANDIDATES: tuple[dict[str, Sequence[Any]], ...] = (
+    {"hidden_layer_sizes": [()], "learning_rate_init": [0.01], "alpha": PENALTIES},
+    {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.003, 0.01], "alpha": PENALTIES},
+    {"hidden_layer_sizes": [DEEP], "learning_rate_init": [0.004, 0.01], "alpha": [1e-4]},
+)
+"""Grids of the settings that are tried: linear models, which little data often calls for, small networks, and deep ones
+(`TableNetwork`)."""
 UPDATES, EPOCHS = 10_000, (10, 100)
 """So many updates a network makes, in no fewer and no more epochs than these."""
 MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
 """Networks of an ensemble: the more rows, the less their mean is better than one of them."""
-ENSEMBLE_WORK = 2e12
+ENSEMBLE_WORK = 1.2e12
 """Multiplications that an ensemble of more than two may need: about half a minute. Wide tables get fewer networks."""
 
 
@@ -22,12 +31,17 @@ def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
     >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
     (150, True, 1000)
     """
-    widest = max(inputs, outputs)  # about as much as both: a search need not be told to the second
-    weights = [widest * hidden[0] if hidden else inputs * outputs for hidden in HIDDEN]
-    others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
-    a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
+    weights = sum(_weights(inputs, one["hidden_layer_sizes"], outputs) for one in ParameterGrid(CANDIDATES))
+    a_row = 6 * weights * EPOCHS[1] * 2  # forward and back, over three folds' two parts
     # Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows.
     return min(rows, max(1000, int(2e11 / a_row)))
+
+
+def _weights(inputs: int, hidden: tuple[int, ...], outputs: int) -> int:
+    """How many numbers of float64 the weights of a network are; a deep one's are float32, half as many."""
+    sizes = (inputs, *hidden, outputs)
+    weights = sum(fan_in * units for fan_in, units in pairwise(sizes))
+    return weights // 2 if hidden == DEEP else weights
 
 
 def alpha_for(alpha: float, searched: int, rows: int) -> float:
@@ -96,7 +110,7 @@ def members_for(inputs: int, rows: int, outputs: int = 1) -> int:
     >>> members_for(20, 1000), members_for(635, 16_274), members_for(20, 10**6)
     (8, 2, 2)
     """
-    weights = max(HIDDEN[-1][0] * (inputs + outputs), inputs * outputs)  # the latter of a linear model
+    weights = max(_weights(inputs, hidden, outputs) for hidden in (DEEP, ()))
     one = 6 * weights * rows * training_for(rows)["max_iter"]
     affordable = int(np.clip(ENSEMBLE_WORK // one, MEMBERS_OF_LARGE, MEMBERS))
     return affordable if rows <= LARGE else MEMBERS_OF_LARGE
