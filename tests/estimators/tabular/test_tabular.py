@@ -76,7 +76,7 @@ def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, r
         scores = model.report_.scores
         assert scores.metric == name and scores.rows == model.report_.validation_rows == 18
         assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.2
-        assert model.report_.candidates == 24
+        assert model.report_.candidates == 14
     assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
     p = classifier.predict_proba(TABLE)
     np.testing.assert_allclose(p.sum(axis=1), 1)

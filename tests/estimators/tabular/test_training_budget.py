@@ -122,7 +122,7 @@ def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(row
 @pytest.mark.slow
 def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a budget so small that 8 of them do not keep to it."""
-    monkeypatch.setattr(training_budget, "ENSEMBLE_WORK", 2e8)
+    monkeypatch.setattr(training_budget, "ENSEMBLE_WORK", 4e9)
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 6))
     model = TabularRegressor(random_state=0)

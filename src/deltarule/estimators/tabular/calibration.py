@@ -1,26 +1,27 @@
-"""Temperature scaling: probabilities that are as sure as the answers are right.
+"""Calibration: probabilities that are as sure as a classifier is right, and give each class its share.
 
-K members · N rows · C classes
+N rows · C classes
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.problem.problem import Floats, Integers
 
-LEAST, MOST = 0.2, 5.0
-"""Temperatures that are looked at: deep networks need 1.5 to 3, a linear model with a strong penalty a little less than
-1."""
+SCALES = (0.2, 5.0)
+"""Between which a scale is looked for: networks need 0.4 to 1, a linear model with a strong penalty a little more."""
 SMALLEST = 1e-12
 """Probabilities count as at least so much: the logarithm of 0 is no number."""
 
 
-def temperature_of(classes: Integers, probabilities: Floats) -> float:
-    """The temperature to divide logits by, so that true classes have the largest likelihood.
+def fit_calibration(classes: Integers, probabilities: Floats) -> tuple[float, Floats]:
+    """The scale and the biases [C] with which logits make true classes most likely: scale · logits + biases.
 
-    Each row counts a little, 1 / (N + 2), as a row of every class: where all answers are right, N of them do not show
-    that all others will be.
+    The scale is 1 / temperature. With the biases the mean probability of each class is its share of the rows. Each row
+    counts a little, 1 / (N + C), as one of any class: where all answers are right, N rows do not show that all others
+    will be.
 
     Parameters
     ----------
@@ -29,24 +30,36 @@ def temperature_of(classes: Integers, probabilities: Floats) -> float:
     probabilities : [N, C]
         Of rows that the networks have not learned from.
 
-    Source: Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017; Platt 1999, section 2.2
+    Source: Guo, Pleiss, Sun & Weinberger, On calibration of modern neural networks, 2017, section 4.2; Platt 1999
 
-    >>> sure = np.array([[0.99, 0.01]] * 100)
-    >>> round(temperature_of(np.array([0] * 80 + [1] * 20), sure), 1)  # right in 80 of 100
-    3.4
+    >>> sure = np.array([[0.99, 0.01], [0.01, 0.99]] * 50)
+    >>> right_in_80 = np.array([0, 1] * 40 + [1, 0] * 10)
+    >>> scale, biases = fit_calibration(right_in_80, sure)
+    >>> round(scale, 1), bool(abs(biases).max() < 1e-6)
+    (0.3, True)
     """
     logits = np.log(np.maximum(probabilities, SMALLEST))
-    own = logits[np.arange(len(classes)), classes]
-    target = own + (logits.mean(axis=1) - own) / (len(classes) + 2)
+    count, known = logits.shape
+    target = np.full((count, known), 1 / (count + known) / known)
+    target[np.arange(count), classes] += 1 - 1 / (count + known)
 
-    def log_loss(log_temperature: float) -> float:
-        scale = np.exp(-log_temperature)
-        return float(np.mean(np.logaddexp.reduce(logits * scale, axis=1) - target * scale))
+    def log_loss(scale_and_biases: Floats) -> tuple[float, Floats]:
+        """The loss and its gradient."""
+        log_probabilities = log_softmax(scale_and_biases[0] * logits + scale_and_biases[1:], axis=1)
+        grad_logits = (np.exp(log_probabilities) - target) / count
+        gradient = np.r_[(grad_logits * logits).sum(), grad_logits.sum(axis=0)]
+        return -float((target * log_probabilities).sum()) / count, gradient
 
-    return float(np.exp(minimize_scalar(log_loss, bounds=np.log([LEAST, MOST]), method="bounded").x))
+    start = np.r_[1.0, np.zeros(known)]
+    found = minimize(log_loss, start, jac=True, method="L-BFGS-B", bounds=[SCALES, *[(None, None)] * known]).x
+    return float(found[0]), found[1:] - found[1:].mean()
 
 
-def divide_logits(model: BaseMLP, temperature: float) -> None:
-    """Divide the logits of a fitted classifier by a temperature: the weights and biases of its outputs."""
-    model.coefs_ = [*model.coefs_[:-1], model.coefs_[-1] / temperature]
-    model.intercepts_ = [*model.intercepts_[:-1], model.intercepts_[-1] / temperature]
+def calibrate(model: BaseMLP, scale: float, biases: Floats) -> None:
+    """Scale the logits of a fitted classifier and add biases [C]: that changes the weights and biases of its outputs.
+
+    Two classes have one output, the difference of their logits.
+    """
+    added = biases if model.coefs_[-1].shape[-1] > 1 else biases[1:] - biases[0]
+    model.coefs_ = [*model.coefs_[:-1], scale * model.coefs_[-1]]
+    model.intercepts_ = [*model.intercepts_[:-1], scale * model.intercepts_[-1] + added]

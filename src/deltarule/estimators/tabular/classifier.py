@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import to_text_classes
-from deltarule.estimators.tabular.calibration import divide_logits, temperature_of
+from deltarule.estimators.tabular.calibration import calibrate, fit_calibration
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
@@ -34,9 +34,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
     input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
     rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
-    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
-    candidates, linear ones among them: by log loss, of those whose accuracy is the best or within a quarter of its
-    standard error. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
+    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 14
+    candidates, linear models, small networks and deep ones: by log loss, of those whose accuracy is the best or within
+    a quarter of its standard error. The model that is kept is an ensemble of networks with the best settings, trained
+    on all rows. Its probabilities are calibrated by the answers of the cross-validation.
 
     Parameters
     ----------
@@ -165,16 +166,23 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         # Accuracies within a quarter of a standard error of the best are about the same.
         return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 
-    def _calibrated(self, model: BaseMLP, choice: Choice) -> BaseMLP:
-        classes, probabilities = [], []
-        for fold_model, x, y in choice.out_of_fold:
-            known = are_among(y, fold_model.classes_)  # a class of two rows may have both in this fold
-            answers = np.zeros((known.sum(), len(self.classes_)))
-            answers[:, np.searchsorted(self.classes_, fold_model.classes_)] = fold_model.predict_proba(x[known])
-            classes.append(np.searchsorted(self.classes_, y[known]))
-            probabilities.append(answers)
-        divide_logits(model, temperature_of(np.concatenate(classes), np.concatenate(probabilities)))
+    def _calibrated(self, model: Any, choice: Choice) -> BaseMLP:
+        each = [self._out_of_fold(*fold) for fold in choice.out_of_fold]
+        classes, probabilities = map(np.concatenate, zip(*each, strict=True))
+        scale, biases = fit_calibration(classes, probabilities)
+        known = np.searchsorted(self.classes_, model.classes_)  # all but those whose only rows are set aside
+        calibrate(model, scale, biases[known])
         return model
+
+    def _out_of_fold(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
+        """The classes of rows [n], and the probabilities of every class [n, C] that a model of other rows gives them.
+
+        A class of two rows may have both in this fold; then they are left out.
+        """
+        known = are_among(y, model.classes_)
+        probabilities = np.zeros((known.sum(), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[known])
+        return np.searchsorted(self.classes_, y[known]), probabilities
 
     def _scores(self, x: Floats, y: Any) -> Scores:
         return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)

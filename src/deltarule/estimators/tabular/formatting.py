@@ -71,7 +71,7 @@ def network_told(settings: Mapping[str, Any]) -> str:
     ('1 hidden layer of 64 units', 'linear, no hidden layer')
     """
     hidden = settings["hidden_layer_sizes"]
-    return f"{len(hidden)} hidden layer of {hidden[0]} units" if hidden else "linear, no hidden layer"
+    return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
 
 
 def settings_told(settings: Mapping[str, Any], candidates: int) -> str:
