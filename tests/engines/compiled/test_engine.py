@@ -424,11 +424,14 @@ FOLDS = [
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-11), ("float32", 1e-4)])
 @pytest.mark.parametrize(("network", "loss", "given"), FOLDS)
-def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, loss, given, monkeypatch):
-    problem = of_folds(network, loss, **given)
+def test_members_with_the_same_rows_share_products_and_keep_their_bits(
+    network, loss, given, dtype, tolerance, monkeypatch
+):
+    problem = of_folds(network, loss, dtype=dtype, **given)
     start = initial_state(problem)
-    assert is_tiled(problem, own_rows=False) and not is_tiled(problem, own_rows=True)
+    assert is_tiled(problem, 16, own_rows=False) and not is_tiled(problem, 16, own_rows=True)
     assert [(len(some), own) for some, own in group_by_rows(problem, start.members, start.members)] == [
         *((27, False), (6, False), (3, False))
     ]
@@ -441,15 +444,29 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
         assert np.array_equal(some.theta, one.theta[chosen])
         assert np.array_equal(of_these.objective, saw.objective[:, chosen])
     theirs, expected = ReferenceEngine().advance(problem, start, 5)
-    assert np.abs(one.theta - theirs.theta).max() <= 1e-11
-    assert np.allclose(saw.objective, expected.objective, rtol=1e-11)
+    assert np.abs(one.theta - theirs.theta).max() <= tolerance
+    assert np.allclose(saw.objective, expected.objective, rtol=tolerance)
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
     monkeypatch.setattr(codegen_lanes, "MIN_TILED", 10_000)
+    monkeypatch.setattr(codegen_lanes, "MIN_TILED_ALONE", 10_000)
     monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
         assert np.array_equal(some.theta, one.theta[chosen])
         assert np.array_equal(of_these.objective, saw.objective[:, chosen])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("i", [2, 5, 9])
+def test_tiles_of_a_member_alone_keep_the_bits_that_it_has_in_lanes_without(i, dtype):
+    problem = case(i, sizes=(3, 7, 5, 2), members=8, dtype=dtype)
+    assert is_tiled(problem, 1, own_rows=False) and not is_tiled(problem, 16, own_rows=False)
+    together, saw = CompiledEngine().advance(problem, initial_state(problem), 5)
+    for member in (0, 7):
+        alone, seen = CompiledEngine().advance(problem, initial_state(problem).take(np.array([member])), 5)
+        assert np.array_equal(alone.theta[0], together.theta[member])
+        assert np.array_equal(seen.objective[:, 0], saw.objective[:, member])
 
 
 @pytest.mark.sampled(8)

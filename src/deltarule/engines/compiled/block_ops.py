@@ -30,14 +30,16 @@ def gather(rows, ids, out):
 def multiply(x, inputs, W, b, b_row, z, count, columns):
     """z = x W + b for so many rows, where b's own rows are so far apart.    x [B·D]   W [D·J]   b [J] or z itself"""
     x_at, W_at, b_at, z_at = x.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
-    tiles(1.0, x_at, 8 * inputs, 8, W_at, 8 * columns, z_at, 8 * columns, b_at, 8 * b_row, count, inputs, columns)
+    word, row = x.itemsize, x.itemsize * columns
+    tiles(W[0], x_at, word * inputs, word, W_at, row, z_at, row, b_at, word * b_row, count, inputs, columns)
 
 
 @separate
 def add_gradient(x, inputs, d, G, count, columns):
     """∂J/∂W += xᵀ d.    x [B·D]   d [B·J]   G [D·J]"""
     x_at, d_at, G_at = x.ctypes.data, d.ctypes.data, G.ctypes.data
-    tiles(1.0, x_at, 8, 8 * inputs, d_at, 8 * columns, G_at, 8 * columns, G_at, 8 * columns, inputs, count, columns)
+    word, row = x.itemsize, x.itemsize * columns
+    tiles(G[0], x_at, word, word * inputs, d_at, row, G_at, row, G_at, row, inputs, count, columns)
 
 
 @separate
@@ -52,28 +54,28 @@ def add_rows(d, G, count, columns):
 def multiply_lanes(a, W, b, b_column, z, count, inputs, units, L):
     """z = a W + b in every lane, where b's own columns are so far apart.   a [B·D·L]   W [D·H·L]   z [B·H·L]"""
     a_at, W_at, b_at, z_at = a.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
-    row, one = 8 * units * L, 8 * L
+    row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):
         own = h * one
-        b_own = b_at + 8 * h * b_column
-        lanes(1.0, a_at, inputs * one, one, W_at + own, row, z_at + own, row, b_own, 0, count, inputs, L)
+        b_own = b_at + a.itemsize * h * b_column
+        lanes(W[0], a_at, inputs * one, one, W_at + own, row, z_at + own, row, b_own, 0, count, inputs, L)
 
 
 @separate
 def multiply_back_lanes(d, W, zero, before, count, inputs, units, L):
     """∂J/∂a of the layer before = d Wᵀ in every lane.   d [B·H·L]   W [D·H·L]   zero [L]   before [B·D·L]"""
     d_at, W_at, zero_at, before_at = d.ctypes.data, W.ctypes.data, zero.ctypes.data, before.ctypes.data
-    row, one = 8 * units * L, 8 * L
+    row, one = d.itemsize * units * L, d.itemsize * L
     for i in range(inputs):
         own = before_at + i * one
-        lanes(1.0, d_at, row, one, W_at + i * row, one, own, inputs * one, zero_at, 0, count, units, L)
+        lanes(W[0], d_at, row, one, W_at + i * row, one, own, inputs * one, zero_at, 0, count, units, L)
 
 
 @separate
 def add_gradient_lanes(a, d, G, count, inputs, units, L):
     """∂J/∂W += aᵀ d in every lane.   a [B·D·L]   d [B·H·L]   G [D·H·L]"""
     a_at, d_at, G_at = a.ctypes.data, d.ctypes.data, G.ctypes.data
-    row, one = 8 * units * L, 8 * L
+    row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):
         own = G_at + h * one
-        lanes(1.0, a_at, one, inputs * one, d_at + h * one, row, own, row, own, row, inputs, count, L)
+        lanes(G[0], a_at, one, inputs * one, d_at + h * one, row, own, row, own, row, inputs, count, L)

@@ -27,8 +27,10 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
 from deltarule.problem.problem import Floats, Problem
 
-MIN_TILED = 64
-"""Weights of the first layer from which on its products go through tiles."""
+MIN_TILED, MIN_TILED_ALONE = 64, 16
+"""Weights of the largest layer from which on products go through tiles, in lanes and of a member alone.
+
+With fewer, tiles were measured to take longer, or in lanes to gain less than the 0.8 s that they take to compile."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class LaneWriter:
         _check_compilable(problem)
         self.is_single = self.L == 1
         own_rows = shape.own_rows and not self.is_single
-        self.is_tiled = is_tiled(problem, own_rows)
+        self.is_tiled = is_tiled(problem, self.L, own_rows)
         self.is_batched = self.is_single or self.is_tiled
         self.row_counts: dict[str, int] = dict.fromkeys(
             ("pre_activations", "activations", "grad_z", "gains", "row_values", STEP_VALUES, "inputs"), 0
@@ -192,7 +194,7 @@ def range_numbers(problem: Problem) -> dict[str, Floats]:
     }
 
 
-def is_tiled(problem: Problem, own_rows: bool) -> bool:
-    """Whether the products of the first layer go through tiles: its inputs must be the same in all lanes."""
-    first = problem.network.layers[0]
-    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= MIN_TILED
+def is_tiled(problem: Problem, lanes: int, own_rows: bool) -> bool:
+    """Whether products go through tiles: the inputs of the first layer must be the same in all lanes."""
+    weights = max(layer.inputs * layer.units for layer in problem.network.layers)
+    return not own_rows and weights >= (MIN_TILED_ALONE if lanes == 1 else MIN_TILED)

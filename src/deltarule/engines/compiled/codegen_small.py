@@ -441,6 +441,7 @@ class _Writer(LaneWriter):
 def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
     """The length and dtype of each of a program's scratch arrays for batches of a size."""
     writer = _Writer(problem, shape)
-    batch_rows = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
+    tiled = is_tiled(problem, shape.lanes, shape.own_rows)
+    batch_rows = ROWS_AT_ONCE if tiled else size if shape.lanes == 1 else 1
     width = shape.lanes * batch_rows
     return tuple((count * width, problem.dtype.type) for array, count in writer.row_counts.items())

@@ -188,7 +188,7 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     few = [part for part in parts if len(part) <= FEW]
     found = [(part, False) for part in parts if len(part) > FEW]
     # Members that see other rows than the rest and that go alone, where that takes no longer than lanes.
-    if is_tiled(problem, own_rows=False) and sum(len(part) for part in few) <= 32:
+    if is_tiled(problem, 16, own_rows=False) and sum(len(part) for part in few) <= 32:
         return found + [(part, False) for part in few]
     return found + ([(np.concatenate(few), len(few) > 1)] if few else [])
 
@@ -197,12 +197,12 @@ def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = Fal
     """Members divided into blocks, and how many lanes each has: 1, 16 or the most, so that programs stay few.
 
     A few members go alone, which is faster than lanes that stay empty. Else it is the lanes in which all are done
-    first: a wide block takes less for a member, narrow ones keep more threads at work. Where products go through tiles
-    a wide one takes no less.
+    first: a wide block takes less for a member, narrow ones keep more threads at work. Tiles have two vectors of
+    lanes, and wider blocks take no less.
     """
     if len(group) <= FEW:
         return [group[k : k + 1] for k in range(len(group))], 1
-    widest = 16 if is_tiled(problem, own_rows) else widest_block(problem)
+    widest = 128 // problem.dtype.itemsize if is_tiled(problem, 16, own_rows) else widest_block(problem)
     needed = {lanes: -(-len(group) // lanes) for lanes in (16, widest)}
     # A block of 64 lanes was measured to take three times as long as one of 16.
     took = {lanes: -(-count // threads) * (1 + (lanes - 16) / 24) for lanes, count in needed.items()}
