@@ -29,7 +29,9 @@ def record(folder: Path) -> Any:
 
 
 def test_rows_hold_every_contender_or_why_not(record: Any) -> None:
-    assert {row["name"] for row in record["rows"]} == {name for name in ROWS if not name.startswith("3072")}
+    assert {row["name"] for row in record["rows"]} == {
+        name for name in ROWS if not name.startswith(("3072", "20-64", "64-128"))
+    }
     for row in record["rows"]:
         names = [one["name"] for one in row["contenders"] if one["name"] not in ("SIMD C", "products alone")]
         assert sorted([*names, *row["left_out"]]) == sorted(MAKERS)

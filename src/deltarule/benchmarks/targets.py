@@ -31,6 +31,11 @@ AT_LEAST = (
     ("encoder", "JAX scan", 2.0),
     ("encoders", "PyTorch", 2_500.0),
     ("encoders", "JAX vmap", 15.0),
+    *(
+        (f"{sizes}{many}", peer, 1.5)
+        for sizes in ("2-32-32-3", "20-64-64-5", "64-128-10")
+        for many, peer in (("", "JAX scan"), ("-many", "JAX scan"), ("-many", "JAX vmap"))
+    ),
     ("784-100-10", "PyTorch", 2.0),
     ("784-100-10", "scikit-learn", 2.0),
     ("784-100-10-many", "JAX vmap", 1.2),

@@ -90,6 +90,33 @@ def digits(name: str, members: int) -> Work:
     return Work(name, "1,792 images of 8 × 8 pixels, batches of 32; cross-entropy, Adam", problem, "products")
 
 
+def middle(
+    name: str, members: int, inputs: int = 2, hidden: int = 32, outputs: int = 3, dtype: str = "float32"
+) -> Work:
+    """Random features through two layers of ReLU units, each of as many: between small and large networks.
+
+    >>> middle("", 1).problem.network
+    Network 2-32-32-3 (relu, relu, softmax), 1,251 parameters
+    """
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(1_024, inputs))
+    labels = (x @ generator.normal(size=(inputs, outputs))).argmax(axis=1)
+    problem = create_problem(
+        Network([inputs, hidden, hidden, outputs], "relu", "softmax", initializer="he_normal"),
+        x,
+        np.eye(outputs)[labels],
+        loss="cross_entropy",
+        optimizer="adam",
+        learning_rate=0.003,
+        batch_size=32,
+        seeds=range(members),
+        dtype=dtype,
+    )
+    return Work(
+        name, f"1,024 rows of {inputs} random features, batches of 32; cross-entropy, Adam", problem, "products"
+    )
+
+
 def images(name: str, members: int, inputs: int = 784, hidden: int = 100, batch: int = 256, batches: int = 20) -> Work:
     """Random pixels of MNIST's shape (784) or CIFAR-10's (3,072) through one layer of ReLU units."""
     generator = np.random.default_rng(0)
@@ -107,6 +134,11 @@ def images(name: str, members: int, inputs: int = 784, hidden: int = 100, batch:
     )
     about = f"{rows:,} rows of {inputs:,} random pixels, batches of {batch}; cross-entropy, momentum"
     return Work(name, about, problem, "products")
+
+
+def wider_middle(name: str, members: int, dtype: str = "float32") -> Work:
+    """Twenty random features through two layers of 64 ReLU units."""
+    return middle(name, members, inputs=20, hidden=64, outputs=5, dtype=dtype)
 
 
 def wide(name: str, members: int, **shape: int) -> Work:
@@ -129,6 +161,12 @@ ROWS: dict[str, Row] = {
     "encoders": Row(encoder, 4_096, {"members": 64}),
     "boundary": Row(boundary, 20, {"members": 3}),
     "digits": Row(digits, 10, {"members": 2}),
+    "2-32-32-3": Row(middle, 1, {}),
+    "2-32-32-3-many": Row(middle, 64, {"members": 3}),
+    "20-64-64-5": Row(wider_middle, 1, {}),
+    "20-64-64-5-many": Row(wider_middle, 64, {"members": 3}),
+    "64-128-10": Row(digits, 1, {}),
+    "64-128-10-many": Row(digits, 64, {"members": 3}),
     "784-100-10": Row(images, 1, SMALL),
     "784-100-10-many": Row(images, 96, {"members": 3, **SMALL}),
     "3072-200-10": Row(wide, 1, SMALL),
