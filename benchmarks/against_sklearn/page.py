@@ -1,11 +1,13 @@
 """What docs/reference/estimators.md says between its markers, drawn from estimators.json."""
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markers import filled
 
+from against_sklearn.ideas import AS_IT_IS, VARIANTS
 from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
@@ -40,6 +42,10 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "real tables": (
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
             _real_cells(record["tables"]),
+        ),
+        "ideas": (
+            ["deep networks", "errors beside those as it is, 95 %", "log loss beside it, 95 %", "sets"],
+            _idea_cells(record["ideas"]),
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
@@ -177,3 +183,36 @@ def _place(name: str) -> tuple[int, int, str]:
     """Where a set stands in the table: bundled sets first, then made ones by their rows."""
     kind, _, rows = name.partition(" ")
     return BUNDLED.index(name) if name in BUNDLED else len(BUNDLED), int(rows or 0), kind
+
+
+def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """A line for each variant: the geometric mean over the sets of its errors divided by those as it is, and its
+    interval by Student's law over the sets, which are what differs from table to table."""
+    lines = [[AS_IT_IS, "1", "1", str(len(found))]] if found else []
+    for variant in VARIANTS if found else ():
+        if variant != AS_IT_IS:
+            ratios = [_beside(one, variant) for one in found.values()]
+            lines.append(
+                [
+                    variant,
+                    *(_geometric(list(filter(None, each))) for each in zip(*ratios, strict=True)),
+                    str(len(ratios)),
+                ]
+            )
+    return lines
+
+
+def _beside(one: Mapping[str, Any], variant: str) -> tuple[float | None, float | None]:
+    """Mean errors and log loss of a variant on a set, divided by those as it is; None where there is no log loss."""
+    errors, losses = (
+        statistics.fmean(one[variant][name]) / statistics.fmean(one[AS_IT_IS][name]) if one[variant][name] else None
+        for name in ("errors", "log_loss")
+    )
+    return errors, losses
+
+
+def _geometric(ratios: Sequence[float]) -> str:
+    """The geometric mean of ratios, and its interval."""
+    found = interval([math.log(ratio) for ratio in ratios])
+    mean = f"{statistics.geometric_mean(ratios):.3f}"
+    return mean if found is None else f"{mean} ({math.exp(found[0]):.2f} … {math.exp(found[1]):.2f})"

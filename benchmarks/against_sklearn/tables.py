@@ -22,7 +22,7 @@ PEERS = ("LightGBM", "CatBoost", "RealMLP")
 REAL_CONTENDERS = ("linear", "sklearn MLP", "Tabular", "HistGradientBoosting", *PEERS)
 INPUTS = 50
 DIVISIONS = dict.fromkeys(BUNDLED, 5)
-"""How often a set is divided into folds; others once."""
+"""How often a set is divided into folds; made sets and large tables once."""
 MAX_REAL_ROWS = 12_000
 """Rows of a larger real table that are drawn once for all contenders: two processors compare eight of them in hours."""
 MAX_CATEGORIES = 255
@@ -56,7 +56,7 @@ HELD = {
 }
 """Those that have no part in the choice, and are scored once."""
 REAL = CHOOSING | HELD
-DIVISIONS |= dict.fromkeys(REAL, 2)
+DIVISIONS |= dict.fromkeys(REAL, 2) | dict.fromkeys(("adult", "diamonds", "taxis"), 1)
 
 
 def data_of(name: str) -> tuple[Any, Any, bool]:

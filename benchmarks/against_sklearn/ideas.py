@@ -1,0 +1,147 @@
+"""What each idea of the deep networks in Tabular… brings: trained without it, or with one more, on the same folds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from against_sklearn.tables import CHOOSING, accuracy, data_of, r_squared
+
+SETS = (*CHOOSING, "breast_cancer", "diabetes")
+"""The tables on which defaults are chosen, and bundled sets that are about as hard."""
+FOLDS, MEMBERS = 3, 4
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The deep network with something else.
+
+    settings           of the estimator
+    first_layer        the factor of the first layer's learning rate in place of 6 √(H / D), or None
+    usual_start        whether weights start as those of other estimators
+    hard_labels        whether labels are not smoothed
+    coslog4            whether the learning rate follows that schedule
+    inputs             what becomes of standardized inputs, from those of the training rows
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    first_layer: Callable[[float], float] | None = None
+    usual_start: bool = False
+    hard_labels: bool = False
+    coslog4: bool = False
+    inputs: Callable[[Any, Any], Any] = lambda training, inputs: inputs
+
+
+def robust_inputs(training: Any, inputs: Any) -> Any:
+    """Inputs [n, D] by median and quartiles of training's, and then x / √(1 + (x / 3)²), as RealMLP; 0 and 1 stay."""
+    low, middle, high = np.quantile(training, [0.25, 0.5, 0.75], axis=0)
+    width = np.where(high > low, high - low, np.ptp(training, axis=0) / 2)
+    scaled = (inputs - middle) / np.where(width > 0, width, 1.0)
+    is_binary = np.array([len(np.unique(column)) <= 2 for column in training.T])
+    return np.where(is_binary, inputs, scaled / np.sqrt(1 + np.square(scaled / 3)))
+
+
+def with_periodic_features(training: Any, inputs: Any) -> Any:
+    """Inputs [n, D], and of each number eight times cos(2 π (w x + b)), w from N(0, 0.1²): the first step of RealMLP's
+    embeddings of numbers, whose w and b are learned."""
+    random = np.random.default_rng(0)
+    added = []
+    for column, values in zip(inputs.T, training.T, strict=True):
+        w, b = random.normal(0, 0.1, size=8), random.uniform(size=8)
+        if len(np.unique(values)) > 2:
+            added.append(np.cos(2 * np.pi * (column[:, None] * w + b)))
+    return np.concatenate([inputs, *added], axis=1)
+
+
+AS_IT_IS = "as it is"
+VARIANTS = {
+    AS_IT_IS: Variant(),
+    "one hidden layer of 64, an ordinary network": Variant({"hidden_layer_sizes": (64,)}),
+    "one network in place of four": Variant({"n_members": 1}),
+    "the first layer learns √(H / D) times as fast": Variant(first_layer=lambda factor: factor / 6),
+    "weights start as scikit-learn's": Variant(usual_start=True),
+    "labels are not smoothed": Variant(hard_labels=True),
+    "with β₂ of 0.95": Variant({"beta_2": 0.95}),
+    "with SELU": Variant({"activation": "selu"}),
+    "with Mish": Variant({"activation": "mish"}),
+    "with the schedule coslog4": Variant(coslog4=True),
+    "with dropout of 0.15": Variant({"dropout": 0.15}),
+    "with inputs by quartiles, clipped smoothly": Variant(inputs=robust_inputs),
+    "with periodic features of numbers": Variant(inputs=with_periodic_features),
+}
+"""RealMLP has what stands behind "with", too."""
+
+
+def network_of(variant: Variant, classify: bool, rows: int) -> Any:
+    """The estimator of a variant for so many rows."""
+    from deltarule.estimators.mlp.base import BaseMLP
+    from deltarule.estimators.tabular import table_network, training_budget
+    from deltarule.maths.elementary import Fixed
+
+    kind: Any = table_network.TableNetworkClassifier if classify else table_network.TableNetworkRegressor
+
+    class Changed(kind):  # type: ignore[misc]
+        def _problem(self, *given: Any, **named: Any) -> Any:
+            problem = super()._problem(*given, **named)
+            if variant.first_layer and problem.learning_rate_factors:
+                factor = variant.first_layer(problem.learning_rate_factors["W1"])
+                problem = replace(problem, learning_rate_factors=Fixed({"W1": factor}))
+            return problem
+
+        def _smoothed(self, problem: Any) -> Any:
+            return problem.y if variant.hard_labels else super()._smoothed(problem)
+
+        def _start(self, problem: Any, first: bool) -> Any:
+            return BaseMLP._start(self, problem, first) if variant.usual_start else super()._start(problem, first)
+
+    Changed.__init__ = kind.__init__  # of which scikit-learn reads the parameters
+    settings = training_budget.training_for(rows)
+    if variant.coslog4:
+        updates = settings["max_iter"] * math.ceil(rows / settings["batch_size"])
+        settings["learning_rate"] = {"name": "coslog4", "steps": updates}
+    settings |= {"hidden_layer_sizes": training_budget.DEEP, "learning_rate_init": 0.004, "alpha": 1e-4}
+    settings |= {"n_members": MEMBERS, "output_bias": "prior", "random_state": 0} | variant.settings
+    return Changed(**settings, **({} if classify else {"scale_target": True}))
+
+
+def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
+    """Of each fold of a set inputs and targets to learn from, those to judge on, and whether they are classes."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    from deltarule.estimators.tabular.table_input import frame_of_input
+    from deltarule.tables.column_encoder import encode_columns, fit_columns
+    from deltarule.tables.column_kinds import infer_kinds
+    from deltarule.tables.frame import select_rows
+
+    x, y, classify = data_of(name)
+    frame = frame_of_input(x, (), None)
+    kinds = infer_kinds(frame, {})
+    folds = (StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0)
+    parts = []
+    for train, test in folds.split(y, y):
+        columns = fit_columns(select_rows(frame, train), kinds)
+        known, asked = (encode_columns(columns, select_rows(frame, rows)) for rows in (train, test))
+        parts.append((known, y[train], asked, y[test], classify))
+    return parts
+
+
+def varied(name: str) -> dict[str, dict[str, list[float]]]:
+    """Of each variant the errors, 1 − accuracy or 1 − R², on every fold of a set; of classes also the log loss."""
+    from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
+    from deltarule.estimators.tabular.scores import log_loss
+
+    found: dict[str, dict[str, list[float]]] = {variant: {"errors": [], "log_loss": []} for variant in VARIANTS}
+    for known, y, asked, judged, classify in folds_of(name):
+        for label, variant in VARIANTS.items():
+            model = network_of(variant, classify, len(y))
+            with suppress_fit_warnings():
+                model.fit(variant.inputs(known, known), y)
+            asked_inputs = variant.inputs(known, asked)
+            if classify:
+                found[label]["errors"].append(1 - accuracy(judged, model.predict(asked_inputs)))
+                found[label]["log_loss"].append(log_loss(judged, model.predict_proba(asked_inputs), model.classes_))
+            else:
+                found[label]["errors"].append(1 - r_squared(judged, model.predict(asked_inputs)))
+    return found
