@@ -37,6 +37,7 @@ MODELS = {
     "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
     "one class": (MLPClassifier(**SHORT), np.ones(60)),
     "a population with batch norm": (MLPClassifier(**SHORT, n_members=3, batch_norm=True), np.arange(60) % 4),
+    "weights of features": (MLPClassifier(**SHORT, n_members=2, scaling_layer=True), np.arange(60) % 3),
     "no hidden layer": (MLPRegressor(**SHORT | {"hidden_layer_sizes": ()}), X[:, 0]),
     "scaled targets": (MLPRegressor(**SHORT, scale_target=True, n_members=2), 100 + 50 * X[:, :2]),
     "tables": (
@@ -666,6 +667,31 @@ def test_a_parameter_that_a_formula_lacks_is_told(tmp_path: Path) -> None:
     save_arrays(tmp_path / "m.safetensors", arrays, about)
     with pytest.raises(BadInput, match="cannot be read here: the activation 'leaky_relu' has no parameter 'bend'"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_files_without_an_entry_for_scaling_layers_have_none(tmp_path: Path) -> None:
+    model = MLPRegressor(**SHORT).fit(X, X[:, 0])
+    model.save(tmp_path / "m.safetensors")
+    arrays, about = load_arrays(tmp_path / "m.safetensors")
+    del about["architecture"]["scaling_layer"], about["parameters"]["scaling_layer"]
+    save_arrays(tmp_path / "m.safetensors", arrays, about)
+    again = load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert again.get_params() == model.get_params()
+
+
+def test_weights_by_name_include_those_of_features(tmp_path: Path) -> None:
+    model = MLPRegressor(**SHORT, n_members=2, scaling_layer=True, activation="identity").fit(X, X[:, 0])
+    save_weights(model, tmp_path / "w.safetensors")
+    arrays = load_arrays(tmp_path / "w.safetensors")[0]
+    assert {name: array.shape for name, array in arrays.items() if name.endswith("1")} == {
+        "scale1": (2, 1, 3),
+        "W1": (2, 3, 4),
+        "b1": (2, 1, 4),
+    }
+    hidden = (X * arrays["scale1"]) @ arrays["W1"] + arrays["b1"]
+    outputs = hidden @ arrays["W2"] + arrays["b2"]
+    np.testing.assert_allclose(model.predict(X), outputs.mean(axis=0)[:, 0], rtol=1e-12)
 
 
 def test_earlier_files_say_nothing_of_what_a_formula_does(tmp_path: Path) -> None:

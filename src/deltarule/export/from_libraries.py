@@ -88,7 +88,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     made._architecture = Architecture(
         sizes, hidden_activations(model.activation, len(sizes) - 2), model.out_activation_
     )
-    made._members, made._normalization, made._running = 1, {}, {}
+    made._members, made._further_parameters, made._running = 1, {}, {}
     if isinstance(made, MLPClassifier):
         made.classes_ = model.classes_.copy()
         made._labels = model._label_binarizer.y_type_.startswith("multilabel")

@@ -60,17 +60,13 @@ def numpy_script(model: Any) -> str:
         raise BadInput("the classes are dates or durations, which a script does not hold; make texts of them")
     arrays, functions = ScriptArrays(np.dtype(np.float64)), []
     assignments: list[str] = []
-    layers: list[str] = []
-    parameters, running = network._arrays()
-    weights = {
-        name: np.asarray(array, np.float64).reshape(network._members, *array.shape[-2:])
-        for name, array in {**parameters, **running}.items()
-    }
-    for layer in network._architecture.network().layers:
+    expressions: list[str] = []
+    layers, weights = network._evaluation_parts()
+    for layer in layers:
         n, activation = layer.number, layer.activation
         if activation.name not in ACTIVATIONS:
             raise BadInput(f"the activation '{activation.name}' is one of your own, which no script can hold")
-        expression = f"{'a' if layers else 'x'} @ W{n} + b{n}"
+        expression = f"{'a' if expressions else 'x'} @ W{n} + b{n}"
         layer_arrays = {"W": weights[f"W{n}"], "b": weights[f"b{n}"]}
         if layer.batch_norm:
             layer_arrays["gain"] = weights[f"gamma{n}"] / np.sqrt(weights[f"variance{n}"] + BATCH_NORM_EPSILON)
@@ -83,7 +79,7 @@ def numpy_script(model: Any) -> str:
             functions.append(activation.function)
             numbers = "".join(f", {name}={number!r}" for name, number in activation.parameters.items())
             expression = f"{activation.function.__name__}({expression}{numbers})"
-        layers.append(expression)
+        expressions.append(expression)
     return render_script(
         "model_script",
         arrays,
@@ -91,7 +87,7 @@ def numpy_script(model: Any) -> str:
         modules=["csv", "io", "os", "sys", *(["re"] if is_table else [])],
         kind=type(model).__name__,
         assignments=assignments,
-        layers=layers,
+        layers=expressions,
         classes=network.classes_.tolist() if isinstance(network, MLPClassifier) and not network._labels else None,
         predictions=_prediction_expression(network),
         **_encoder_context(model),

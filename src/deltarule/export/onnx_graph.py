@@ -219,13 +219,9 @@ def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
 
 def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
     """Every member's outputs [K, N, C]."""
-    parameters, running = model._arrays()
-    arrays = {
-        name: np.asarray(array, np.float64).reshape(model._members, *array.shape[-2:])
-        for name, array in {**parameters, **running}.items()
-    }
+    layers, arrays = model._evaluation_parts()
     value = x
-    for layer in model._architecture.network().layers:
+    for layer in layers:
         n = layer.number
         value = graph.add("MatMul", value, graph.constant(arrays[f"W{n}"]))
         value = graph.add("Add", value, graph.constant(arrays[f"b{n}"]))

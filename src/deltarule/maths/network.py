@@ -241,7 +241,7 @@ def without_scaling(
     for layer in layers:
         if layer.scaling:
             arrays[f"W{layer.number}"] = transpose(arrays.pop(f"scale{layer.number}")) * arrays[f"W{layer.number}"]
-    return tuple(replace(layer, scaling=False) for layer in layers), arrays
+    return tuple(replace(layer, scaling=False) if layer.scaling else layer for layer in layers), arrays
 
 
 def _record(tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]) -> Array:

@@ -514,6 +514,20 @@ def test_what_is_told_of_a_fit_that_is_done_undoes_nothing(given: dict[str, Any]
     assert deeply(model) == before
 
 
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_the_weights_of_features_are_trained_and_a_resumed_fit_continues_with_them(engine: str) -> None:
+    """Two fits of an epoch each are a fit of two epochs, if the order of rows is fixed."""
+    given = {"scaling_layer": True, "shuffle": False, "solver": "sgd", "momentum": 0.0, "engine": engine}
+    whole = regressor(max_iter=2, **given).fit(X, NUMBERS)
+    parts = regressor(max_iter=1, warm_start=True, **given).fit(X, NUMBERS).fit(X, NUMBERS)
+    scales = whole._arrays()[0]["scale1"]
+    assert scales.shape == (1, X.shape[1]) and (scales != 1).all()
+    np.testing.assert_array_equal(parts._arrays()[0]["scale1"], scales)
+    np.testing.assert_array_equal(parts.predict(X), whole.predict(X))
+    with pytest.raises(ValueError, match="fit a new one"):
+        parts.set_params(scaling_layer=False).fit(X, NUMBERS)
+
+
 # --- fits that come to nothing ---
 
 

@@ -49,10 +49,11 @@ def test_threads_change_no_bit() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "gelu"])
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_evaluation_is_that_of_training(activation: str, batch_norm: bool) -> None:
-    network = Network([4, 300, 2], activation, "softmax", batch_norm=batch_norm)
+@pytest.mark.parametrize("layers", [{}, {"batch_norm": True}, {"scaling_layer": True}], ids=str)
+def test_evaluation_is_that_of_training(activation: str, layers: dict[str, bool]) -> None:
+    network = Network([4, 300, 2], activation, "softmax", **layers)
     parameters = PARAMETERS | {name: RANDOM.normal(size=(1, 300)) for name in ("gamma1", "beta1")}
+    parameters["scale1"] = RANDOM.normal(size=(1, 4))
     running = {"mean1": RANDOM.normal(size=(1, 300)), "variance1": RANDOM.uniform(1, 2, size=(1, 300))}
     tape, _ = forward(network.layers, parameters, X[:50], buffers=running)
     expected = network.output.forward(tape[-1].value)[0]

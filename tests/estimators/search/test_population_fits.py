@@ -92,6 +92,7 @@ def test_shapes_of_all_kinds_at_once() -> None:
         {"hidden_layer_sizes": (3,)},
         {"hidden_layer_sizes": (4, 2), "activation": ["tanh", "relu"]},
         {"batch_norm": True},
+        {"scaling_layer": True},
         {"solver": "sgd"},
         {"solver": "sgd", "momentum": 0.0},
         {"loss": "huber"},

@@ -107,6 +107,7 @@ def _decode_architecture(shape: Mapping[str, Any]) -> Architecture:
         shape["output"],
         bool(shape["batch_norm"]),
         tuple(map(tuple, values)),
+        bool(shape.get("scaling_layer", False)),  # absent in older files
     )
 
 

@@ -19,7 +19,7 @@ from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
 from deltarule.estimators.mlp.problem_settings import Architecture
 from deltarule.estimators.model_file import save_model
 from deltarule.estimators.sklearn_compat import check_feature_names
-from deltarule.maths.network import views
+from deltarule.maths.network import Layer, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -60,8 +60,8 @@ class FittedMLP(BaseEstimator):
             running = {name: array[0] for name, array in running.items()}
         self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
         self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
-        self._normalization = {
-            name: parameter for name, parameter in parameters.items() if name.startswith(("gamma", "beta"))
+        self._further_parameters = {
+            name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
         }
         self._running = running
 
@@ -69,7 +69,17 @@ class FittedMLP(BaseEstimator):
         """The parameters and the running statistics by name, [D, H] or [K, D, H], from the public attributes."""
         parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
         parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
-        return parameters | self._normalization, self._running
+        return parameters | self._further_parameters, self._running
+
+    def _evaluation_parts(self) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
+        """The layers as predictions apply them, and their arrays by name, [K, D, H] in float64.
+
+        A scaling layer is part of the first weights.
+        """
+        parameters, running = self._arrays()
+        arrays = with_members({**parameters, **running}, self._members)
+        network = self._architecture.network()
+        return without_scaling(network.layers, {name: array.astype(np.float64) for name, array in arrays.items()})
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.

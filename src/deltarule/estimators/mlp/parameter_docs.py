@@ -60,6 +60,8 @@ dropout : float or list of float, default=0.0
     Dropout rate of the hidden layers, or one rate for each.
 batch_norm : bool, default=False
     Whether hidden layers normalize their pre-activations over the batch.
+scaling_layer : bool, default=False
+    Whether each feature is multiplied by a weight of its own, 1 at the start, before the first layer.
 n_members : int, default=1
     Number of networks in an ensemble, trained as one population; predictions are averaged.
 callbacks : callable, list of callables or None, default=None
@@ -85,7 +87,8 @@ validation_loss_curve_ : list of float or None
 best_validation_score_ : float or None
     The best validation score, if there are validation rows.
 coefs_ : list of ndarray
-    The weights of each layer, [D, H], or [K, D, H] with several members.
+    The weights of each layer, [D, H], or [K, D, H] with several members. With `scaling_layer` the first follow the
+    scaled features.
 intercepts_ : list of ndarray
     The biases of each layer, [H], or [K, H] with several members.
 n_features_in_ : int

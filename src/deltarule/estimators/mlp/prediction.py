@@ -5,7 +5,7 @@ The predictions of a block depend on its rows only, so they are bit for bit the 
 K members · N rows · C outputs
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.special import expit
 from deltarule.estimators.mlp.parallel import parallel_for
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
-from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, without_scaling
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.validation import is_finite
@@ -60,6 +60,8 @@ def outputs_of(
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
     array([[7.]])
     """
+    with np.errstate(all="ignore"):  # weights that are not finite are passed on
+        layers, parameters = without_scaling(network.layers, parameters)
     W1, rows = parameters["W1"], x.shape[0]
     size = block_size(network, W1, rows)
     # Density below which a sparse product is faster than a dense one: at this density it takes a third of the time.
@@ -82,7 +84,7 @@ def outputs_of(
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block.data if thin else block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(network, parameters, running, block)
+            outputs = _evaluation_forward(layers, parameters, running, block)
             if not is_whole:
                 # NumPy sums the members of a single row in another order than of several rows: so the row is doubled.
                 is_single = block.shape[0] == 1
@@ -113,11 +115,11 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
 
 
 def _evaluation_forward(
-    network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any
+    layers: Sequence[Layer], parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any
 ) -> Floats:
-    """The network in evaluation mode, without the tape of training."""
+    """The layers in evaluation mode, without the tape of training."""
     value = x
-    for layer in network.layers:
+    for layer in layers:
         n = layer.number
         W = parameters[f"W{n}"]
         # A product of SciPy has no axis of members.

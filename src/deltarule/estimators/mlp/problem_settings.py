@@ -66,6 +66,7 @@ def constraints() -> dict[str, list[Any]]:
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": [share, list, tuple],
         "batch_norm": ["boolean"],
+        "scaling_layer": ["boolean"],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [callable, list, tuple, None],
         "engine": [StrOptions({"auto", "reference", "compiled"})],
@@ -88,6 +89,7 @@ class Architecture:
     output: str
     batch_norm: bool = False
     values: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
+    scaling_layer: bool = False
 
     def network(self) -> Network:
         """The network of this architecture.
@@ -109,7 +111,7 @@ class Architecture:
             saved = self.values  # empty tuples in older files
         values = tuple(old or _values(activation) for old, activation in zip(saved, hidden, strict=True))
         object.__setattr__(self, "values", values)
-        return _make_network(self.sizes, hidden, self.output, self.batch_norm)
+        return _make_network(self.sizes, hidden, self.output, self.batch_norm, self.scaling_layer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain values only: the network has functions, which cannot be pickled."""
@@ -118,13 +120,16 @@ class Architecture:
 
 # Cached, for predictions of single rows; keyed by the formulas, because a name may be registered again.
 @lru_cache(maxsize=64)
-def _make_network(sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool) -> Network:
+def _make_network(
+    sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool, scaling_layer: bool
+) -> Network:
     logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
     return Network(
         list(sizes),
         hidden,
         OUTPUT_ACTIVATIONS[output],
         batch_norm=batch_norm,
+        scaling_layer=scaling_layer,
         initializer=GLOROT_LOGISTIC if logistic else GLOROT,
     )
 

@@ -86,6 +86,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         max_fun: int = 15000,
         dropout: Any = 0.0,
         batch_norm: bool = False,
+        scaling_layer: bool = False,
         n_members: int = 1,
         callbacks: Any = None,
         engine: str = "auto",

@@ -200,6 +200,7 @@ class ValidatedMLP(FittedMLP):
             activations=problem_settings.hidden_activations(self.activation, len(hidden)),
             output=output,
             batch_norm=bool(self.batch_norm),
+            scaling_layer=bool(self.scaling_layer),
         )
         if first:
             self._architecture = architecture
