@@ -56,6 +56,7 @@ LIBRARIES = {
     "playwright": "Playwright",
     "polars": "Polars",
     "pyarrow": "PyArrow",
+    "skrub": "skrub",
     "sphinx": "Sphinx",
     "torch": "PyTorch",
 }

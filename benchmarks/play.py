@@ -104,7 +104,8 @@ def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
     engine = session.workbench._engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
     page.evaluate(
-        "window.drawn = 0; new MutationObserver(() => window.drawn++).observe("
+        "window.counter?.disconnect(); window.drawn = 0;"  # one of an earlier round would count the same frames
+        "window.counter = new MutationObserver(() => window.drawn++); window.counter.observe("
         "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
     )
     (pool, others), browser, trained = processor_seconds(), browser_seconds(), engine.seconds
