@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 
@@ -22,16 +23,17 @@ from deltarule.tables.frame import select_rows
 from deltarule.tables.reader import read_frame
 
 
-@pytest.fixture
-def run(deltarule, tmp_path):
-    folder = tmp_path / "run"
-    words = ("--seeds", 3, "--set", "stopping.max_steps=60", "--out", folder)
-    assert deltarule("run", "encoder", "--experiment", "rate-1", *words)[0] == 0
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "run"
+    words = ["run", "encoder", "--experiment", "rate-1", "--seeds", "3", "--set", "stopping.max_steps=60", "--out"]
+    subprocess.run([sys.executable, "-m", "deltarule", *words, str(folder)], check=True, capture_output=True)
     return folder
 
 
 @pytest.mark.slow
 def test_a_run_becomes_a_script_that_gives_its_losses(deltarule, run, tmp_path):
+    run = shutil.copytree(run, tmp_path / "run")
     status, out, err = deltarule("export", run, "--to", "script", "--member", 2)
     assert (status, err) == (0, "") and str(run / "script.py") in out.replace("\n", "")
     done = subprocess.run([sys.executable, "-I", str(run / "script.py")], capture_output=True, encoding="utf-8")
@@ -82,10 +84,11 @@ def test_the_data_of_a_run_may_lie_beside_its_recipe(deltarule, own_recipe, tmp_
 def test_bad_use_is_one_sentence_and_status_2(deltarule, request, tmp_path, monkeypatch, words, sentence):
     stand = {word: request.getfixturevalue(word.lower()) for word in ("RUN", "MODEL", "TABLE") if word in words}
     monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
+    folders = [tmp_path, *(path.parent for path in stand.values())]
+    before = [sorted(folder.rglob("*")) for folder in folders]
     status, out, err = deltarule("export", *(stand.get(word, word) for word in words))
     assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
-    assert sorted(tmp_path.rglob("*")) == before
+    assert [sorted(folder.rglob("*")) for folder in folders] == before
 
 
 N = 60
