@@ -1,7 +1,7 @@
 """Our estimators beside scikit-learn's, measured, stored and put onto the page: docs/reference/estimators.json and .md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables, ideas
+    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables, ideas, tabm
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
@@ -17,6 +17,7 @@ tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
          on twice 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
          LightGBM, CatBoost and RealMLP
+tabm     members that share weights beside those that do not
 ideas    the deep networks of Tabular… without each of their ideas, and with others of RealMLP
 """
 
@@ -38,6 +39,8 @@ from against_sklearn.page import drawn
 from against_sklearn.same import SETS, repeated
 from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, searched, searchers
 from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, compared
+from against_sklearn.tabm import SETS as TABM_SETS
+from against_sklearn.tabm import shared
 
 from deltarule.doctor import examine
 from deltarule.files import write_whole
@@ -47,7 +50,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
 MULTIPLY = ("numpy", "scipy_openblas64")
 """Whose copies of OpenBLAS multiply matrices here: scikit-learn's and ours."""
-PARTS = ("fit", "predict", "search", "same", "tables", "ideas")
+PARTS = ("fit", "predict", "search", "same", "tables", "ideas", "tabm")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
@@ -70,6 +73,7 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
         ],
         "ideas": [(name, ["varied", name]) for name in given.only or IDEA_SETS],
+        "tabm": [(name, ["shared", name]) for name in given.only or TABM_SETS],
     }
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
@@ -81,7 +85,9 @@ def circumstances() -> dict[str, Any]:
     return {"machine": asdict(found.machine), "versions": found.versions, "kernels": kernels}
 
 
-CALLS = {call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, varied)}
+CALLS = {
+    call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, varied, shared)
+}
 
 
 def fresh(call: list[Any], peers: str | None = None) -> Any:

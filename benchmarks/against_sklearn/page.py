@@ -11,6 +11,7 @@ from against_sklearn.ideas import AS_IT_IS, VARIANTS
 from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
+from against_sklearn.tabm import KINDS as KINDS_OF_MEMBERS
 from deltarule.reports.markdown import table
 from deltarule.reports.performance_tables import in_words
 
@@ -46,6 +47,10 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "ideas": (
             ["deep networks", "errors beside those as it is, 95 %", "log loss beside it, 95 %", "sets"],
             _idea_cells(record["ideas"]),
+        ),
+        "tabm": (
+            ["networks", "errors beside the ensemble's, 95 %", "seconds beside the ensemble's, 95 %", "sets"],
+            _sharing_cells(record["tabm"]),
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
@@ -216,3 +221,18 @@ def _geometric(ratios: Sequence[float]) -> str:
     found = interval([math.log(ratio) for ratio in ratios])
     mean = f"{statistics.geometric_mean(ratios):.3f}"
     return mean if found is None else f"{mean} ({math.exp(found[0]):.2f} … {math.exp(found[1]):.2f})"
+
+
+def _sharing_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """A line for each kind of members: errors and seconds of a fit divided by those of a plain ensemble."""
+    plain, *others = KINDS_OF_MEMBERS
+    lines = [[plain, "1", "1", str(len(found))]] if found else []
+    for kind in others if found else ():
+        errors, seconds = (
+            _geometric(
+                [statistics.fmean(one[kind][name]) / statistics.fmean(one[plain][name]) for one in found.values()]
+            )
+            for name in ("errors", "seconds")
+        )
+        lines.append([kind, errors, seconds, str(len(found))])
+    return lines
