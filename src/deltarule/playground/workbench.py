@@ -103,7 +103,7 @@ class Workbench:
         self.version = 0
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
-            self._start(recipe, dataset_of(recipe))
+            self._begin_population(recipe, dataset_of(recipe))
         self._thread = threading.Thread(target=self._work, name="deltarule play", daemon=True)
         self._thread.start()
 
@@ -190,7 +190,7 @@ class Workbench:
         """Return to the same initial weights and forget what was trained."""
         with self._changed:
             self._updates_left = 0
-            self._start(self._moment.recipe, self._moment.dataset)
+            self._begin_population(self._moment.recipe, self._moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe; training goes on where the parameters keep their meaning, and restarts elsewhere.
@@ -214,7 +214,7 @@ class Workbench:
         dataset = dataset_of(recipe)
         with self._changed:
             self._updates_left = 0
-            self._start(recipe, dataset)
+            self._begin_population(recipe, dataset)
 
     @property
     def news(self) -> list[int]:
@@ -266,7 +266,7 @@ class Workbench:
 
     # --- the population -----------------------------------------------------------------------------------------------
 
-    def _start(self, recipe: Recipe, dataset: Dataset) -> None:
+    def _begin_population(self, recipe: Recipe, dataset: Dataset) -> None:
         self._begin(recipe, dataset, self._problem_of(recipe, dataset))
 
     def _problem_of(self, recipe: Recipe, dataset: Dataset) -> Problem:

@@ -21,14 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.engines.compiled.formula_rewriter import (
-    FormulaRewriter,
-    Kinds,
-    NotCompilable,
-    _defaults,
-    defaulted_arguments,
-    is_ours,
-)
+from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_ours
+from deltarule.engines.compiled.formula_rewriter import FormulaRewriter, Kinds, NotCompilable
 
 ENTRY = (
     '@njit(error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
@@ -176,7 +170,7 @@ class Formulas:
         if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
             raise NotCompilable(f"'{function.__name__}', which has / or * among its arguments")
         # Numba would take the defaults -0.0 and 0.0 for the same.
-        kept = {one: value for one, value in _defaults(function).items() if one in left}
+        kept = {one: value for one, value in default_values(function).items() if one in left}
         first = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(value)) for one, value in kept.items()]
         arguments.args = [ast.arg(one.arg) for one in arguments.args if one.arg not in left]
         arguments.defaults = []

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deltarule.engines.compiled.formula_functions import defaulted_arguments, is_ours
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
 
@@ -441,22 +442,3 @@ def _first_line(node: ast.AST) -> str:
     """The beginning of a part of a formula, as Python writes it."""
     line = ast.unparse(node).splitlines()[0]
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
-
-
-def is_ours(function: Callable[..., Any]) -> bool:
-    """Whether a formula is built in; all others are somebody's own."""
-    return str(getattr(function, "__module__", "")).startswith("deltarule.")
-
-
-def defaulted_arguments(function: Callable[..., Any], call: ast.Call) -> frozenset[str]:
-    """The arguments of a formula that a call leaves to their defaults."""
-    if not isinstance(function, FunctionType):
-        return frozenset()
-    given = {*function.__code__.co_varnames[: len(call.args)], *(keyword.arg for keyword in call.keywords)}
-    return frozenset(_defaults(function)) - given
-
-
-def _defaults(function: FunctionType) -> dict[str, Any]:
-    """The default values of a function's arguments."""
-    names, values = function.__code__.co_varnames[: function.__code__.co_argcount], function.__defaults__ or ()
-    return dict(zip(names[len(names) - len(values) :], values, strict=True))
