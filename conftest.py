@@ -80,12 +80,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the lane, and with it how many examples hypothesis makes."""
+    config.addinivalue_line("markers", "complete_search: fits to tables try all candidates, as users' fits do")
     config.addinivalue_line("markers", "needs(library): left out where it is not installed, but never of everything")
     config.addinivalue_line("markers", "slow: not in the fast lane")
     config.addinivalue_line("markers", "sampled(n): every n-th of the test's cases in the fast lane")
-    if not hasattr(config, "workerinput"):  # pytest-xdist hands the options of the first process to its workers
-        is_named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
-        config.option.slow = config.option.slow or config.option.everything or is_named
+    # Workers of pytest-xdist come here too: they are given the words of the command line, not the options made of them.
+    is_named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    config.option.slow = config.option.slow or config.option.everything or is_named
     everything = config.option.everything
     # No deadline: the first example may pay for an import. In CI and in the fast lane the same examples every time, so
     # that a red run is the change's doing; in a complete run elsewhere new ones, so that it goes on searching.

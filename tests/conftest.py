@@ -20,6 +20,22 @@ def _numbers_of_its_own(request):
 
 
 @pytest.fixture
+def one_candidate(request, monkeypatch):
+    """A fit to a table tries one candidate, not 14, and makes two networks of it, in at most 40 epochs.
+
+    For files whose tests ask what is done with a table; those that ask how good the model is, or what the search
+    does, are marked `complete_search`.
+    """
+    from deltarule.estimators.tabular import training_budget
+
+    if request.node.get_closest_marker("complete_search") is None:
+        one = {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.01], "alpha": [1e-4]}
+        monkeypatch.setattr(training_budget, "CANDIDATES", (one,))
+        monkeypatch.setattr(training_budget, "MEMBERS", 2)
+        monkeypatch.setattr(training_budget, "EPOCHS", (10, 40))
+
+
+@pytest.fixture
 def offline(tmp_path, monkeypatch):
     """Downloads go to a port where nobody answers, and the cache is a folder that is empty."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):

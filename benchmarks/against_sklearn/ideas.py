@@ -90,8 +90,8 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
                 problem = replace(problem, learning_rate_factors=Fixed({"W1": factor}))
             return problem
 
-        def _smoothed(self, problem: Any) -> Any:
-            return problem.y if variant.hard_labels else super()._smoothed(problem)
+        def _smooth_targets(self, problem: Any) -> Any:
+            return problem.y if variant.hard_labels else super()._smooth_targets(problem)
 
         def _start(self, problem: Any, first: bool) -> Any:
             return BaseMLP._start(self, problem, first) if variant.usual_start else super()._start(problem, first)

@@ -52,7 +52,7 @@ def _failing_line(error: BaseException) -> str:
     return f" ({Path(last.filename).name}, line {last.lineno})"
 
 
-def silenced(function: Callable[[], Any]) -> Any:
+def quietly(function: Callable[[], Any]) -> Any:
     """Call a function without its printed output and NumPy's warnings, because checks call it a thousand times."""
     with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -23,6 +23,8 @@ from deltarule.estimators.tabular.scores import Scores
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.tables.reader import read_frame
 
+pytestmark = pytest.mark.usefixtures("one_candidate")
+
 RANDOM = np.random.default_rng(2)
 N = 80
 CLI = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
@@ -92,6 +94,7 @@ def test_a_training_reports_kinds_scores_and_notes(deltarule, folder):
     assert set(Scores.__dataclass_fields__) <= set(re.findall(r"`(\w+)`", section))
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path):
     words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
@@ -497,6 +500,7 @@ def test_thousands_points_are_not_taken_for_decimal_ones(deltarule, tmp_path):
     assert status == 2 and "'1.010' in row 10 (counted from 0), where the model needs a number, to be written" in err
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
     """In training those that are told to be none; afterwards all that the model does not ask for."""
@@ -816,6 +820,7 @@ def test_answers_with_tabs_are_a_table_again(deltarule, folder, model, tmp_path)
         pd.testing.assert_frame_equal(*(pd.DataFrame(read_frame(tmp_path / one)) for one in (tabs, commas)))
 
 
+@pytest.mark.complete_search
 def test_the_columns_are_reported_before_the_search_and_so_is_its_work(deltarule, folder, monkeypatch):
     def interrupted(*given):
         raise KeyboardInterrupt

@@ -24,7 +24,10 @@ from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("one_candidate"),
+]
 
 X = np.random.default_rng(3).normal(size=(60, 3))
 FILES = Path(__file__).parents[2] / "docs" / "reference" / "files.md"

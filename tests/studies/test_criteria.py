@@ -9,7 +9,7 @@ from deltarule.json_files import read_json
 from deltarule.reports import markdown
 from deltarule.studies.claim_results import claims_of_study, criteria_of
 from deltarule.studies.recipes import bundled_studies, load_recipe
-from deltarule.studies.verdicts import VERDICTS, combine_verdicts, share, told_of_control
+from deltarule.studies.verdicts import VERDICTS, combine_verdicts, describe_control, share
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
 
@@ -46,7 +46,7 @@ def test_every_claim_has_a_result_judged_by_its_criterion(study):
         if one["verdict"] not in ("agrees", "not testable here"):
             assert one["control"] is not None and one["cause"], f"{claim.id} needs its control run and a sentence"
             in_control = combine_verdicts({name: share["verdict"] for name, share in one["control"].items()})
-            assert one["cause"] == told_of_control(claim.cause, in_control)
+            assert one["cause"] == describe_control(claim.cause, in_control)
             assert one["flipped"] == (in_control == "agrees")
 
 

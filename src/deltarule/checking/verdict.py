@@ -39,7 +39,7 @@ from deltarule.checking.user_code.conversion import format_entry
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.differences import SMALL_ERROR
-from deltarule.user_functions import silenced
+from deltarule.user_functions import quietly
 
 MAX_ENTRIES = 2000
 """Entries that are compared one by one, two calls of the loss each; beyond that random directions are compared."""
@@ -83,9 +83,9 @@ def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_E
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
             report = _check(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
-            return report if report.ok else replace(report, notes=(*report.notes, *silenced(code.notes)))
+            return report if report.ok else replace(report, notes=(*report.notes, *quietly(code.notes)))
         finally:
-            silenced(code.restore)
+            quietly(code.restore)
 
 
 def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:

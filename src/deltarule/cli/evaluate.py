@@ -84,15 +84,15 @@ def _write_page(
 def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
-        classes_told,
-        columns_told,
+        class_rows,
+        importance_rows,
         little_to_lose,
         score_lines,
     )
     from deltarule.tables.cell_parsing import shorten
 
     show_lines([("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)])
-    for cells in (classes_told(found), columns_told(found)):
+    for cells in (class_rows(found), importance_rows(found)):
         if len(cells) > 1:
             console().print()
             _show_table(cells[: MAX_SHOWN + 1])

@@ -91,7 +91,7 @@ def train(
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         begun = model._prepare(frame, y)
     notes += _quantities(getattr(model, "classes_", ()), target) if task == "auto" else []
-    _show_beginning(begun, model._work_told(begun), json)
+    _show_beginning(begun, model._describe_work(begun), json)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(begun)
     model.target_ = target
@@ -185,7 +185,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
 
 
 def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    from deltarule.estimators.tabular.formatting import network_told, score_lines, settings_told
+    from deltarule.estimators.tabular.formatting import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
@@ -193,8 +193,8 @@ def _print_training(model: "TabularClassifier | TabularRegressor", outcome: Trai
         [
             ("target", f"{shorten(outcome.target)}, {what}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
-            ("network", network_told(outcome.settings)),
-            ("settings", settings_told(outcome.settings, outcome.candidates)),
+            ("network", describe_network(outcome.settings)),
+            ("settings", describe_settings(outcome.settings, outcome.candidates)),
             *score_lines(outcome.scores, model.usual_),
             ("seconds", f"{outcome.seconds:.0f}"),
         ]

@@ -25,11 +25,11 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
     >>> spirals(samples=6, classes=3).train.labels.tolist()
     [0, 1, 2, 0, 1, 2]
     """
-    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
     radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
     angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-    return _classified("spirals", _jittered(points, noise, random), labels, classes, seed)
+    return _make_dataset("spirals", _add_noise(points, noise, random), labels, classes, seed)
 
 
 def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
@@ -40,12 +40,12 @@ def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int
     >>> circles(samples=4).classes
     ('0', '1')
     """
-    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
     width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
     radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
     angle = 2 * np.pi * random.random(samples)
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-    return _classified("circles", _jittered(points, noise, random), labels, classes, seed)
+    return _make_dataset("circles", _add_noise(points, noise, random), labels, classes, seed)
 
 
 def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: int = 3) -> Dataset:
@@ -56,10 +56,10 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
     >>> clusters(samples=4, classes=2).train.x.shape
     (4, 2)
     """
-    random, labels = _draws(samples, noise, seed), _alternating(samples, classes)
+    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
     angle = 2 * np.pi * labels / classes
     points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1)
-    return _classified("clusters", _jittered(points, noise, random), labels, classes, seed)
+    return _make_dataset("clusters", _add_noise(points, noise, random), labels, classes, seed)
 
 
 def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
@@ -75,7 +75,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
     random, squares = _draws(samples, noise, seed), whole_number("squares", squares, range(2, 21))
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
-    return _classified("checkerboard", _jittered(2 * unit - 1, noise, random), labels, 2, seed)
+    return _make_dataset("checkerboard", _add_noise(2 * unit - 1, noise, random), labels, 2, seed)
 
 
 def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
@@ -98,7 +98,7 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     )
 
 
-def _classified(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
+def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
     return Dataset(
         name=name,
         train=Rows(x=points, labels=labels),
@@ -116,10 +116,10 @@ def _draws(samples: int, noise: float, seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=whole_number("seed", seed, range(2**64))))
 
 
-def _alternating(samples: int, classes: int) -> np.ndarray:
+def _alternate_labels(samples: int, classes: int) -> np.ndarray:
     """Labels 0, 1, …, 0, 1, …: classes of equal size, whatever the number of samples."""
     return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
 
 
-def _jittered(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+def _add_noise(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
     return points + noise * random.standard_normal(points.shape)

@@ -210,14 +210,14 @@ def _grade_submission(
                     if not results:
                         message = f"the submission cannot be loaded: {error}"
                         return _not_gradable(assignment, submission.student, message, held, digest)
-                    results.append(_nothing(check, f"the submission cannot be loaded again: {error}"))
+                    results.append(_missing_result(check, f"the submission cannot be loaded again: {error}"))
                     continue
                 try:
                     request = request_of(check, [name for name in counted if name not in check.functions])
                     answer = running.ask(request, check.time_limit_seconds)
                 except Ended as error:  # the checks before count, and those after it get a new process
                     running = None
-                    results.append(_nothing(check, f"{check.call}: {error}"))
+                    results.append(_missing_result(check, f"{check.call}: {error}"))
                     continue
                 with NUMPY_LOCK:
                     results.append(_judge(check, answer, assignment, running))
@@ -230,11 +230,11 @@ def _grade_submission(
 
 
 def _not_gradable(assignment: Assignment, student: str, message: str, held: str, digest: str) -> SubmissionResult:
-    checks = tuple(_nothing(check, "not run") for check in assignment.checks)
+    checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
     return SubmissionResult(student, False, message, checks, held, digest)
 
 
-def _nothing(check: Check, message: str) -> CheckResult:
+def _missing_result(check: Check, message: str) -> CheckResult:
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.points.items())
     return CheckResult(check.name, check.part, message, arrays)
 
@@ -242,7 +242,7 @@ def _nothing(check: Check, message: str) -> CheckResult:
 def _judge(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
     """Compare what a call returned with what the solution gives."""
     if answer.problem:
-        return _nothing(check, answer.problem)
+        return _missing_result(check, answer.problem)
     found = named_arrays(answer.result, list(check.points))
     arrays = tuple(_compare(check, name, found.get(name)) for name in check.points)
     verdicts = {array.verdict for array in arrays}

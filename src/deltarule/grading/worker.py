@@ -80,26 +80,26 @@ def isolate(hidden, work):
     """
     libc = ctypes.CDLL(None, use_errno=True)
 
-    def checked(result):
+    def raise_if_failed(result):
         if result != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, who could undo all this
-    checked(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET))
+    raise_if_failed(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {user} 1"), ("gid_map", f"{inside} {group} 1")):
         with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is not needed for anything else here
             file.write(text)
-    checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+    raise_if_failed(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    checked(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
+    raise_if_failed(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
     # The work folder's files move into memory, where filling the disk ends at a limit.
     files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
     options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
     for path in [work, *hidden]:
         if os.path.isdir(path):  # noqa: PTH112
-            checked(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options))
+            raise_if_failed(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options))
         else:
-            checked(libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None))
+            raise_if_failed(libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None))
     for name, content in files.items():
         path = os.path.join(work, name)  # noqa: PTH118
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
@@ -111,7 +111,7 @@ def isolate(hidden, work):
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     header, none = struct.pack("II", CAPABILITY_VERSION, 0), bytes(24)
-    checked(libc.capset(header, none))  # what was needed for the mounts
+    raise_if_failed(libc.capset(header, none))  # what was needed for the mounts
     os.chdir(work)
 
 
@@ -187,7 +187,7 @@ def counted_calls(names, counted):
     calls = dict.fromkeys(counted, 0)
     originals = {name: names[name] for name in counted if callable(names.get(name))}
 
-    def counting(name, function):
+    def count_calls(name, function):
         @functools.wraps(function)
         def call(*args, **options):
             calls[name] += 1
@@ -195,7 +195,7 @@ def counted_calls(names, counted):
 
         return call
 
-    names.update({name: counting(name, function) for name, function in originals.items()})
+    names.update({name: count_calls(name, function) for name, function in originals.items()})
     try:
         yield calls
     finally:

@@ -76,7 +76,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             arrays |= {
                 f"confusion {part}": _confusion(problem, chosen, rows, classes) for part, rows in dataset.parts.items()
             }
-        missed, images = _missed(problem, chosen, dataset)
+        missed, images = _misclassified_rows(problem, chosen, dataset)
         arrays |= images
     values = evaluate_members(dataset, problem, chosen, moment.score)
     arrays["objective of members"] = moment.values["objective"]
@@ -196,12 +196,12 @@ def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
     return np.asarray(rows.reshape(-1, *image).mean(1)[:, ::-1].reshape(len(rows), -1))
 
 
-def _missed(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
+def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
     """Some rows that are put into a wrong class, each as [row, class, predicted class], and their images."""
     rows = dataset.test or dataset.validation or dataset.train
     if dataset.image is None or rows.labels is None:
         return [], {}
-    predicted = _predicted(problem, state, rows)
+    predicted = _predict_classes(problem, state, rows)
     wrong = np.flatnonzero(predicted != rows.labels)[:MAX_MISSED]
     table = np.stack([wrong, rows.labels[wrong], predicted[wrong]], 1).tolist()
     return table, {"missed": _as_images(np.asarray(rows.x[wrong], np.float64), dataset.image)}
@@ -257,11 +257,11 @@ def _curves(past: Past, member: int) -> dict[str, Floats]:
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
     """How many rows of each class (row) are put into each class (column).   [C, C]"""
     assert rows.labels is not None
-    predicted = _predicted(problem, state, rows)
+    predicted = _predict_classes(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def _predicted(problem: Problem, state: State, rows: Rows) -> Integers:
+def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
     """The class into which the one member of a state puts each row, [N]."""
     _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
     return np.asarray(outputs[0, :, 0] > 0.5, np.int64) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)

@@ -58,7 +58,7 @@ class TrainingPace:
             self.updates = max(1, int(count * min(2.0, CHUNK_SECONDS / max(seconds, 1e-6))))
 
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def time_evaluation(self) -> Iterator[None]:
         """Time an evaluation."""
         began = time.perf_counter()
         yield

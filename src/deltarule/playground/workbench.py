@@ -337,7 +337,7 @@ class Workbench:
             after = replace(moment, state=state)
             is_point = state.step == past.next_point(moment.state.step)
             if is_point or count == self._updates_left:
-                with pace.evaluating():
+                with pace.time_evaluation():
                     values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
                 after = replace(after, values=values)
             with self._changed:

@@ -75,7 +75,7 @@ class _Description:
         if id(value) in self.seen:
             return "again", self.seen[id(value)][0]
         self.seen[id(value)] = len(self.seen), value
-        return self.thing(value)
+        return self.describe_object(value)
 
     def alone(self, value: Any) -> Any:
         """Describe a value in a set or a table independently of the others, whose order may vary."""
@@ -97,7 +97,7 @@ class _Description:
             parts = [(name, self.value(getattr(module, name))) for name in self.names if hasattr(module, name)]
         return "module", module.__name__, parts
 
-    def thing(self, value: Any) -> Any:
+    def describe_object(self, value: Any) -> Any:
         if isinstance(value, list):
             return type(value).__name__, *map(self.value, value)
         if isinstance(value, set | frozenset):

@@ -74,7 +74,12 @@ def check_problem(
         checks, why_not = _checks(problem, state, base, found, most)
         digits = np.where(found == 0, 0, np.abs(found) / (TOLERANCES[COMPLEX] * base.scale))
     vacuous = _vacuous(checks, digits <= 1)
-    notes = (*notes, *why_not, *_note_on_inexact_loss(problem, checks), *_unseen(problem.network.entries, digits))
+    notes = (
+        *notes,
+        *why_not,
+        *_note_on_inexact_loss(problem, checks),
+        *_hidden_error_notes(problem.network.entries, digits),
+    )
     return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
 
 
@@ -328,7 +333,7 @@ def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
     return None
 
 
-def _unseen(entries: Sequence[Entry], digits: Floats) -> list[str]:
+def _hidden_error_notes(entries: Sequence[Entry], digits: Floats) -> list[str]:
     """Notes on errors that the checks could not show; `digits` [K, P] is the gradient in units of the tolerance."""
     zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
     hiding = int(((digits > 1) & (differences.SMALL_ERROR * digits < 1)).sum())

@@ -94,8 +94,8 @@ def true_and_predicted(
         if plane is not None:
             builder.describe("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
-            builder.note(f"{_describe_held(plane.held)} The rows are answered with their own values.")
-            builder.describe(_describe_held(plane.held))
+            builder.note(f"{_describe_constant_features(plane.held)} The rows are answered with their own values.")
+            builder.describe(_describe_constant_features(plane.held))
         return builder.finish("class")
 
 
@@ -209,7 +209,7 @@ def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
             builder.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
 
 
-def _describe_held(values: Mapping[str, str]) -> str:
+def _describe_constant_features(values: Mapping[str, str]) -> str:
     """A sentence with the values of the features that are held constant."""
     texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
     more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""

@@ -181,7 +181,7 @@ class _MathML:
     def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
         text, level = self._mathml_of(tree, first)
         fits = level >= least and (first or level != SIGNED) and (first or not text.startswith("<mo>−</mo>"))
-        return text if fits else _bracket("(", self.whole(tree), ")")
+        return text if fits else _in_brackets("(", self.whole(tree), ")")
 
     def _row(self, tree: Expression) -> str:
         text = self.whole(tree)
@@ -210,8 +210,8 @@ class _MathML:
             return f"<msqrt><mrow>{texts[0]}</mrow></msqrt>", WHOLE
         if name in ("abs", "floor"):
             left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
-            return _bracket(left, texts[0], right), WHOLE
-        return f"<mrow><mi>{escape(name)}</mi>{_bracket('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
+            return _in_brackets(left, texts[0], right), WHOLE
+        return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
 
     def _series(self, series: Series, first: bool) -> tuple[str, int]:
         if self.link:
@@ -235,7 +235,7 @@ class _MathML:
         return f"{left}<mo>{escape(condition.sign)}</mo>{right}"
 
 
-def _bracket(left: str, inside: str, right: str) -> str:
+def _in_brackets(left: str, inside: str, right: str) -> str:
     """Put brackets around a formula, large ones around tall ones."""
     high = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
     left, right = (f"<mo>{one}</mo>" if high else _UPRIGHT.format(one) for one in (left, right))

@@ -62,7 +62,7 @@ def model_plane(
         raise BadInput(f"both features are {columns[first]!r}; give two different ones")
     pair = np.stack([_feature_numbers(frame, index) for index in (first, second)], 1)
     held_by_user = {_feature_index(frame, feature): value for feature, value in held.items()}
-    values = _held_values(frame, held_by_user, {first, second})
+    values = _constant_values(frame, held_by_user, {first, second})
     complete = ~np.isnan(pair).any(1)
     if not complete.any():
         raise BadInput(f"no row has both {columns[first]!r} and {columns[second]!r}; choose other features")
@@ -159,7 +159,7 @@ def _feature_numbers(frame: Frame, index: int) -> Floats:
     return column
 
 
-def _held_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
+def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
     """The value at which each feature is held: the user's, else the median or the most frequent one."""
     both = [name for index, name in enumerate(frame) if index in varied and index in held]
     if both:

@@ -12,7 +12,7 @@ from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import with_grid
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.sweep import SweepProgress, interruption_told, run_sweep
+from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_sweep
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def sweep(
     >>> len(table), table.configurations(1)[0].settings
     (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})
     """
-    with interruption_told("nothing was begun; start again"):
+    with explain_interruption("nothing was begun; start again"):
         recipe, configuration = _requested_sweep(study, grid, seeds, engine)
         run = None if grid is not None else _run(recipe, data_dir)
     return run_sweep(

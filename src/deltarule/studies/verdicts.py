@@ -209,7 +209,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
         found = _evidence(claim, claim.control_judge, experiments)
         control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
         in_control = combine_verdicts({name: one.verdict for name, one in control.items()})
-        cause, flipped = told_of_control(claim.cause, in_control), in_control == "agrees"
+        cause, flipped = describe_control(claim.cause, in_control), in_control == "agrees"
     return Verdict(
         id=claim.id,
         claim=claim.says,
@@ -329,10 +329,10 @@ def combine_verdicts(verdicts: Mapping[str, str]) -> str:
     return "mixed" if "mixed" in found or {"agrees", "disagrees"} <= found else "undecided"
 
 
-def told_of_control(cause: str, verdict: str) -> str:
+def describe_control(cause: str, verdict: str) -> str:
     """What a control run with that verdict says of the supposed cause, in a sentence.
 
-    >>> told_of_control("the rate", "agrees")
+    >>> describe_control("the rate", "agrees")
     'the rate: in a control run that changes this, the claim holds'
     """
     if verdict == "agrees":

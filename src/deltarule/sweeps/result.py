@@ -325,12 +325,12 @@ class Sweep:
         """The value of every key that any grid of this store has set, or in which its recipes differ."""
         given = json.loads(settings)
         if not given.keys() >= set(self.grid) and (settings, base) not in self._others:
-            self._others[settings, base] = self._unset(given, base)
+            self._others[settings, base] = self._values_not_set(given, base)
         others = self._others.get((settings, base), {})
         values = {key: given[key] if key in given else others[key] for key in self.grid}
         return {key: None if value == "none" and is_optional(key) else value for key, value in values.items()}
 
-    def _unset(self, given: Mapping[str, Any], base: str) -> dict[str, Any]:
+    def _values_not_set(self, given: Mapping[str, Any], base: str) -> dict[str, Any]:
         """The value of every key that a configuration does not set itself."""
         table: Any
         try:

@@ -83,7 +83,7 @@ def run_sweep(
     text = "nothing is kept without out (--out); start again"
     if out is not None:
         text = f"what was reached is kept in {out}; go on with resume (--resume)"
-    with interruption_told(text, out), contextlib.ExitStack() as stack:
+    with explain_interruption(text, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
@@ -108,12 +108,12 @@ def run_sweep(
 
 
 @contextlib.contextmanager
-def interruption_told(kept: str, out: Path | None = None) -> Iterator[None]:
+def explain_interruption(kept: str, out: Path | None = None) -> Iterator[None]:
     """Say what is kept where Ctrl-C ends a sweep that is not training: within Pydantic it becomes an error of others.
 
     Parameters: `kept`, and how to go on; `out`, the folder without whose store nothing is.
 
-    >>> with interruption_told("nothing is kept"):
+    >>> with explain_interruption("nothing is kept"):
     ...     raise KeyboardInterrupt
     Traceback (most recent call last):
         ...

@@ -311,10 +311,10 @@ def _cosine(t: E, rate: E, n: Numbers) -> E:
 
 
 def _coslog4(t: E, rate: E, n: Numbers) -> E:
-    def rising(share: E) -> E:
+    def cosine_of_share(share: E) -> E:
         return rate * (1 - Function("cos", (2 * PI * (log(1 + 15 * share) / log(Number(2))),))) / 2
 
-    return cases((below(t, n["steps"]), rising(t / n["steps"])), otherwise=rising(Number(1)))
+    return cases((below(t, n["steps"]), cosine_of_share(t / n["steps"])), otherwise=cosine_of_share(Number(1)))
 
 
 def _flat_cosine(t: E, rate: E, n: Numbers) -> E:

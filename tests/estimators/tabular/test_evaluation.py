@@ -22,9 +22,11 @@ from deltarule.estimators.tabular.evaluation import (
     numbers_inspected,
     sample_rows,
 )
-from deltarule.estimators.tabular.formatting import columns_told, score_lines
+from deltarule.estimators.tabular.formatting import importance_rows, score_lines
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.column_encoder import Column
+
+pytestmark = pytest.mark.usefixtures("one_candidate")
 
 RANDOM = np.random.default_rng(3)
 N = 400
@@ -208,7 +210,9 @@ def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: Tabula
     found = earlier.inspect(far, WORTH[TEST])
     assert found.importances == () and found.scores.score < -1e150
     assert max(len(told) for _, told in score_lines(found.scores, regressor.usual_)) < 60
-    (first, *_) = columns_told(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[1:]
+    (first, *_) = importance_rows(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[
+        1:
+    ]
     assert first == ["size", "1e+187", "-1e+187 to 2e+187"]
 
 
@@ -234,7 +238,7 @@ def test_rows_are_not_compared_with_each_class() -> None:
 
     names = np.array([Name(f"class {n}") for n in range(100)], object)
     y, answers = names[RANDOM.integers(0, 100, 10_000)], names[RANDOM.integers(0, 3, 10_000)]
-    told = evaluation._classes_told(names.tolist(), y, answers)
+    told = evaluation._class_scores(names.tolist(), y, answers)
     assert compared <= 2 * len(y)
     assert sum(one.rows for one in told) == sum(one.answered for one in told) == 10_000
 

@@ -10,11 +10,14 @@ import pytest
 
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
-from deltarule.estimators.tabular.model_page import _told_apart, model_page
+from deltarule.estimators.tabular.model_page import _merge_equal_groups, model_page
 from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.stats.intervals import share_interval
 
-pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone predicts")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the column .* alone predicts"),
+    pytest.mark.usefixtures("one_candidate"),
+]
 
 RANDOM = np.random.default_rng(4)
 X = {"<b>size</b>": RANDOM.normal(size=120), "$noise$": RANDOM.normal(size=120)}
@@ -72,9 +75,9 @@ def test_of_a_model_that_is_sure_of_itself_no_probability_is_told_twice() -> Non
     page = model_page(model, replace(model.inspect(X, SIZE > 0), calibration=groups))
     told = "Said 60 %: right 60 %. Said 98.1 %: right 95 %. Said more than 99.9 %: right 98.3 %."
     assert html.unescape(page).count(told) >= 1 and page.count("Said ") == 3 * page.count("Said 60")
-    (curve,) = [one for one in _told_apart(groups) if one.rows == 60]
+    (curve,) = [one for one in _merge_equal_groups(groups) if one.rows == 60]
     assert (curve.low, curve.high) == share_interval(59, 60) and 0.9992 < curve.probability < 1
-    assert sum(one.rows for one in _told_apart(groups)) == 120
+    assert sum(one.rows for one in _merge_equal_groups(groups)) == 120
 
 
 @pytest.mark.parametrize("rows", [1, 2])

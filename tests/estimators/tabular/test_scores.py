@@ -25,6 +25,8 @@ from deltarule.tables.diagnostics import render_diagnostics
 from deltarule.tables.frame import frame_of
 from deltarule.tables.leaks import leaks
 
+pytestmark = pytest.mark.usefixtures("one_candidate")
+
 RANDOM = np.random.default_rng(5)
 few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
 

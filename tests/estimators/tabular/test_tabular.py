@@ -36,6 +36,8 @@ from deltarule.export.model_scripts import numpy_script
 from deltarule.tables.reader import read_frame
 from deltarule.tables.target_validation import validate_target
 
+pytestmark = pytest.mark.usefixtures("one_candidate")
+
 RANDOM = np.random.default_rng(1)
 N = 90
 SIZE = RANDOM.normal(5, 2, N)
@@ -83,6 +85,7 @@ def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, r
     assert (classifier.predict(TABLE) == classifier.classes_[p.argmax(axis=1)]).all()
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(regressor: TabularRegressor) -> None:
     with warnings.catch_warnings():
@@ -473,6 +476,7 @@ def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monk
     assert vars(model) == before and not [name for name in vars(one) if name.endswith("_")]
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None:
     """In a row that is set aside: without it nobody knows why."""
@@ -542,6 +546,7 @@ def test_many_rare_classes_are_divided_as_they_can_be() -> None:
     assert model.predict_proba({"a": [3.0]}).shape == (1, 30)
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_a_line_is_found_to_be_one() -> None:
     """On what a linear model fits best, the linear candidate is as good as least squares.
@@ -558,6 +563,7 @@ def test_a_line_is_found_to_be_one() -> None:
     assert np.square(ours - truth).mean() < 2 * np.square(theirs - truth).mean() + 0.1
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
@@ -928,6 +934,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     assert np.isfinite(numbers.predict(far)).all()
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
 def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) -> None:
@@ -944,6 +951,7 @@ def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) 
     assert scores.log_loss < scores.baseline_log_loss
 
 
+@pytest.mark.complete_search
 @pytest.mark.slow
 def test_of_many_classes_each_has_its_share() -> None:
     y = np.repeat(list("abcd"), [400, 80, 15, 5])

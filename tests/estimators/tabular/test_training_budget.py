@@ -127,6 +127,6 @@ def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyP
     x = random.normal(size=(80, 6))
     model = TabularRegressor(random_state=0)
     begun = model._prepare(x, x[:, 0] + random.normal(size=80))
-    told = model._work_told(begun)
+    told = model._describe_work(begun)
     model._fit(begun)
     assert 2 < model.model_.n_members < 8 and f"then {model.model_.n_members} networks on 80 rows" in told

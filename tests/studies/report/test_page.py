@@ -20,7 +20,7 @@ from deltarule.stats.effects import effects, mean_of_all
 from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.report.page import report_of, write_report
-from deltarule.studies.report.sweep_block import _draw_sweep, _effect_rows, _ranked_rows, _told_of
+from deltarule.studies.report.sweep_block import _draw_sweep, _effect_notes, _effect_rows, _ranked_rows
 from deltarule.studies.report.variants_block import variants_block
 from deltarule.studies.representative_run import portrait_of, write_portrait
 from deltarule.studies.run_records import write_run
@@ -286,7 +286,7 @@ def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_n
     assert rows[2] == ["10", "", "", "", ""]
     found = effects(settings, scores)
     assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not told", "2 of 4"]
-    assert _told_of(found)[1:] == ["Without an effect, as networks diverged: rate 10 (2 of 4)."]
+    assert _effect_notes(found)[1:] == ["Without an effect, as networks diverged: rate 10 (2 of 4)."]
 
 
 @pytest.mark.filterwarnings("error")

@@ -18,7 +18,7 @@ HYPOTHESIS_FAMILIES = (
     shapes.zeros,
     factors.factors,
     shapes.transpositions,
-    shapes.rearranged,
+    shapes.exchanged_axes,
     exchanges.exchanges,
     exchanges.rows_of_others,
     axes.wrong_axes,

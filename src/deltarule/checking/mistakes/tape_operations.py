@@ -165,7 +165,8 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
         )
         text = f"the gradient has the {what} twice, of {place}"
         again = changes_at(
-            members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_scaled(_scaled(g, n, k), n, k), n, k))
+            members,
+            rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_times_operand(_times_operand(g, n, k), n, k), n, k)),
         )
         yield Candidate("mean_twice" if is_count else "scale_missing", text, again, 1)
         text = f"the gradient is multiplied by the wrong factor of the product, at {place}"
@@ -174,7 +175,7 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
         if len(members) > 1:
             for shift in (1, -1):
                 text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
-                yield Candidate("wrong_input", text, _substituted(members, k, shift), 1)
+                yield Candidate("wrong_input", text, _with_neighboring_operand(members, k, shift), 1)
 
 
 def _other_masks(recording: Recording, own: Array) -> Iterator[Array]:
@@ -215,7 +216,7 @@ def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         yield Candidate("power_rule", sentence, changes_at(members, rule_for_input(1, rule)))
 
 
-def _scaled(g: Array, node: Node, k: int) -> Array:
+def _times_operand(g: Array, node: Node, k: int) -> Array:
     return g / node.values[1] if node.name == "divide" else g * node.values[1 - k]
 
 
@@ -236,7 +237,7 @@ def _is_mask(array: Array) -> bool:
     return bool(values.size and (values == values.flat[0]).all())
 
 
-def _substituted(members: Sequence[Node], k: int, shift: int) -> Changes:
+def _with_neighboring_operand(members: Sequence[Node], k: int, shift: int) -> Changes:
     """The other operand of each product is that of a neighbor."""
     rules: dict[int, EdgeRule] = {}
     for i, node in enumerate(members):
@@ -264,7 +265,7 @@ def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[
         for shift in (1, -1) if len(members) > 1 else ():
             code = "other_weights" if is_parameter(recording, members[0].inputs[1 - k]) else "wrong_input"
             text = f"the product takes the factor of a neighboring layer or step, at {place}"
-            yield Candidate(code, text, _substituted(members, k, shift))
+            yield Candidate(code, text, _with_neighboring_operand(members, k, shift))
         if len(members) > MAX_MEMBERS:
             continue
         own = members[0].values[1 - k]

@@ -248,7 +248,7 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
     ones = {id(use): use.part(np.ones_like(use.node.value, float)) for use in group}
     yield "upstream_ignored", f"leaves out the upstream gradient at {place}", ones, 1
     for direction in (tape.behind, before):
-        for nodes in _aligned(group, direction).values():
+        for nodes in _nearest_operations(group, direction).values():
             pairs = [
                 (use, gradients[node.index])
                 for use, node in nodes
@@ -276,7 +276,7 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
         return use.part(gradients[use.node.index], value)
 
     for direction in (before, tape.behind):
-        for nodes in _aligned(group, direction).values():
+        for nodes in _nearest_operations(group, direction).values():
             pairs = [(use, node.value) for use, node in nodes if node.value.shape == use.operand.shape]
             if pairs:
                 text = f"takes the value of {describe_lines([nodes[0][1]])} for the other factor of {place}"
@@ -313,7 +313,9 @@ def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
     return value if value.shape == use.operand.shape else None
 
 
-def _aligned(group: Sequence[Use], direction: Callable[[Node], Iterator[Node]]) -> dict[Any, list[tuple[Use, Node]]]:
+def _nearest_operations(
+    group: Sequence[Use], direction: Callable[[Node], Iterator[Node]]
+) -> dict[Any, list[tuple[Use, Node]]]:
     """For each instruction before or behind the uses, the nearest of its operations for each use."""
     aligned: dict[Any, list[tuple[Use, Node]]] = {}
     for use in group:

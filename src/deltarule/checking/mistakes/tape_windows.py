@@ -118,7 +118,7 @@ def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node
         gathers: dict[int, EdgeRule] = {}
         products: dict[int, dict[int, Array]] = {}
         for node in (node for group in sources for node in group):
-            moved = _moved(node, chosen, strides)
+            moved = _windows_one_apart(node, chosen, strides)
             if moved is None:
                 return
             gathers[node.index] = _scatter_to(moved)
@@ -138,7 +138,7 @@ def _common_step(offsets: Array) -> int:
     return int(steps[0]) if len(steps) == 1 else 0
 
 
-def _moved(node: Node, axes: Sequence[int], strides: Sequence[int]) -> Index | None:
+def _windows_one_apart(node: Node, axes: Sequence[int], strides: Sequence[int]) -> Index | None:
     """The window's entries, as if windows were one step apart along some axes."""
     shape = node.values[0].shape
     places = [np.array(one) for one in np.unravel_index(node.data[0], shape)]

@@ -16,7 +16,7 @@ from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs.differences import share_entries
-from deltarule.user_functions import silenced
+from deltarule.user_functions import quietly
 
 
 class ParameterLines:
@@ -42,7 +42,7 @@ class ParameterLines:
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The loss on each line at the distance t."""
-        return np.array(silenced(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
+        return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
 
     def _loss_on_line(self, line: int, t: Any) -> Any:
         i, e = self.lines[line]
@@ -67,14 +67,14 @@ class ParameterLines:
 def loss_at(code: Code, values: Sequence[Floats]) -> float:
     """The loss at other values of the parameters, in the parameters' own dtype."""
     typed = [value.astype(start.dtype) for value, start in zip(values, code.start, strict=True)]
-    return float(np.real(silenced(lambda: code.loss(typed))))
+    return float(np.real(quietly(lambda: code.loss(typed))))
 
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
     """The code's gradient at other values of the parameters, after its loss there, whose forward pass it may need."""
     if code.has_own_forward_pass:
-        return list(silenced(lambda: code.gradient(values)))
-    return list(silenced(lambda: (code.loss(values), code.gradient(values))[1]))
+        return list(quietly(lambda: code.gradient(values)))
+    return list(quietly(lambda: (code.loss(values), code.gradient(values))[1]))
 
 
 def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:

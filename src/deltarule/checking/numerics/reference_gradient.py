@@ -28,7 +28,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
 from deltarule.proofs.differences import DIRECTIONS
-from deltarule.user_functions import silenced
+from deltarule.user_functions import quietly
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int,
     """The derivative along a direction by the code's gradient minus that of the loss, and its uncertainty."""
 
     def loss_at_distance(t: float) -> float:
-        value: float = silenced(lambda: code.loss(with_array(code.start, index, move(code.start[index], t * vector))))
+        value: float = quietly(lambda: code.loss(with_array(code.start, index, move(code.start[index], t * vector))))
         return value
 
     def along(lines: Integers, t: Floats) -> Floats:

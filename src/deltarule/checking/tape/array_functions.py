@@ -124,11 +124,11 @@ def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     return a.tape.add("pad", np.pad(value, pad_width), [a], gather_gradient([source]), [source])
 
 
-def _moving(function: Callable[..., Any], name: str) -> Any:
+def _as_move(function: Callable[..., Any], name: str) -> Any:
     return lambda a, *args, **options: a.gather(name, lambda x: function(x, *args, **options))
 
 
-def _splitting(function: Callable[..., Any]) -> Any:
+def _as_split(function: Callable[..., Any]) -> Any:
     def split(a: Any, *args: Any, **options: Any) -> Any:
         count = len(function(plain(a), *args, **options))
         return [a.gather("getitem", lambda x, i=i: function(x, *args, **options)[i]) for i in range(count)]
@@ -167,12 +167,12 @@ FUNCTIONS |= {
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,
-    np.split: _splitting(np.split),
-    np.array_split: _splitting(np.array_split),
+    np.split: _as_split(np.split),
+    np.array_split: _as_split(np.array_split),
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
     **{
-        function: _moving(function, "reshape")
+        function: _as_move(function, "reshape")
         for function in (
             np.reshape,
             np.ravel,
@@ -183,11 +183,11 @@ FUNCTIONS |= {
             np.broadcast_to,
         )
     },
-    **{function: _moving(function, "transpose") for function in (np.transpose, np.swapaxes, np.moveaxis)},
-    **{function: _moving(function, "getitem") for function in (np.take, np.diag, np.diagonal, np.take_along_axis)},
+    **{function: _as_move(function, "transpose") for function in (np.transpose, np.swapaxes, np.moveaxis)},
+    **{function: _as_move(function, "getitem") for function in (np.take, np.diag, np.diagonal, np.take_along_axis)},
     **{
-        function: _moving(function, "repeat")
+        function: _as_move(function, "repeat")
         for function in (np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud)
     },
-    np.lib.stride_tricks.sliding_window_view: _moving(np.lib.stride_tricks.sliding_window_view, "getitem"),
+    np.lib.stride_tricks.sliding_window_view: _as_move(np.lib.stride_tricks.sliding_window_view, "getitem"),
 }

@@ -44,7 +44,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         saved.append((module, name, getattr(module, name)))
         setattr(module, name, function)
 
-    def making(original: Callable[..., Any]) -> Callable[..., Any]:
+    def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **options: Any) -> Any:
             value = original(*plain(args), **{name: plain(one) for name, one in options.items()})
             is_own = _user_frame_is_own()
@@ -52,7 +52,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
         return make
 
-    def converting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def record_conversion(original: Callable[..., Any]) -> Callable[..., Any]:
         def convert(value: Any, *args: Any, **options: Any) -> Any:
             if not is_traced(value):
                 return original(value, *args, **options)
@@ -60,10 +60,10 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
         return convert
 
-    def computing(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
+    def use_ufunc(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
         return lambda value, *args: ufunc(value) if type(value) is TracedArray else original(value, *args)
 
-    def dispatching(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    def use_function_if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
         def dispatch(*args: Any, **options: Any) -> Any:
             return (function if is_traced(args) else original)(*args, **options)
 
@@ -77,18 +77,18 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
 
     try:
         for name in ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like"):
-            replace(np, name, making(getattr(np, name)))
+            replace(np, name, record_creation(getattr(np, name)))
         for name in ("array", "asarray", "ascontiguousarray", "float64"):
             if name != "float64":
-                replace(np, name, converting(getattr(np, name)))
+                replace(np, name, record_conversion(getattr(np, name)))
         if "jax.numpy" in sys.modules:
             for name in _TRACED_NAMES & set(vars(sys.modules["jax.numpy"])):
                 original = getattr(sys.modules["jax.numpy"], name)
-                replace(sys.modules["jax.numpy"], name, dispatching(original, getattr(np, name)))
+                replace(sys.modules["jax.numpy"], name, use_function_if_traced(original, getattr(np, name)))
             rule = sys.modules["jax"].custom_vjp
             replace(rule, "__call__", forward_of_rule(rule.__call__))
         for name in _MATHS:
-            replace(math, name, computing(getattr(math, name), getattr(np, name)))
+            replace(math, name, use_ufunc(getattr(math, name), getattr(np, name)))
         yield
     finally:
         for module, name, original in reversed(saved):

@@ -15,7 +15,7 @@ from deltarule.checking.tape.numpy_tracing import tracing_numpy
 from deltarule.checking.tape.operations import Array, Node
 from deltarule.checking.tape.traced_array import Tape, TracedArray, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
-from deltarule.user_functions import silenced
+from deltarule.user_functions import quietly
 
 _MAX_DEPTH = 9
 """References that are followed from a loss to the arrays that it reads: a list of modules may be within another one."""
@@ -31,11 +31,11 @@ def record_loss(code: Code) -> Recording | None:
         with tracing_numpy(tape):
             if code.read_in_place is None:
                 with _replaced_references(tape, [], [], code.roots):
-                    result = silenced(lambda: code.loss(traced))  # type: ignore[arg-type]
+                    result = quietly(lambda: code.loss(traced))  # type: ignore[arg-type]
             else:
                 arrays, call = code.read_in_place()
                 with _replaced_references(tape, arrays, traced, code.roots):
-                    result = silenced(call)
+                    result = quietly(call)
         loss = _find_loss(tape, result)
         return _active_part(tape, parameters, loss) if loss is not None else None
     except Exception:  # whatever user code does with arrays that are none

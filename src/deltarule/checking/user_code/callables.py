@@ -23,7 +23,7 @@ from deltarule.checking.user_code.gradient_arrays import (
 from deltarule.checking.user_code.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.user_functions import call_user_function, silenced
+from deltarule.user_functions import call_user_function, quietly
 
 Values = Sequence[Floats]
 CanRead = Callable[[Any], bool]
@@ -167,7 +167,7 @@ class Caller:
     def rank(self, can_read: CanRead) -> int:
         """How well this style works: 0 it raises, 1 the result cannot be read, 2 it can, 3 it has the right form."""
         try:
-            result = silenced(lambda: self([value.copy() for value in self.params.values], None))
+            result = quietly(lambda: self([value.copy() for value in self.params.values], None))
         except BadInput:
             return 0
         try:
@@ -190,7 +190,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
     """Whether a loss takes parameters and ignores them, but changes with those in place: `lambda _: net.loss(x, y)`."""
 
     def loss_of(values: Values, store: ParameterStore | None) -> Any:
-        return silenced(lambda: split_loss(call([value.copy() for value in values], store), call.what)[0])
+        return quietly(lambda: split_loss(call([value.copy() for value in values], store), call.what)[0])
 
     nearby = move_nearby(params.values)
     try:

@@ -21,7 +21,7 @@ from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs.differences import slopes_of_steps
-from deltarule.user_functions import call_user_function, silenced
+from deltarule.user_functions import call_user_function, quietly
 
 _OUTPUT = "the output of forward"
 _UPSTREAM_STREAM = 1 << 20
@@ -139,7 +139,7 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
         "the backward pass treats the layer as elementwise, but its outputs depend on other inputs too",
         u * _diagonal(layer, x),
     )
-    y = np.asarray(silenced(lambda: layer.output([x])), float)
+    y = np.asarray(quietly(lambda: layer.output([x])), float)
     if np.isfinite(y).all():
         yield "derivative_at_output", "the backward pass takes the derivative at the output", _right_back(layer, u, y)
     yield from value_mistakes(u, np.asarray(x, float), y)
@@ -168,7 +168,7 @@ def _diagonal(layer: Layer, x: Floats) -> Floats:
         return layer.output([moved]).flat[entry]
 
     def along(entries: Integers, t: Floats) -> Floats:
-        return np.array(silenced(lambda: [output_at(*one) for one in zip(entries, t, strict=True)]))
+        return np.array(quietly(lambda: [output_at(*one) for one in zip(entries, t, strict=True)]))
 
     unit = np.maximum(1, np.abs(x)).ravel()
     return slopes_of_steps(along, np.arange(x.size), unit, exponents=[16])[0].reshape(x.shape)

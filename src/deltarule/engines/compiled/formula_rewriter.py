@@ -135,7 +135,7 @@ class FormulaRewriter(ast.NodeVisitor):
             return ast.Return(value)
         if isinstance(node, ast.AugAssign):
             raise self._refusal(f"a change in place; write {_expand_augmented(node)} in place of {ast.unparse(node)}")
-        raise self._unknown(node)
+        raise self._unsupported(node)
 
     def _several(self, node: ast.Tuple) -> ast.expr:
         """What an optimizer returns; * before a call stands for all that it returns."""
@@ -153,7 +153,7 @@ class FormulaRewriter(ast.NodeVisitor):
 
     def generic_visit(self, node: ast.AST) -> Any:
         """What has no rule below has none in a program."""
-        raise self._unknown(node)
+        raise self._unsupported(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         """Round a number as NumPy does."""
@@ -176,7 +176,7 @@ class FormulaRewriter(ast.NodeVisitor):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         """Keep a sign."""
         if not isinstance(node.op, ast.USub | ast.UAdd):
-            raise self._unknown(node)
+            raise self._unsupported(node)
         value = self._require_number(node.operand)
         made: ast.expr = ast.UnaryOp(node.op, value)
         if value in self.wholes and not _literal(value):
@@ -186,7 +186,7 @@ class FormulaRewriter(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """Keep a comparison of two numbers, which is 0 or 1."""
         if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
-            raise self._unknown(node)
+            raise self._unsupported(node)
         left, right = self.visit(node.left), self.visit(node.comparators[0])
         self._check_wholes(left, right)
         first, second = self._together(left, right)
@@ -202,7 +202,7 @@ class FormulaRewriter(ast.NodeVisitor):
             raise self._refusal("a sum or the like of two comparisons")
         allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
         if not isinstance(op, allowed):
-            raise self._unknown(node)
+            raise self._unsupported(node)
         first, second = self._together(left, right)
         made: ast.expr = ast.BinOp(first, op, second)
         if truths == {True} and not isinstance(op, ast.Div):
@@ -241,7 +241,7 @@ class FormulaRewriter(ast.NodeVisitor):
         is_where = value is np.where
         name = "abs" if value is abs else "select" if is_where else _helper(value)
         if not name:
-            raise self._unknown(node.func)
+            raise self._unsupported(node.func)
         if node.keywords:
             raise self._refusal(f"'{_first_line(node.func)}' with names for its arguments")
         # The test of `select` may be a number or a truth; np.where takes any number but 0 for true.
@@ -339,9 +339,9 @@ class FormulaRewriter(ast.NodeVisitor):
 
     def _in_float32(self, node: ast.expr, *numbers: ast.expr) -> ast.expr:
         """What is computed in float64, rounded where the numbers are of float32."""
-        return self._rounded(node) if self._is_float32(numbers) else node
+        return self._round_to_float32(node) if self._is_float32(numbers) else node
 
-    def _rounded(self, node: ast.expr) -> ast.expr:
+    def _round_to_float32(self, node: ast.expr) -> ast.expr:
         return ast.Call(ast.Attribute(self._function_name("np"), "float32", ast.Load()), [node], [])
 
     def _round_constant(self, node: ast.expr) -> ast.expr:
@@ -349,7 +349,7 @@ class FormulaRewriter(ast.NodeVisitor):
         if not self.rounds or self.kinds.get(node) != "plain" or node in self.truths:
             return node
         number = _literal(node)
-        return self._rounded(node) if number is None else ast.Name(self.formulas.constant(number), ast.Load())
+        return self._round_to_float32(node) if number is None else ast.Name(self.formulas.constant(number), ast.Load())
 
     def _callee(self, node: ast.expr) -> Any:
         """What a call calls."""
@@ -403,7 +403,7 @@ class FormulaRewriter(ast.NodeVisitor):
             raise self._refusal(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
 
-    def _unknown(self, node: ast.AST) -> NotCompilable:
+    def _unsupported(self, node: ast.AST) -> NotCompilable:
         return self._refusal(f"'{_first_line(node)}'")
 
     def _refusal(self, what: str) -> NotCompilable:

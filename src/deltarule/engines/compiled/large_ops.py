@@ -54,11 +54,15 @@ def by_blas(context, function, turn_a, turn_b, one, a, b, plus, out):
         )
         shared = builder.select(builder.icmp_signed("==", turn_a, WORD(TURNED)), a_rows, a_row)
 
-        def held(value):
+        def address_of(value):
             return builder.ptrtoint(cgutils.alloca_once_value(builder, value), WORD)
 
-        sizes = [held(value) for value in (turn_b, turn_a, columns, rows, shared, one)]
-        call(builder, function, [*sizes, b_at, held(b_row), a_at, held(a_row), held(plus), out_at, held(columns)])
+        sizes = [address_of(value) for value in (turn_b, turn_a, columns, rows, shared, one)]
+        call(
+            builder,
+            function,
+            [*sizes, b_at, address_of(b_row), a_at, address_of(a_row), address_of(plus), out_at, address_of(columns)],
+        )
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, one, a, b, plus, out), generate
@@ -201,7 +205,7 @@ def arrive(context, gate):
 
 
 @intrinsic
-def arrived(context, gate):
+def load_counter(context, gate):
     """The number at an address, as it is now."""
 
     def generate(context, builder, signature, arguments):
@@ -228,7 +232,7 @@ def wait(gate, comers, aside):
     """Wait until so many have come to the gate, counted from the first on."""
     arrive(gate)
     turns = 0
-    while arrived(gate) < comers:
+    while load_counter(gate) < comers:
         turns += 1
         if turns > 2000:  # a few microseconds: then there may be no processor free for who is missing
             step_aside(aside)

@@ -166,7 +166,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         # Accuracies within a quarter of a standard error of the best are about the same.
         return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 
-    def _calibrated(self, model: Any, choice: Choice) -> BaseMLP:
+    def _calibrate(self, model: Any, choice: Choice) -> BaseMLP:
         each = [self._out_of_fold(*fold) for fold in choice.out_of_fold]
         classes, probabilities = map(np.concatenate, zip(*each, strict=True))
         scale, biases = fit_calibration(classes, probabilities)

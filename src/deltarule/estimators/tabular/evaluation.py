@@ -133,7 +133,7 @@ def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, u
     return Inspection(
         scores_of_classes(y, probabilities, names, usual),
         importances(some, credit),
-        _classes_told(names.tolist(), y, answers),
+        _class_scores(names.tolist(), y, answers),
         _mistakes(y, answers),
         _calibration(probabilities.max(axis=1), answers == y),
         y,
@@ -209,7 +209,7 @@ def _places(columns: Sequence[Column]) -> Iterator[slice]:
         start += len(column.inputs)
 
 
-def _classes_told(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, ...]:
+def _class_scores(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, ...]:
     of_it, said, both = (Counter(one.tolist()) for one in (y, answers, y[y == answers]))
     texts = []
     for name in [*names, *sorted(of_it.keys() - {*names})]:

@@ -64,50 +64,50 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
     ]
 
 
-def network_told(settings: Mapping[str, Any]) -> str:
+def describe_network(settings: Mapping[str, Any]) -> str:
     """The shape of the networks that the best settings mean.
 
-    >>> network_told({"hidden_layer_sizes": (64,)}), network_told({"hidden_layer_sizes": ()})
+    >>> describe_network({"hidden_layer_sizes": (64,)}), describe_network({"hidden_layer_sizes": ()})
     ('1 hidden layer of 64 units', 'linear, no hidden layer')
     """
     hidden = settings["hidden_layer_sizes"]
     return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
 
 
-def settings_told(settings: Mapping[str, Any], candidates: int) -> str:
+def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
     """The settings that were found among so many."""
     found = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
     return f"{found}, the best of {candidates} candidates"
 
 
-def classes_told(found: Inspection) -> list[list[str]]:
+def class_rows(found: Inspection) -> list[list[str]]:
     """A row of cells for each class, below the headings."""
     taken: dict[str, str] = {}
     for mistake in found.mistakes:  # the most frequent first
         taken.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
     head = ["class", "rows", "recall", "precision", TAKEN_FOR]
-    return [head, *(_class_told(one, taken.get(one.name, "")) for one in found.classes)]
+    return [head, *(_class_row(one, taken.get(one.name, "")) for one in found.classes)]
 
 
-def _class_told(one: ClassScores, taken: str) -> list[str]:
+def _class_row(one: ClassScores, taken: str) -> list[str]:
     shares = (NOTHING if share is None else _percent(share) for share in (one.recall, one.precision))
     return [shorten(one.name), f"{one.rows:,}", *shares, taken]
 
 
-def columns_told(found: Inspection) -> list[list[str]]:
+def importance_rows(found: Inspection) -> list[list[str]]:
     """A row of cells for each column that is used, below the headings, the one that counts most first."""
     is_share = found.scores.metric == "accuracy"
     head = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
     return [
         head,
         *(
-            _importance_told(importance, 100 if is_share else 1, 1 if is_share else 3)
+            _importance_row(importance, 100 if is_share else 1, 1 if is_share else 3)
             for importance in found.importances
         ),
     ]
 
 
-def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
+def _importance_row(one: Importance, unit: int, digits: int) -> list[str]:
     loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
     return [shorten(one.column), loss, low if low == NOTHING else f"{low} to {high}"]
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.formatting import (
-    classes_told,
-    columns_told,
+    class_rows,
+    describe_network,
+    describe_settings,
+    importance_rows,
     little_to_lose,
-    network_told,
     score_lines,
-    settings_told,
 )
 from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.formatting import format_probability
@@ -84,16 +84,16 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(found.classes) <= MAX_COLUMNS:
         parts.add(confusion_matrix(_counts(found), [shorten(one.name) for one in found.classes]))
-    groups = _told_apart(found.calibration)
+    groups = _merge_equal_groups(found.calibration)
     intervals = [(group.low, group.high) for group in groups]
     parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
     if len(found.classes) > MAX_COLUMNS:
         about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
-    return Block("mistakes", "Where it errs", about, table=classes_told(found), figures=parts.all)
+    return Block("mistakes", "Where it errs", about, table=class_rows(found), figures=parts.all)
 
 
-def _told_apart(groups: Sequence[Calibration]) -> list[Calibration]:
+def _merge_equal_groups(groups: Sequence[Calibration]) -> list[Calibration]:
     """Groups of answers, those as one of which the same probability is told."""
     texts = []
     for _, alike in groupby(groups, lambda one: format_probability(one.probability)):
@@ -116,7 +116,7 @@ def _worth(found: Inspection) -> Block:
     if not found.importances:
         why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
         return Block("columns", title, why)
-    parts, told = EmbeddedFigures("columns"), columns_told(found)
+    parts, told = EmbeddedFigures("columns"), importance_rows(found)
     losses, intervals = (
         [importance.loss for importance in found.importances],
         [(importance.low, importance.high) for importance in found.importances],
@@ -131,8 +131,8 @@ def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
-        ("network", f"{network_told(report.settings)}, {model.model_.n_members} such networks together"),
-        ("settings", settings_told(report.settings, report.candidates)),
+        ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
+        ("settings", describe_settings(report.settings, report.candidates)),
     ]
     table = [["column", "kind", "why"], *([shorten(one.name), one.kind, one.why] for one in model.columns_)]
     return Block("training", "How it was trained", facts=facts, figures=parts.all, table=table)

@@ -50,9 +50,9 @@ class TableNetwork(BaseMLP):
         problem = super()._problem(rows, generator, seen)
         inputs, hidden, *_ = problem.network.sizes
         factors = Fixed({"W1": FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs)})
-        return replace(problem, y=self._smoothed(problem), learning_rate_factors=factors)
+        return replace(problem, y=self._smooth_targets(problem), learning_rate_factors=factors)
 
-    def _smoothed(self, problem: Problem) -> Floats:
+    def _smooth_targets(self, problem: Problem) -> Floats:
         """The targets that the network learns."""
         return problem.y
 
@@ -80,7 +80,7 @@ class TableNetwork(BaseMLP):
 class TableNetworkClassifier(TableNetwork, MLPClassifier):
     """The network of a `TabularClassifier`; a deep one learns smoothed labels."""
 
-    def _smoothed(self, problem: Problem) -> Floats:
+    def _smooth_targets(self, problem: Problem) -> Floats:
         return smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING).astype(problem.dtype)
 
 

@@ -153,7 +153,7 @@ class BaseTabular(BaseEstimator):
         """By how much less than the best a score of so many rows may be and is about the same."""
         return 0.0
 
-    def _calibrated(self, model: BaseMLP, choice: Choice) -> BaseMLP:
+    def _calibrate(self, model: BaseMLP, choice: Choice) -> BaseMLP:
         """An ensemble whose probabilities are as sure as those of the search were right."""
         return model
 
@@ -211,7 +211,7 @@ class BaseTabular(BaseEstimator):
     def _search(self) -> CandidateSearch:
         return CandidateSearch(self._estimator, self._outputs, self._seed)
 
-    def _work_told(self, begun: Beginning) -> str:
+    def _describe_work(self, begun: Beginning) -> str:
         """The work that lies ahead, in words."""
         return self._search.describe(begun.x.shape[1], len(begun.train), len(begun.y))
 
@@ -221,7 +221,7 @@ class BaseTabular(BaseEstimator):
         choice = search.choose(x[train], y[train], self._kinds(y[train]), self._credits, self._tie_tolerance)
         found = choice.settings
         searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
-        self.model_ = self._calibrated(search.train_ensemble(x[train], y[train], found, searched), choice)
+        self.model_ = self._calibrate(search.train_ensemble(x[train], y[train], found, searched), choice)
         scores = self._scores(x[held], y[held])
         answers = self.model_.predict(x[held])
         doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
@@ -232,7 +232,7 @@ class BaseTabular(BaseEstimator):
             reasons += [f"in the rows set aside {told}" for told in render_diagnostics(unusual_numbers(seen, aside))]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
-        self.model_ = self._calibrated(
+        self.model_ = self._calibrate(
             search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched), choice
         )
         notes = self._notes(frame, y, left_out + doubted, few)

@@ -93,7 +93,7 @@ def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
         is_there = run["experiment"] in runs[-1].get("experiments", [run["experiment"]])
         named = {"study": study, "experiment": run["experiment"] if is_there else None}
         words = ["deltarule", "sweep", *study_words(named)]
-        words += set_words(_said_then(then, now) | run["settings"])
+        words += set_words(_changed_settings(then, now) | run["settings"])
         words += [] if run["folds"] is None else ["--folds", str(run["folds"])]
         words += [] if run["keep"] == "none" else ["--keep", run["keep"]]
         words += [] if run.get("data") is None else ["--data", run["data"]]
@@ -104,7 +104,7 @@ def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(told)), notes
 
 
-def _said_then(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
+def _changed_settings(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
     """The keys that a recipe's file had set otherwise than now, with their values; those in its grid say nothing."""
     found: dict[str, Any] = {}
     if then is None or now is None:
@@ -133,7 +133,7 @@ def _draw_sweep(
         drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
     if is_told and len(found.parameters) > 1:
         drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
-    return _told_of(found)
+    return _effect_notes(found)
 
 
 def _ranked_rows(
@@ -179,7 +179,7 @@ def _ends(rows: list[list[str]]) -> list[list[str]]:
     return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 
-def _told_of(found: Effects) -> list[str]:
+def _effect_notes(found: Effects) -> list[str]:
     """What is to be known of effects where a grid is not full."""
     if found.is_full:
         return []

@@ -75,7 +75,7 @@ def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
 
 
-def rearranged(evidence: Evidence) -> Iterator[Hypothesis]:
+def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
     """F is E with two axes exchanged, or reversed as a kernel is, of arrays with more than two axes."""
     by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
