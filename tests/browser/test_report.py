@@ -18,6 +18,7 @@ HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.
 PATIENCE = 300_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+LOOKS = [("light", WIDE), ("dark", NARROW)]
 
 
 def deltarule(folder, *words):
@@ -138,8 +139,7 @@ def test_hostile_names_are_text(opened):
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
 def test_everybody_can_use_it(opened, scheme, viewport):
     page, _ = opened(viewport, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -160,8 +160,7 @@ def model_file(tmp_path_factory):
     return folder / "page.html"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
 def test_everybody_can_use_the_page_of_a_model(browser, model_file, scheme, viewport):
     context = browser.new_context(viewport=viewport, color_scheme=scheme)
     context.set_default_timeout(PATIENCE)
@@ -373,8 +372,7 @@ def test_it_prints_without_what_only_a_screen_has(opened, tmp_path):
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
 def test_everybody_can_use_an_explanation(browser, explained_file, scheme, viewport):
     context = browser.new_context(viewport=viewport, color_scheme=scheme)
     context.set_default_timeout(PATIENCE)
