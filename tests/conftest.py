@@ -1,4 +1,5 @@
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -44,3 +45,18 @@ def offline(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
     for name in ("NO_PROXY", "no_proxy", "DELTARULE_DATA"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def deltarule(monkeypatch, capsys):
+    """Run the program as the console script does: its status, what it printed, and what it said on stderr."""
+    from deltarule.cli import main
+
+    def called(*words):
+        monkeypatch.setattr(sys, "argv", ["deltarule", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return called

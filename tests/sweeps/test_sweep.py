@@ -106,9 +106,9 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
 @pytest.mark.parametrize("workers", [None, 2])
 def test_each_width_of_a_grid_is_what_training_it_alone_comes_to(recipe, workers):
     recipe = with_settings(recipe, {"stopping.max_epochs": 500, "optimizer.learning_rate": 0.01})
-    widths = [["auto", units, "auto"] for units in range(1, 11)]
+    widths = [["auto", units, "auto"] for units in (1, 4, 9)]
     table = sweep(recipe, {"network.layers": widths}, keep="all", workers=workers)
-    assert len(table) == 20
+    assert len(table) == 6
     for row in table.rows():
         assert row["engine"] == "compiled"
         _, reference = train_alone(recipe, row | {"engine": "reference"}, ["network.layers"])

@@ -326,7 +326,7 @@ def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
+def test_the_commands_of_a_sweep_repeat_it(deltarule, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(
         '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 1]\noutput = "sigmoid"\n[stopping]\nmax_steps = 5\n'
@@ -335,8 +335,7 @@ def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
     )
     given = ["--folds 3 --keep best", "--folds 3 --resume", "--folds 3 --set stopping.max_steps=9 --resume"]
     for words in given:
-        words = ["sweep", "mine.toml", "--out", "first", *words.split()]
-        subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
+        assert deltarule("sweep", "mine.toml", "--out", "first", *words.split())[0] == 0
     [block] = report_of("first").sections[0].blocks
     assert block.commands == [
         "deltarule sweep mine.toml --folds 3 --keep best",
@@ -344,8 +343,7 @@ def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
     ]
     assert dict(block.facts)["table"] == "deltarule sweep --table first prints it"
     for command in block.commands:
-        words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", "again", "--resume"]
-        subprocess.run(words, check=True, capture_output=True)
+        assert deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")[0] == 0
     with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
         assert [row["key"] for row in again.rows()] == [row["key"] for row in first.rows()]
 
@@ -370,7 +368,7 @@ set = {"optimizer.learning_rate" = 0.5}
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp_path, monkeypatch):
+def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(deltarule, tmp_path, monkeypatch):
     folder = tmp_path / "sub"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
@@ -380,7 +378,7 @@ def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp
     for text, words in zip(texts, ([], [], ["--set", "run.seeds=2"]), strict=True):
         (folder / "flow.toml").write_text(text, encoding="utf-8")
         command = ["sweep", "sub/flow.toml", "--experiment", "fast one", "--data", "sub/data", *words]
-        run_deltarule(*command, "--out", "first", "--resume")
+        assert deltarule(*command, "--out", "first", "--resume")[0] == 0
     [block] = report_of("first").sections[0].blocks
     rate, grid = "--set optimizer.learning_rate=0.5", "was given when the recipe had another grid"
     start = "deltarule sweep flow.toml --experiment 'fast one'"
@@ -394,26 +392,26 @@ def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp
     (folder / "flow.toml").write_text(FLOW, encoding="utf-8")  # with the grid that the notes tell
     monkeypatch.chdir(folder)
     for command in block.commands:
-        run_deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")
+        assert deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")[0] == 0
     with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
         assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(tmp_path, monkeypatch):
+def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(deltarule, tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     renamed = FLOW.replace("fast one", "a fast one")
     for text, name in ((FLOW, "fast one"), (renamed, "a fast one")):
         (tmp_path / "flow.toml").write_text(text, encoding="utf-8")
-        run_deltarule("sweep", "flow.toml", "--experiment", name, "--out", "first", "--resume")
+        assert deltarule("sweep", "flow.toml", "--experiment", name, "--out", "first", "--resume")[0] == 0
     [block] = report_of("first").sections[0].blocks
     rate = "--set optimizer.learning_rate=0.5"
     assert block.commands == [
         f"deltarule sweep flow.toml {rate}",
         f"deltarule sweep flow.toml --experiment 'a fast one' {rate}",
     ]
-    run_deltarule(*shlex.split(block.commands[0])[1:], "--out", "again")
+    assert deltarule(*shlex.split(block.commands[0])[1:], "--out", "again")[0] == 0
     with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
         assert [row["key"] for row in first.rows()] == [row["key"] for row in again.rows()]
 
@@ -436,18 +434,14 @@ def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
     assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [["5", "not told"], ["9", "not told"]]
 
 
-def run_deltarule(*words):
-    subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 @pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])
-def test_the_command_of_a_range_test_repeats_it(tmp_path, kind, rates):
+def test_the_command_of_a_range_test_repeats_it(deltarule, tmp_path, kind, rates):
     words = f"lr-range encoder --experiment rate-1 --set run.seeds=2 {rates} --steps 30"
     words = [*words.split(), *(["--linear"] if kind == "linear" else [])]
     for name in ("first", "again"):
-        subprocess.run([sys.executable, "-m", "deltarule", *words, "--out", tmp_path / name], check=True)
+        assert deltarule(*words, "--out", tmp_path / name)[0] == 0
         [command] = report_of(tmp_path / name).sections[0].blocks[0].commands
         words = shlex.split(command)[1:]
     first, again = ((tmp_path / name / "lr_range.json").read_text(encoding="utf-8") for name in ("first", "again"))
