@@ -23,6 +23,7 @@ from deltarule.playground.widget import answer
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+LOOKS = [("light", WIDE), ("dark", NARROW)]
 
 
 def session_of(**sections):
@@ -384,8 +385,7 @@ def test_a_wrong_derivative_is_named_and_trained_with(played):
     wait_until(page, lambda: session.workbench.moment.problem.network.layers[0].activation.name == "tanh")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
 def test_everybody_can_use_it(played, scheme, viewport):
     page, session, complaints = played(viewport, color_scheme=scheme)
     session.command("step", {"updates": 3})
