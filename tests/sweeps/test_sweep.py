@@ -103,6 +103,7 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
             assert (row["status"], row["diverged_layer"], row["diverged_where"]) == ("done", None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 2])
 def test_each_width_of_a_grid_is_what_training_it_alone_comes_to(recipe, workers):
     recipe = with_settings(recipe, {"stopping.max_epochs": 500, "optimizer.learning_rate": 0.01})

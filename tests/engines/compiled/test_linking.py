@@ -86,6 +86,7 @@ print(CompiledEngine().advance(problem, initial_state(problem), 30)[0].theta.tob
 """
 
 
+@pytest.mark.slow
 def test_a_numba_that_is_not_known_yet_compiles_its_own_way_to_the_same_bits(tmp_path):
     """Linking uses classes inside Numba that may be others in its next version."""
     found = [
