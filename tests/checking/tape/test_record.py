@@ -1,5 +1,6 @@
 """The recorded forward pass of user code, and its gradient."""
 
+import copy
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -87,6 +88,58 @@ def test_gradient_of_the_tape_is_that_of_the_loss(loss: Callable[[Any], Any], st
     assert recording is not None and recording.loss.value == pytest.approx(float(loss(start)))
     [gradient] = parameter_gradients(recording)
     assert check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, start).verdict == "right"
+
+
+# One way each of writing a part of a forward pass in NumPy; w is 3 × 3.
+NUMPY_CODE: dict[str, Callable[[Any], Any]] = {
+    "length": lambda w: (w**2).sum() / len(w),
+    "truth": lambda w: w[0, 0] * 2 if w[0, 0] else w[0, 1],
+    "whole number": lambda w: w[int(w[1, 1] * 0), 0] ** 2,
+    "index": lambda w: (w * [1, 2, 3][(w[0] * 0).astype(int)[0]]).sum(),
+    "item": lambda w: (w @ w)[0, 1].item(),
+    "reduce": lambda w: np.add.reduce(w**2).sum() + np.maximum.reduce(w).sum() + np.minimum.reduce(w, axis=1).sum(),
+    "outer": lambda w: (np.multiply.outer(w[0], w[1]) ** 2).sum(),
+    "into an array": lambda w: np.multiply(w, w, out=w + 1).sum(),
+    "into zeros": lambda w: np.add(w, w**2, out=np.zeros((3, 3))).sum(),
+    "ravel": lambda w: (w.ravel() * np.arange(9)).sum() + (w.flatten() ** 2).sum(),
+    "squeeze": lambda w: (w.reshape(3, 1, 3).squeeze(1) @ w).sum(),
+    "swapaxes": lambda w: (w.swapaxes(0, 1) @ X.T).sum() ** 2,
+    "repeat": lambda w: (w.repeat(2, axis=0).T @ X).sum() + (np.repeat(w[0], 2) ** 2).sum(),
+    "deep copy": lambda w: (copy.deepcopy(w) * copy.copy(w)).sum(),
+    "list": lambda w: sum(value**2 for row in w.tolist() for value in row),
+    "dot of numbers": lambda w: np.dot(w[0, 0], w).sum() + np.dot(w, np.ones((2, 3, 2))).sum(),
+    "implicit einsum": lambda w: (np.einsum("ij,jk", w, w) ** 2).sum(),
+    "tensordot": lambda w: np.tensordot(w, w) + (np.tensordot(w, X, axes=(0, 1)) ** 2).sum(),
+    "where": lambda w: w[np.where(w > 0)].sum() + np.where(w > 0, w**2, 0).sum(),
+    "clip": lambda w: (np.clip(w, -0.5, 0.5) * X[:3]).sum() + np.clip(w, a_min=0, a_max=None).sum(),
+    "sum of converted numbers": lambda w: float(w[0, 0] ** 2) + float(w[1, 1] ** 3),
+    "mean of converted numbers": lambda w: (float(w[0, 0] ** 2) + float(w[1, 1] ** 3)) / 2,
+}
+
+
+@pytest.mark.parametrize("name", NUMPY_CODE)
+def test_each_way_of_writing_a_forward_pass_is_recorded(name: str) -> None:
+    loss = NUMPY_CODE[name]
+    recording = record_loss(code_of_functions(loss, lambda w: w, W))
+    assert recording is not None and recording.loss.value == pytest.approx(float(loss(W)))
+    [gradient] = parameter_gradients(recording)
+    report = check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, W)
+    assert report.verdict == "right", str(report)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda w: np.pad(w, 1, mode="edge").sum(),
+        lambda w: np.einsum("ii->", w),
+        lambda w: np.multiply.accumulate(w).sum(),
+        lambda w: np.spacing(w).sum(),
+        lambda w: w * 2,
+    ],
+    ids=["padded with edges", "trace", "accumulate", "spacing", "no number"],
+)
+def test_what_the_tape_cannot_follow_is_not_recorded(loss: Callable[[Any], Any]) -> None:
+    assert record_loss(code_of_functions(loss, lambda w: w, W)) is None
 
 
 def test_numpy_is_as_before_after_recording() -> None:
