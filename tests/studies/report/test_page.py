@@ -417,6 +417,17 @@ def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(
 
 
 @pytest.mark.slow
+def test_how_long_networks_train_is_drawn_by_their_initial_weights(tmp_path):
+    short = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5})
+    grid = {"network.initializer": ["glorot_uniform", "zeros"], "optimizer.learning_rate": [1.0, 2.0]}
+    sweep(short, grid, seeds=2, out=tmp_path / "out").close()
+    [block] = report_of(tmp_path / "out").sections[0].blocks
+    [spreads] = [figure for figure in block.figures if figure.title == "Seconds of training by initial weights"]
+    for rate in (1, 2):
+        assert f"glorot_uniform: {rate}" in spreads.alt and f"zeros: {rate}" in spreads.alt
+
+
+@pytest.mark.slow
 def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
     short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
     for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
