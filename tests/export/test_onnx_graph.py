@@ -23,7 +23,10 @@ from deltarule.export.onnx_graph import ACTIVATIONS
 from deltarule.problem import registry
 from deltarule.tables.frame import frame_of
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("one_candidate"),
+]
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3))
