@@ -76,7 +76,7 @@ def rule_with_operand(k: int, operand: Array) -> EdgeRule:
     def rule(edge: int, g: Array, node: Node) -> Array:
         if edge != k:
             return right_gradient(edge, g, node)
-        values = node.values
+        values = list(node.values)
         values[1 - k] = operand
         return right_gradient(k, g, node, values)
 

@@ -51,7 +51,7 @@ class Use:
     def part(self, g: Array, operand: Array | None = None) -> Array:
         """What the use adds to the parameter's gradient."""
         assert self.node.gradient is not None
-        values = self.node.values
+        values = list(self.node.values)
         if operand is not None:
             values[1 - self.k] = operand
         gradient = self.node.gradient(self.k, g, values, self.node.value)

@@ -140,7 +140,22 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 
-FUNCTIONS |= {
+MOVES: dict[str, list[Callable[..., Any]]] = {
+    "reshape": [
+        np.reshape,
+        np.ravel,
+        np.expand_dims,
+        np.squeeze,
+        np.atleast_2d,
+        np.atleast_1d,
+        np.broadcast_to,
+    ],
+    "transpose": [np.transpose, np.swapaxes, np.moveaxis],
+    "getitem": [np.take, np.diag, np.diagonal, np.take_along_axis, np.lib.stride_tricks.sliding_window_view],
+    "repeat": [np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud],
+}
+# The types are written down because a type checker needs half a minute to find what these functions have in common.
+ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.dot: _dot,
     np.vdot: lambda a, b: (a * b).sum(),
     np.inner: lambda a, b: _dot(a, b.T if np.ndim(b) > 1 else b),
@@ -171,23 +186,6 @@ FUNCTIONS |= {
     np.array_split: _as_split(np.array_split),
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
-    **{
-        function: _as_move(function, "reshape")
-        for function in (
-            np.reshape,
-            np.ravel,
-            np.expand_dims,
-            np.squeeze,
-            np.atleast_2d,
-            np.atleast_1d,
-            np.broadcast_to,
-        )
-    },
-    **{function: _as_move(function, "transpose") for function in (np.transpose, np.swapaxes, np.moveaxis)},
-    **{function: _as_move(function, "getitem") for function in (np.take, np.diag, np.diagonal, np.take_along_axis)},
-    **{
-        function: _as_move(function, "repeat")
-        for function in (np.flip, np.roll, np.repeat, np.tile, np.fliplr, np.flipud)
-    },
-    np.lib.stride_tricks.sliding_window_view: _as_move(np.lib.stride_tricks.sliding_window_view, "getitem"),
+    **{function: _as_move(function, name) for name, functions in MOVES.items() for function in functions},
 }
+FUNCTIONS |= ARRAY_FUNCTIONS

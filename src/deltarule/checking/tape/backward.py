@@ -112,17 +112,16 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
             target, function = changes.jumps[node.index]
             contribute(target, function(g), node)
             continue
-        rule = changes.rules.get(node.index)
         if node.gradient is None:
             continue
-        for k, entry in enumerate(node.inputs):
-            if isinstance(entry, Node) and entry.is_active:
-                source = gradients.get(changes.upstream.get((node.index, k), node.index)) if changes.upstream else g
-                upstream = g if source is None else source
-                gradient = rule(k, upstream, node) if rule else node.gradient(k, upstream, node.values, node.value)
-                if gradient is not None and np.shape(gradient) != entry.value.shape:
-                    gradient = np.broadcast_to(gradient, entry.value.shape)
-                contribute(entry, gradient, node)
+        rule = changes.rules.get(node.index)
+        for k, entry in node.active_inputs:
+            source = gradients.get(changes.upstream.get((node.index, k), node.index)) if changes.upstream else g
+            upstream = g if source is None else source
+            gradient = rule(k, upstream, node) if rule else node.gradient(k, upstream, node.values, node.value)
+            if gradient is not None and np.shape(gradient) != entry.value.shape:
+                gradient = np.broadcast_to(gradient, entry.value.shape)
+            contribute(entry, gradient, node)
     return gradients
 
 

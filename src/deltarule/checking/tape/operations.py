@@ -6,6 +6,7 @@ Everything that only moves numbers (indexing, reshaping, stacking, maxima) is on
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,21 @@ class Node:
     data: Any = None
     is_active: bool = field(default=False)
 
-    @property
-    def values(self) -> list[Array]:
+    @cached_property
+    def values(self) -> tuple[Array, ...]:
         """The values of the inputs."""
-        return [one.value if isinstance(one, Node) else one for one in self.inputs]
+        return tuple(one.value if isinstance(one, Node) else one for one in self.inputs)
+
+    @cached_property
+    def active_inputs(self) -> list[tuple[int, "Node"]]:
+        """The inputs that depend on a parameter, with their positions."""
+        return [(k, one) for k, one in enumerate(self.inputs) if isinstance(one, Node) and one.is_active]
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes along which its array was repeated."""
+    if gradient.shape == shape:
+        return gradient
     extra = gradient.ndim - len(shape)
     if extra > 0:
         gradient = gradient.sum(axis=tuple(range(extra)))
@@ -121,15 +129,14 @@ def einsum_gradient(subscripts: str) -> Gradient:
     return gradient
 
 
-def gather_gradient(sources: Sequence[NDArray[np.int64] | None]) -> Gradient:
+def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
     """The gradient function of a gather: each output entry's gradient goes to where its number came from."""
+    positions = [np.flatnonzero(source.ravel() >= 0) for source in sources]  # in the output
+    origins = [source.ravel()[at] for source, at in zip(sources, positions, strict=True)]  # in the input
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-        source = sources[k]
-        assert source is not None
-        chosen = source.ravel() >= 0
-        summed = np.bincount(source.ravel()[chosen], g.ravel()[chosen], minlength=np.size(x[k]))
-        return summed.reshape(np.shape(x[k]))
+        summed = np.bincount(origins[k], g.ravel()[positions[k]], minlength=x[k].size)
+        return summed.reshape(x[k].shape)
 
     return gradient
 
