@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from accessibility import axe_violations
 from PIL import Image
 from playground_examples import recipe_of
 
@@ -386,7 +385,7 @@ def test_a_wrong_derivative_is_named_and_trained_with(played):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
-def test_everybody_can_use_it(played, scheme, viewport):
+def test_everybody_can_use_it(played, scheme, viewport, axe_violations):
     page, session, complaints = played(viewport, color_scheme=scheme)
     session.command("step", {"updates": 3})
     wait_for_step(page, 3)
@@ -519,7 +518,7 @@ def test_the_view_of_a_notebook_plays_the_same_session(browser):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_recorded_page_replays_the_same_offline(browser, tmp_path, scheme):
+def test_a_recorded_page_replays_the_same_offline(browser, tmp_path, scheme, axe_violations):
     session = session_of()
     file = write_recording(session, tmp_path / "recording", 40)
     theta = session.workbench.moment.state.theta[0]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accessibility import axe_violations
 
 from deltarule.errors import count_of
 from deltarule.reports.report import Block, Report, Section, TrainingSlider, report_page
@@ -140,7 +139,7 @@ def test_hostile_names_are_text(opened):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
-def test_everybody_can_use_it(opened, scheme, viewport):
+def test_everybody_can_use_it(opened, scheme, viewport, axe_violations):
     page, _ = opened(viewport, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert axe_violations(page) == []
@@ -159,7 +158,7 @@ def model_file(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
-def test_everybody_can_use_the_page_of_a_model(browser, model_file, scheme, viewport):
+def test_everybody_can_use_the_page_of_a_model(browser, model_file, scheme, viewport, axe_violations):
     context = browser.new_context(viewport=viewport, color_scheme=scheme)
     context.set_default_timeout(PATIENCE)
     page, complaints = context.new_page(), []
@@ -370,7 +369,7 @@ def test_it_prints_without_what_only_a_screen_has(opened, tmp_path):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light, wide", "dark, narrow"])
-def test_everybody_can_use_an_explanation(browser, explained_file, scheme, viewport):
+def test_everybody_can_use_an_explanation(browser, explained_file, scheme, viewport, axe_violations):
     context = browser.new_context(viewport=viewport, color_scheme=scheme)
     context.set_default_timeout(PATIENCE)
     page, complaints = context.new_page(), []
