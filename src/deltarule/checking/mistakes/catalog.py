@@ -1,4 +1,4 @@
-"""The mistakes that the checker knows by name. docs/reference/mistakes.md has an example of each, proved by a test."""
+"""The kinds of mistakes that the checker can name; docs/reference/mistakes.md has a tested example of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +142,7 @@ KINDS = {
 
 
 def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
-    """A mistake of a kind.
+    """Make a mistake of the kind `code`, in the parameters or quantities `where`, with the fix of its kind.
 
     >>> make_mistake("sign", ["W1"], "the gradient of W1 has the wrong sign").fix[:19]
     'change the sign: a '
@@ -151,7 +151,7 @@ def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names as a list in a sentence.
+    """Join names for a sentence, by commas and "and".
 
     >>> join_names(["W1", "b1", "W2"]), join_names(["W1"])
     ('W1, b1 and W2', 'W1')

@@ -1,8 +1,8 @@
-"""Which mistake explains a wrong gradient? Predictions are made from the right one and compared with what was found.
+"""Find the mistakes that explain a wrong gradient, from its numbers alone.
 
-Nothing is known of the network here: only the right gradient E, the gradient found F, and the parameters V. "Twice too
-large" predicts F = 2 E, "the penalty is missing" F = E − c V with one constant c for all entries, and so on. The
-hypothesis that predicts every entry with the fewest constants wins.
+The network is unknown here: only the reference gradient E, the gradient found F, and the parameters V are given. Each
+hypothesis predicts F: "twice too large" predicts F = 2 E, "the penalty is missing" F = E − c V with one constant c for
+all entries, and so on. The hypothesis that predicts every entry with the fewest constants wins.
 """
 
 from collections.abc import Sequence
@@ -14,22 +14,24 @@ from deltarule.checking.mistakes.hypotheses import axes, exchanges, factors, pen
 
 HYPOTHESIS_FAMILIES = (
     shapes.wrong_shapes,
-    shapes.other_shapes,
-    shapes.zeros,
-    factors.factors,
-    shapes.transpositions,
+    shapes.incompatible_shapes,
+    shapes.zero_gradients,
+    factors.wrong_factors,
+    shapes.transposed_gradients,
     shapes.exchanged_axes,
-    exchanges.exchanges,
-    exchanges.rows_of_others,
+    exchanges.exchanged_gradients,
+    exchanges.rows_of_other_gradients,
     axes.wrong_axes,
-    penalties.penalties,
+    penalties.wrong_penalties,
     exchanges.penalties_of_other_weights,
     single_entries.single_entries,
 )
 
 
-def diagnose(evidence: Evidence, further: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
-    """The simplest mistakes that explain all that is wrong: at most two, none where nothing fits.
+def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
+    """The simplest mistakes that explain all wrong gradients: at most two, none if nothing fits.
+
+    Tries `extra_hypotheses` first, then those that need only numbers.
 
     >>> import numpy as np
     >>> from deltarule.checking.mistakes.evidence import ParameterEvidence
@@ -38,27 +40,28 @@ def diagnose(evidence: Evidence, further: Sequence[Hypothesis] = ()) -> tuple[Mi
     >>> [mistake.code for mistake in diagnose(evidence)]
     ['factor_two']
     """
-    return choose_mistakes(evidence, [*further, *(one for family in HYPOTHESIS_FAMILIES for one in family(evidence))])
+    from_numbers = [hypothesis for family in HYPOTHESIS_FAMILIES for hypothesis in family(evidence)]
+    return choose_mistakes(evidence, [*extra_hypotheses, *from_numbers])
 
 
 def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """The mistakes of the hypotheses that explain all that is wrong with the fewest constants."""
+    """The mistakes of the hypotheses, or pairs of them, that explain all wrong gradients with the fewest constants."""
     wrong = frozenset(evidence.wrong)
     complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
     if complete:
-        fewest = min(one.constants for one in complete)
-        return _first_two([one for one in complete if one.constants == fewest])
+        fewest = min(hypothesis.constants for hypothesis in complete)
+        return _first_two_mistakes([hypothesis for hypothesis in complete if hypothesis.constants == fewest])
     pairs = [
         (first, second)
         for first, second in combinations(hypotheses, 2)
         if first.parameters < wrong <= first.parameters | second.parameters
         and len(first.mistakes) + len(second.mistakes) <= 2
     ]
-    return _first_two(min(pairs, key=lambda pair: pair[0].constants + pair[1].constants)) if pairs else ()
+    return _first_two_mistakes(min(pairs, key=lambda pair: pair[0].constants + pair[1].constants)) if pairs else ()
 
 
-def _first_two(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """The mistakes of hypotheses that predict the same numbers, or hold together, each code once."""
+def _first_two_mistakes(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
+    """The first two mistakes with different codes of hypotheses that predict the same numbers, or hold together."""
     by_code: dict[str, Mistake] = {}
     for hypothesis in hypotheses:
         for mistake in hypothesis.mistakes:

@@ -1,6 +1,6 @@
-"""What is known about a wrong gradient, and what a hypothesis about it predicts.
+"""What is known about a wrong gradient, and whether a prediction of it fits.
 
-E  the right gradient, as measured      F  the gradient found      V  the parameter itself
+E  the reference gradient, as measured      F  the gradient found, that of the user's code      V  the parameter itself
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +13,13 @@ from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.problem.problem import Floats
 
-MAX_TOLERANCE = 1e300  # in place of infinity, which would make NaN
+MAX_TOLERANCE = 1e300
+"""In place of infinity, which would make NaN."""
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """The factors c of a penalty's gradient c V: the right one, and that of the code (None where it is not visible)."""
+    """The factors c of a penalty's gradient c V, in the loss and in the user's gradient (None if unknown)."""
 
     in_loss: float
     in_gradient: float | None
@@ -28,11 +29,16 @@ class Penalty:
 class ParameterEvidence:
     """What is known about the gradient of one parameter.
 
-    raw                the gradient in the shape that it came in; `found` has the parameter's shape
-    expected           NaN where it was not measured, or has no derivative
+    value              the parameter itself
+    raw                the user's gradient, in the shape in which it was returned
+    found              the user's gradient, in the parameter's shape
+    expected           the reference gradient; NaN where it was not measured, or does not exist
     tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
+    is_wrong           whether `found` differs from `expected`
     shape_mistake      code of the mistake that the shape shows, or ""
-    is_right_outside   whether the gradient is right but for some entries, as a random direction shows
+    at_kink            entries in which the loss has a kink
+    is_right_outside   whether the gradient is correct outside some entries (a mask), by a random direction
+    find_penalty       measures the factors of a penalty on this parameter; gives None if it cannot
     """
 
     name: str
@@ -50,24 +56,25 @@ class ParameterEvidence:
 
     @property
     def finite_tolerance(self) -> Floats:
-        """The tolerance, with a large number for infinity."""
+        """The tolerance, with infinity replaced by a large number."""
         return np.minimum(self.tolerance, MAX_TOLERANCE)
 
     @property
     def is_faint(self) -> bool:
-        """Whether the gradient found is not 0, but so small that anything tiny would fit it."""
+        """Whether the gradient found is nonzero, but so small that any tiny prediction would fit it."""
         return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
 
     @property
     def is_vector(self) -> bool:
-        """Whether at most one axis is longer than 1."""
+        """Whether at most one axis of the parameter is longer than 1."""
         return max(self.value.shape, default=1) == self.value.size
 
     @np.errstate(over="ignore", invalid="ignore")
     def fits(self, prediction: Floats, gain: float = 1.0) -> bool:
-        """Whether a prediction is what was found, as far as both are known.
+        """Whether a predicted gradient equals the gradient found, and explains it much better than the reference does.
 
-        gain  how many times the uncertainty of `expected` is in the prediction
+        prediction  NaN where it says nothing; entries without a reference are not compared
+        gain        the factor by which the prediction multiplies the uncertainty of `expected`
         """
         prediction = np.asarray(prediction, float)
         if prediction.shape != self.found.shape:
@@ -78,14 +85,14 @@ class ParameterEvidence:
         found, predicted = self.found[known], prediction[known]
         tolerance = self.finite_tolerance[known] + (gain - 1) * self.uncertainty[known]
         excess, error = np.abs(found - predicted) - tolerance, np.abs(found - self.expected[known])
-        # A prediction explains a mistake only if it comes much nearer than the right gradient itself.
+        # A prediction explains a mistake only if it is much closer than the reference gradient itself.
         if self.is_wrong and not self.shape_mistake:
             if not ((error > tolerance).any() and (excess <= tolerances.FIT.improvement * error.max()).all()):
                 return False
         return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
-        """Whether a whole gradient is what was found, also in entries that were not measured."""
+        """Whether a predicted gradient equals the gradient found, in entries without a reference too."""
         if self.shape_mistake or not self.fits(gradient):
             return False
         default = 1e-8 * np.abs(self.found).max()
@@ -100,9 +107,10 @@ class ParameterEvidence:
         known_constants: Sequence[float] = (),
         min_informative: int = 2,
     ) -> float | None:
-        """c in F = base + c · regressor (base: E), if one c serves all entries.
+        """Fit c in found = base + c · regressor; None if no single c fits all entries.
 
-        Where few entries determine c, it has to be one of the known constants, or that of the penalty.
+        base              the reference gradient by default
+        known_constants   if fewer than `min_informative` entries determine c, it must be one of these, or the penalty's
         """
         base = self.expected if base is None else base
         if regressor.shape != base.shape:
@@ -120,12 +128,12 @@ class ParameterEvidence:
 
 
 def is_same_constant(value: float, constant: float) -> bool:
-    """Whether two fitted constants of a penalty are the same."""
+    """Whether two fitted constants of a penalty are equal, within the error of such fits."""
     return abs(value - constant) <= 10 * tolerances.FIT.constant * abs(constant)
 
 
 def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
-    """r in found = r · regressor, by least squares over the measured entries; 0 where the regressor is 0."""
+    """Fit r in found = r · regressor by least squares, where `expected` is finite; 0 if the regressor is 0."""
     known = np.isfinite(expected) & np.isfinite(regressor)
     square = float((regressor[known] ** 2).sum())
     return float((found[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
@@ -133,11 +141,13 @@ def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known about a wrong gradient.
+    """What is known about the gradient of all parameters, some of it wrong.
 
-    samples   the possible numbers of samples      outputs   the number of outputs, where it is known
-    prefix    how sentences call the values of a parameter
-    is_layer  the first array is the input of a layer, and no parameter
+    samples         possible numbers of samples
+    outputs         number of outputs of the network, if known
+    learning_rate   of the update that is checked, if it is one; `momentum` too
+    prefix          begins a sentence about the gradient of a parameter
+    is_layer        the first array is the input of a layer, not a parameter
     """
 
     parameters: tuple[ParameterEvidence, ...]
@@ -150,12 +160,12 @@ class Evidence:
 
     @property
     def wrong(self) -> list[ParameterEvidence]:
-        """Parameters whose gradient is wrong."""
+        """The parameters whose gradient is wrong."""
         return [parameter for parameter in self.parameters if parameter.is_wrong]
 
     @property
     def wrong_by_size(self) -> list[ParameterEvidence]:
-        """Large arrays first: a single entry fits any constant, so that it has to share that of a larger array."""
+        """The parameters whose gradient is wrong, largest first: a constant is fitted to a large array before small ones."""
         return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
 
     @property
@@ -165,33 +175,33 @@ class Evidence:
 
     @property
     def values(self) -> list[Floats]:
-        """The parameters themselves."""
+        """The values of all parameters."""
         return [parameter.value for parameter in self.parameters]
 
     @property
     def gradients(self) -> list[Floats]:
-        """The gradients found."""
+        """The gradients found, those of the user's code."""
         return [parameter.found for parameter in self.parameters]
 
     @property
     def references(self) -> list[Floats]:
-        """The right gradients."""
+        """The reference gradients."""
         return [parameter.expected for parameter in self.parameters]
 
     def may_be_penalized(self, parameter: ParameterEvidence) -> bool:
-        """Whether a penalty may be in a gradient: the input of a layer has none."""
+        """Whether a parameter's gradient may contain a penalty: the input of a layer has none."""
         return not (self.is_layer and parameter is self.parameters[0])
 
     def other_parameters(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
-        """All parameters but one."""
+        """All parameters except one."""
         return [other for other in self.parameters if other is not parameter]
 
     def is_found(self, gradients: Sequence[Floats]) -> bool:
-        """Whether whole gradients are what was found, in every entry of every parameter."""
+        """Whether predicted gradients of all parameters equal the gradients found, in every entry."""
         return all(parameter.is_found(gradient) for parameter, gradient in zip(self.parameters, gradients, strict=True))
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
-        """The subject of a sentence about some gradients."""
+        """The subject of a sentence about some gradients, such as "the gradient of W1 and b1"."""
         if len(parameters) == len(self.parameters) > 2 and self.prefix == "the gradient of":
             return "the whole gradient"
         return f"{self.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
@@ -199,7 +209,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Mistakes that would explain some of the wrong gradients, and the number of constants fitted for that."""
+    """Mistakes that would explain the wrong gradients of some parameters, and the number of fitted constants."""
 
     parameters: frozenset[ParameterEvidence]
     mistakes: tuple[Mistake, ...]
@@ -209,6 +219,10 @@ class Hypothesis:
 def one_mistake(
     code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
 ) -> Hypothesis:
-    """The hypothesis of a single mistake in some parameters."""
+    """The hypothesis that one mistake explains the wrong gradients of some parameters.
+
+    constants   the number of constants that were fitted
+    where       the names that the mistake reports; by default those of the parameters
+    """
     names = where or [parameter.name for parameter in parameters]
     return Hypothesis(frozenset(parameters), (make_mistake(code, names, sentence),), constants)

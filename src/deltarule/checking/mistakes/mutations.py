@@ -1,4 +1,4 @@
-"""The mistakes inside a recognized network whose gradient is the one found. A new family is a line in `_mutations`."""
+"""Hypotheses from mistakes planted in a recognized network. A new family of mistakes is a line in `_mutations`."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,18 @@ from deltarule.checking.mistakes.tape_mutations import Mutation
 
 
 def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The mistakes inside the network whose gradient is the one found."""
+    """The mistakes inside a recognized network that give exactly the gradient found."""
     for mutation in _mutations(match, like):
         with np.errstate(all="ignore"):
             gradients = match.to_theirs(mutation.run(match))
         if evidence.is_found(gradients):
             yield one_mistake(mutation.code, evidence.parameters, mutation.sentence, where=mutation.where)
     yield from fitted_mutations(evidence, match)
-    other = match_network(evidence, evidence.gradients, None, like)
-    if other:
-        yield from epsilon_in_loss(evidence, other)
-    if other and other.objective.loss is not match.objective.loss:
-        sentence = f"the gradient is that of {_loss_name(other)}, the loss is {_loss_name(match)}"
+    of_gradient = match_network(evidence, evidence.gradients, None, like)
+    if of_gradient:
+        yield from epsilon_in_loss(evidence, of_gradient)
+    if of_gradient and of_gradient.objective.loss is not match.objective.loss:
+        sentence = f"the gradient is that of {_loss_name(of_gradient)}, the loss is {_loss_name(match)}"
         yield one_mistake("loss_wrong", evidence.parameters, sentence)
 
 
@@ -34,6 +34,7 @@ def _loss_name(match: NetworkMatch) -> str:
 
 
 def _mutations(match: NetworkMatch, like: Like) -> Iterator[Mutation]:
+    """All mistakes that are tried in the network."""
     with np.errstate(all="ignore"):
         yield from output_mutations(match)
         yield from activation_mutations(match)

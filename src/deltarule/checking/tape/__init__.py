@@ -1,7 +1,7 @@
-"""Record the forward pass of user code as a tape of operations, whose backward pass can be run with mistakes in it.
+"""Record the forward pass of user code as a tape of operations, and run its backward pass, correct or with mistakes.
 
-`record.py` calls a loss with arrays that note what is done with them; `traced_array.py` is such an array,
-`array_functions.py` has NumPy's functions of it, `numpy_tracing.py` the context in which they are used,
-`operations.py` has the derivatives, `backward.py` goes back. Mistakes are planted by `mistakes/tape_hypotheses.py`.
+`record.py` calls a loss with arrays that record the operations applied to them; `traced_array.py` defines such arrays,
+`array_functions.py` NumPy's functions for it, `numpy_tracing.py` the context in which user code runs with them,
+`operations.py` the derivatives, and `backward.py` the backward pass. `mistakes/tape_hypotheses.py` plants mistakes.
 May import `user_code`.
 """

@@ -1,4 +1,4 @@
-"""NumPy's functions for traced arrays."""
+"""NumPy's functions for traced arrays: each computes its value and records itself on the tape."""
 
 import builtins
 from collections.abc import Callable
@@ -13,21 +13,23 @@ from deltarule.checking.tape.traced_array import (
     as_traced,
     first_traced,
     join_arrays,
-    plain,
+    strip_trace,
     traced_matmul,
     traced_stack,
 )
 
 
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
-    if not np.ndim(plain(a)) or not np.ndim(plain(b)):
+    """np.dot."""
+    if not np.ndim(strip_trace(a)) or not np.ndim(strip_trace(b)):
         return a * b
-    if np.ndim(plain(b)) > 2:
+    if np.ndim(strip_trace(b)) > 2:
         return _tensordot(a, b, axes=((-1,), (-2,)))
     return traced_matmul(first_traced((a, b)).tape, a, b)
 
 
 def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
+    """np.einsum, with its output's indices made explicit."""
     tape = first_traced(operands).tape
     subscripts = subscripts.replace(" ", "")
     if "->" not in subscripts:
@@ -35,12 +37,13 @@ def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
         subscripts += "->" + "".join(sorted(name for name in set(names) if names.count(name) == 1))
     if "." in subscripts or builtins.any(len(set(term)) < len(term) for term in subscripts.split("->")[0].split(",")):
         raise UntraceableError("einsum")
-    value = np.einsum(subscripts, *map(plain, operands))
+    value = np.einsum(subscripts, *map(strip_trace, operands))
     return tape.add("einsum", value, operands, einsum_gradient(subscripts), subscripts)
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    shapes = np.shape(plain(a)), np.shape(plain(b))
+    """np.tensordot, recorded as an einsum."""
+    shapes = np.shape(strip_trace(a)), np.shape(strip_trace(b))
     if isinstance(axes, int):
         axes = (range(len(shapes[0]) - axes, len(shapes[0])), range(axes))
     first, second = ([axes[i]] if isinstance(axes[i], int) else list(axes[i]) for i in (0, 1))
@@ -59,12 +62,14 @@ def _outer(a: Any, b: Any) -> Any:
 
 
 def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    """np.sum."""
     keepdims = keepdims is True
-    value = np.sum(plain(a), axis=axis, keepdims=keepdims)
+    value = np.sum(strip_trace(a), axis=axis, keepdims=keepdims)
     return a.tape.add("sum", value, [a], sum_gradient(axis, keepdims=keepdims), axis)
 
 
 def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    """np.mean, recorded as a sum and a division."""
     total = _sum(a, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1))
 
@@ -72,22 +77,25 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
 def _var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, **_: Any
 ) -> Any:
+    """np.var, recorded as the mean of squared deviations."""
     deviation = a - _mean(a, axis=axis, keepdims=True)
     total = _sum(deviation**2, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1) - ddof)
 
 
-def _extreme(argument: Callable[..., Any], name: str) -> Any:
+def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
+    """The traced form of np.max or np.min, from np.argmax or np.argmin; it is recorded as `name`."""
+
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-        value, keepdims = plain(a), keepdims is True
+        value, keepdims = strip_trace(a), keepdims is True
         axes = (
             tuple(range(value.ndim)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
         )
-        axes = tuple(one % value.ndim for one in axes)
+        axes = tuple(i % value.ndim for i in axes)
         rest = [i for i in range(value.ndim) if i not in axes]
         moved = np.arange(value.size).reshape(value.shape).transpose([*rest, *axes])
         rows = moved.reshape([*(value.shape[i] for i in rest), -1])
-        best = argument(value.ravel()[rows], axis=-1)
+        best = find_index(value.ravel()[rows], axis=-1)
         source = np.take_along_axis(rows, best[..., None], -1)[..., 0]
         if keepdims:
             source = np.expand_dims(source, axes)
@@ -97,40 +105,46 @@ def _extreme(argument: Callable[..., Any], name: str) -> Any:
 
 
 def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
+    """np.where."""
     if a is None:
-        return np.where(plain(condition))
+        return np.where(strip_trace(condition))
     tape = first_traced((condition, a, b)).tape
-    condition = np.asarray(plain(condition))
-    value = np.where(condition, plain(a), plain(b))
+    condition = np.asarray(strip_trace(condition))
+    value = np.where(condition, strip_trace(a), strip_trace(b))
     sources = []
-    for is_chosen, one in ((condition, a), (~condition.astype(bool), b)):
-        array = np.asarray(plain(one))
+    for is_chosen, branch in ((condition, a), (~condition.astype(bool), b)):
+        array = np.asarray(strip_trace(branch))
         positions = np.broadcast_to(np.arange(array.size).reshape(array.shape), value.shape)
         sources.append(np.where(is_chosen, positions, -1))
     return tape.add("where", value, [a, b], gather_gradient(sources), sources)
 
 
 def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
+    """np.clip, recorded as a maximum and a minimum."""
     low, high = options.get("a_min", options.get("min", low)), options.get("a_max", options.get("max", high))
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
 
 def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """np.pad with zeros."""
     if mode != "constant" or options.get("constant_values", 0):
         raise UntraceableError("pad")
-    value = plain(a)
+    value = strip_trace(a)
     source = np.pad(np.arange(1, value.size + 1).reshape(value.shape), pad_width) - 1
     return a.tape.add("pad", np.pad(value, pad_width), [a], gather_gradient([source]), [source])
 
 
-def _as_move(function: Callable[..., Any], name: str) -> Any:
+def _traced_gather(function: Callable[..., Any], name: str) -> Any:
+    """The traced form of a function that only moves, repeats or selects entries; it is recorded as `name`."""
     return lambda a, *args, **options: a.gather(name, lambda x: function(x, *args, **options))
 
 
-def _as_split(function: Callable[..., Any]) -> Any:
+def _traced_split(function: Callable[..., Any]) -> Any:
+    """The traced form of a function that splits an array, recorded as one indexing operation for each part."""
+
     def split(a: Any, *args: Any, **options: Any) -> Any:
-        count = len(function(plain(a), *args, **options))
+        count = len(function(strip_trace(a), *args, **options))
         return [a.gather("getitem", lambda x, i=i: function(x, *args, **options)[i]) for i in range(count)]
 
     return split
@@ -140,7 +154,7 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 
-MOVES: dict[str, list[Callable[..., Any]]] = {
+GATHERS: dict[str, list[Callable[..., Any]]] = {
     "reshape": [
         np.reshape,
         np.ravel,
@@ -167,10 +181,10 @@ ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.average: _mean,
     np.var: _var,
     np.std: lambda *args, **options: np.sqrt(_var(*args, **options)),
-    np.max: _extreme(np.argmax, "max"),
-    np.amax: _extreme(np.argmax, "max"),
-    np.min: _extreme(np.argmin, "min"),
-    np.amin: _extreme(np.argmin, "min"),
+    np.max: _traced_extreme(np.argmax, "max"),
+    np.amax: _traced_extreme(np.argmax, "max"),
+    np.min: _traced_extreme(np.argmin, "min"),
+    np.amin: _traced_extreme(np.argmin, "min"),
     np.stack: traced_stack,
     np.concatenate: lambda arrays, axis=0, **_: join_arrays(np.concatenate, arrays, axis=axis),
     np.vstack: lambda arrays, **_: join_arrays(np.vstack, arrays),
@@ -182,10 +196,10 @@ ARRAY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,
-    np.split: _as_split(np.split),
-    np.array_split: _as_split(np.array_split),
+    np.split: _traced_split(np.split),
+    np.array_split: _traced_split(np.array_split),
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
-    **{function: _as_move(function, name) for name, functions in MOVES.items() for function in functions},
+    **{function: _traced_gather(function, name) for name, functions in GATHERS.items() for function in functions},
 }
 FUNCTIONS |= ARRAY_FUNCTIONS

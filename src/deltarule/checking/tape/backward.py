@@ -1,4 +1,4 @@
-"""Go back over a tape, with or without mistakes."""
+"""Run the backward pass of a tape, correct or with planted mistakes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ import numpy as np
 from deltarule.checking.tape.operations import Array, Node
 
 EdgeRule = Callable[[int, Array, Node], Array | None]
-"""The gradient of input k of a node, in place of the right one; None for no gradient."""
+"""(k, g, node) → a wrong gradient of input k, from the gradient g of the output; None for no gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     """A recorded forward pass.
 
-    nodes        operations that lie between the parameters and the loss, in their order
+    nodes        the operations between the parameters and the loss, in order
     parameters   the nodes of the parameters
     loss         the node of the loss
     """
@@ -28,7 +28,7 @@ class Recording:
 
     @cached_property
     def users(self) -> dict[int, list[Node]]:
-        """By index of a node, the operations that it is an input of."""
+        """By node index, the operations that take the node as an input."""
         users: dict[int, list[Node]] = {}
         for node in self.nodes:
             for entry in node.inputs:
@@ -37,13 +37,13 @@ class Recording:
         return users
 
     @cached_property
-    def last_use(self) -> int:
-        """The index of the last operation that a parameter goes into: behind it are the loss and activations alone."""
-        inside = {node.index for node in self.parameters}
-        return max((user.index for index in inside for user in self.users.get(index, [])), default=-1)
+    def last_parameter_use(self) -> int:
+        """The index of the last operation with a parameter as an input; only activations and the loss follow."""
+        indices = {node.index for node in self.parameters}
+        return max((user.index for index in indices for user in self.users.get(index, [])), default=-1)
 
-    def groups(self) -> Iterator[list[Node]]:
-        """Operations of the same instruction of the code, as those of a loop, in their order; then those of a line."""
+    def operation_groups(self) -> Iterator[list[Node]]:
+        """Equal operations of one instruction of the user's code, such as those of a loop; then those of one line."""
         for length in (3, 2):
             by_line: dict[Any, list[Node]] = {}
             for node in self.nodes:
@@ -57,16 +57,16 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """What is wrong in a backward pass.
+    """Mistakes to plant in a backward pass.
 
-    rules       by index of a node, another rule for the gradients of its inputs
-    jumps       by index of a node, the node that its gradient goes to at once, and the function for it
-    overwrite   indices of nodes whose gradient is overwritten instead of added to: by the last or the first use
-    writers     indices of nodes whose contributions overwrite what is there
-    is_first    the first written contribution stays
-    is_sparse   only contributed entries that are not 0 overwrite
-    fixed       by index of a node, the gradient that it has instead
-    upstream    by index of a node and of its input, the later node whose gradient is taken for the node's own
+    rules       by node index, the rule that replaces the derivatives of the node
+    jumps       by node index, the earlier node that receives its gradient directly, and the function applied to it
+    overwrite   indices of nodes whose gradient is assigned by each of their uses, instead of added up
+    writers     indices of operations that assign the gradients of their inputs, instead of adding to them
+    is_first    an assigned entry is not assigned again: the first contribution of the backward pass stays, not the last
+    is_sparse   only contributed entries that are not 0 are assigned
+    fixed       by node index, a gradient that replaces the node's own
+    upstream    by node index and input, the later node whose gradient is taken in place of the node's own
     """
 
     rules: Mapping[int, EdgeRule] = field(default_factory=dict)
@@ -80,13 +80,14 @@ class Changes:
 
 
 def run_backward(recording: Recording, changes: Changes | None = None) -> dict[int, Array]:
-    """The gradient of the loss by every node, by its index."""
+    """The gradient of the loss with respect to every node, by node index."""
     changes = changes or Changes()
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
 
-    written: dict[int, Array] = {}  # entries that an overwriting operation has written
+    written: dict[int, Array] = {}  # by node index, which entries have been assigned
 
     def contribute(node: Node, gradient: Array | None, writer: Node) -> None:
+        """Add to the gradient of `node` what operation `writer` contributes, or assign it where `changes` say so."""
         if gradient is None:
             return
         old = gradients.get(node.index)
@@ -126,6 +127,6 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
 
 
 def parameter_gradients(recording: Recording, changes: Changes | None = None) -> list[Array]:
-    """The gradients of the loss by the parameters."""
+    """The gradients of the loss with respect to the parameters, in their order."""
     gradients = run_backward(recording, changes)
     return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]

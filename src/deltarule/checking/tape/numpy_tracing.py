@@ -1,4 +1,4 @@
-"""A context in which NumPy and `math` work on traced arrays."""
+"""A context in which NumPy, `math` and `jax.numpy` accept traced arrays."""
 
 import math
 import sys
@@ -12,13 +12,13 @@ from deltarule.checking.tape import array_functions  # noqa: F401 - fills FUNCTI
 from deltarule.checking.tape.operations import ELEMENTWISE, WITHOUT_GRADIENT
 from deltarule.checking.tape.traced_array import (
     FUNCTIONS,
-    OWN_FOLDERS,
+    LIBRARY_FOLDERS,
     PLAIN_FUNCTIONS,
     Tape,
     TracedArray,
     as_traced,
     is_traced,
-    plain,
+    strip_trace,
 )
 
 _MATHS = ("exp", "log", "tanh", "sqrt", "log1p", "expm1", "sin", "cos", "sinh", "cosh")
@@ -29,14 +29,14 @@ _TRACED_NAMES = (
     | WITHOUT_GRADIENT
     | {"abs", "matmul"}
 )
-"""Functions of NumPy whose namesakes in `jax.numpy` give way to them for traced arrays."""
+"""Names of functions of `jax.numpy` that are replaced by NumPy's if an argument is traced."""
 
 
 @contextmanager
 def tracing_numpy(tape: Tape) -> Iterator[None]:
-    """A context in which new arrays of NumPy are traced, as buffers that are filled later.
+    """A context in which NumPy, `math` and `jax.numpy` accept traced arrays, and new float arrays are traced too.
 
-    `math` and `jax.numpy` take traced arrays too, and a function with a rule of its own for JAX runs as it is written.
+    New arrays may be buffers that user code fills later. A function with `jax.custom_vjp` runs without its rule.
     """
     saved: list[tuple[Any, str, Any]] = []
 
@@ -45,14 +45,18 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         setattr(module, name, function)
 
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that creates an array and puts it on the tape."""
+
         def make(*args: Any, **options: Any) -> Any:
-            value = original(*plain(args), **{name: plain(one) for name, one in options.items()})
-            is_own = _user_frame_is_own()
-            return value if is_own or value.dtype.kind != "f" else tape.add("constant", value, [], None)
+            value = original(*strip_trace(args), **{name: strip_trace(one) for name, one in options.items()})
+            is_internal = _is_called_by_library()
+            return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
 
         return make
 
     def record_conversion(original: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that converts to an array and leaves traced values traced."""
+
         def convert(value: Any, *args: Any, **options: Any) -> Any:
             if not is_traced(value):
                 return original(value, *args, **options)
@@ -61,15 +65,20 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         return convert
 
     def use_ufunc(original: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
+        """A function of `math` that calls the ufunc if its argument is traced."""
         return lambda value, *args: ufunc(value) if type(value) is TracedArray else original(value, *args)
 
     def use_function_if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+        """The original function, except that `function` is called if an argument is traced."""
+
         def dispatch(*args: Any, **options: Any) -> Any:
             return (function if is_traced(args) else original)(*args, **options)
 
         return dispatch
 
-    def forward_of_rule(original: Callable[..., Any]) -> Callable[..., Any]:
+    def forward_without_rule(original: Callable[..., Any]) -> Callable[..., Any]:
+        """The call of a `jax.custom_vjp` object, without its derivative rule if an argument is traced."""
+
         def call(self: Any, *args: Any, **options: Any) -> Any:
             return self.fun(*args, **options) if is_traced(args) else original(self, *args, **options)
 
@@ -86,7 +95,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
                 original = getattr(sys.modules["jax.numpy"], name)
                 replace(sys.modules["jax.numpy"], name, use_function_if_traced(original, getattr(np, name)))
             rule = sys.modules["jax"].custom_vjp
-            replace(rule, "__call__", forward_of_rule(rule.__call__))
+            replace(rule, "__call__", forward_without_rule(rule.__call__))
         for name in _MATHS:
             replace(math, name, use_ufunc(getattr(math, name), getattr(np, name)))
         yield
@@ -95,6 +104,6 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
             setattr(module, name, original)
 
 
-def _user_frame_is_own() -> bool:
-    """Whether the function that makes an array is ours or NumPy's: then it stays a plain array."""
-    return sys._getframe(2).f_code.co_filename.startswith(OWN_FOLDERS)
+def _is_called_by_library() -> bool:
+    """Whether a patched function was called by deltarule or NumPy, whose new arrays are not traced."""
+    return sys._getframe(2).f_code.co_filename.startswith(LIBRARY_FOLDERS)

@@ -1,7 +1,7 @@
-"""Operations of a tape: their values, and the gradients of their inputs.
+"""The nodes of a tape, and the derivatives of the operations that it can record.
 
 A node's gradient function maps (k, g, inputs, output) to the gradient of input k, where g is that of the output.
-Everything that only moves numbers (indexing, reshaping, stacking, maxima) is one operation, `gather`.
+Everything that only moves numbers (indexing, reshaping, stacking, maxima) has the derivative of a gather.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,20 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Gradient = Callable[[int, Array, Sequence[Array], Array], Array]
+"""(k, g, inputs, output) → the gradient of input k, from the gradient g of the output."""
 
 
 @dataclass(eq=False)
 class Node:
-    """One operation of a forward pass.
+    """One operation of a forward pass, or a parameter or constant.
 
-    inputs     nodes, or constant arrays
-    line       file and line of the user's code, and the position of the instruction
-    data       of a gather: by input, the flat index in it of each output entry, −1 for none
+    index       the position on the tape
+    value       the output
+    inputs      nodes, or constant arrays
+    gradient    gives the gradients of the inputs; None for a parameter or constant
+    line        file and line of the user's code, and the position of the instruction
+    data        of a gather: by input, the flat index in it of each output entry, −1 for none
+    is_active   whether the value depends on a parameter
     """
 
     index: int
@@ -37,16 +42,16 @@ class Node:
     @cached_property
     def values(self) -> tuple[Array, ...]:
         """The values of the inputs."""
-        return tuple(one.value if isinstance(one, Node) else one for one in self.inputs)
+        return tuple(entry.value if isinstance(entry, Node) else entry for entry in self.inputs)
 
     @cached_property
     def active_inputs(self) -> list[tuple[int, "Node"]]:
         """The inputs that depend on a parameter, with their positions."""
-        return [(k, one) for k, one in enumerate(self.inputs) if isinstance(one, Node) and one.is_active]
+        return [(k, entry) for k, entry in enumerate(self.inputs) if isinstance(entry, Node) and entry.is_active]
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
-    """Sum a gradient over the axes along which its array was repeated."""
+    """Sum a gradient over the axes along which an array of `shape` was broadcast."""
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)
@@ -57,6 +62,7 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _power_slope(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
+    """The gradient of the base x[0] (k = 0) or the exponent x[1] (k = 1) of a power y, from the gradient g of y."""
     return g * x[1] * x[0] ** (x[1] - 1) if k == 0 else g * y * np.log(np.where(x[0] > 0, x[0], 1))
 
 
@@ -90,30 +96,31 @@ ELEMENTWISE: dict[str, Gradient] = {
     "maximum": lambda k, g, x, y: g * (x[k] > x[1 - k]) if k == 0 else g * (x[1] >= x[0]),
     "minimum": lambda k, g, x, y: g * (x[k] < x[1 - k]) if k == 0 else g * (x[1] <= x[0]),
 }
-"""By ufunc, the gradient of an input, before it is summed over repeated axes."""
+"""By name of a ufunc, the gradient of an input, before it is summed over broadcast axes."""
 
 WITHOUT_GRADIENT = {
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "sign", "floor", "ceil", "rint"),
     *("isfinite", "isnan", "isinf", "logical_and", "logical_or", "logical_not", "heaviside", "floor_divide"),
     *("remainder", "bitwise_and", "bitwise_or", "invert", "trunc"),
 }
+"""Names of ufuncs whose derivative is 0 or not defined; their results are not traced."""
 
 
 def elementwise_gradient(name: str) -> Gradient:
-    """The gradient function of a ufunc."""
+    """The gradient function of a ufunc, by its name."""
     rule = ELEMENTWISE[name]
     return lambda k, g, x, y: unbroadcast(np.asarray(rule(k, g, x, y)), np.shape(x[k]))
 
 
 def matmul_gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-    """The gradient of a matrix product with arrays of at least two axes."""
+    """The gradient of factor k of the matrix product x[0] @ x[1] of arrays with at least two axes."""
     if k == 0:
         return unbroadcast(g @ np.swapaxes(x[1], -1, -2), x[0].shape)
     return unbroadcast(np.swapaxes(x[0], -1, -2) @ g, x[1].shape)
 
 
 def einsum_gradient(subscripts: str) -> Gradient:
-    """The gradient function of np.einsum with explicit subscripts, no index of which occurs in one input alone."""
+    """The gradient function of np.einsum with explicit subscripts (an index at most once in a term, no ellipsis)."""
     left, right = subscripts.split("->")
     terms = left.split(",")
 
@@ -121,8 +128,8 @@ def einsum_gradient(subscripts: str) -> Gradient:
         others = [i for i in range(len(terms)) if i != k]
         names = ",".join([right, *(terms[i] for i in others)])
         available = set(right).union(*(terms[i] for i in others))
-        kept = "".join(name for name in terms[k] if name in available)
-        reduced = np.einsum(f"{names}->{kept}", g, *(x[i] for i in others))
+        remaining = "".join(name for name in terms[k] if name in available)
+        reduced = np.einsum(f"{names}->{remaining}", g, *(x[i] for i in others))
         shape = [n if name in available else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]
         return np.array(np.broadcast_to(reduced.reshape(shape), x[k].shape))
 
@@ -130,9 +137,12 @@ def einsum_gradient(subscripts: str) -> Gradient:
 
 
 def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
-    """The gradient function of a gather: each output entry's gradient goes to where its number came from."""
+    """The gradient function of a gather: each output entry's gradient is added where its number came from.
+
+    sources   by input, the flat index in it of each output entry, −1 for none
+    """
     positions = [np.flatnonzero(source.ravel() >= 0) for source in sources]  # in the output
-    origins = [source.ravel()[at] for source, at in zip(sources, positions, strict=True)]  # in the input
+    origins = [source.ravel()[indices] for source, indices in zip(sources, positions, strict=True)]  # in the input
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
         summed = np.bincount(origins[k], g.ravel()[positions[k]], minlength=x[k].size)
@@ -142,7 +152,7 @@ def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
 
 
 def sum_gradient(axis: Any, *, keepdims: bool) -> Gradient:
-    """The gradient function of a sum."""
+    """The gradient function of np.sum over an axis, several, or all (None)."""
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
         if axis is not None and not keepdims:

@@ -1,4 +1,4 @@
-"""Record the forward pass of user code."""
+"""Record the forward pass of user code on a tape."""
 
 import gc
 import sys
@@ -20,13 +20,14 @@ from deltarule.user_functions import quietly
 _MAX_DEPTH = 9
 """References that are followed from a loss to the arrays that it reads: a list of modules may be within another one."""
 _MAX_ITEMS = 200
+"""Items of one dictionary or list that are searched for arrays."""
 
 
 def record_loss(code: Code) -> Recording | None:
-    """The tape of a code's loss at its start; None if it does something that a tape does not know."""
+    """Record the loss of user code at its starting parameters; None if a tape cannot record some operation."""
     tape = Tape()
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
-    parameters = [one.node for one in traced]
+    parameters = [array.node for array in traced]
     try:
         with tracing_numpy(tape):
             if code.read_in_place is None:
@@ -37,13 +38,13 @@ def record_loss(code: Code) -> Recording | None:
                 with _replaced_references(tape, arrays, traced, code.roots):
                     result = quietly(call)
         loss = _find_loss(tape, result)
-        return _active_part(tape, parameters, loss) if loss is not None else None
-    except Exception:  # whatever user code does with arrays that are none
+        return _select_active(tape, parameters, loss) if loss is not None else None
+    except Exception:  # user code may do anything with objects that only resemble arrays
         return None
 
 
 def _find_loss(tape: Tape, result: Any) -> Node | None:
-    """The node of the loss; of a loss that is a plain number, the one that was converted to it, or their sum."""
+    """The node of the loss; if `result` is a float, the node converted to it, or the sum or mean of all those."""
     if type(result) is TracedArray:
         return result.node
     value, converted = float(result), tape.conversions
@@ -59,8 +60,8 @@ def _find_loss(tape: Tape, result: Any) -> Node | None:
     return None
 
 
-def _active_part(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recording:
-    """The operations that depend on a parameter, and on which the loss depends."""
+def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recording:
+    """The recording of the operations that depend on a parameter and on which the loss depends."""
     for node in parameters:
         node.is_active = True
     for node in tape.nodes:
@@ -74,49 +75,49 @@ def _active_part(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recordin
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
 
 
-def find_holders(roots: Sequence[Any]) -> Iterator[list[Any]]:
-    """What is in the dictionaries, lists and closures that are reached from some objects and functions."""
+def container_contents(roots: Sequence[Any]) -> Iterator[list[Any]]:
+    """The contents of each dictionary, list and closure cell that can be reached from some objects and functions."""
     for root in roots:
-        for holder in _holders(root, _MAX_DEPTH):
-            if isinstance(holder, dict):
-                yield list(holder.values())
+        for container in _containers(root, _MAX_DEPTH):
+            if isinstance(container, dict):
+                yield list(container.values())
             else:
-                yield [_content_of(holder)] if isinstance(holder, CellType) else list(holder)
+                yield [_cell_content(container)] if isinstance(container, CellType) else list(container)
 
 
 @contextmanager
 def _replaced_references(
     tape: Tape, arrays: Sequence[Array], replacements: Sequence[TracedArray], roots: Sequence[Any]
 ) -> Iterator[None]:
-    """A context in which whatever refers to some arrays, as attributes and globals, refers to others instead.
+    """A context in which attributes, globals and closures that refer to some arrays refer to replacements.
 
-    Other arrays that the code refers to are traced as constants: x.dot(W) does not ask W what it is.
+    Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
     undo: list[Callable[[], None]] = []
-    new = {id(old): (old, replacement) for old, replacement in zip(arrays, replacements, strict=True)}
-    holders = {id(one): one for root in roots for one in _holders(root, _MAX_DEPTH)}
+    by_id = {id(array): (array, replacement) for array, replacement in zip(arrays, replacements, strict=True)}
+    containers = {id(container): container for root in roots for container in _containers(root, _MAX_DEPTH)}
     if arrays:  # dictionaries of nothing but arrays are not listed here
-        holders |= {id(one): one for one in gc.get_referrers(*arrays)}
+        containers |= {id(container): container for container in gc.get_referrers(*arrays)}
     try:
-        for holder in list(holders.values()):
-            _replace_within(holder, new, tape, undo)
-            if isinstance(holder, dict) and "__builtins__" in holder and "float" not in holder:
-                holder["float"] = TracedFloat  # the globals of a module, where float(x) would lose the trace
-                undo.append(partial(holder.pop, "float", None))
+        for container in list(containers.values()):
+            _replace_within(container, by_id, tape, undo)
+            if isinstance(container, dict) and "__builtins__" in container and "float" not in container:
+                container["float"] = TracedFloat  # the globals of a module, where float(x) would lose the trace
+                undo.append(partial(container.pop, "float", None))
         yield
     finally:
-        for one in reversed(undo):
-            one()
+        for restore in reversed(undo):
+            restore()
 
 
-def _holders(root: Any, depth: int) -> Iterator[Any]:
-    """Dictionaries, lists and closure cells that are reached from an object or a function."""
+def _containers(root: Any, depth: int) -> Iterator[Any]:
+    """The dictionaries, lists and closure cells that can be reached from an object by at most `depth` references."""
     if depth < 0 or isinstance(root, type | np.ndarray | str | int | float | None) or _is_library(root):
         return
     inside: list[Any] = []
     if isinstance(root, dict):
         yield root
-        inside = [one for name, one in root.items() if not str(name).startswith("__")]
+        inside = [value for name, value in root.items() if not str(name).startswith("__")]
     elif isinstance(root, list | tuple):
         if isinstance(root, list):
             yield root
@@ -124,15 +125,15 @@ def _holders(root: Any, depth: int) -> Iterator[Any]:
     elif isinstance(root, FunctionType):
         for cell in root.__closure__ or ():
             yield cell
-            inside.append(_content_of(cell))
+            inside.append(_cell_content(cell))
         inside += [root.__defaults__, {name: root.__globals__.get(name) for name in root.__code__.co_names}]
         yield root.__globals__
     elif isinstance(root, MethodType):
         inside = [root.__self__, root.__func__]
     elif hasattr(root, "__dict__"):
         inside = [vars(root)]
-    for one in inside[:_MAX_ITEMS]:
-        yield from _holders(one, depth - 1)
+    for value in inside[:_MAX_ITEMS]:
+        yield from _containers(value, depth - 1)
 
 
 def _is_library(root: Any) -> bool:
@@ -143,33 +144,39 @@ def _is_library(root: Any) -> bool:
     return "site-packages" in file or name in sys.stdlib_module_names or name in ("deltarule", "builtins")
 
 
-def _content_of(cell: CellType) -> Any:
+def _cell_content(cell: CellType) -> Any:
+    """The content of a closure cell, None if it is empty."""
     try:
         return cell.cell_contents
-    except ValueError:  # it is empty
+    except ValueError:
         return None
 
 
-def _replace_within(holder: Any, new: dict[int, Any], tape: Tape, undo: list[Callable[[], None]]) -> None:
-    def replacement(value: Any) -> Any:
-        if id(value) in new and new[id(value)][0] is value:
-            return new[id(value)][1]
+def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, undo: list[Callable[[], None]]) -> None:
+    """Replace the arrays in a container by traced ones, and append to `undo` what restores them.
+
+    replacements   by id of an array, the array and the traced one for it; other float arrays become constants
+    """
+
+    def find_replacement(value: Any) -> Any:
+        if id(value) in replacements and replacements[id(value)][0] is value:
+            return replacements[id(value)][1]
         if type(value) is np.ndarray and value.dtype.kind == "f" and value.size:
             return tape.add("constant", value, [], None)
         return None
 
-    if isinstance(holder, dict | list):
-        items = list(holder.items()) if isinstance(holder, dict) else list(enumerate(holder))
+    if isinstance(container, dict | list):
+        items = list(container.items()) if isinstance(container, dict) else list(enumerate(container))
         for key, value in items:
-            other = replacement(value)
-            if other is not None:
-                holder[key] = other
-                undo.append(partial(holder.__setitem__, key, value))
-    elif isinstance(holder, CellType):
-        value = _content_of(holder)
-        other = replacement(value)
-        if other is not None:
-            holder.cell_contents = other
-            undo.append(partial(setattr, holder, "cell_contents", value))
-    elif hasattr(holder, "__dict__") and not isinstance(holder, type | ModuleType):
-        _replace_within(vars(holder), new, tape, undo)
+            replacement = find_replacement(value)
+            if replacement is not None:
+                container[key] = replacement
+                undo.append(partial(container.__setitem__, key, value))
+    elif isinstance(container, CellType):
+        value = _cell_content(container)
+        replacement = find_replacement(value)
+        if replacement is not None:
+            container.cell_contents = replacement
+            undo.append(partial(setattr, container, "cell_contents", value))
+    elif hasattr(container, "__dict__") and not isinstance(container, type | ModuleType):
+        _replace_within(vars(container), replacements, tape, undo)

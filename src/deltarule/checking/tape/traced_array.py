@@ -1,4 +1,4 @@
-"""An array that notes on a tape what is done with it."""
+"""An array that records on a tape the operations applied to it."""
 
 import builtins
 import sys
@@ -19,34 +19,40 @@ from deltarule.checking.tape.operations import (
 )
 
 MAX_NODES = 20_000
-"""Operations of a forward pass that are recorded; a longer one is not."""
-OWN_FOLDERS = (str(Path(__file__).parents[2]), str(Path(np.__file__).parent), "<__array_function__")
+"""Operations of the longest forward pass that is recorded."""
+LIBRARY_FOLDERS = (str(Path(__file__).parents[2]), str(Path(np.__file__).parent), "<__array_function__")
+"""Beginnings of the file names of deltarule and NumPy, which are not user code."""
 
 
 class UntraceableError(Exception):
-    """An operation that a tape does not know."""
+    """Raised for an operation that cannot be recorded on a tape."""
 
 
 class Tape:
-    """The operations of a forward pass in their order; `conversions` are nodes that were made plain numbers."""
+    """The operations of a forward pass in order; `conversions` are the nodes that user code converted to floats."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.conversions: list[Node] = []
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
-        """Append an operation."""
+        """Append an operation, and return its value as a traced array.
+
+        gradient   gives the gradients of the inputs; None for a parameter or constant
+        data       what the derivative or a planted mistake needs, such as the sources of a gather
+        """
         if len(self.nodes) >= MAX_NODES:
             raise UntraceableError("the forward pass has too many operations")
-        entries = tuple(one.node if isinstance(one, TracedArray) else np.asarray(one) for one in inputs)
+        entries = tuple(entry.node if isinstance(entry, TracedArray) else np.asarray(entry) for entry in inputs)
         node = Node(len(self.nodes), name, np.asarray(value), entries, gradient, _user_line(), data)
         self.nodes.append(node)
         return TracedArray(self, node)
 
 
 def _user_line() -> tuple[str, int, int]:
+    """File, line and instruction of the user code that called an operation; empty for an operation of ours."""
     frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(OWN_FOLDERS):
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARY_FOLDERS):
         if frame.f_code.co_name == "record_loss":  # an operation of ours, as the product with the upstream gradient
             return ("", 0, 0)
         frame = frame.f_back  # type: ignore[assignment]
@@ -54,34 +60,34 @@ def _user_line() -> tuple[str, int, int]:
 
 
 class PlainOperand(np.ndarray[Any, Any]):
-    """An array without a trace, as a mask, whose product with a traced array is traced."""
+    """An untraced array, such as a mask, whose product with a traced array is traced."""
 
     def dot(self, b: Any, out: Any = None) -> Any:
-        """As `np.ndarray.dot`."""
+        """Same as `np.ndarray.dot`."""
         return np.dot(self.view(np.ndarray), b)
 
 
 def as_operand(value: Any) -> Any:
-    """An array as a `PlainOperand`; numbers as they are."""
+    """View an array as a `PlainOperand`; return any other value unchanged."""
     return value.view(PlainOperand) if isinstance(value, np.ndarray) else value
 
 
-def plain(value: Any) -> Any:
-    """The value without its trace, in lists and tuples too."""
+def strip_trace(value: Any) -> Any:
+    """Replace a traced array by its NumPy array, in lists and tuples too; return any other value unchanged."""
     if isinstance(value, TracedArray):
         return value.node.value
-    return type(value)(plain(one) for one in value) if type(value) in (list, tuple) else value
+    return type(value)(strip_trace(item) for item in value) if type(value) in (list, tuple) else value
 
 
 def is_traced(value: Any) -> bool:
-    """Whether a value, or something in its lists and tuples, is traced."""
+    """Whether a value is traced, or a list or tuple that contains a traced one."""
     if type(value) in (list, tuple):
-        return builtins.any(is_traced(one) for one in value)
+        return builtins.any(is_traced(item) for item in value)
     return type(value) is TracedArray
 
 
 class TracedArray(NDArrayOperatorsMixin):
-    """Behaves as an array of NumPy. Changing it in place makes a new node."""
+    """An array that behaves like one of NumPy and records each operation; a change in place appends a new node."""
 
     __array_priority__ = 1e6
     __hash__ = None  # type: ignore[assignment]
@@ -120,7 +126,7 @@ class TracedArray(NDArrayOperatorsMixin):
         return float(self.node.value)
 
     def item(self) -> float:
-        """The number."""
+        """The only entry as a float."""
         return float(self)
 
     def __format__(self, spec: str) -> str:
@@ -130,27 +136,28 @@ class TracedArray(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
-        key = plain(key)
+        key = strip_trace(key)
         return self.gather("getitem", lambda x: x[key])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        key, old = plain(key), self.node.value
+        """Record an assignment in place as a new node."""
+        key, old = strip_trace(key), self.node.value
         new = as_traced(self.tape, value)
-        target = np.arange(old.size).reshape(old.shape)
-        where = np.zeros(old.shape, np.int64) - 1
-        where[key] = np.broadcast_to(np.arange(new.size).reshape(new.shape), where[key].shape)
-        kept = np.where(where >= 0, -1, target)
-        value_array = np.where(where >= 0, new.node.value.ravel()[np.maximum(where, 0)], old)
-        sources = [kept, where]
+        new_source = np.zeros(old.shape, np.int64) - 1
+        new_source[key] = np.broadcast_to(np.arange(new.size).reshape(new.shape), new_source[key].shape)
+        old_source = np.where(new_source >= 0, -1, np.arange(old.size).reshape(old.shape))
+        value_array = np.where(new_source >= 0, new.node.value.ravel()[np.maximum(new_source, 0)], old)
+        sources = [old_source, new_source]
         self.node = self.tape.add("setitem", value_array, [self, new], gather_gradient(sources), sources).node
 
     def gather(self, name: str, function: Callable[[Any], Any]) -> "TracedArray":
-        """Apply a function that only moves numbers."""
+        """Apply a function that only moves, repeats or selects entries, and record it as `name`."""
         value = self.node.value
         source = np.asarray(function(np.arange(value.size).reshape(value.shape)))
         return self.tape.add(name, value.ravel()[source], [self], gather_gradient([source]), [source])
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        """Record a ufunc, or its reduction or outer product."""
         name = {"true_divide": "divide", "abs": "absolute"}.get(ufunc.__name__, ufunc.__name__)
         if method == "reduce" and name in ("add", "maximum", "minimum"):
             options.pop("initial", None)
@@ -163,11 +170,11 @@ class TracedArray(NDArrayOperatorsMixin):
         if method != "__call__":
             raise UntraceableError(f"{name}.{method}")
         if name in WITHOUT_GRADIENT:
-            return as_operand(ufunc(*map(plain, inputs)))
+            return as_operand(ufunc(*map(strip_trace, inputs)))
         if name == "matmul":
             result = traced_matmul(self.tape, *inputs)
         elif name in ELEMENTWISE:
-            value = ufunc(*map(plain, inputs))
+            value = ufunc(*map(strip_trace, inputs))
             result = self.tape.add(name, value, inputs, elementwise_gradient(name))
         else:
             raise UntraceableError(name)
@@ -175,7 +182,7 @@ class TracedArray(NDArrayOperatorsMixin):
             return result
         (target,) = out
         if type(target) is not TracedArray:
-            raise UntraceableError("a traced value is written into a plain array")
+            raise UntraceableError("a traced value is written into an array that is not traced")
         target.node = result.node
         return target
 
@@ -183,38 +190,38 @@ class TracedArray(NDArrayOperatorsMixin):
         if function in FUNCTIONS:
             return FUNCTIONS[function](*args, **options)
         if function in PLAIN_FUNCTIONS:
-            return function(*plain(args), **{name: plain(one) for name, one in options.items()})
+            return function(*strip_trace(args), **{name: strip_trace(value) for name, value in options.items()})
         raise UntraceableError(getattr(function, "__name__", "function"))
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
-        """As `np.ndarray.reshape`."""
+        """Same as `np.ndarray.reshape`."""
         shape = shape[0] if len(shape) == 1 else shape
         return self.gather("reshape", lambda x: x.reshape(shape))
 
     def transpose(self, *axes: Any) -> Any:
-        """As `np.ndarray.transpose`."""
+        """Same as `np.ndarray.transpose`."""
         return self.gather("transpose", lambda x: x.transpose(*axes))
 
     def ravel(self, *args: Any) -> Any:
-        """As `np.ndarray.ravel`."""
+        """Same as `np.ndarray.ravel`."""
         return self.gather("reshape", lambda x: x.ravel())
 
     flatten = ravel
 
     def squeeze(self, *axes: Any, **options: Any) -> Any:
-        """As `np.ndarray.squeeze`."""
+        """Same as `np.ndarray.squeeze`."""
         return self.gather("reshape", lambda x: x.squeeze(*axes, **options))
 
     def swapaxes(self, *axes: Any) -> Any:
-        """As `np.ndarray.swapaxes`."""
+        """Same as `np.ndarray.swapaxes`."""
         return self.gather("transpose", lambda x: x.swapaxes(*axes))
 
     def repeat(self, *args: Any, **options: Any) -> Any:
-        """As `np.ndarray.repeat`."""
+        """Same as `np.ndarray.repeat`."""
         return self.gather("repeat", lambda x: x.repeat(*args, **options))
 
     def copy(self, *args: Any) -> Any:
-        """As `np.ndarray.copy`."""
+        """Same as `np.ndarray.copy`."""
         return TracedArray(self.tape, self.node)
 
     __copy__ = copy
@@ -223,15 +230,15 @@ class TracedArray(NDArrayOperatorsMixin):
         return self.copy()
 
     def astype(self, dtype: Any, **options: Any) -> Any:
-        """As `np.ndarray.astype`."""
+        """Same as `np.ndarray.astype`."""
         return self.copy() if np.dtype(dtype).kind == "f" else self.node.value.astype(dtype)
 
     def tolist(self) -> Any:
-        """As `np.ndarray.tolist`."""
-        return [one.tolist() for one in self] if self.ndim else self
+        """Same as `np.ndarray.tolist`, with traced numbers."""
+        return [row.tolist() for row in self] if self.ndim else self
 
     def fill(self, value: Any) -> None:
-        """As `np.ndarray.fill`."""
+        """Same as `np.ndarray.fill`."""
         self[...] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -248,12 +255,12 @@ class _FloatType(type):
 
 
 class TracedFloat(float, metaclass=_FloatType):
-    """What `float` is in user code: a traced number stays traced, as in a scalar node's `self.value = float(value)`."""
+    """Replaces `float` in user code, so that numbers stay traced, as in a scalar node's `self.value = float(value)`."""
 
     dtype = np.dtype(np.float64)  # NumPy reads it for dtype=float
 
     def __new__(cls, value: Any = 0.0) -> Any:
-        """The number, traced if it was."""
+        """Convert to a float, except that a traced number stays traced."""
         return value.reshape(()) if type(value) is TracedArray else float(value)
 
 
@@ -278,46 +285,46 @@ PLAIN_FUNCTIONS = {
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""The traced form of NumPy's functions; `array_functions.py` fills it."""
+"""By NumPy function, its form for traced arrays; `array_functions.py` fills it."""
 
 
 def as_traced(tape: Tape, value: Any) -> TracedArray:
-    """A value on the tape: lists of traced values are stacked."""
+    """A value as a traced array: a list of traced values is stacked, an untraced value becomes a constant."""
     if type(value) is TracedArray:
         return value
     if is_traced(value):
-        return traced_stack([as_traced(tape, one) for one in value])
+        return traced_stack([as_traced(tape, item) for item in value])
     return tape.add("constant", np.asarray(value), [], None)
 
 
 def first_traced(values: Any) -> TracedArray:
-    """The first traced one of some values."""
-    return next(one for one in values if type(one) is TracedArray)
+    """The first value that is a traced array."""
+    return next(value for value in values if type(value) is TracedArray)
 
 
 def traced_matmul(tape: Tape, a: Any, b: Any) -> Any:
-    """The matrix product; vectors become matrices first."""
-    ndims = np.ndim(plain(a)), np.ndim(plain(b))
+    """The matrix product a @ b, recorded for matrices: vectors are reshaped first."""
+    ndims = np.ndim(strip_trace(a)), np.ndim(strip_trace(b))
     a = as_traced(tape, a).reshape(1, -1) if ndims[0] == 1 else a
     b = as_traced(tape, b).reshape(-1, 1) if ndims[1] == 1 else b
-    result = tape.add("matmul", plain(a) @ plain(b), [a, b], matmul_gradient)
+    result = tape.add("matmul", strip_trace(a) @ strip_trace(b), [a, b], matmul_gradient)
     if ndims[0] == 1 and ndims[1] == 1:
         return result[..., 0, 0]
     return result[..., 0, :] if ndims[0] == 1 else result[..., 0] if ndims[1] == 1 else result
 
 
 def traced_stack(arrays: Sequence[Any], axis: int = 0, **_: Any) -> Any:
-    """np.stack."""
+    """np.stack for traced arrays."""
     return join_arrays(np.stack, arrays, axis=axis)
 
 
 def join_arrays(function: Callable[..., Any], arrays: Sequence[Any], **options: Any) -> Any:
-    """Arrays side by side, as np.stack and np.concatenate put them."""
+    """Join arrays, some of them traced, by `function`, such as np.stack or np.concatenate."""
     tape = first_traced(arrays).tape
-    values = [np.asarray(plain(one)) for one in arrays]
+    values = [np.asarray(strip_trace(array)) for array in arrays]
     sources = []
     for k, value in enumerate(values):
-        parts = [np.full(one.shape, -1) for one in values]
+        parts = [np.full(array.shape, -1) for array in values]
         parts[k] = np.arange(value.size).reshape(value.shape)
         sources.append(function(parts, **options))
     return tape.add("join", function(values, **options), arrays, gather_gradient(sources), sources)

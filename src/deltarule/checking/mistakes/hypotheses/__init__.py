@@ -1,1 +1,1 @@
-"""Hypotheses about a wrong gradient that need nothing but its numbers, one module per family."""
+"""Hypotheses about a wrong gradient that need only its numbers, one module for each family."""

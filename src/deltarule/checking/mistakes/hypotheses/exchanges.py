@@ -1,4 +1,4 @@
-"""Gradients of another parameter, or with the penalty of another parameter."""
+"""Hypotheses: a gradient, or the penalty in it, belongs to another parameter."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, Parameter
 from deltarule.problem.problem import Floats
 
 
-def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F = E', the gradient of another parameter."""
+def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient is that of another parameter, in its shape or reshaped."""
     sources = {
         parameter: other
         for parameter in evidence.wrong
@@ -22,14 +22,14 @@ def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
         code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
         pairs = join_names([f"{parameter.name} is that of {source.name}" for parameter, source in sources.items()])
         sentence = f"{prefix} {pairs}".lstrip()
-        is_copy = all(one.is_vector and not source.is_wrong for one, source in sources.items())
+        is_copy = all(parameter.is_vector and not source.is_wrong for parameter, source in sources.items())
         if is_copy and evidence.prefix and not evidence.momentum:  # a bias that is summed over the δ of another layer
             yield one_mistake("other_delta", list(sources), f"{sentence}, as a sum over its δ")
         yield one_mistake(code, list(sources), sentence)
 
 
-def rows_of_others(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F is a row or a column of E', the gradient of another parameter."""
+def rows_of_other_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that the gradient of a vector is a row or a column of the gradient of another parameter, a matrix."""
     for parameter in evidence.wrong:
         if not parameter.is_vector or parameter.value.size < 2:
             continue
@@ -45,17 +45,17 @@ def rows_of_others(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
-    """Whether a parameter has the gradient of another one, in that one's shape or in its own."""
+    """Whether the gradient found for a parameter is that of another one, in either parameter's shape."""
     raw, expected = parameter.raw, other.expected
     if raw.shape == expected.shape != parameter.found.shape:
         known = np.isfinite(expected)
         excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
         return bool(known.any() and (excess <= tolerances.FIT.residual * np.abs(expected[known])).all())
-    return any(map(parameter.fits, _in_shape(expected, parameter.found.shape)))
+    return any(map(parameter.fits, _shaped_as(expected, parameter.found.shape)))
 
 
-def _in_shape(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
-    """An array in another shape: transposed, as it is, or repeated as NumPy does."""
+def _shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+    """An array brought into another shape in all possible ways: transposed, reshaped, or broadcast."""
     if array.T.shape == shape and array.ndim == 2:
         yield array.T
     if [n for n in array.shape if n > 1] == [n for n in shape if n > 1]:
@@ -69,27 +69,30 @@ def _in_shape(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
 
 
 def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F − E = c (V' − V), or c V', with the weights V' of another layer; E may be that of a third parameter."""
+    """Hypotheses that a gradient has the penalty of another layer's weights in place of its own, or beside it.
+
+    F − E = c (V' − V), or c V', with the other weights V'; E may be the gradient of a third parameter.
+    """
     for parameter in filter(evidence.may_be_penalized, evidence.wrong):
-        own = parameter.value
         for other in evidence.other_parameters(parameter):
-            if own.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
+            if parameter.value.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
                 continue
             for weights in (other.value, other.value.T):
-                if weights.shape == own.shape:
+                if weights.shape == parameter.value.shape:
                     yield from _with_penalty_of(evidence, parameter, other.name, weights)
 
 
 def _with_penalty_of(
     evidence: Evidence, parameter: ParameterEvidence, other_name: str, weights: Floats
 ) -> Iterator[Hypothesis]:
+    """The hypothesis that a gradient, its own or another parameter's, has the penalty of other weights."""
     name = parameter.name
     sentence = f"the penalty in the gradient of {name} is that of {other_name}"
     penalty = make_mistake("penalty_other_weights", [name], sentence)
     exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
     bases: list[tuple[tuple[Mistake, ...], Floats]] = [((penalty,), parameter.expected)]
     for third in evidence.other_parameters(parameter):
-        bases += [((exchanged, penalty), gradient) for gradient in _in_shape(third.expected, parameter.value.shape)]
+        bases += [((exchanged, penalty), gradient) for gradient in _shaped_as(third.expected, parameter.value.shape)]
     for mistakes, base in bases:
-        if any(parameter.fit_multiple(one, base) for one in (weights - parameter.value, weights)):
+        if any(parameter.fit_multiple(regressor, base) for regressor in (weights - parameter.value, weights)):
             yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))

@@ -1,4 +1,4 @@
-"""Gradients that are a multiple of the right one: wrong signs, factors of 2, means, learning rates, velocities."""
+"""Hypotheses: a gradient is a multiple of the correct one, by a sign, a 2, a number of samples or a learning rate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.hypotheses.penalties import penalty_codes, roles_of
 
-Named = tuple[str, str]
-"""The code of a mistake, and a sentence."""
+CodeAndSentence = tuple[str, str]
+"""The code of a mistake, and the sentence that reports it."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,26 @@ class Factor:
     uncertainty: float
 
     def is_near(self, value: float, tolerance: float = 0.0) -> bool:
-        """Whether it is this number, as far as both are known."""
+        """Whether the factor equals `value` within its uncertainty, or within a relative tolerance that is larger."""
         return abs(self.value - value) <= max(self.uncertainty, tolerance) * abs(value)
 
     def is_count(self) -> bool:
-        """Whether it is a whole number below a million, measured well enough to tell it from its neighbors."""
+        """Whether the factor is a whole number up to a million, measured well enough to exclude its neighbors."""
         is_exact = self.value <= 1e6 and self.value * self.uncertainty <= 0.05
         return is_exact and self.is_near(round(self.value))
 
 
-def factors(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
+def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that gradients F are r times the correct ones E, F = r E, or F = r E + c V with a penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
-    penalties: dict[Named, list[ParameterEvidence]] = {}
-    fitted = [(_fit_factor(one, may_be_penalized=evidence.may_be_penalized(one)), one) for one in evidence.wrong]
+    penalties: dict[CodeAndSentence, list[ParameterEvidence]] = {}
+    fitted = [
+        (_fit_factor(parameter, may_be_penalized=evidence.may_be_penalized(parameter)), parameter)
+        for parameter in evidence.wrong
+    ]
     known = [(factor, c, parameter) for (factor, c), parameter in fitted if factor is not None]
     # The best known factor of a group stands for it: in float32 that of a small gradient may be almost anything.
-    for factor, c, parameter in sorted(known, key=lambda one: one[0].uncertainty):
+    for factor, c, parameter in sorted(known, key=lambda entry: entry[0].uncertainty):
         group = next(
             (members for other, members in groups if factor.is_near(other.value, tolerances.FIT.constant)), None
         )
@@ -46,21 +49,22 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
             groups.append((factor, [parameter]))
         else:
             group.append(parameter)
-        for named in _penalty_beside_factor(evidence, parameter, factor.value, c)[:1]:
-            penalties.setdefault(named, []).append(parameter)
+        for penalty_mistake in _penalty_beside_factor(evidence, parameter, factor.value, c)[:1]:
+            penalties.setdefault(penalty_mistake, []).append(parameter)
     for factor, group in groups:
-        further = []
+        penalty_mistakes = []
         for (code, sentence), members in penalties.items():
             shared = [parameter for parameter in members if parameter in group]
             if shared:
                 names = [parameter.name for parameter in shared]
-                further.append(make_mistake(code, names, f"{evidence.describe(shared)} {sentence}"))
-        for one in _meanings(evidence, factor, group):
-            yield Hypothesis(one.parameters, (*one.mistakes, *further), one.constants + len(further))
+                penalty_mistakes.append(make_mistake(code, names, f"{evidence.describe(shared)} {sentence}"))
+        for hypothesis in _factor_hypotheses(evidence, factor, group):
+            mistakes = (*hypothesis.mistakes, *penalty_mistakes)
+            yield Hypothesis(hypothesis.parameters, mistakes, hypothesis.constants + len(penalty_mistakes))
 
 
 def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
-    """r and c in F = r E + c V; c is 0 where it is not needed."""
+    """Fit r, None if nothing fits, and c in F = r E + c V; c is 0 unless it is needed."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):
@@ -70,7 +74,7 @@ def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tupl
         return None, 0.0
     matrix = np.stack([expected[known], value[known]], axis=1)
     size = np.maximum(np.abs(matrix).max(0), 1e-300)
-    r, c = (float(one) for one in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
+    r, c = (float(constant) for constant in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
     # Beside a penalty alone r is a rounding error.
     if np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(found[known]).max():
         return None, 0.0
@@ -80,7 +84,7 @@ def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tupl
 
 
 def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
-    """The relative uncertainty of a fitted factor: from the residual of the fit, and from the uncertainty of E."""
+    """The relative uncertainty of r in F = r E + c V: from the residual of the fit, and from the uncertainty of E."""
     known = np.isfinite(parameter.expected)
     prediction = r * parameter.expected + c * parameter.value if c else r * parameter.expected
     residual = np.abs(parameter.found - prediction)[known] / abs(r)
@@ -88,18 +92,20 @@ def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
     return tolerances.FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
 
 
-def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: float, c: float) -> list[Named]:
-    """What is wrong with the penalty in F = r E + c V, if the loss has another penalty t V than F.
+def _penalty_beside_factor(
+    evidence: Evidence, parameter: ParameterEvidence, r: float, c: float
+) -> list[CodeAndSentence]:
+    """The mistakes in the penalty that F = r E + c V may have: none if it is that of the loss, t V.
 
     E − t V is the data's part of the gradient, so that r t + c is the penalty's factor in F.
     """
     if not c:
         return []
-    own = parameter.find_penalty()
-    if own is not None:
-        t: float | None = own.in_loss
+    penalty_found = parameter.find_penalty()
+    if penalty_found is not None:
+        t: float | None = penalty_found.in_loss
     elif "weights" in roles_of(evidence, parameter):
-        all_penalties = (one.find_penalty() for one in evidence.parameters)
+        all_penalties = (other.find_penalty() for other in evidence.parameters)
         t = next((penalty.in_loss for penalty in all_penalties if penalty and penalty.in_loss), None)
     else:
         t = 0.0
@@ -111,33 +117,32 @@ def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: 
     return penalty_codes(evidence, parameter, missing) if is_informative.sum() >= 2 else []
 
 
-def _meanings(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
+def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
+    """The mistakes that a fitted factor may come from; "factor" if no meaning of it is known."""
     if factor.is_near(1):
         return
     subject, r = evidence.describe(parameters), factor.value
     size = Factor(abs(r), factor.uncertainty)
-    sign = ("sign", f"{subject} has the wrong sign")
+    wrong_sign = one_mistake("sign", parameters, f"{subject} has the wrong sign")
     if size.is_near(1):
-        yield one_mistake(*_mistake_arguments(sign, parameters))
+        yield wrong_sign
         return
     meanings = list(_meanings_of_size(evidence, size, parameters))
     if evidence.samples or not meanings:
-        meanings += _counts(evidence, size, subject)
-    for meaning in meanings:
-        hypothesis = one_mistake(*_mistake_arguments(meaning, parameters))
+        meanings += _meanings_as_count(evidence, size, subject)
+    for code, sentence in meanings:
+        hypothesis = one_mistake(code, parameters, sentence)
         if r < 0:
-            signs = one_mistake(*_mistake_arguments(sign, parameters)).mistakes
-            hypothesis = Hypothesis(hypothesis.parameters, (*signs, *hypothesis.mistakes), 1)
+            hypothesis = Hypothesis(hypothesis.parameters, (*wrong_sign.mistakes, *hypothesis.mistakes), 1)
         yield hypothesis
-    if not meanings and sum(map(_informative_entries, parameters)) >= 3:
+    if not meanings and sum(map(_count_informative_entries, parameters)) >= 3:
         yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
 
 
-def _mistake_arguments(named: Named, parameters: list[ParameterEvidence]) -> tuple[str, list[ParameterEvidence], str]:
-    return named[0], parameters, named[1]
-
-
-def _meanings_of_size(evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]) -> Iterator[Named]:
+def _meanings_of_size(
+    evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]
+) -> Iterator[CodeAndSentence]:
+    """The mistakes that a factor of this absolute value may come from: a 2, the momentum or the learning rate."""
     names, beta, rate = (
         join_names([parameter.name for parameter in parameters]),
         evidence.momentum,
@@ -154,13 +159,14 @@ def _meanings_of_size(evidence: Evidence, size: Factor, parameters: list[Paramet
         yield "learning_rate", f"the update of {names} has the learning rate {count}"
 
 
-def _informative_entries(parameter: ParameterEvidence) -> int:
+def _count_informative_entries(parameter: ParameterEvidence) -> int:
+    """The number of entries whose error is far above their tolerance."""
     error = np.abs(parameter.found - parameter.expected)
     return int((error > tolerances.FIT.informative * parameter.tolerance).sum())
 
 
-def _counts(evidence: Evidence, size: Factor, subject: str) -> list[Named]:
-    """A factor that is a number of samples, outputs or units, or its inverse."""
+def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[CodeAndSentence]:
+    """The mistakes that a factor may come from if it is a number of samples, outputs or units, or an inverse of one."""
     r, is_large = size.value, size.value > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)
     times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"

@@ -1,4 +1,4 @@
-"""Gradients whose part from the penalty is missing, of another strength, or in the wrong arrays."""
+"""Hypotheses: the penalty's part of a gradient is missing, has another factor, or is in the wrong arrays."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,15 @@ from deltarule.checking.mistakes.evidence import (
     one_mistake,
 )
 
-_ROLE_NAMES = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by
+_ROLE_PATTERNS = {  # also with the letters of gates and layers behind them, as in Wxh, Wf or by
     "weights": r"d?(weights?|kernel|w[cfghioxy]{0,2})\d*",
     "biases": r"d?(bias(es)?|b[cfghioxy]{0,2})\d*",
 }
+"""By role, the pattern of names of arrays."""
 
 
-def penalties(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F − E = c V, or c times the signs of V."""
+def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that the error of a gradient is c V or c sign(V), with the parameter V: its penalty is wrong."""
     groups: dict[tuple[str, str, str], list[tuple[ParameterEvidence, str]]] = {}
     constants: dict[str, list[float]] = {"the parameters": [], "their signs": []}
     for parameter in filter(evidence.may_be_penalized, evidence.wrong_by_size):
@@ -43,33 +44,38 @@ def penalties(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, parameters, f"{subject} {sentence}: {detail}", 1)
 
 
-def _describe_multiples(members: list[tuple[ParameterEvidence, float]], name: str) -> str:
-    """What the gradient has of a penalty, and what the loss needs; where that is not visible, the difference."""
+def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:
+    """Describe a wrong penalty: what the gradient has and what the loss needs or, if unknown, the difference c.
+
+    members   parameters, each with its c
+    """
     (first, c), *_ = members
-    own = first.find_penalty()
-    term = first.name if name == "the parameters" else f"sign({first.name})"
-    if own is not None and len({f"{other:.6g}" for _, other in members}) == 1:
-        return f"you have {_multiple(own.in_loss + c, term)}, the loss needs {_multiple(own.in_loss, term)}"
-    multiples = join_names(list(dict.fromkeys(f"{other:.6g}" for _, other in members)))
-    return f"it is off by {multiples} times {name}"
+    penalty = first.find_penalty()
+    term = first.name if regressor_name == "the parameters" else f"sign({first.name})"
+    if penalty is not None and len({f"{constant:.6g}" for _, constant in members}) == 1:
+        needed = _format_multiple(penalty.in_loss, term)
+        return f"you have {_format_multiple(penalty.in_loss + c, term)}, the loss needs {needed}"
+    multiples = join_names(list(dict.fromkeys(f"{constant:.6g}" for _, constant in members)))
+    return f"it is off by {multiples} times {regressor_name}"
 
 
-def _multiple(c: float, term: str) -> str:
+def _format_multiple(c: float, term: str) -> str:
+    """Format c times a term, such as "0.1 W1", or "no W1" for 0."""
     return f"{c:.4g} {term}" if abs(c) > 1e-9 else f"no {term}"
 
 
 def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) -> list[tuple[str, str]]:
-    """The mistakes that a wrong c V in a gradient may be, as codes and sentences."""
+    """The mistakes that an error c V in a gradient may come from: their codes and the ends of their sentences."""
     missing = ("penalty_missing", "lacks the penalty's part")
     factor = ("penalty_factor", "has another multiple of the penalty's part than the loss")
     on_biases = ("penalty_on_biases", "has a penalty, which the loss puts on weights only")
     not_in_loss = ("penalty_not_in_loss", "has a penalty that the loss does not have")
     roles = roles_of(evidence, parameter)
-    own = parameter.find_penalty()
+    penalty = parameter.find_penalty()
     others = [other.find_penalty() for other in evidence.other_parameters(parameter)]
     elsewhere = [other.in_loss for other in others if other and other.in_loss]
-    if own is None:
-        if any(is_same_constant(-other, c) for other in elsewhere):
+    if penalty is None:
+        if any(is_same_constant(-factor_elsewhere, c) for factor_elsewhere in elsewhere):
             return [missing]
         if elsewhere and c > 0:
             return [{"biases": on_biases, "weights": factor}[role] for role in roles]
@@ -78,21 +84,21 @@ def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) ->
         if c < 0:
             return [missing, factor]
         return [*([on_biases] if "biases" in roles and None in others else []), factor, not_in_loss]
-    in_gradient = own.in_gradient
+    in_gradient = penalty.in_gradient
     if in_gradient is None:
-        in_gradient = 0.0 if is_same_constant(-c, own.in_loss) else own.in_loss + c
-    if not own.in_loss and not elsewhere:
+        in_gradient = 0.0 if is_same_constant(-c, penalty.in_loss) else penalty.in_loss + c
+    if not penalty.in_loss and not elsewhere:
         return [not_in_loss]
-    if not own.in_loss:
+    if not penalty.in_loss:
         return [{"biases": on_biases, "weights": not_in_loss}[role] for role in roles]
     return [factor] if in_gradient else [missing]
 
 
 def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...]:
-    """Whether an array is "biases" or "weights", or may be either: by its name, else by its shape beside the others'.
+    """Whether an array may be "weights", "biases" or either: by its name, else by its shape and those of the others.
 
     A vector may be the weights of a single output, whose bias is one number, or of a single input, with as many
-    biases. A vector with one axis is not, if another array is a vector with two, as the weights of a single output.
+    biases. A vector with one axis is not, if another array is a vector with two: the weights of a single output.
     """
     if not parameter.is_vector:
         return ("weights",)
@@ -109,9 +115,9 @@ def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...
 
 
 def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
-    """The role by a name such as W1, dW1, hidden.bias or weight_ih_l0; "" where the name does not tell.
+    """The role by a name such as W1, dW1, hidden.bias or weight_ih_l0; "" if the name does not say.
 
-    In a list of arrays, weights[0], weights[1] …, the name tells only if others are called biases.
+    In a list of arrays, weights[0], weights[1] …, the name counts only if other arrays are called biases.
     """
     roles = {_role_in_name(name) for name in evidence.names} - {""}
     is_alone = len(roles) < 2
@@ -119,7 +125,8 @@ def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
 
 
 def _role_in_name(name: str) -> str:
+    """The only role whose pattern a part of the name matches, or ""."""
     words = re.findall(r"[A-Za-z]\w*", name)
     parts = words[-1].lower().split("_") if words else []
-    roles = {role for role, pattern in _ROLE_NAMES.items() if any(re.fullmatch(pattern, part) for part in parts)}
+    roles = {role for role, pattern in _ROLE_PATTERNS.items() if any(re.fullmatch(pattern, part) for part in parts)}
     return roles.pop() if len(roles) == 1 else ""

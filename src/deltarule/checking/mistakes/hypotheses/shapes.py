@@ -1,4 +1,4 @@
-"""Gradients of a wrong shape, transposed, or 0 in every entry."""
+"""Hypotheses: a gradient has a wrong shape, is transposed, has axes exchanged, or is 0 in every entry."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -15,10 +15,11 @@ _SENTENCES = {
     "not_summed": "has a row for each sample, which are still to be summed",
     "broadcast": "has a shape that makes a table when it is subtracted from the parameter",
 }
+"""By code, the end of the sentence "the gradient of … "."""
 
 
 def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Mistakes that show in the shape, where the numbers are right."""
+    """Hypotheses that only the shape is wrong: transposed, not summed over the samples, or broadcast."""
     for code, sentence in _SENTENCES.items():
         parameters = [
             parameter
@@ -29,25 +30,25 @@ def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
             yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {sentence}")
 
 
-def other_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Gradients of a shape that no broadcasting fits; biases that were summed over the units keep the right total."""
+def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses for shapes that cannot be broadcast to the parameter's, such as of biases summed over the units."""
     if not evidence.prefix:  # a comparison reports shapes itself
         return
-    over_units = [one for one in evidence.parameters if _is_summed_over_units(one)]
-    odd = [one for one in evidence.parameters if one.shape_mistake == OTHER_SHAPE]
-    if any(one in odd for one in over_units):
+    over_units = [parameter for parameter in evidence.parameters if _is_summed_over_units(parameter)]
+    incompatible = [parameter for parameter in evidence.parameters if parameter.shape_mistake == OTHER_SHAPE]
+    if any(parameter in incompatible for parameter in over_units):
         first = over_units[0]
         lengths = f"that of {first.name} has the shape {first.raw.shape}, and {first.name} itself {first.value.shape}"
         sentence = f"{evidence.describe(over_units)} is summed over the units, not over the samples: {lengths}"
         yield one_mistake("wrong_axis", over_units, sentence)
-    for parameter in odd:
+    for parameter in incompatible:
         if parameter not in over_units:
             shapes = f"has the shape {parameter.raw.shape}, and {parameter.name} itself {parameter.value.shape}"
             yield one_mistake("wrong_shape", [parameter], f"{evidence.describe([parameter])} {shapes}", 3)
 
 
 def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
-    """Whether a vector comes with one entry for each sample, which have the right total."""
+    """Whether the gradient of a vector has one entry for each sample, with the correct total."""
     raw, expected = parameter.raw, parameter.expected
     if parameter.shape_mistake not in (OTHER_SHAPE, "not_summed") or raw.size != max(raw.shape, default=1):
         return False
@@ -56,7 +57,7 @@ def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
-    """The gradient in the parameter's shape, if its shape shows the only mistake."""
+    """The predictions of the gradient found, in the parameter's shape, if only the shape is wrong."""
     raw, expected = parameter.raw, parameter.expected
     if parameter.shape_mistake != "not_summed":
         yield expected
@@ -65,18 +66,18 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
     for axis in range(raw.ndim):
         summed = raw.sum(axis).ravel()
         if summed.size == expected.size and (np.abs(summed - expected.ravel()) <= tolerance).all():
-            yield parameter.found  # right after that sum, whichever axis it goes over
+            yield parameter.found  # correct after that sum, whichever axis it is over
 
 
-def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F = 0, in whatever shape."""
+def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+    """The hypothesis that gradients are 0 in every entry, whatever their shape."""
     parameters = [parameter for parameter in evidence.wrong if not parameter.raw.any()]
     if parameters:
         yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
 
 
 def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F is E with two axes exchanged, or reversed as a kernel is, of arrays with more than two axes."""
+    """Hypotheses that a gradient with three axes or more has two of them exchanged, or is flipped like a kernel."""
     by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
         expected = parameter.expected
@@ -92,8 +93,8 @@ def exchanged_axes(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}")
 
 
-def transpositions(evidence: Evidence) -> Iterator[Hypothesis]:
-    """F = Eᵀ; or (E − c V)ᵀ + c V, where the penalty's part is the right way round."""
+def transposed_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient is transposed: F = Eᵀ, or (E − c V)ᵀ + c V where the penalty's part c V is not."""
     by_constants: dict[int, list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
         turned, value = parameter.expected.T, parameter.value

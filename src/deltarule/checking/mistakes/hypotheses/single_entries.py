@@ -1,4 +1,4 @@
-"""One entry, one row or one column is wrong, and everything else is right."""
+"""Hypotheses: one entry, one row or one column of a gradient is wrong, and everything else is correct."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _CONSTANTS = 3  # more than any other hypothesis: a wrong entry fits whatever ex
 
 
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
-    """The wrong entries of the only wrong gradient, if they are one entry, row or column."""
+    """The hypothesis that one entry, row or column of the only wrong gradient is wrong."""
     if len(evidence.wrong) != 1:
         return
     (parameter,) = evidence.wrong
