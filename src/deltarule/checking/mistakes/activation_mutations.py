@@ -1,4 +1,4 @@
-"""Mistakes at activations of hidden layers, dropout and batch norm. Another one is an entry in `_wrong_steps`."""
+"""Mistakes at activations, dropout and batch norm of hidden layers. A new one is an entry in `_wrong_steps`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch
-from deltarule.checking.mistakes.tape_mutations import (
+from deltarule.checking.mistakes.network_mutations import (
     Back,
     Mutation,
     apply_twice,
@@ -20,24 +20,24 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
 WrongStep = tuple[str, str, str, Back]
-"""A mistake's code, a name for each of its variants, the end of the sentence "∂J/∂z1 …", and the step."""
+"""A mistake's code, a name for each of its variants, the end of the sentence "∂J/∂z1 …", and the backward step."""
 
 
 def activation_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Mistakes at the activation of a hidden layer, of one layer or of all of them."""
+    """Mistakes at the activation of one hidden layer, and the same mistake at all hidden layers."""
     hidden = match.positions("a")
-    everywhere: dict[tuple[str, str], dict[int, tuple[str, Back]]] = {}
+    steps_by_mistake: dict[tuple[str, str], dict[int, tuple[str, Back]]] = {}
     for i in hidden:
         n = match.layer_number(i)
         for code, variant, sentence, back in _wrong_steps(match, i):
             yield Mutation(code, [f"z{n}"], f"∂J/∂z{n} {sentence}", {i: back})
-            everywhere.setdefault((code, variant), {})[i] = sentence, back
+            steps_by_mistake.setdefault((code, variant), {})[i] = sentence, back
     yield from _slopes_at_other_layers(match, hidden)
-    yield from _mistakes_of_all_layers(match, everywhere)
+    yield from _mistakes_of_all_layers(match, steps_by_mistake)
 
 
 def _wrong_steps(match: NetworkMatch, i: int) -> Iterator[WrongStep]:
-    """The mistakes at the activation whose position on the tape is i."""
+    """The wrong backward steps for the activation at position i on the tape."""
     taped, n = match.tape[i], match.layer_number(i)
     activation, z, a = match.network.layers[n - 1].activation, match.input_of(i), taped.value
     name = activation.name
@@ -62,8 +62,7 @@ def _wrong_steps(match: NetworkMatch, i: int) -> Iterator[WrongStep]:
     if name == "softplus":
         yield "other_derivative", "exp", "takes the derivative of exp for that of softplus", multiply_by(np.exp(z))
     if name == "relu":
-        by_gradient = _mask_of_gradient
-        yield "mask_of_gradient", "", "is masked by the sign of the gradient, not of z", by_gradient
+        yield "mask_of_gradient", "", "is masked by the sign of the gradient, not of z", _mask_of_gradient
         yield "mask_inverted", "", "is masked where z is positive", multiply_by(z <= 0)
     for other in (ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"], ACTIVATIONS["relu"]):
         if other.name != name:
@@ -74,11 +73,15 @@ def _wrong_steps(match: NetworkMatch, i: int) -> Iterator[WrongStep]:
 
 
 def _mask_of_gradient(upstream: Array) -> tuple[Array, dict[str, Array]]:
+    """A backward step of ReLU that masks by the sign of the gradient, not of z."""
     return upstream * (upstream > 0), {}
 
 
 def _slopes_at_other_layers(match: NetworkMatch, hidden: Sequence[int]) -> Iterator[Mutation]:
-    """The derivative at another layer's z, in one layer or, as by a variable that a loop has left behind, in all."""
+    """Mistakes that take the activation's derivative at another layer's z, in one hidden layer or in all of them.
+
+    hidden   positions on the tape of the hidden activations
+    """
     for j in hidden:
         m, other = match.layer_number(j), match.input_of(j)
         steps = {}
@@ -96,9 +99,12 @@ def _slopes_at_other_layers(match: NetworkMatch, hidden: Sequence[int]) -> Itera
 
 
 def _mistakes_of_all_layers(
-    match: NetworkMatch, everywhere: Mapping[tuple[str, str], Mapping[int, tuple[str, Back]]]
+    match: NetworkMatch, steps_by_mistake: Mapping[tuple[str, str], Mapping[int, tuple[str, Back]]]
 ) -> Iterator[Mutation]:
-    """The same mistake at all hidden layers, and at the output too where a loss does not take it in."""
+    """The same mistake at all hidden layers, and at all layers with the output.
+
+    steps_by_mistake   by code and variant, the sentence and the wrong step at each position on the tape
+    """
     output, z, p, dp = match.network.output, match.tape[-1].value, match.prediction, match.output_slope
     _, through = output.forward(z)
     at_output = {"derivative_missing": dp, "derivative_twice": through(through(dp))}
@@ -107,7 +113,7 @@ def _mistakes_of_all_layers(
     else:
         at_output["derivative_at_output"] = dp * slope_at(output, p)
         at_output["derivative_of_z"] = dp * slope_with_z_for_a(output, z)
-    for (code, variant), by_position in everywhere.items():
+    for (code, variant), by_position in steps_by_mistake.items():
         steps = {i: back for i, (_, back) in by_position.items()}
         names = [f"z{match.layer_number(i)}" for i in steps]
         sentence = next(iter(by_position.values()))[0]
@@ -119,7 +125,7 @@ def _mistakes_of_all_layers(
 
 
 def normalization_mutations(match: NetworkMatch, like: Like) -> Iterator[Mutation]:
-    """Mistakes at dropout masks and batch norm's statistics, of one layer or of all of them."""
+    """Mistakes that omit dropout masks or the derivatives of batch norm's statistics, in one layer or in all."""
     for chosen in _each_and_all(match.positions("d")):
         layers = [match.layer_number(i) for i in chosen]
         names = [f"a{n}" for n in layers]
@@ -138,11 +144,12 @@ def normalization_mutations(match: NetworkMatch, like: Like) -> Iterator[Mutatio
 
 
 def _each_and_all(positions: Sequence[int]) -> list[list[int]]:
+    """Each position alone and, if there are several, all of them together."""
     return [*([i] for i in positions), *([list(positions)] if len(positions) > 1 else [])]
 
 
 def _without_derivatives_of(match: NetworkMatch, i: int, constants: Sequence[str]) -> Back:
-    """Batch norm's backward pass without the derivatives of its mean, or its variance, or both."""
+    """Batch norm's backward step that takes "mean", "variance" or both as constants."""
     z, taped = match.input_of(i), match.tape[i]
     deviation = np.sqrt(z.var(0) + BATCH_NORM_EPSILON)
     normal, gain = (z - z.mean(0)) / deviation, match.parameters[f"gamma{match.layer_number(i)}"] / deviation

@@ -1,4 +1,4 @@
-"""Mistakes in the products and sums of dense layers."""
+"""Mistakes in the matrix products and sums of the dense layers of a recognized network."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.network_matching import NetworkMatch
-from deltarule.checking.mistakes.tape_mutations import Back, Mutation, mutated_gradients
+from deltarule.checking.mistakes.network_mutations import Back, Mutation, mutated_gradients
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
 from deltarule.maths.network import Taped
 
 
 def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Wrong factors of a dense layer's products: weights not transposed or of another layer, another input."""
+    """Mistakes in a factor of a dense layer's products: weights not transposed, other weights, or a wrong input."""
     weights = {layer.number: match.parameters[f"W{layer.number}"] for layer in match.network.layers}
     inputs = [("x", match.x), *((taped.name, taped.value) for taped in match.tape)]
     for i in match.positions("z"):
@@ -30,26 +30,27 @@ def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
         for name, values in inputs:
             if values.shape == match.input_of(i).shape and values is not match.input_of(i):
                 sentence = f"the gradient of W{n} is made with {name} instead of {inputs[i][0]}"
-                back = _with_own_gradients(taped, lambda dz, name=f"W{n}", x=values: {name: transpose(x) @ dz})
+                back = _with_other_gradients(taped, lambda dz, name=f"W{n}", x=values: {name: transpose(x) @ dz})
                 yield Mutation("wrong_input", [f"W{n}"], sentence, {i: back})
 
 
 def _with_other_weights(taped: Taped, weights: Array) -> Back:
+    """A dense layer's backward step that goes back through other weights."""
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
 
-def _with_own_gradients(taped: Taped, gradients: Any) -> Back:
-    """A dense layer's backward pass, with other gradients of some of its parameters as a function of dz."""
+def _with_other_gradients(taped: Taped, gradients: Any) -> Back:
+    """A dense layer's backward step with other gradients of some parameters, by name, as a function of dz."""
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
-        upstream, right = taped.backward(dz)
-        return upstream, {**right, **gradients(dz)}
+        upstream, correct = taped.backward(dz)
+        return upstream, {**correct, **gradients(dz)}
 
     return back
 
 
 def delta_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Gradients of a layer's weights and biases that are made with another δ: that of a, or of another layer."""
+    """Mistakes that compute gradients of a layer's weights or biases from another δ: that of a, or of another layer."""
     deltas = _deltas(match)
     everywhere = {}
     for i in match.positions("z"):
@@ -71,7 +72,7 @@ def delta_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _deltas(match: NetworkMatch) -> Mapping[str, Array]:
-    """∂J by everything on the tape, and by the prediction."""
+    """∂J/∂ of every value on the tape and of the prediction, by name, such as z1."""
     upstream = match.delta
     deltas = {f"z{match.last}": upstream}
     for before, taped in zip(reversed(match.tape[:-1]), reversed(match.tape), strict=False):
@@ -82,13 +83,13 @@ def _deltas(match: NetworkMatch) -> Mapping[str, Array]:
 
 
 def _with_other_delta(taped: Taped, names: Sequence[str], delta: Array) -> Back:
-    """A dense layer's backward pass with another δ for some of its parameters."""
+    """A dense layer's backward step with another δ for the gradients of some of its parameters."""
     wrong = taped.backward(delta)[1]
-    return _with_own_gradients(taped, lambda dz: {name: wrong[name] for name in names})
+    return _with_other_gradients(taped, lambda dz: {name: wrong[name] for name in names})
 
 
 def sum_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Sums that come too early, or go over the wrong axis; a penalty that goes through the network."""
+    """Mistakes in sums: too early, over the wrong axis, of the last sample alone; a penalty that is in ∂J/∂z."""
     samples = len(match.x)
     for i, taped in enumerate(match.tape) if samples > 1 else ():
         for total, how in ((np.sum, ""), (np.mean, ", and averaged")):
@@ -97,7 +98,7 @@ def sum_mutations(match: NetworkMatch) -> Iterator[Mutation]:
         name = f"b{match.layer_number(i)}"
         if taped.name[0] == "z" and taped.value.shape[1] == samples and name in match.parameters:
             sentence = f"the gradient of {name} is summed over the units"
-            back = _with_own_gradients(taped, lambda dz, name=name: {name: dz.sum(1, keepdims=True).T})
+            back = _with_other_gradients(taped, lambda dz, name=name: {name: dz.sum(1, keepdims=True).T})
             yield Mutation("wrong_axis", [name], sentence, {i: back})
     if samples > 1:
         yield from _last_sample_alone(match)
@@ -109,13 +110,14 @@ def sum_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _sum_before(taped: Taped, total: Any) -> Back:
+    """A backward step whose upstream gradient is first summed over the samples by `total`, np.sum or np.mean."""
     return lambda upstream: taped.backward(np.broadcast_to(total(upstream, axis=0, keepdims=True), upstream.shape))
 
 
 def _last_sample_alone(match: NetworkMatch) -> Iterator[Mutation]:
-    """Gradients that a loop over the samples assigns instead of adding, with the mean taken or not.
+    """Mistakes that assign the gradients in a loop over the samples instead of adding, with or without the mean.
 
-    A part of the last sample that is 0, as behind a ReLU that is off, is not told from a gradient that was never made.
+    A gradient of 0 for the last sample, such as behind an inactive ReLU, looks like one that was never assigned.
     """
     whole, only = mutated_gradients(match, {}), np.zeros_like(match.delta)
     for share in (1, len(only)):

@@ -165,7 +165,7 @@ class Evidence:
 
     @property
     def wrong_by_size(self) -> list[ParameterEvidence]:
-        """The parameters whose gradient is wrong, largest first: a constant is fitted to a large array before small ones."""
+        """The parameters whose gradient is wrong, largest first: small arrays must share a constant of large ones."""
         return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
 
     @property

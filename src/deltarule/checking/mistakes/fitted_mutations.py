@@ -1,4 +1,4 @@
-"""Mistakes with a constant of their own: the ε of a division, the learning rate of an update that came too early."""
+"""Mistakes with a constant that is fitted: the ε of a division, the learning rate of an update that came too early."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.network_matching import NetworkMatch
-from deltarule.checking.mistakes.tape_mutations import Back, mutated_gradients
+from deltarule.checking.mistakes.network_mutations import Back, mutated_gradients
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
 from deltarule.maths.losses import NAIVE_BINARY_CROSS_ENTROPY
@@ -16,12 +16,13 @@ from deltarule.maths.network import Taped
 from deltarule.problem.problem import Floats
 
 _LOSSES_WITH_EPSILON = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"))
+"""Outputs and losses in whose logarithm people put an ε."""
 Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
-"""A mistake's code, where it is, a sentence with room for the constant, and the gradients as a function of it."""
+"""A mistake's code, where it is, its sentence with {} for the constant, and the gradients as a function of that."""
 
 
 def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    """Mistakes whose gradient is the one found, for some constant."""
+    """Hypotheses of mistakes that give the gradient found for some value of their constant."""
     for code, where, sentence, make in (*_epsilon_families(match), *_update_families(match)):
         with np.errstate(all="ignore"):
             constant = _fit_constant(evidence.gradients, match, make)
@@ -31,9 +32,9 @@ def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypoth
 
 
 def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    """The ε of a logarithm in the loss, where the gradient is that of the loss without one.
+    """The hypothesis that the loss has an ε in its logarithm and the gradient has none.
 
-    match   the network by the gradient that was found
+    match   the network recognized by the gradient found, not by the reference
     """
     for code, _, _, make in _epsilon_families(match):
         with np.errstate(all="ignore"):
@@ -42,8 +43,8 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
                 continue
             without, with_epsilon = match.to_theirs(make(0.0)), match.to_theirs(make(constant))
             predicted = [
-                np.where(np.isfinite(expected), expected + one - other, one)
-                for one, other, expected in zip(without, with_epsilon, evidence.references, strict=True)
+                np.where(np.isfinite(expected), expected + gradient - changed, gradient)
+                for gradient, changed, expected in zip(without, with_epsilon, evidence.references, strict=True)
             ]
         if evidence.is_found(predicted):
             sentence = f"the loss adds {constant:.3g} to predictions in the logarithm, and the gradient has no such ε"
@@ -51,7 +52,7 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
 
 
 def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
-    """The gradients of log(p + ε), by ε."""
+    """The gradient that divides by p + ε, as that of log(p + ε), as a function of ε."""
     output = match.network.output
     if (output.name, match.objective.loss.name) not in _LOSSES_WITH_EPSILON:
         return
@@ -66,7 +67,7 @@ def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
 
 
 def _update_families(match: NetworkMatch) -> Iterator[Family]:
-    """Weights that were updated before the backward pass uses them."""
+    """Gradients if weights were updated before the backward pass uses them, as functions of the learning rate."""
     tape, dense = match.tape, [i for i in match.positions("z") if i]
     for chosen in [dense, *([i] for i in dense if len(dense) > 1)] if dense else []:
 
@@ -79,12 +80,13 @@ def _update_families(match: NetworkMatch) -> Iterator[Family]:
 
 
 def _with_updated_weights(taped: Taped, match: NetworkMatch, rate: float) -> Back:
+    """A dense layer's backward step that goes back through its weights after an update with learning rate `rate`."""
     name = f"W{taped.name[1:]}"
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
-        _, found = taped.backward(dz)
-        updated = match.parameters[name] - rate * (found[name] + match.penalties[name])
-        return dz @ transpose(updated), found
+        _, gradients = taped.backward(dz)
+        updated = match.parameters[name] - rate * (gradients[name] + match.penalties[name])
+        return dz @ transpose(updated), gradients
 
     return back
 
@@ -92,11 +94,11 @@ def _with_updated_weights(taped: Taped, match: NetworkMatch, rate: float) -> Bac
 def _fit_constant(
     gradients: Sequence[Floats], match: NetworkMatch, make: Callable[[float], dict[str, Array]]
 ) -> float | None:
-    """The constant at which a family of gradients meets the given ones, by Newton's method from 0."""
+    """Fit the constant for which `make` gives these gradients, by the Gauss–Newton method from 0; None if it fails."""
 
     def error(constant: float) -> Floats:
         candidate = match.to_theirs(make(constant))
-        flat = [(one - gradient).ravel() for one, gradient in zip(candidate, gradients, strict=True)]
+        flat = [(predicted - gradient).ravel() for predicted, gradient in zip(candidate, gradients, strict=True)]
         return np.nan_to_num(np.concatenate(flat), nan=0.0, posinf=0.0, neginf=0.0)
 
     constant, nudge = 0.0, 1e-9

@@ -9,8 +9,8 @@ from deltarule.checking.mistakes.dense_mutations import delta_mutations, sum_mut
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.fitted_mutations import epsilon_in_loss, fitted_mutations
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
+from deltarule.checking.mistakes.network_mutations import Mutation
 from deltarule.checking.mistakes.output_mutations import output_mutations
-from deltarule.checking.mistakes.tape_mutations import Mutation
 
 
 def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:

@@ -1,4 +1,4 @@
-"""Diagnose a gradient, with the network that the code is meant to be, if the user gave one."""
+"""Diagnose a wrong gradient of user code, with the network that the code is meant to be, if the user gave one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
 from deltarule.checking.mistakes.network_guess import guess_network
-from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network, other_arrays
+from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, describe_mismatch, match_network
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
 from deltarule.checking.numerics.probes import penalty_probe
@@ -23,6 +23,7 @@ _WRONG_LOSSES = {
     "wrong_axis": "the output's activation is normalized over the samples in the loss, and not over the outputs",
     "activation_twice": "the loss applies the output's activation to values that have been through it already",
 }
+"""By code of a mistake in the loss, its sentence."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,26 @@ class Diagnosis:
 
 
 _NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient"}
-"""Mistakes that describe numbers, and not the line of the code that makes them."""
+"""Codes of mistakes that describe numbers, not the line of code that computes them."""
 
 
 def diagnose_code(
     code: Code,
     evidence: Evidence,
     loss: float,
-    further: Sequence[Hypothesis],
+    extra_hypotheses: Sequence[Hypothesis],
     like: Like | None,
     *,
     has_network: bool,
 ) -> Diagnosis:
-    """What explains the gradient, or what is wrong in the loss though its gradient is right.
+    """Name the mistakes that explain a wrong gradient, or a mistake in the loss although the gradient is correct.
 
-    further       hypotheses for this kind of code
-    has_network   whether `like` could be given for it
+    loss               the value of the loss
+    extra_hypotheses   hypotheses for this kind of code
+    like               the network that the code is meant to be, if the user gave one
+    has_network        whether the user could give one for this kind of code
     """
-    diagnosis = _diagnose_numbers(code, evidence, loss, further, like, has_network=has_network)
+    diagnosis = _diagnose_without_tape(code, evidence, loss, extra_hypotheses, like, has_network=has_network)
     codes = {mistake.code for mistake in diagnosis.mistakes}
     if not evidence.wrong or not codes <= _NUMBERS_ALONE:
         return diagnosis
@@ -61,60 +64,66 @@ def diagnose_code(
     if not mistakes and like is None and not codes and has_network:
         guess = guess_network(code, evidence, loss)
         if guess is not None:
-            return _explain_by_network(evidence, further, *guess)
+            return _explain_by_network(evidence, extra_hypotheses, *guess)
     if not mistakes:
         return diagnosis
     notes = tuple(note for note in diagnosis.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
     return Diagnosis((*mistakes, *diagnosis.mistakes)[:2], notes)
 
 
-def _diagnose_numbers(
+def _diagnose_without_tape(
     code: Code,
     evidence: Evidence,
     loss: float,
-    further: Sequence[Hypothesis],
+    extra_hypotheses: Sequence[Hypothesis],
     like: Like | None,
     *,
     has_network: bool,
 ) -> Diagnosis:
+    """Diagnose from the gradient's numbers and, if `like` is given, from its network, without a tape."""
     if like is None:
-        diagnosis = _explain(evidence, further)
+        diagnosis = _explain(evidence, extra_hypotheses)
         if UNEXPLAINED in diagnosis.notes and has_network:
             return replace(diagnosis, notes=(*diagnosis.notes, MORE_WITH_LIKE))
         return diagnosis
-    mismatch = other_arrays(evidence.names, evidence.values, like.network)
+    mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
     if mismatch and sum(value.size for value in evidence.values) == like.network.parameters:
-        return _diagnose_packed(code, evidence, loss, further, like, mismatch)
+        return _diagnose_packed(code, evidence, loss, extra_hypotheses, like, mismatch)
     match = match_network(evidence, evidence.references, loss, like)
     if match is not None:
-        return _explain_by_network(evidence, further, match, like)
-    diagnosis = _explain(evidence, further)
+        return _explain_by_network(evidence, extra_hypotheses, match, like)
+    diagnosis = _explain(evidence, extra_hypotheses)
     if UNEXPLAINED in diagnosis.notes and any(np.nan_to_num(expected).any() for expected in evidence.references):
-        of_gradient = match_network(evidence, evidence.gradients, None, like)
-        if of_gradient and not of_gradient.objective.kind:
-            return Diagnosis(_mistake_in_loss(evidence, of_gradient))
+        gradient_match = match_network(evidence, evidence.gradients, None, like)
+        if gradient_match and not gradient_match.objective.kind:
+            return Diagnosis(_mistake_in_loss(evidence, gradient_match))
     note = "the loss is not one that is known for the network of `like`, so mistakes inside the network were not tried"
     return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 
-def _explain(evidence: Evidence, further: Sequence[Hypothesis]) -> Diagnosis:
-    mistakes = diagnose(evidence, further) if evidence.wrong else ()
+def _explain(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis]) -> Diagnosis:
+    """The mistakes that explain the evidence, and a note if there are none."""
+    mistakes = diagnose(evidence, extra_hypotheses) if evidence.wrong else ()
     return Diagnosis(mistakes, (UNEXPLAINED,) if evidence.wrong and not mistakes else ())
 
 
-def _mistake_in_loss(evidence: Evidence, of_gradient: NetworkMatch) -> tuple[Mistake, ...]:
-    """The mistake of an unknown loss whose gradient is right for a known one."""
-    hypothesis = next(epsilon_in_loss(evidence, of_gradient), None)
+def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
+    """The mistake in a loss that is not recognized, although the gradient is that of a known loss.
+
+    gradient_match   the network recognized by the gradient found
+    """
+    hypothesis = next(epsilon_in_loss(evidence, gradient_match), None)
     if hypothesis is not None:
         return hypothesis.mistakes
-    name = of_gradient.objective.loss.name.replace("_", " ")
+    name = gradient_match.objective.loss.name.replace("_", " ")
     sentence = f"the gradient is right for {name} of this network, but the loss is something else"
     return (make_mistake("loss_wrong", ("loss",), sentence),)
 
 
 def _explain_by_network(
-    evidence: Evidence, further: Sequence[Hypothesis], match: NetworkMatch, like: Like
+    evidence: Evidence, extra_hypotheses: Sequence[Hypothesis], match: NetworkMatch, like: Like
 ) -> Diagnosis:
+    """The diagnosis with the recognized network: a mistake in the loss, or mistakes inside the network."""
     objective = match.objective
     if objective.kind:
         return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))
@@ -122,12 +131,12 @@ def _explain_by_network(
     if not evidence.wrong:
         return Diagnosis(notes=(note,))
     evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
-    diagnosis = _explain(evidence, [*further, *mutation_hypotheses(evidence, match, like)])
+    diagnosis = _explain(evidence, [*extra_hypotheses, *mutation_hypotheses(evidence, match, like)])
     return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 
 def _describe_loss(match: NetworkMatch) -> str:
-    """As "the mean over 7 samples of cross entropy"."""
+    """Describe the recognized loss, such as "the mean over 7 samples of cross entropy"."""
     name, samples, outputs = match.objective.loss.name.replace("_", " "), len(match.x), match.y.shape[1]
     for count, text in (
         (1, f"the sum over {samples} samples of {name}"),
@@ -140,31 +149,31 @@ def _describe_loss(match: NetworkMatch) -> str:
 
 
 def _diagnose_packed(
-    code: Code, evidence: Evidence, loss: float, further: Sequence[Hypothesis], like: Like, mismatch: str
+    code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like, mismatch: str
 ) -> Diagnosis:
-    """The mistakes of code whose parameters are packed into fewer arrays than the network has."""
+    """The diagnosis of code whose parameters are packed into other arrays than the network's, as `mismatch` says."""
     reason = ""
     shape, inputs = like.x.shape, like.network.inputs
     if inputs not in shape and inputs + 1 in shape:
         reason = f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
-    unpacked = None if further or reason else _unpack(code, evidence, loss, like)
+    unpacked = None if extra_hypotheses or reason else _unpack(code, evidence, loss, like)
     if unpacked:
-        packing, apart, match = unpacked
-        diagnosis = _explain_by_network(apart, (), match, like)
+        packing, unpacked_evidence, match = unpacked
+        diagnosis = _explain_by_network(unpacked_evidence, (), match, like)
         note = f"your parameters were read as {packing.description}"
     else:
-        diagnosis = _explain(evidence, further)
+        diagnosis = _explain(evidence, extra_hypotheses)
         note = f"checked without `like`, {reason or f'whose arrays were not recognized: {mismatch}'}"
     return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 
 def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Packing, Evidence, NetworkMatch] | None:
-    """The packing under which the network is recognized, and the evidence by its arrays."""
+    """The packing with which the network is recognized, the evidence by the network's arrays, and the match."""
     if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
         return None
     for packing in packings(evidence.values, like.network):
-        apart = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))
-        match = match_network(apart, apart.references, loss, like)
-        if match and bool(apart.wrong) == bool(evidence.wrong):
-            return packing, apart, match
+        unpacked = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))
+        match = match_network(unpacked, unpacked.references, loss, like)
+        if match and bool(unpacked.wrong) == bool(evidence.wrong):
+            return packing, unpacked, match
     return None

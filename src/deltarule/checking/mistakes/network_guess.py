@@ -1,6 +1,6 @@
-"""Guess the network and the data of code that no tape can record, as of PyTorch and JAX.
+"""Guess the network and the data of code that no tape can record, such as code in PyTorch or JAX.
 
-The sizes are those of the parameters' shapes, the data arrays that the code refers to. A guess is used only if the
+The sizes come from the parameters' shapes, the data from arrays that the code refers to. A guess is used only if the
 measured gradient is that of the network, in every entry.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
-from deltarule.checking.tape.record import find_holders
+from deltarule.checking.tape.record import container_contents
 from deltarule.checking.tape.traced_array import UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.conversion import as_numpy
@@ -23,13 +23,14 @@ from deltarule.problem.network import Network
 _ACTIVATIONS = ("tanh", "relu", "sigmoid", "softplus", "leaky_relu")
 _OUTPUTS = ("identity", "softmax", "sigmoid")
 _MAX_ARRAYS = 6
+"""Arrays that are tried as the inputs x; twice as many are tried as the targets y."""
 
 
 def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkMatch, Like] | None:
-    """The network of which the measured gradient is, with its data; None if there is none."""
+    """Find a network and data that have the measured gradient; None if no guess has it."""
     arrays = list(_referenced_arrays(code, evidence))
     for sizes, has_bias in _possible_sizes(evidence):
-        inputs = [one for one in arrays if one.ndim == 2 and sizes[0] in one.shape and one.dtype.kind == "f"]
+        inputs = [array for array in arrays if array.ndim == 2 and sizes[0] in array.shape and array.dtype.kind == "f"]
         for x, y in product(inputs[:_MAX_ARRAYS], arrays[: 2 * _MAX_ARRAYS]):
             if x is y or not set(y.shape) & set(x.shape):
                 continue
@@ -43,9 +44,10 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkM
 
 
 def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """Units by layer, for weights inputs × outputs and outputs × inputs; whether there are biases."""
-    weights = [one.value.shape for one in evidence.parameters if one.value.ndim == 2 and min(one.value.shape) > 1]
-    others = len(evidence.parameters) - len(weights)
+    """The units of each layer by the shapes of the weights, in both orientations, and whether there are biases."""
+    all_shapes = [parameter.value.shape for parameter in evidence.parameters]
+    weights = [shape for shape in all_shapes if len(shape) == 2 and min(shape) > 1]
+    others = len(all_shapes) - len(weights)
     if not weights or others not in (0, len(weights)):
         return
     for shapes in (weights, [shape[::-1] for shape in weights]):
@@ -54,11 +56,11 @@ def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]
 
 
 def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
-    """The arrays that the code refers to, other than the parameters."""
-    shapes = {one.value.shape for one in evidence.parameters if one.value.ndim == 2}
+    """The arrays that the code refers to and that may be its data: none with the shape of a weight matrix."""
+    shapes = {parameter.value.shape for parameter in evidence.parameters if parameter.value.ndim == 2}
     seen: set[int] = set()
-    for holder in find_holders(code.roots):
-        for value in holder:
+    for contents in container_contents(code.roots):
+        for value in contents:
             if id(value) in seen or not hasattr(value, "shape") or not hasattr(value, "dtype"):
                 continue
             seen.add(id(value))

@@ -1,9 +1,9 @@
-"""Recognize a user's network as one of ours: which array is which, which way round, and which objective it minimizes.
+"""Recognize a user's network as one of ours: which array is which, in which orientation, and which loss it minimizes.
 
-x [N, D]  y [N, C]  as ours have them        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
+x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
 
 The user need not say which loss it is, or whether it is a mean or a sum: the measured gradient is compared with that of
-every loss that is meaningful behind the output, and is a multiple of the right one.
+every loss that is meaningful for the output, and is a multiple of one of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence
+from deltarule.checking.mistakes.network_objectives import Objective, is_common, possible_objectives
 from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
-from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -27,7 +26,7 @@ from deltarule.problem.problem import Floats
 
 @dataclass(frozen=True, eq=False)
 class Like:
-    """The network that the user's code is meant to be: its shape, its data, and its dropout masks by layer."""
+    """The network that the user's code is meant to be, its data x and y, and its dropout masks by layer number."""
 
     network: Network
     x: NDArray[Any]
@@ -37,12 +36,12 @@ class Like:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Which of the user's arrays is which of the network's, and which way round.
+    """Which of the user's arrays is which of the network's, and in which orientation.
 
-    index        by name, the index among the user's parameters
-    shapes       the user's shapes
-    transposed   weights are outputs × inputs
-    columns      samples are columns
+    index        by our name, the index among the user's parameters
+    shapes       the shapes of the user's parameters
+    transposed   whether the user's weights are outputs × inputs
+    columns      whether the user's samples are columns
     """
 
     index: Mapping[str, int]
@@ -51,39 +50,33 @@ class Layout:
     columns: bool
 
     def to_ours(self, values: Sequence[Floats], network: Network) -> dict[str, Floats]:
-        """The user's arrays by our names, in our shapes."""
-        found = {}
+        """Convert the user's arrays, in their order, to ours, by our names and in our shapes."""
+        arrays = {}
         for entry in network.entries:
             value = values[self.index[entry.name]]
-            turned = value.T if self.transposed and entry.name.startswith("W") else value
-            found[entry.name] = turned.reshape(entry.shape)
-        return found
+            oriented = value.T if self.transposed and entry.name.startswith("W") else value
+            arrays[entry.name] = oriented.reshape(entry.shape)
+        return arrays
 
     def to_theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
-        """Our arrays in the user's order and shapes."""
-        found: list[Floats] = [np.zeros(0)] * len(self.shapes)
+        """Convert our arrays, by name, to the user's order and shapes."""
+        values: list[Floats] = [np.zeros(0)] * len(self.shapes)
         for name, i in self.index.items():
-            turned = arrays[name].T if self.transposed and name.startswith("W") else arrays[name]
-            found[i] = np.asarray(turned).reshape(self.shapes[i])
-        return tuple(found)
-
-
-@dataclass(frozen=True, eq=False)
-class Objective:
-    """What a network may lower: Σ ℓ, and its derivative by the logits [N, C]; `kind` says what is odd in it."""
-
-    loss: Loss
-    kind: str
-    total: float
-    slope: Array
+            oriented = arrays[name].T if self.transposed and name.startswith("W") else arrays[name]
+            values[i] = np.asarray(oriented).reshape(self.shapes[i])
+        return tuple(values)
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkMatch:
-    """A user's network as one of ours: its arrays, its forward pass, and the objective J = c S + ½ p Σ w².
+    """A user's network recognized as one of ours, with the objective J = c S + ½ p Σ w², or with p Σ |w|.
 
-    tape       of the forward pass, with the logits at its end
-    penalties  what is added to the gradient: p w, or p sign(w), by name
+    layout       converts between the user's arrays and ours
+    parameters   our arrays, by name
+    tape         the steps of the forward pass, with the logits at its end
+    objective    the loss with its sum S
+    factor       c
+    penalties    by name, what the penalty adds to the gradient: p w, or p sign(w)
     """
 
     network: Network
@@ -117,45 +110,45 @@ class NetworkMatch:
         loss = self.objective.loss
         return self.factor * loss.derivative(self.prediction, self.y, **loss.parameters)
 
-    def positions(self, letter: str) -> list[int]:
-        """The positions on the tape of all z, n, a or d."""
-        return [i for i, taped in enumerate(self.tape) if taped.symbol == letter]
+    def positions(self, symbol: str) -> list[int]:
+        """The positions on the tape of all values of one kind: z, n (normalized), a or d (after dropout)."""
+        return [i for i, taped in enumerate(self.tape) if taped.symbol == symbol]
 
     def layer_number(self, i: int) -> int:
-        """The number of the layer of a step of the tape."""
+        """The number of the layer to which position i on the tape belongs."""
         return self.tape[i].layer
 
     def input_of(self, i: int) -> Array:
-        """What goes into a step of the tape."""
+        """The input of the step at position i on the tape."""
         return self.tape[i - 1].value if i else self.x
 
     def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
-        """Our gradients of the data's part, the penalty's added, in the user's order and shapes."""
+        """Convert our gradients of c S, by name, to the user's order and shapes, with the penalty's part added."""
         return self.layout.to_theirs({name: gradients[name] + self.penalties[name] for name in gradients})
 
 
 def match_network(
     evidence: Evidence, gradients: Sequence[Floats], value: float | None, like: Like
 ) -> NetworkMatch | None:
-    """The first reading of a user's network whose objective has these gradients and, if given, this value.
+    """Find the first reading of a user's network whose objective has these gradients and, if given, this value.
 
-    gradients   as measured, or as the user's code has them
-    value       the loss; None for a gradient of the user's, which is that of an uncommon loss by coincidence alone
+    gradients   the reference gradients, or those of the user's code
+    value       of the loss; None for gradients of the user's code, which fit an uncommon loss only by coincidence
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
     for n, mask in like.masks.items():
-        rows = len(readings[0][1])
-        if mask.ndim == 2 and len(mask) not in (1, rows):
-            raise BadInput(f"the mask of layer {n} has {len(mask)} rows; give a row for each of the {rows} samples")
+        samples = len(readings[0][1])
+        if mask.ndim == 2 and len(mask) not in (1, samples):
+            raise BadInput(f"the mask of layer {n} has {len(mask)} rows; give a row for each of the {samples} samples")
     for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
         for layout, x, y in readings:
             parameters = layout.to_ours(evidence.values, like.network)
             tape = forward_tape(like.network, parameters, x, like.masks)
-            for objective in _objectives(like.network, tape[-1].value, y):
+            for objective in possible_objectives(like.network, tape[-1].value, y):
                 if objective.kind not in kinds or (
-                    value is None and not _is_common(objective.loss, like.network.output)
+                    value is None and not is_common(objective.loss, like.network.output)
                 ):
                     continue
                 fitted = _fit_objective(evidence, gradients, value, layout, parameters, tape, objective)
@@ -164,15 +157,10 @@ def match_network(
     return None
 
 
-def _is_common(loss: Loss, output: Activation) -> bool:
-    """Whether a loss is used behind an output; that of a Poisson law behind a sigmoid, (a − y) (1 − a), is not."""
-    return loss.domain != "positive" or output.range == "positive"
-
-
 def forward_tape(
     network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
 ) -> list[Taped]:
-    """The tape of a forward pass in training mode; `masks` are what activations are multiplied with."""
+    """The tape of a forward pass in training mode; `masks` multiply the activations, by layer number."""
     tape, _ = forward(
         network.layers,
         parameters,
@@ -189,43 +177,48 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
-    orders = list(_orders(names, values, like.network))
-    data = list(_data(like))
+    orders = list(_parameter_orders(names, values, like.network))
+    data = list(_data_readings(like))
     if not orders:
-        raise BadInput(f"{other_arrays(names, values, like.network)}; give all of its arrays")
+        raise BadInput(f"{describe_mismatch(names, values, like.network)}; give all of its arrays")
     shapes = tuple(value.shape for value in values)
     for index, transposed in orders:
         for x, y, columns in data:
             yield Layout(index, shapes, transposed, columns), x, y
 
 
-def other_arrays(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
-    """Why arrays cannot be those of the network, as with biases within weights; "" if they can."""
-    if any(_orders(names, values, network)):
+def describe_mismatch(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
+    """Why the user's arrays cannot be those of the network, such as with biases within weights; "" if they can."""
+    if any(_parameter_orders(names, values, network)):
         return ""
-    wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
-    given = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
-    return f"params holds {given}, but the network has {wanted}"
+    ours = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
+    theirs = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
+    return f"params holds {theirs}, but the network has {ours}"
 
 
-def _orders(given: Sequence[str], values: Sequence[Floats], network: Network) -> Iterator[tuple[dict[str, int], bool]]:
-    """Which array is which, by their names or in one of the common orders; and whether weights are transposed."""
+def _parameter_orders(
+    user_names: Sequence[str], values: Sequence[Floats], network: Network
+) -> Iterator[tuple[dict[str, int], bool]]:
+    """The user's index of each of our parameters, by names or in a common order; and whether weights are transposed."""
     names = [entry.name for entry in network.entries]
     weights = [name for name in names if name.startswith("W")]
     others = [name for name in names if not name.startswith("W")]
     ours = {name.lower(): name for name in names}
-    theirs = [name.lower() for name in given]
+    theirs = [name.lower() for name in user_names]
     listings = [[ours[name] for name in theirs]] if set(theirs) == set(ours) else []
     for listing in (names, weights + others, others + weights):
-        if listing not in listings and len(listing) == len(given):
+        if listing not in listings and len(listing) == len(user_names):
             listings.append(listing)
     for listing in listings:
         for transposed in (False, True):
-            if all(_fits(name, value, network, transposed) for name, value in zip(listing, values, strict=True)):
+            if all(
+                _has_shape_of(name, value, network, transposed) for name, value in zip(listing, values, strict=True)
+            ):
                 yield {name: index for index, name in enumerate(listing)}, transposed
 
 
-def _fits(name: str, value: Floats, network: Network, transposed: bool) -> bool:
+def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) -> bool:
+    """Whether an array may be the network's parameter of this name, with weights transposed or not."""
     rows, columns = next(entry.shape for entry in network.entries if entry.name == name)
     if name.startswith("W"):
         vector = value.ndim == 1 and 1 in (rows, columns) and value.size == rows * columns
@@ -233,27 +226,28 @@ def _fits(name: str, value: Floats, network: Network, transposed: bool) -> bool:
     return value.size == columns and (not value.ndim or max(value.shape) == columns)
 
 
-def _data(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
-    """x and y in our form, samples as rows, and whether they came as columns."""
-    network, found = like.network, False
+def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
+    """The user's data as x [N, D] and y [N, C], with samples as rows or as columns, and whether they are columns."""
+    network, is_readable = like.network, False
     x = like.x.astype(float)
     x = x.reshape(-1, 1) if x.ndim == 1 and network.inputs == 1 else np.atleast_2d(x)
     for columns in (False, True):
         rows = x.T if columns else x
         if rows.ndim != 2 or rows.shape[1] != network.inputs:
             continue
-        y = _targets(like.y, len(rows), network.outputs, columns)
+        y = _targets_as_rows(like.y, len(rows), network.outputs, columns)
         if y is not None:
-            found = True
+            is_readable = True
             yield rows, y, columns
-    if not found:
+    if not is_readable:
         raise BadInput(
             f"x has the shape {like.x.shape} and y {like.y.shape}, which do not fit the network, "
             f"with {network.inputs} inputs and {network.outputs} outputs, as rows or as columns"
         )
 
 
-def _targets(y: NDArray[Any], samples: int, outputs: int, columns: bool) -> Floats | None:
+def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, columns: bool) -> Floats | None:
+    """The user's targets as y [N, C], with labels one-hot encoded; None if they do not fit the network."""
     if y.shape in ((samples,), (samples, 1), (1, samples)) and outputs > 1:
         labels = y.ravel()
         if y.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= outputs:
@@ -265,36 +259,6 @@ def _targets(y: NDArray[Any], samples: int, outputs: int, columns: bool) -> Floa
     return y.astype(float) if y.shape == (samples, outputs) else None
 
 
-def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
-    """Every loss that has a meaning behind the output; then of a table, of two activations, of a wrong axis."""
-    output, ones = network.output, np.ones((len(z), 1))
-    with np.errstate(all="ignore"):
-        # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
-        for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):
-            if not meaningful(loss, output) or not loss.exact or not _accepts(loss, y):
-                continue
-            each, slope = loss.forward(output, z, y)
-            yield Objective(loss, "", float(each.sum()), slope(ones))
-            if y.shape[1] == 1 and len(y) > 1:
-                pairs = [loss.forward(output, z, np.full_like(z, one)) for one in y[:, 0]]
-                total = sum(float(each.sum()) for each, _ in pairs)
-                yield Objective(loss, "broadcast", total, sum(back(ones) for _, back in pairs))
-            if output.name != "identity":
-                a, through = output.forward(z)
-                each, slope = loss.forward(output, a, y)
-                yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
-            if output.rowwise and len(y) > 1:
-                a, through = output.forward(z.T)
-                each, slopes = (one(a.T, y, **loss.parameters) for one in (loss.value, loss.derivative))
-                yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
-
-
-def _accepts(loss: Loss, y: Floats) -> bool:
-    if loss.targets == "real":
-        return True
-    return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))
-
-
 def _fit_objective(
     evidence: Evidence,
     gradients: Sequence[Floats],
@@ -304,18 +268,18 @@ def _fit_objective(
     tape: list[Taped],
     objective: Objective,
 ) -> tuple[float, dict[str, Array]] | None:
-    """c, and the penalty's part of the gradient, if the gradients are those of c S and a penalty."""
+    """Fit c, and the penalty's part of the gradient by name; None if c S and a penalty do not have these gradients."""
     with np.errstate(all="ignore"):
         data = layout.to_theirs(backward(tape, objective.slope))
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
     weights = {name: array if name[0] == "W" else nothing[name] for name, array in parameters.items()}
     signs = {name: np.sign(array) for name, array in weights.items()}
     is_float64 = all(
-        one.dtype == np.float64 for one in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
+        array.dtype == np.float64 for array in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
     )
     tolerance = tolerances.FIT.loss if is_float64 else tolerances.FIT.loss_in_float32
     for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
-        constants = _constants(evidence, gradients, data, layout.to_theirs(penalized))
+        constants = _fit_constants(evidence, gradients, data, layout.to_theirs(penalized))
         if constants is None:
             continue
         c, p = constants
@@ -326,10 +290,10 @@ def _fit_objective(
     return None
 
 
-def _constants(
+def _fit_constants(
     evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
-    """c and p in gradient = c · data + p · penalty, if they serve every entry that is known."""
+    """Fit c and p in gradient = c · data + p · penalty; None if they do not fit every entry with a reference."""
     known = [np.isfinite(g) & np.isfinite(E) for g, E in zip(gradients, evidence.references, strict=True)]
 
     def flat(arrays: Sequence[Floats]) -> Floats:

@@ -1,11 +1,11 @@
-"""Mistakes in ∂J/∂z of the last layer. Another one is another entry in `_wrong_slopes`."""
+"""Mistakes in ∂J/∂z of the last layer of a recognized network. A new one is an entry in `_wrong_slopes`."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from deltarule.checking.mistakes.network_matching import NetworkMatch
-from deltarule.checking.mistakes.tape_mutations import Mutation, slope_at, slope_with_z_for_a
+from deltarule.checking.mistakes.network_mutations import Mutation, slope_at, slope_with_z_for_a
 from deltarule.maths.elementary import Array
 
 _EXTRA_FACTORS = ((1, ""), (2, ", and is doubled"), (0.5, ", and is halved"))
@@ -13,7 +13,7 @@ _TABLE = "predictions of shape (N, 1) and targets of shape (N,) make a table of 
 
 
 def output_mutations(match: NetworkMatch) -> Iterator[Mutation]:
-    """Mistakes in ∂J/∂z of the last layer."""
+    """Mistakes in ∂J/∂z of the last layer: in the loss's derivative or in the output's."""
     where = [f"z{match.last}"]
     for code, sentence, slope in _wrong_slopes(match):
         yield Mutation(code, where, f"∂J/∂z{match.last} {sentence}", slope=slope)
@@ -26,7 +26,7 @@ def output_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
-    """The code of a mistake, the end of the sentence "∂J/∂z2 …", and the wrong ∂J/∂z."""
+    """Wrong ∂J/∂z of the last layer, each after the code of its mistake and the end of the sentence "∂J/∂z2 …"."""
     output, loss, z, n = match.network.output, match.objective.loss, match.tape[-1].value, match.last
     right, p, dp = match.delta, match.prediction, match.output_slope
     name, through = output.name, output.forward(z)[1]
@@ -58,7 +58,7 @@ def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
 
 
 def _slope_over_samples(match: NetworkMatch) -> Array:
-    """∂J/∂z by a softmax that is normalized over the samples in the backward pass."""
+    """∂J/∂z with a softmax that the backward pass normalizes over the samples instead of the outputs."""
     z, dp = match.tape[-1].value, match.output_slope
     powers = np.exp(z - z.max())
     wrong = powers / powers.sum(0)
@@ -68,7 +68,7 @@ def _slope_over_samples(match: NetworkMatch) -> Array:
 
 
 def _slopes_of_table(match: NetworkMatch) -> Iterator[Array]:
-    """A table of differences summed, or averaged, over targets or over predictions."""
+    """Wrong ∂J/∂z from a table of all predictions and targets, summed or averaged over its rows or columns."""
     output, loss, z = match.network.output, match.objective.loss, match.tape[-1].value
     ones = np.ones((len(z), 1))
     pairs = [match.factor * loss.forward(output, z, np.full_like(z, y))[1](ones) for y in match.y[:, 0]]

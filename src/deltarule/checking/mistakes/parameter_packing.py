@@ -1,7 +1,7 @@
 """User parameters packed into fewer arrays than the network has: biases within weights, or all in one vector.
 
-Shapes often leave open which number is which. Each way to unpack them is tried; the one under which the network is
-recognized, by its loss and the gradient of that, is the one meant.
+Shapes often leave open which number is which. Each way to unpack them is tried, and the one with which the network is
+recognized, by its loss and gradient, is used.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +23,8 @@ class Packing:
     """A way in which a user's arrays hold those of a network.
 
     shapes         shapes of the user's arrays
-    positions      by name and in the shapes of the network's arrays, the position of each number among all the user's
-    description    what is read as what
+    positions      by name and in the shapes of the network's arrays, the index of each number in the user's, flattened
+    description    how the user's arrays are read, for the report
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -32,12 +32,12 @@ class Packing:
     description: str
 
     def unpack(self, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
-        """The user's arrays as those of the network."""
+        """Convert the user's arrays to those of the network."""
         flat = np.concatenate([array.ravel() for array in arrays])
         return tuple(flat[positions] for positions in self.positions.values())
 
     def pack(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """The network's arrays as the user's."""
+        """Convert the network's arrays to the user's."""
         flat = np.empty(sum(array.size for array in arrays), np.result_type(*arrays))
         for positions, array in zip(self.positions.values(), arrays, strict=True):
             flat[positions] = array
@@ -54,18 +54,19 @@ class Packing:
         )
 
     def unpack_evidence(self, evidence: Evidence, find_penalty: Callable[[int], Penalty | None]) -> Evidence:
-        """What is known about a gradient, by the network's arrays."""
+        """Convert the evidence to the network's arrays; `find_penalty` measures the penalty on the i-th of them."""
         packed = evidence.parameters
 
         def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
-            # All other arrays are left out: a kink in one of them would hide what is right.
+            # All other arrays are excluded: a kink in one of them would hide that the rest is correct.
             masks = self.pack([entries if i == index else np.ones(shape.shape, bool) for i, shape in enumerate(shapes)])
-            return all(one.is_right_outside(mask) for one, mask in zip(packed, masks, strict=True) if not mask.all())
+            pairs = zip(packed, masks, strict=True)
+            return all(parameter.is_right_outside(mask) for parameter, mask in pairs if not mask.all())
 
         shapes = list(self.positions.values())
         fields = ("value", "raw", "found", "expected", "tolerance", "uncertainty")
-        unpacked = [self.unpack([getattr(one, field) for one in packed]) for field in fields]
-        at_kink = self.unpack([np.broadcast_to(one.at_kink, one.value.shape) for one in packed])
+        unpacked = [self.unpack([getattr(parameter, field) for parameter in packed]) for field in fields]
+        at_kink = self.unpack([np.broadcast_to(parameter.at_kink, parameter.value.shape) for parameter in packed])
         parameters = []
         for index, (name, *arrays) in enumerate(zip(self.positions, *unpacked, strict=True)):
             value, raw, found, expected, tolerance, uncertainty = arrays
@@ -89,16 +90,18 @@ class Packing:
 
 def packings(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
     """The ways in which a user's arrays may hold those of a network."""
-    yield from _vectors(values, network)
+    yield from _single_vectors(values, network)
     yield from _biases_within_weights(values, network)
 
 
-def _is_vector(values: Sequence[Floats]) -> bool:
+def _is_single_vector(values: Sequence[Floats]) -> bool:
+    """Whether there is only one array, with at most one axis longer than 1."""
     return len(values) == 1 and max(values[0].shape, default=1) == values[0].size
 
 
-def _vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    if not _is_vector(values):
+def _single_vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
+    """All arrays one after the other in one vector, in the common orders, weights transposed or not."""
+    if not _is_single_vector(values):
         return
     entries = {entry.name: entry.shape for entry in network.entries}
     weights = [name for name in entries if name[0] == "W"]
@@ -113,16 +116,16 @@ def _vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
 
 
 def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    """Biases as the first or last row or column of weights; these one by one, or one after the other in a vector."""
+    """Biases as the first or last row or column of weights, which are separate arrays or parts of one vector."""
     entries = {entry.name: entry.shape for entry in network.entries}
     weights = [name for name in entries if name[0] == "W"]
     if [name for name in entries if name[0] != "W"] != [f"b{name[1:]}" for name in weights]:
         return
-    given, is_vector = tuple(value.shape for value in values), _is_vector(values)
+    user_shapes, is_vector = tuple(value.shape for value in values), _is_single_vector(values)
     for is_transposed in (True, False):
         shapes = [(entries[name][0] + 1, entries[name][1]) for name in weights]
         shapes = [shape[::-1] for shape in shapes] if is_transposed else shapes
-        if not is_vector and given != tuple(shapes):
+        if not is_vector and user_shapes != tuple(shapes):
             continue
         blocks = _split_vector(np.arange(network.parameters), shapes)
         for is_first in (True, False):
@@ -135,13 +138,15 @@ def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterat
                 positions[f"b{name[1:]}"] = rows[:1] if is_first else rows[-1:]
             line = f"{'first' if is_first else 'last'} {'column' if is_transposed else 'row'}"
             description = f"{_describe_arrays(weights, shapes)}, with the biases in the {line} of each"
-            yield Packing(given, positions, description)
+            yield Packing(user_shapes, positions, description)
 
 
 def _split_vector(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+    """Cut a vector into arrays of these shapes."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)]
 
 
 def _describe_arrays(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
+    """The names with their shapes, such as "W1 (3, 4), b1 (1, 4)"."""
     return ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))

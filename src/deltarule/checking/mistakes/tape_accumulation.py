@@ -1,4 +1,4 @@
-"""Mistakes in adding up: gradients that are overwritten."""
+"""Mistakes in accumulating gradients: a gradient is overwritten where it should be added to."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -15,7 +15,7 @@ from deltarule.checking.tape.operations import Node
 
 
 def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
-    """`=` for `+=`, where a value is used several times."""
+    """Mistakes that write `=` for `+=` in the gradient of a value that is used several times."""
     uses: dict[int, int] = {}
     for node in recording.nodes:
         for entry in node.inputs:
@@ -27,11 +27,11 @@ def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
         (parameters, "the gradients of parameters that are used several times are overwritten, not added up"),
         (several, "the gradients of all values that are used several times are overwritten, not added up"),
     ]
-    one_by_one = parameters if len(parameters) > 1 else []
+    alone = parameters if len(parameters) > 1 else []
     pairs = list(combinations(parameters, 2)) if 2 < len(parameters) <= 6 else []
     sets += [
         (nodes, "the gradient of a parameter that is used several times is overwritten, not added up")
-        for nodes in [*([node] for node in one_by_one), *pairs]
+        for nodes in [*([node] for node in alone), *pairs]
     ]
     sets += [
         ([node], f"the gradient of the value of {describe_lines([node])} is overwritten by its last use, not added up")
@@ -48,14 +48,15 @@ def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
 
 
 def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
-    """Operations that assign the gradients of their inputs, where others add."""
+    """Mistakes by which operations of one kind or line assign the gradients of their inputs, where others add."""
     by_name: dict[str, list[Node]] = {}
     for node in recording.nodes:
         if node.gradient is not None:
             by_name.setdefault(node.name, []).append(node)
     sets = [(nodes, f"each {name}") for name, nodes in by_name.items()]
-    sets.append(([n for name in ("matmul", "add", "getitem", "einsum") for n in by_name.get(name, [])], "each sample"))
-    sets += [(group, describe_lines(group)) for group in recording.groups() if len(group) > 1]
+    per_sample = [node for name in ("matmul", "add", "getitem", "einsum") for node in by_name.get(name, [])]
+    sets.append((per_sample, "each sample"))
+    sets += [(group, describe_lines(group)) for group in recording.operation_groups() if len(group) > 1]
     for nodes, place in sets:
         sentence = f"the gradients of values that are used several times are overwritten by {place}, not added up"
         for is_first in (False, True):

@@ -1,4 +1,4 @@
-"""Mistakes in the derivatives of activations, normalizations and the loss, found among the recorded operations."""
+"""Mistakes in the derivatives of recorded activations, softmax and normalizations, and in ∂J/∂z = (p − y) / N."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -15,129 +15,132 @@ from deltarule.checking.tape.operations import Array, Node
 
 
 def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Wrong derivatives of activations, of softmax and of normalizations."""
+    """Wrong derivatives of activations, softmax and normalizations, of one line, of all lines or of one operation."""
     yield from _derivatives_after_dropout(recording, composites)
     by_line: dict[Any, list[Composite]] = {}
     by_name: dict[Any, list[Composite]] = {}
-    for one in composites:
-        by_line.setdefault((one.name, one.rank, one.output.line, len(one.wrong)), []).append(one)
-        by_name.setdefault((one.name, one.rank), []).append(one)
-    sets = [*by_line.values(), *(group for group in by_name.values() if len({one.output.line for one in group}) > 1)]
-    sets += [[one] for group in by_name.values() if 1 < len(group) <= 2 * MAX_MEMBERS for one in group]
-    callers: dict[Any, list[Composite]] = {}
-    for one in composites:  # a function that is called on several lines is one line itself
-        callers.setdefault((one.name, one.rank, one.input.line), []).append(one)
-    sets += [group for group in callers.values() if group not in sets]
+    for composite in composites:
+        key = composite.name, composite.rank
+        by_line.setdefault((*key, composite.output.line, len(composite.wrong)), []).append(composite)
+        by_name.setdefault(key, []).append(composite)
+    sets = [*by_line.values(), *(group for group in by_name.values() if len({c.output.line for c in group}) > 1)]
+    sets += [[c] for group in by_name.values() if 1 < len(group) <= 2 * MAX_MEMBERS for c in group]
+    by_caller: dict[Any, list[Composite]] = {}
+    for composite in composites:  # a function that is called on several lines is one line itself
+        by_caller.setdefault((composite.name, composite.rank, composite.input.line), []).append(composite)
+    sets += [group for group in by_caller.values() if group not in sets]
     for group in sets:
-        if len({len(one.wrong) for one in group}) > 1:
+        if len({len(composite.wrong) for composite in group}) > 1:
             continue
         place = f"at {describe_lines([group[0].output])}"
         for i, (code, text, _) in enumerate(group[0].wrong):
-            jumps = {one.output.index: (one.input, _jump(one, one.wrong[i][2])) for one in group}
+            jumps = {c.output.index: (c.input, _gradient_of_input(c, c.wrong[i][2])) for c in group}
             yield Candidate(code, f"the derivative of {group[0].name} {text}, {place}", Changes(jumps=jumps))
-    elementwise = [one for one in composites if one.slope is not None]
-    everywhere = [] if len({one.name for one in elementwise}) < 2 else [elementwise]
-    for group in [*by_name.values(), *everywhere]:
-        yield from _slopes_elsewhere(group)
+    elementwise = [composite for composite in composites if composite.slope is not None]
+    all_elementwise = [] if len({composite.name for composite in elementwise}) < 2 else [elementwise]
+    for group in [*by_name.values(), *all_elementwise]:
+        yield from _slopes_at_other_inputs(group)
 
 
 def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Formulas for a = f(z) that are given a after it was multiplied by a mask or a constant."""
+    """Wrong derivatives from formulas in a = f(z) that take a after its multiplication by a mask or a constant."""
     scaled: dict[int, Node] = {}
     for node in recording.nodes:
-        active = [one for one in node.inputs if isinstance(one, Node) and one.is_active]
+        active = [entry for _, entry in node.active_inputs]
         if node.name in ("multiply", "divide") and len(active) == 1 and active[0].value.shape == node.value.shape:
             scaled.setdefault(active[0].index, node)
     groups: dict[Any, list[tuple[Composite, Node]]] = {}
-    for one in composites:
-        last = one.output
+    for composite in composites:
+        last = composite.output
         while last.index in scaled:
             last = scaled[last.index]
-        if one.name in SLOPES_OF_OUTPUT and last is not one.output:
-            groups.setdefault((one.name, last.line), []).append((one, last))
+        if composite.name in SLOPES_OF_OUTPUT and last is not composite.output:
+            groups.setdefault((composite.name, last.line), []).append((composite, last))
     for (name, _), pairs in groups.items():
         slope = SLOPES_OF_OUTPUT[name]
         jumps = {
-            one.output.index: (one.input, lambda g, slope=slope, last=last: g * slope(last.value))
-            for one, last in pairs
+            composite.output.index: (composite.input, lambda g, slope=slope, last=last: g * slope(last.value))
+            for composite, last in pairs
         }
         text = f"the derivative of {name} is computed from its output after dropout, at {describe_lines([pairs[0][1]])}"
         yield Candidate("derivative_of_z", text, Changes(jumps=jumps))
 
 
-def _jump(one: Composite, rule: Any) -> Callable[[Array], Array]:
-    return lambda g: rule(g, one.input.value, one.output.value)
+def _gradient_of_input(composite: Composite, rule: Any) -> Callable[[Array], Array]:
+    """The gradient of a function's input by a wrong rule, as a function of the gradient g of its output."""
+    return lambda g: rule(g, composite.input.value, composite.output.value)
 
 
-def _slopes_elsewhere(group: Sequence[Composite]) -> Iterator[Candidate]:
-    """The derivative at the input of another layer, or of a neighbor in a loop."""
+def _slopes_at_other_inputs(group: Sequence[Composite]) -> Iterator[Candidate]:
+    """Mistakes that take an activation's derivative at the z of another layer, or of a neighbor in a loop."""
     if len(group) < 2 or len(group) > 4 * MAX_MEMBERS or group[0].slope is None:
         return
 
-    def elsewhere(pairs: Sequence[tuple[Composite, Composite]]) -> Changes:
+    def changes_of(pairs: Sequence[tuple[Composite, Composite]]) -> Changes:
+        """The changes by which the derivative of the first of each pair is taken at the input of the second."""
         jumps = {}
-        for one, other in pairs:
-            if one.input.value.shape == other.input.value.shape and one.slope:
-                slope = one.slope(other.input.value)
-                jumps[one.output.index] = one.input, lambda g, slope=slope: g * slope
+        for composite, other in pairs:
+            if composite.input.value.shape == other.input.value.shape and composite.slope:
+                slope = composite.slope(other.input.value)
+                jumps[composite.output.index] = composite.input, lambda g, slope=slope: g * slope
         return Changes(jumps=jumps)
 
     name = group[0].name
     for shift in (1, -1):
-        pairs = [(one, group[i + shift]) for i, one in enumerate(group) if 0 <= i + shift < len(group)]
+        pairs = [(c, group[i + shift]) for i, c in enumerate(group) if 0 <= i + shift < len(group)]
         sentence = f"the derivative of {name} is taken at the z of a neighboring layer or step"
-        yield Candidate("other_mask", sentence, elsewhere(pairs))
-    following = _following(group)
+        yield Candidate("other_mask", sentence, changes_of(pairs))
+    consecutive = _consecutive_pairs(group)
     for sentence, pairs in (
-        ("at the z of the next layer", following),
-        ("at the z of the layer before", [(other, one) for one, other in following]),
+        ("at the z of the next layer", consecutive),
+        ("at the z of the layer before", [(later, earlier) for earlier, later in consecutive]),
     ):
         if pairs:
-            yield Candidate("other_mask", f"the derivative of {name} is taken {sentence}", elsewhere(pairs))
+            yield Candidate("other_mask", f"the derivative of {name} is taken {sentence}", changes_of(pairs))
     for other in group:
         sentence = f"the derivative of {name} is taken at one z for all, that of {describe_lines([other.input])}"
-        yield Candidate("other_mask", sentence, elsewhere([(one, other) for one in group]))
-    for one in group if len(group) <= MAX_MEMBERS else ():
+        yield Candidate("other_mask", sentence, changes_of([(composite, other) for composite in group]))
+    for composite in group if len(group) <= MAX_MEMBERS else ():
         for other in group:
-            if one is not other:
-                sentence = (
-                    f"the derivative of {name} at {describe_lines([one.output])} is taken at the z of another layer"
-                )
-                yield Candidate("other_mask", sentence, elsewhere([(one, other)]))
+            if composite is not other:
+                place = describe_lines([composite.output])
+                sentence = f"the derivative of {name} at {place} is taken at the z of another layer"
+                yield Candidate("other_mask", sentence, changes_of([(composite, other)]))
 
 
-def _following(group: Sequence[Composite]) -> list[tuple[Composite, Composite]]:
-    """Each activation with the one of the next layer, which is computed from it, where there is one."""
-    by_output = {one.output.index: one for one in group}
+def _consecutive_pairs(group: Sequence[Composite]) -> list[tuple[Composite, Composite]]:
+    """The pairs (earlier, later) of activations of consecutive layers: the later is computed from the earlier."""
+    by_output = {composite.output.index: composite for composite in group}
     pairs = []
-    for other in group:
-        nearest = next((by_output[node.index] for node in ancestors(other.input) if node.index in by_output), None)
+    for later in group:
+        nearest = next((by_output[node.index] for node in ancestors(later.input) if node.index in by_output), None)
         if nearest is not None:
-            pairs.append((nearest, other))
+            pairs.append((nearest, later))
     return pairs
 
 
 def output_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong forms of (p − y) / N, at any z for which it is the right one."""
-    gradients, found = run_backward(recording), 0
+    """Wrong forms of ∂J/∂z = (p − y) / N, at every recorded z whose correct gradient has this form."""
+    gradients, count_found = run_backward(recording), 0
     for node in reversed(recording.nodes):
-        z, right = node.value, gradients.get(node.index)
-        if right is None or z.ndim not in (1, 2) or z.size < 2:
+        z, gradient = node.value, gradients.get(node.index)
+        if gradient is None or z.ndim not in (1, 2) or z.size < 2:
             continue
-        for p, rowwise in _predictions(z):
+        for p, is_softmax in _predictions_of(z):
             for count in dict.fromkeys((z.shape[0], z.shape[-1], 1, z.size)):
-                y = p - count * right
+                y = p - count * gradient
                 if not _are_targets(y):
                     continue
                 y = np.round(y)
-                for code, text, wrong in _wrong_output_slopes(p, y, count, rowwise=rowwise):
+                for code, text, wrong in _wrong_output_slopes(p, y, count, is_softmax=is_softmax):
                     yield Candidate(code, f"∂J/∂z of the output {text}", Changes(fixed={node.index: wrong}))
-                found += 1
-        if found > 3:  # z, −z and z without its bias
+                count_found += 1
+        if count_found > 3:  # z, −z and z without its bias
             return
 
 
-def _predictions(z: Array) -> Iterator[tuple[Array, bool]]:
+def _predictions_of(z: Array) -> Iterator[tuple[Array, bool]]:
+    """Softmax of z over each axis, then sigmoid of z, and whether it is softmax."""
     for axis in (-1, 0) if z.ndim > 1 else (-1,):
         if z.shape[axis] > 1:
             powers = np.exp(z - z.max(axis=axis, keepdims=True))
@@ -146,18 +149,20 @@ def _predictions(z: Array) -> Iterator[tuple[Array, bool]]:
 
 
 def _are_targets(y: Array) -> bool:
+    """Whether all entries are 0 or 1, up to rounding, and both occur."""
     nearest = np.round(y)
     return bool((np.abs(y - nearest) < 1e-7).all() and nearest.min() == 0 and nearest.max() == 1)
 
 
-def _wrong_output_slopes(p: Array, y: Array, N: int, *, rowwise: bool) -> Iterator[tuple[str, str, Array]]:
+def _wrong_output_slopes(p: Array, y: Array, N: int, *, is_softmax: bool) -> Iterator[tuple[str, str, Array]]:
+    """Wrong forms of (p − y) / N, each after the code of its mistake and the end of the sentence "∂J/∂z …"."""
     slope = p * (1 - p)
     yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
     yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N
     yield "target_missing", "lacks the targets", p / N
     yield "sign_of_part", "has the wrong sign of the targets: p + y", (p + y) / N
     yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) / N * slope
-    if rowwise:
+    if is_softmax:
         yield "derivative_missing", "lacks the derivative of softmax", -y / p / N
         yield "softmax_elementwise", "takes softmax as elementwise", -y / p / N * slope
         for axis in range(y.ndim):

@@ -1,4 +1,4 @@
-"""A mistake in the recorded backward pass, and the rules from which such mistakes are made.
+"""Candidates: mistakes to plant in a recorded backward pass, and the rules (wrong derivatives) that plant them.
 
 g   the gradient of a node's output      k   the index of one of its inputs
 """
@@ -18,12 +18,12 @@ from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, unbroadcast
 
 MAX_MEMBERS = 8
-"""Operations of one line that are also changed one by one."""
+"""The largest number of operations on one line that are also changed one by one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A mistake and the changes of the backward pass that it makes."""
+    """A mistake, and the changes of the backward pass that plant it; `constants` ranks it behind simpler mistakes."""
 
     code: str
     sentence: str
@@ -32,7 +32,7 @@ class Candidate:
 
 
 def describe_lines(nodes: Sequence[Node]) -> str:
-    """The line of the user's code to which recorded operations belong."""
+    """The line of user code to which operations belong, such as "line 7 of net.py: z = x @ W"; that of the first."""
     file, line, _ = nodes[0].line
     if not file:
         return "the output"
@@ -42,55 +42,55 @@ def describe_lines(nodes: Sequence[Node]) -> str:
 
 
 def changes_at(members: Sequence[Node], rule: EdgeRule) -> Changes:
-    """The changes that one rule makes at several operations."""
+    """The changes that apply one rule to several operations."""
     return Changes(rules={node.index: rule for node in members})
 
 
-def right_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
-    """The right gradient of input k; `values` are put in the place of the recorded inputs."""
+def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:
+    """The correct gradient of input k, from the gradient g of the output; with other values of the inputs if given."""
     assert node.gradient is not None
     return node.gradient(k, g, node.values if values is None else values, node.value)
 
 
-def rule_for_input(edge: int, function: Callable[[Array, Node], Array | None]) -> EdgeRule:
-    """A rule for one input; the others are right."""
-    return lambda k, g, node: function(g, node) if k == edge else right_gradient(k, g, node)
+def rule_for_input(input_index: int, function: Callable[[Array, Node], Array | None]) -> EdgeRule:
+    """A rule by which one input has the gradient function(g, node), and all others the correct one."""
+    return lambda k, g, node: function(g, node) if k == input_index else correct_gradient(k, g, node)
 
 
 def in_shape_of_input(g: Array, node: Node, k: int) -> Array:
-    """A gradient of a node's output in the shape of input k."""
+    """Broadcast or sum the gradient g of a node's output to the shape of input k."""
     shape = np.shape(node.values[k])
     return unbroadcast(np.array(np.broadcast_to(g, np.broadcast_shapes(g.shape, shape))), shape)
 
 
 def is_parameter(recording: Recording, node: Any) -> bool:
-    """Whether a node is a parameter, or one that is only transposed, reshaped or indexed."""
+    """Whether a node is a parameter, or a parameter that is transposed, reshaped or indexed."""
     while isinstance(node, Node) and node.name in ("transpose", "reshape", "getitem"):
         node = node.inputs[0]
     return any(node is one for one in recording.parameters)
 
 
 def rule_with_operand(k: int, operand: Array) -> EdgeRule:
-    """A rule for input k of a product, with another operand in the place of the recorded one."""
+    """A rule for input k of a product, with another value of the other operand, whose own gradient is correct."""
 
-    def rule(edge: int, g: Array, node: Node) -> Array:
-        if edge != k:
-            return right_gradient(edge, g, node)
+    def rule(input_index: int, g: Array, node: Node) -> Array:
+        if input_index != k:
+            return correct_gradient(input_index, g, node)
         values = list(node.values)
         values[1 - k] = operand
-        return right_gradient(k, g, node, values)
+        return correct_gradient(k, g, node, values)
 
     return rule
 
 
 def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
-    """A rule that sees other values of inputs, by their nodes' indices, but for the one it differentiates."""
+    """A rule that uses other values of the inputs, by node index, except for the input whose gradient it gives."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         changed = [
-            values.get(one.index, value) if isinstance(one, Node) and i != k else value
-            for i, (one, value) in enumerate(zip(node.inputs, node.values, strict=True))
+            values.get(entry.index, value) if isinstance(entry, Node) and i != k else value
+            for i, (entry, value) in enumerate(zip(node.inputs, node.values, strict=True))
         ]
-        return right_gradient(k, g, node, changed)
+        return correct_gradient(k, g, node, changed)
 
     return rule

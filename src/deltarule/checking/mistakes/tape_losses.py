@@ -1,4 +1,4 @@
-"""Mistakes in losses with branches: hinge losses, and one branch of `np.where` or of a bound taken everywhere."""
+"""Mistakes in losses with branches: hinge losses, one branch of `np.where` taken everywhere, and ignored bounds."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -23,7 +23,7 @@ _MAX_STEPS = 3
 
 
 def loss_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong derivatives of hinge losses and of branches."""
+    """Wrong derivatives of hinge losses, branches of `np.where`, and bounds (maximum, minimum)."""
     for node in recording.nodes:
         if node.name in ("maximum", "minimum"):
             yield from _hinge_mistakes(node)
@@ -33,7 +33,10 @@ def loss_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
-    """max(0, s − s_y + 1): s_y is in the margin of every class, so that its derivative is minus their number."""
+    """Wrong derivatives of a hinge loss max(0, s − s_y + 1) by the correct class's score s_y.
+
+    s_y is in the margin of every class, so that its derivative is minus the number of violated margins.
+    """
     if not any(np.size(value) == 1 and not np.any(value) for value in node.values):
         return
     for difference in list(ancestors(node))[:_MAX_STEPS]:
@@ -50,7 +53,7 @@ def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
 
 
 def _derivative_of_one_margin(g: Array, node: Node, *, is_everywhere: bool) -> Array | None:
-    """The derivative of one violated margin by the score that is subtracted: in every row, or where there is one."""
+    """The derivative of one violated margin by the score that is subtracted, in every row or in violated rows."""
     margin = np.abs(g).max() * np.ones_like(g) if is_everywhere else np.abs(g)
     shape = np.shape(node.values[1])
     axes = tuple(i for i, size in enumerate(shape) if size == 1)
@@ -58,8 +61,9 @@ def _derivative_of_one_margin(g: Array, node: Node, *, is_everywhere: bool) -> A
 
 
 def _single_branches(node: Node) -> Iterator[Candidate]:
+    """Mistakes that take the derivative of one branch of `np.where` in every entry."""
     for k, which in enumerate(("first", "second")):
-        is_active = [isinstance(one, Node) and one.is_active for one in node.inputs]
+        is_active = [isinstance(entry, Node) and entry.is_active for entry in node.inputs]
         if not is_active[k] or np.shape(node.values[k]) != node.value.shape:
             continue
         text = f"the derivative of the {which} branch is taken everywhere, at {describe_lines([node])}"
@@ -67,7 +71,7 @@ def _single_branches(node: Node) -> Iterator[Candidate]:
 
 
 def _ignored_bounds(node: Node) -> Iterator[Candidate]:
-    """A bound, as of clip, that the backward pass takes no notice of."""
+    """Mistakes that ignore a constant bound, such as of np.clip, in the backward pass."""
     for k in range(2):
         other = node.inputs[1 - k]
         if isinstance(other, Node) and other.is_active or np.size(node.values[1 - k]) != 1:

@@ -1,4 +1,4 @@
-"""Mistakes in the derivative of a single recorded operation: products, matrix products, powers, sums, pooling."""
+"""Mistakes in the derivatives of recorded products, matrix products, powers, sums and functions of one input."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -13,24 +13,26 @@ from deltarule.checking.mistakes.tape_candidates import (
     MAX_MEMBERS,
     Candidate,
     changes_at,
+    correct_gradient,
     describe_lines,
     in_shape_of_input,
     is_parameter,
-    right_gradient,
     rule_for_input,
     rule_with_operand,
 )
+from deltarule.checking.mistakes.tape_pooling import averaging_mistakes, pooling_mistakes
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node
 
 _MAX_SUBSTITUTES = 24
-"""Recorded values that are tried in the place of a factor."""
+"""Recorded values that are tried in place of a factor."""
 
 
 def operation_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
-    """Wrong derivatives of operations that share a line, or of a single one.
+    """Wrong derivatives of some equal operations, such as those of one line.
 
-    gates   indices of the nodes that are outputs of a sigmoid, which products call a gate
+    members   the operations that all have the mistake
+    gates     indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     name = members[0].name
     if name in ("multiply", "divide"):
@@ -38,16 +40,15 @@ def operation_mistakes(recording: Recording, members: Sequence[Node], gates: Abs
     elif name == "matmul":
         yield from _matmul_mistakes(recording, members)
     elif name in ("max", "min"):
-        yield from _pooling_mistakes(members)
+        yield from pooling_mistakes(members)
     elif len(members[0].inputs) == 1 and name not in ("sum", "getitem", "negative", "positive"):
         yield from _unary_mistakes(members)
     elif name == "power":
         exponent = members[0].values[1]
         place = describe_lines(members)
         text = f"the derivative of the power lacks its exponent, at {place}"
-        yield Candidate(
-            "power_rule", text, changes_at(members, rule_for_input(0, lambda g, n: right_gradient(0, g, n) / exponent))
-        )
+        without_exponent = rule_for_input(0, lambda g, n: correct_gradient(0, g, n) / exponent)
+        yield Candidate("power_rule", text, changes_at(members, without_exponent))
         text = f"the exponent of the power is not lowered by 1, at {place}"
         yield Candidate("power_rule", text, changes_at(members, rule_for_input(0, lambda g, n: g * exponent * n.value)))
         text = f"the derivative of the power is left out, at {place}"
@@ -59,48 +60,24 @@ def operation_mistakes(recording: Recording, members: Sequence[Node], gates: Abs
         if len(set(counts)) == 1 and counts[0] > 1:
             text = f"the gradient of a sum is divided by the count, at {describe_lines(members)}"
             yield Candidate(
-                "mean_twice", text, changes_at(members, lambda k, g, n: right_gradient(k, g, n) / counts[0])
+                "mean_twice", text, changes_at(members, lambda k, g, n: correct_gradient(k, g, n) / counts[0])
             )
-            yield from _averaging_mistakes(members, counts[0])
-
-
-def _averaging_mistakes(members: Sequence[Node], count: float) -> Iterator[Candidate]:
-    """Windows that are averaged as x.reshape(N, h, p, w, p).mean(axis=(2, 4)): their gradient goes to other entries."""
-    axes = members[0].data
-    if not isinstance(axes, tuple) or len(axes) < 2 or members[0].value.ndim != members[0].values[0].ndim - len(axes):
-        return
-
-    def at_first(k: int, g: Array, node: Node) -> Array:
-        result = np.zeros(node.values[0].shape)
-        first = tuple(0 if i in {axis % result.ndim for axis in axes} else slice(None) for i in range(result.ndim))
-        result[first] = count * g
-        return result
-
-    def tiled(k: int, g: Array, node: Node) -> Array:
-        shape = node.values[0].shape
-        before = [axis % len(shape) - 1 for axis in axes]  # the axis of windows stands before that of their entries
-        counts = [shape[i + 1] if i in before else 1 for i in range(len(shape)) if i - 1 not in before]
-        return np.tile(g, counts).reshape(shape)
-
-    place = describe_lines(members)
-    for text, rule in (("goes to its first entry alone", at_first), ("is tiled, not repeated", tiled)):
-        yield Candidate(
-            "pool_routing", f"the gradient of a window's mean {text}, at {place}", changes_at(members, rule)
-        )
+            yield from averaging_mistakes(members, counts[0])
 
 
 def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+    """Wrong derivatives of functions of one input, such as exp."""
     if members[0].name in ("reshape", "transpose", "pad", "repeat", "where", "setitem", "join", "einsum"):
         return
     subject, place = f"the derivative of {members[0].name}", describe_lines(members)
     rules: list[tuple[str, str, EdgeRule]] = [
         ("derivative_missing", "is left out", lambda k, g, n: g),
-        ("derivative_at_output", "is taken at its output", lambda k, g, n: right_gradient(k, g, n, [n.value])),
-        ("derivative_twice", "is multiplied twice", lambda k, g, n: right_gradient(k, right_gradient(k, g, n), n)),
+        ("derivative_at_output", "is taken at its output", lambda k, g, n: correct_gradient(k, g, n, [n.value])),
+        ("derivative_twice", "is multiplied twice", lambda k, g, n: correct_gradient(k, correct_gradient(k, g, n), n)),
         (
             "upstream_ignored",
             "stands alone, without the upstream gradient",
-            lambda k, g, n: right_gradient(k, 1 + 0 * g, n),
+            lambda k, g, n: correct_gradient(k, 1 + 0 * g, n),
         ),
     ]
     for code, text, rule in rules:
@@ -108,9 +85,10 @@ def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _product_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
+    """Wrong derivatives of products and quotients, also with a mask or a number of samples as the other operand."""
     place, node = describe_lines(members), members[0]
     for k in range(2):
-        if not any(isinstance(one.inputs[k], Node) and one.inputs[k].is_active for one in members):
+        if not any(isinstance(member.inputs[k], Node) and member.inputs[k].is_active for member in members):
             continue
         other = node.values[1 - k]
         is_divided = node.name == "divide"
@@ -118,7 +96,7 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
             yield from _divisor_mistakes(members)
             continue
         if _is_mask(other):
-            scales = [_constant_scales(recording, one) for one in members]
+            scales = [_constant_scale_after(recording, member) for member in members]
             missing = "dropout_mask" if other.max() != 1 or all(scales) else "mask_missing"
             masks: list[tuple[str, EdgeRule]] = [
                 ("lacks the mask", rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))),
@@ -150,13 +128,14 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
                 text = f"the gradient has the mask of another layer, at {place}"
                 yield Candidate("other_mask", text, changes_at(members, rule_with_operand(k, mask)))
             if all(scales):
-                rules: dict[int, EdgeRule] = {one.index: masks[0][1] for one in members}
+                rules: dict[int, EdgeRule] = {member.index: masks[0][1] for member in members}
                 rules |= {scale.index: lambda k, g, n: g for scale in scales if scale is not None}
                 text = f"the gradient lacks the mask and its scale, at {place}"
                 yield Candidate(missing, text, Changes(rules=rules))
             continue
-        is_count = is_divided and other.size == 1 and float(other.reshape(())) in _counts(node)
-        is_gate = any(isinstance(one.inputs[1 - k], Node) and one.inputs[1 - k].index in gates for one in members)
+        is_count = is_divided and other.size == 1 and float(other.reshape(())) in _possible_counts(node)
+        others = [member.inputs[1 - k] for member in members]
+        is_gate = any(isinstance(entry, Node) and entry.index in gates for entry in others)
         what = "1 / N" if is_count else "divisor" if is_divided else "gate" if is_gate else "factor"
         code = "mean_missing" if is_count else "scale_missing"
         text = f"the gradient lacks the {what} of {place}"
@@ -178,17 +157,19 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
                 yield Candidate("wrong_input", text, _with_neighboring_operand(members, k, shift), 1)
 
 
-def _other_masks(recording: Recording, own: Array) -> Iterator[Array]:
-    """Other masks of the forward pass with the shape of one."""
-    found: dict[int, Array] = {}
+def _other_masks(recording: Recording, mask: Array) -> Iterator[Array]:
+    """Other masks of the forward pass with the same shape as one."""
+    factors: dict[int, Array] = {}
     for node in recording.nodes:
         if node.name == "multiply":
-            found |= {id(one): one for one in node.values if np.shape(one) == own.shape and one is not own}
-    yield from (mask for mask in list(found.values())[:_MAX_SUBSTITUTES] if _is_mask(mask))
+            factors |= {
+                id(value): value for value in node.values if np.shape(value) == mask.shape and value is not mask
+            }
+    yield from (factor for factor in list(factors.values())[:_MAX_SUBSTITUTES] if _is_mask(factor))
 
 
-def _constant_scales(recording: Recording, node: Node) -> Node | None:
-    """The only user of a node, if it divides or multiplies by a constant, as by the 1 / keep of dropout."""
+def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
+    """The only user of a node if it multiplies or divides by a constant, such as dropout's 1 / keep; else None."""
     users = recording.users.get(node.index, [])
     if len(users) != 1 or users[0].name not in ("multiply", "divide") or users[0].inputs[0] is not node:
         return None
@@ -198,15 +179,16 @@ def _constant_scales(recording: Recording, node: Node) -> Node | None:
 
 
 def _mask_by_sign(g: Array) -> Array:
+    """Set negative entries of a gradient to 0."""
     if (g >= 0).all():
         raise ValueError("the mask changes nothing")
     return g * (g > 0)
 
 
 def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
-    """Wrong derivatives −a / b² of a quotient a / b by b."""
+    """Wrong forms of the derivative −a / b² of a quotient a / b with respect to b."""
     rules: list[tuple[str, Callable[[Array, Node], Array]]] = [
-        ("has the wrong sign", lambda g, n: -right_gradient(1, g, n)),
+        ("has the wrong sign", lambda g, n: -correct_gradient(1, g, n)),
         ("divides by the divisor, not by its square", lambda g, n: in_shape_of_input(-g * n.value, n, 1)),
         ("lacks the numerator", lambda g, n: in_shape_of_input(-g / n.values[1] ** 2, n, 1)),
         ("is that of the logarithm", lambda g, n: in_shape_of_input(g / n.values[1], n, 1)),
@@ -217,10 +199,12 @@ def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _times_operand(g: Array, node: Node, k: int) -> Array:
+    """The gradient of input k of a product or quotient by the other operand, before it is summed to its shape."""
     return g / node.values[1] if node.name == "divide" else g * node.values[1 - k]
 
 
-def _counts(node: Node) -> set[float]:
+def _possible_counts(node: Node) -> set[float]:
+    """Divisors by which a quotient would be a mean: lengths and sizes of its numerator and of what was summed to it."""
     value = node.inputs[0].value if isinstance(node.inputs[0], Node) else node.values[0]
     sizes = {float(n) for n in np.shape(value)} | {float(np.size(value))}
     source = node.inputs[0]
@@ -231,6 +215,7 @@ def _counts(node: Node) -> set[float]:
 
 
 def _is_mask(array: Array) -> bool:
+    """Whether some entries are 0 and all others have one value."""
     if array.size < 2 or not (array == 0).any():
         return False
     values = array[array != 0]
@@ -238,7 +223,7 @@ def _is_mask(array: Array) -> bool:
 
 
 def _with_neighboring_operand(members: Sequence[Node], k: int, shift: int) -> Changes:
-    """The other operand of each product is that of a neighbor."""
+    """Changes by which input k of each product uses the other operand of the product `shift` places later."""
     rules: dict[int, EdgeRule] = {}
     for i, node in enumerate(members):
         j = i + shift
@@ -249,6 +234,7 @@ def _with_neighboring_operand(members: Sequence[Node], k: int, shift: int) -> Ch
 
 
 def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
+    """Wrong derivatives of matrix products: a factor that is not transposed, or another value."""
     place = describe_lines(members)
     for k in range(2):
         if not any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in members):
@@ -260,90 +246,26 @@ def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[
             yield Candidate("weights_not_transposed", text, Changes(rules=rules))
         if members[0].value.ndim > 1 and members[0].value.shape[-1] == members[0].value.shape[-2]:
             text = f"the gradient goes back through a product without being transposed, at {place}"
-            turned = rule_for_input(k, lambda g, n, k=k: right_gradient(k, np.swapaxes(g, -1, -2), n))
-            yield Candidate("weights_not_transposed", text, changes_at(members, turned))
+            transposed = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.swapaxes(g, -1, -2), n))
+            yield Candidate("weights_not_transposed", text, changes_at(members, transposed))
         for shift in (1, -1) if len(members) > 1 else ():
             code = "other_weights" if is_parameter(recording, members[0].inputs[1 - k]) else "wrong_input"
             text = f"the product takes the factor of a neighboring layer or step, at {place}"
             yield Candidate(code, text, _with_neighboring_operand(members, k, shift))
         if len(members) > MAX_MEMBERS:
             continue
-        own = members[0].values[1 - k]
-        substitutes = [n for n in recording.nodes if n.value.shape == own.shape and n.value is not own]
+        operand = members[0].values[1 - k]
+        substitutes = [n for n in recording.nodes if n.value.shape == operand.shape and n.value is not operand]
         for substitute in substitutes[:_MAX_SUBSTITUTES]:
             code = _code_of_substitute(recording, members[0].inputs[1 - k], substitute)
             text = f"the gradient of the product at {place} takes the value of {describe_lines([substitute])} instead"
             yield Candidate(code, text, changes_at(members, rule_with_operand(k, substitute.value)), 1)
 
 
-def _code_of_substitute(recording: Recording, own: Any, substitute: Node) -> str:
-    """What it means that a product takes another value for a factor: that before a mask, or another one."""
-    if isinstance(own, Node) and own.name == "multiply" and any(one is substitute for one in own.inputs):
-        mask = own.values[0 if own.inputs[1] is substitute else 1]
+def _code_of_substitute(recording: Recording, operand: Any, substitute: Node) -> str:
+    """The code of the mistake that a product takes `substitute` for its factor `operand`, such as one before a mask."""
+    if isinstance(operand, Node) and operand.name == "multiply" and any(one is substitute for one in operand.inputs):
+        mask = operand.values[0 if operand.inputs[1] is substitute else 1]
         if _is_mask(mask):
             return "mask_missing" if mask.max() == 1 else "dropout_mask"
     return "other_weights" if is_parameter(recording, substitute) else "wrong_input"
-
-
-def _pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
-    def windows(node: Node, g: Array) -> tuple[Array, Array, Array]:
-        _, axes, keepdims = node.data
-        value = node.values[0]
-        top = node.value if keepdims else np.expand_dims(node.value, axes)
-        return value, top, g if keepdims else np.expand_dims(g, axes)
-
-    def to_all(k: int, g: Array, node: Node) -> Array:
-        value, top, wide = windows(node, g)
-        return wide * (value == top)
-
-    def shared(k: int, g: Array, node: Node) -> Array:
-        value, top, wide = windows(node, g)
-        ties = value == top
-        return wide * ties / ties.sum(axis=node.data[1], keepdims=True)
-
-    def everywhere(k: int, g: Array, node: Node) -> Array:
-        value, _, wide = windows(node, g)
-        return np.array(np.broadcast_to(wide, value.shape))
-
-    def averaged(k: int, g: Array, node: Node) -> Array:
-        return everywhere(k, g, node) / (np.size(node.values[0]) / max(node.value.size, 1))
-
-    def opposite(k: int, g: Array, node: Node) -> Array:
-        value, _, wide = windows(node, g)
-        extreme = value.min if node.name == "max" else value.max
-        return wide * (value == extreme(axis=node.data[1], keepdims=True))
-
-    def last(k: int, g: Array, node: Node) -> Array:
-        value, top, wide = windows(node, g)
-        ties = value == top
-        axes = node.data[1]
-        if len(axes) > 1:
-            return np.where(_last_true(ties.reshape(-1)).reshape(ties.shape), wide, 0)
-        flipped = np.flip(ties, axes[0])
-        first = flipped & (np.cumsum(flipped, axes[0]) == 1)
-        return wide * np.flip(first, axes[0])
-
-    def exchanged(k: int, g: Array, node: Node) -> Array:
-        result = right_gradient(k, g, node)
-        axes = node.data[1]
-        if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
-            raise ValueError("the window is no square")
-        return np.swapaxes(result, *axes[-2:])
-
-    place = describe_lines(members)
-    for text, rule in (
-        ("goes to the entry with row and column exchanged", exchanged),
-        ("goes to every entry that ties with the maximum", to_all),
-        ("is shared among entries that tie with the maximum", shared),
-        ("goes to the smallest entry, not to the largest", opposite),
-        ("goes to all entries, not to the largest", everywhere),
-        ("is averaged over all entries, not given to the largest", averaged),
-        ("goes to the last entry that ties with the maximum", last),
-    ):
-        yield Candidate("pool_routing", f"the gradient of the maximum {text}, at {place}", changes_at(members, rule))
-
-
-def _last_true(mask: Array) -> Array:
-    result = np.zeros(mask.shape, bool)
-    result[np.flatnonzero(mask)[-1]] = True
-    return result

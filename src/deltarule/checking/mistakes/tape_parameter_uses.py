@@ -1,7 +1,7 @@
-"""Mistakes in a line that computes the gradient of one parameter, where everything else is right.
+"""Hypotheses: the line that computes the gradient of one parameter is wrong, and everything else is correct.
 
 Such a gradient is a sum over the uses of the parameter: each adds a product of the upstream gradient δ of its operation
-and the other operand, as xᵀ δ does. Here one of the two is another recorded value, or one of the parts is missing.
+and the other operand, such as xᵀ δ. Here one of the two is another recorded value, or one of the parts is missing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,20 +19,20 @@ from deltarule.checking.tape.backward import Recording, run_backward
 from deltarule.checking.tape.operations import Array, Node
 
 _MAX_RELATIVES = 24
-"""Operations before and behind a use whose values and gradients are tried, in each direction."""
+"""Operations before a use, and after it, whose values and gradients are tried."""
 _MAX_USES = 400
-"""Uses of a parameter, as by time steps and samples; scalar code has more, and other mistakes."""
+"""Uses of a parameter, such as by time steps and samples; scalar code has more, and other mistakes."""
 _VIEWS = ("reshape", "transpose", "getitem", "repeat")
 _PRODUCTS = ("multiply", "matmul", "einsum")
 _OPERAND_PATHS = [(0,), (1,), *product(range(2), repeat=2), *product(range(2), repeat=3)]
-"""Inputs of the operations before a factor: one, two and three operations back."""
+"""Paths from a factor to the values that it is computed from: which input, one, two and three operations back."""
 _MIN_INFORMATIVE = 3
-"""Entries that are off beyond doubt: one or two fit some recorded value by chance."""
+"""Clearly wrong entries that a mistake must explain: one or two fit some recorded value by chance."""
 
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """A use of a parameter, perhaps through views of it: input k of an operation."""
+    """A use of a parameter as input k of an operation, perhaps through views of it, such as its transpose."""
 
     node: Node
     k: int
@@ -40,16 +40,16 @@ class Use:
 
     @property
     def key(self) -> Any:
-        """The instruction of the code, the same for all repetitions of a loop."""
+        """What identifies the instruction of the code: it is the same for all repetitions of a loop."""
         return self.node.line, self.node.name, self.k, tuple(view.line for view in self.views)
 
     @property
     def operand(self) -> Array:
-        """The other factor of a product."""
+        """The other factor, if the operation is a product."""
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use adds to the parameter's gradient."""
+        """What the use adds to the parameter's gradient, from the gradient g of its operation; `operand` replaces its own."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
@@ -64,8 +64,8 @@ class Use:
 
 
 @dataclass(frozen=True, eq=False)
-class _Mistake:
-    """A wrong gradient of a parameter, and its name."""
+class _WrongGradient:
+    """A wrong gradient of a parameter, with the code and sentence of the mistake that gives it."""
 
     code: str
     sentence: str
@@ -74,40 +74,40 @@ class _Mistake:
 
 
 class RecordedUses:
-    """A recorded forward pass with its gradients, and who uses what."""
+    """A recorded forward pass with the gradient of every value, and the operations that use each value."""
 
     def __init__(self, recording: Recording) -> None:
         self.gradients = run_backward(recording)
         self.users: dict[int, list[Node]] = {}
         for node in recording.nodes:
-            for entry in {id(one): one for one in node.inputs if isinstance(one, Node)}.values():
+            for entry in {id(entry): entry for entry in node.inputs if isinstance(entry, Node)}.values():
                 self.users.setdefault(entry.index, []).append(node)
         self.recording = recording
 
     def uses(self, source: Node, views: tuple[Node, ...] = ()) -> Iterator[Use]:
-        """The uses of a node in operations that are more than views of it."""
+        """The uses of a node in operations other than views, also through `views` of it."""
         for node in self.users.get(source.index, []):
             if node.name in _VIEWS:
                 yield from self.uses(node, (*views, node))
             elif node.gradient is not None and node.name != "join":  # a list of numbers becomes an array
-                yield from (Use(node, k, views) for k, one in enumerate(node.inputs) if one is source)
+                yield from (Use(node, k, views) for k, entry in enumerate(node.inputs) if entry is source)
 
     def parts(self, parameter: Node) -> list[Array]:
-        """What each use adds to the gradient of a parameter; uses on one line are added up."""
+        """What each line that uses a parameter adds to its gradient."""
         uses = [use for use in self.uses(parameter) if use.node.index in self.gradients]
-        by_place: dict[Any, Array] = {}
+        by_line: dict[Any, Array] = {}
         for use in uses:
             part = use.part(self.gradients[use.node.index])
-            by_place[use.key[0][:2]] = by_place.get(use.key[0][:2], 0) + part
-        return list(by_place.values())
+            by_line[use.key[0][:2]] = by_line.get(use.key[0][:2], 0) + part
+        return list(by_line.values())
 
-    def behind(self, node: Node) -> Iterator[Node]:
+    def successors(self, node: Node) -> Iterator[Node]:
         """The operations that depend on a node, the nearest first."""
-        return _nearest(node, lambda one: self.users.get(one.index, []))
+        return _breadth_first(node, lambda source: self.users.get(source.index, []))
 
     @cached_property
     def all_values(self) -> list[tuple[str, Array]]:
-        """Every recorded value once, with a description."""
+        """Every recorded value once, after its description."""
         values: dict[int, tuple[str, Array]] = {}
         for node in self.recording.nodes:
             values.setdefault(id(node.value), (describe_lines([node]), node.value))
@@ -116,23 +116,24 @@ class RecordedUses:
         return list(values.values())
 
 
-def before(node: Node) -> Iterator[Node]:
+def predecessors(node: Node) -> Iterator[Node]:
     """The operations and constants that a node depends on, the nearest first."""
-    return _nearest(node, lambda one: [entry for entry in one.inputs if isinstance(entry, Node)])
+    return _breadth_first(node, lambda user: [entry for entry in user.inputs if isinstance(entry, Node)])
 
 
-def _nearest(node: Node, neighbors: Callable[[Node], Sequence[Node]]) -> Iterator[Node]:
+def _breadth_first(node: Node, neighbors: Callable[[Node], Sequence[Node]]) -> Iterator[Node]:
+    """The nodes that are reached from a node by `neighbors`, the nearest first, up to a maximum number."""
     seen, layer = {node.index}, [node]
     while layer and len(seen) <= _MAX_RELATIVES:
-        following = {one.index: one for node in layer for one in neighbors(node) if one.index not in seen}
-        layer = list(following.values())
-        seen |= set(following)
+        reached = {other.index: other for node in layer for other in neighbors(node) if other.index not in seen}
+        layer = list(reached.values())
+        seen |= set(reached)
         yield from layer
 
 
 def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothesis]:
-    """The mistakes that explain wrong gradients one by one; the same mistake in several of them is one."""
-    by_code: dict[str, dict[ParameterEvidence, _Mistake]] = {}
+    """Hypotheses that each explain one wrong gradient, or several by the same mistake."""
+    by_code: dict[str, dict[ParameterEvidence, _WrongGradient]] = {}
     for parameter, node in zip(evidence.parameters, tape.recording.parameters, strict=True):
         error = np.abs(parameter.found - parameter.expected)
         if not parameter.is_wrong or (error > 10 * parameter.tolerance).sum() < min(_MIN_INFORMATIVE, error.size):
@@ -140,7 +141,7 @@ def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothe
         uses = list(tape.uses(node))
         if not 0 < len(uses) <= _MAX_USES:
             continue
-        for mistake in _mistakes(tape, parameter, uses):
+        for mistake in _wrong_gradients(tape, parameter, uses):
             explained = by_code.setdefault(mistake.code, {})
             is_simpler = parameter not in explained or mistake.constants < explained[parameter].constants
             is_number = np.isfinite(mistake.gradient).all() and mistake.gradient.any()
@@ -150,20 +151,22 @@ def parameter_hypotheses(tape: RecordedUses, evidence: Evidence) -> list[Hypothe
     for code, explained in by_code.items():
         if explained:
             parameters = list(explained)
-            subject = f"{evidence.prefix} {join_names([one.name for one in parameters])}".lstrip()
+            subject = f"{evidence.prefix} {join_names([parameter.name for parameter in parameters])}".lstrip()
             sentence = f"{subject} {explained[parameters[0]].sentence}"
-            constants = max(one.constants for one in explained.values())
-            is_sure = any(_is_informative(one) for one in parameters)
+            constants = max(mistake.constants for mistake in explained.values())
+            is_sure = any(map(_is_informative, parameters))
             hypotheses.append(one_mistake(code, parameters, sentence, constants + (0 if is_sure else 2)))
     return hypotheses
 
 
 def _is_informative(parameter: ParameterEvidence) -> bool:
+    """Whether enough entries are clearly wrong that no prediction fits them by chance."""
     error = np.abs(parameter.found - parameter.expected)
     return int((error > 10 * parameter.tolerance).sum()) >= _MIN_INFORMATIVE
 
 
-def _mistakes(tape: RecordedUses, parameter: ParameterEvidence, uses: Sequence[Use]) -> Iterator[_Mistake]:
+def _wrong_gradients(tape: RecordedUses, parameter: ParameterEvidence, uses: Sequence[Use]) -> Iterator[_WrongGradient]:
+    """The wrong gradients of a parameter that a mistake at some of its uses gives."""
     gradients = tape.gradients
     uses = [use for use in uses if use.node.index in gradients]
     parts = {id(use): use.part(gradients[use.node.index]) for use in uses}
@@ -173,30 +176,36 @@ def _mistakes(tape: RecordedUses, parameter: ParameterEvidence, uses: Sequence[U
     sets = list(groups.values()) if len(groups) < 2 else [*groups.values(), uses]
 
     def total(changed: Mapping[int, Array]) -> Array:
+        """The gradient with some parts, by id of the use, replaced."""
         return np.asarray(sum((changed.get(id(use), parts[id(use)]) for use in uses), np.zeros(parameter.value.shape)))
 
     counts = {len(group) for group in groups.values()}
     if len(groups) > 1 and len(counts) == 1 and counts != {1}:
         for position, which in ((-1, "last"), (0, "first")):
             zero = {id(use): 0 * parts[id(use)] for use in uses}
-            kept = {id(group[position]): parts[id(group[position])] for group in groups.values()}
+            remaining = {id(group[position]): parts[id(group[position])] for group in groups.values()}
             sentence = f"has only the part of the {which} of {counts.pop()} repetitions"
-            yield _Mistake("gradient_overwritten", sentence, total(zero | kept), 0)
+            yield _WrongGradient("gradient_overwritten", sentence, total(zero | remaining), 0)
             counts = {len(next(iter(groups.values())))}
     for group in sets:
         for code, sentence, changed, constants in _changes_of_group(tape, group, parts, is_all=len(group) == len(uses)):
             if any(part.shape != parameter.value.shape for part in changed.values()):
                 continue
-            yield _Mistake(code, sentence, total(changed), constants)
+            yield _WrongGradient(code, sentence, total(changed), constants)
 
 
 _Change = tuple[str, str, Mapping[int, Array], int]
-"""A code, the end of a sentence about a gradient, the changed parts by use, and the constants."""
+"""A mistake's code, the end of its sentence, the changed parts by id of the use, and the number of constants."""
 
 
 def _changes_of_group(
     tape: RecordedUses, group: Sequence[Use], parts: Mapping[int, Array], *, is_all: bool
 ) -> Iterator[_Change]:
+    """The mistakes at a group of uses.
+
+    parts    by id of a use, its correct part of the gradient
+    is_all   whether the parameter has no other uses
+    """
     place = describe_lines([group[0].node])
     zero = {id(use): 0 * parts[id(use)] for use in group}
     if len(group) > 1:
@@ -210,8 +219,8 @@ def _changes_of_group(
         negative = {id(use): -parts[id(use)] for use in group}
         yield "sign_of_part", f"has the wrong sign in what comes back through {place}", negative, 1
     if all(part.ndim == 2 for part in parts.values()):
-        turned = {id(use): parts[id(use)].T for use in group}
-        yield "transposed", f"has the part that comes back through {place} transposed", turned, 0
+        transposed = {id(use): parts[id(use)].T for use in group}
+        yield "transposed", f"has the part that comes back through {place} transposed", transposed, 0
     yield from _single_samples(tape, group, place)
     yield from _other_upstreams(tape, group, place)
     if all(use.node.name in _PRODUCTS and len(use.node.inputs) == 2 for use in group):
@@ -219,6 +228,7 @@ def _changes_of_group(
 
 
 def _single_samples(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
+    """Mistakes that take the part of the last or the first sample alone."""
     if any(use.node.name not in (*_PRODUCTS, "add", "subtract") for use in group):
         return
     whole = sum(use.part(tape.gradients[use.node.index]) for use in group)
@@ -237,17 +247,17 @@ def _single_samples(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
 
 
 def _has_lost_lines(part: Array, whole: Array) -> bool:
-    """Whether one row or column is left of several."""
-    lines = [[one.any(axis=tuple(set(range(one.ndim)) - {i})).sum() for i in range(one.ndim)] for one in (part, whole)]
-    return any(remaining < 2 <= before for remaining, before in zip(*lines, strict=True))
+    """Whether only one row or column of `part` is nonzero along some axis, of several in `whole`."""
+    lines = [[a.any(axis=tuple(set(range(a.ndim)) - {i})).sum() for i in range(a.ndim)] for a in (part, whole)]
+    return any(remaining < 2 <= count for remaining, count in zip(*lines, strict=True))
 
 
 def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
-    """δ of another layer, or of the same one before the activation's derivative."""
+    """Mistakes that take another δ: of another layer, or of the same one before the activation's derivative."""
     gradients = tape.gradients
     ones = {id(use): use.part(np.ones_like(use.node.value, float)) for use in group}
     yield "upstream_ignored", f"leaves out the upstream gradient at {place}", ones, 1
-    for direction in (tape.behind, before):
+    for direction in (tape.successors, predecessors):
         for nodes in _nearest_operations(group, direction).values():
             pairs = [
                 (use, gradients[node.index])
@@ -269,13 +279,13 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
 
 
 def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
-    """Another factor beside δ: the layer's output, an input of another layer, a value before or after an operation."""
+    """Mistakes that multiply δ by another factor: the layer's output, another layer's input, a value nearby."""
     gradients = tape.gradients
 
     def part(use: Use, value: Array) -> Array:
         return use.part(gradients[use.node.index], value)
 
-    for direction in (before, tape.behind):
+    for direction in (predecessors, tape.successors):
         for nodes in _nearest_operations(group, direction).values():
             pairs = [(use, node.value) for use, node in nodes if node.value.shape == use.operand.shape]
             if pairs:
@@ -304,7 +314,7 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
 
 
 def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
-    """What the other factor was computed from, if it has the same shape."""
+    """The value that the other factor is computed from, by a path of input indices; None if it has another shape."""
     entry, value = use.node.inputs[1 - use.k], use.operand
     for k in path:
         if not isinstance(entry, Node) or k >= len(entry.inputs):
@@ -316,7 +326,7 @@ def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
 def _nearest_operations(
     group: Sequence[Use], direction: Callable[[Node], Iterator[Node]]
 ) -> dict[Any, list[tuple[Use, Node]]]:
-    """For each instruction before or behind the uses, the nearest of its operations for each use."""
+    """By instruction before or after the uses (`direction`), the nearest of its operations for each use."""
     aligned: dict[Any, list[tuple[Use, Node]]] = {}
     for use in group:
         nearest: dict[Any, Node] = {}

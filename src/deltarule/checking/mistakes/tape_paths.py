@@ -1,4 +1,4 @@
-"""Mistakes along the paths of a product: it goes back from a later value, or takes a neighbor's factor."""
+"""Mistakes in products: a gradient that skips the derivative of later operations, or takes a neighbor's factor."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -9,11 +9,11 @@ from deltarule.checking.tape.backward import Changes, Recording
 from deltarule.checking.tape.operations import Node
 
 _MAX_STEPS = 10
-"""Operations from a product to the value whose gradient is taken in its place."""
+"""Operations from a product to the later value whose gradient is taken in its place."""
 
 
 def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """One factor of a product is differentiated from the gradient of a(z), where the others are from that of z."""
+    """Mistakes that compute the gradient of a factor from that of a later value a(z), not of the product z."""
     users = recording.users
     for group in groups:
         if group[0].name not in ("multiply", "matmul", "einsum", "divide", "add", "subtract"):
@@ -40,9 +40,9 @@ def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) 
 
 
 def _is_scaled(node: Node, later: Node) -> bool:
-    """Whether a value is only multiplied or divided by constants on the way to a later one."""
+    """Whether only multiplications and divisions by constants lie between a value and a later one."""
     while later is not node:
-        active = [one for one in later.inputs if isinstance(one, Node) and one.is_active]
+        active = [entry for _, entry in later.active_inputs]
         if later.name not in ("multiply", "divide") or len(active) != 1:
             return False
         (later,) = active
@@ -50,23 +50,23 @@ def _is_scaled(node: Node, later: Node) -> bool:
 
 
 def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
-    """The values of the same shape that are computed from one, by their instruction, along its only user each."""
-    found: dict[Any, Node] = {}
+    """The values of the same shape computed from a node within a few steps, the nearest for each instruction."""
+    values: dict[Any, Node] = {}
     layer = [node]
     for _ in range(_MAX_STEPS):
-        layer = [user for one in layer for user in users.get(one.index, [])][:4]
-        for one in layer:
-            if one.value.shape == node.value.shape and one.line[0]:
-                found.setdefault((one.line, one.name), one)
-    return found
+        layer = [user for source in layer for user in users.get(source.index, [])][:4]
+        for later in layer:
+            if later.value.shape == node.value.shape and later.line[0]:
+                values.setdefault((later.line, later.name), later)
+    return values
 
 
 def neighboring_factors(
     recording: Recording, groups: Sequence[Sequence[Node]], gates: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """A product takes a factor of another one that is added to it, or that shares a factor with it.
+    """Mistakes by which a product takes a factor of another one that is added to it or shares a factor with it.
 
-    gates   indices of the nodes that are outputs of a sigmoid, which sentences call a gate
+    gates   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     users = recording.users
     for group in groups:
@@ -94,7 +94,7 @@ def neighboring_factors(
 
 def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
     """Values two or three steps from a product, by the instructions and inputs on the way to them."""
-    found: dict[Any, Node] = {}
+    values: dict[Any, Node] = {}
     near = [(user, node, "sum") for user in users.get(node.index, []) if user.name in ("add", "subtract")]
     for entry in node.inputs:
         if isinstance(entry, Node):
@@ -104,9 +104,9 @@ def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict
             if not isinstance(other, Node) or other is known:
                 continue
             key = (kind, user.line, user.name, j)
-            found.setdefault(key, other)
+            values.setdefault(key, other)
             if kind == "sum":
                 for i, factor in enumerate(other.inputs):
                     if isinstance(factor, Node):
-                        found.setdefault((*key, i), factor)
-    return found
+                        values.setdefault((*key, i), factor)
+    return values

@@ -1,4 +1,4 @@
-"""Mistakes in penalties that the recorded loss shows: on other arrays, or of another kind.
+"""Hypotheses about penalties that the recorded loss shows: the gradient's is on other arrays, or of another kind.
 
 A use of a parameter that adds c V to its gradient, or c sign(V), is a penalty, whatever the rest of the loss is.
 """
@@ -14,14 +14,14 @@ from deltarule.checking.mistakes.tape_parameter_uses import RecordedUses
 from deltarule.problem.problem import Floats
 
 _Term = tuple[float, bool]
-"""c, and whether it multiplies the signs."""
+"""The factor c of a penalty's gradient, and whether it is c sign(V) instead of c V."""
 
 
-def penalty_hypotheses(tape: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Penalties of another array, and squares in the place of absolute values."""
+def penalty_hypotheses(recorded_uses: RecordedUses, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient has the penalty of another array, or squares and absolute values are confused."""
     terms = {
-        parameter: list(_terms(tape.parts(node), parameter.value))
-        for parameter, node in zip(evidence.parameters, tape.recording.parameters, strict=True)
+        parameter: list(_penalty_terms(recorded_uses.parts(node), parameter.value))
+        for parameter, node in zip(evidence.parameters, recorded_uses.recording.parameters, strict=True)
     }
     for parameter in evidence.wrong:
         for c, is_sign in terms[parameter]:
@@ -30,9 +30,9 @@ def penalty_hypotheses(tape: RecordedUses, evidence: Evidence) -> Iterator[Hypot
             yield from _penalties_elsewhere(evidence, parameter, terms)
 
 
-def _terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
-    """c of each part that is c V or c sign(V); one entry shows nothing."""
-    for part in parts if value.size > 1 else ():
+def _penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
+    """The penalties among the parts of a gradient: those that are c V or c sign(V), with V the parameter's value."""
+    for part in parts if value.size > 1 else ():  # a single entry is a multiple of any other
         for regressor, is_sign in ((value, False), (np.sign(value), True)):
             c = fit_ratio(part, regressor, part)
             if c and np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max():
@@ -40,14 +40,15 @@ def _terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
 
 
 def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, is_sign: bool) -> Iterator[Hypothesis]:
+    """Hypotheses that the gradient has c sign(V) for the loss's c V, or c V for c sign(V), or c alone."""
     value, name = parameter.value, parameter.name
-    right, wrong = (np.sign(value), value) if is_sign else (value, np.sign(value))
+    correct, wrong = (np.sign(value), value) if is_sign else (value, np.sign(value))
     term, other = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
-    if parameter.is_found(parameter.expected + c * (1 - right)):
+    if parameter.is_found(parameter.expected + c * (1 - correct)):
         sentence = f"you have {c:.4g} in the gradient of {name}, the loss needs {c:.4g} {term}"
         yield one_mistake("penalty_factor", [parameter], sentence)
     for share in (1.0, 2.0, 0.5):
-        if parameter.is_found(parameter.expected + c * (share * wrong - right)):
+        if parameter.is_found(parameter.expected + c * (share * wrong - correct)):
             sentence = f"you have {c * share:.4g} {other} in the gradient of {name}, the loss needs {c:.4g} {term}"
             yield one_mistake("penalty_kind", [parameter], sentence, 0 if share == 1 else 1)
 
@@ -55,12 +56,13 @@ def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, 
 def _penalties_elsewhere(
     evidence: Evidence, parameter: ParameterEvidence, terms: dict[ParameterEvidence, list[_Term]]
 ) -> Iterator[Hypothesis]:
+    """Hypotheses that an unpenalized parameter has the penalty of another one; `terms` are those of the loss."""
     for other in evidence.other_parameters(parameter):
         for c, is_sign in terms[other]:
             regressor = np.sign(parameter.value) if is_sign else parameter.value
             if not regressor.any() or not parameter.is_found(parameter.expected + c * regressor):
                 continue
-            penalized = join_names([one.name for one, own in terms.items() if own])
+            penalized = join_names([array.name for array, penalties in terms.items() if penalties])
             subject = f"{evidence.prefix} {parameter.name}".lstrip()
             sentence = f"{subject} has a penalty, which the loss puts on {penalized} only"
             for role in roles_of(evidence, parameter):

@@ -1,4 +1,4 @@
-"""Mutations: steps of a recorded backward pass exchanged for wrong ones, which is then run as usual."""
+"""Mutations: the backward pass of a recognized network with some steps replaced by wrong ones, and such wrong steps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,17 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.network import Taped, backward
 
 Back = Callable[[Array], tuple[Array, dict[str, Array]]]
+"""A backward step: upstream gradient → gradient of the step's input, and gradients of its parameters by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mutation:
-    """A mistake planted in a network.
+    """A mistake planted in the backward pass of a network.
 
     code, where, sentence   of the mistake
-    back                    by position on the tape, the wrong steps of the backward pass
-    slope                   a wrong ∂J/∂z of the last layer
-    gradients               by parameter, wrong gradients
+    back                    by position on the tape, the wrong backward steps
+    slope                   a wrong ∂J/∂z of the last layer, if any
+    gradients               by parameter name, wrong gradients
     """
 
     code: str
@@ -31,12 +32,12 @@ class Mutation:
     gradients: Mapping[str, Array] = field(default_factory=dict)
 
     def run(self, match: NetworkMatch) -> dict[str, Array]:
-        """The gradients of a network with this mistake."""
+        """The parameter gradients, by name, that the network gives with this mistake."""
         return {**mutated_gradients(match, self.back, self.slope), **self.gradients}
 
 
 def mutated_gradients(match: NetworkMatch, back: Mapping[int, Back], slope: Array | None = None) -> dict[str, Array]:
-    """The gradients by wrong steps of the tape, by their positions, and a wrong ∂J/∂z of the last layer."""
+    """The parameter gradients with steps of the tape replaced by `back`, and ∂J/∂z of the last layer by `slope`."""
     tape = [taped._replace(backward=back[i]) if i in back else taped for i, taped in enumerate(match.tape)]
     return backward(tape, match.delta if slope is None else slope)
 
@@ -48,22 +49,22 @@ def slope_at(activation: Activation, z: Array) -> Array:
 
 
 def slope_with_z_for_a(activation: Activation, z: Array) -> Array:
-    """f′ by a formula that is meant for a = f(z), with z in the place of a."""
+    """f′ by a formula in a = f(z), such as a (1 − a), with z put in place of a."""
     if activation.name == "softplus":  # ours is a formula for z; people also write 1 − e⁻ᵃ
         return 1 - np.exp(-z)
     return activation.derivative(z, z, **activation.parameters)
 
 
 def pass_through(upstream: Array) -> tuple[Array, dict[str, Array]]:
-    """A step that passes on the upstream gradient."""
+    """A backward step that passes on the upstream gradient unchanged."""
     return upstream, {}
 
 
 def apply_twice(taped: Taped) -> Back:
-    """A step that multiplies by its derivative twice."""
+    """A backward step that multiplies by the derivative of its activation twice."""
     return lambda upstream: taped.backward(taped.backward(upstream)[0])
 
 
 def multiply_by(factor: Array) -> Back:
-    """A step that multiplies by a factor."""
+    """A backward step that multiplies the upstream gradient by a factor."""
     return lambda upstream: (upstream * factor, {})

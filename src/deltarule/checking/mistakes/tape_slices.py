@@ -1,4 +1,4 @@
-"""Mistakes in slices: patches of a convolution, windows of a pooling layer, gates in one array, rows of a table."""
+"""Mistakes in slices, such as patches of a convolution, windows of a pooling layer, gates in one array, or rows."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, describe_lines, right_gradient, rule_with_values
+from deltarule.checking.mistakes.tape_candidates import Candidate, correct_gradient, describe_lines, rule_with_values
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, gather_gradient
 
 _MAX_GATES = 4
-"""Slices of one array that are tried in every order."""
+"""The largest number of slices of one array that are tried in every order."""
 Index = NDArray[np.int64]
+"""Flat indices of entries of an array."""
 
 
 def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Slices whose gradients overwrite each other, go to other places, or are exchanged."""
+    """Mistakes by which gradients of slices overwrite each other, go to the wrong entries, or are exchanged."""
     users: dict[int, list[Node]] = {}
     for node in recording.nodes:
         for entry in node.inputs:
@@ -41,7 +42,7 @@ def slice_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
-    """Rows of a table that occur several times in one lookup, as a word in a sentence."""
+    """Mistakes that overwrite the gradient of a row that a lookup takes several times, such as a word's embedding."""
     if all(len(np.unique(node.data[0])) == node.data[0].size for node in group):
         return
     place = describe_lines(group)
@@ -56,6 +57,8 @@ def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
+    """A rule that assigns gradients to the entries `source`: of repeated ones the last, or the first, remains."""
+
     def rule(k: int, g: Array, node: Node) -> Array:
         result = np.zeros(np.size(node.values[0]))
         order = slice(None) if is_last else slice(None, None, -1)
@@ -66,7 +69,7 @@ def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
 
 
 def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[Candidate]:
-    """Patches and windows that share entries: each assigns its gradient, where it should be added."""
+    """Mistakes by which patches and windows that share entries assign their gradients instead of adding them."""
     if len(group) < 2:
         return
     place = describe_lines(group)
@@ -81,31 +84,33 @@ def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) ->
 
 
 def _last_terms(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
-    """Rules by which a patch receives the gradient of the last kernel alone, as a loop over kernels assigns it."""
+    """Rules by which a patch has the gradient of the last kernel alone, as if a loop over kernels assigned it."""
     products = {user.index: (user, node) for node in group for user in users.get(node.index, [])}
     if not products or any(user.name != "einsum" for user, _ in products.values()):
         return
     (first, patch), *_ = products.values()
     left, right = str(first.data).split("->")
-    k = next(i for i, one in enumerate(first.inputs) if one is patch)
+    k = next(i for i, entry in enumerate(first.inputs) if entry is patch)
     for axis, letter in enumerate(right):
         if letter not in left.split(",")[k]:
             rule = _rule_of_last_term(k, axis)
             yield dict.fromkeys(products, rule)
 
 
-def _rule_of_last_term(edge: int, axis: int) -> EdgeRule:
+def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
+    """A rule by which one input has only the gradient of the last entry along an axis of the output."""
+
     def rule(k: int, g: Array, node: Node) -> Array:
-        if k != edge:
-            return right_gradient(k, g, node)
+        if k != input_index:
+            return correct_gradient(k, g, node)
         is_last = np.arange(g.shape[axis]) == g.shape[axis] - 1
-        return right_gradient(k, g * np.expand_dims(is_last, tuple(range(1, g.ndim - axis))), node)
+        return correct_gradient(k, g * np.expand_dims(is_last, tuple(range(1, g.ndim - axis))), node)
 
     return rule
 
 
 def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node]]) -> Iterator[Candidate]:
-    """Windows that the backward pass finds one step apart, though the forward pass has a stride."""
+    """Mistakes that ignore the stride in the backward pass; `sources` are the windows of each array."""
     first = sources[0]
     if len(first) < 2:
         return
@@ -133,29 +138,30 @@ def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node
 
 
 def _common_step(offsets: Array) -> int:
-    """The step between sorted positions, if it is the same everywhere; else 0."""
+    """The step between sorted offsets if all steps are equal, else 0."""
     steps = np.unique(np.diff(np.unique(offsets)))
     return int(steps[0]) if len(steps) == 1 else 0
 
 
 def _windows_one_apart(node: Node, axes: Sequence[int], strides: Sequence[int]) -> Index | None:
-    """The window's entries, as if windows were one step apart along some axes."""
+    """The indices of a window if windows were one step apart along some axes; None if it lies outside of the array."""
     shape = node.values[0].shape
-    places = [np.array(one) for one in np.unravel_index(node.data[0], shape)]
+    indices = [np.array(index) for index in np.unravel_index(node.data[0], shape)]
     for axis in axes:
-        offset = int(places[axis].flat[0])
-        places[axis] = places[axis] - offset + offset // strides[axis]
-        if places[axis].max() >= shape[axis]:
+        offset = int(indices[axis].flat[0])
+        indices[axis] = indices[axis] - offset + offset // strides[axis]
+        if indices[axis].max() >= shape[axis]:
             return None
-    return np.ravel_multi_index(places, shape)
+    return np.ravel_multi_index(indices, shape)
 
 
 def _scatter_to(source: Index) -> EdgeRule:
+    """A rule that adds the gradient of a slice to other entries of its array."""
     return lambda k, g, node: gather_gradient([source])(0, g, node.values, node.value)
 
 
 def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
-    """Slices of one array, as the gates of a cell, whose gradients come back in another order."""
+    """Mistakes that exchange the gradients of slices of one array, such as the gates of a recurrent cell."""
     by_source: dict[int, list[Node]] = {}
     for node in recording.nodes:
         if node.name == "getitem" and node.data and node.value.ndim:

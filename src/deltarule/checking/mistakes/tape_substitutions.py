@@ -1,4 +1,4 @@
-"""Mistakes that put one recorded value in the place of another: other factors, padding, weights and statistics."""
+"""Mistakes that take one value for another: factors of other lines, other weights, statistics as constants."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
     changes_at,
+    correct_gradient,
     describe_lines,
     is_parameter,
-    right_gradient,
     rule_for_input,
     rule_with_operand,
     rule_with_values,
@@ -23,7 +23,7 @@ from deltarule.checking.tape.operations import Array, Node
 
 
 def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """A product in a loop whose gradient takes the value of another line of the loop, of the same or the next step."""
+    """Mistakes by which a product in a loop takes the value of another line, of the same or a neighboring step."""
     for group in groups:
         if group[0].name not in ("multiply", "matmul") or len(group) < 2:
             continue
@@ -31,7 +31,7 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
             if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in group):
                 continue
             shape = np.shape(group[0].values[1 - k])
-            others = [one for one in groups if one[0].value.shape == shape and abs(len(one) - len(group)) < 2]
+            others = [other for other in groups if other[0].value.shape == shape and abs(len(other) - len(group)) < 2]
             for other in others:
                 for shift in (0, 1, -1):
                     rules = {
@@ -39,8 +39,8 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
                         for i, node in enumerate(group)
                         if 0 <= i + shift < len(other) and np.shape(node.values[1 - k]) == shape
                     }
-                    own, wrong = describe_lines(group), describe_lines(other)
-                    text = f"the gradient of the product at {own} takes the value of {wrong} instead"
+                    place, source = describe_lines(group), describe_lines(other)
+                    text = f"the gradient of the product at {place} takes the value of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
             yield from _weights_of_other_lines(recording, groups, group, k)
 
@@ -48,20 +48,20 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
 def _weights_of_other_lines(
     recording: Recording, groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
 ) -> Iterator[Candidate]:
-    """A product in a loop over blocks of layers that goes back through the weights of another line of the block."""
+    """Mistakes by which a product in a loop over blocks of layers goes back through the weights of another line."""
     shape = np.shape(group[0].values[1 - k])
     for other in groups:
         if other is group or len(other) != len(group) or other[0].name != "matmul":
             continue
         weights = [node.values[1 - k] for node in other]
-        if is_parameter(recording, other[0].inputs[1 - k]) and all(one.shape == shape for one in weights):
-            rules = {node.index: rule_with_operand(k, one) for node, one in zip(group, weights, strict=True)}
+        if is_parameter(recording, other[0].inputs[1 - k]) and all(weight.shape == shape for weight in weights):
+            rules = {node.index: rule_with_operand(k, weight) for node, weight in zip(group, weights, strict=True)}
             text = f"what comes back through {describe_lines(group)} takes the weights of {describe_lines(other)}"
             yield Candidate("other_weights", text, Changes(rules=rules), 1)
 
 
 def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Gradients from which the padding is cut off on the wrong side."""
+    """Mistakes that cut the padding off a gradient on one side only."""
     for node in recording.nodes:
         if node.name != "pad":
             continue
@@ -75,8 +75,8 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
             yield Candidate("padding", text, changes_at([node], lambda k, g, n, region=region: g[region]))
 
 
-def other_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
-    """Products that go back through a parameter that is flipped, transposed, updated or another one."""
+def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
+    """Mistakes that go back through weights that are flipped, not transposed, those of another layer, or updated."""
     gradients = parameter_gradients(recording)
     for parameter, gradient in zip(recording.parameters, gradients, strict=True):
         value = parameter.value
@@ -103,22 +103,22 @@ def other_weights(recording: Recording, learning_rate: float | None) -> Iterator
 
 
 def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
-    """Rules by which products see another value of a parameter, through views of it."""
-    seen: dict[int, Array] = {parameter.index: value}
+    """By node index, rules by which products use another value of a parameter, also through views of it."""
+    values: dict[int, Array] = {parameter.index: value}
     rules: dict[int, EdgeRule] = {}
     for node in recording.nodes:
-        inputs = [one for one in node.inputs if isinstance(one, Node) and one.index in seen]
+        inputs = [entry for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
         if not inputs:
             continue
         if node.name in ("reshape", "transpose", "getitem", "repeat"):
-            seen[node.index] = seen[inputs[0].index].ravel()[node.data[0]]
+            values[node.index] = values[inputs[0].index].ravel()[node.data[0]]
         elif node.name in ("multiply", "matmul", "einsum"):
-            rules[node.index] = rule_with_values({one.index: seen[one.index] for one in inputs})
+            rules[node.index] = rule_with_values({entry.index: values[entry.index] for entry in inputs})
     return rules
 
 
 def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
-    """Means, variances and norms that are taken for constants, alone or two of them."""
+    """Mistakes that take a mean, variance or norm as a constant, one or two of them."""
     sums = [group for group in groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
     drops = [Changes(rules={n.index: lambda k, g, node: None for n in group}) for group in sums]
     for group, changes in zip(sums, drops, strict=True):
@@ -130,7 +130,7 @@ def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candid
 
 
 def generic_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
-    """A path that is left out, or has the wrong sign or a factor of 2, at an operation."""
+    """Mistakes of any operation: no gradient for an input, a wrong sign, a factor of 2, no upstream gradient."""
     if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
         return  # a list of numbers becomes an array
     place = describe_lines(members)
@@ -142,15 +142,15 @@ def generic_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[
         text = f"the gradient lacks what comes back through {place}"
         yield Candidate("path_missing", text, changes_at(members, rule_for_input(k, lambda g, n: None)), 2)
         text = f"the gradient that comes back through {place} has the wrong sign"
-        code = "loss_derivative_sign" if members[0].index > recording.last_use else "sign_of_part"
+        code = "loss_derivative_sign" if members[0].index > recording.last_parameter_use else "sign_of_part"
         yield Candidate(
-            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -right_gradient(k, g, n))), 1
+            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -correct_gradient(k, g, n))), 1
         )
         for share, how in ((2.0, "doubled"), (0.5, "halved")):
             text = f"the gradient that comes back through {place} is {how}"
-            rule = rule_for_input(k, lambda g, n, k=k, share=share: share * right_gradient(k, g, n))
+            rule = rule_for_input(k, lambda g, n, k=k, share=share: share * correct_gradient(k, g, n))
             yield Candidate("factor_two", text, changes_at(members, rule), 2)
         if members[0].value.size > 1:
             text = f"the upstream gradient is left out at {place}"
-            ignoring = rule_for_input(k, lambda g, n, k=k: right_gradient(k, np.ones_like(g), n))
+            ignoring = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.ones_like(g), n))
             yield Candidate("upstream_ignored", text, changes_at(members, ignoring), 2)
