@@ -333,7 +333,7 @@ def test_array_role_by_name(names: str, outputs: int, wrong: tuple[int, ...]) ->
     assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
 
 
-def test_penalty_is_told_as_what_is_there_and_what_is_needed() -> None:
+def test_penalty_sentence_says_what_is_there_and_what_is_needed() -> None:
     u, v = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.25, -0.5])
 
     def both(u: Any, v: Any) -> Any:

@@ -9,8 +9,8 @@ from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, make_mistake
 from deltarule.checking.mistakes.diagnose import choose_mistakes, diagnose
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
-from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
 from deltarule.checking.mistakes.network_guess import guess_network
+from deltarule.checking.mistakes.network_hypotheses import epsilon_in_loss, network_hypotheses
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, describe_mismatch, match_network
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
@@ -131,7 +131,7 @@ def _explain_by_network(
     if not evidence.wrong:
         return Diagnosis(notes=(note,))
     evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
-    diagnosis = _explain(evidence, [*extra_hypotheses, *mutation_hypotheses(evidence, match, like)])
+    diagnosis = _explain(evidence, [*extra_hypotheses, *network_hypotheses(evidence, match, like)])
     return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 

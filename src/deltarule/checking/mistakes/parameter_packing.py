@@ -89,7 +89,7 @@ class Packing:
 
 
 def packings(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
-    """The ways in which a user's arrays may hold those of a network."""
+    """The ways in which the user's arrays `values` may hold those of a network."""
     yield from _single_vectors(values, network)
     yield from _biases_within_weights(values, network)
 

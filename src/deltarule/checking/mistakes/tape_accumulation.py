@@ -8,7 +8,7 @@ from itertools import combinations
 
 from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
-    describe_lines,
+    describe_line,
 )
 from deltarule.checking.tape.backward import Changes, Recording
 from deltarule.checking.tape.operations import Node
@@ -34,7 +34,7 @@ def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
         for nodes in [*([node] for node in alone), *pairs]
     ]
     sets += [
-        ([node], f"the gradient of the value of {describe_lines([node])} is overwritten by its last use, not added up")
+        ([node], f"the gradient of the value of {describe_line([node])} is overwritten by its last use, not added up")
         for node in several[:60]
         if node not in parameters
     ]
@@ -56,7 +56,7 @@ def _overwriting_operations(recording: Recording) -> Iterator[Candidate]:
     sets = [(nodes, f"each {name}") for name, nodes in by_name.items()]
     per_sample = [node for name in ("matmul", "add", "getitem", "einsum") for node in by_name.get(name, [])]
     sets.append((per_sample, "each sample"))
-    sets += [(group, describe_lines(group)) for group in recording.operation_groups() if len(group) > 1]
+    sets += [(group, describe_line(group)) for group in recording.operation_groups() if len(group) > 1]
     for nodes, place in sets:
         sentence = f"the gradients of values that are used several times are overwritten by {place}, not added up"
         for is_first in (False, True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.tape_candidates import MAX_MEMBERS, Candidate, describe_lines
+from deltarule.checking.mistakes.tape_candidates import MAX_CHANGED_SINGLY, Candidate, describe_line
 from deltarule.checking.mistakes.tape_composites import SLOPES_OF_OUTPUT, Composite, ancestors, sigmoid
 from deltarule.checking.tape.backward import Changes, Recording, run_backward
 from deltarule.checking.tape.operations import Array, Node
@@ -24,7 +24,7 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
         by_line.setdefault((*key, composite.output.line, len(composite.wrong)), []).append(composite)
         by_name.setdefault(key, []).append(composite)
     sets = [*by_line.values(), *(group for group in by_name.values() if len({c.output.line for c in group}) > 1)]
-    sets += [[c] for group in by_name.values() if 1 < len(group) <= 2 * MAX_MEMBERS for c in group]
+    sets += [[c] for group in by_name.values() if 1 < len(group) <= 2 * MAX_CHANGED_SINGLY for c in group]
     by_caller: dict[Any, list[Composite]] = {}
     for composite in composites:  # a function that is called on several lines is one line itself
         by_caller.setdefault((composite.name, composite.rank, composite.input.line), []).append(composite)
@@ -32,7 +32,7 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
     for group in sets:
         if len({len(composite.wrong) for composite in group}) > 1:
             continue
-        place = f"at {describe_lines([group[0].output])}"
+        place = f"at {describe_line([group[0].output])}"
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {c.output.index: (c.input, _gradient_of_input(c, c.wrong[i][2])) for c in group}
             yield Candidate(code, f"the derivative of {group[0].name} {text}, {place}", Changes(jumps=jumps))
@@ -62,7 +62,7 @@ def _derivatives_after_dropout(recording: Recording, composites: Sequence[Compos
             composite.output.index: (composite.input, lambda g, slope=slope, last=last: g * slope(last.value))
             for composite, last in pairs
         }
-        text = f"the derivative of {name} is computed from its output after dropout, at {describe_lines([pairs[0][1]])}"
+        text = f"the derivative of {name} is computed from its output after dropout, at {describe_line([pairs[0][1]])}"
         yield Candidate("derivative_of_z", text, Changes(jumps=jumps))
 
 
@@ -73,7 +73,7 @@ def _gradient_of_input(composite: Composite, rule: Any) -> Callable[[Array], Arr
 
 def _slopes_at_other_inputs(group: Sequence[Composite]) -> Iterator[Candidate]:
     """Mistakes that take an activation's derivative at the z of another layer, or of a neighbor in a loop."""
-    if len(group) < 2 or len(group) > 4 * MAX_MEMBERS or group[0].slope is None:
+    if len(group) < 2 or len(group) > 4 * MAX_CHANGED_SINGLY or group[0].slope is None:
         return
 
     def changes_of(pairs: Sequence[tuple[Composite, Composite]]) -> Changes:
@@ -98,12 +98,12 @@ def _slopes_at_other_inputs(group: Sequence[Composite]) -> Iterator[Candidate]:
         if pairs:
             yield Candidate("other_mask", f"the derivative of {name} is taken {sentence}", changes_of(pairs))
     for other in group:
-        sentence = f"the derivative of {name} is taken at one z for all, that of {describe_lines([other.input])}"
+        sentence = f"the derivative of {name} is taken at one z for all, that of {describe_line([other.input])}"
         yield Candidate("other_mask", sentence, changes_of([(composite, other) for composite in group]))
-    for composite in group if len(group) <= MAX_MEMBERS else ():
+    for composite in group if len(group) <= MAX_CHANGED_SINGLY else ():
         for other in group:
             if composite is not other:
-                place = describe_lines([composite.output])
+                place = describe_line([composite.output])
                 sentence = f"the derivative of {name} at {place} is taken at the z of another layer"
                 yield Candidate("other_mask", sentence, changes_of([(composite, other)]))
 

@@ -17,7 +17,7 @@ import numpy as np
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, unbroadcast
 
-MAX_MEMBERS = 8
+MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
 
 
@@ -31,7 +31,7 @@ class Candidate:
     constants: int = 0
 
 
-def describe_lines(nodes: Sequence[Node]) -> str:
+def describe_line(nodes: Sequence[Node]) -> str:
     """The line of user code to which operations belong, such as "line 7 of net.py: z = x @ W"; that of the first."""
     file, line, _ = nodes[0].line
     if not file:
@@ -41,9 +41,9 @@ def describe_lines(nodes: Sequence[Node]) -> str:
     return f"line {line} of {Path(file).name}{shown}"
 
 
-def changes_at(members: Sequence[Node], rule: EdgeRule) -> Changes:
+def changes_at(operations: Sequence[Node], rule: EdgeRule) -> Changes:
     """The changes that apply one rule to several operations."""
-    return Changes(rules={node.index: rule for node in members})
+    return Changes(rules={node.index: rule for node in operations})
 
 
 def correct_gradient(k: int, g: Array, node: Node, values: Sequence[Array] | None = None) -> Array:

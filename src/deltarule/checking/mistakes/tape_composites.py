@@ -49,17 +49,17 @@ def _tanh_slope(z: Array) -> Array:
     return 1 - np.tanh(z) ** 2
 
 
-def _step(z: Array) -> Array:
+def _relu_slope(z: Array) -> Array:
     return (z > 0).astype(float)
 
 
 SLOPES_OF_OUTPUT: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda a: a * (1 - a),
     "tanh": lambda a: 1 - a**2,
-    "relu": _step,
+    "relu": _relu_slope,
 }
 """By name of an activation, its derivative as a function of its output a."""
-_SLOPES = {"sigmoid": _sigmoid_slope, "tanh": _tanh_slope, "relu": _step}
+_SLOPES = {"sigmoid": _sigmoid_slope, "tanh": _tanh_slope, "relu": _relu_slope}
 _LEAKS = (0.01, 0.1, 0.2, 0.05)
 """Slopes below 0 for which leaky ReLU is recognized."""
 
@@ -100,7 +100,7 @@ _RELU: tuple[WrongRule, ...] = (
     ("other_derivative", "is that of sigmoid", lambda g, u, v: g * _sigmoid_slope(u)),
     ("other_derivative", "is that of tanh", lambda g, u, v: g * _tanh_slope(u)),
     ("other_derivative", "is the sign", lambda g, u, v: g * np.sign(u)),
-    ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: _step(u)),
+    ("upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: _relu_slope(u)),
 )
 
 
@@ -232,7 +232,7 @@ def _possible_functions(output: Node, elementwise_outputs: set[int]) -> Iterator
 _ELEMENTWISE: tuple[tuple[str, Any, Any, Any], ...] = (
     ("sigmoid", sigmoid, _sigmoid_slope, _SIGMOID),
     ("tanh", np.tanh, _tanh_slope, _TANH),
-    ("relu", lambda z: np.maximum(z, 0), _step, _RELU),
+    ("relu", lambda z: np.maximum(z, 0), _relu_slope, _RELU),
     *(
         (
             "leaky_relu",

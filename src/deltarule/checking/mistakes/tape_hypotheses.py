@@ -18,7 +18,7 @@ from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.mistakes.tape_accumulation import overwritten_gradients
 from deltarule.checking.mistakes.tape_activations import activation_mistakes, output_mistakes
-from deltarule.checking.mistakes.tape_candidates import MAX_MEMBERS, Candidate
+from deltarule.checking.mistakes.tape_candidates import MAX_CHANGED_SINGLY, Candidate
 from deltarule.checking.mistakes.tape_composites import find_composites
 from deltarule.checking.mistakes.tape_losses import loss_mistakes
 from deltarule.checking.mistakes.tape_operations import operation_mistakes
@@ -153,17 +153,17 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
 def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
     """All mistakes that are tried in the recorded backward pass, the most specific first."""
     composites = find_composites(recording)
-    gates = {composite.output.index for composite in composites if composite.name == "sigmoid"}
+    gate_indices = {composite.output.index for composite in composites if composite.name == "sigmoid"}
     yield from loss_mistakes(recording)
     yield from slice_mistakes(recording)
     yield from overwritten_gradients(recording)
     yield from activation_mistakes(recording, composites)
     yield from output_mistakes(recording)
     groups = list(recording.operation_groups())
-    yield from neighboring_factors(recording, groups, gates)
+    yield from neighboring_factors(recording, groups, gate_indices)
     for group in groups:
         for members in _subsets(group):
-            yield from operation_mistakes(recording, members, gates)
+            yield from operation_mistakes(recording, members, gate_indices)
     yield from skipped_derivatives(recording, groups)
     yield from factors_of_other_lines(recording, groups)
     yield from padding_mistakes(recording)
@@ -176,4 +176,4 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
 
 def _subsets(group: Sequence[Node]) -> list[Sequence[Node]]:
     """The whole group and, if it is small, each of its operations alone."""
-    return [group, *([node] for node in group if 1 < len(group) <= MAX_MEMBERS)]
+    return [group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)]

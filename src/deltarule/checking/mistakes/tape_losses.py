@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
     changes_at,
-    describe_lines,
+    describe_line,
     in_shape_of_input,
     rule_for_input,
 )
@@ -42,7 +42,7 @@ def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
     for difference in list(ancestors(node))[:_MAX_STEPS]:
         if difference.name != "subtract" or np.size(difference.values[1]) == difference.value.size:
             continue
-        place = describe_lines([difference])
+        place = describe_line([difference])
 
         for is_everywhere in (True, False):
             text = f"the correct class's score counts one margin, not the number of violated margins, at {place}"
@@ -66,7 +66,7 @@ def _single_branches(node: Node) -> Iterator[Candidate]:
         is_active = [isinstance(entry, Node) and entry.is_active for entry in node.inputs]
         if not is_active[k] or np.shape(node.values[k]) != node.value.shape:
             continue
-        text = f"the derivative of the {which} branch is taken everywhere, at {describe_lines([node])}"
+        text = f"the derivative of the {which} branch is taken everywhere, at {describe_line([node])}"
         yield Candidate("branch_missing", text, changes_at([node], lambda i, g, n, k=k: g if i == k else None))
 
 
@@ -76,6 +76,6 @@ def _ignored_bounds(node: Node) -> Iterator[Candidate]:
         other = node.inputs[1 - k]
         if isinstance(other, Node) and other.is_active or np.size(node.values[1 - k]) != 1:
             continue
-        text = f"the derivative takes no notice of the bound, at {describe_lines([node])}"
+        text = f"the derivative takes no notice of the bound, at {describe_line([node])}"
         rule = rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))
         yield Candidate("branch_missing", text, changes_at([node], rule), 1)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.tape_candidates import (
-    MAX_MEMBERS,
+    MAX_CHANGED_SINGLY,
     Candidate,
     changes_at,
     correct_gradient,
-    describe_lines,
+    describe_line,
     in_shape_of_input,
     is_parameter,
     rule_for_input,
@@ -28,48 +28,50 @@ _MAX_SUBSTITUTES = 24
 """Recorded values that are tried in place of a factor."""
 
 
-def operation_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
+def operation_mistakes(
+    recording: Recording, operations: Sequence[Node], gate_indices: AbstractSet[int]
+) -> Iterator[Candidate]:
     """Wrong derivatives of some equal operations, such as those of one line.
 
-    members   the operations that all have the mistake
-    gates     indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
+    operations     the operations that all have the mistake
+    gate_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
-    name = members[0].name
+    name = operations[0].name
     if name in ("multiply", "divide"):
-        yield from _product_mistakes(recording, members, gates)
+        yield from _product_mistakes(recording, operations, gate_indices)
     elif name == "matmul":
-        yield from _matmul_mistakes(recording, members)
+        yield from _matmul_mistakes(recording, operations)
     elif name in ("max", "min"):
-        yield from pooling_mistakes(members)
-    elif len(members[0].inputs) == 1 and name not in ("sum", "getitem", "negative", "positive"):
-        yield from _unary_mistakes(members)
+        yield from pooling_mistakes(operations)
+    elif len(operations[0].inputs) == 1 and name not in ("sum", "getitem", "negative", "positive"):
+        yield from _unary_mistakes(operations)
     elif name == "power":
-        exponent = members[0].values[1]
-        place = describe_lines(members)
+        exponent = operations[0].values[1]
+        place = describe_line(operations)
         text = f"the derivative of the power lacks its exponent, at {place}"
         without_exponent = rule_for_input(0, lambda g, n: correct_gradient(0, g, n) / exponent)
-        yield Candidate("power_rule", text, changes_at(members, without_exponent))
+        yield Candidate("power_rule", text, changes_at(operations, without_exponent))
         text = f"the exponent of the power is not lowered by 1, at {place}"
-        yield Candidate("power_rule", text, changes_at(members, rule_for_input(0, lambda g, n: g * exponent * n.value)))
+        not_lowered = rule_for_input(0, lambda g, n: g * exponent * n.value)
+        yield Candidate("power_rule", text, changes_at(operations, not_lowered))
         text = f"the derivative of the power is left out, at {place}"
-        yield Candidate(
-            "derivative_missing", text, changes_at(members, rule_for_input(0, lambda g, n: in_shape_of_input(g, n, 0)))
-        )
+        left_out = rule_for_input(0, lambda g, n: in_shape_of_input(g, n, 0))
+        yield Candidate("derivative_missing", text, changes_at(operations, left_out))
     elif name == "sum":
-        counts = [np.size(node.values[0]) / max(node.value.size, 1) for node in members]
+        counts = [np.size(node.values[0]) / max(node.value.size, 1) for node in operations]
         if len(set(counts)) == 1 and counts[0] > 1:
-            text = f"the gradient of a sum is divided by the count, at {describe_lines(members)}"
+            text = f"the gradient of a sum is divided by the count, at {describe_line(operations)}"
             yield Candidate(
-                "mean_twice", text, changes_at(members, lambda k, g, n: correct_gradient(k, g, n) / counts[0])
+                "mean_twice", text, changes_at(operations, lambda k, g, n: correct_gradient(k, g, n) / counts[0])
             )
-            yield from averaging_mistakes(members, counts[0])
+            yield from averaging_mistakes(operations, counts[0])
 
 
-def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+def _unary_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of functions of one input, such as exp."""
-    if members[0].name in ("reshape", "transpose", "pad", "repeat", "where", "setitem", "join", "einsum"):
+    if operations[0].name in ("reshape", "transpose", "pad", "repeat", "where", "setitem", "join", "einsum"):
         return
-    subject, place = f"the derivative of {members[0].name}", describe_lines(members)
+    subject, place = f"the derivative of {operations[0].name}", describe_line(operations)
     rules: list[tuple[str, str, EdgeRule]] = [
         ("derivative_missing", "is left out", lambda k, g, n: g),
         ("derivative_at_output", "is taken at its output", lambda k, g, n: correct_gradient(k, g, n, [n.value])),
@@ -81,22 +83,24 @@ def _unary_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         ),
     ]
     for code, text, rule in rules:
-        yield Candidate(code, f"{subject} {text}, at {place}", changes_at(members, rule))
+        yield Candidate(code, f"{subject} {text}, at {place}", changes_at(operations, rule))
 
 
-def _product_mistakes(recording: Recording, members: Sequence[Node], gates: AbstractSet[int]) -> Iterator[Candidate]:
+def _product_mistakes(
+    recording: Recording, operations: Sequence[Node], gate_indices: AbstractSet[int]
+) -> Iterator[Candidate]:
     """Wrong derivatives of products and quotients, also with a mask or a number of samples as the other operand."""
-    place, node = describe_lines(members), members[0]
+    place, node = describe_line(operations), operations[0]
     for k in range(2):
-        if not any(isinstance(member.inputs[k], Node) and member.inputs[k].is_active for member in members):
+        if not any(isinstance(operation.inputs[k], Node) and operation.inputs[k].is_active for operation in operations):
             continue
         other = node.values[1 - k]
         is_divided = node.name == "divide"
         if is_divided and k == 1:
-            yield from _divisor_mistakes(members)
+            yield from _divisor_mistakes(operations)
             continue
         if _is_mask(other):
-            scales = [_constant_scale_after(recording, member) for member in members]
+            scales = [_constant_scale_after(recording, operation) for operation in operations]
             missing = "dropout_mask" if other.max() != 1 or all(scales) else "mask_missing"
             masks: list[tuple[str, EdgeRule]] = [
                 ("lacks the mask", rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k))),
@@ -123,38 +127,38 @@ def _product_mistakes(recording: Recording, members: Sequence[Node], gates: Abst
             ]
             codes = [missing] * 3 + ["mask_of_gradient", "mask_inverted", missing]
             for code, (text, rule) in zip(codes, masks, strict=True):
-                yield Candidate(code, f"the gradient {text}, at {place}", changes_at(members, rule))
+                yield Candidate(code, f"the gradient {text}, at {place}", changes_at(operations, rule))
             for mask in _other_masks(recording, other):
                 text = f"the gradient has the mask of another layer, at {place}"
-                yield Candidate("other_mask", text, changes_at(members, rule_with_operand(k, mask)))
+                yield Candidate("other_mask", text, changes_at(operations, rule_with_operand(k, mask)))
             if all(scales):
-                rules: dict[int, EdgeRule] = {member.index: masks[0][1] for member in members}
+                rules: dict[int, EdgeRule] = {operation.index: masks[0][1] for operation in operations}
                 rules |= {scale.index: lambda k, g, n: g for scale in scales if scale is not None}
                 text = f"the gradient lacks the mask and its scale, at {place}"
                 yield Candidate(missing, text, Changes(rules=rules))
             continue
         is_count = is_divided and other.size == 1 and float(other.reshape(())) in _possible_counts(node)
-        others = [member.inputs[1 - k] for member in members]
-        is_gate = any(isinstance(entry, Node) and entry.index in gates for entry in others)
+        others = [operation.inputs[1 - k] for operation in operations]
+        is_gate = any(isinstance(entry, Node) and entry.index in gate_indices for entry in others)
         what = "1 / N" if is_count else "divisor" if is_divided else "gate" if is_gate else "factor"
         code = "mean_missing" if is_count else "scale_missing"
         text = f"the gradient lacks the {what} of {place}"
         yield Candidate(
-            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k)))
+            code, text, changes_at(operations, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g, n, k)))
         )
         text = f"the gradient has the {what} twice, of {place}"
         again = changes_at(
-            members,
+            operations,
             rule_for_input(k, lambda g, n, k=k: in_shape_of_input(_times_operand(_times_operand(g, n, k), n, k), n, k)),
         )
         yield Candidate("mean_twice" if is_count else "scale_missing", text, again, 1)
         text = f"the gradient is multiplied by the wrong factor of the product, at {place}"
-        own = changes_at(members, rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[k], n, k)))
-        yield Candidate("wrong_input", text, own)
-        if len(members) > 1:
+        own_factor = rule_for_input(k, lambda g, n, k=k: in_shape_of_input(g * n.values[k], n, k))
+        yield Candidate("wrong_input", text, changes_at(operations, own_factor))
+        if len(operations) > 1:
             for shift in (1, -1):
                 text = f"the gradient is multiplied by the {what} of a neighboring product, at {place}"
-                yield Candidate("wrong_input", text, _with_neighboring_operand(members, k, shift), 1)
+                yield Candidate("wrong_input", text, _with_neighboring_operand(operations, k, shift), 1)
 
 
 def _other_masks(recording: Recording, mask: Array) -> Iterator[Array]:
@@ -185,7 +189,7 @@ def _mask_by_sign(g: Array) -> Array:
     return g * (g > 0)
 
 
-def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+def _divisor_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong forms of the derivative −a / b² of a quotient a / b with respect to b."""
     rules: list[tuple[str, Callable[[Array, Node], Array]]] = [
         ("has the wrong sign", lambda g, n: -correct_gradient(1, g, n)),
@@ -194,8 +198,8 @@ def _divisor_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         ("is that of the logarithm", lambda g, n: in_shape_of_input(g / n.values[1], n, 1)),
     ]
     for text, rule in rules:
-        sentence = f"the derivative of the quotient by its divisor {text}, at {describe_lines(members)}"
-        yield Candidate("power_rule", sentence, changes_at(members, rule_for_input(1, rule)))
+        sentence = f"the derivative of the quotient by its divisor {text}, at {describe_line(operations)}"
+        yield Candidate("power_rule", sentence, changes_at(operations, rule_for_input(1, rule)))
 
 
 def _times_operand(g: Array, node: Node, k: int) -> Array:
@@ -222,44 +226,44 @@ def _is_mask(array: Array) -> bool:
     return bool(values.size and (values == values.flat[0]).all())
 
 
-def _with_neighboring_operand(members: Sequence[Node], k: int, shift: int) -> Changes:
+def _with_neighboring_operand(operations: Sequence[Node], k: int, shift: int) -> Changes:
     """Changes by which input k of each product uses the other operand of the product `shift` places later."""
     rules: dict[int, EdgeRule] = {}
-    for i, node in enumerate(members):
+    for i, node in enumerate(operations):
         j = i + shift
-        neighbor = members[j].values[1 - k] if 0 <= j < len(members) else None
+        neighbor = operations[j].values[1 - k] if 0 <= j < len(operations) else None
         if neighbor is not None and neighbor.shape == np.shape(node.values[1 - k]):
             rules[node.index] = rule_with_operand(k, neighbor)
     return Changes(rules=rules)
 
 
-def _matmul_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
+def _matmul_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of matrix products: a factor that is not transposed, or another value."""
-    place = describe_lines(members)
+    place = describe_line(operations)
     for k in range(2):
-        if not any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in members):
+        if not any(isinstance(node.inputs[k], Node) and node.inputs[k].is_active for node in operations):
             continue
-        square = [n for n in members if n.values[1 - k].ndim == 2 and len(set(n.values[1 - k].shape)) == 1]
+        square = [n for n in operations if n.values[1 - k].ndim == 2 and len(set(n.values[1 - k].shape)) == 1]
         if square:
             rules = {n.index: rule_with_operand(k, n.values[1 - k].T) for n in square}
             text = f"the gradient goes back through a matrix that is not transposed, at {place}"
             yield Candidate("weights_not_transposed", text, Changes(rules=rules))
-        if members[0].value.ndim > 1 and members[0].value.shape[-1] == members[0].value.shape[-2]:
+        if operations[0].value.ndim > 1 and operations[0].value.shape[-1] == operations[0].value.shape[-2]:
             text = f"the gradient goes back through a product without being transposed, at {place}"
             transposed = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.swapaxes(g, -1, -2), n))
-            yield Candidate("weights_not_transposed", text, changes_at(members, transposed))
-        for shift in (1, -1) if len(members) > 1 else ():
-            code = "other_weights" if is_parameter(recording, members[0].inputs[1 - k]) else "wrong_input"
+            yield Candidate("weights_not_transposed", text, changes_at(operations, transposed))
+        for shift in (1, -1) if len(operations) > 1 else ():
+            code = "other_weights" if is_parameter(recording, operations[0].inputs[1 - k]) else "wrong_input"
             text = f"the product takes the factor of a neighboring layer or step, at {place}"
-            yield Candidate(code, text, _with_neighboring_operand(members, k, shift))
-        if len(members) > MAX_MEMBERS:
+            yield Candidate(code, text, _with_neighboring_operand(operations, k, shift))
+        if len(operations) > MAX_CHANGED_SINGLY:
             continue
-        operand = members[0].values[1 - k]
+        operand = operations[0].values[1 - k]
         substitutes = [n for n in recording.nodes if n.value.shape == operand.shape and n.value is not operand]
         for substitute in substitutes[:_MAX_SUBSTITUTES]:
-            code = _code_of_substitute(recording, members[0].inputs[1 - k], substitute)
-            text = f"the gradient of the product at {place} takes the value of {describe_lines([substitute])} instead"
-            yield Candidate(code, text, changes_at(members, rule_with_operand(k, substitute.value)), 1)
+            code = _code_of_substitute(recording, operations[0].inputs[1 - k], substitute)
+            text = f"the gradient of the product at {place} takes the value of {describe_line([substitute])} instead"
+            yield Candidate(code, text, changes_at(operations, rule_with_operand(k, substitute.value)), 1)
 
 
 def _code_of_substitute(recording: Recording, operand: Any, substitute: Node) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.mistakes.tape_candidates import describe_lines
+from deltarule.checking.mistakes.tape_candidates import describe_line
 from deltarule.checking.tape.backward import Recording, run_backward
 from deltarule.checking.tape.operations import Array, Node
 
@@ -49,7 +49,7 @@ class Use:
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use adds to the parameter's gradient, from the gradient g of its operation; `operand` replaces its own."""
+        """What the use adds to the parameter's gradient, from the gradient g of its operation's output."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
@@ -110,9 +110,9 @@ class RecordedUses:
         """Every recorded value once, after its description."""
         values: dict[int, tuple[str, Array]] = {}
         for node in self.recording.nodes:
-            values.setdefault(id(node.value), (describe_lines([node]), node.value))
+            values.setdefault(id(node.value), (describe_line([node]), node.value))
             for value in node.values:
-                values.setdefault(id(value), (f"an input of {describe_lines([node])}", np.asarray(value)))
+                values.setdefault(id(value), (f"an input of {describe_line([node])}", np.asarray(value)))
         return list(values.values())
 
 
@@ -206,7 +206,7 @@ def _changes_of_group(
     parts    by id of a use, its correct part of the gradient
     is_all   whether the parameter has no other uses
     """
-    place = describe_lines([group[0].node])
+    place = describe_line([group[0].node])
     zero = {id(use): 0 * parts[id(use)] for use in group}
     if len(group) > 1:
         for use, which in ((group[-1], "last"), (group[0], "first")):
@@ -247,7 +247,7 @@ def _single_samples(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
 
 
 def _has_lost_lines(part: Array, whole: Array) -> bool:
-    """Whether only one row or column of `part` is nonzero along some axis, of several in `whole`."""
+    """Whether `part` has at most one nonzero row, or column, where `whole` has several."""
     lines = [[a.any(axis=tuple(set(range(a.ndim)) - {i})).sum() for i in range(a.ndim)] for a in (part, whole)]
     return any(remaining < 2 <= count for remaining, count in zip(*lines, strict=True))
 
@@ -266,7 +266,7 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
             ]
             changed = {id(use): use.part(g) for use, g in pairs}
             if changed:
-                text = f"is computed from the gradient of the value of {describe_lines([nodes[0][1]])}, at {place}"
+                text = f"is computed from the gradient of the value of {describe_line([nodes[0][1]])}, at {place}"
                 yield "other_delta", text, changed, 1 if len(changed) == len(group) else 2
     if len(group) > 1:
         return
@@ -274,7 +274,7 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
     for node in tape.recording.nodes:
         g = gradients.get(node.index)
         if g is not None and node is not use.node and g.shape == use.node.value.shape:
-            text = f"is computed from the gradient of the value of {describe_lines([node])}, at {place}"
+            text = f"is computed from the gradient of the value of {describe_line([node])}, at {place}"
             yield "other_delta", text, {id(use): use.part(g)}, 2
 
 
@@ -289,7 +289,7 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
         for nodes in _nearest_operations(group, direction).values():
             pairs = [(use, node.value) for use, node in nodes if node.value.shape == use.operand.shape]
             if pairs:
-                text = f"takes the value of {describe_lines([nodes[0][1]])} for the other factor of {place}"
+                text = f"takes the value of {describe_line([nodes[0][1]])} for the other factor of {place}"
                 changed = {id(use): part(use, value) for use, value in pairs}
                 yield "wrong_input", text, changed, 1 if len(pairs) == len(group) else 2
     for path in _OPERAND_PATHS:

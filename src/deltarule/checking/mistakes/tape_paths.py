@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, describe_lines, rule_with_operand
+from deltarule.checking.mistakes.tape_candidates import Candidate, describe_line, rule_with_operand
 from deltarule.checking.tape.backward import Changes, Recording
 from deltarule.checking.tape.operations import Node
 
@@ -32,8 +32,8 @@ def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) 
                 is_scaled = _is_scaled(*pairs[0])
                 lacking = "factor" if is_scaled else "derivative"
                 text = (
-                    f"what comes back through {describe_lines([pairs[0][0]])} lacks the {lacking} of what follows it, "
-                    f"up to {describe_lines([pairs[0][1]])}"
+                    f"what comes back through {describe_line([pairs[0][0]])} lacks the {lacking} of what follows it, "
+                    f"up to {describe_line([pairs[0][1]])}"
                 )
                 code = "scale_missing" if is_scaled else "derivative_missing"
                 yield Candidate(code, text, Changes(upstream=upstream), 1)
@@ -62,11 +62,11 @@ def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
 
 
 def neighboring_factors(
-    recording: Recording, groups: Sequence[Sequence[Node]], gates: AbstractSet[int]
+    recording: Recording, groups: Sequence[Sequence[Node]], gate_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
     """Mistakes by which a product takes a factor of another one that is added to it or shares a factor with it.
 
-    gates   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
+    gate_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     users = recording.users
     for group in groups:
@@ -86,8 +86,8 @@ def neighboring_factors(
                 ]
                 if members:
                     rules = {node.index: rule_with_operand(k, other.value) for node, other in members}
-                    what = "gate" if members[0][1].index in gates else "value"
-                    place, source = describe_lines([members[0][0]]), describe_lines([members[0][1]])
+                    what = "gate" if members[0][1].index in gate_indices else "value"
+                    place, source = describe_line([members[0][0]]), describe_line([members[0][1]])
                     text = f"the gradient of the product at {place} takes the {what} of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
 

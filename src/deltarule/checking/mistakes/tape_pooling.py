@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, changes_at, correct_gradient, describe_lines
+from deltarule.checking.mistakes.tape_candidates import Candidate, changes_at, correct_gradient, describe_line
 from deltarule.checking.tape.operations import Array, Node
 
 
-def pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
+def pooling_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of maxima and minima over axes: the gradient goes to other entries than the extreme one."""
 
     def with_window_axes(node: Node, g: Array) -> tuple[Array, Array, Array]:
@@ -56,7 +56,7 @@ def pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
             raise ValueError("the window is no square")
         return np.swapaxes(result, *axes[-2:])
 
-    place = describe_lines(members)
+    place = describe_line(operations)
     for text, rule in (
         ("goes to the entry with row and column exchanged", with_axes_exchanged),
         ("goes to every entry that ties with the maximum", to_all_ties),
@@ -66,7 +66,7 @@ def pooling_mistakes(members: Sequence[Node]) -> Iterator[Candidate]:
         ("is averaged over all entries, not given to the largest", averaged_over_entries),
         ("goes to the last entry that ties with the maximum", to_last_tie),
     ):
-        yield Candidate("pool_routing", f"the gradient of the maximum {text}, at {place}", changes_at(members, rule))
+        yield Candidate("pool_routing", f"the gradient of the maximum {text}, at {place}", changes_at(operations, rule))
 
 
 def _last_true(mask: Array) -> Array:
@@ -76,16 +76,20 @@ def _last_true(mask: Array) -> Array:
     return result
 
 
-def averaging_mistakes(members: Sequence[Node], count: float) -> Iterator[Candidate]:
+def averaging_mistakes(operations: Sequence[Node], count: float) -> Iterator[Candidate]:
     """Wrong derivatives of means over `count` entries of windows, such as x.reshape(h, p, w, p).mean(axis=(1, 3))."""
-    axes = members[0].data
-    if not isinstance(axes, tuple) or len(axes) < 2 or members[0].value.ndim != members[0].values[0].ndim - len(axes):
+    axes = operations[0].data
+    if (
+        not isinstance(axes, tuple)
+        or len(axes) < 2
+        or operations[0].value.ndim != operations[0].values[0].ndim - len(axes)
+    ):
         return
 
     def to_first(k: int, g: Array, node: Node) -> Array:
         result = np.zeros(node.values[0].shape)
-        first = tuple(0 if i in {axis % result.ndim for axis in axes} else slice(None) for i in range(result.ndim))
-        result[first] = count * g
+        reduced = {axis % result.ndim for axis in axes}
+        result[tuple(0 if i in reduced else slice(None) for i in range(result.ndim))] = count * g
         return result
 
     def tiled(k: int, g: Array, node: Node) -> Array:
@@ -94,8 +98,8 @@ def averaging_mistakes(members: Sequence[Node], count: float) -> Iterator[Candid
         counts = [shape[i + 1] if i in before else 1 for i in range(len(shape)) if i - 1 not in before]
         return np.tile(g, counts).reshape(shape)
 
-    place = describe_lines(members)
+    place = describe_line(operations)
     for text, rule in (("goes to its first entry alone", to_first), ("is tiled, not repeated", tiled)):
         yield Candidate(
-            "pool_routing", f"the gradient of a window's mean {text}, at {place}", changes_at(members, rule)
+            "pool_routing", f"the gradient of a window's mean {text}, at {place}", changes_at(operations, rule)
         )

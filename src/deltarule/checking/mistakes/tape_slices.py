@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.tape_candidates import Candidate, correct_gradient, describe_lines, rule_with_values
+from deltarule.checking.mistakes.tape_candidates import Candidate, correct_gradient, describe_line, rule_with_values
 from deltarule.checking.tape.backward import Changes, EdgeRule, Recording
 from deltarule.checking.tape.operations import Array, Node, gather_gradient
 
@@ -45,7 +45,7 @@ def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
     """Mistakes that overwrite the gradient of a row that a lookup takes several times, such as a word's embedding."""
     if all(len(np.unique(node.data[0])) == node.data[0].size for node in group):
         return
-    place = describe_lines(group)
+    place = describe_line(group)
     writers = frozenset(node.index for node in group)
     for is_last in (True, False):
         rules = {node.index: _assign_rows(node.data[0], is_last) for node in group}
@@ -72,7 +72,7 @@ def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) ->
     """Mistakes by which patches and windows that share entries assign their gradients instead of adding them."""
     if len(group) < 2:
         return
-    place = describe_lines(group)
+    place = describe_line(group)
     writers = frozenset(node.index for node in group)
     text = f"the gradients of overlapping windows are overwritten, not added up, at {place}"
     terms: list[dict[int, EdgeRule]] = [{}, *_last_terms(group, users)]
@@ -118,7 +118,7 @@ def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node
     offsets = np.array([np.unravel_index(int(node.data[0].flat[0]), shape) for node in first])
     strides = [_common_step(offsets[:, axis]) for axis in range(len(shape))]
     axes = [axis for axis, step in enumerate(strides) if step > 1]
-    place = describe_lines(first)
+    place = describe_line(first)
     for chosen in [*([axis] for axis in axes), *([axes] if len(axes) > 1 else [])]:
         gathers: dict[int, EdgeRule] = {}
         products: dict[int, dict[int, Array]] = {}
@@ -180,6 +180,6 @@ def _exchanged_slices(recording: Recording) -> Iterator[Candidate]:
                 for node, other in zip(slices, order, strict=True)
             }
             moved = [node for node, other in zip(sets[0], order, strict=True) if sets[0][other] is not node]
-            lines = " and ".join(dict.fromkeys(describe_lines([node]) for node in moved))
+            lines = " and ".join(dict.fromkeys(describe_line([node]) for node in moved))
             text = f"the gradients of slices (gates) of one array come back in another order: {lines}"
             yield Candidate("exchanged", text, Changes(rules=rules))

@@ -1,4 +1,4 @@
-"""Mistakes that take one value for another: factors of other lines, other weights, statistics as constants."""
+"""Mistakes that take one value for another, such as other factors or weights; and mistakes of any operation."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -12,7 +12,7 @@ from deltarule.checking.mistakes.tape_candidates import (
     Candidate,
     changes_at,
     correct_gradient,
-    describe_lines,
+    describe_line,
     is_parameter,
     rule_for_input,
     rule_with_operand,
@@ -39,7 +39,7 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
                         for i, node in enumerate(group)
                         if 0 <= i + shift < len(other) and np.shape(node.values[1 - k]) == shape
                     }
-                    place, source = describe_lines(group), describe_lines(other)
+                    place, source = describe_line(group), describe_line(other)
                     text = f"the gradient of the product at {place} takes the value of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
             yield from _weights_of_other_lines(recording, groups, group, k)
@@ -56,7 +56,7 @@ def _weights_of_other_lines(
         weights = [node.values[1 - k] for node in other]
         if is_parameter(recording, other[0].inputs[1 - k]) and all(weight.shape == shape for weight in weights):
             rules = {node.index: rule_with_operand(k, weight) for node, weight in zip(group, weights, strict=True)}
-            text = f"what comes back through {describe_lines(group)} takes the weights of {describe_lines(other)}"
+            text = f"what comes back through {describe_line(group)} takes the weights of {describe_line(other)}"
             yield Candidate("other_weights", text, Changes(rules=rules), 1)
 
 
@@ -71,7 +71,7 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
         shape = node.values[0].shape
         for start in (np.zeros_like(low), low + high):
             region = tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))
-            text = f"the padding is cut off on one side only, going back through {describe_lines([node])}"
+            text = f"the padding is cut off on one side only, going back through {describe_line([node])}"
             yield Candidate("padding", text, changes_at([node], lambda k, g, n, region=region: g[region]))
 
 
@@ -122,35 +122,35 @@ def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candid
     sums = [group for group in groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
     drops = [Changes(rules={n.index: lambda k, g, node: None for n in group}) for group in sums]
     for group, changes in zip(sums, drops, strict=True):
-        text = f"the statistic of {describe_lines(group)} is taken as a constant"
+        text = f"the statistic of {describe_line(group)} is taken as a constant"
         yield Candidate("batch_norm_constants", text, changes)
     for (first, one), (second, other) in combinations(list(zip(sums, drops, strict=True))[:8], 2):
-        text = f"the statistics of {describe_lines(first)} and {describe_lines(second)} are taken as constants"
+        text = f"the statistics of {describe_line(first)} and {describe_line(second)} are taken as constants"
         yield Candidate("batch_norm_constants", text, Changes(rules={**one.rules, **other.rules}), 1)
 
 
-def generic_mistakes(recording: Recording, members: Sequence[Node]) -> Iterator[Candidate]:
+def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
     """Mistakes of any operation: no gradient for an input, a wrong sign, a factor of 2, no upstream gradient."""
-    if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
+    if operations[0].name == "join" and not any(np.ndim(value) for value in operations[0].values):
         return  # a list of numbers becomes an array
-    place = describe_lines(members)
-    for k in range(len(members[0].inputs)):
-        if not all(k < len(n.inputs) for n in members):
+    place = describe_line(operations)
+    for k in range(len(operations[0].inputs)):
+        if not all(k < len(n.inputs) for n in operations):
             continue
-        if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in members):
+        if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in operations):
             continue
         text = f"the gradient lacks what comes back through {place}"
-        yield Candidate("path_missing", text, changes_at(members, rule_for_input(k, lambda g, n: None)), 2)
+        yield Candidate("path_missing", text, changes_at(operations, rule_for_input(k, lambda g, n: None)), 2)
         text = f"the gradient that comes back through {place} has the wrong sign"
-        code = "loss_derivative_sign" if members[0].index > recording.last_parameter_use else "sign_of_part"
+        code = "loss_derivative_sign" if operations[0].index > recording.last_parameter_use else "sign_of_part"
         yield Candidate(
-            code, text, changes_at(members, rule_for_input(k, lambda g, n, k=k: -correct_gradient(k, g, n))), 1
+            code, text, changes_at(operations, rule_for_input(k, lambda g, n, k=k: -correct_gradient(k, g, n))), 1
         )
         for share, how in ((2.0, "doubled"), (0.5, "halved")):
             text = f"the gradient that comes back through {place} is {how}"
             rule = rule_for_input(k, lambda g, n, k=k, share=share: share * correct_gradient(k, g, n))
-            yield Candidate("factor_two", text, changes_at(members, rule), 2)
-        if members[0].value.size > 1:
+            yield Candidate("factor_two", text, changes_at(operations, rule), 2)
+        if operations[0].value.size > 1:
             text = f"the upstream gradient is left out at {place}"
             ignoring = rule_for_input(k, lambda g, n, k=k: correct_gradient(k, np.ones_like(g), n))
-            yield Candidate("upstream_ignored", text, changes_at(members, ignoring), 2)
+            yield Candidate("upstream_ignored", text, changes_at(operations, ignoring), 2)

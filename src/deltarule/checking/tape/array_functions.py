@@ -20,7 +20,7 @@ from deltarule.checking.tape.traced_array import (
 
 
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
-    """np.dot."""
+    """np.dot with traced arrays."""
     if not np.ndim(strip_trace(a)) or not np.ndim(strip_trace(b)):
         return a * b
     if np.ndim(strip_trace(b)) > 2:
@@ -29,7 +29,7 @@ def _dot(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
-    """np.einsum, with its output's indices made explicit."""
+    """np.einsum with traced arrays; implicit output indices are made explicit."""
     tape = first_traced(operands).tape
     subscripts = subscripts.replace(" ", "")
     if "->" not in subscripts:
@@ -42,7 +42,7 @@ def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """np.tensordot, recorded as an einsum."""
+    """np.tensordot with traced arrays, recorded as an einsum."""
     shapes = np.shape(strip_trace(a)), np.shape(strip_trace(b))
     if isinstance(axes, int):
         axes = (range(len(shapes[0]) - axes, len(shapes[0])), range(axes))
@@ -57,19 +57,20 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def _outer(a: Any, b: Any) -> Any:
+    """np.outer with traced arrays, recorded as an einsum."""
     tape = first_traced((a, b)).tape
     return _einsum("i,j->ij", as_traced(tape, a).ravel(), as_traced(tape, b).ravel())
 
 
 def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    """np.sum."""
+    """np.sum of a traced array."""
     keepdims = keepdims is True
     value = np.sum(strip_trace(a), axis=axis, keepdims=keepdims)
     return a.tape.add("sum", value, [a], sum_gradient(axis, keepdims=keepdims), axis)
 
 
 def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    """np.mean, recorded as a sum and a division."""
+    """np.mean of a traced array, recorded as a sum and a division."""
     total = _sum(a, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1))
 
@@ -77,7 +78,7 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
 def _var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, **_: Any
 ) -> Any:
-    """np.var, recorded as the mean of squared deviations."""
+    """np.var of a traced array, recorded as the mean of squared deviations."""
     deviation = a - _mean(a, axis=axis, keepdims=True)
     total = _sum(deviation**2, axis=axis, keepdims=keepdims)
     return total / (a.size / max(total.size, 1) - ddof)
@@ -105,7 +106,7 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
 
 
 def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
-    """np.where."""
+    """np.where with traced arrays."""
     if a is None:
         return np.where(strip_trace(condition))
     tape = first_traced((condition, a, b)).tape
@@ -120,14 +121,14 @@ def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
 
 
 def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
-    """np.clip, recorded as a maximum and a minimum."""
+    """np.clip of a traced array, recorded as a maximum and a minimum."""
     low, high = options.get("a_min", options.get("min", low)), options.get("a_max", options.get("max", high))
     a = a if low is None else np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
 
 def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
-    """np.pad with zeros."""
+    """np.pad of a traced array, with zeros."""
     if mode != "constant" or options.get("constant_values", 0):
         raise UntraceableError("pad")
     value = strip_trace(a)
@@ -151,6 +152,7 @@ def _traced_split(function: Callable[..., Any]) -> Any:
 
 
 def _norm(a: Any, *args: Any, **options: Any) -> Any:
+    """np.linalg.norm of a traced array (Euclidean)."""
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 

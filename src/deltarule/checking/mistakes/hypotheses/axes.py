@@ -21,7 +21,7 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
         total = expected.sum()
         if any(parameter.fits(np.full(found.shape, entry), found.size) for entry in (total, total / found.size)):
             over_units.append(parameter)
-        elif _has_right_total(evidence, parameter):
+        elif _has_correct_total(evidence, parameter):
             same_total.append(parameter)
     if over_units:
         sentence = f"{evidence.describe(over_units)} is summed over its units too"
@@ -31,7 +31,7 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("wrong_axis", same_total, sentence, 2)
 
 
-def _has_right_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
+def _has_correct_total(evidence: Evidence, parameter: ParameterEvidence) -> bool:
     """Whether wrong entries add up to the correct total, and are so far off that this is no coincidence.
 
     Two entries prove nothing, nor does a total of 0: softmax has it for every sample. The sum can go over the units

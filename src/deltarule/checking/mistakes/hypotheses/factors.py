@@ -32,7 +32,7 @@ class Factor:
 
 
 def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that gradients F are r times the correct ones E, F = r E, or F = r E + c V with a penalty."""
+    """Hypotheses that gradients F are r times the correct ones E: F = r E or, beside a penalty, F = r E + c V."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
     penalties: dict[CodeAndSentence, list[ParameterEvidence]] = {}
     fitted = [
@@ -64,7 +64,7 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
-    """Fit r, None if nothing fits, and c in F = r E + c V; c is 0 unless it is needed."""
+    """Fit r and c in F = r E + c V, with r None if nothing fits, and c 0 unless it is needed."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):

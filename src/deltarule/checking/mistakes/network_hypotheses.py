@@ -13,7 +13,7 @@ from deltarule.checking.mistakes.network_mutations import Mutation
 from deltarule.checking.mistakes.output_mutations import output_mutations
 
 
-def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
+def network_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
     """The mistakes inside a recognized network that give exactly the gradient found."""
     for mutation in _mutations(match, like):
         with np.errstate(all="ignore"):
@@ -30,6 +30,7 @@ def mutation_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> 
 
 
 def _loss_name(match: NetworkMatch) -> str:
+    """The name of the recognized loss, with spaces."""
     return match.objective.loss.name.replace("_", " ")
 
 
