@@ -19,12 +19,12 @@ def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
     inputs = [("x", match.x), *((taped.name, taped.value) for taped in match.tape)]
     for i in match.positions("z"):
         taped, n = match.tape[i], match.layer_number(i)
-        own, where = weights[n], [f"a{n - 1}"]
-        if i and own.shape[0] == own.shape[1]:
+        own_weight, where = weights[n], [f"a{n - 1}"]
+        if i and own_weight.shape[0] == own_weight.shape[1]:
             sentence = f"∂J/∂a{n - 1} is made with W{n} that is not transposed"
-            yield Mutation("weights_not_transposed", where, sentence, {i: _with_other_weights(taped, own.T)})
+            yield Mutation("weights_not_transposed", where, sentence, {i: _with_other_weights(taped, own_weight.T)})
         for m, weight in weights.items():
-            if i and m != n and weight.shape == own.shape:
+            if i and m != n and weight.shape == own_weight.shape:
                 sentence = f"∂J/∂a{n - 1} is made with W{m} instead of W{n}"
                 yield Mutation("other_weights", where, sentence, {i: _with_other_weights(taped, weight)})
         for name, values in inputs:
@@ -52,23 +52,23 @@ def _with_other_gradients(taped: Taped, gradients: Any) -> Back:
 def delta_mutations(match: NetworkMatch) -> Iterator[Mutation]:
     """Mistakes that compute gradients of a layer's weights or biases from another δ: that of a, or of another layer."""
     deltas = _deltas(match)
-    everywhere = {}
+    hidden_deltas = {}
     for i in match.positions("z"):
-        taped, n, own = match.tape[i], match.layer_number(i), deltas[match.tape[i].name]
+        taped, n, own_delta = match.tape[i], match.layer_number(i), deltas[match.tape[i].name]
         arrays = [name for name in (f"W{n}", f"b{n}") if name in match.parameters]
         for name, delta in deltas.items():
-            if delta.shape != own.shape or not delta.any() or np.allclose(delta, own, rtol=1e-9, atol=0):
+            if delta.shape != own_delta.shape or not delta.any() or np.allclose(delta, own_delta, rtol=1e-9, atol=0):
                 continue
             code = "derivative_missing" if name in (f"a{n}", f"d{n}") else "other_delta"
             for chosen in (arrays, *([array] for array in arrays if len(arrays) > 1)):
                 sentence = f"the gradient of {join_names(chosen)} is made with ∂J/∂{name} instead of ∂J/∂z{n}"
                 yield Mutation(code, chosen, sentence, {i: _with_other_delta(taped, chosen, delta)})
             if name == f"a{n}":
-                everywhere[i] = arrays, _with_other_delta(taped, arrays, delta)
-    if len(everywhere) > 1:
-        names = [name for arrays, _ in everywhere.values() for name in arrays]
+                hidden_deltas[i] = arrays, _with_other_delta(taped, arrays, delta)
+    if len(hidden_deltas) > 1:
+        names = [name for arrays, _ in hidden_deltas.values() for name in arrays]
         sentence = f"the gradient of {join_names(names)} is made with ∂J/∂a of each layer instead of ∂J/∂z"
-        yield Mutation("derivative_missing", names, sentence, {i: back for i, (_, back) in everywhere.items()})
+        yield Mutation("derivative_missing", names, sentence, {i: back for i, (_, back) in hidden_deltas.items()})
 
 
 def _deltas(match: NetworkMatch) -> Mapping[str, Array]:
@@ -119,10 +119,10 @@ def _last_sample_alone(match: NetworkMatch) -> Iterator[Mutation]:
 
     A gradient of 0 for the last sample, such as behind an inactive ReLU, looks like one that was never assigned.
     """
-    whole, only = mutated_gradients(match, {}), np.zeros_like(match.delta)
-    for share in (1, len(only)):
-        only[-1] = share * match.delta[-1]
-        last = mutated_gradients(match, {}, only)
+    whole, last_delta = mutated_gradients(match, {}), np.zeros_like(match.delta)
+    for share in (1, len(last_delta)):
+        last_delta[-1] = share * match.delta[-1]
+        last = mutated_gradients(match, {}, last_delta)
         visible = [name for name in last if last[name].any() and not np.allclose(last[name], whole[name], 1e-9, 0)]
         for names in (list(match.parameters), *([name] for name in visible)) if visible else ():
             sentence = f"the gradient of {join_names(names)} is that of the last sample alone"

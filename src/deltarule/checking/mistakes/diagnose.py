@@ -1,6 +1,6 @@
 """Find the mistakes that explain a wrong gradient, from its numbers alone.
 
-The network is unknown here: only the reference gradient E, the gradient found F, and the parameters V are given. Each
+The network is unknown here: only the reference gradient E, the user's gradient F, and the parameters V are given. Each
 hypothesis predicts F: "twice too large" predicts F = 2 E, "the penalty is missing" F = E − c V with one constant c for
 all entries, and so on. The hypothesis that predicts every entry with the fewest constants wins.
 """

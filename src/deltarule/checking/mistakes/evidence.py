@@ -1,6 +1,6 @@
 """What is known about a wrong gradient, and whether a prediction of it fits.
 
-E  the reference gradient, as measured      F  the gradient found, that of the user's code      V  the parameter itself
+E  the reference gradient, as measured      F  the user's gradient, `found`      V  the parameter itself
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ class ParameterEvidence:
 
     @property
     def is_faint(self) -> bool:
-        """Whether the gradient found is nonzero, but so small that any tiny prediction would fit it."""
+        """Whether the user's gradient is nonzero, but so small that any tiny prediction would fit it."""
         return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
 
     @property
@@ -71,7 +71,7 @@ class ParameterEvidence:
 
     @np.errstate(over="ignore", invalid="ignore")
     def fits(self, prediction: Floats, gain: float = 1.0) -> bool:
-        """Whether a predicted gradient equals the gradient found, and explains it much better than the reference does.
+        """Whether a predicted gradient equals the user's, and is much closer to it than the reference gradient.
 
         prediction  NaN where it says nothing; entries without a reference are not compared
         gain        the factor by which the prediction multiplies the uncertainty of `expected`
@@ -92,7 +92,7 @@ class ParameterEvidence:
         return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
-        """Whether a predicted gradient equals the gradient found, in entries without a reference too."""
+        """Whether a predicted gradient equals the user's, in entries without a reference too."""
         if self.shape_mistake or not self.fits(gradient):
             return False
         default = 1e-8 * np.abs(self.found).max()
@@ -180,7 +180,7 @@ class Evidence:
 
     @property
     def gradients(self) -> list[Floats]:
-        """The gradients found, those of the user's code."""
+        """The gradients that the user's code computes."""
         return [parameter.found for parameter in self.parameters]
 
     @property
@@ -197,7 +197,7 @@ class Evidence:
         return [other for other in self.parameters if other is not parameter]
 
     def is_found(self, gradients: Sequence[Floats]) -> bool:
-        """Whether predicted gradients of all parameters equal the gradients found, in every entry."""
+        """Whether predicted gradients of all parameters equal the user's, in every entry."""
         return all(parameter.is_found(gradient) for parameter, gradient in zip(self.parameters, gradients, strict=True))
 
     def describe(self, parameters: Sequence[ParameterEvidence]) -> str:

@@ -22,7 +22,7 @@ Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
 
 
 def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    """Hypotheses of mistakes that give the gradient found for some value of their constant."""
+    """Hypotheses of mistakes that give the user's gradient for some value of their constant."""
     for code, where, sentence, make in (*_epsilon_families(match), *_update_families(match)):
         with np.errstate(all="ignore"):
             constant = _fit_constant(evidence.gradients, match, make)
@@ -34,7 +34,7 @@ def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypoth
 def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
     """The hypothesis that the loss has an ε in its logarithm and the gradient has none.
 
-    match   the network recognized by the gradient found, not by the reference
+    match   the network recognized by the user's gradient, not by the reference
     """
     for code, _, _, make in _epsilon_families(match):
         with np.errstate(all="ignore"):

@@ -110,7 +110,7 @@ def _explain(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis]) -> Diag
 def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
     """The mistake in a loss that is not recognized, although the gradient is that of a known loss.
 
-    gradient_match   the network recognized by the gradient found
+    gradient_match   the network recognized by the user's gradient
     """
     hypothesis = next(epsilon_in_loss(evidence, gradient_match), None)
     if hypothesis is not None:

@@ -14,7 +14,7 @@ from deltarule.checking.mistakes.output_mutations import output_mutations
 
 
 def network_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The mistakes inside a recognized network that give exactly the gradient found."""
+    """The mistakes inside a recognized network that give exactly the user's gradient."""
     for mutation in _mutations(match, like):
         with np.errstate(all="ignore"):
             gradients = match.to_theirs(mutation.run(match))

@@ -28,7 +28,7 @@ def output_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
     """Wrong ∂J/∂z of the last layer, each after the code of its mistake and the end of the sentence "∂J/∂z2 …"."""
     output, loss, z, n = match.network.output, match.objective.loss, match.tape[-1].value, match.last
-    right, p, dp = match.delta, match.prediction, match.output_slope
+    delta, p, dp = match.delta, match.prediction, match.output_slope
     name, through = output.name, output.forward(z)[1]
     no_target = p if name in loss.fused else through(loss.derivative(p, 0 * match.y, **loss.parameters))
     yield "target_missing", "lacks the targets", match.factor * no_target
@@ -40,14 +40,14 @@ def _wrong_slopes(match: NetworkMatch) -> Iterator[tuple[str, str, Array]]:
         return
     # A gradient that lacks a derivative, and a 2, may be that of another loss: both are named.
     for share, beside in _EXTRA_FACTORS:
-        for twice in (through(right), right * p * (1 - p)) if output.rowwise else (through(right),):
+        for twice in (through(delta), delta * p * (1 - p)) if output.rowwise else (through(delta),):
             sentence = f"is multiplied by the derivative of {name} once too often{beside}"
             yield "derivative_twice", sentence, share * twice
         yield "derivative_missing", f"lacks the derivative of {name}{beside}", share * dp
     if name == "sigmoid":
         for factor, text in ((p, f"a{n}"), (1 - p, f"1 − a{n}")):
             sentence = f"is multiplied by {text}, a part of the derivative of sigmoid, once too often"
-            yield "derivative_twice", sentence, right * factor
+            yield "derivative_twice", sentence, delta * factor
             yield "derivative_missing", f"has {text} alone for the derivative of sigmoid", dp * factor
     if output.rowwise:
         yield "softmax_elementwise", f"takes {name} as if it were elementwise", dp * p * (1 - p)

@@ -67,11 +67,11 @@ def is_parameter(recording: Recording, node: Any) -> bool:
     """Whether a node is a parameter, or a parameter that is transposed, reshaped or indexed."""
     while isinstance(node, Node) and node.name in ("transpose", "reshape", "getitem"):
         node = node.inputs[0]
-    return any(node is one for one in recording.parameters)
+    return any(node is parameter for parameter in recording.parameters)
 
 
 def rule_with_operand(k: int, operand: Array) -> EdgeRule:
-    """A rule for input k of a product, with another value of the other operand, whose own gradient is correct."""
+    """A rule for input k of a product, with another value of the other operand, whose gradient is the correct one."""
 
     def rule(input_index: int, g: Array, node: Node) -> Array:
         if input_index != k:

@@ -49,7 +49,7 @@ _MIN_INFORMATIVE_ENTRIES = 3
 
 
 def tape_hypotheses(code: Code, evidence: Evidence) -> list[Hypothesis]:
-    """Hypotheses of mistakes in the backward pass of the recorded code that give the gradient found."""
+    """Hypotheses of mistakes in the backward pass of the recorded code that give the user's gradient."""
     recording = record_loss(code)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
@@ -110,7 +110,7 @@ def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
 
 
 def _matching_candidates(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses from all candidates that give the gradient found, within the time limit."""
+    """Hypotheses from all candidates that give the user's gradient, within the time limit."""
     begin, codes = thread_time(), set()
     for number, candidate in enumerate(_candidates(recording, evidence)):
         if number % _CANDIDATES_PER_CLOCK_READING == 0 and thread_time() - begin > _TIME_LIMIT_SECONDS:
@@ -130,7 +130,7 @@ def _matching_candidates(recording: Recording, evidence: Evidence) -> Iterator[H
 
 
 def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Hypothesis | None:
-    """The hypothesis of a candidate if its gradients are those found, all of them or all that are wrong; else None.
+    """The hypothesis of a candidate if its gradients are the user's, all of them or all that are wrong; else None.
 
     The second is a mistake in a line that only these gradients use, such as where the code computes δ again for them.
     """

@@ -268,7 +268,11 @@ def _matmul_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterat
 
 def _code_of_substitute(recording: Recording, operand: Any, substitute: Node) -> str:
     """The code of the mistake that a product takes `substitute` for its factor `operand`, such as one before a mask."""
-    if isinstance(operand, Node) and operand.name == "multiply" and any(one is substitute for one in operand.inputs):
+    if (
+        isinstance(operand, Node)
+        and operand.name == "multiply"
+        and any(entry is substitute for entry in operand.inputs)
+    ):
         mask = operand.values[0 if operand.inputs[1] is substitute else 1]
         if _is_mask(mask):
             return "mask_missing" if mask.max() == 1 else "dropout_mask"

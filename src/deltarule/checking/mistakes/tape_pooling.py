@@ -78,12 +78,9 @@ def _last_true(mask: Array) -> Array:
 
 def averaging_mistakes(operations: Sequence[Node], count: float) -> Iterator[Candidate]:
     """Wrong derivatives of means over `count` entries of windows, such as x.reshape(h, p, w, p).mean(axis=(1, 3))."""
-    axes = operations[0].data
-    if (
-        not isinstance(axes, tuple)
-        or len(axes) < 2
-        or operations[0].value.ndim != operations[0].values[0].ndim - len(axes)
-    ):
+    first = operations[0]
+    axes = first.data
+    if not isinstance(axes, tuple) or len(axes) < 2 or first.value.ndim != first.values[0].ndim - len(axes):
         return
 
     def to_first(k: int, g: Array, node: Node) -> Array:

@@ -89,10 +89,10 @@ def _last_terms(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator
     if not products or any(user.name != "einsum" for user, _ in products.values()):
         return
     (first, patch), *_ = products.values()
-    left, right = str(first.data).split("->")
+    inputs, output = str(first.data).split("->")
     k = next(i for i, entry in enumerate(first.inputs) if entry is patch)
-    for axis, letter in enumerate(right):
-        if letter not in left.split(",")[k]:
+    for axis, letter in enumerate(output):
+        if letter not in inputs.split(",")[k]:
             rule = _rule_of_last_term(k, axis)
             yield dict.fromkeys(products, rule)
 

@@ -124,9 +124,9 @@ def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candid
     for group, changes in zip(sums, drops, strict=True):
         text = f"the statistic of {describe_line(group)} is taken as a constant"
         yield Candidate("batch_norm_constants", text, changes)
-    for (first, one), (second, other) in combinations(list(zip(sums, drops, strict=True))[:8], 2):
+    for (first, changes), (second, more_changes) in combinations(list(zip(sums, drops, strict=True))[:8], 2):
         text = f"the statistics of {describe_line(first)} and {describe_line(second)} are taken as constants"
-        yield Candidate("batch_norm_constants", text, Changes(rules={**one.rules, **other.rules}), 1)
+        yield Candidate("batch_norm_constants", text, Changes(rules={**changes.rules, **more_changes.rules}), 1)
 
 
 def generic_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:

@@ -52,8 +52,8 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     for i, j in zip(first, second, strict=True):
         names[1][j] = names[0][i]
     shared = {names[0][i] for i in first}
-    right = [name for name in names[0] + names[1] if name not in shared]
-    return _einsum(f"{''.join(names[0])},{''.join(names[1])}->{''.join(right)}", a, b)
+    remaining = [name for name in names[0] + names[1] if name not in shared]
+    return _einsum(f"{''.join(names[0])},{''.join(names[1])}->{''.join(remaining)}", a, b)
 
 
 def _outer(a: Any, b: Any) -> Any:

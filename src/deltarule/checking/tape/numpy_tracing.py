@@ -48,7 +48,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         """A function that creates an array and puts it on the tape."""
 
         def make(*args: Any, **options: Any) -> Any:
-            value = original(*strip_trace(args), **{name: strip_trace(one) for name, one in options.items()})
+            value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
             is_internal = _is_called_by_library()
             return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
 

@@ -121,13 +121,13 @@ def matmul_gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
 
 def einsum_gradient(subscripts: str) -> Gradient:
     """The gradient function of np.einsum with explicit subscripts (an index at most once in a term, no ellipsis)."""
-    left, right = subscripts.split("->")
+    left, output = subscripts.split("->")
     terms = left.split(",")
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
         others = [i for i in range(len(terms)) if i != k]
-        names = ",".join([right, *(terms[i] for i in others)])
-        available = set(right).union(*(terms[i] for i in others))
+        names = ",".join([output, *(terms[i] for i in others)])
+        available = set(output).union(*(terms[i] for i in others))
         remaining = "".join(name for name in terms[k] if name in available)
         reduced = np.einsum(f"{names}->{remaining}", g, *(x[i] for i in others))
         shape = [n if name in available else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]

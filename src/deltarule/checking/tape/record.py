@@ -65,11 +65,11 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
     for node in parameters:
         node.is_active = True
     for node in tape.nodes:
-        node.is_active = node.is_active or any(isinstance(one, Node) and one.is_active for one in node.inputs)
+        node.is_active = node.is_active or any(isinstance(entry, Node) and entry.is_active for entry in node.inputs)
     needed = {loss.index}
     for node in reversed(tape.nodes):
         if node.index in needed:
-            needed |= {one.index for one in node.inputs if isinstance(one, Node) and one.is_active}
+            needed |= {entry.index for entry in node.inputs if isinstance(entry, Node) and entry.is_active}
     if loss.value.shape:
         raise UntraceableError("the loss is no number")
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)

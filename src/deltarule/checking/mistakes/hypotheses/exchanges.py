@@ -45,7 +45,7 @@ def rows_of_other_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
-    """Whether the gradient found for a parameter is that of another one, in either parameter's shape."""
+    """Whether the user's gradient of a parameter is that of another one, in either parameter's shape."""
     raw, expected = parameter.raw, other.expected
     if raw.shape == expected.shape != parameter.found.shape:
         known = np.isfinite(expected)

@@ -57,7 +57,7 @@ def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
-    """The predictions of the gradient found, in the parameter's shape, if only the shape is wrong."""
+    """The gradients, in the parameter's shape, that the user's must equal if only its shape is wrong."""
     raw, expected = parameter.raw, parameter.expected
     if parameter.shape_mistake != "not_summed":
         yield expected
