@@ -85,7 +85,7 @@ class RecordedUses:
         self.recording = recording
 
     def uses(self, source: Node, views: tuple[Node, ...] = ()) -> Iterator[Use]:
-        """The uses of a node in operations other than views, also through `views` of it."""
+        """The uses of a node, also through views of it; `views` are those that lead from the parameter to the node."""
         for node in self.users.get(source.index, []):
             if node.name in _VIEWS:
                 yield from self.uses(node, (*views, node))

@@ -93,13 +93,13 @@ def neighboring_factors(
 
 
 def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
-    """Values two or three steps from a product, by the instructions and inputs on the way to them."""
+    """The values added to a product, their inputs, and values that share a factor with it, by instruction and input."""
     values: dict[Any, Node] = {}
-    near = [(user, node, "sum") for user in users.get(node.index, []) if user.name in ("add", "subtract")]
+    nearby = [(user, node, "sum") for user in users.get(node.index, []) if user.name in ("add", "subtract")]
     for entry in node.inputs:
         if isinstance(entry, Node):
-            near += [(user, entry, "factor") for user in users.get(entry.index, []) if user is not node]
-    for user, known, kind in near:
+            nearby += [(user, entry, "factor") for user in users.get(entry.index, []) if user is not node]
+    for user, known, kind in nearby:
         for j, other in enumerate(user.inputs):
             if not isinstance(other, Node) or other is known:
                 continue
