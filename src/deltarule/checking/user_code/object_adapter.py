@@ -1,4 +1,4 @@
-"""A network that is an object, whose parameters and gradients are attributes."""
+"""Treat an object as code: a network whose parameters and gradients are attributes."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from deltarule.user_functions import call_user_function
 def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """An object as code: its arrays are moved in place.
+    """Make `Code` of a network object, whose arrays are changed in place.
 
     params, grads   paths of parameters and gradients      loss, backward   functions without arguments
 
@@ -50,7 +50,7 @@ def code_of_object(
 
     def restore() -> None:
         store.restore()
-        call_user_function(loss, (), {}, "loss")  # what the object caches of its last call fits its parameters again
+        call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
 
     def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
         call = partial(call_user_function, loss, (), {}, "loss")
@@ -70,7 +70,7 @@ def code_of_object(
 
 
 def _assign_number(net: Any, path: str, value: float) -> None:
-    """Put a number at a path such as "layers[0].b"."""
+    """Assign a number at a path in an object, such as "layers[0].b"."""
     item = re.fullmatch(r"(.+)\[([^\]]+)\]", path)
     owner, key = (item[1], item[2].strip("'\"")) if item else path.rpartition(".")[::2]
     holder = _attribute_at(net, owner) if owner else net
@@ -83,7 +83,7 @@ def _assign_number(net: Any, path: str, value: float) -> None:
 
 
 def _attribute_at(net: Any, path: str) -> Any:
-    """The value at a path such as "layers[0].W"."""
+    """The value at a path in an object, such as "layers[0].W"."""
     value = net
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
         key: Any = (name or index).strip("'\"")
