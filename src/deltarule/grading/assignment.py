@@ -1,4 +1,4 @@
-"""Read an assignment: calls with the teacher's values, their expected results, and points."""
+"""Read an assignment: calls of students' functions, their expected results (by the teacher's solution), and points."""
 
 import ast
 import builtins
@@ -60,7 +60,7 @@ class CheckSection(_Section):
 
 
 class AssignmentSection(_Section):
-    """The whole of an `assignment.toml`."""
+    """All of an `assignment.toml`."""
 
     title: str = Field(description="the name of the assignment")
     solution: str = Field("solution.py", description="the file with the right code and the data, beside the assignment")
@@ -80,7 +80,8 @@ class Assignment:
     """An assignment with the results of its solution.
 
     names    what the solution defines
-    folder   where the assignment lies; hidden from submissions where the sandbox can
+    folder   the assignment's folder; hidden from submissions where the sandbox can
+    source   the bytes of assignment and solution
     """
 
     title: str
@@ -96,7 +97,7 @@ class Assignment:
 
     @cached_property
     def max_points(self) -> float:
-        """The points of a submission that is right."""
+        """The points of a submission without mistakes."""
         return sum(sum(check.points.values()) for check in self.checks)
 
     @cached_property
@@ -156,6 +157,7 @@ def read_assignment(path: str | Path) -> Assignment:
 
 
 def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
+    """Run the source of a solution, and return what it defines, by name."""
     names: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
     try:
         code = compile(source, str(path), "exec")
@@ -166,6 +168,11 @@ def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
 
 
 def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any], where: str) -> Check:
+    """Make a `Check` of its table, with the values and results of the solution.
+
+    names   what the solution defines
+    where   the place in the file, with which messages begin
+    """
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     if len(points) != len(labels):
@@ -206,6 +213,7 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
 
 
 def _read_network(section: NetworkSection | None, names: Mapping[str, Any], where: str) -> Network | None:
+    """Make the network of a check, for which the solution has to define the data x and y; None without a table."""
     if section is None:
         return None
     if not all(isinstance(names.get(name), np.ndarray) for name in ("x", "y")):
@@ -217,7 +225,7 @@ def _read_network(section: NetworkSection | None, names: Mapping[str, Any], wher
 
 
 def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:
-    """The names that lines of Python read, in order, and those that they assign."""
+    """The names that lines of Python (`texts`) read, in order, and those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
@@ -230,7 +238,7 @@ def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:
 
 
 def _can_be_sent(value: Any) -> bool:
-    """Whether a value consists of arrays, numbers and texts."""
+    """Whether a value can be sent to a worker: it consists of arrays, numbers and texts."""
     try:
         worker.pack(value)
     except (TypeError, ValueError):
@@ -239,8 +247,8 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _with_expected(check: Check, names: Mapping[str, Any], where: str) -> Check:
-    """A check with the solution's results; a missing array is an error, and gradients are proved first."""
-    # A message's way there and back gives a copy: an update in place must not change the teacher's own arrays.
+    """Add the solution's results to a check; raises `BadInput` if an array is missing or a gradient is wrong."""
+    # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
     answer = worker.answer(dict(names), request)
     if "error" in answer:

@@ -1,7 +1,7 @@
-"""Name the mistakes behind wrong arrays, from the teacher's function and the arrays of the student's code.
+"""Name the mistakes that explain a student's wrong gradients, from the teacher's function and the student's arrays.
 
-The student's arrays are those of one call: they are taken for a gradient that does not change. Only where that explains
-nothing, and the code has an upstream gradient, is it called again, for others.
+The arrays are those of one call, and taken for a gradient that does not change. The code is called again, with other
+upstream gradients, only if it has any and the one call explains nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from deltarule.grading.checks import Check
 from deltarule.problem.problem import Floats
 
 _ABOUT_CALLS = ("stale", "random_gradient")
-"""Mistakes that show in several calls; here there is a single one."""
+"""Mistakes that only show in several calls; here there is a single one."""
 
 
 def name_mistakes(
     check: Check, names: Mapping[str, Any], found: Mapping[str, Floats], call_again: Callable[[Floats], list[Floats]]
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain wrong gradients; empty if none does, or if the check has no gradient.
+    """The mistakes that explain a check's wrong gradients; empty if none does, or if it computes no gradient.
 
     Parameters
     ----------
@@ -31,16 +31,18 @@ def name_mistakes(
     names : mapping
         What the solution defines.
     found : mapping
-        By name, all arrays of the check, in the shapes of the right ones or others.
+        All arrays that the student's code returned, by name, possibly in wrong shapes.
     call_again : callable
-        The arrays that the student's code gives for another upstream gradient; may raise `BadInput`.
+        Calls the student's code with another upstream gradient, and returns its arrays; may raise `BadInput`.
     """
     if not check.gradient_of:
         return ()
     arrays = [np.asarray(found[label], float) for label in check.points]
     params = _parameters(check, names)
     try:
-        report = check_gradient(_objective(check, names), _constant(arrays, check.by), params, **_network(check, names))
+        report = check_gradient(
+            _objective(check, names), _constant_gradient(arrays, check.by), params, **_network_arguments(check, names)
+        )
         if not report.diagnosis and check.upstream:
             report = _check_layer(check, names, call_again)
     except BadInput:
@@ -53,7 +55,7 @@ def name_mistakes(
 
 
 def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
-    """Check a layer, whose backward pass is called with other upstream gradients."""
+    """Check a student's layer, whose backward pass is called again with other upstream gradients."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
@@ -69,32 +71,35 @@ def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[F
     return check_vjp(forward, backward, _parameters(check, names))
 
 
-def _network(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The checker's arguments about the network, if the assignment has one."""
+def _network_arguments(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `check_gradient` about the network and its data; empty if the check has no network."""
     if check.network is None:
         return {}
     return {"like": check.network, "x": names["x"], "y": names["y"]}
 
 
 def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
-    """Prove the gradient of the solution.
+    """Check the gradient of the teacher's solution.
 
-    Raises `BadInput` where it is wrong, or no gradient of what the check names.
+    Raises `BadInput`, with a message that begins with `where`, if it is wrong, or no gradient of what the check names.
     """
     expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
         if not isinstance(names.get(name), np.ndarray | float | int):
             raise BadInput(f"{where}: the solution does not define '{name}' as an array; correct by or upstream")
     try:
-        report = check_gradient(_objective(check, names), _constant(expected, check.by), _parameters(check, names))
+        report = check_gradient(
+            _objective(check, names), _constant_gradient(expected, check.by), _parameters(check, names)
+        )
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     wrong = report.worst
     if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis) or (wrong and wrong.error > 1e-4):
-        raise BadInput(f"{where}: the solution's gradient is wrong: {_reason(report)}; correct the solution")
+        raise BadInput(f"{where}: the solution's gradient is wrong: {_describe_error(report)}; correct the solution")
 
 
-def _reason(report: CodeReport) -> str:
+def _describe_error(report: CodeReport) -> str:
+    """Say what is wrong with a gradient: the mistake, or the worst entry."""
     if report.diagnosis:
         return str(report.diagnosis[0].sentence)
     assert report.worst is not None
@@ -102,7 +107,7 @@ def _reason(report: CodeReport) -> str:
 
 
 def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The differentiated function of a dictionary of parameters: Σ upstream · gradient_of."""
+    """Make the function that a check differentiates, of a dictionary of parameters: gradient_of, or Σ upstream · it."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
@@ -113,8 +118,8 @@ def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
     return objective
 
 
-def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """A function that returns a gradient computed earlier."""
+def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
+    """Make a function that returns a gradient computed earlier, by the parameters' names."""
 
     def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
         return dict(zip(by, arrays, strict=True))
@@ -123,4 +128,5 @@ def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]
 
 
 def _parameters(check: Check, names: Mapping[str, Any]) -> dict[str, Floats]:
+    """The teacher's values of the parameters by which a check differentiates."""
     return {name: np.array(names[name], float) for name in check.by}

@@ -29,21 +29,21 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 38, 0x20080522
 
 
 def pack(value):
-    """Encode a message: JSON in which {"array": i} means the i-th array, and the arrays."""
+    """Encode a message as bytes: JSON in which {"array": i} means the i-th array, and then the arrays."""
     arrays = []
 
-    def plain(part):
+    def to_json(part):
         if isinstance(part, np.ndarray | np.generic):
             arrays.append(np.asarray(part))
             return {"array": len(arrays) - 1}
         if isinstance(part, dict):
-            return {"table": [[plain(key), plain(item)] for key, item in part.items()]}
+            return {"table": [[to_json(key), to_json(item)] for key, item in part.items()]}
         if isinstance(part, list | tuple):
-            return {type(part).__name__ if type(part) in (list, tuple) else "list": [plain(item) for item in part]}
+            return {type(part).__name__ if type(part) in (list, tuple) else "list": [to_json(item) for item in part]}
         return part
 
     file = io.BytesIO()
-    text = json.dumps(plain(value)).encode()
+    text = json.dumps(to_json(value)).encode()
     file.write(struct.pack("<QQ", len(text), len(arrays)) + text)
     for array in arrays:
         np.lib.format.write_array(file, array, allow_pickle=False)
@@ -51,32 +51,32 @@ def pack(value):
 
 
 def unpack(data):
-    """Decode a message.
+    """Decode the bytes of a message.
 
-    Raises `ValueError` for bytes that are none.
+    Raises `ValueError` for bytes that are not a message.
     """
     file = io.BytesIO(data)
     size, count = struct.unpack("<QQ", file.read(16))
     value = json.loads(file.read(size))
     arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
 
-    def full(part):
+    def from_json(part):
         if not isinstance(part, dict):
             return part
         kind, content = next(iter(part.items()))
         if kind == "array":
             return arrays[content]
         if kind == "table":
-            return {full(key): full(item) for key, item in content}
-        return (tuple if kind == "tuple" else list)(map(full, content))
+            return {from_json(key): from_json(item) for key, item in content}
+        return (tuple if kind == "tuple" else list)(map(from_json, content))
 
-    return full(value)
+    return from_json(value)
 
 
 def isolate(hidden, work):
-    """Leave the network, make the file system read-only except for the work folder, and hide files and folders.
+    """Cut this process off from the network, from all `hidden` paths, and from writing outside its folder `work`.
 
-    Only Linux with user namespaces can, and only a process of a single thread. Raises `OSError` elsewhere.
+    Works only on Linux with user namespaces, in a process with a single thread; raises `OSError` elsewhere.
     """
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -123,12 +123,12 @@ def files_below(folder):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit the resources of this process; Windows has no such limits."""
+    """Limit memory, time, file size and number of processes, for this process; does nothing on Windows."""
     try:
         import resource
     except ImportError:
         return
-    others = 0  # processes of this user, whom the limit of a user without a namespace counts too
+    others = 0  # other processes of this user, which the limit counts too outside a user namespace
     with contextlib.suppress(OSError):
         others = sum(entry.name.isdigit() and entry.stat().st_uid == os.getuid() for entry in os.scandir("/proc"))
     for name, amount in (
@@ -155,9 +155,9 @@ def read_source(path):
 
 
 def load(path):
-    """The names that a submission defines, and the first error, if any.
+    """Run a submission; returns the names that it defines, and the first error as text, "" if none.
 
-    A cell or line that fails, as one that reads a file which is not there, does not take back what was defined before.
+    After a statement that fails, such as one that reads a missing file, the next ones still run.
     """
     source = read_source(path)
     file = os.path.basename(path)  # noqa: PTH119
@@ -173,7 +173,7 @@ def load(path):
 
 
 def describe(error, file):
-    """An exception in one line, with the line of the submission that raised it."""
+    """Describe an exception in one line, with the line number in the submission, `file`, that raised it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     where = f"line {line}: " if line else ""
@@ -183,7 +183,10 @@ def describe(error, file):
 
 @contextlib.contextmanager
 def counted_calls(names, counted):
-    """Let some functions of a submission count how often they are called; yields the counts."""
+    """Count the calls of the functions named in `counted` while a block runs; yields the counts by name.
+
+    names   what the submission defines, by name
+    """
     calls = dict.fromkeys(counted, 0)
     originals = {name: names[name] for name in counted if callable(names.get(name))}
 
@@ -203,7 +206,7 @@ def counted_calls(names, counted):
 
 
 def to_arrays(value, depth=0):
-    """Convert a student's result to arrays in dictionaries and tuples; other objects become their type's name."""
+    """Convert a student's result to arrays in dictionaries and tuples; other objects become their types' names."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and depth < 3:
@@ -224,7 +227,7 @@ def to_arrays(value, depth=0):
 
 
 def answer(names, request):
-    """Make one call and return its result."""
+    """Make the call that a request describes, with the names of a submission, and return the message in answer."""
     missing = [name for name in request["functions"] if name not in names]
     if missing:
         return {"missing": missing}
@@ -246,7 +249,7 @@ def answer(names, request):
 
 
 def main():
-    """Answer requests until there are no more."""
+    """Load a submission, and answer requests for calls until there are no more."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - what a submission prints goes nowhere
         for stream in (0, 1, 2):

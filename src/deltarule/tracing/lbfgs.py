@@ -46,13 +46,13 @@ def lbfgs_update(trace: TraceBuilder, start: State) -> tuple[str, ...]:
     """
     check_objective(trace.problem)
     before = trace.state.step - start.step
-    path, objective, evaluations = _run(trace.problem, start, before + 1)
+    path, objective, evaluations = _run_scipy(trace.problem, start, before + 1)
     if len(path) < before + 2:
         return (CONVERGED,)
     after = path.pop()
     g, step = _flat(trace.forward_pass.gradient), _flat(after.theta - path[-1].theta)
-    delta_theta, delta_g = _pairs(trace, path)
-    pair_count = _remembered_pairs(delta_theta, delta_g, g, step)
+    delta_theta, delta_g = _recent_pairs(trace, path)
+    pair_count = _remembered_pair_count(delta_theta, delta_g, g, step)
     delta_theta, delta_g = delta_theta[len(delta_theta) - pair_count :], delta_g[len(delta_g) - pair_count :]
     direction = _direction(delta_theta, delta_g, g)
     gradient = _add_gradient(trace, g)
@@ -67,7 +67,7 @@ def lbfgs_update(trace: TraceBuilder, start: State) -> tuple[str, ...]:
     return () if same and before else (BEGINS if same else OTHER,)
 
 
-def _run(problem: Problem, start: State, iterations: int) -> tuple[list[State], float, int]:
+def _run_scipy(problem: Problem, start: State, iterations: int) -> tuple[list[State], float, int]:
     """Let SciPy run from `start`; returns its states, the last one's objective, and the total number of evaluations."""
     path = [start]
     found = minimize_from(problem, start, iterations, 15 * iterations + 100, path.append)[1]
@@ -102,7 +102,7 @@ def _direction(delta_theta: Floats, delta_g: Floats, g: Floats) -> Floats:
     return -two_loops(delta_theta, delta_g, g).r[-1] if len(delta_theta) else -g
 
 
-def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
+def _recent_pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
     """Δθ and Δg of the previous iterations, as many as SciPy stores: it omits pairs without curvature."""
     problem = trace.problem
     recent = path[-int(problem.numbers["memory"][trace.member]) - 1 :]
@@ -115,7 +115,7 @@ def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
     return delta_theta[curves], delta_g[curves]
 
 
-def _remembered_pairs(delta_theta: Floats, delta_g: Floats, g: Floats, step: Floats) -> int:
+def _remembered_pair_count(delta_theta: Floats, delta_g: Floats, g: Floats, step: Floats) -> int:
     """The number of latest pairs that SciPy's step came from: it forgets all when its line search fails."""
     for count in range(len(delta_theta), -1, -1):
         first = len(delta_theta) - count
@@ -168,10 +168,10 @@ def _add_memory(
         return Series(("p",), (size,), term)
 
     def q_before(k: Index, p: Index) -> Ref:
-        return q(_next(k, 1), p) if k != pairs - 1 else g(p)
+        return q(_shifted(k, 1), p) if k != pairs - 1 else g(p)
 
     def r_before(k: Index, p: Index) -> Expression:
-        return r(_next(k, -1), p) if k != 0 else gamma * q(0, p)
+        return r(_shifted(k, -1), p) if k != 0 else gamma * q(0, p)
 
     add, last = trace.add, pairs - 1
     add("Δθ", "update", delta_theta, "kp", "changes of the parameters in the previous iterations, the oldest first")
@@ -225,6 +225,6 @@ def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
     return at
 
 
-def _next(k: Index, by: int) -> Index:
+def _shifted(k: Index, by: int) -> Index:
     """The index k plus 1 or −1 (`by`), or its text if k is a letter."""
     return k + by if isinstance(k, int) else f"{k} {'+' if by > 0 else '-'} 1"
