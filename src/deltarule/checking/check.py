@@ -52,14 +52,14 @@ def check_gradient(
     loss : a function that returns one number. It takes the parameters as `params` holds them, or one by one, or by
         name; or nothing, if it reads arrays in place: then `params` holds these arrays themselves.
     gradient : a function of the same arguments that returns the gradient; None if `loss` returns (loss, gradient).
-        Either may return other things too, and a dictionary gradients of other values, as "dz1" beside "dW1".
+        Either may return other things too, and a dictionary may contain other gradients, such as "dz1" beside "dW1".
     params : an array, or dictionaries, lists and tuples of arrays; float32 is moved in place, in wider steps.
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
     masks : with `like`, the dropout masks by layer, [N, H], by which activations are multiplied.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
-    most : how many entries are compared one by one (fewer if the loss is slow); larger arrays are sampled, and compared
-        along 8 random directions.
+    most : the number of entries that are compared one by one (fewer if the loss is slow); larger arrays are sampled,
+        and compared along 8 random directions.
 
     Returns a `CodeReport`: print it, or read `ok`, `worst`, `diagnosis`; `raise_if_wrong()` is for tests.
 
@@ -142,8 +142,8 @@ def check_update(
     ----------
     step : makes one update: `step()` of arrays that it reads in place, or `step(params)`, in place or returned.
     loss : as for `check_gradient`: the loss that the update minimizes, on the same data.
-    params : the parameters; if `step` creates new arrays, a function that returns the current ones, as
-        `lambda: [net.W, net.b]`.
+    params : the parameters; if `step` creates new arrays, a function that returns the current ones,
+        such as `lambda: [net.W, net.b]`.
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
@@ -191,6 +191,7 @@ def _check_second_update(first: CodeReport, update: Update, momentum: float, con
     """
 
     def check_next() -> CodeReport:
+        """Check the step after the last one."""
         code, velocity_hypotheses = update.next_step(momentum)
         second_context = replace(context, own_hypotheses=velocity_hypotheses)
         return check_code(code, "update with momentum", second_context, most)

@@ -109,7 +109,7 @@ def compare(
                 for is_per_sample in (False, True)
             )
             comparisons.append(per_sample if per_sample.is_likelier_than(of_mean) else of_mean)
-    # Where shapes leave the layout open, the reading under which most values are right is the one meant.
+    # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
     best = max(comparisons, key=lambda one: len(one.compared) if one.first is None else one.first)
     return limit_to_hint(best.report(), hint)
 
@@ -211,7 +211,7 @@ class _Comparison:
         return bool(right - right_of_mean) and not right_of_mean - right
 
     def report(self) -> CodeReport:
-        """The report of the first wrong value."""
+        """Report the comparison, with the first wrong value and its diagnosis."""
         entries = sum(value.correct.array.size for value in self.compared)
         report = CodeReport(
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0

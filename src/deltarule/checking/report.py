@@ -137,7 +137,7 @@ class CodeReport:
             f'<tr><th style="text-align:left">{escape(word)}</th><td style="text-align:left">{escape(text)}</td></tr>'
             for word, text in self._lines()
         )
-        # White on a color of its own: the background of a notebook may be light or dark.
+        # White on its own background color: the background of a notebook may be light or dark.
         badge = f'<span style="color:#ffffff;background:{color};padding:0 0.4em">{self.verdict}</span>'
         return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
 

@@ -75,7 +75,7 @@ class FitTolerances:
 
     Attributes
     ----------
-    residual : share of an entry by which it may differ from the prediction, beside its own tolerance.
+    residual : share of an entry by which it may differ from the prediction, besides its own tolerance.
     improvement : share of the largest error that a prediction may leave; one that leaves more explains nothing.
     constant : share by which a fitted constant may differ from one with a meaning, such as 2 or the sample count.
     factor : relative uncertainty of a fitted factor where the fit leaves nothing.

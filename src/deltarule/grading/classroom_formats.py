@@ -58,14 +58,14 @@ def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[
 
 
 def _classroom_tests(
-    record: GradeRecord, result: SubmissionResult, points: str, max_points: str
+    record: GradeRecord, result: SubmissionResult, points_key: str, max_points_key: str
 ) -> list[dict[str, Any]]:
-    """One test for each call; `points` and `max_points` are the format's keys for these."""
+    """One test for each call; the keys are those of the format."""
     return [
         {
             "name": check.name,
-            points: check.points,
-            max_points: check.max_points,
+            points_key: check.points,
+            max_points_key: check.max_points,
             "output": check_text(check, record.hint),
         }
         for check in result.checks

@@ -21,30 +21,36 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 
 
 def name_mistakes(
-    check: Check, names: Mapping[str, Any], found: Mapping[str, Floats], call_again: Callable[[Floats], list[Floats]]
+    check: Check,
+    namespace: Mapping[str, Any],
+    returned: Mapping[str, Floats],
+    call_again: Callable[[Floats], list[Floats]],
 ) -> tuple[Mistake, ...]:
     """The mistakes that explain a check's wrong gradients; empty if none does, or if it computes no gradient.
 
     Parameters
     ----------
     check : Check
-    names : mapping
-        What the solution defines.
-    found : mapping
+    namespace : mapping
+        What the solution defines, by name.
+    returned : mapping
         All arrays that the student's code returned, by name, possibly in wrong shapes.
     call_again : callable
         Calls the student's code with another upstream gradient, and returns its arrays; may raise `BadInput`.
     """
     if not check.gradient_of:
         return ()
-    arrays = [np.asarray(found[label], float) for label in check.points]
-    params = _parameters(check, names)
+    arrays = [np.asarray(returned[label], float) for label in check.points]
+    params = _parameters(check, namespace)
     try:
         report = check_gradient(
-            _objective(check, names), _constant_gradient(arrays, check.by), params, **_network_arguments(check, names)
+            _objective(check, namespace),
+            _constant_gradient(arrays, check.by),
+            params,
+            **_network_arguments(check, namespace),
         )
         if not report.diagnosis and check.upstream:
-            report = _check_layer(check, names, call_again)
+            report = _check_layer(check, namespace, call_again)
     except BadInput:
         return ()
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
@@ -54,12 +60,14 @@ def name_mistakes(
     return tuple(likeliest.values())
 
 
-def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
+def _check_layer(
+    check: Check, namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
+) -> CodeReport:
     """Check a student's layer, whose backward pass is called again with other upstream gradients."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**names, **params})
+        value = eval(code, {**namespace, **params})
         return np.asarray(value[0] if isinstance(value, tuple) else value)
 
     def backward(upstream: Floats) -> dict[str, Floats]:
@@ -67,35 +75,41 @@ def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[F
 
     single = check.by[0] if len(check.by) == 1 else None
     if single is not None:  # activations are recognized by their one input
-        return check_vjp(lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(names[single], float))
-    return check_vjp(forward, backward, _parameters(check, names))
+        return check_vjp(
+            lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(namespace[single], float)
+        )
+    return check_vjp(forward, backward, _parameters(check, namespace))
 
 
-def _network_arguments(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
+def _network_arguments(check: Check, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `check_gradient` about the network and its data; empty if the check has no network."""
     if check.network is None:
         return {}
-    return {"like": check.network, "x": names["x"], "y": names["y"]}
+    return {"like": check.network, "x": namespace["x"], "y": namespace["y"]}
 
 
-def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
+def check_solution(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> None:
     """Check the gradient of the teacher's solution.
 
-    Raises `BadInput`, with a message that begins with `where`, if it is wrong, or no gradient of what the check names.
+    Raises `BadInput` if it is wrong, or no gradient of what the check names.
     """
     expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
-        if not isinstance(names.get(name), np.ndarray | float | int):
-            raise BadInput(f"{where}: the solution does not define '{name}' as an array; correct by or upstream")
+        if not isinstance(namespace.get(name), np.ndarray | float | int):
+            raise BadInput(
+                f"{message_prefix}: the solution does not define '{name}' as an array; correct by or upstream"
+            )
     try:
         report = check_gradient(
-            _objective(check, names), _constant_gradient(expected, check.by), _parameters(check, names)
+            _objective(check, namespace), _constant_gradient(expected, check.by), _parameters(check, namespace)
         )
     except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
+        raise BadInput(f"{message_prefix}: {error}") from None
     wrong = report.worst
     if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis) or (wrong and wrong.error > 1e-4):
-        raise BadInput(f"{where}: the solution's gradient is wrong: {_describe_error(report)}; correct the solution")
+        raise BadInput(
+            f"{message_prefix}: the solution's gradient is wrong: {_describe_error(report)}; correct the solution"
+        )
 
 
 def _describe_error(report: CodeReport) -> str:
@@ -106,14 +120,14 @@ def _describe_error(report: CodeReport) -> str:
     return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
 
 
-def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
+def _objective(check: Check, namespace: Mapping[str, Any]) -> Callable[..., Any]:
     """Make the function that a check differentiates, of a dictionary of parameters: gradient_of, or Σ upstream · it."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**names, **params})
+        value = eval(code, {**namespace, **params})
         value = value[0] if isinstance(value, tuple) else value
-        return np.sum(np.asarray(names[check.upstream]) * value) if check.upstream else value
+        return np.sum(np.asarray(namespace[check.upstream]) * value) if check.upstream else value
 
     return objective
 
@@ -127,6 +141,6 @@ def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[
     return gradient
 
 
-def _parameters(check: Check, names: Mapping[str, Any]) -> dict[str, Floats]:
+def _parameters(check: Check, namespace: Mapping[str, Any]) -> dict[str, Floats]:
     """The teacher's values of the parameters by which a check differentiates."""
-    return {name: np.array(names[name], float) for name in check.by}
+    return {name: np.array(namespace[name], float) for name in check.by}

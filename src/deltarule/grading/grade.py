@@ -160,6 +160,7 @@ def grade(
     """
 
     def grade_submission(submission: Submission) -> SubmissionResult:
+        """The known result of a submission, if it is still valid; else a new one."""
         digest = _result_digest(assignment, submission, sandbox)
         before = (known or {}).get(submission.student)
         if before is not None and before.digest == digest:
@@ -218,7 +219,7 @@ def _grade_submission(
                 try:
                     request = request_of(check, [name for name in counted if name not in check.functions])
                     answer = running.ask(request, check.time_limit_seconds)
-                except Ended as error:  # the checks before count, and those after it get a new process
+                except Ended as error:  # earlier checks still count, and later ones get a new process
                     running = None
                     results.append(_missing_result(check, f"{check.call}: {error}"))
                     continue
@@ -279,7 +280,7 @@ def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], ups
 
 
 def _compare_array(check: Check, name: str, found: Any) -> ArrayResult:
-    """Compare the array `name` that a call returned, `found`, with the solution's."""
+    """Compare the array `name` that a call returned, `found`, with the solution's; None counts as missing."""
     expected, points = np.asarray(check.expected[name], float), check.points[name]
 
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:

@@ -75,5 +75,6 @@ def remarks(result: SubmissionResult) -> str:
 
 
 def _render(name: str, **values: Any) -> str:
+    """Fill a template, named by its file, with values."""
     filters = {"points": format_points, "counted": count_of, "remarks": remarks}
     return load_template(name, **filters).render(**values)

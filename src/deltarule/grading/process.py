@@ -31,7 +31,7 @@ CPU_LIMIT_SECONDS = 120
 
 
 MAX_MESSAGE_CHARACTERS = 500
-"""Largest length of a text that a process sends, as of those that `worker.describe` makes."""
+"""Largest length of a text from a process: that of the texts of `worker.describe`."""
 FORGED = "it wrote into the grader's pipe"
 
 

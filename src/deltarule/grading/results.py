@@ -39,7 +39,7 @@ def read_results(folder: Path) -> dict[str, SubmissionResult]:
 
 
 def _parse_result(record: dict[str, Any]) -> SubmissionResult:
-    """Make a result of its JSON."""
+    """Convert JSON data to a result."""
     checks = []
     for check in record["checks"]:
         arrays = tuple(ArrayResult(**array) for array in check["arrays"])

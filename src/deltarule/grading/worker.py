@@ -84,7 +84,7 @@ def isolate(hidden, work):
         if result != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, who could undo all this
+    user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, which could undo all this
     raise_if_failed(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {user} 1"), ("gid_map", f"{inside} {group} 1")):
         with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is not needed for anything else here
@@ -92,7 +92,7 @@ def isolate(hidden, work):
     raise_if_failed(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
     raise_if_failed(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
-    # The work folder's files move into memory, where filling the disk ends at a limit.
+    # The work folder's files move into memory, where their size is limited.
     files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
     options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
     for path in [work, *hidden]:
@@ -105,13 +105,13 @@ def isolate(hidden, work):
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
-    child = os.fork()  # the first process of the new PID namespace: when it ends, all that it started does
+    child = os.fork()  # the first process of the new PID namespace: when it ends, so does all that it started
     if child:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     header, none = struct.pack("II", CAPABILITY_VERSION, 0), bytes(24)
-    raise_if_failed(libc.capset(header, none))  # what was needed for the mounts
+    raise_if_failed(libc.capset(header, none))  # drop the capabilities that the mounts needed
     os.chdir(work)
 
 
@@ -155,21 +155,21 @@ def read_source(path):
 
 
 def load(path):
-    """Run a submission; returns the names that it defines, and the first error as text, "" if none.
+    """Run a submission; returns its namespace, and the first error as text, "" if none.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run.
     """
     source = read_source(path)
     file = os.path.basename(path)  # noqa: PTH119
-    names = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
+    namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
     message = ""
     tree = ast.parse(source, file)
     for statement in tree.body:
         try:
-            exec(compile(ast.Module([statement], []), file, "exec"), names)
+            exec(compile(ast.Module([statement], []), file, "exec"), namespace)
         except Exception as error:
             message = message or describe(error, file)
-    return names, message
+    return namespace, message
 
 
 def describe(error, file):
@@ -182,13 +182,13 @@ def describe(error, file):
 
 
 @contextlib.contextmanager
-def counted_calls(names, counted):
+def counted_calls(namespace, counted):
     """Count the calls of the functions named in `counted` while a block runs; yields the counts by name.
 
-    names   what the submission defines, by name
+    namespace   what the submission defines, by name
     """
     calls = dict.fromkeys(counted, 0)
-    originals = {name: names[name] for name in counted if callable(names.get(name))}
+    originals = {name: namespace[name] for name in counted if callable(namespace.get(name))}
 
     def count_calls(name, function):
         @functools.wraps(function)
@@ -198,11 +198,11 @@ def counted_calls(names, counted):
 
         return call
 
-    names.update({name: count_calls(name, function) for name, function in originals.items()})
+    namespace.update({name: count_calls(name, function) for name, function in originals.items()})
     try:
         yield calls
     finally:
-        names.update(originals)
+        namespace.update(originals)
 
 
 def to_arrays(value, depth=0):
@@ -226,15 +226,15 @@ def to_arrays(value, depth=0):
     return array
 
 
-def answer(names, request):
-    """Make the call that a request describes, with the names of a submission, and return the message in answer."""
-    missing = [name for name in request["functions"] if name not in names]
+def answer(namespace, request):
+    """Make the call that a request describes, in the namespace of a submission, and return the message in answer."""
+    missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}
-    here = names | request["values"]
+    here = namespace | request["values"]
     try:
         exec(request["setup"], here)
-        with counted_calls(names, request["counted"]) as calls:
+        with counted_calls(namespace, request["counted"]) as calls:
             here["result"] = eval(request["call"], here)
         returned = request["returns"]
         if isinstance(returned, dict):
@@ -245,7 +245,7 @@ def answer(names, request):
             result = to_arrays(here["result"])
         return {"result": result, "calls": sum(calls.values())}
     except Exception as error:
-        return {"error": describe(error, names["__file__"])}
+        return {"error": describe(error, namespace["__file__"])}
 
 
 def main():
@@ -279,13 +279,13 @@ def main():
     sys.path.insert(0, begin["work"])
     send({"sandbox": sandbox})
     try:
-        names, message = load(begin["file"])
+        namespace, message = load(begin["file"])
     except BaseException as error:
         send({"not_loaded": describe(error, os.path.basename(begin["file"]))})  # noqa: PTH119
         return
     send({"loaded": message})
     while (request := receive()) is not None:
-        send(answer(names, request))
+        send(answer(namespace, request))
 
 
 if __name__ == "__main__":

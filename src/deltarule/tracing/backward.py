@@ -33,7 +33,7 @@ def derivative_name(name: str) -> str:
 def _add_derivative(
     trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
-    """Add the derivative of J with respect to the array `name`; `about` describes how it is computed."""
+    """Add `value`, the derivative of J with respect to the array `name`; `about` describes how it is computed."""
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
     trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
@@ -63,7 +63,7 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
 
 
 def _activation(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add the derivative with respect to the argument of a layer's activation."""
+    """Add `value`, the derivative with respect to the argument of a layer's activation."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.parameters_of("activation", activation, n)
 
@@ -75,7 +75,7 @@ def _activation(trace: TraceBuilder, layer: Layer, value: Array) -> None:
 
 
 def _dropout(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add the derivative with respect to a layer's activations before dropout."""
+    """Add `value`, the derivative with respect to a layer's activations before dropout."""
     at, n = trace.at, layer.number
 
     def rule(i: Index, j: Index) -> Expression:
@@ -85,7 +85,7 @@ def _dropout(trace: TraceBuilder, layer: Layer, value: Array) -> None:
 
 
 def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add the derivatives with respect to batch norm's shift, scale and input z."""
+    """Add the derivatives with respect to batch norm's shift, scale and input z, which is `value`."""
     at, n = trace.at, layer.number
     gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
 
@@ -108,28 +108,28 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
 
 
 def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and the derivative with respect to its input."""
+    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and `value`, the derivative with respect to its input."""
     at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
 
-    def weights(d: Index, j: Index) -> Expression:
+    def weights_rule(d: Index, j: Index) -> Expression:
         return _with_penalty(
             trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
         )
 
-    def biases(j: Index) -> Expression:
+    def biases_rule(j: Index) -> Expression:
         return _with_penalty(trace, f"b{n}", (j,), trace.sum_over_samples(lambda i: at[delta](i, j)))
 
-    def before(i: Index, j: Index) -> Expression:
+    def input_rule(i: Index, j: Index) -> Expression:
         return Series(("k",), (layer.units,), lambda k: at[delta](i, k) * at[f"W{n}"](j, k))
 
     about = {f"W{n}": f"{inputs}ᵀ {delta}", f"b{n}": f"Σ {delta} over the samples"}
-    for name, rule, axes in ((f"W{n}", weights, "dj"), (f"b{n}", biases, "j")):
+    for name, rule, axes in ((f"W{n}", weights_rule, "dj"), (f"b{n}", biases_rule, "j")):
         if name in trace.gradient:
             penalty = ", and the penalty's part" if name in trace.penalized_names else ""
             _add_derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
     if n > 1 or layer.scaling:
         axes = "id" if layer.scaling else "ij"
-        _add_derivative(trace, inputs, value, f"{delta} W{n}ᵀ", before, axes)
+        _add_derivative(trace, inputs, value, f"{delta} W{n}ᵀ", input_rule, axes)
 
 
 def _scaling(trace: TraceBuilder, layer: Layer, value: Array) -> None:

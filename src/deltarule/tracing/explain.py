@@ -141,44 +141,44 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | None) -> State:
+def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
     """The state with parameters θ, and with slots and step as a user gave them."""
     state = initial_state(problem, theta[None])
-    if given is None:
+    if user_state is None:
         return state
-    if isinstance(given, State):
-        if len(given.members) != 1:
-            raise BadInput(f"the state holds {len(given.members)} networks; take one of them with State.take")
-        if given.theta.shape != state.theta.shape or set(given.slots) != set(state.slots):
+    if isinstance(user_state, State):
+        if len(user_state.members) != 1:
+            raise BadInput(f"the state holds {len(user_state.members)} networks; take one of them with State.take")
+        if user_state.theta.shape != state.theta.shape or set(user_state.slots) != set(state.slots):
             raise BadInput("the state is one of another network or another optimizer; give one that fits both")
-        return replace(given, theta=state.theta, members=state.members)
+        return replace(user_state, theta=state.theta, members=state.members)
     slots = ", ".join(["step", *state.slots])
-    if not isinstance(given, Mapping):
-        raise BadInput(f"the state is {given!r}; give a table of {slots}")
-    unknown = [key for key in given if key != "step" and key not in state.slots]
+    if not isinstance(user_state, Mapping):
+        raise BadInput(f"the state is {user_state!r}; give a table of {slots}")
+    unknown = [key for key in user_state if key != "step" and key not in state.slots]
     if unknown:
         raise BadInput(f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has {slots}")
-    step = given.get("step", 0)
+    step = user_state.get("step", 0)
     if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
         raise BadInput(f"the state's step is {step!r}; give a whole number of 0 or more")
     known = {
-        slot: _flat_vector(slot, given[slot], problem.network.entries)[None].astype(problem.dtype)
+        slot: _flat_vector(slot, user_state[slot], problem.network.entries)[None].astype(problem.dtype)
         for slot in state.slots
-        if slot in given
+        if slot in user_state
     }
     return replace(state, slots={**state.slots, **known}, step=int(step))
 
 
-def _flat_vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
+def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
     """Convert a user's parameters or slots, flat or as arrays by name, to one flat vector [P].
 
     what   their name in messages
     """
     length = entries[-1].stop
-    if not isinstance(given, Mapping):
-        return _to_shape(what, given, (length,), f"{length} numbers, or arrays by name")
+    if not isinstance(value, Mapping):
+        return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
     names = [entry.name for entry in entries]
-    missing, extra = [name for name in names if name not in given], [name for name in given if name not in names]
+    missing, extra = [name for name in names if name not in value], [name for name in value if name not in names]
     if missing or extra:
         text = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
         raise BadInput(f"{what} {text}; give exactly {', '.join(names)}")
@@ -186,14 +186,14 @@ def _flat_vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
     for entry in entries:
         shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
         text = f"the shape {list(shape)}"
-        parts.append(_to_shape(f"{entry.name} of {what}", given[entry.name], shape, text).ravel())
+        parts.append(_to_shape(f"{entry.name} of {what}", value[entry.name], shape, text).ravel())
     return np.concatenate(parts)
 
 
-def _to_shape(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floats:
+def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
     """Convert a user's value to a finite array of a shape; raises `BadInput`, which says what is allowed."""
     try:
-        array = np.asarray(given)
+        array = np.asarray(value)
     except ValueError:
         raise BadInput(f"{what} is no rectangular array of numbers; give {allowed}") from None
     if array.dtype.kind not in "iuf":

@@ -60,7 +60,7 @@ def format_number(value: float, digits: int = 4) -> str:
 
 
 def shown_terms(series: Series, max_terms: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
-    """The indices of at most about `max_terms` terms of a sum to write out, with counts of those omitted in between.
+    """The indices of the terms of a sum to write out, about `max_terms`, and between them the numbers of omitted ones.
 
     These are the first ones and the last, and in a sum over samples that of the chosen sample.
 
@@ -142,11 +142,12 @@ class _Writer:
         return text if fits else f"({self.whole(tree)})"
 
     def _text_number(self, value: float) -> tuple[str, int]:
+        """The text and precedence of a number."""
         text = format_number(value, self.digits)
         return text, SIGNED if text.startswith("-") else WHOLE
 
     def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
-        """The text and precedence of a function of arguments."""
+        """The text and precedence of a function, from the texts of its arguments."""
         if name == "abs":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
@@ -176,6 +177,7 @@ class _Writer:
         return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
 
     def _condition(self, condition: Comparison) -> str:
+        """The text of a condition."""
         return (
             f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
             f"{self._with_brackets(condition.right, ADDED, True)}"

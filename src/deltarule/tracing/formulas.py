@@ -33,7 +33,7 @@ E = Expression
 Row = Callable[[Index], Expression]
 """The entries of a sample's row, as a function of their index."""
 Numbers = Mapping[str, Expression]
-"""A formula's parameters, by name."""
+"""Numbers by name: a formula's parameters, or an optimizer's slots."""
 
 PI = Ref("π", (), pi)
 
@@ -137,21 +137,25 @@ def _ratio(weight: E, p: E) -> E:
 
 
 def _huber(p: E, y: E, n: Numbers) -> E:
+    """The Huber loss of a prediction p and target y, with parameters n."""
     e, delta = absolute(p - y), n["delta"]
     return cases((above(e, delta), delta * (e - delta / 2)), otherwise=square(p - y) / 2)
 
 
 def _huber_derivative(p: E, y: E, n: Numbers) -> E:
+    """The derivative of the Huber loss with respect to p."""
     e, delta = p - y, n["delta"]
     return cases((above(e, delta), delta), (below(e, -delta), -delta), otherwise=e)
 
 
 def _quantile(p: E, y: E, n: Numbers) -> E:
+    """The quantile (pinball) loss of a prediction p and target y, with parameters n."""
     q = n["quantile"]
     return cases((above(p, y), (1 - q) * (p - y)), otherwise=q * (y - p))
 
 
 def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
+    """The derivative of the quantile loss with respect to p."""
     q = n["quantile"]
     return cases((above(p, y), 1 - q), (below(p, y), -q), otherwise=0)
 
@@ -251,10 +255,12 @@ _MOMENTS: dict[str, Update] = {
 
 
 def _adam(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    """A weight after Adam's update, from the slots after it and the numbers n."""
     return w - n["rate"] * new["m"] / (sqrt(new["v"]) + n["epsilon"])
 
 
 def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    """A weight after AdamW's update: Adam's, after the weight decay where it applies."""
     decayed = w - n["learning_rate"] * n["weight_decay"] * w if "weight_decay" in n else w
     return _adam(decayed, g, old, new, n)
 
@@ -324,6 +330,7 @@ def _coslog4(t: E, rate: E, n: Numbers) -> E:
 
 
 def _flat_cosine(t: E, rate: E, n: Numbers) -> E:
+    """The learning rate after t updates: constant for a share of the steps, then half a cosine down to 0."""
     steps, flat = n["steps"], n["flat"]
     falling = rate * (1 + Function("cos", (PI * ((t / steps - flat) / (1 - flat)),))) / 2
     return cases((below(t, flat * steps), rate), (below(t, steps), falling), otherwise=0)

@@ -130,6 +130,7 @@ def _flat(vector: Floats) -> Floats:
 
 
 def _cosine(one: Floats, other: Floats) -> float:
+    """The cosine of the angle between two vectors."""
     return float(one @ other / np.sqrt((one @ one) * (other @ other)))
 
 
@@ -164,7 +165,7 @@ def _add_memory(
     )
     q, r, gamma = _reference_entries("q", loops.q), _reference_entries("r", loops.r), Ref("γ", (), loops.gamma)
 
-    def over(term: Callable[[Index], Expression]) -> Series:
+    def sum_over_parameters(term: Callable[[Index], Expression]) -> Series:
         return Series(("p",), (size,), term)
 
     def q_before(k: Index, p: Index) -> Ref:
@@ -176,9 +177,23 @@ def _add_memory(
     add, last = trace.add, pairs - 1
     add("Δθ", "update", delta_theta, "kp", "changes of the parameters in the previous iterations, the oldest first")
     add("Δg", "update", delta_g, "kp", "changes of the gradient")
-    add("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
+    add(
+        "ρ",
+        "update",
+        loops.rho,
+        "k",
+        "1 / curvature along Δθ",
+        lambda k: 1 / sum_over_parameters(lambda p: s(k, p) * y(k, p)),
+    )
     about = "first loop, from the newest pair, which begins with g, to the oldest"
-    add("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
+    add(
+        "α",
+        "update",
+        loops.alpha,
+        "k",
+        about,
+        lambda k: rho(k) * sum_over_parameters(lambda p: s(k, p) * q_before(k, p)),
+    )
     about = "remainder of g after each pair of the first loop"
     add("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
     about = "scale of the inverse curvature, by the newest pair"
@@ -188,10 +203,17 @@ def _add_memory(
         loops.gamma,
         "",
         about,
-        lambda: over(lambda p: s(last, p) * y(last, p)) / over(lambda p: y(last, p) ** 2),
+        lambda: sum_over_parameters(lambda p: s(last, p) * y(last, p)) / sum_over_parameters(lambda p: y(last, p) ** 2),
     )
     about = "second loop, from the oldest pair, which begins with γ · q[0], to the newest"
-    add("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
+    add(
+        "β",
+        "update",
+        loops.beta,
+        "k",
+        about,
+        lambda k: rho(k) * sum_over_parameters(lambda p: y(k, p) * r_before(k, p)),
+    )
     about = "the vector after each pair of the second loop"
     add("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
     return lambda p: r(last, p)

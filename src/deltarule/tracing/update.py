@@ -83,18 +83,21 @@ def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
 
 def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
     """Add the learning rate and the optimizer's parameters, and return references to them by name."""
-    optimizer, given = trace.problem.optimizer, trace.problem.numbers
-    found = {"learning_rate": _add_learning_rate(trace)}
+    optimizer, values = trace.problem.optimizer, trace.problem.numbers
+    numbers = {"learning_rate": _add_learning_rate(trace)}
     for key in optimizer.parameters:
         symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
         if formulas.is_built_in(optimizer):
             symbol, about = SYMBOLS.get(key, (key, about))
-        found[key] = trace.add_setting(symbol, given[key][trace.member], about)
-    return found
+        numbers[key] = trace.add_setting(symbol, values[key][trace.member], about)
+    return numbers
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
-    """Add the optimizer's numbers for an array that has its own factors of them; None for an array without."""
+    """Add the optimizer's numbers for an array for which some are scaled by a factor; None for an array without.
+
+    shared   the numbers of all other arrays
+    """
     index = trace.network.entries.index(entry)
     factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
     if not factors:
@@ -117,10 +120,10 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     """Add the learning rate of this update, constant or by the schedule, and return a reference to it."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
-    given, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
+    rate, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
     if schedule.name in ("constant", "adaptive") and factor == 1:
-        return trace.add_setting(symbol, given, about)
-    start = trace.add_setting("α0", given, "learning rate at the start")
+        return trace.add_setting(symbol, rate, about)
+    start = trace.add_setting("α0", rate, "learning rate at the start")
     count = step // problem.steps_per_epoch(trace.member) if schedule.per == "epoch" else step
     done = trace.add_setting("done", count, f"{schedule.per}s done before this update")
     numbers = {}

@@ -41,7 +41,7 @@ class ParameterLines:
         self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The loss on the lines with some indices, on each at a distance t from the start."""
+        """The losses on lines with some indices, at the distance t from the start, one for each line."""
         return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
 
     def _loss_on_line(self, line: int, t: Any) -> Any:

@@ -214,7 +214,7 @@ def _normal_arrays(code: Code, draw: int) -> list[Floats]:
 
 
 def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
-    """Make a function that finds the penalty of the array with an index, or None if it is not visible.
+    """Make a function that finds the penalty of an array, by its index; None if the penalty is not visible.
 
     Where all other parameters are 0, the data often contributes nothing to a gradient. The rest is proportional to the
     parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are

@@ -77,7 +77,7 @@ class ReferenceGradient:
 
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
-    """Measure the correct gradient of a loss, to an accuracy relative to the size of `gradient`, the code's."""
+    """Measure the correct gradient of a loss, to an accuracy relative to the code's `gradient`."""
     entries = choose_entries([value.shape for value in code.start], _affordable_entries(code, max_entries))
     return _measure_lines(ParameterLines(code, entries, DIRECTIONS), gradient)
 
@@ -166,8 +166,8 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
     code, loss = lines.code, abs(lines.middle)
     along_gradient = lines.project(gradient)
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
-    # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not show it, nor
-    # does one that only sums in more of them.
+    # Where an input is large, even a small step moves far, so that steps may have to be narrow; but a loss with the 24
+    # bits of float32 does not resolve these, even if it only sums in more bits.
     has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
     narrowest = 2.0**-10 if has_few_digits else 2.0**-24
     step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), narrowest)

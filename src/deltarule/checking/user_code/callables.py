@@ -63,7 +63,7 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    """Make `Code` of a loss and its gradient, or of one function that returns both (then `gradient` is None).
+    """Make `Code` from a loss and its gradient, or from one function that returns both (then `gradient` is None).
 
     >>> code = code_of_functions(lambda w: w @ w, lambda w: 2 * w, np.array([1.0, 2.0]))
     >>> code.loss(code.start), code.gradient(code.start)
@@ -86,15 +86,17 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     store = ParameterStore(lambda: arrays) if is_in_place else None
 
     def gradient_at(values: Values) -> list[Floats]:
+        """The arrays of the gradient at some values of the parameters."""
         result = call_gradient(values, store)
         read = gradient_beside_loss if is_together else gradient_arrays
         return read(result, arrays, call_gradient.what)
 
     def restore() -> None:
+        """Restore the parameters, and what the functions leave elsewhere."""
         if store is not None:
             store.restore()
         with suppress(BadInput):
-            for call in (call_loss, call_gradient):  # so that globals and caches belong to these parameters again
+            for call in (call_loss, call_gradient):  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values], store)
 
     def notes() -> tuple[str, ...]:
@@ -168,7 +170,7 @@ class Caller:
         return call_user_function(self.function, positional, named, self.what)
 
     def rank(self, can_read: CanRead) -> int:
-        """How well this style works: 0 it raises, 1 the result cannot be read, 2 it can, 3 it has the expected form."""
+        """How well this style works: 0 it raises, 1 the result is unreadable, 2 readable, 3 of the expected form."""
         try:
             result = quietly(lambda: self([value.copy() for value in self.params.values], None))
         except BadInput:

@@ -130,6 +130,7 @@ def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> 
 
 
 def _leaf_names(structure: Any) -> str:
+    """The paths of all leaves of a structure, joined for a message."""
     return ", ".join(name for name, _ in named_leaves(structure))
 
 

@@ -41,13 +41,14 @@ class Layer:
 def layer_of_functions(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """Make a `Layer` of functions, with a random upstream gradient of a given scale; `draw` numbers the draws."""
+    """Make a `Layer` from functions, with an upstream gradient of a given scale from random draw number `draw`."""
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
+        """The output of the layer at some inputs."""
         return to_array(_output_first(call(values, None))[0], _OUTPUT)
 
     first = output(start)
@@ -71,6 +72,7 @@ def layer_of_functions(
         return gradient_arrays(gradient, params, "backward")
 
     def find_changes() -> dict[str, tuple[str, ...]]:
+        """The names of inputs that a call changes, by function."""
         values = [value.copy() for value in start]
         back(upstream, values)
         names = changed_arrays(params.names, start, values)

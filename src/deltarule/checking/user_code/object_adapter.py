@@ -18,7 +18,7 @@ from deltarule.user_functions import call_user_function
 def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """Make `Code` of a network object, whose arrays are changed in place.
+    """Make `Code` from a network object, whose arrays are changed in place.
 
     params, grads   paths of parameters and gradients      loss, backward   functions without arguments
 
@@ -30,20 +30,22 @@ def code_of_object(
 
     store = ParameterStore(find_parameters, partial(_assign_number, net))
 
-    def value(values: Sequence[Floats]) -> Any:
+    def loss_at(values: Sequence[Floats]) -> Any:
         store.write(values)
         return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
 
-    def gradient(values: Sequence[Floats]) -> list[Floats]:
+    def gradient_at(values: Sequence[Floats]) -> list[Floats]:
+        """The gradient in the attributes, after `backward`; the loss must have been computed at these values before."""
         if backward is not None:
             call_user_function(backward, (), {}, "backward")
         found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
         return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
 
     def find_changes() -> dict[str, tuple[str, ...]]:
+        """The names of parameters that a call changes, by function."""
         before = store.read()
-        value(before)
-        gradient(before)
+        loss_at(before)
+        gradient_at(before)
         names = changed_arrays(store.names, before, store.read())
         store.write(before)
         return {"loss" if backward is None else "loss or backward": names} if names else {}
@@ -59,8 +61,8 @@ def code_of_object(
     return Code(
         store.names,
         store.read(),
-        value,
-        gradient,
+        loss_at,
+        gradient_at,
         is_in_place=True,
         restore=restore,
         find_changes=find_changes,

@@ -153,7 +153,7 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """Make an `Update` of a step and the loss that it minimizes.
+    """Make an `Update` from a step and the loss that it minimizes.
 
     params   the structure of the parameters, or a function that returns the current one
 
@@ -255,6 +255,7 @@ def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> I
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:
+    """Whether numbers differ by at most 1 % of the largest."""
     return bool(np.ptp(sizes) <= _EQUAL_SHARE * sizes.max())
 
 
