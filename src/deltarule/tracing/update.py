@@ -127,9 +127,8 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     count = step // problem.steps_per_epoch(trace.member) if schedule.per == "epoch" else step
     done = trace.add_setting("done", count, f"{schedule.per}s done before this update")
     numbers = {}
-    for key in (
-        () if schedule.adaptive else schedule.parameters
-    ):  # an adaptive schedule depends on the loss, not on these
+    names = () if schedule.adaptive else schedule.parameters  # an adaptive schedule depends on the loss, not on these
+    for key in names:
         value = problem.schedule_numbers[key][trace.member]
         what = f"parameter of the schedule {schedule.name}"
         numbers[key] = trace.add_setting(f"{key}_schedule", value, what)
