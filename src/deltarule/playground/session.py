@@ -175,7 +175,7 @@ class Session:
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The formula of one number, with names and with numbers: as `explain` shows it, at that moment."""
         from deltarule.tracing.explain import explain_update  # imported on use: the first picture comes earlier
-        from deltarule.tracing.expression_text import format_index, format_number, with_names, with_numbers
+        from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 
         view = View.parse(table, self.workbench.moment.problem.members)
         problem, state = self.workbench.state_at(view.step, np.array([view.member]))
@@ -198,7 +198,7 @@ class Session:
             "formula": ""
             if formula is None
             else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}",
-            "numbers": f"{with_numbers(quantity.rule(*index))} = {format_number(value, 6)}",
+            "numbers": f"{with_numbers(quantity.rule(*index))} = {format_significant(value, 6)}",
             "value": value,
             "step": state.step,
             "rows": len(explanation.rows),

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import BadInput, one_line
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.tracing.expression_text import format_index, format_number, with_names, with_numbers
+from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
 MAX_ROWS = 8
@@ -201,7 +201,7 @@ def _quantity_lines(quantity: Quantity, sample: int | None, width: int) -> list[
     formula = quantity.formula
     if not quantity.axes:
         if formula is None:
-            return _wrap(f"{quantity.name} = {format_number(float(quantity.value), 8)}   {quantity.about}", width)
+            return _wrap(f"{quantity.name} = {format_significant(float(quantity.value), 8)}   {quantity.about}", width)
         lines = _wrap(f"{quantity.name}: {quantity.about}", width)
     else:
         size = " × ".join(f"{length:,}" for length in quantity.value.shape)
@@ -218,20 +218,20 @@ def _worked_entry(quantity: Quantity, sample: int | None, width: int) -> list[st
     assert quantity.rule is not None
     index = quantity.first_nonzero_index(sample)
     worked = with_numbers(quantity.rule(*index), sample=sample)
-    result = format_number(float(quantity.value[index]), 8)
+    result = format_significant(float(quantity.value[index]), 8)
     return _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
 
 
 def _value_table(quantity: Quantity, sample: int | None, width: int) -> list[str]:
     """The lines of a table of the values, with as many columns as fit."""
     if quantity.value.size > 1 and (quantity.value == quantity.value.flat[0]).all():
-        return [f"  all {format_number(float(quantity.value.flat[0]))}"]
+        return [f"  all {format_significant(float(quantity.value.flat[0]))}"]
     rows = list(range(len(quantity.value))) if len(quantity.axes) == 2 else [0]
     if sample is not None and quantity.axes[0] == "i" and len(quantity.axes) == 2:
         rows = [sample]
     shown = rows[:MAX_ROWS]
     values = [quantity.value[row] if len(quantity.axes) == 2 else quantity.value for row in shown]
-    cells = [[format_number(float(value)) for value in row] for row in values]
+    cells = [[format_significant(float(value)) for value in row] for row in values]
     columns = [_short_label(quantity, len(quantity.axes) - 1, position) for position in range(len(cells[0]))]
     labels = [_short_label(quantity, 0, row) for row in shown] if len(quantity.axes) == 2 else [""]
     left = max(map(len, labels))

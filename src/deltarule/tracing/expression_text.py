@@ -50,11 +50,11 @@ def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, samp
     return _Writer(names=False, digits=digits, terms=terms, sample=sample).whole(tree)
 
 
-def format_number(value: float, digits: int = 4) -> str:
+def format_significant(value: float, digits: int = 4) -> str:
     """Write a number with `digits` significant digits.
 
-    >>> format_number(-0.000012345), format_number(3.0), format_number(-0.0), format_number(1234567.0)
-    ('-1.234e-05', '3', '0', '1.235e+06')
+    >>> [format_significant(value) for value in (-0.000012345, 3.0, -0.0, 1234567.0)]
+    ['-1.234e-05', '3', '0', '1.235e+06']
     """
     return f"{value + 0.0:.{digits}g}"
 
@@ -143,7 +143,7 @@ class _Writer:
 
     def _text_number(self, value: float) -> tuple[str, int]:
         """The text and precedence of a number."""
-        text = format_number(value, self.digits)
+        text = format_significant(value, self.digits)
         return text, SIGNED if text.startswith("-") else WHOLE
 
     def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
