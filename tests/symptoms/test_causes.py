@@ -10,7 +10,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.symptoms import causes
 from deltarule.symptoms.causes import CAUSES
-from deltarule.symptoms.input_target_dependence import Relation
+from deltarule.symptoms.input_target_dependence import Dependence
 from deltarule.symptoms.observations import observe_members
 from deltarule.symptoms.rate_tests import RangeTestResult
 from deltarule.training.train import train
@@ -63,11 +63,11 @@ def test_a_network_of_twins_ended_as_one_unit_and_says_so():
 
 
 def test_validation_rows_that_are_predicted_clear_the_labels():
-    unrelated = replace(FAILED, relation=Relation(-0.1, 0.0, 0.4))
+    unrelated = replace(FAILED, dependence=Dependence(-0.1, 0.0, 0.4))
     assert "shuffled_labels" in codes(unrelated)
     assert "shuffled_labels" not in codes(replace(unrelated, validated=True))
-    assert "shuffled_labels" not in codes(replace(unrelated, relation=None))
-    assert "shuffled_labels" in codes(replace(LEARNED, relation=Relation(-0.1, 0.0, 0.4)))  # learned by heart
+    assert "shuffled_labels" not in codes(replace(unrelated, dependence=None))
+    assert "shuffled_labels" in codes(replace(LEARNED, dependence=Dependence(-0.1, 0.0, 0.4)))  # learned by heart
 
 
 def test_a_run_with_validation_rows_knows_whether_they_were_predicted():
@@ -148,7 +148,7 @@ ANSWER = RangeTestResult(best=0.1, objective=0.2, updates=240, lowest=1e-5, high
     ],
 )
 def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, diverged, named):
-    observation = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, diverged=diverged)
+    observation = replace(FAILED, range_test=ANSWER, rate=rate, objective=objective, diverged=diverged)
     told = evidence("rate_too_high", observation)
     assert (told is not None) == named
     assert told is None or (told.numbers["range test's suggestion"], told.numbers["rate"]) == (0.03, rate)
@@ -161,14 +161,19 @@ def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
         course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
         for rate in (0.001, 1.0):
             observation = replace(
-                FAILED, rate=rate, falling=0.3, moved=0.2, tested=ANSWER, objective=objective, course=course
+                FAILED, rate=rate, falling=0.3, moved=0.2, range_test=ANSWER, objective=objective, course=course
             )
-            less = {"objective": objective - lower, "least": -lower, "course": course - [[0, lower]], "tested": answer}
+            less = {
+                "objective": objective - lower,
+                "least": -lower,
+                "course": course - [[0, lower]],
+                "range_test": answer,
+            }
             assert codes(replace(observation, **less)) == codes(observation)
 
 
 def test_weights_that_grew_and_units_that_went_flat_report_too_large_steps():
-    observation = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
+    observation = replace(FAILED, range_test=ANSWER, rate=0.1, objective=0.7)
     assert evidence("rate_too_high", observation) is None
     grown = replace(observation.last, length=25 * observation.first.length)
     flat = replace(observation.last, slopes=(np.full(12, 0.01),))
@@ -190,14 +195,14 @@ def test_weights_that_grew_and_units_that_went_flat_report_too_large_steps():
 def test_a_rate_is_too_low_where_the_range_test_did_better_above(rate, objective, falling, moved, named):
     course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
     observation = replace(
-        FAILED, tested=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
+        FAILED, range_test=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course
     )
     assert (evidence("rate_too_low", observation) is not None) == named
 
 
 def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
     course = np.array([[0, 0.75], [2399, 0.21], [2400, 0.2], [9000, 0.15]])
-    observation = replace(FAILED, tested=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
+    observation = replace(FAILED, range_test=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
     assert evidence("rate_too_low", replace(observation, course=course)) is not None
     assert evidence("rate_too_low", replace(observation, course=course - [[1, 0]])) is None
     never = course[:2]  # it had not come as far when it ended, after too few updates to tell
@@ -206,7 +211,7 @@ def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
 
 
 def test_without_a_range_test_no_rate_is_named():
-    assert not {"rate_too_high", "rate_too_low"} & set(codes(replace(FAILED, tested=None)))
+    assert not {"rate_too_high", "rate_too_low"} & set(codes(replace(FAILED, range_test=None)))
 
 
 def test_classes_are_those_of_one_hot_rows_or_of_a_single_output():

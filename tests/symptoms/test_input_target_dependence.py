@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 
-from deltarule.symptoms.input_target_dependence import NEIGHBORS, relation
+from deltarule.symptoms.input_target_dependence import NEIGHBORS, measure_dependence
 
 
 def data(seed, rows=60, inputs=3):
@@ -20,21 +20,21 @@ def test_neighbors_are_those_of_scikit_learn_with_each_row_left_out():
     x, y = data(0)
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
     expected = cross_val_predict(KNeighborsRegressor(NEIGHBORS), x, y, cv=LeaveOneOut())
-    assert relation(x, y).neighbors == pytest.approx(r2_score(y, expected))
+    assert measure_dependence(x, y).neighbors == pytest.approx(r2_score(y, expected))
 
 
 def test_the_line_is_the_ridge_regression_of_scikit_learn_with_each_row_left_out():
     x, y = data(1)
     x, y = (x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0)
     expected = cross_val_predict(Ridge(alpha=x.shape[1], fit_intercept=False), x, y, cv=LeaveOneOut())
-    assert relation(x, y).line == pytest.approx(r2_score(y, expected))
+    assert measure_dependence(x, y).linear == pytest.approx(r2_score(y, expected))
 
 
 @given(st.integers(0, 2**32), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
 def test_units_and_origins_of_columns_are_of_no_account(seed, factor, offset):
     x, y = data(seed)
-    same = relation(x, y)
-    other = relation(x * factor * [1, 2, 3] + offset, y * factor + offset)
+    same = measure_dependence(x, y)
+    other = measure_dependence(x * factor * [1, 2, 3] + offset, y * factor + offset)
     assert other.neighbors == pytest.approx(same.neighbors, abs=1e-6) and other.p == pytest.approx(same.p, abs=0.02)
 
 
@@ -43,8 +43,8 @@ def test_shuffled_targets_are_distinguished_from_true_ones():
     true, shuffled = [], []
     for seed in range(60):
         x, y = data(seed)
-        true.append(relation(x, y).p)
-        shuffled.append(relation(x, random.permutation(y)).p)
+        true.append(measure_dependence(x, y).p)
+        shuffled.append(measure_dependence(x, random.permutation(y)).p)
     assert max(true) <= 0.01
     assert (
         sum(p <= 0.01 for p in shuffled) <= 4
@@ -53,13 +53,13 @@ def test_shuffled_targets_are_distinguished_from_true_ones():
 
 def test_what_no_line_sees_neighbors_see():
     x = np.random.default_rng(3).uniform(-1, 1, size=(200, 2))
-    found = relation(x, np.sign(x.prod(1, keepdims=True)))
-    assert found.line < 0.1 < found.neighbors and found.p <= 0.01
+    found = measure_dependence(x, np.sign(x.prod(1, keepdims=True)))
+    assert found.linear < 0.1 < found.neighbors and found.p <= 0.01
 
 
 def test_columns_that_never_vary_are_passed_over():
     x, y = data(4)
-    assert relation(np.column_stack([x, np.full(len(x), 7.0)]), y) == relation(x, y)
+    assert measure_dependence(np.column_stack([x, np.full(len(x), 7.0)]), y) == measure_dependence(x, y)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_columns_that_never_vary_are_passed_over():
     ],
 )
 def test_where_nothing_can_be_told_nothing_is(x, y):
-    assert relation(x, y) is None
+    assert measure_dependence(x, y) is None

@@ -90,7 +90,7 @@ def test_what_is_taken_off_a_loss_changes_nothing_of_what_is_seen(shifted, reduc
     assert 0.1 < lower.skill == pytest.approx(plain.skill, rel=1e-9) and plain.least == 0
     assert lower.least == pytest.approx(-7.5 * (rows if reduction == "sum" else 1))
     assert lower.objective - lower.least == pytest.approx(plain.objective, rel=1e-9)
-    assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.tested.best == plain.tested.best
+    assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.range_test.best == plain.range_test.best
 
 
 def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
@@ -142,18 +142,18 @@ def test_a_member_is_seen_the_same_alone_and_among_others_and_by_its_own_rows():
     both = observe_members(run_of(network, X, CLASSES, rows=rows, seeds=[0, 1], **given), [0, 1])
     alone = seen_of(network, X[rows[1]], CLASSES[rows[1]], seeds=1, **given)
     assert both[1].skill == pytest.approx(alone.skill)
-    assert both[1].tested.best == pytest.approx(alone.tested.best)
+    assert both[1].range_test.best == pytest.approx(alone.range_test.best)
     np.testing.assert_allclose(both[1].first.delta, alone.first.delta)
 
 
 def test_the_range_test_finds_the_edge_of_a_parabola():
     """Of J = (w − 1)² gradient descent diverges from a rate of 1 on; ½ gets there in one step."""
-    tested = seen_of(Network([1, 1], bias=False), [[1.0]], [1.0], learning_rate=0.1).tested
+    tested = seen_of(Network([1, 1], bias=False), [[1.0]], [1.0], learning_rate=0.1).range_test
     assert 0.3 < tested.best < 3 and tested.objective < 1e-6
 
 
 def test_lbfgs_has_no_rate_to_test():
-    assert seen_of(Network([3, 4, 1]), X, X[:, 0], optimizer="lbfgs").tested is None
+    assert seen_of(Network([3, 4, 1]), X, X[:, 0], optimizer="lbfgs").range_test is None
 
 
 def test_labels_are_classes_only_where_targets_are():

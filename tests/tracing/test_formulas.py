@@ -92,7 +92,7 @@ def disagreements(explanation):
     unit, least = (float(getattr(np.finfo(explanation.problem.dtype), name)) for name in ("eps", "tiny"))
     with mpmath.workdps(40):
         for one in explanation.quantities.values():
-            for index in one.places() if one.rule else ():
+            for index in one.indices() if one.rule else ():
                 value, size = exact(one.rule(*index))
                 if not abs(value - mpmath.mpf(float(one.value[index]))) <= ALLOWED * (unit * size + least):
                     found.append((one.name, index, float(value), float(one.value[index]), float(size)))

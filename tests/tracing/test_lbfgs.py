@@ -27,7 +27,7 @@ def problem_of(seed=0, **given):
 def explained(problem, step):
     start = initial_state(problem)
     state = train(problem, engine=ReferenceEngine(), max_steps=step).state
-    return explain_update(problem, state, begun=start)
+    return explain_update(problem, state, start=start)
 
 
 @settings(max_examples=examples(30))
@@ -58,7 +58,7 @@ def test_every_formula_gives_its_number_and_the_parameters_are_scipys(step, memo
     assert found["J_new"] == after.objective[0] < found["J"]
     for one in found.quantities.values():
         if one.section == "update" and one.rule:
-            values = [evaluate(one.rule(*index)) for index in one.places()]
+            values = [evaluate(one.rule(*index)) for index in one.indices()]
             # SciPy's direction differs from ours by rounding; all others are computed from the very numbers.
             unit = 1e-6 if one.name.endswith("_new") else 1e-12
             assert np.abs(values - one.value.ravel()).max() <= unit * max(1e-3, np.abs(one.value).max()), one.name

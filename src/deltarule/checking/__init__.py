@@ -1,6 +1,6 @@
 """Check the gradient code of users, and name the mistake.
 
-Begin at `check.py`. `user_code/` brings code into one form, `numerics/` measures the right gradient,
+Begin at `check.py`. `user_code/` brings code into one form, `numerics/` measures the correct gradient,
 `array_verdicts.py` compares by `tolerances.py`, `tape/` records the forward pass,
 `mistakes/` explains what is wrong, `verdict.py` is the pipeline.
 `compare.py` compares intermediate values. May import `proofs` and what is below.

@@ -41,13 +41,13 @@ def describe_location(
     is_layer: bool = False,
     shapes: Sequence[tuple[int, ...]] = (),
 ) -> str:
-    """What the verdicts say about the place of the mistake; "" if no array is wrong.
+    """Describe in a sentence where the mistake is, according to the arrays' verdicts; "" if no array is wrong.
 
     Parameters
     ----------
-    subject : how the sentence calls what is compared of an array.
+    subject : what is compared of each array, in the sentence's words.
     is_layer : the arrays are inputs of one layer, none of which comes before another.
-    shapes : of the arrays; those of W, b, W, b in one list tell the layers, where names are only positions.
+    shapes : of the arrays; where names are only positions in a list, the shapes of W, b, W, b show the layers.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def describe_location(
         return f"{subject} {wrong[0]} is wrong"
     layers = [] if is_layer else _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
-        return f"{_whole(subject)} is wrong{_all_wrong_hint(layers)}"
+        return f"{_all_arrays(subject)} is wrong{_all_wrong_hint(layers)}"
     if not right:
         return f"{subject} {_list_names(wrong)} is wrong, the rest was not measured"
     sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
@@ -73,17 +73,20 @@ def describe_location(
     return sentence + _layer_hint(layers)
 
 
-def _whole(subject: str) -> str:
+def _all_arrays(subject: str) -> str:
+    """The subject of a sentence about all arrays."""
     return "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
 
 
 def _list_names(names: Sequence[str]) -> str:
+    """Join names for a sentence; of many, only the first few are listed and the others counted."""
     if len(names) <= MAX_LISTED_NAMES:
         return join_names(list(names))
     return f"{join_names(list(names[: MAX_LISTED_NAMES - 1]))} and {len(names) - MAX_LISTED_NAMES + 1} others"
 
 
 def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
+    """Where to begin if all arrays are wrong, as the end of a sentence: `layers` are in the backward pass's order."""
     if len(layers) < 2:
         return ""
     names = _list_names([array.name for array in layers[0][1]])
@@ -91,7 +94,7 @@ def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """What follows from the layers in the order of the backward pass."""
+    """Where the mistake is, as the end of a sentence: `layers` are in the order of the backward pass."""
     if len(layers) < 2:
         return ""
     states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]
@@ -113,7 +116,7 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 def _layers_backward(
     arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]]
 ) -> list[tuple[str, list[ArrayResult]]]:
-    """The layers in the order of the backward pass, with their arrays; none if names do not show them."""
+    """The layers' names and arrays in the order of the backward pass; empty if the arrays' names show no layers."""
     numbers = _layer_numbers([array.name for array in arrays], shapes)
     if not numbers or len(set(numbers)) < 2:
         return []
@@ -125,7 +128,7 @@ def _layers_backward(
 
 
 def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[int]:
-    """The number of each array's layer, from its name; for W, b, W, b in one list, from the order; else none."""
+    """The layer number of each array, by its name or, for W, b, W, b in one list, by position; empty if unknown."""
     found = [re.findall(r"\d+", name) for name in names]
     if not all(found):
         return []
@@ -136,7 +139,7 @@ def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> l
 
 
 def _are_dense_layers(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether shapes are those of W, b, W, b: each layer takes what the one before it gives, and biases fit."""
+    """Whether shapes are those of W, b, W, b: each layer's inputs are the outputs of the one before, and biases fit."""
     weights, biases = shapes[::2], shapes[1::2]
     if len(weights) < 2 or len(weights) != len(biases) or any(len(shape) != 2 for shape in weights):
         return False

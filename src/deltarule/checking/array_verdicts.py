@@ -1,7 +1,7 @@
-"""Compare a gradient with the right one, array by array.
+"""Compare a gradient with the reference gradient, array by array.
 
-An entry is wrong where what was found and what is expected differ by more than a share of the larger of the two, plus
-the uncertainty of the expected one, plus a rounding error of the array's size. `tolerances.py` holds the shares.
+An entry is wrong where the two differ by more than a share of the larger one, plus the uncertainty of the reference,
+plus a rounding error of the array's size. `tolerances.py` holds the shares.
 """
 
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArrayVerdict(ParameterEvidence):
-    """What the comparison of one array says: evidence for a diagnosis, and how much was compared.
+    """The comparison of one array: evidence for a diagnosis, and how much was compared.
 
-    reference            the right gradient, as measured
+    reference            the correct gradient, as measured
     wrong, judged        entries that are wrong; that were compared
     not_judged           entries that are not small, have no kink, and could not be compared
     is_largest_judged    the largest entry is none of these
-    is_zero              the right gradient is 0 in every entry, and so is what was found
+    is_zero              the reference is 0 in every entry, and so is the code's gradient
     tolerances_along     of each direction, the error allowed in the derivative
     is_wrong_along       the derivative along some direction is wrong
     """
@@ -48,8 +48,8 @@ class ArrayVerdict(ParameterEvidence):
     is_wrong_along: bool
 
     @property
-    def is_seen_along_direction(self) -> bool:
-        """Whether some direction has no kink."""
+    def has_smooth_direction(self) -> bool:
+        """Whether the derivative was measured along some direction without a kink."""
         return any(not direction.at_kink for direction in self.reference.directions)
 
     @property
@@ -59,13 +59,13 @@ class ArrayVerdict(ParameterEvidence):
             return ArrayResult(self.name, WRONG)
         known = np.isfinite(self.expected)
         found, expected = self.found[known], self.expected[known]
-        largest = max(_largest(found), _largest(expected)) or 1.0
+        largest = max(_max_absolute(found), _max_absolute(expected)) or 1.0
         found, expected = found / largest, expected / largest
         error = _norm(found - expected) / (max(_norm(found), _norm(expected)) or 1.0)
-        is_measured = self.judged.any() or self.is_zero or self.is_seen_along_direction
+        is_measured = self.judged.any() or self.is_zero or self.has_smooth_direction
         if self.is_wrong:
             verdict = WRONG
-        elif is_measured and (self.is_largest_judged or self.is_seen_along_direction):
+        elif is_measured and (self.is_largest_judged or self.has_smooth_direction):
             verdict = RIGHT
         else:
             verdict = AT_KINK if np.any(self.at_kink) else NOT_MEASURED
@@ -73,7 +73,7 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def faint(self) -> int:
-        """How many entries were too small to be compared."""
+        """The number of entries that were too small to be compared."""
         return int((np.isfinite(self.expected) & ~self.judged & ~self.not_judged).sum())
 
     @property
@@ -85,8 +85,8 @@ class ArrayVerdict(ParameterEvidence):
 
 
 def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    """Compare all arrays of a gradient with the right one."""
-    largest = max((_largest(array.expected) for array in reference.arrays), default=0.0)
+    """Compare all arrays of a gradient, `raw`, with the reference gradient."""
+    largest = max((_max_absolute(array.expected) for array in reference.arrays), default=0.0)
     roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
     find_penalty = penalty_probe(code)
     verdicts = []
@@ -108,11 +108,17 @@ def _compare_array(
     is_exact: bool,
     is_float32: bool,
 ) -> ArrayVerdict:
+    """Compare one array of a gradient, `raw`, with its reference.
+
+    start      the parameter
+    rounding   the rounding errors of `raw`
+    largest    the largest entry of the whole reference gradient
+    """
     in_shape, shape_mistake = match_shape(raw, start)
     found, expected = np.asarray(in_shape, float), reference.expected
     is_float64 = raw.dtype == start.dtype == np.float64 and not is_float32
     share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
-    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _largest(expected)
+    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
     uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest)
     tolerance = share.relative * size + uncertainty + rounding
     error = np.abs(found - np.nan_to_num(expected))
@@ -158,7 +164,7 @@ def _compare_array(
     )
 
 
-def _largest(array: Floats) -> float:
+def _max_absolute(array: Floats) -> float:
     return float(np.nanmax(np.abs(array), initial=0))
 
 

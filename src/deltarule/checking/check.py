@@ -1,7 +1,7 @@
 """Check the gradient of user code, and name the mistake.
 
-The right gradient is measured from the loss alone, by central differences and, where the code provably takes complex
-numbers, by the complex step. The mistake is found by planting known mistakes in the right gradient.
+The correct gradient is measured from the loss alone, by central differences and, where the code provably takes complex
+numbers, by the complex step. The mistake is found by planting known mistakes in the correct gradient.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, limit_to_hint
+from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
@@ -52,14 +52,14 @@ def check_gradient(
     loss : a function that returns one number. It takes the parameters as `params` holds them, or one by one, or by
         name; or nothing, if it reads arrays in place: then `params` holds these arrays themselves.
     gradient : a function of the same arguments that returns the gradient; None if `loss` returns (loss, gradient).
-        Either may return other things too, and a dictionary gradients of other values, as "dz1" beside "dW1".
+        Either may return other things too, and a dictionary may contain other gradients, such as "dz1" beside "dW1".
     params : an array, or dictionaries, lists and tuples of arrays; float32 is moved in place, in wider steps.
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
     masks : with `like`, the dropout masks by layer, [N, H], by which activations are multiplied.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
-    most : how many entries are compared one by one (fewer if the loss is slow); larger arrays are sampled, and compared
-        along 8 random directions.
+    most : the number of entries that are compared one by one (fewer if the loss is slow); larger arrays are sampled,
+        and compared along 8 random directions.
 
     Returns a `CodeReport`: print it, or read `ok`, `worst`, `diagnosis`; `raise_if_wrong()` is for tests.
 
@@ -77,8 +77,8 @@ def check_gradient(
     >>> check_gradient(loss, lambda w: 2 * gradient(w), np.array([0.5, -0.5])).ok
     True
     """
-    checked_hint(hint)
-    context, most = Context(_like(like, x, y, masks), _sample_counts(x)), _checked_most(most)
+    validate_hint(hint)
+    context, most = Context(_validate_like(like, x, y, masks), _sample_counts(x)), _validate_most(most)
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context, most), hint)
 
 
@@ -109,8 +109,8 @@ def check_vjp(
     >>> report.diagnosis[0].code
     'softmax_elementwise'
     """
-    checked_hint(hint)
-    most, params = _checked_most(most), flatten(x, "x", argument_names(forward))
+    validate_hint(hint)
+    most, params = _validate_most(most), flatten(x, "x", argument_names(forward))
     reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         layer = layer_of_functions(forward, backward, params, draw, scale)
@@ -142,8 +142,8 @@ def check_update(
     ----------
     step : makes one update: `step()` of arrays that it reads in place, or `step(params)`, in place or returned.
     loss : as for `check_gradient`: the loss that the update minimizes, on the same data.
-    params : the parameters; if `step` creates new arrays, a function that returns the current ones, as
-        `lambda: [net.W, net.b]`.
+    params : the parameters; if `step` creates new arrays, a function that returns the current ones,
+        such as `lambda: [net.W, net.b]`.
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
@@ -159,15 +159,18 @@ def check_update(
     >>> check_update(step, lambda: w @ w, w, 0.1).diagnosis[0].code
     'sign'
     """
-    checked_hint(hint)
-    learning_rate = _checked_rate("learning_rate", learning_rate, lambda rate: rate > 0, "a number above 0")
+    validate_hint(hint)
+    learning_rate = _validate_rate("learning_rate", learning_rate, lambda rate: rate > 0, "a number above 0")
     share = "a number from 0 up to, not including, 1"
-    momentum = _checked_rate("momentum", momentum, lambda rate: 0 <= rate < 1, share)
-    context, most = Context(_like(like, x, y, masks), _sample_counts(x), learning_rate, momentum), _checked_most(most)
+    momentum = _validate_rate("momentum", momentum, lambda rate: 0 <= rate < 1, share)
+    context, most = (
+        Context(_validate_like(like, x, y, masks), _sample_counts(x), learning_rate, momentum),
+        _validate_most(most),
+    )
     update = update_of_functions(step, loss, params, learning_rate)
     report = check_code(update.code, "update", context, most)
     if momentum and not report.vacuous:
-        report = _check_second(report, update, momentum, context, most)
+        report = _check_second_update(report, update, momentum, context, most)
     if report.verdict == "WRONG" and not report.diagnosis and update.is_random():
         sentence = (
             "the step is a different one when it is made again from the same parameters, but the loss is not: it draws "
@@ -178,16 +181,20 @@ def check_update(
     return limit_to_hint(report, hint)
 
 
-def _check_second(first: CodeReport, update: Update, momentum: float, context: Context, most: int) -> CodeReport:
-    """The report of the second of two updates, unless that of the first says what is wrong.
+def _check_second_update(first: CodeReport, update: Update, momentum: float, context: Context, most: int) -> CodeReport:
+    """Check the second of two updates, and return its report, or that of the first if it names a mistake.
 
-    Only the first one depends on velocities from before, which cannot be told from a wrong first update.
+    Only the first update depends on velocities left from before, which look the same as a wrong first update.
+
+    first   the report of the first update
+    most    the number of entries that are compared one by one
     """
 
     def check_next() -> CodeReport:
+        """Check the step after the last one."""
         code, velocity_hypotheses = update.next_step(momentum)
-        own = replace(context, own_hypotheses=velocity_hypotheses)
-        return check_code(code, "update with momentum", own, most)
+        second_context = replace(context, own_hypotheses=velocity_hypotheses)
+        return check_code(code, "update with momentum", second_context, most)
 
     try:
         second = check_next()
@@ -243,18 +250,22 @@ def check_object(
     >>> check_object(line, params=["w"], grads=["dw"], loss=lambda: line.loss(x, y)).ok
     True
     """
-    checked_hint(hint)
+    validate_hint(hint)
     if isinstance(params, str) or isinstance(grads, str) or len(params) != len(grads):
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
-    context, most = Context(_like(like, x, y, masks), _sample_counts(x)), _checked_most(most)
+    context, most = Context(_validate_like(like, x, y, masks), _sample_counts(x)), _validate_most(most)
     return limit_to_hint(
         check_code(code_of_object(net, params, grads, loss, backward), "gradient", context, most), hint
     )
 
 
-def _like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
+def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
+    """Combine the network that the code implements with its data and dropout masks; None without a network.
+
+    Raises `BadInput` for arguments that do not fit each other.
+    """
     if like is None:
         if masks is not None:
             raise BadInput("masks are given without like; give the network and its data too")
@@ -280,21 +291,23 @@ def _like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None)
 
 
 def _sample_counts(x: Any) -> tuple[int, ...]:
-    """The possible numbers of samples of x, as rows or as columns."""
+    """The possible numbers of samples in x, which holds them as rows or as columns."""
     if x is None:
         return ()
     shape = to_array(x, "x").shape  # it may hold anything: without `like` only its shape is used
     return tuple(dict.fromkeys(n for n in shape[:2] if n > 1))
 
 
-def _checked_most(most: int) -> int:
+def _validate_most(most: int) -> int:
+    """The number of entries to compare one by one; raises `BadInput` unless it is a whole number above 0."""
     if not isinstance(most, int | np.integer) or isinstance(most, bool) or most < 1:
         raise BadInput(f"most is {most!r}; give a whole number of entries, 1 or more")
     return int(most)
 
 
-def _checked_rate(name: str, value: Any, fits: Callable[[float], bool], allowed: str) -> float:
+def _validate_rate(name: str, value: Any, is_allowed: Callable[[float], bool], allowed: str) -> float:
+    """Convert a learning rate or momentum to float; raises `BadInput`, which says what is allowed, unless it is."""
     number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
-    if not np.isfinite(number) or not fits(number):
+    if not np.isfinite(number) or not is_allowed(number):
         raise BadInput(f"{name} is {value!r}; give {allowed}")
     return number

@@ -1,4 +1,4 @@
-"""Compare a user's intermediate values with the right ones: the first that differs, and the formula that gives it.
+"""Compare a user's intermediate values with the correct ones, and report the first that differs with its formula.
 
 dz, dn and da are derivatives of the objective, with its 1 / N; or of the losses of single samples, as in textbooks:
 then they are N times as large, and the mean is taken in dW and db.
@@ -14,12 +14,12 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
+from deltarule.checking.correct_values import CorrectValue, correct_values
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Like, readings_of
-from deltarule.checking.report import CodeReport, Worst, checked_hint, limit_to_hint, worst_entry
-from deltarule.checking.right_values import RightValue, right_values
+from deltarule.checking.report import CodeReport, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
@@ -55,7 +55,7 @@ def compare(
     hint: str = "fix",
     **options: Any,
 ) -> CodeReport:
-    """Compare intermediate values of your code with the right ones, in the order in which they are computed.
+    """Compare intermediate values of your code with the correct ones, in the order in which they are computed.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def compare(
     hint : how much is reported: "pass", "where", "kind" or "fix".
     options : other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
 
-    Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the right one.
+    Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the correct one.
 
     Raises `BadInput` for an unknown value, two names of one value, parameters or data that do not fit the network, an
     unknown option, and as `create_problem`.
@@ -81,7 +81,7 @@ def compare(
     >>> report.worst.where, report.formula
     ('z1[1, 0]', 'z1 = x W1 + b1')
     """
-    checked_hint(hint)
+    validate_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     known = [
@@ -93,7 +93,7 @@ def compare(
         if option not in known:
             raise BadInput(f"there is no option {option!r}; there are hint, {', '.join(known)}")
     arrays = flatten(params)
-    found = _by_our_names(mine, network)
+    found = _with_standard_names(mine, network)
     like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"), {})
     readings = list(readings_of(arrays.names, arrays.values, like))
     samples, comparisons = len(readings[0][1]), []
@@ -102,25 +102,26 @@ def compare(
             of_mean, per_sample = (
                 _Comparison(
                     found,
-                    list(right_values(network, arrays.values, *reading, loss, options, is_per_sample=is_per_sample)),
+                    list(correct_values(network, arrays.values, *reading, loss, options, is_per_sample=is_per_sample)),
                     samples,
                     is_per_sample,
                 )
                 for is_per_sample in (False, True)
             )
             comparisons.append(per_sample if per_sample.is_likelier_than(of_mean) else of_mean)
-    # Where shapes leave the layout open, the reading under which most is right is the one meant.
+    # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
     best = max(comparisons, key=lambda one: len(one.compared) if one.first is None else one.first)
     return limit_to_hint(best.report(), hint)
 
 
-def _by_our_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
+def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
+    """Convert a user's values to arrays by their standard names, such as dz2 for "delta_2"."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
     keys: dict[str, str] = {}
     for key, value in mine.items():
-        name = _our_name(str(key), len(network.layers))
+        name = _standard_name(str(key), len(network.layers))
         if name in keys:
             raise BadInput(f"mine has {keys[name]} and {key}, which are the same value; give one of them")
         keys[name] = str(key)
@@ -129,31 +130,32 @@ def _by_our_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats
     return values
 
 
-def _our_name(key: str, layers: int) -> str:
+def _standard_name(key: str, layer_count: int) -> str:
+    """The standard name of a user's value, such as dz2 for "delta_2"; raises `BadInput` for an unknown one."""
     if key.lower() in LOSS_NAMES:
         return "loss"
     parts = re.fullmatch(r"(\D+?)_?(\d+)", key)
-    if parts and 1 <= int(parts[2]) <= layers:
+    if parts and 1 <= int(parts[2]) <= layer_count:
         for kind, names in _USER_NAMES.items():
             if parts[1].lower().rstrip("_") in names:
                 return f"{kind}{int(parts[2])}"
     raise BadInput(
-        f"mine has '{key}', which is no value of this network; there are loss, and of each layer from 1 to {layers} "
-        "z, a, dz, dW, db, da, W and b, as in z1"
+        f"mine has '{key}', which is no value of this network; there are loss, and of each layer from 1 to "
+        f"{layer_count} z, a, dz, dW, db, da, W and b, as in z1"
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _ComparedValue:
-    """A user's value and the right one."""
+    """A value of the user, `found`, and the correct one."""
 
-    right: RightValue
+    correct: CorrectValue
     found: Floats
 
     @property
     def is_right(self) -> bool:
         """Whether the shape and all entries are right."""
-        expected = self.right.array
+        expected = self.correct.array
         share = 1e-7 if self.found.dtype == np.float64 else 1e-3
         tolerance = share * np.abs(expected) + 1e-2 * share * float(np.abs(expected).max())
         return self.found.shape == expected.shape and bool((np.abs(self.found - expected) <= tolerance).all())
@@ -161,62 +163,67 @@ class _ComparedValue:
     @property
     def result(self) -> ArrayResult:
         """The verdict for the report."""
-        expected = self.right.array
+        expected = self.correct.array
         if self.found.shape != expected.shape:
-            return ArrayResult(self.right.name, WRONG)
+            return ArrayResult(self.correct.name, WRONG)
         size = max(float(np.linalg.norm(self.found)), float(np.linalg.norm(expected)))
         error = float(np.linalg.norm(self.found - expected)) / size if size else 0.0
-        return ArrayResult(self.right.name, RIGHT if self.is_right else WRONG, error)
+        return ArrayResult(self.correct.name, RIGHT if self.is_right else WRONG, error)
 
 
 class _Comparison:
-    """A user's values and the right ones of one reading.
+    """The comparison of a user's values, `found`, with the correct ones, for one reading of the user's layout.
 
+    samples        number of samples
     is_per_sample  whether dz and da are taken for those of single samples
-    first          index of the first wrong value
+    compared       the values of both, in the order of computation
+    first          index of the first wrong value; None if all are right
     """
 
     def __init__(
-        self, found: Mapping[str, Floats], right: Sequence[RightValue], samples: int, is_per_sample: bool
+        self, found: Mapping[str, Floats], correct: Sequence[CorrectValue], samples: int, is_per_sample: bool
     ) -> None:
-        self.right, self.samples, self.is_per_sample = right, samples, is_per_sample
-        known = [value.name for value in right]
+        self.correct, self.samples, self.is_per_sample = correct, samples, is_per_sample
+        known = [value.name for value in correct]
         for name in found:
             if name not in known:
                 raise BadInput(f"mine has {name}, which this network does not have; it has {', '.join(known)}")
         self.compared = [
-            _ComparedValue(value, _without_short_axes(found[value.name], value.array))
-            for value in right
+            _ComparedValue(value, _match_short_axes(found[value.name], value.array))
+            for value in correct
             if value.name in found
         ]
-        self.names = [value.right.name for value in self.compared]
+        self.names = [value.correct.name for value in self.compared]
         self.first = next((i for i, value in enumerate(self.compared) if not value.is_right), None)
 
     def is_likelier_than(self, of_mean: "_Comparison") -> bool:
-        """Whether values are those of single samples: some are right only as such, and none only with the mean in it.
+        """Whether the user's dz and da are those of single samples (self), and not those of a mean over samples.
 
-        Where all of them are wrong, that is so if fewer mistakes explain the first.
+        They are if some are right only as such, and none only as a mean's; where all are wrong under both readings, if
+        fewer mistakes explain the first.
         """
         deltas = [i for i, name in enumerate(self.names) if name[:2] in _DELTAS]
-        right, right_of_mean = ({i for i in deltas if one.compared[i].is_right} for one in (self, of_mean))
+        right, right_of_mean = (
+            {i for i in deltas if comparison.compared[i].is_right} for comparison in (self, of_mean)
+        )
         if deltas and not right | right_of_mean:
             return 0 < len(self._diagnose()) < len(of_mean._diagnose())
         return bool(right - right_of_mean) and not right_of_mean - right
 
     def report(self) -> CodeReport:
-        """The report of the first wrong value."""
-        entries = sum(value.right.array.size for value in self.compared)
+        """Report the comparison, with the first wrong value and its diagnosis."""
+        entries = sum(value.correct.array.size for value in self.compared)
         report = CodeReport(
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
         )
         report = replace(report, arrays=tuple(value.result for value in self.compared))
         notes = [_PER_SAMPLE_NOTE] if self.is_per_sample else []
         if self.first is None:
-            vacuous = self._find_vacuous()
+            vacuous = self._why_vacuous()
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
         value, before = self.compared[self.first], self.compared[: self.first]
-        found, expected, name = value.found, value.right.array, value.right.name
-        compared = sum(one.right.array.size for one in before)
+        found, expected, name = value.found, value.correct.array, value.correct.name
+        compared = sum(right.correct.array.size for right in before)
         if before:
             notes.append(f"right before it: {join_names(self.names[: self.first])}")
         if found.shape != expected.shape:
@@ -231,37 +238,38 @@ class _Comparison:
             report,
             worst=worst,
             compared=compared,
-            formula=value.right.formula,
+            formula=value.correct.formula,
             diagnosis=self._diagnose(),
             notes=tuple(notes),
             location=f"{name} is the first wrong value",
         )
 
-    def _find_vacuous(self) -> str | None:
-        """Why right values of single samples prove nothing: there is no gradient with the mean."""
+    def _why_vacuous(self) -> str | None:
+        """Why right values of single samples prove nothing: dW and db, which take the mean, are missing; else None."""
         if not self.is_per_sample or any(name[:2] not in _DELTAS and name[0] in "dWb" for name in self.names):
             return None
         deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
     def _diagnose(self) -> tuple[Mistake, ...]:
+        """The mistakes that explain the first wrong value."""
         if self.first is None:
             return ()
         wrong = self.compared[self.first]
-        index = self.right.index(wrong.right)
-        name, before = wrong.right.name, self.right[index - 1]
+        index = self.correct.index(wrong.correct)
+        name, before = wrong.correct.name, self.correct[index - 1]
         # An upstream gradient that an activation passes on unchanged is no exchange of two values.
         is_passed_on = name[:2] in ("dz", "dn") and before.name == f"da{name[2:]}"
-        if is_passed_on and replace(wrong, right=before).is_right:
+        if is_passed_on and replace(wrong, correct=before).is_right:
             sentence = f"{name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [name], sentence),)
         return diagnose(self._collect_evidence(wrong))
 
     def _collect_evidence(self, wrong: _ComparedValue) -> Evidence:
-        """The first wrong value among all the right ones, one of which it may be."""
+        """Evidence for a diagnosis: the first wrong value, and all correct ones, as it may be one of these."""
         parameters = []
-        for value in self.right:
-            raw = wrong.found if value is wrong.right else value.array
+        for value in self.correct:
+            raw = wrong.found if value is wrong.correct else value.array
             found, shape_mistake = match_shape(raw, value.array)
             parameters.append(
                 ParameterEvidence(
@@ -272,17 +280,17 @@ class _Comparison:
                     expected=value.array,
                     tolerance=1e-9 * np.abs(value.array),
                     uncertainty=np.zeros(value.array.shape),
-                    is_wrong=value is wrong.right,
+                    is_wrong=value is wrong.correct,
                     shape_mistake=shape_mistake,
                     find_penalty=lambda penalty=value.penalty: Penalty(penalty, None),  # type: ignore[misc]
                 )
             )
-        loss = next(i for i, value in enumerate(self.right) if value.name == "loss")
-        outputs = self.right[loss - 1].array.size // self.samples
+        loss = next(i for i, value in enumerate(self.correct) if value.name == "loss")
+        outputs = self.correct[loss - 1].array.size // self.samples
         return Evidence(tuple(parameters), samples=(self.samples,), outputs=outputs, prefix="")
 
 
-def _without_short_axes(found: Floats, right: Floats) -> Floats:
-    """A user's value in the shape of the right one, if they differ by axes of length 1 only."""
-    is_same = [n for n in found.shape if n > 1] == [n for n in right.shape if n > 1]
-    return found.reshape(right.shape) if is_same else found
+def _match_short_axes(array: Floats, correct: Floats) -> Floats:
+    """Reshape a user's array to the correct one's shape, if only axes of length 1 differ; else return it unchanged."""
+    is_same = [n for n in array.shape if n > 1] == [n for n in correct.shape if n > 1]
+    return array.reshape(correct.shape) if is_same else array

@@ -1,4 +1,4 @@
-"""Show that a check is at work, and for how long: on a terminal and in a notebook."""
+"""Show the elapsed time of a long computation on a terminal or in a notebook."""
 
 import sys
 import threading
@@ -15,13 +15,13 @@ INTERVAL_SECONDS = 1.0
 
 @contextmanager
 def show_elapsed_time(what: str, delay_seconds: float = DELAY_SECONDS) -> Iterator[None]:
-    """Show the elapsed seconds on stderr, if somebody watches it and the block takes longer than a delay."""
+    """Show a text and the elapsed seconds on stderr while a block runs, from a delay on, in a terminal or notebook."""
     stream = sys.stderr
     if not _is_watched(stream):
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_show, args=(stream, what, delay_seconds, ended), daemon=True)
+    thread = threading.Thread(target=_show_until_ended, args=(stream, what, delay_seconds, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -38,7 +38,8 @@ def _is_watched(stream: TextIO | None) -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def _show(stream: TextIO, what: str, delay_seconds: float, ended: threading.Event) -> None:
+def _show_until_ended(stream: TextIO, what: str, delay_seconds: float, ended: threading.Event) -> None:
+    """Update the line every second until `ended` is set, then erase it."""
     begin, line = perf_counter(), ""
     is_over = ended.wait(delay_seconds)
     while not is_over:

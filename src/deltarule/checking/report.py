@@ -1,4 +1,4 @@
-"""The report of a check of user code: on a terminal, in a notebook and in a test."""
+"""The report of a check of user code, for a terminal, a notebook or a test."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ from deltarule.problem.problem import Floats
 
 HINTS = ("pass", "where", "kind", "fix")
 WIDTH = 100
-"""Characters of a line of a report where nobody says otherwise."""
+"""Default number of characters of a line of a report."""
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry with the largest error: what was found, what is expected, and the error as a share of the larger."""
+    """The entry with the largest error: its value in the user's code, the expected one, and the relative error."""
 
     name: str
     index: tuple[int, ...]
@@ -30,7 +30,7 @@ class Worst:
 
     @property
     def where(self) -> str:
-        """The entry as Python code."""
+        """The entry in Python's notation, such as W1[0, 2]."""
         return format_entry(self.name, self.index)
 
 
@@ -46,12 +46,12 @@ class CodeReport:
     kinks        number of entries without a derivative      faint   of entries too small to be compared
     methods      what the entries were compared with
     false_pass   the probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared
-    diagnosis    the mistakes that explain what was found, at most two
-    formula      in a comparison, the formula that gives the right value
+    diagnosis    the mistakes that explain the errors, at most two
+    formula      in a comparison, the formula of the correct value
     notes        what was not compared, and why
     hint         how much is reported: "pass", "where", "kind" or "fix"
     arrays       the verdict for each array: right, wrong, not measured or at a kink, with its relative error
-    location     what these verdicts say about the place of the mistake
+    location     where the mistake is, according to these verdicts
     """
 
     what: str
@@ -83,6 +83,7 @@ class CodeReport:
             raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong, each with its label: location, worst entry, mistakes and fixes."""
         if self.location:
             yield "where", self.location
         if self.vacuous:
@@ -100,6 +101,7 @@ class CodeReport:
                 yield "likely fix", mistake.fix
 
     def _lines(self) -> Iterator[tuple[str, str]]:
+        """Yield all that is reported, each with its label."""
         yield from self._failures()
         if self.arrays:
             yield "arrays", ", ".join(map(str, self.arrays))
@@ -135,13 +137,13 @@ class CodeReport:
             f'<tr><th style="text-align:left">{escape(word)}</th><td style="text-align:left">{escape(text)}</td></tr>'
             for word, text in self._lines()
         )
-        # White on a color of its own: the background of a notebook may be light or dark.
+        # White on its own background color: the background of a notebook may be light or dark.
         badge = f'<span style="color:#ffffff;background:{color};padding:0 0.4em">{self.verdict}</span>'
         return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
 
 
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
-    """The entry with the highest rank, of arrays given as (name, found, expected, scaled error, rank)."""
+    """The entry with the highest rank; each array is (name, user's values, expected values, scaled errors, ranks)."""
     worst, highest = None, -np.inf
     for name, found, expected, error, rank in arrays:
         index = tuple(int(i) for i in np.unravel_index(int(rank.argmax()), rank.shape))
@@ -151,8 +153,8 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
     return worst
 
 
-def checked_hint(hint: str) -> str:
-    """The hint; raises `BadInput` for an unknown one."""
+def validate_hint(hint: str) -> str:
+    """Return the hint level; raises `BadInput` for an unknown one."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
     return hint
@@ -163,12 +165,12 @@ MORE_WITH_LIKE = "more kinds of mistakes are tried if you give the network: like
 
 
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
-    """The report without what the hint does not allow, so that a student cannot peek at it.
+    """Remove from a report what the hint level hides from a student.
 
-    "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the right
+    "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
     number; "kind" also what the mistake is; "fix" everything.
     """
-    level = HINTS.index(checked_hint(hint))
+    level = HINTS.index(validate_hint(hint))
     if level == 3:
         return replace(report, hint=hint)
     report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))

@@ -1,4 +1,4 @@
-"""When is an entry of a gradient wrong, and when does a mistake explain it? The tolerances of these two questions.
+"""Tolerances that decide whether an entry of a gradient is wrong, and whether a known mistake explains it.
 
 They were chosen on `benchmarks/planted_mistakes.py`: no correct network may be accused, and every planted mistake must
 be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed. None is critical: with 20
@@ -18,11 +18,11 @@ class EntryTolerances:
 
     Attributes
     ----------
-    relative : share of the larger of |found| and |expected|. Correct code differs from a measured gradient by less;
-        the smallest mistake worth a report, an ε of 1e-6 in a logarithm, by more.
+    relative : share of the larger of |analytic gradient| and |reference gradient|. Correct code differs from the
+        reference by less; the smallest mistake worth a report, an ε of 1e-6 in a logarithm, by more.
     array : share of the array's largest entry, for rounding errors in sums that cancel.
     gradient : share of the largest entry of the whole gradient, for arrays whose gradient is nearly 0.
-    visible : an entry counts as compared only if an error of this share of it would be seen.
+    visible : an entry counts as compared only if an error of this share of it would be noticed.
     large : an entry above this share of its array that could not be compared is reported.
     zero : below this share of the largest entry of the gradient a number counts as 0.
     """
@@ -38,7 +38,7 @@ class EntryTolerances:
 FLOAT64 = EntryTolerances(relative=1e-6, array=1e-10, gradient=1e-13, visible=SMALL_ERROR, large=1e-3, zero=1e-9)
 FLOAT32 = EntryTolerances(relative=2.5e-4, array=1e-5, gradient=1e-6, visible=10 * SMALL_ERROR, large=0.1, zero=1e-6)
 """Parameters, gradient or loss in float32: rounding errors are 2²⁹ times as large, those of a loss more. With three
-times `relative` right networks are not proved (test_float32_network_is_proved_in_place); with a third tests pass."""
+times `relative` correct networks are not proved (test_float32_network_is_proved_in_place); with a third tests pass."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class ReferenceTolerances:
     ----------
     along : share of a gradient's norm allowed in its derivative along a direction: ten rounding errors of a sum of 10⁵
         terms. Tests pass with a third of it and with three times as much.
-    exact : an entry that agrees so well with the complex step counts as compared, however little differences can see.
-        Tests pass with a third of it and with three times as much.
+    exact : an entry that agrees with the complex step to this share counts as compared, even if differences are less
+        exact. Tests pass with a third of it and with three times as much.
     tied : entries above this share of an array's largest one count as its largest. Above 1 none does, and an array
         whose largest entry was not measured is called right (test_large_entry_at_the_edge_of_the_domain_is_not_proved).
     confirmed : differences confirm the complex step if they know a derivative to this share of it. With a third of it
@@ -75,13 +75,13 @@ class FitTolerances:
 
     Attributes
     ----------
-    residual : share of an entry by which it may differ from the prediction, beside its own tolerance.
+    residual : share of an entry by which it may differ from the prediction, besides its own tolerance.
     improvement : share of the largest error that a prediction may leave; one that leaves more explains nothing.
-    constant : share by which a fitted constant may differ from the one that has a meaning, as 2 or the sample count.
+    constant : share by which a fitted constant may differ from one with a meaning, such as 2 or the sample count.
     factor : relative uncertainty of a fitted factor where the fit leaves nothing.
-    informative : an entry determines a constant if it is off by so many times its tolerance.
-    total : a total that is right, and the error of its entries, must be so many times what is allowed; else it may be a
-        coincidence.
+    informative : an entry determines a constant if its error is at least this multiple of its tolerance.
+    total : a total that is right, and the error of its entries, must be this multiple of what is allowed; else it may
+        be a coincidence.
     loss, loss_in_float32 : share by which a loss may differ from the one recognized by its gradient.
     epsilon : the largest ε of a logarithm in a loss.
 

@@ -1,4 +1,4 @@
-"""Check the gradient of user code, whatever the code looks like: call, measure, judge, diagnose, report."""
+"""Check the gradient of user code in five steps: call, measure, compare, diagnose, report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ from deltarule.proofs.differences import SMALL_ERROR
 from deltarule.user_functions import quietly
 
 MAX_ENTRIES = 2000
-"""Entries that are compared one by one, two calls of the loss each; beyond that random directions are compared."""
+"""Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
 
 
 _NO_COMPLEX_STEP = "no complex step"
@@ -51,9 +51,11 @@ _ONLY_NEARBY = "at these parameters the mistake changes nothing; at parameters n
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is known beside the code: the network, the number of samples, the hyperparameters of an update.
+    """What is known besides the code: the network, the number of samples, the hyperparameters of an update.
 
-    own_hypotheses   hypotheses for this kind of code
+    like             the network that the code implements, with its data
+    samples          the possible numbers of samples
+    own_hypotheses   hypotheses for this kind of code alone
     is_layer         the code is a layer, and its loss an output times an upstream gradient
     """
 
@@ -66,31 +68,32 @@ class Context:
 
     @property
     def subject(self) -> str:
-        """How sentences call the function that is differentiated."""
+        """The name of the differentiated function in messages."""
         return "the output of forward" if self.is_layer else "the loss"
 
     @property
-    def constant(self) -> str:
-        """What to say of a function that does not depend on anything."""
+    def constant_message(self) -> str:
+        """The message for a function that depends on nothing."""
         moved = "input is" if self.is_layer else "parameters are"
         return f"{self.subject} is constant: it does not change, however far the {moved} moved"
 
 
 def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
-    """Check the gradient of some code, and leave everything as it was."""
+    """Check the gradient of user code, called `what` in the report, and restore all that was moved."""
     with one_blas_thread(), show_elapsed_time(f"the {what} is checked"):
         try:
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
-            report = _check(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
+            report = _complete_report(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
             return report if report.ok else replace(report, notes=(*report.notes, *quietly(code.notes)))
         finally:
             quietly(code.restore)
 
 
-def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:
+def _complete_report(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:
+    """Measure the reference gradient, compare, diagnose, and enter the results into an empty report."""
     loss = _finite_loss(code)
-    impure = _find_impure(code, loss, context)
+    impure = _why_impure(code, loss, context)
     if impure:
         return replace(report, vacuous=impure)
     if code.is_repeatable:
@@ -98,18 +101,18 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
         mistake = find_unrepeatable(code, raw)
         if mistake:
             unrepeatable = replace(code, is_repeatable=False)
-            _, _, arrays = _judge(unrepeatable, raw, measure_gradient(code, raw, max_entries))
+            _, _, arrays = _compare_closely(unrepeatable, raw, measure_gradient(code, raw, max_entries))
             report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
             return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, code, context)
-        point = _measure_repeatable(code, raw, loss, max_entries)
+        point = _measure_point(code, raw, loss, max_entries)
         if not context.is_layer:
-            point = _off_kinks(point, max_entries)
+            point = _move_off_kinks(point, max_entries)
         code, raw, reference, loss = point.code, point.raw, point.reference, point.loss
     else:
         point = None
         reference = measure_gradient(code, rough_size(code, loss), max_entries)
         raw = finite_gradient(code, code.start)
-    judged_code, reference, arrays = _judge(code, raw, reference)
+    judged_code, reference, arrays = _compare_closely(code, raw, reference)
     evidence = Evidence(
         tuple(arrays),
         context.samples,
@@ -139,7 +142,7 @@ def _check(code: Code, report: CodeReport, context: Context, max_entries: int) -
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """A gradient and its reference at some parameters; a note if they are not the user's."""
+    """The user's gradient (`raw`) and the reference at some parameters; a note if these are not the user's own."""
 
     code: Code
     raw: list[Floats]
@@ -149,19 +152,21 @@ class _Point:
 
     @cached_property
     def verdicts(self) -> set[str]:
+        """The verdicts for all arrays."""
         return {array.result.verdict for array in compare_arrays(self.code, self.raw, self.reference)}
 
 
-def _measure_repeatable(code: Code, raw: list[Floats], loss: float, max_entries: int) -> _Point:
+def _measure_point(code: Code, raw: list[Floats], loss: float, max_entries: int) -> _Point:
+    """Measure the reference for a gradient that is repeatable, to an accuracy that its size determines."""
     sizes = [reference_size(*one) for one in zip(raw, code.start, rough_size(code, loss), strict=True)]
     return _Point(code, raw, measure_gradient(code, sizes, max_entries), loss)
 
 
-def _off_kinks(point: _Point, max_entries: int) -> _Point:
-    """The same code a little off its kinks, unless it cannot be judged better there.
+def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
+    """Move the parameters a little off kinks, if more can be compared there; else return the same point.
 
-    A gradient that is right here and wrong there may be no function of the parameters, as an array computed once or one
-    that uses values of an earlier call.
+    A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
+    or one that uses values of an earlier call.
     """
     kinks = count_kinks(point.reference)
     if not kinks or point.verdicts == {RIGHT}:
@@ -174,7 +179,7 @@ def _off_kinks(point: _Point, max_entries: int) -> _Point:
         raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
         if is_constant_gradient(point.raw, raw) or not np.isfinite(loss):
             return point
-        moved = replace(_measure_repeatable(code, raw, loss, max_entries), note=note)
+        moved = replace(_measure_point(code, raw, loss, max_entries), note=note)
         is_function = not depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
@@ -185,14 +190,15 @@ def _off_kinks(point: _Point, max_entries: int) -> _Point:
 
 
 def _finite_loss(code: Code) -> float:
+    """The loss at the start; raises `BadInput` if it is not finite."""
     loss = loss_at(code, code.start)
     if not np.isfinite(loss):
         raise BadInput(f"the loss is {loss} at these parameters; give some at which it is finite")
     return loss
 
 
-def _find_impure(code: Code, loss: float, context: Context) -> str | None:
-    """Why calls prove nothing: they change the parameters, or the loss is random."""
+def _why_impure(code: Code, loss: float, context: Context) -> str | None:
+    """Why the code cannot be checked: it changes its parameters, or its loss is random; None if neither."""
     changes = code.find_changes()
     if changes:
         changed = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changes.items()])
@@ -206,10 +212,13 @@ def _find_impure(code: Code, loss: float, context: Context) -> str | None:
     return f"{context.subject} is random: with the same {same}; {seed}"
 
 
-def _judge(
+def _compare_closely(
     code: Code, raw: Sequence[Floats], reference: ReferenceGradient
 ) -> tuple[Code, ReferenceGradient, list[ArrayVerdict]]:
-    """Compare all arrays; where one seems wrong, with its rounding error, and with more entries of a large array."""
+    """Compare a gradient with its reference; if it seems wrong, estimate its rounding and measure more entries first.
+
+    Returns the code with its rounding errors, the reference with the added entries, and the verdict for each array.
+    """
     arrays = compare_arrays(code, raw, reference)
     if code.is_repeatable and any(array.is_wrong_along or array.wrong.any() for array in arrays):
         code = replace(code, rounding=estimate_rounding(code, raw))
@@ -226,14 +235,14 @@ def _judge(
 def with_arrays(
     report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
 ) -> CodeReport:
-    """The report with the verdicts for its arrays, and where the mistake is by them."""
+    """Add the verdicts for the arrays to a report, and the location of the mistake that follows from them."""
     subject = "the update of" if report.what.startswith("update") else "the gradient of"
     location = describe_location(arrays, subject, is_layer=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
-    """The report in which a mistake that shows at other calls makes its arrays wrong."""
+    """Mark the arrays of a mistake as wrong in a report: one that only shows in other calls."""
     shapes = [start.shape for start in code.start]
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
     return with_arrays(report, arrays, shapes, context)
@@ -242,7 +251,7 @@ def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context
 def _report_comparison(
     report: CodeReport, reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], mistakes: tuple[Mistake, ...]
 ) -> CodeReport:
-    """The report of what was compared, not yet whether it proves anything."""
+    """Add to a report what was compared, the worst entry and the mistakes; whether it proves anything comes later."""
     has_wrong_entry = any(array.wrong.any() for array in arrays)
     # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
     is_elsewhere = (any(array.is_wrong for array in arrays) or bool(mistakes)) and not has_wrong_entry
@@ -259,7 +268,7 @@ def _report_comparison(
 
 
 def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:
-    """Of each array that was compared: name, found, expected, the scaled error and the rank of each entry.
+    """Yield for each array that was compared: name, the code's values, expected values, scaled errors and ranks.
 
     Of wrong entries the one with the largest share of its array's norm ranks first, of right ones the one with the
     largest scaled error. Entries that were not compared have the rank −1.
@@ -280,9 +289,9 @@ def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats
 def _confirm(
     report: CodeReport, code: Code, arrays: Sequence[ArrayVerdict], context: Context
 ) -> tuple[CodeReport, list[str]]:
-    """The report where no mistake was found: the gradient is right, unless that proves nothing, or it is stale."""
+    """Finish the report of a gradient without mistakes: right, unless nothing was proved or it is stale; and notes."""
     unused = [array.name for i, array in enumerate(arrays) if array.is_zero and not depends_on(code, i)]
-    vacuous = _find_vacuous(report, arrays, unused, context)
+    vacuous = _why_vacuous(report, arrays, unused, context)
     notes = [f"{context.subject} does not depend on {join_names(unused)} at all"] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
@@ -295,31 +304,31 @@ def _confirm(
 
 
 def _is_function(code: Code) -> bool:
-    """Whether the gradient nearby is the same whatever was called before."""
+    """Whether the gradient, at parameters nearby, is a function of these alone, and not of earlier calls."""
     return not depends_on_earlier_calls(replace(code, start=tuple(move_nearby(code.start))), code)
 
 
 def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
-    """The mistakes of a gradient that is right here by chance, as with a mask that lets everything through."""
+    """The mistakes, at parameters nearby, of a gradient that is right here by chance, such as behind a mask of ones."""
     nearby = replace(code, start=tuple(move_nearby(code.start)))
     try:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
-        judged, _, arrays = _judge(nearby, raw, _measure_repeatable(nearby, raw, loss, MAX_ENTRIES).reference)
+        judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)
         evidence = Evidence(tuple(arrays), context.samples)
         return tuple(diagnose_code(judged, evidence, loss, [], None, has_network=False).mistakes)
     except BadInput:  # code that fails there
         return ()
 
 
-def _find_vacuous(
+def _why_vacuous(
     report: CodeReport, arrays: Sequence[ArrayVerdict], unused: Sequence[str], context: Context
 ) -> str | None:
-    """Why nothing was proved, though nothing wrong was found.
+    """Why a comparison without errors proves nothing; None if it proves something.
 
     unused   parameters on which the loss never depends
     """
     if len(unused) == len(arrays):
-        return context.constant
+        return context.constant_message
     zero = [array.name for array in arrays if array.is_zero]
     if len(zero) == len(arrays):
         return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
@@ -332,21 +341,26 @@ def _find_vacuous(
     if not report.compared:
         return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
     nonzero = [array for array in arrays if not array.is_zero]
-    unseen = [one.name for one in nonzero if not (one.judged.any() or one.is_seen_along_direction)]
+    unseen = [one.name for one in nonzero if not (one.judged.any() or one.has_smooth_direction)]
     if unseen:
         return (
             f"nothing was compared in {join_names(unseen)}: every entry is at a kink, too faint beside rounding "
             "errors, or not measured; check it at other parameters"
         )
-    blind = [one.name for one in nonzero if not one.is_seen_along_direction and not one.is_largest_judged]
+    blind = [one.name for one in nonzero if not one.has_smooth_direction and not one.is_largest_judged]
     if blind:
         return f"the largest entry of {join_names(blind)} could not be measured; check it at other parameters"
     return None
 
 
 def _comparison_notes(
-    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], chance: float, subject: str
+    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass: float, subject: str
 ) -> Iterator[str]:
+    """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
+
+    false_pass   the probability that a small error passes
+    subject      the name of the differentiated function
+    """
     dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
@@ -368,7 +382,7 @@ def _comparison_notes(
         lines = len(sampled[0].reference.directions)
         yield (
             f"large arrays: a sample of entries, and {lines} random directions; an error of {SMALL_ERROR:.2%} of an "
-            f"array's gradient passes with a probability of {chance:.1g}"
+            f"array's gradient passes with a probability of {false_pass:.1g}"
         )
     for array in arrays:
         if array.shape_mistake:
@@ -377,16 +391,17 @@ def _comparison_notes(
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[str]:
-    """What to say of a loss whose right gradient is 0 everywhere, unless it is at a minimum."""
+    """Yield notes on a loss whose true gradient is 0 although it is not at a minimum."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
-        yield context.constant
+        yield context.constant_message
     elif max(abs(one - loss) for one in near) <= relative_noise(code) * abs(loss):
         yield "the loss does not change when a parameter is moved a little, as if it counted or rounded"
 
 
 def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[str]:
+    """Yield a note on rounding errors in the code's gradient, if it has any."""
     assert code.rounding is not None
     shares = [
         float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)

@@ -111,7 +111,7 @@ def _quantity(one: Any, place: int | None) -> dict[str, Any]:
 
     formula = one.formula
     narrowed = place is not None and one.axes[:1] == ("i",)
-    places = list(islice(one.places(place), MAX_WORKED)) if one.rule else []
+    places = list(islice(one.indices(place), MAX_WORKED)) if one.rule else []
     return {
         "name": one.name,
         "section": one.section,

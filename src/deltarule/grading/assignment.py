@@ -1,4 +1,4 @@
-"""Read an assignment: calls with the teacher's values, their expected results, and points."""
+"""Read an assignment: calls of students' functions, their expected results (by the teacher's solution), and points."""
 
 import ast
 import builtins
@@ -60,7 +60,7 @@ class CheckSection(_Section):
 
 
 class AssignmentSection(_Section):
-    """The whole of an `assignment.toml`."""
+    """All of an `assignment.toml`."""
 
     title: str = Field(description="the name of the assignment")
     solution: str = Field("solution.py", description="the file with the right code and the data, beside the assignment")
@@ -79,8 +79,9 @@ class AssignmentSection(_Section):
 class Assignment:
     """An assignment with the results of its solution.
 
-    names    what the solution defines
-    folder   where the assignment lies; hidden from submissions where the sandbox can
+    names    what the solution defines, by name
+    folder   the assignment's folder; hidden from submissions where the sandbox can
+    source   the bytes of assignment and solution
     """
 
     title: str
@@ -96,7 +97,7 @@ class Assignment:
 
     @cached_property
     def max_points(self) -> float:
-        """The points of a submission that is right."""
+        """The points of a submission without mistakes."""
         return sum(sum(check.points.values()) for check in self.checks)
 
     @cached_property
@@ -133,9 +134,9 @@ def read_assignment(path: str | Path) -> Assignment:
         raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
     solution = path.parent / section.solution
     source = read_bytes(solution)
-    names = _run_solution(solution, source)
+    namespace = _run_solution(solution, source)
     checks = tuple(
-        _read_check(check, section, names, f"{path}: check {i}") for i, check in enumerate(section.checks, 1)
+        _read_check(check, section, namespace, f"{path}: check {i}") for i, check in enumerate(section.checks, 1)
     )
     labels = [check.name for check in checks]
     if len(set(labels)) < len(labels):
@@ -150,40 +151,53 @@ def read_assignment(path: str | Path) -> Assignment:
         visibility=section.visibility,
         memory_limit_mb=section.memory_limit_mb,
         checks=checks,
-        names=names,
+        names=namespace,
         source=text + source,
     )
 
 
 def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
+    """Run the source of a solution, and return what it defines, by name."""
+    namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise BadInput(f"{path} is not Python: {error}; correct it") from None
-    call_user_function(exec, (code, names), {}, str(path))
-    return names
+    call_user_function(exec, (code, namespace), {}, str(path))
+    return namespace
 
 
-def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any], where: str) -> Check:
+def _read_check(
+    section: CheckSection, assignment: AssignmentSection, namespace: Mapping[str, Any], message_prefix: str
+) -> Check:
+    """Make a `Check` from its table, with the values and results of the solution.
+
+    namespace        what the solution defines, by name
+    message_prefix   the place in the file, with which messages begin
+    """
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     if len(points) != len(labels):
-        raise BadInput(f"{where}: points has {len(points)} numbers for {len(labels)} arrays; give one for each")
+        raise BadInput(
+            f"{message_prefix}: points has {len(points)} numbers for {len(labels)} arrays; give one for each"
+        )
     if section.gradient_of and len(section.by) != len(labels):
         raise BadInput(
-            f"{where}: by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in order"
+            f"{message_prefix}: by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in "
+            "order"
         )
     expressions = [section.setup, section.call]
     if isinstance(section.returns, dict):
         expressions += section.returns.values()
-    used, assigned = _names_used(expressions, where)
-    defined = {*names, *assigned, *dir(builtins), "result"}
+    used, assigned = _names_used(expressions, message_prefix)
+    defined = {*namespace, *assigned, *dir(builtins), "result"}
     unknown = [name for name in used if name not in defined]
     if unknown:
-        raise BadInput(f"{where}: the solution does not define '{unknown[0]}'; define it there, or correct the call")
-    functions = tuple(name for name in used if callable(names.get(name)))
-    values = {name: names[name] for name in used if name in names and not callable(names[name])}
+        raise BadInput(
+            f"{message_prefix}: the solution does not define '{unknown[0]}'; define it there, or correct the call"
+        )
+    functions = tuple(name for name in used if callable(namespace.get(name)))
+    values = {name: namespace[name] for name in used if name in namespace and not callable(namespace[name])}
     values = {name: value for name, value in values.items() if _can_be_sent(value)}
     check = Check(
         name=section.name or section.call,
@@ -200,37 +214,38 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         gradient_of=section.gradient_of,
         by=tuple(section.by),
         upstream=section.upstream,
-        network=_read_network(section.network, names, where),
+        network=_read_network(section.network, namespace, message_prefix),
     )
-    return _with_expected(check, names, where)
+    return _with_expected(check, namespace, message_prefix)
 
 
-def _read_network(section: NetworkSection | None, names: Mapping[str, Any], where: str) -> Network | None:
+def _read_network(section: NetworkSection | None, namespace: Mapping[str, Any], message_prefix: str) -> Network | None:
+    """Make the network of a check, for which the solution has to define the data x and y; None without a table."""
     if section is None:
         return None
-    if not all(isinstance(names.get(name), np.ndarray) for name in ("x", "y")):
-        raise BadInput(f"{where}: network needs the data; define arrays x and y in the solution")
+    if not all(isinstance(namespace.get(name), np.ndarray) for name in ("x", "y")):
+        raise BadInput(f"{message_prefix}: network needs the data; define arrays x and y in the solution")
     try:
         return Network(section.sizes, section.hidden, section.output)
     except BadInput as error:
-        raise BadInput(f"{where}: network: {error}") from None
+        raise BadInput(f"{message_prefix}: network: {error}") from None
 
 
-def _names_used(texts: list[str], where: str) -> tuple[list[str], set[str]]:
-    """The names that lines of Python read, in order, and those that they assign."""
+def _names_used(texts: list[str], message_prefix: str) -> tuple[list[str], set[str]]:
+    """The names that lines of Python (`texts`) read, in order, and those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
             nodes += ast.walk(ast.parse(text))
         except SyntaxError as error:
-            raise BadInput(f"{where}: '{text}' is not Python: {error.msg}; correct it") from None
+            raise BadInput(f"{message_prefix}: '{text}' is not Python: {error.msg}; correct it") from None
     names = [node for node in nodes if isinstance(node, ast.Name)]
     read = [node.id for node in names if isinstance(node.ctx, ast.Load)]
     return list(dict.fromkeys(read)), {node.id for node in names if isinstance(node.ctx, ast.Store)}
 
 
 def _can_be_sent(value: Any) -> bool:
-    """Whether a value consists of arrays, numbers and texts."""
+    """Whether a value can be sent to a worker: it consists of arrays, numbers and texts."""
     try:
         worker.pack(value)
     except (TypeError, ValueError):
@@ -238,18 +253,20 @@ def _can_be_sent(value: Any) -> bool:
     return True
 
 
-def _with_expected(check: Check, names: Mapping[str, Any], where: str) -> Check:
-    """A check with the solution's results; a missing array is an error, and gradients are proved first."""
-    # A message's way there and back gives a copy: an update in place must not change the teacher's own arrays.
+def _with_expected(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> Check:
+    """Add the solution's results to a check; raises `BadInput` if an array is missing or a gradient is wrong."""
+    # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
-    answer = worker.answer(dict(names), request)
+    answer = worker.answer(dict(namespace), request)
     if "error" in answer:
-        raise BadInput(f"{where}: the solution fails in {check.call}: {answer['error']}; correct it")
+        raise BadInput(f"{message_prefix}: the solution fails in {check.call}: {answer['error']}; correct it")
     expected = named_arrays(answer["result"], list(check.points))
     for name in check.points:
         if not isinstance(expected.get(name), np.ndarray) or not np.isfinite(expected[name]).all():
-            raise BadInput(f"{where}: the solution does not give '{name}' as finite numbers; correct it, or returns")
+            raise BadInput(
+                f"{message_prefix}: the solution does not give '{name}' as finite numbers; correct it, or returns"
+            )
     check = replace(check, expected=expected)
     if check.gradient_of:
-        check_solution(check, names, where)
+        check_solution(check, namespace, message_prefix)
     return check

@@ -1,4 +1,4 @@
-"""A check of a student's code: one call, the request for the worker, and the arrays in its answer by name."""
+"""The record of a check (one call of a student's code), its request to the worker, and the arrays in the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,17 @@ from deltarule.problem.network import Network
 class Check:
     """One call of a student's code with the teacher's values, and its expected results.
 
+    part        "forward", "loss", "backward" or "update"
+    setup       Python that runs before the call
+    returns     the names of the returned arrays, or expressions for them by name
     values      the teacher's values that the call uses, by name
     functions   the names that a submission has to define for it
-    expected    what the solution gives, by the name of the array
+    expected    the solution's results, by the name of the array
     points      by the name of the array
-    network     what the differentiated loss is a function of, with the data x and y
+    gradient_of the expression that is differentiated; "" if the call computes no gradient
+    by          the parameters by which it is differentiated
+    upstream    the name of the upstream gradient, or ""
+    network     the network whose loss is differentiated, on the data x and y; or None
     """
 
     name: str
@@ -38,7 +44,7 @@ class Check:
 
 
 def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
-    """The request for a worker; `counted` names functions whose calls are counted."""
+    """The request that asks a worker for a check's call; `counted` names functions whose calls are counted."""
     return {
         "call": check.call,
         "setup": check.setup,
@@ -50,7 +56,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """The returned arrays by name: a dictionary as it is, a tuple or list in order."""
+    """The arrays that a call returned, by name: those of a dictionary, or those of a tuple or list in order."""
     if isinstance(result, dict) and "object" not in result:
         return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:
@@ -64,7 +70,7 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def _array_of_list(value: list[Any]) -> Any:
-    """A list as an array; a ragged list stays a list."""
+    """Convert a list to an array; a ragged list stays a list."""
     try:
         return np.asarray(value)
     except ValueError:

@@ -14,7 +14,7 @@ from deltarule.grading.pages import remarks
 
 
 def csv_text(record: GradeRecord) -> str:
-    """One row a student: points, of how many, those of each array, and remarks."""
+    """The results as CSV, one row per student: points, maximum points, the points of each array, and remarks."""
     labels = [(check.name, array.name) for check in record.submissions[0].checks for array in check.arrays]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -27,7 +27,7 @@ def csv_text(record: GradeRecord) -> str:
 
 
 def junit_xml(record: GradeRecord) -> str:
-    """A test suite a student, a test case an array."""
+    """The results as JUnit XML, with a test suite for each student and a test case for each array."""
     root = ET.Element("testsuites", name=record.title)
     for result in record.submissions:
         arrays = [(check, array) for check in result.checks for array in check.arrays]
@@ -58,14 +58,14 @@ def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[
 
 
 def _classroom_tests(
-    record: GradeRecord, result: SubmissionResult, points: str, max_points: str
+    record: GradeRecord, result: SubmissionResult, points_key: str, max_points_key: str
 ) -> list[dict[str, Any]]:
-    """One test for each call; `points` and `max_points` are the keys that the format gives to them."""
+    """One test for each call; the keys are those of the format."""
     return [
         {
             "name": check.name,
-            points: check.points,
-            max_points: check.max_points,
+            points_key: check.points,
+            max_points_key: check.max_points,
             "output": check_text(check, record.hint),
         }
         for check in result.checks
@@ -73,7 +73,10 @@ def _classroom_tests(
 
 
 def check_text(check: CheckResult, hint: int) -> str:
-    """What a student may read of a check: 0 nothing, 1 which array is wrong, 2 which mistake was made, 3 its fix."""
+    """The text on a check that a student may read at a hint level.
+
+    The level is 0 for nothing, 1 for which array is wrong, 2 for the mistake too, and 3 for its fix too.
+    """
     lines = [check.message] if hint >= 1 else []
     if hint >= 2:
         for mistake in check.mistakes:
@@ -94,7 +97,11 @@ RUN = """#!/usr/bin/env bash
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment, file: Path) -> None:
-    """Write the archive that Gradescope takes as an autograder: setup.sh, run_autograder, the assignment's files."""
+    """Write the autograder archive for Gradescope: setup.sh, run_autograder and the assignment's files.
+
+    path   the archive to write
+    file   the `assignment.toml`
+    """
     name = file.name
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for script, text in (

@@ -1,7 +1,7 @@
-"""Name the mistakes behind wrong arrays, from the teacher's function and the arrays of the student's code.
+"""Name the mistakes that explain a student's wrong gradients, from the teacher's function and the student's arrays.
 
-The student's arrays are those of one call: they are taken for a gradient that does not change. Only where that explains
-nothing, and the code has an upstream gradient, is it called again, for others.
+The arrays are those of one call, and taken for a gradient that does not change. The code is called again, with other
+upstream gradients, only if it has any and the one call explains nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,32 +17,40 @@ from deltarule.grading.checks import Check
 from deltarule.problem.problem import Floats
 
 _ABOUT_CALLS = ("stale", "random_gradient")
-"""Mistakes that show in several calls; here there is a single one."""
+"""Mistakes that only show in several calls; here there is a single one."""
 
 
 def name_mistakes(
-    check: Check, names: Mapping[str, Any], found: Mapping[str, Floats], call_again: Callable[[Floats], list[Floats]]
+    check: Check,
+    namespace: Mapping[str, Any],
+    returned: Mapping[str, Floats],
+    call_again: Callable[[Floats], list[Floats]],
 ) -> tuple[Mistake, ...]:
-    """The mistakes that explain wrong gradients; empty if none does, or if the check has no gradient.
+    """The mistakes that explain a check's wrong gradients; empty if none does, or if it computes no gradient.
 
     Parameters
     ----------
     check : Check
-    names : mapping
-        What the solution defines.
-    found : mapping
-        By name, all arrays of the check, in the shapes of the right ones or others.
+    namespace : mapping
+        What the solution defines, by name.
+    returned : mapping
+        All arrays that the student's code returned, by name, possibly in wrong shapes.
     call_again : callable
-        The arrays that the student's code gives for another upstream gradient; may raise `BadInput`.
+        Calls the student's code with another upstream gradient, and returns its arrays; may raise `BadInput`.
     """
     if not check.gradient_of:
         return ()
-    arrays = [np.asarray(found[label], float) for label in check.points]
-    params = _parameters(check, names)
+    arrays = [np.asarray(returned[label], float) for label in check.points]
+    params = _parameters(check, namespace)
     try:
-        report = check_gradient(_objective(check, names), _constant(arrays, check.by), params, **_network(check, names))
+        report = check_gradient(
+            _objective(check, namespace),
+            _constant_gradient(arrays, check.by),
+            params,
+            **_network_arguments(check, namespace),
+        )
         if not report.diagnosis and check.upstream:
-            report = _check_layer(check, names, call_again)
+            report = _check_layer(check, namespace, call_again)
     except BadInput:
         return ()
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
@@ -52,12 +60,14 @@ def name_mistakes(
     return tuple(likeliest.values())
 
 
-def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]) -> CodeReport:
-    """Check a layer, whose backward pass is called with other upstream gradients."""
+def _check_layer(
+    check: Check, namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
+) -> CodeReport:
+    """Check a student's layer, whose backward pass is called again with other upstream gradients."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**names, **params})
+        value = eval(code, {**namespace, **params})
         return np.asarray(value[0] if isinstance(value, tuple) else value)
 
     def backward(upstream: Floats) -> dict[str, Floats]:
@@ -65,56 +75,65 @@ def _check_layer(check: Check, names: Mapping[str, Any], call_again: Callable[[F
 
     single = check.by[0] if len(check.by) == 1 else None
     if single is not None:  # activations are recognized by their one input
-        return check_vjp(lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(names[single], float))
-    return check_vjp(forward, backward, _parameters(check, names))
+        return check_vjp(
+            lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(namespace[single], float)
+        )
+    return check_vjp(forward, backward, _parameters(check, namespace))
 
 
-def _network(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The checker's arguments about the network, if the assignment has one."""
+def _network_arguments(check: Check, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `check_gradient` about the network and its data; empty if the check has no network."""
     if check.network is None:
         return {}
-    return {"like": check.network, "x": names["x"], "y": names["y"]}
+    return {"like": check.network, "x": namespace["x"], "y": namespace["y"]}
 
 
-def check_solution(check: Check, names: Mapping[str, Any], where: str) -> None:
-    """Prove the gradient of the solution.
+def check_solution(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> None:
+    """Check the gradient of the teacher's solution.
 
-    Raises `BadInput` where it is wrong, or no gradient of what the check names.
+    Raises `BadInput` if it is wrong, or no gradient of what the check names.
     """
     expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
-        if not isinstance(names.get(name), np.ndarray | float | int):
-            raise BadInput(f"{where}: the solution does not define '{name}' as an array; correct by or upstream")
+        if not isinstance(namespace.get(name), np.ndarray | float | int):
+            raise BadInput(
+                f"{message_prefix}: the solution does not define '{name}' as an array; correct by or upstream"
+            )
     try:
-        report = check_gradient(_objective(check, names), _constant(expected, check.by), _parameters(check, names))
+        report = check_gradient(
+            _objective(check, namespace), _constant_gradient(expected, check.by), _parameters(check, namespace)
+        )
     except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
+        raise BadInput(f"{message_prefix}: {error}") from None
     wrong = report.worst
     if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis) or (wrong and wrong.error > 1e-4):
-        raise BadInput(f"{where}: the solution's gradient is wrong: {_reason(report)}; correct the solution")
+        raise BadInput(
+            f"{message_prefix}: the solution's gradient is wrong: {_describe_error(report)}; correct the solution"
+        )
 
 
-def _reason(report: CodeReport) -> str:
+def _describe_error(report: CodeReport) -> str:
+    """Say what is wrong with a gradient: the mistake, or the worst entry."""
     if report.diagnosis:
         return str(report.diagnosis[0].sentence)
     assert report.worst is not None
     return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
 
 
-def _objective(check: Check, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The differentiated function of a dictionary of parameters: Σ upstream · gradient_of."""
+def _objective(check: Check, namespace: Mapping[str, Any]) -> Callable[..., Any]:
+    """Make the function that a check differentiates, of a dictionary of parameters: gradient_of, or Σ upstream · it."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**names, **params})
+        value = eval(code, {**namespace, **params})
         value = value[0] if isinstance(value, tuple) else value
-        return np.sum(np.asarray(names[check.upstream]) * value) if check.upstream else value
+        return np.sum(np.asarray(namespace[check.upstream]) * value) if check.upstream else value
 
     return objective
 
 
-def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """A function that returns a gradient computed earlier."""
+def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
+    """Make a function that returns a gradient computed earlier, by the parameters' names."""
 
     def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
         return dict(zip(by, arrays, strict=True))
@@ -122,5 +141,6 @@ def _constant(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]
     return gradient
 
 
-def _parameters(check: Check, names: Mapping[str, Any]) -> dict[str, Floats]:
-    return {name: np.array(names[name], float) for name in check.by}
+def _parameters(check: Check, namespace: Mapping[str, Any]) -> dict[str, Floats]:
+    """The teacher's values of the parameters by which a check differentiates."""
+    return {name: np.array(namespace[name], float) for name in check.by}

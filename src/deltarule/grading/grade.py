@@ -1,7 +1,7 @@
-"""Grade submissions: each check is one call with the teacher's values, compared here with what the solution gives.
+"""Grade submissions: each check is one call with the teacher's values, whose results are compared with the solution's.
 
-Because every call gets the teacher's values, a mistake costs the points of its own arrays alone: a wrong δ of the
-output layer does not make the first layer's gradients wrong.
+Because every call gets the teacher's values, a mistake only costs the points of the arrays that it concerns: a wrong δ
+of the output layer does not make the first layer's gradients wrong.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from deltarule.grading.process import (
     Sandbox,
     Worker,
     clean_text,
-    start,
+    start_worker,
     work_folder,
 )
 from deltarule.grading.submissions import Submission
@@ -42,7 +42,7 @@ RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class ArrayResult:
-    """One array of a check: "right", "wrong" or "missing"; the error is a share of the largest right entry."""
+    """One array of a check: "right", "wrong" or "missing"; the error is relative to the largest correct entry."""
 
     name: str
     verdict: str
@@ -57,7 +57,7 @@ class CheckResult:
     """The result of one call.
 
     message    one sentence: what is right and wrong, or why nothing could be compared
-    mistakes   those that explain what is wrong
+    mistakes   the mistakes that explain what is wrong
     notes      for the teacher alone
     """
 
@@ -84,9 +84,9 @@ class SubmissionResult:
     """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
-    message       why, or what went wrong while it was loaded
-    sandbox       what held the code while it ran
-    digest        of all that the result depends on
+    message       why it could not, or what failed while it was loaded
+    sandbox       how the code was isolated while it ran
+    digest        the digest of all that the result depends on
     """
 
     student: str
@@ -103,7 +103,7 @@ class SubmissionResult:
 
     @property
     def max_points(self) -> float:
-        """The points of a submission that is right."""
+        """The points of a submission without mistakes."""
         return sum(check.max_points for check in self.checks)
 
 
@@ -129,24 +129,25 @@ def grade(
     known: Mapping[str, SubmissionResult] | None = None,
     after_submission: Callable[[SubmissionResult], None] | None = None,
 ) -> GradeRecord:
-    """Grade submissions, each in a process of its own.
+    """Grade submissions, each in a separate process.
 
     Parameters
     ----------
     assignment : Assignment
-        As `read_assignment` gives it.
+        As `read_assignment` returns it.
     submissions : sequence of Submission
-        As `find_submissions` gives them.
+        As `find_submissions` returns them.
     sandbox : {"auto", "required", "off"}, default "auto"
-        Whether the code is kept from network and files, as far as the system can; time and memory are always limited.
+        Whether the code is isolated from network and files, as far as the system can; time and memory are always
+        limited.
     hidden : sequence of Path
         Files and folders that the sandbox hides: the solution, other submissions.
     workers : int, default 2
         Submissions that run at a time.
     known : mapping, optional
-        Results of an earlier run by student, which are taken where their digest is still the same.
+        Results of an earlier run by student, which are used again if their digest has not changed.
     after_submission : callable, optional
-        Called with each result that is new.
+        Called with each new result.
 
     Returns
     -------
@@ -158,8 +159,9 @@ def grade(
         Where `sandbox` is "required" and the system has none.
     """
 
-    def grade_one(submission: Submission) -> SubmissionResult:
-        digest = _digest(assignment, submission, sandbox)
+    def grade_submission(submission: Submission) -> SubmissionResult:
+        """The known result of a submission, if it is still valid; else a new one."""
+        digest = _result_digest(assignment, submission, sandbox)
         before = (known or {}).get(submission.student)
         if before is not None and before.digest == digest:
             return before
@@ -169,11 +171,12 @@ def grade(
         return result
 
     with ThreadPoolExecutor(workers) as pool:
-        results = tuple(pool.map(grade_one, submissions))
+        results = tuple(pool.map(grade_submission, submissions))
     return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
 
 
-def _digest(assignment: Assignment, submission: Submission, sandbox: str) -> str:
+def _result_digest(assignment: Assignment, submission: Submission, sandbox: str) -> str:
+    """The digest of all that a submission's result depends on: assignment, files, and whether there is a sandbox."""
     digest = hashlib.sha256(f"{RECORD_VERSION} {sandbox} {submission.problem}".encode() + assignment.source)
     for name, path in sorted(submission.files.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -181,7 +184,7 @@ def _digest(assignment: Assignment, submission: Submission, sandbox: str) -> str
 
 
 def _hideable(paths: Sequence[Path]) -> list[Path]:
-    """The files and folders that can be hidden: not those in which Python itself or temporary files lie."""
+    """The files and folders that can be hidden: all but those that contain Python or what the worker needs."""
     needed = [Path(sys.prefix), Path(sys.base_prefix), Path(np.__file__), Path(worker.__file__)]
     resolved = [path.resolve() for path in paths if path.exists()]
     return [path for path in resolved if not any(one.resolve().is_relative_to(path) for one in needed)]
@@ -190,74 +193,79 @@ def _hideable(paths: Sequence[Path]) -> list[Path]:
 def _grade_submission(
     assignment: Assignment, submission: Submission, sandbox: Sandbox, hidden: Sequence[Path], digest: str
 ) -> SubmissionResult:
+    """Run all checks of a submission in a worker process, with a new one after a call that ended it."""
     if submission.problem:
-        return _not_gradable(assignment, submission.student, submission.problem, "", digest)
+        return _ungradable_result(assignment, submission.student, submission.problem, "", digest)
     results: list[CheckResult] = []
     running: Worker | None = None
-    problem = held = ""
+    problem = isolation = ""
     counted = [name for check in assignment.checks if check.part in ("forward", "loss") for name in check.functions]
     with work_folder(submission.files) as folder:
 
         def begin() -> Worker:
-            return start(folder / submission.file, sandbox, hidden, assignment.memory_limit_mb)
+            return start_worker(folder / submission.file, sandbox, hidden, assignment.memory_limit_mb)
 
         try:
             for check in assignment.checks:
                 try:
                     running = running or begin()
-                    problem, held = running.problem, running.sandbox
+                    problem, isolation = running.problem, running.sandbox
                 except Ended as error:
                     if not results:
                         message = f"the submission cannot be loaded: {error}"
-                        return _not_gradable(assignment, submission.student, message, held, digest)
+                        return _ungradable_result(assignment, submission.student, message, isolation, digest)
                     results.append(_missing_result(check, f"the submission cannot be loaded again: {error}"))
                     continue
                 try:
                     request = request_of(check, [name for name in counted if name not in check.functions])
                     answer = running.ask(request, check.time_limit_seconds)
-                except Ended as error:  # the checks before count, and those after it get a new process
+                except Ended as error:  # earlier checks still count, and later ones get a new process
                     running = None
                     results.append(_missing_result(check, f"{check.call}: {error}"))
                     continue
                 with NUMPY_LOCK:
-                    results.append(_judge(check, answer, assignment, running))
+                    results.append(_grade_answer(check, answer, assignment, running))
                 running = None if running.has_ended else running
         finally:
             if running is not None:
                 running.end()
     message = f"while it was loaded: {problem}" if problem else ""
-    return SubmissionResult(submission.student, True, message, tuple(results), held, digest)
+    return SubmissionResult(submission.student, True, message, tuple(results), isolation, digest)
 
 
-def _not_gradable(assignment: Assignment, student: str, message: str, held: str, digest: str) -> SubmissionResult:
+def _ungradable_result(
+    assignment: Assignment, student: str, message: str, isolation: str, digest: str
+) -> SubmissionResult:
+    """The result, without points, of a submission that could not be loaded."""
     checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
-    return SubmissionResult(student, False, message, checks, held, digest)
+    return SubmissionResult(student, False, message, checks, isolation, digest)
 
 
 def _missing_result(check: Check, message: str) -> CheckResult:
+    """The result of a check without anything to compare; the message says why."""
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.points.items())
     return CheckResult(check.name, check.part, message, arrays)
 
 
-def _judge(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
-    """Compare what a call returned with what the solution gives."""
+def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
+    """Compare what a call returned with the solution's results, and name mistakes."""
     if answer.problem:
         return _missing_result(check, answer.problem)
     found = named_arrays(answer.result, list(check.points))
-    arrays = tuple(_compare(check, name, found.get(name)) for name in check.points)
+    arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.points)
     verdicts = {array.verdict for array in arrays}
     can_name = "wrong" in verdicts and "missing" not in verdicts
     mistakes: tuple[Mistake, ...] = ()
     if can_name:
         mistakes = name_mistakes(check, assignment.names, found, partial(_call_again, check, running, found))
     notes = _suspicions(check, arrays, answer.calls)
-    return CheckResult(check.name, check.part, _sentence(arrays), arrays, mistakes, notes)
+    return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
 
 def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-    """Call again with another upstream gradient; the arrays must have the shapes of the first call's.
+    """Call a student's function again with another upstream gradient.
 
-    Raises `BadInput` where it does not give them.
+    Raises `BadInput` unless it returns arrays of the same shapes as in the first call, `arrays`.
     """
     request = request_of(check)
     request["values"] = {**request["values"], check.upstream: upstream}
@@ -271,7 +279,8 @@ def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], ups
     return again
 
 
-def _compare(check: Check, name: str, found: Any) -> ArrayResult:
+def _compare_array(check: Check, name: str, found: Any) -> ArrayResult:
+    """Compare the array `name` that a call returned, `found`, with the solution's; None counts as missing."""
     expected, points = np.asarray(check.expected[name], float), check.points[name]
 
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
@@ -296,10 +305,10 @@ def _compare(check: Check, name: str, found: Any) -> ArrayResult:
     return result("right" if error <= check.tolerance else "wrong", error)
 
 
-def _sentence(arrays: Sequence[ArrayResult]) -> str:
-    """One sentence: which arrays are right, and which are not.
+def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
+    """Say in one sentence which arrays are right, and which are not.
 
-    >>> _sentence([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
+    >>> _describe_arrays([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
     'dW is right; db is wrong'
     """
     special = [array.message for array in arrays if array.message]
@@ -311,15 +320,17 @@ def _sentence(arrays: Sequence[ArrayResult]) -> str:
     return "; ".join([*parts, *special])
 
 
-def _suspicions(check: Check, arrays: Sequence[ArrayResult], calls: int) -> tuple[str, ...]:
-    """Signs of numerical differentiation: calls of the loss, and errors of the typical size."""
+def _suspicions(check: Check, arrays: Sequence[ArrayResult], call_count: int) -> tuple[str, ...]:
+    """Notes on signs of numerical differentiation: many calls of the loss, and errors of the typical size."""
     if check.part != "backward":
         return ()
     entries = sum(array.size for array in check.expected.values())
     errors = [array.error for array in arrays if array.verdict == "right" and array.error]
     notes = []
-    if calls >= max(4, entries):
-        notes.append(f"the gradient called the loss or the forward pass {calls} times, as numerical differences do")
+    if call_count >= max(4, entries):
+        notes.append(
+            f"the gradient called the loss or the forward pass {call_count} times, as numerical differences do"
+        )
     if errors and len(errors) == len(arrays) and all(DIFFERENCES_ERROR[0] < e < DIFFERENCES_ERROR[1] for e in errors):
         notes.append(f"right but for errors of up to {max(errors):.1g}, as numerical differences or float32 leave them")
     return tuple(notes)

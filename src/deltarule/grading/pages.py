@@ -10,12 +10,12 @@ from deltarule.reports.html_templates import load_template
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:
-    """The page of a student, as HTML that needs nothing else."""
+    """The HTML page of a student, in one file."""
     return _render("grading_student.html", title=f"{record.title}: {result.student}", record=record, result=result)
 
 
 def class_page(record: GradeRecord) -> str:
-    """The page of the class, as HTML: which mistakes were made how often, which arrays were right, all points."""
+    """The HTML page of the class: how often each mistake was made, which arrays were right, and all points."""
     points = [result.points for result in record.submissions]
     sandboxes = sorted({result.sandbox for result in record.submissions if result.sandbox})
     return _render(
@@ -31,7 +31,7 @@ def class_page(record: GradeRecord) -> str:
 
 
 def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
-    """Count submissions for each mistake, most frequent first; code that cannot be loaded counts as one.
+    """Count the submissions with each mistake, most frequent first; code that cannot be loaded counts as a mistake.
 
     Each text is the fix of a kind of mistake, with the arrays where it was found.
     """
@@ -47,6 +47,7 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
 
 
 def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
+    """Count for each array of each check the submissions in which it is right, wrong or missing."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for result in record.submissions:
         for check in result.checks:
@@ -59,7 +60,7 @@ def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
 
 
 def format_points(points: float) -> str:
-    """Points without trailing zeros.
+    """Write points without trailing zeros.
 
     >>> format_points(3.0), format_points(2.5)
     ('3', '2.5')
@@ -68,11 +69,12 @@ def format_points(points: float) -> str:
 
 
 def remarks(result: SubmissionResult) -> str:
-    """Remarks about a submission for the teacher, in one line."""
+    """The message and notes about a submission for the teacher, in one line."""
     notes = [note for check in result.checks for note in check.notes]
     return "; ".join([result.message] * bool(result.message) + notes)
 
 
 def _render(name: str, **values: Any) -> str:
+    """Fill a template, named by its file, with values."""
     filters = {"points": format_points, "counted": count_of, "remarks": remarks}
     return load_template(name, **filters).render(**values)

@@ -22,16 +22,16 @@ from deltarule.grading import worker
 
 Sandbox = Literal["required", "auto", "off"]
 LOAD_LIMIT_SECONDS = 20.0
-"""For Python, NumPy and the submission's own imports and top-level lines."""
+"""Time for Python, NumPy, and the submission's own imports and top-level statements."""
 MAX_FILE_BYTES = 2**24
 MAX_PROCESSES = 64
 NUMPY_LOCK = threading.RLock()
-"""While the checker records a forward pass it replaces functions of NumPy, for all threads: so only one may use it."""
+"""The checker replaces functions of NumPy, for all threads, while it records a forward pass: so only one may run."""
 CPU_LIMIT_SECONDS = 120
 
 
 MAX_MESSAGE_CHARACTERS = 500
-"""Of a text that a process sends: as much as `worker.describe` gives."""
+"""Largest length of a text from a process: that of the texts of `worker.describe`."""
 FORGED = "it wrote into the grader's pipe"
 
 
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass
 class Worker:
-    """A running submission: `sandbox` describes its isolation, `problem` what failed while it was loaded."""
+    """The process of a submission; `sandbox` describes its isolation, `problem` what failed while it was loaded."""
 
     process: "subprocess.Popen[bytes]"
     sandbox: str = ""
@@ -63,9 +63,10 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._answers: queue.Queue[bytes | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._queue_answers, daemon=True).start()
 
-    def _read(self) -> None:
+    def _queue_answers(self) -> None:
+        """Read messages from the process into a queue until it ends, and then None; runs in a thread."""
         assert self.process.stdout is not None
         with contextlib.suppress(OSError, ValueError):
             while len(head := self.process.stdout.read(8)) == 8:
@@ -85,9 +86,9 @@ class Worker:
             self.process.stdin.flush()
 
     def receive(self, seconds: float) -> Any:
-        """The next message.
+        """The next message of the process.
 
-        Raises `Ended` where none comes in this time, or the process has ended, or writes what is no message.
+        Raises `Ended` if none comes within some seconds, if the process has ended, or if it writes anything else.
         """
         try:
             data = self._answers.get(timeout=seconds)
@@ -108,7 +109,7 @@ class Worker:
         """
         self.send(request)
         try:
-            return _checked_answer(self.receive(seconds), request["call"])
+            return _validate_answer(self.receive(seconds), request["call"])
         except Ended:
             self.end()
             raise
@@ -132,7 +133,8 @@ class Worker:
                     stream.close()
 
 
-def _checked_answer(message: Any, call: str) -> Answer:
+def _validate_answer(message: Any, call: str) -> Answer:
+    """Convert a message to the answer to a call; raises `Ended` if the worker cannot have sent it."""
     match message:
         case {"missing": [*names]} if all(isinstance(name, str) for name in names):
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
@@ -144,7 +146,7 @@ def _checked_answer(message: Any, call: str) -> Answer:
 
 
 def clean_text(text: str) -> str:
-    """A submission's text for pages and XML: shortened, without control characters and lone surrogates.
+    """Clean a submission's text for pages and XML: shorten it, and replace control characters and lone surrogates.
 
     >>> clean_text("ValueError: " + chr(0) + " and " + chr(0xD800))
     'ValueError: ? and ?'
@@ -155,6 +157,7 @@ def clean_text(text: str) -> str:
 
 
 def _describe_end(process: "subprocess.Popen[bytes]") -> str:
+    """Say why a process ended, or that it closed its pipe."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         status = process.wait(timeout=2)
         signals = {-signal.SIGSEGV: "it crashed"}
@@ -167,7 +170,7 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
 
 @contextmanager
 def work_folder(files: Mapping[str, Path]) -> Iterator[Path]:
-    """A temporary folder with copies of a submission's files, by their names there; removed with all that is in it."""
+    """Make a temporary folder with copies of a submission's files, by their paths in it; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         for target, path in files.items():
@@ -176,8 +179,8 @@ def work_folder(files: Mapping[str, Path]) -> Iterator[Path]:
         yield folder
 
 
-def start(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
-    """Start the worker of a submission that lies in a folder of its own, and load it.
+def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
+    """Start the worker process of a submission, a file in a separate folder, and load it.
 
     Raises
     ------

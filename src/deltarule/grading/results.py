@@ -1,4 +1,4 @@
-"""Read and write a grading's folder: `record.json`, what is drawn from it, and single results to resume."""
+"""Read and write the folder of a grading: `record.json`, pages and tables made from it, and results to resume from."""
 
 import dataclasses
 from pathlib import Path
@@ -18,7 +18,7 @@ from deltarule.grading.pages import class_page, student_page
 from deltarule.json_files import read_json, write_json
 
 PARTS = "submissions"
-"""The folder of single results, each written as soon as it is there, so that a killed run loses none."""
+"""The folder of single results, each written as soon as it is known, so that a killed run loses none."""
 
 
 def write_result(folder: Path, result: SubmissionResult) -> None:
@@ -31,14 +31,15 @@ def read_results(folder: Path) -> dict[str, SubmissionResult]:
     results = {}
     for path in sorted((folder / PARTS).glob("*.json")) if kind_of(folder / PARTS) == "folder" else []:
         try:
-            result = _result_of(read_json(path))
+            result = _parse_result(read_json(path))
         except (BadInput, KeyError, TypeError):
             continue
         results[result.student] = result
     return results
 
 
-def _result_of(record: dict[str, Any]) -> SubmissionResult:
+def _parse_result(record: dict[str, Any]) -> SubmissionResult:
+    """Convert JSON data to a result."""
     checks = []
     for check in record["checks"]:
         arrays = tuple(ArrayResult(**array) for array in check["arrays"])
@@ -49,7 +50,7 @@ def _result_of(record: dict[str, Any]) -> SubmissionResult:
 
 
 def to_json(record: GradeRecord) -> dict[str, Any]:
-    """The record as JSON, with sums of points."""
+    """The record as JSON data, with the points of each submission."""
     plain = dataclasses.asdict(record)
     for result, full in zip(plain["submissions"], record.submissions, strict=True):
         result |= {"points": full.points, "max_points": full.max_points}
@@ -57,7 +58,7 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 
 def write_results(folder: Path, record: GradeRecord) -> None:
-    """Write the record, the pages, grades.csv, junit.xml and files for classrooms."""
+    """Write the record, the HTML pages, grades.csv, junit.xml, and the files for Gradescope and PrairieLearn."""
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
     for result in record.submissions:

@@ -1,4 +1,4 @@
-"""Find the submissions in a folder: one file, notebook or folder a student."""
+"""Find the submissions in a folder that contains a file, notebook or folder for each student."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ MAX_SUBMISSION_BYTES = 2**26
 class Submission:
     """What a student handed in.
 
-    file      the name of the file that is loaded; "" where there is none to choose
+    file      the name of the file that is loaded; "" if there is none, or no single one
     files     all files, by their paths in the submission
-    problem   why it cannot be graded, where it cannot
+    problem   why it cannot be graded; "" if it can
     """
 
     student: str
@@ -33,7 +33,7 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     Parameters
     ----------
     path : str or Path
-        A folder with a file or folder for each student, or one student's file; links are passed over, as they may lead
+        A folder with a file or folder for each student, or one student's file; links are ignored, as they may lead
         to files of the teacher.
     preferred : str
         The name of the file that is loaded from a student's folder; "" for the only one there.
@@ -46,12 +46,12 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     path = Path(path)
     kind = kind_of(path)
     if kind == "file":
-        return [_submission_of_file(path)]
+        return [_from_file(path)]
     if kind != "folder":
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "__")))
     submissions = [
-        _submission_of_folder(entry, preferred) if entry.is_dir() else _submission_of_file(entry)
+        _from_folder(entry, preferred) if entry.is_dir() else _from_file(entry)
         for entry in entries
         if not entry.is_symlink() and (entry.is_dir() or entry.suffix in ENDINGS)
     ]
@@ -65,18 +65,20 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
 
 
 def single_submission(path: str | Path, preferred: str = "") -> Submission:
-    """The submission of one student, from a folder of its files or from one file."""
+    """The submission of one student, from a folder of files or from one file; `preferred` as in `find_submissions`."""
     path = Path(path)
     if not kind_of(path):
         raise BadInput(f"{path} does not exist; give the folder of a student")
-    return _submission_of_folder(path, preferred) if path.is_dir() else _submission_of_file(path)
+    return _from_folder(path, preferred) if path.is_dir() else _from_file(path)
 
 
-def _submission_of_file(path: Path) -> Submission:
+def _from_file(path: Path) -> Submission:
+    """The submission that consists of one file, named after the student."""
     return Submission(path.stem, path.name, {path.name: path})
 
 
-def _submission_of_folder(folder: Path, preferred: str) -> Submission:
+def _from_folder(folder: Path, preferred: str) -> Submission:
+    """The submission in a folder named after the student: the preferred file is loaded, else the only one."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     if sum(path.stat().st_size for path in paths) > MAX_SUBMISSION_BYTES:

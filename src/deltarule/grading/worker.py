@@ -29,21 +29,21 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, CAPABILITY_VERSION = 1, 38, 0x20080522
 
 
 def pack(value):
-    """Encode a message: JSON in which {"array": i} means the i-th array, and the arrays."""
+    """Encode a message as bytes: JSON in which {"array": i} means the i-th array, and then the arrays."""
     arrays = []
 
-    def plain(part):
+    def to_json(part):
         if isinstance(part, np.ndarray | np.generic):
             arrays.append(np.asarray(part))
             return {"array": len(arrays) - 1}
         if isinstance(part, dict):
-            return {"table": [[plain(key), plain(item)] for key, item in part.items()]}
+            return {"table": [[to_json(key), to_json(item)] for key, item in part.items()]}
         if isinstance(part, list | tuple):
-            return {type(part).__name__ if type(part) in (list, tuple) else "list": [plain(item) for item in part]}
+            return {type(part).__name__ if type(part) in (list, tuple) else "list": [to_json(item) for item in part]}
         return part
 
     file = io.BytesIO()
-    text = json.dumps(plain(value)).encode()
+    text = json.dumps(to_json(value)).encode()
     file.write(struct.pack("<QQ", len(text), len(arrays)) + text)
     for array in arrays:
         np.lib.format.write_array(file, array, allow_pickle=False)
@@ -51,32 +51,32 @@ def pack(value):
 
 
 def unpack(data):
-    """Decode a message.
+    """Decode the bytes of a message.
 
-    Raises `ValueError` for bytes that are none.
+    Raises `ValueError` for bytes that are not a message.
     """
     file = io.BytesIO(data)
     size, count = struct.unpack("<QQ", file.read(16))
     value = json.loads(file.read(size))
     arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
 
-    def full(part):
+    def from_json(part):
         if not isinstance(part, dict):
             return part
         kind, content = next(iter(part.items()))
         if kind == "array":
             return arrays[content]
         if kind == "table":
-            return {full(key): full(item) for key, item in content}
-        return (tuple if kind == "tuple" else list)(map(full, content))
+            return {from_json(key): from_json(item) for key, item in content}
+        return (tuple if kind == "tuple" else list)(map(from_json, content))
 
-    return full(value)
+    return from_json(value)
 
 
 def isolate(hidden, work):
-    """Leave the network, make the file system read-only except for the work folder, and hide files and folders.
+    """Cut this process off from the network, from all `hidden` paths, and from writing outside its folder `work`.
 
-    Only Linux with user namespaces can, and only a process of a single thread. Raises `OSError` elsewhere.
+    Works only on Linux with user namespaces, in a process with a single thread; raises `OSError` elsewhere.
     """
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -84,7 +84,7 @@ def isolate(hidden, work):
         if result != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, who could undo all this
+    user, group, inside = os.getuid(), os.getgid(), 1000  # no root inside, which could undo all this
     raise_if_failed(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {user} 1"), ("gid_map", f"{inside} {group} 1")):
         with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is not needed for anything else here
@@ -92,7 +92,7 @@ def isolate(hidden, work):
     raise_if_failed(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
     raise_if_failed(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
-    # The work folder's files move into memory, where filling the disk ends at a limit.
+    # The work folder's files move into memory, where their size is limited.
     files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
     options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
     for path in [work, *hidden]:
@@ -105,13 +105,13 @@ def isolate(hidden, work):
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
-    child = os.fork()  # the first process of the new PID namespace: when it ends, all that it started does
+    child = os.fork()  # the first process of the new PID namespace: when it ends, so does all that it started
     if child:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     header, none = struct.pack("II", CAPABILITY_VERSION, 0), bytes(24)
-    raise_if_failed(libc.capset(header, none))  # what was needed for the mounts
+    raise_if_failed(libc.capset(header, none))  # drop the capabilities that the mounts needed
     os.chdir(work)
 
 
@@ -123,12 +123,12 @@ def files_below(folder):
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit the resources of this process; Windows has no such limits."""
+    """Limit memory, time, file size and number of processes, for this process; does nothing on Windows."""
     try:
         import resource
     except ImportError:
         return
-    others = 0  # processes of this user, whom the limit of a user without a namespace counts too
+    others = 0  # other processes of this user, which the limit counts too outside a user namespace
     with contextlib.suppress(OSError):
         others = sum(entry.name.isdigit() and entry.stat().st_uid == os.getuid() for entry in os.scandir("/proc"))
     for name, amount in (
@@ -155,25 +155,25 @@ def read_source(path):
 
 
 def load(path):
-    """The names that a submission defines, and the first error, if any.
+    """Run a submission; returns its namespace, and the first error as text, "" if none.
 
-    A cell or line that fails, as one that reads a file which is not there, does not take back what was defined before.
+    After a statement that fails, such as one that reads a missing file, the next ones still run.
     """
     source = read_source(path)
     file = os.path.basename(path)  # noqa: PTH119
-    names = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
+    namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
     message = ""
     tree = ast.parse(source, file)
     for statement in tree.body:
         try:
-            exec(compile(ast.Module([statement], []), file, "exec"), names)
+            exec(compile(ast.Module([statement], []), file, "exec"), namespace)
         except Exception as error:
             message = message or describe(error, file)
-    return names, message
+    return namespace, message
 
 
 def describe(error, file):
-    """An exception in one line, with the line of the submission that raised it."""
+    """Describe an exception in one line, with the line number in the submission, `file`, that raised it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     where = f"line {line}: " if line else ""
@@ -182,10 +182,13 @@ def describe(error, file):
 
 
 @contextlib.contextmanager
-def counted_calls(names, counted):
-    """Let some functions of a submission count how often they are called; yields the counts."""
+def counted_calls(namespace, counted):
+    """Count the calls of the functions named in `counted` while a block runs; yields the counts by name.
+
+    namespace   what the submission defines, by name
+    """
     calls = dict.fromkeys(counted, 0)
-    originals = {name: names[name] for name in counted if callable(names.get(name))}
+    originals = {name: namespace[name] for name in counted if callable(namespace.get(name))}
 
     def count_calls(name, function):
         @functools.wraps(function)
@@ -195,15 +198,15 @@ def counted_calls(names, counted):
 
         return call
 
-    names.update({name: count_calls(name, function) for name, function in originals.items()})
+    namespace.update({name: count_calls(name, function) for name, function in originals.items()})
     try:
         yield calls
     finally:
-        names.update(originals)
+        namespace.update(originals)
 
 
 def to_arrays(value, depth=0):
-    """Convert a student's result to arrays in dictionaries and tuples; other objects become their type's name."""
+    """Convert a student's result to arrays in dictionaries and tuples; other objects become their types' names."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and depth < 3:
@@ -223,15 +226,15 @@ def to_arrays(value, depth=0):
     return array
 
 
-def answer(names, request):
-    """Make one call and return its result."""
-    missing = [name for name in request["functions"] if name not in names]
+def answer(namespace, request):
+    """Make the call that a request describes, in the namespace of a submission, and return the message in answer."""
+    missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}
-    here = names | request["values"]
+    here = namespace | request["values"]
     try:
         exec(request["setup"], here)
-        with counted_calls(names, request["counted"]) as calls:
+        with counted_calls(namespace, request["counted"]) as calls:
             here["result"] = eval(request["call"], here)
         returned = request["returns"]
         if isinstance(returned, dict):
@@ -242,11 +245,11 @@ def answer(names, request):
             result = to_arrays(here["result"])
         return {"result": result, "calls": sum(calls.values())}
     except Exception as error:
-        return {"error": describe(error, names["__file__"])}
+        return {"error": describe(error, namespace["__file__"])}
 
 
 def main():
-    """Answer requests until there are no more."""
+    """Load a submission, and answer requests for calls until there are no more."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - what a submission prints goes nowhere
         for stream in (0, 1, 2):
@@ -276,13 +279,13 @@ def main():
     sys.path.insert(0, begin["work"])
     send({"sandbox": sandbox})
     try:
-        names, message = load(begin["file"])
+        namespace, message = load(begin["file"])
     except BaseException as error:
         send({"not_loaded": describe(error, os.path.basename(begin["file"]))})  # noqa: PTH119
         return
     send({"loaded": message})
     while (request := receive()) is not None:
-        send(answer(names, request))
+        send(answer(namespace, request))
 
 
 if __name__ == "__main__":

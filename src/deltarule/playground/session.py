@@ -175,7 +175,7 @@ class Session:
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The formula of one number, with names and with numbers: as `explain` shows it, at that moment."""
         from deltarule.tracing.explain import explain_update  # imported on use: the first picture comes earlier
-        from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
+        from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 
         view = View.parse(table, self.workbench.moment.problem.members)
         problem, state = self.workbench.state_at(view.step, np.array([view.member]))
@@ -191,15 +191,15 @@ class Session:
             or not all(type(one) is int and 0 <= one < size for one, size in zip(index, shape, strict=True))
         ):
             raise BadInput(f"the index of {name} is {short_repr(index)}; give one inside {list(shape)}")
-        formula = quantity.formula
+        formula, value = quantity.formula, float(quantity.value[tuple(index)])
         return {
             "name": format_index(quantity.name, tuple(index)),
             "about": quantity.about,
             "formula": ""
             if formula is None
             else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}",
-            "numbers": f"{with_numbers(quantity.rule(*index))} = {number(float(quantity.value[tuple(index)]), 6)}",
-            "value": float(quantity.value[tuple(index)]),
+            "numbers": f"{with_numbers(quantity.rule(*index))} = {format_significant(value, 6)}",
+            "value": value,
             "step": state.step,
             "rows": len(explanation.rows),
         }

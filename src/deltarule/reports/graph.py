@@ -15,7 +15,7 @@ from deltarule.reports import style
 from deltarule.reports.formatting import escape_html
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
-from deltarule.tracing.expression_text import number
+from deltarule.tracing.expression_text import format_significant
 from deltarule.tracing.formulas import is_fused
 
 WIDTH, STEP, TOP = 960, 124, 40
@@ -100,7 +100,7 @@ def _objective(drawing: "_GraphDrawing") -> None:
         drawing.edge(f"{problem.network.output.name}, {loss}", drawing.last, text)
     else:
         drawing.edge(loss, drawing.last, f"share · slope of {loss}")
-    drawing.node("J", f"= {number(float(drawing.explanation['J']), 6)}")
+    drawing.node("J", f"= {format_significant(float(drawing.explanation['J']), 6)}")
     drawing.add_side_node("y", "targets: data")
     if "R" in drawing.explanation.quantities and problem.penalty is not None:
         drawing.note(
@@ -230,7 +230,7 @@ class _GraphDrawing:
 
     def _size(self, name: str) -> str:
         value = self.explanation[name]
-        return f"{' × '.join(map(str, value.shape))}, at most {number(float(np.abs(value).max()))} in size"
+        return f"{' × '.join(map(str, value.shape))}, at most {format_significant(float(np.abs(value).max()))} in size"
 
     def _text(self, text: str, x: float, y: float, anchor: str) -> None:
         self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_with_subscripts(text)}</text>')

@@ -15,7 +15,7 @@ from deltarule.tracing.expression_text import (
     SIGNED,
     WHOLE,
     format_index,
-    number,
+    format_significant,
     shown_terms,
 )
 from deltarule.tracing.expressions import (
@@ -248,4 +248,4 @@ def format_number(value: float, digits: int = DIGITS) -> str:
     >>> format_number(-0.25), format_number(1.5e-7)
     ('−0.25', '1.5e−07')
     """
-    return number(value, digits).replace("-", "−")
+    return format_significant(value, digits).replace("-", "−")

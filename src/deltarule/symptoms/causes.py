@@ -1,9 +1,7 @@
 """Detect the causes that keep a network from learning, each by documented limits.
 
-Another cause is another function with `@_cause`.
-
-Each limit has its reason beside it. They were chosen on the development runs of benchmarks/why_not_learning.py and are
-validated on its final ones.
+To add a cause, write a function with `@_cause`. Each limit has its reason beside it. The limits were chosen on the
+development runs of benchmarks/why_not_learning.py and are validated on its final ones.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +14,7 @@ from deltarule.problem.problem import Floats
 from deltarule.symptoms.observations import Observation, Snapshot
 
 LEARNED = 0.6
-"""Skill from which a member counts as having learned. Large inputs or flat units did not prevent it then."""
+"""Skill from which a member counts as having learned: then large inputs or flat units did not prevent it."""
 
 TINY_WEIGHTS = 1e-3
 """Weights of a thousandth of Glorot's size reduce every difference between rows to a thousandth, in effect to
@@ -37,10 +35,10 @@ DEAD_LAYER = 0.8
 """Share of a layer's units that are dead."""
 
 PENALTY, ANY_PENALTY = 0.25, 0.01
-"""Length of the penalty's gradient at the first weights, as a share of the data's: usual strengths, 1e-5 to 1e-3, give
+"""Norm of the penalty's gradient at the initial weights, as a share of the data's: usual strengths, 1e-5 to 1e-3, give
 0.005 or less. Above the second limit the penalty is reported if the weights also shrank."""
 SHRUNK = 0.1
-"""Length of all weights at the end, as a share of their first: without a penalty weights grow."""
+"""Norm of all weights at the end, as a share of the initial one: without a penalty weights grow."""
 VANISHED = 1e-3
 """δ of the first layer as a share of the largest. A sigmoid's slope is 1/4 at most, so five of them make it 1e-3."""
 
@@ -54,26 +52,26 @@ TOO_LOW = 10.0
 """The test's best / the run's rate, and the updates that the run needed for the test's objective / the test's own. Both
 count only if the objective still falls or the weights hardly changed."""
 UNMOVED = 0.15
-"""Change of the weights as a share of their first length: those of networks that learn change by a third at least."""
+"""Norm of the weights' change, as a share of the initial norm: in networks that learn it is at least a third."""
 GROWN = 20.0
-"""Length of the weights at the end, as a multiple of their first: with small steps they grow at most tenfold."""
+"""Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold."""
 
-RELATED = 0.01
-"""If more than this share of shuffled targets is predicted as well, the true ones count as unrelated."""
+MAX_P_VALUE = 0.01
+"""If more than this share of shuffled targets is predicted as well, the true ones count as unrelated to the inputs."""
 MIN_CLASS_ROWS = 2
 """A class with fewer rows is not reported as never predicted."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence for a cause in one member: a sentence, its numbers, and by what factor it exceeds its limit."""
+    """The evidence for a cause in one member: a sentence, its numbers, and the factor by which it exceeds its limit."""
 
     sentence: str
     excess: float
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-Find = Callable[[Observation], Evidence | None]
+Detector = Callable[[Observation], Evidence | None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Cause:
 
     code: str
     fix: str
-    find: Find
+    find: Detector
 
 
 _FIX_AT_END = "fix the findings above this one; if there are none, a lower rate kills and saturates fewer units"
@@ -91,10 +89,10 @@ _CAUSES: list[Cause] = []
 does not learn for any reason has classes that it never predicts."""
 
 
-def _cause(code: str, fix: str) -> Callable[[Find], Find]:
+def _cause(code: str, fix: str) -> Callable[[Detector], Detector]:
     """Register a function as the detector of a cause, after the previous ones."""
 
-    def add(find: Find) -> Find:
+    def add(find: Detector) -> Detector:
         _CAUSES.append(Cause(code, fix, find))
         return find
 
@@ -103,6 +101,7 @@ def _cause(code: str, fix: str) -> Callable[[Find], Find]:
 
 @_cause("zero_weights", "draw the weights at random (glorot_uniform, the default); only biases may begin at 0")
 def _zero_weights(member: Observation) -> Evidence | None:
+    """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size / member.first.glorot_size
     pairs = np.maximum(share[:-1], share[1:])  # one zero array can grow by its gradient, two in a row cannot
     if member.skill >= LEARNED or not len(pairs) or pairs.min() > TINY_WEIGHTS:
@@ -118,6 +117,7 @@ def _zero_weights(member: Observation) -> Evidence | None:
 
 @_cause("symmetric_weights", "draw the weights at random (glorot_uniform, the default), so that units differ")
 def _symmetric_weights(member: Observation) -> Evidence | None:
+    """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size / member.first.glorot_size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, twins in enumerate(member.first.twins, 1) if twins and drawn[n - 1 : n + 1].any()]
     if member.skill >= LEARNED or not layers:
@@ -138,15 +138,16 @@ def _symmetric_weights(member: Observation) -> Evidence | None:
     "see whether inputs and targets are in the same order: print a few rows beside their targets",
 )
 def _shuffled_labels(member: Observation) -> Evidence | None:
-    relation = member.relation
-    if relation is None or relation.p <= RELATED or member.validated:
+    """Detect targets that do not depend on the inputs, such as those in another order."""
+    dependence = member.dependence
+    if dependence is None or dependence.p <= MAX_P_VALUE or member.validated:
         return None
     return Evidence(
         "the inputs say nothing about the targets: for held-out rows R² is "
-        f"{relation.neighbors:.2f} by their neighbors and {relation.line:.2f} by a line, "
-        f"and shuffled targets do as well (p = {relation.p:.2g})",
-        relation.p / RELATED,
-        {"R² of neighbors": relation.neighbors, "R² of a line": relation.line, "p": relation.p},
+        f"{dependence.neighbors:.2f} by their neighbors and {dependence.linear:.2f} by a line, "
+        f"and shuffled targets do as well (p = {dependence.p:.2g})",
+        dependence.p / MAX_P_VALUE,
+        {"R² of neighbors": dependence.neighbors, "R² of a line": dependence.linear, "p": dependence.p},
     )
 
 
@@ -155,6 +156,7 @@ def _shuffled_labels(member: Observation) -> Evidence | None:
     "standardize the inputs: subtract each column's mean and divide by its deviation on the training rows",
 )
 def _unscaled_inputs(member: Observation) -> Evidence | None:
+    """Detect inputs that are too large, too small, or far from 0 compared with their spread."""
     if member.skill >= LEARNED:
         return None
     x = member.batch.x.astype(np.float64)
@@ -190,6 +192,7 @@ def _unscaled_inputs(member: Observation) -> Evidence | None:
     "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax units z of about 1",
 )
 def _saturated_at_first(member: Observation) -> Evidence | None:
+    """Detect a layer of bounded units that are saturated at the initial weights."""
     return _find_flat_layer(member, member.first, "begin", _is_bounded)
 
 
@@ -198,14 +201,19 @@ def _saturated_at_first(member: Observation) -> Evidence | None:
     "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
 )
 def _dead_at_first(member: Observation) -> Evidence | None:
+    """Detect a layer of one-sided units, such as ReLU, that are dead at the initial weights."""
     return _find_flat_layer(member, member.first, "begin", _is_one_sided)
 
 
 def _find_flat_layer(
-    member: Observation, snapshot: Snapshot, when: str, kind: Callable[[Activation], bool]
+    member: Observation, snapshot: Snapshot, verb: str, has_kind: Callable[[Activation], bool]
 ) -> Evidence | None:
-    """The layer with the flattest units, among layers with a kind of activation."""
-    layers = [layer for layer in member.problem.network.layers[:-1] if kind(layer.activation)]
+    """Detect a layer of saturated or dead units in a snapshot, among layers with a kind of activation.
+
+    verb       "begin" or "ended"
+    has_kind   `_is_bounded` for saturated units, `_is_one_sided` for dead ones
+    """
+    layers = [layer for layer in member.problem.network.layers[:-1] if has_kind(layer.activation)]
     if member.skill >= LEARNED or not layers:
         return None
     layer = min(layers, key=lambda layer: float(snapshot.slopes[layer.number - 1].mean()))
@@ -213,15 +221,15 @@ def _find_flat_layer(
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
     numbers = {"layer": layer.number, "units": len(slopes), "flat units": dead, "mean slope": mean}
     numbers |= {f"mean slope of layer {n}": float(slope.mean()) for n, slope in enumerate(snapshot.slopes, 1)}
-    if kind is _is_bounded and mean < FLAT_LAYER:
+    if has_kind is _is_bounded and mean < FLAT_LAYER:
         sentence = (
-            f"the {layer.activation.name} units of layer {layer.number} {when} saturated: "
+            f"the {layer.activation.name} units of layer {layer.number} {verb} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
         return Evidence(sentence, _ratio(FLAT_LAYER, mean), numbers)
-    if kind is _is_one_sided and dead >= DEAD_LAYER * len(slopes):
+    if has_kind is _is_one_sided and dead >= DEAD_LAYER * len(slopes):
         sentence = (
-            f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {when} dead: "
+            f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {verb} dead: "
             "flat for every row, or for nearly all"
         )
         return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)), numbers)
@@ -229,17 +237,19 @@ def _find_flat_layer(
 
 
 def _end_slopes(activation: Activation) -> Floats:
-    """|f'| far out on the left and on the right."""
+    """|f'(z)| of an activation at z = −30 and z = 30 [2]."""
     z = np.array([-30.0, 30.0])
     a = activation.function(z, **activation.parameters)
     return np.asarray(np.abs(activation.derivative(z, a, **activation.parameters)) + 0 * z)
 
 
 def _is_bounded(activation: Activation) -> bool:
+    """Whether an activation is flat on both sides, such as tanh."""
     return activation.rowwise or bool((_end_slopes(activation) < 1e-6).all())
 
 
 def _is_one_sided(activation: Activation) -> bool:
+    """Whether an activation is flat on one side only, such as ReLU."""
     return not activation.rowwise and int((_end_slopes(activation) < 1e-6).sum()) == 1
 
 
@@ -248,6 +258,7 @@ def _is_one_sided(activation: Activation) -> bool:
     "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
 )
 def _vanishing_gradient(member: Observation) -> Evidence | None:
+    """Detect that δ of the first layer is tiny compared with the largest δ, at the initial weights."""
     delta = member.first.delta
     if member.skill >= LEARNED or len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
         return None
@@ -264,6 +275,7 @@ def _vanishing_gradient(member: Observation) -> Evidence | None:
 
 @_cause("dominating_penalty", "divide the strength by 100; then look for the best one on validation rows")
 def _dominating_penalty(member: Observation) -> Evidence | None:
+    """Detect a penalty whose gradient is large compared with the data's."""
     ratio = _ratio(member.first.penalty, member.first.data)
     shrunk = _ratio(member.last.length, member.first.length)
     if member.skill >= LEARNED or ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
@@ -278,12 +290,13 @@ def _dominating_penalty(member: Observation) -> Evidence | None:
 
 @_cause("rate_too_high", "lower the rate to a third of the range test's best, or less")
 def _rate_too_high(member: Observation) -> Evidence | None:
-    tested = member.tested
-    if member.skill >= LEARNED or tested is None:
+    """Detect a learning rate above the one with which a range test does better, or divergence."""
+    range_test = member.range_test
+    if member.skill >= LEARNED or range_test is None:
         return None
     # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
     marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
-    too_far = member.rate > TOO_HIGH * tested.best or (marked and member.rate >= tested.best)
+    too_far = member.rate > TOO_HIGH * range_test.best or (marked and member.rate >= range_test.best)
     if not member.diverged and not (too_far and _reached_farther(member, BETTER)):
         return None
     course = (
@@ -293,28 +306,29 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     )
     return Evidence(
         f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(member)}",
-        _ratio(member.rate, tested.best),
-        _rates(member) | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
+        _ratio(member.rate, range_test.best),
+        _rate_numbers(member) | {"last length of the weights / first": _ratio(member.last.length, member.first.length)},
     )
 
 
 def _died_while_training(member: Observation) -> str:
-    """Text about units that became flat during training, or ""."""
+    """A clause about units that became saturated or dead during training; "" if none did."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
-    words = [word for first, last, word in pairs if last(member) and not first(member)]
-    return f", and its units became {words[0]}" if words else ""
+    states = [state for first, last, state in pairs if last(member) and not first(member)]
+    return f", and its units became {states[0]}" if states else ""
 
 
 @_cause("rate_too_low", "raise the rate towards the range test's best, or train for longer")
 def _rate_too_low(member: Observation) -> Evidence | None:
-    tested = member.tested
-    if member.skill >= LEARNED or tested is None or member.diverged:
+    """Detect a learning rate far below the one with which a range test does better or is faster."""
+    range_test = member.range_test
+    if member.skill >= LEARNED or range_test is None or member.diverged:
         return None
     # Share of the fall in the last two fifths: 0.4 is a straight line, 0 an end.
     slow = member.falling >= 0.1 or member.moved <= UNMOVED
     farther = _reached_farther(member, A_LITTLE_BETTER)
-    sooner = member.updates_to(tested.objective) >= TOO_LOW * tested.updates
-    if not slow or tested.best < TOO_LOW * member.rate or not (farther or sooner):
+    sooner = member.updates_to(range_test.objective) >= TOO_LOW * range_test.updates
+    if not slow or range_test.best < TOO_LOW * member.rate or not (farther or sooner):
         return None
     course = (
         f"the objective fell from {member.at_start:.3g} to {member.objective:.3g} in {member.steps:,} updates, "
@@ -324,43 +338,47 @@ def _rate_too_low(member: Observation) -> Evidence | None:
     )
     return Evidence(
         f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(member)}",
-        _ratio(tested.best, member.rate),
-        _rates(member) | {"late share of the fall": member.falling, "change of the weights": member.moved},
+        _ratio(range_test.best, member.rate),
+        _rate_numbers(member) | {"late share of the fall": member.falling, "change of the weights": member.moved},
     )
 
 
 def _reached_farther(member: Observation, share: float) -> bool:
-    """Whether the range test's objective is at most `share` of the run's, both above the least possible."""
-    assert member.tested is not None
-    return member.tested.objective - member.least <= share * (member.objective - member.least)
+    """Whether the range test's least objective is at most `share` of the run's, both minus the least possible."""
+    assert member.range_test is not None
+    return member.range_test.objective - member.least <= share * (member.objective - member.least)
 
 
 def _describe_range_test(member: Observation) -> str:
-    assert member.tested is not None
+    """A clause on the result of the range test."""
+    assert member.range_test is not None
     return (
-        f"the range test, {member.tested.updates} updates with rates from {member.tested.lowest:.3g} to "
-        f"{member.tested.highest:.3g}, came to {member.tested.objective:.3g} at {member.tested.best:.2g}"
+        f"the range test, {member.range_test.updates} updates with rates from {member.range_test.lowest:.3g} to "
+        f"{member.range_test.highest:.3g}, came to {member.range_test.objective:.3g} at {member.range_test.best:.2g}"
     )
 
 
-def _rates(member: Observation) -> dict[str, float]:
-    assert member.tested is not None
+def _rate_numbers(member: Observation) -> dict[str, float]:
+    """The learning rates and objectives of the run and of the range test, by name."""
+    assert member.range_test is not None
     return {
         "rate": member.rate,
         "objective": member.objective,
-        "range test's best rate": member.tested.best,
-        "range test's least objective": member.tested.objective,
-        "range test's suggestion": member.tested.suggested,
+        "range test's best rate": member.range_test.best,
+        "range test's least objective": member.range_test.objective,
+        "range test's suggestion": member.range_test.suggested,
     }
 
 
 @_cause("saturated_units", _FIX_AT_END)
 def _saturated_at_last(member: Observation) -> Evidence | None:
+    """Detect a layer of bounded units that are saturated at the final weights."""
     return _find_flat_layer(member, member.last, "ended", _is_bounded)
 
 
 @_cause("dead_units", _FIX_AT_END)
 def _dead_at_last(member: Observation) -> Evidence | None:
+    """Detect a layer of one-sided units, such as ReLU, that are dead at the final weights."""
     return _find_flat_layer(member, member.last, "ended", _is_one_sided)
 
 
@@ -369,6 +387,7 @@ def _dead_at_last(member: Observation) -> Evidence | None:
     "if there is no finding above this one, give rows of rare classes more weight (weights), or get more of them",
 )
 def _class_never_predicted(member: Observation) -> Evidence | None:
+    """Detect classes that are not predicted for any row."""
     if member.labels is None or member.diverged:
         return None
     outputs = member.outputs
@@ -379,8 +398,11 @@ def _class_never_predicted(member: Observation) -> Evidence | None:
     if not never:
         return None
     count, one = max(never)
-    own = outputs[member.labels == one]
-    output = float((own[:, 0] if one else 1 - own[:, 0]).max() if outputs.shape[1] == 1 else own[:, one].max())
+    of_class = outputs[member.labels == one]
+    if outputs.shape[1] == 1:
+        output = float((of_class[:, 0] if one else 1 - of_class[:, 0]).max())
+    else:
+        output = float(of_class[:, one].max())
     others = f", and {len(never) - 1} more classes neither" if len(never) > 1 else ""
     return Evidence(
         f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}; "
@@ -391,11 +413,13 @@ def _class_never_predicted(member: Observation) -> Evidence | None:
 
 
 def _format_initial_size(share: float) -> str:
+    """The size of initial weights in words, from their share of Glorot's."""
     return "0" if share == 0 else f"{share:.0e} of their usual size"
 
 
-def _ratio(value: float, least: float) -> float:
-    return float(value) / max(float(least), 1e-300)
+def _ratio(numerator: float, denominator: float) -> float:
+    """The quotient of two numbers, finite even if the denominator is 0."""
+    return float(numerator) / max(float(denominator), 1e-300)
 
 
 CAUSES = tuple(_CAUSES)

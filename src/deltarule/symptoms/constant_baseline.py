@@ -1,4 +1,4 @@
-"""The smallest possible loss: with one prediction for all rows, and with one for each row.
+"""Find the smallest possible loss, with one prediction for all rows and with one for each row.
 
 N rows · C outputs        y [N, C]   w [N, 1]   p [C]
 
@@ -62,7 +62,7 @@ def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
 
 
 def _weighted_rows(y: Floats, w: Floats) -> tuple[Floats, Floats]:
-    """The rows of nonzero weight: 0 · ∞ would be NaN."""
+    """Remove the rows of weight 0: 0 · ∞ would be NaN."""
     rows = w[:, 0] != 0
     return y[rows].astype(np.float64), w[rows].astype(np.float64)
 
@@ -72,19 +72,20 @@ def _mean(y: Floats, w: Floats) -> Floats:
 
 
 def _shares(loss: Loss, y: Floats) -> Floats:
-    """Targets as predictions that sum to 1; for custom losses not quite 0 or 1, because of 0 log 0."""
+    """Scale targets to predictions that sum to 1; for custom losses not quite 0 or 1, because of 0 log 0."""
     shares = y / y.sum(-1, keepdims=True)
     return np.asarray(shares if loss.name in LOSSES else np.clip(shares, 1e-100, 1 - 2.0**-53))
 
 
 def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
+    """The weighted sum over the rows of the losses of predictions p, for each output [C]."""
     return np.asarray((w * loss.value(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0))
 
 
 def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
-    """The smallest weighted sum of the losses of each output [C].
+    """The smallest weighted sum of losses that one prediction for all rows can have, for each output [C].
 
-    It is that of the mean, of the best of many candidates, or of a point near that where the slope changes sign.
+    It is that of the mean, of the best of many candidates, or of a point nearby at which the slope changes sign.
     """
     below, above = _outward_predictions(loss.domain, y)
     among = np.clip(np.quantile(y, np.linspace(0, 1, 33), axis=0), below[-1], above[-1])
@@ -103,7 +104,7 @@ def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
 
 
 def _outward_predictions(domain: str, y: Floats) -> tuple[Floats, Floats]:
-    """Candidate predictions for each output [16, C]: from the targets far below, and far above."""
+    """Candidate predictions for each output [16, C]: from the targets to far below, and to far above."""
     size = np.maximum(np.abs(y).max(0), np.ptp(y, axis=0))
     size = np.where(size > 0, size, 1)
     far = size * (_FARTHEST * np.maximum(1, 1 / size)) ** _OUTWARD

@@ -15,29 +15,29 @@ from deltarule.problem.problem import Floats
 MAX_ROWS = 500
 SHUFFLES = 399
 NEIGHBORS = 8
-"""Rows (all distances are computed), shuffles (p-values down to 1 in 400), and neighbors (fewer fit noise, more smooth
-local structure away)."""
+"""Limits: rows (all distances are computed), shuffles (p-values down to 1 in 400), and neighbors (fewer fit noise, more
+smooth local structure away)."""
 
 
-class Relation(NamedTuple):
+class Dependence(NamedTuple):
     """R² of held-out rows by nearest neighbors and by a linear fit, and the p-value against shuffled targets.
 
     `p` is the share of shuffles that do as well: twice the smaller one of the two predictors (Bonferroni).
     """
 
     neighbors: float
-    line: float
+    linear: float
     p: float
 
 
-def relation(x: Floats, y: Floats) -> Relation | None:
-    """Compare predictions by neighbors and by a linear fit with those of shuffled targets; None for too few rows.
+def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
+    """Test whether targets y depend on inputs x, against shuffled targets; None for too few rows.
 
     >>> x = np.linspace(-1, 1, 60)[:, None]
-    >>> found = relation(x, np.sin(4 * x))
-    >>> found.neighbors > 0.9, found.p
+    >>> dependence = measure_dependence(x, np.sin(4 * x))
+    >>> dependence.neighbors > 0.9, dependence.p
     (True, 0.005)
-    >>> relation(x[:20], x[:20]) is None
+    >>> measure_dependence(x[:20], x[:20]) is None
     True
     """
     chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
@@ -48,26 +48,27 @@ def relation(x: Floats, y: Floats) -> Relation | None:
     y = _standardize(y)
     shuffled = np.random.Generator(np.random.Philox(key=0)).permuted(np.tile(np.arange(len(y)), (SHUFFLES, 1)), axis=1)
     scores, chances = [], []
-    for errors in (_neighbors(x), _line(x)):
+    for errors in (_neighbor_errors(x), _linear_errors(x)):
         score, others = _explained_variance(errors, y), _explained_variance(errors, y[shuffled])
         scores.append(float(score))
         chances.append((1 + int((others >= score).sum())) / (SHUFFLES + 1))
-    return Relation(scores[0], scores[1], min(1.0, 2 * min(chances)))
+    return Dependence(scores[0], scores[1], min(1.0, 2 * min(chances)))
 
 
 def _standardize(columns: Floats) -> Floats:
-    """Columns with mean 0 and standard deviation 1, without constant ones."""
+    """Shift and scale columns to mean 0 and standard deviation 1; constant ones are removed."""
     spread = columns.std(0)
     varies = spread > 1e-12 * np.abs(columns).max(0)
     return np.asarray((columns - columns.mean(0))[:, varies] / spread[varies])
 
 
 def _largest_group(y: Floats) -> int:
+    """The number of rows that have the most frequent target."""
     return int(np.unique(y, axis=0, return_counts=True)[1].max())
 
 
-def _neighbors(x: Floats) -> Floats:
-    """[N, N]: the matrix from targets to their differences from the mean of the nearest other rows."""
+def _neighbor_errors(x: Floats) -> Floats:
+    """The matrix [N, N] that maps targets to the errors of predicting each row by the mean of its neighbors."""
     squares = (x * x).sum(1)
     distance = squares[:, None] + squares - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)
@@ -77,8 +78,8 @@ def _neighbors(x: Floats) -> Floats:
     return errors
 
 
-def _line(x: Floats) -> Floats:
-    """[N, N]: the matrix from targets to their differences from a linear fit to the other rows.
+def _linear_errors(x: Floats) -> Floats:
+    """The matrix [N, N] that maps targets to the errors of predicting each row by a linear fit to the other rows.
 
     Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
     """
@@ -88,6 +89,6 @@ def _line(x: Floats) -> Floats:
 
 
 def _explained_variance(errors: Floats, y: Floats) -> Floats:
-    """R² of the held-out predictions.   errors [N, N]   y [.., N, C]  →  [..]"""
+    """R² [...] of the held-out predictions of targets y [..., N, C], from the matrix of errors [N, N]."""
     missed = errors @ y
     return np.asarray(1 - (missed * missed).sum((-2, -1)) / (y * y).sum((-2, -1)))

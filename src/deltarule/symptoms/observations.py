@@ -1,4 +1,4 @@
-"""Measure what may explain that a member does not learn: data, first and last weights, history, range test.
+"""Measure what may explain why a member does not learn: data, first and last weights, history, range test.
 
 N rows · D inputs · H units of a layer · L layers · T evaluations of the history
 
@@ -21,8 +21,8 @@ from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.symptoms.constant_baseline import constant_loss, least_loss
-from deltarule.symptoms.input_target_dependence import Relation, relation
-from deltarule.symptoms.rate_tests import RangeTestResult, run_range_tests, share_of_a_batch
+from deltarule.symptoms.input_target_dependence import Dependence, measure_dependence
+from deltarule.symptoms.rate_tests import RangeTestResult, batch_share, run_range_tests
 from deltarule.training.run import Run
 
 MAX_ROWS = 1000
@@ -32,11 +32,11 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Measurements of a member at its first or last weights, for each layer or each hidden layer.
+    """Measurements of a member at its initial or final weights, for each layer or each hidden layer.
 
     size, glorot_size [L]  root mean square of each W, and of Glorot's initial weights
-    length                 length of all W together
-    data, penalty          lengths of the two parts of an update's gradient, over all penalized weights
+    length                 norm of all W together
+    data, penalty          norms of the two parts of an update's gradient, over all penalized weights
     delta [L]              root mean square of δ = ∂J/∂z of each layer, over rows and units
     slopes                 for each hidden layer [H]: the mean over rows of |f'(z)| as a share of the largest |f'|
     twins                  for each hidden layer, whether all its units have equal weights, incoming and outgoing
@@ -54,17 +54,22 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """All measurements of one member.
+    """All measurements of one member of a run.
 
     skill            1 − loss / loss of the best constant prediction, both minus the least possible loss: 0 for a
                      constant prediction, NaN if the least is unknown
     objective        at the end, not finite if the member diverged; at_start: before the first update
     least            the least possible objective: 0 for built-in losses
     falling          share of the objective's decrease in the last two fifths of the evaluations
-    moved            length of the change of all W, as a share of their first length
+    moved            norm of the change of all W, as a share of their initial norm
     rate             the median scheduled learning rate
+    steps            number of updates
+    diverged         where the member diverged; "" if it did not
     outputs [N, C]   at the end, for the rows `batch`
     course [T, 2]    step and objective of each evaluation
+    range_test       the result of a learning-rate range test; None if it is impossible
+    dependence       whether the targets depend on the inputs; None for too few rows
+    validated        whether validation rows were ever predicted better than by a constant
     """
 
     problem: Problem
@@ -82,8 +87,8 @@ class Observation:
     diverged: str
     outputs: Floats
     course: Floats
-    tested: RangeTestResult | None
-    relation: Relation | None
+    range_test: RangeTestResult | None
+    dependence: Dependence | None
     validated: bool
 
     def updates_to(self, objective: float) -> float:
@@ -106,28 +111,29 @@ def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
     """Measure some members of a run."""
     chosen = run.take(np.array(members))
     tests = run_range_tests(chosen.problem)
-    relations: dict[bytes, Relation | None] = {}
+    dependences: dict[bytes, Dependence | None] = {}
     observations = []
     for index in range(len(members)):
         alone = chosen.take(np.array([index]))
         rows = b"" if alone.problem.rows is None else alone.problem.rows[0].tobytes()
-        if rows not in relations:
+        if rows not in dependences:
             everything = all_rows(alone.problem, np.array([0]))
-            relations[rows] = relation(everything.x, everything.y)
-        observations.append(_observe_member(alone, tests[index], relations[rows]))
+            dependences[rows] = measure_dependence(everything.x, everything.y)
+        observations.append(_observe_member(alone, tests[index], dependences[rows]))
     return observations
 
 
-def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation | None) -> Observation:
+def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: Dependence | None) -> Observation:
+    """Measure the only member of a run, and combine this with the results of the two tests."""
     problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
     rows = _some_rows(problem)
     start = initial_state(problem)
     with one_blas_thread(), np.errstate(all="ignore"):
-        logits, outputs = (found[0] for found in ReferenceEngine().outputs(problem, run.state, rows.x))
+        logits, outputs = (array[0] for array in ReferenceEngine().outputs(problem, run.state, rows.x))
         loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
-        scale = _scale(problem, rows)
+        scale = _loss_scale(problem, rows)
         first, last = _snapshot(problem, start, rows), _snapshot(problem, run.state, rows)
-        moved = _length((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
+        moved = _norm((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
     course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
     course = course[np.isfinite(course[:, 1])]
     diverged = run.diverged[0].where if run.diverged else ""
@@ -140,15 +146,15 @@ def _observe_member(run: Run, tested: RangeTestResult | None, related: Relation 
         at_start=float(course[0, 1]) if len(course) else np.nan,
         objective=np.inf if diverged else float(run.objective[0]),
         least=_least_objective(problem, rows, scale),
-        falling=_share_of_decreases(course[:, 1]),
+        falling=_late_decrease_share(course[:, 1]),
         moved=moved,
         rate=_median_rate(run),
         steps=int(run.steps[0]),
         diverged=diverged,
         outputs=outputs,
         course=course,
-        tested=tested,
-        relation=related,
+        range_test=range_test,
+        dependence=dependence,
         validated=_beats_constant_on_validation(run, scale),
     )
 
@@ -162,27 +168,28 @@ def _some_rows(problem: Problem) -> Batch:
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """The losses that a member's loss is compared with: of the best constant, and the least possible."""
+class _LossScale:
+    """The losses with which a member's loss is compared: of the best constant prediction, and the least possible."""
 
     constant: float
     least: float
 
     def skill(self, loss: float) -> float:
-        """The share of the constant's loss above the least that a loss avoids; NaN if unknown."""
-        most, rounding = self.constant - self.least, ROUNDING * abs(self.least)
-        if not np.isfinite(most) or most < -rounding:
+        """The share of the constant prediction's loss, above the least loss, that this loss avoids; NaN if unknown."""
+        largest, rounding = self.constant - self.least, ROUNDING * abs(self.least)
+        if not np.isfinite(largest) or largest < -rounding:
             return np.nan
-        return float(1 - (loss - self.least) / most) if most > rounding else 1.0
+        return float(1 - (loss - self.least) / largest) if largest > rounding else 1.0
 
 
-def _scale(problem: Problem, rows: Batch) -> _Scale:
+def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
+    """The loss of the best constant prediction and the least possible loss, on these rows."""
     parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
     sums = (least(problem.loss, rows.y, rows.w) for least in (constant_loss, least_loss))
-    return _Scale(*(float(each / parts) for each in sums))
+    return _LossScale(*(float(each / parts) for each in sums))
 
 
-def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
+def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
     """The least possible objective of all rows; a sum scales with the number of rows, a mean does not."""
     if not np.isfinite(scale.least):
         return np.nan
@@ -190,15 +197,16 @@ def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
 
 
 def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
+    """Measure the only member of a state on some rows."""
     network = problem.network
     done = objective_and_gradient(problem, state, rows)
     logits = done.tape[-1].value
     _, at_logits = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)
-    share = share_of_a_batch(problem)
-    own, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
+    share = batch_share(problem)
+    penalty_here, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
     if problem.penalty is not None:
         strength, samples, chosen = problem.strength[:, None], rows.w.sum(-2), problem.penalized
-        own = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]()
+        penalty_here = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]()
         in_a_batch = problem.batch_rows(0) * samples / len(rows.w)
         penalty = penalty_term(problem.penalty, strength, state.theta, chosen, in_a_batch)[1]()
     W = problem.penalized.astype(bool)
@@ -208,9 +216,9 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     return Snapshot(
         size=np.array([_root_mean_square(parameters[entry.name]) for entry in weights]),
         glorot_size=np.array([_glorot_size(entry) for entry in weights]),
-        length=_length(state.theta[0, W]),
-        data=_length((done.gradient - own)[0, W]) * share,
-        penalty=_length(penalty[0, W]),
+        length=_norm(state.theta[0, W]),
+        data=_norm((done.gradient - penalty_here)[0, W]) * share,
+        penalty=_norm(penalty[0, W]),
         delta=_deltas(done.tape, at_logits()),
         slopes=tuple(_slopes(done.tape, number, activation) for number, activation in hidden),
         twins=tuple(_are_twins(parameters, number) for number, _ in hidden),
@@ -233,9 +241,9 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """The mean slope of each unit of a hidden layer [H], relative to the largest."""
-    place = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
-    z, a = tape[place - 1].value[0], tape[place].value[0]
+    """The mean slope |f'(z)| of each unit of the hidden layer `number` [H], relative to the largest possible."""
+    index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
+    z, a = tape[index - 1].value[0], tape[index].value[0]
     if activation.rowwise:
         slope, largest = a * (1 - a), 0.25  # softmax: ∂aⱼ/∂zⱼ
     else:
@@ -252,7 +260,7 @@ def _largest_slope(activation: Activation) -> float:
 
 
 def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
-    """Whether all units of a hidden layer (at least two) have equal incoming and outgoing weights."""
+    """Whether all units of the hidden layer `number` (at least two) have equal incoming and outgoing weights."""
     into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
     if into.shape[1] < 2:
         return False
@@ -261,17 +269,19 @@ def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
 
 
 def _median_rate(run: Run) -> float:
+    """The median over the run of the scheduled learning rate."""
     steps = np.linspace(0, max(int(run.steps[0]) - 1, 0), 101).astype(int)
     return float(np.median([run.problem.rates(np.array([0]), int(step))[0] for step in steps]) * run.state.factor[0])
 
 
-def _share_of_decreases(history: Floats) -> float:
-    if len(history) < 5 or not history[0] > history.min():
+def _late_decrease_share(objectives: Floats) -> float:
+    """The share of the objective's decrease that lies in the last two fifths of the evaluations."""
+    if len(objectives) < 5 or not objectives[0] > objectives.min():
         return 0.0
-    return float((history[int(0.6 * len(history))] - history[-1]) / (history[0] - history.min()))
+    return float((objectives[int(0.6 * len(objectives))] - objectives[-1]) / (objectives[0] - objectives.min()))
 
 
-def _beats_constant_on_validation(run: Run, scale: _Scale) -> bool:
+def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
     """Whether validation rows were ever predicted better than by a constant."""
     if "validation objective" not in run.history.names:
         return False
@@ -279,7 +289,7 @@ def _beats_constant_on_validation(run: Run, scale: _Scale) -> bool:
     return bool(best - scale.least < 0.9 * (scale.constant - scale.least))
 
 
-def _length(vector: Floats) -> float:
+def _norm(vector: Floats) -> float:
     return float(np.sqrt((vector.astype(np.float64) ** 2).sum()))
 
 

@@ -1,4 +1,4 @@
-"""Run learning-rate range tests of a run's members."""
+"""Run a learning-rate range test of each member of a problem."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ UPDATES_PER_DECADE = 40
 
 @dataclass(frozen=True, eq=False)
 class RangeTestResult:
-    """The result of a range test, in which the rate rises during one short run.
+    """The result of a range test, in which the learning rate rises during one short run.
 
-    `best` is the rate of the least objective before it rose, and `objective` that least value, scaled to all rows.
-    `updates` were made from the rate `lowest` to `highest`; `suggested` is the range test's own suggestion.
+    `best` is the rate at which the objective was least, and `objective` that least value, scaled to all rows. The rate
+    rose from `lowest` to `highest` in a number of `updates`; `suggested` is the rate that the test suggests.
     """
 
     best: float
@@ -29,23 +29,23 @@ class RangeTestResult:
 
 
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
-    """Run a range test of every member, from far below to far above its own rate; None where impossible.
+    """Run a range test of every member, from far below to far above its learning rate; None where impossible.
 
-    A member's result depends on its own rate alone; members with one range are tested together.
+    A member's result does not depend on the other members; those with the same range are tested together.
     """
     results: list[RangeTestResult | None] = [None] * problem.members
     ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
     for lowest, highest in set(ranges):
-        members = [member for member, own in enumerate(ranges) if own == (lowest, highest)]
+        members = [member for member, bounds in enumerate(ranges) if bounds == (lowest, highest)]
         if problem.optimizer.update is None:
             continue
         updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
         tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
         for index, member in enumerate(members):
-            best, least = _least(tested.objective[:, index].astype(np.float64))
+            best, least = _find_minimum(tested.objective[:, index].astype(np.float64))
             results[member] = RangeTestResult(
                 best=float(tested.rates[best]),
-                objective=least / share_of_a_batch(problem, member),
+                objective=least / batch_share(problem, member),
                 updates=updates,
                 lowest=lowest,
                 highest=highest,
@@ -55,13 +55,13 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
 
 
 def _range_around(rate: float) -> tuple[float, float]:
-    """The rates 1e-5 to 10, extended so that a rate above 0 has a decade below and two above."""
+    """The lowest and highest rate to test: 1e-5 to 10, or wider, so that `rate` has a decade below and two above."""
     decade = math.floor(math.log10(rate)) if rate else 0
     return min(1e-5, 10.0 ** (decade - 1)), max(10.0, 10.0 ** (decade + 2))
 
 
-def _least(objective: Floats) -> tuple[int, float]:
-    """The update and value of the least objective of a range test, smoothed over a quarter of a decade.
+def _find_minimum(objective: Floats) -> tuple[int, float]:
+    """The update with the least objective in a range test, and that value, smoothed over a quarter of a decade.
 
     Values after one that is not finite are ignored.
     """
@@ -73,6 +73,6 @@ def _least(objective: Floats) -> tuple[int, float]:
     return index + width // 2, float(smooth[index])
 
 
-def share_of_a_batch(problem: Problem, member: int = 0) -> float:
-    """The share of the objective that a batch has: smaller for a sum over fewer rows, 1 for a mean."""
+def batch_share(problem: Problem, member: int = 0) -> float:
+    """The objective of a batch relative to that of all rows: the share of rows for a sum, 1 for a mean."""
     return problem.batch_rows(member) / problem.row_count(member) if problem.reduction == "sum" else 1.0

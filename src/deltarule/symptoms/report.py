@@ -14,14 +14,14 @@ from deltarule.symptoms.observations import Observation, observe_members
 from deltarule.training.run import Run
 
 MAX_MEMBERS = 32
-"""Most members of a population that are examined: each needs a range test."""
+"""Members of a population that are examined at most: each needs a range test."""
 WIDTH = 100
 """Default number of characters of a line of a report."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A symptom: its code, a sentence, its numbers, the fix, and the members that have it.
+    """A finding: the code of a cause, a sentence, its numbers, the fix, and the members that have it.
 
     Sentence and numbers are those of the member with the strongest evidence, the first of `members`.
     """
@@ -37,7 +37,7 @@ class Finding:
 class WhyReport:
     """The findings about a training run.
 
-    findings   causes before their effects; with several members, what most of them have first
+    findings   causes before their effects; with several members, the most frequent first causes first
     members    the examined members, among those that were trained         of      the number of members of the run
     skill      for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN
                if the least possible loss is unknown
@@ -96,6 +96,7 @@ class WhyReport:
         return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if texts else "")
 
     def _describe_finding(self, finding: Finding) -> str:
+        """The sentence of a finding, with the number of members that have it."""
         if self.of == 1:
             return finding.sentence
         return f"in {len(finding.members)} of {len(self.members)} members, most in member {finding.members[0]}: " + (
@@ -147,6 +148,7 @@ _CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CA
 
 
 def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
+    """The members to examine: those given, or up to `MAX_MEMBERS` evenly spaced; raises `BadInput` for unknown ones."""
     count = run.problem.members
     if members is None:
         return np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int).tolist()
@@ -159,18 +161,22 @@ def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
 
 
 def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
-    found: dict[str, tuple[Cause, Evidence]] = {}
+    """The causes that a member shows, with their evidence, by code."""
+    causes: dict[str, tuple[Cause, Evidence]] = {}
     for cause in CAUSES:
         evidence = cause.find(observation)
         if evidence is not None:
-            found.setdefault(cause.code, (cause, evidence))
-    return found
+            causes.setdefault(cause.code, (cause, evidence))
+    return causes
 
 
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """Combine the evidence of all members for one code; the strongest one gives the sentence."""
+    """Combine the evidence of all members for one code; the strongest evidence gives the sentence.
+
+    causes   for each of the members, what `_causes_of` returns
+    """
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)
     _, cause, evidence = having[0]
@@ -178,4 +184,5 @@ def _combine_finding(
 
 
 def _format_skill(skill: float) -> str:
+    """The skill as a percentage, 0 % if negative."""
     return f"{max(skill, 0):.0%}"

@@ -13,7 +13,7 @@ from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 def backward(trace: TraceBuilder) -> None:
     """Add every array of the backward pass, in reverse order of the tape."""
     through = {"scaling": _scaling, "dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
-    upstream = _at_logits(trace)
+    upstream = _add_output_derivatives(trace)
     for taped in reversed(trace.forward_pass.tape):
         layer = trace.network.layers[taped.layer - 1]
         value, _ = taped.backward(upstream)
@@ -30,16 +30,17 @@ def derivative_name(name: str) -> str:
     return f"δ{name[1:]}" if name.startswith("z") else f"∂J/∂{name}"
 
 
-def _derivative(
+def _add_derivative(
     trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
+    """Add `value`, the derivative of J with respect to the array `name`; `about` describes how it is computed."""
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
     trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
 
 
-def _at_logits(trace: TraceBuilder) -> Array:
-    """Add ∂J/∂a and ∂J/∂z of the last layer; in one step if loss and activation are fused."""
+def _add_output_derivatives(trace: TraceBuilder) -> Array:
+    """Add ∂J/∂a and ∂J/∂z of the last layer, or only ∂J/∂z if loss and activation are fused; returns ∂J/∂z."""
     problem, n, layer = trace.problem, trace.last, trace.network.layers[-1]
     loss, output, outputs, rows = problem.loss, trace.network.output, trace.network.outputs, trace.rows
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
@@ -50,38 +51,41 @@ def _at_logits(trace: TraceBuilder) -> Array:
     def slope(i: Index, j: Index) -> Expression | None:
         p, y = trace.row(f"a{n}", i), trace.row("y", i)
         found = formulas.loss_slope(loss, output, p, y, j, outputs, numbers)
-        return None if found is None else trace.share(i) * found
+        return None if found is None else trace.objective_weight(i) * found
 
     if formulas.is_fused(loss, output):
-        _derivative(trace, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
+        _add_derivative(trace, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
-    _derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
+    _add_derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
     _activation(trace, layer, delta)
     return delta
 
 
 def _activation(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    n, source, activation = layer.number, trace.source_of(layer), layer.activation
+    """Add `value`, the derivative with respect to the argument of a layer's activation."""
+    n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.parameters_of("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
         z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
         return formulas.activation_backward(activation, z, a, da, j, layer.units, numbers)
 
-    _derivative(trace, source, value, f"back through {activation.name}", rule)
+    _add_derivative(trace, source, value, f"back through {activation.name}", rule)
 
 
 def _dropout(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    """Add `value`, the derivative with respect to a layer's activations before dropout."""
     at, n = trace.at, layer.number
 
     def rule(i: Index, j: Index) -> Expression:
         return at[f"∂J/∂d{n}"](i, j) * at[f"keep{n}"](i, j) / (1 - at[f"dropout{n}"]())
 
-    _derivative(trace, f"a{n}", value, "back through the same mask of dropout", rule)
+    _add_derivative(trace, f"a{n}", value, "back through the same mask of dropout", rule)
 
 
 def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
+    """Add the derivatives with respect to batch norm's shift, scale and input z, which is `value`."""
     at, n = trace.at, layer.number
     gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
 
@@ -92,54 +96,55 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
         return trace.sum_over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
 
     def z_rule(i: Index, j: Index) -> Expression:
-        through_mean = trace.part(i) * at[f"∂J/∂{beta}"](j)
-        through_variance = trace.part(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
+        through_mean = trace.mean_weight(i) * at[f"∂J/∂{beta}"](j)
+        through_variance = trace.mean_weight(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
         gain = at[gamma](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
         return gain * (at[slope](i, j) - through_mean - through_variance)
 
-    _derivative(trace, beta, trace.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
-    _derivative(trace, gamma, trace.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
+    _add_derivative(trace, beta, trace.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
+    _add_derivative(trace, gamma, trace.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
     about = "back through batch norm, whose mean and variance depend on every sample"
-    _derivative(trace, f"z{n}", value, about, z_rule)
+    _add_derivative(trace, f"z{n}", value, about, z_rule)
 
 
 def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add ∂J/∂W and ∂J/∂b, penalty included, and the derivative with respect to the layer's input."""
-    at, n, inputs, delta = trace.at, layer.number, trace.inputs_of(layer.number), f"δ{layer.number}"
+    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and `value`, the derivative with respect to its input."""
+    at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
 
-    def weights(d: Index, j: Index) -> Expression:
+    def weights_rule(d: Index, j: Index) -> Expression:
         return _with_penalty(
             trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
         )
 
-    def biases(j: Index) -> Expression:
+    def biases_rule(j: Index) -> Expression:
         return _with_penalty(trace, f"b{n}", (j,), trace.sum_over_samples(lambda i: at[delta](i, j)))
 
-    def before(i: Index, j: Index) -> Expression:
+    def input_rule(i: Index, j: Index) -> Expression:
         return Series(("k",), (layer.units,), lambda k: at[delta](i, k) * at[f"W{n}"](j, k))
 
     about = {f"W{n}": f"{inputs}ᵀ {delta}", f"b{n}": f"Σ {delta} over the samples"}
-    for name, rule, axes in ((f"W{n}", weights, "dj"), (f"b{n}", biases, "j")):
+    for name, rule, axes in ((f"W{n}", weights_rule, "dj"), (f"b{n}", biases_rule, "j")):
         if name in trace.gradient:
             penalty = ", and the penalty's part" if name in trace.penalized_names else ""
-            _derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
+            _add_derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
     if n > 1 or layer.scaling:
         axes = "id" if layer.scaling else "ij"
-        _derivative(trace, inputs, value, f"{delta} W{n}ᵀ", before, axes)
+        _add_derivative(trace, inputs, value, f"{delta} W{n}ᵀ", input_rule, axes)
 
 
 def _scaling(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add ∂J/∂scale; nobody asks for the derivative by the data."""
+    """Add ∂J/∂scale of the scaled inputs; the derivative with respect to the data is not needed."""
     at, n = trace.at, layer.number
 
     def rule(d: Index) -> Expression:
         return trace.sum_over_samples(lambda i: at[f"∂J/∂s{n}"](i, d) * at["x"](i, d))
 
     name = f"scale{n}"
-    _derivative(trace, name, trace.gradient[name], f"Σ ∂J/∂s{n} x over the samples", rule, "d")
+    _add_derivative(trace, name, trace.gradient[name], f"Σ ∂J/∂s{n} x over the samples", rule, "d")
 
 
 def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
+    """Add the penalty's part to the formula of a gradient's entry, if the array is penalized."""
     if trace.problem.penalty is None or name not in trace.penalized_names:
         return gradient
     return gradient + trace.strength() * formulas.penalty_slope(trace.problem.penalty, trace.at[name](*index))

@@ -67,7 +67,7 @@ def explain(
     problem = create_problem(network, x, y, loss=loss, optimizer=optimizer or "sgd", **options)
     if problem.members != 1:
         raise BadInput(f"the options describe {problem.members} networks; give one number of each")
-    theta = _vector("params", params, network.entries)
+    theta = _flat_vector("params", params, network.entries)
     return explain_update(problem, _state(problem, theta, state), update=optimizer is not None)
 
 
@@ -78,14 +78,14 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
-    begun: State | None = None,
+    start: State | None = None,
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
     """Show every number of the next update of a state of one member.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
-    the optimizer; `begun`, for L-BFGS the state at which the training began, which determines its memory, or None if it
+    the optimizer; `start`, for L-BFGS the state at which the training began, which determines its memory, or None if it
     begins here; `title` and `notes` of the record.
     Errors: `BadInput` for a state of several members.
 
@@ -98,19 +98,19 @@ def explain_update(
     rows = batch(problem, state.members, state.step)
     places = _data_rows(problem, int(state.members[0]), rows)
     trace = TraceBuilder(
-        problem, state, rows, Labels(_sample_names(features), _sample_names(classes), _sample_names(places.tolist()))
+        problem, state, rows, Labels(_as_names(features), _as_names(classes), _as_names(places.tolist()))
     )
     with one_blas_thread(), np.errstate(all="ignore"):
-        _passes(trace)
+        _add_passes(trace)
         if update and problem.optimizer.name == "lbfgs":
-            notes = (*notes, *lbfgs_update(trace, begun or state))
+            notes = (*notes, *lbfgs_update(trace, start or state))
         elif update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)
 
 
-def _passes(trace: TraceBuilder) -> None:
+def _add_passes(trace: TraceBuilder) -> None:
     """Add every array of the forward and backward pass, in the order of computation."""
     add_inputs(trace)
     for layer in trace.network.layers:
@@ -119,17 +119,19 @@ def _passes(trace: TraceBuilder) -> None:
     backward(trace)
 
 
-def _sample_names(given: Sequence[Any]) -> Names:
-    return tuple(map(str, given)) or None
+def _as_names(labels: Sequence[Any]) -> Names:
+    """Convert labels along an axis to names; None if there are none."""
+    return tuple(map(str, labels)) or None
 
 
 def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
+    """The indices of a batch's rows [B] in the data of the problem."""
     positions = rows.positions[0] if rows.positions.ndim == 2 else rows.positions
     return np.asarray(positions if problem.rows is None else problem.rows[member][positions])
 
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """Convert one sample to a batch of one row; anything else is checked by `create_problem`."""
+    """Convert x and y of one sample to a batch of one row; others are returned as they are."""
     try:
         sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
     except ValueError:  # rows of different lengths
@@ -139,40 +141,44 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | None) -> State:
-    """The state with the parameters θ and the given slots and step."""
+def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
+    """The state with parameters θ, and with slots and step as a user gave them."""
     state = initial_state(problem, theta[None])
-    if given is None:
+    if user_state is None:
         return state
-    if isinstance(given, State):
-        if len(given.members) != 1:
-            raise BadInput(f"the state holds {len(given.members)} networks; take one of them with State.take")
-        if given.theta.shape != state.theta.shape or set(given.slots) != set(state.slots):
+    if isinstance(user_state, State):
+        if len(user_state.members) != 1:
+            raise BadInput(f"the state holds {len(user_state.members)} networks; take one of them with State.take")
+        if user_state.theta.shape != state.theta.shape or set(user_state.slots) != set(state.slots):
             raise BadInput("the state is one of another network or another optimizer; give one that fits both")
-        return replace(given, theta=state.theta, members=state.members)
+        return replace(user_state, theta=state.theta, members=state.members)
     slots = ", ".join(["step", *state.slots])
-    if not isinstance(given, Mapping):
-        raise BadInput(f"the state is {given!r}; give a table of {slots}")
-    unknown = [key for key in given if key != "step" and key not in state.slots]
+    if not isinstance(user_state, Mapping):
+        raise BadInput(f"the state is {user_state!r}; give a table of {slots}")
+    unknown = [key for key in user_state if key != "step" and key not in state.slots]
     if unknown:
         raise BadInput(f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has {slots}")
-    step = given.get("step", 0)
+    step = user_state.get("step", 0)
     if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
         raise BadInput(f"the state's step is {step!r}; give a whole number of 0 or more")
     known = {
-        slot: _vector(slot, given[slot], problem.network.entries)[None].astype(problem.dtype)
+        slot: _flat_vector(slot, user_state[slot], problem.network.entries)[None].astype(problem.dtype)
         for slot in state.slots
-        if slot in given
+        if slot in user_state
     }
     return replace(state, slots={**state.slots, **known}, step=int(step))
 
 
-def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
+def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
+    """Convert a user's parameters or slots, flat or as arrays by name, to one flat vector [P].
+
+    what   their name in messages
+    """
     length = entries[-1].stop
-    if not isinstance(given, Mapping):
-        return _check_shape(what, given, (length,), f"{length} numbers, or arrays by name")
+    if not isinstance(value, Mapping):
+        return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
     names = [entry.name for entry in entries]
-    missing, extra = [name for name in names if name not in given], [name for name in given if name not in names]
+    missing, extra = [name for name in names if name not in value], [name for name in value if name not in names]
     if missing or extra:
         text = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
         raise BadInput(f"{what} {text}; give exactly {', '.join(names)}")
@@ -180,13 +186,14 @@ def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
     for entry in entries:
         shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
         text = f"the shape {list(shape)}"
-        parts.append(_check_shape(f"{entry.name} of {what}", given[entry.name], shape, text).ravel())
+        parts.append(_to_shape(f"{entry.name} of {what}", value[entry.name], shape, text).ravel())
     return np.concatenate(parts)
 
 
-def _check_shape(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floats:
+def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
+    """Convert a user's value to a finite array of a shape; raises `BadInput`, which says what is allowed."""
     try:
-        array = np.asarray(given)
+        array = np.asarray(value)
     except ValueError:
         raise BadInput(f"{what} is no rectangular array of numbers; give {allowed}") from None
     if array.dtype.kind not in "iuf":

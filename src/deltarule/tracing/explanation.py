@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import BadInput, one_line
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.tracing.expression_text import format_index, number, with_names, with_numbers
+from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref
 
 MAX_ROWS = 8
@@ -33,7 +33,7 @@ TITLES = {
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A named array of a trace: its description, values, and the formula of each entry.
+    """A named array of a trace, with its description, values, and the formula of each entry.
 
     name     W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2]
     section  one of the keys of `TITLES`
@@ -56,7 +56,7 @@ class Quantity:
 
     def __call__(self, *index: Index) -> Ref:
         """A reference to an entry, for the formulas of other entries."""
-        known = tuple(place for place in index if isinstance(place, int))
+        known = tuple(position for position in index if isinstance(position, int))
         return Ref(self.name, index, float(self.value[known]) if len(known) == len(index) else None)
 
     @property
@@ -64,23 +64,23 @@ class Quantity:
         """The formula of every entry, with the letters of the axes as indices."""
         return None if self.rule is None else self.rule(*self.axes)
 
-    def places(self, sample: int | None = None) -> Iterator[tuple[int, ...]]:
+    def indices(self, sample: int | None = None) -> Iterator[tuple[int, ...]]:
         """The indices of all entries, in order, or of one sample's entries, by its position in the batch."""
         if sample is None or self.axes[:1] != (SAMPLES,):
             yield from np.ndindex(*self.value.shape)
         else:
             yield from ((sample, *index) for index in np.ndindex(*self.value.shape[1:]))
 
-    def first(self, sample: int | None = None) -> tuple[int, ...]:
+    def first_nonzero_index(self, sample: int | None = None) -> tuple[int, ...]:
         """The index of the first nonzero entry (of one sample, by its position in the batch), else of the first."""
         before = () if sample is None or self.axes[:1] != (SAMPLES,) else (sample,)
-        there = np.asarray(self.value[before] != 0)
-        return (*before, *map(int, np.unravel_index(int(there.argmax()), there.shape)))
+        is_nonzero = np.asarray(self.value[before] != 0)
+        return (*before, *map(int, np.unravel_index(int(is_nonzero.argmax()), is_nonzero.shape)))
 
-    def label(self, axis: int, place: int) -> str:
-        """The name of a position along an axis, or its number."""
+    def label(self, axis: int, position: int) -> str:
+        """The name of a position along an axis, or the position as text."""
         names = self.labels[axis]
-        return str(place) if names is None else names[place]
+        return str(position) if names is None else names[position]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +155,7 @@ class Explanation:
 
 
 def _describe_rows(rows: Integers) -> str:
+    """The rows of a batch, as the end of a message about one that is not among them."""
     if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
         return f"give a row from {rows.min()} to {rows.max()}"
     text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
@@ -163,21 +164,21 @@ def _describe_rows(rows: Integers) -> str:
 
 def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
     """The trace as text with at most `width` characters a line: all of it, or of one data row, or of one layer."""
-    place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
+    position, chosen = explanation.place_of(sample), explanation.of_layer(layer)
     lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
     for section, title in TITLES.items():
         here = [one for one in chosen if one.section == section]
         if here:
             lines += ["", title, "─" * min(width, len(title))]
         for one in here:
-            lines += _quantity(one, place, width)
+            lines += _quantity_lines(one, position, width)
     for note in explanation.notes:
         lines += ["", *textwrap.wrap(f"Note: {note}.", width)]
     return "\n".join(lines)
 
 
 def header(explanation: Explanation) -> str:
-    """One sentence: step, network, samples and J.
+    """The first sentence of a trace: step, network, number of samples and J.
 
     >>> import deltarule
     >>> print(header(deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [2.0], "squared_error")))
@@ -192,42 +193,47 @@ def header(explanation: Explanation) -> str:
     )
 
 
-def _quantity(one: Quantity, sample: int | None, width: int) -> list[str]:
-    formula = one.formula
-    if not one.axes:
+def _quantity_lines(quantity: Quantity, sample: int | None, width: int) -> list[str]:
+    """The lines of a quantity: description, values, formula, and one entry with its numbers.
+
+    sample   position in the batch of the one sample to show; None for all
+    """
+    formula = quantity.formula
+    if not quantity.axes:
         if formula is None:
-            return _wrap(f"{one.name} = {number(float(one.value), 8)}   {one.about}", width)
-        lines = _wrap(f"{one.name}: {one.about}", width)
+            return _wrap(f"{quantity.name} = {format_significant(float(quantity.value), 8)}   {quantity.about}", width)
+        lines = _wrap(f"{quantity.name}: {quantity.about}", width)
     else:
-        size = " × ".join(f"{length:,}" for length in one.value.shape)
-        lines = ["", *_wrap(f"{one.name} [{', '.join(one.axes)}], {size}: {one.about}", width)]
-        lines += _value_table(one, sample, width)
+        size = " × ".join(f"{length:,}" for length in quantity.value.shape)
+        lines = ["", *_wrap(f"{quantity.name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
+        lines += _value_table(quantity, sample, width)
     if formula is not None:
-        lines += _wrap(f"{format_index(one.name, one.axes)} = {with_names(formula)}", width, "  ")
-        lines += _worked_entry(one, sample, width)
+        lines += _wrap(f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}", width, "  ")
+        lines += _worked_entry(quantity, sample, width)
     return lines
 
 
-def _worked_entry(one: Quantity, sample: int | None, width: int) -> list[str]:
-    """The first nonzero entry with its numbers inserted."""
-    assert one.rule is not None
-    index = one.first(sample)
-    worked = with_numbers(one.rule(*index), sample=sample)
-    result = number(float(one.value[index]), 8)
-    return _wrap(f"{format_index(one.name, index)} = {worked} = {result}", width, "  ")
+def _worked_entry(quantity: Quantity, sample: int | None, width: int) -> list[str]:
+    """The lines of the formula of the first nonzero entry, with its numbers inserted."""
+    assert quantity.rule is not None
+    index = quantity.first_nonzero_index(sample)
+    worked = with_numbers(quantity.rule(*index), sample=sample)
+    result = format_significant(float(quantity.value[index]), 8)
+    return _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
 
 
-def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
-    """The values as a table, with as many columns as fit."""
-    if one.value.size > 1 and (one.value == one.value.flat[0]).all():
-        return [f"  all {number(float(one.value.flat[0]))}"]
-    rows = list(range(len(one.value))) if len(one.axes) == 2 else [0]
-    if sample is not None and one.axes[0] == "i" and len(one.axes) == 2:
+def _value_table(quantity: Quantity, sample: int | None, width: int) -> list[str]:
+    """The lines of a table of the values, with as many columns as fit."""
+    if quantity.value.size > 1 and (quantity.value == quantity.value.flat[0]).all():
+        return [f"  all {format_significant(float(quantity.value.flat[0]))}"]
+    rows = list(range(len(quantity.value))) if len(quantity.axes) == 2 else [0]
+    if sample is not None and quantity.axes[0] == "i" and len(quantity.axes) == 2:
         rows = [sample]
     shown = rows[:MAX_ROWS]
-    cells = [[number(float(value)) for value in (one.value[row] if len(one.axes) == 2 else one.value)] for row in shown]
-    columns = [_label(one, len(one.axes) - 1, place) for place in range(len(cells[0]))]
-    labels = [_label(one, 0, row) for row in shown] if len(one.axes) == 2 else [""]
+    values = [quantity.value[row] if len(quantity.axes) == 2 else quantity.value for row in shown]
+    cells = [[format_significant(float(value)) for value in row] for row in values]
+    columns = [_short_label(quantity, len(quantity.axes) - 1, position) for position in range(len(cells[0]))]
+    labels = [_short_label(quantity, 0, row) for row in shown] if len(quantity.axes) == 2 else [""]
     left = max(map(len, labels))
     fitting, used = 0, 2 + left
     for index, name in enumerate(columns):
@@ -241,30 +247,36 @@ def _value_table(one: Quantity, sample: int | None, width: int) -> list[str]:
 
 
 def _align_columns(
-    columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], left: int
+    columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], label_width: int
 ) -> list[str]:
+    """The lines of a table: the columns' names above, a label before each row of cells."""
     widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
-    lines = ["  " + " " * left + "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))]
+    names = "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))
+    lines = ["  " + " " * label_width + names]
     for label, row in zip(labels, cells, strict=True):
         text = "".join(f"  {cell:>{size}}" for cell, size in zip(row, widths, strict=True))
-        lines.append(f"  {label:>{left}}{text}")
+        lines.append(f"  {label:>{label_width}}{text}")
     return lines
 
 
-def _omission_line(rows: int, columns: int) -> list[str]:
+def _omission_line(omitted_rows: int, omitted_columns: int) -> list[str]:
+    """The line that counts omitted rows and columns; no line if there are none."""
     texts = [
-        f"{count:,} more {what}{'' if count == 1 else 's'}" for count, what in ((rows, "row"), (columns, "column"))
+        f"{count:,} more {noun}{'' if count == 1 else 's'}"
+        for count, noun in ((omitted_rows, "row"), (omitted_columns, "column"))
+        if count
     ]
-    texts = [text for text, count in zip(texts, (rows, columns), strict=True) if count]
     return [f"  … {' and '.join(texts)} …"] if texts else []
 
 
-def _label(one: Quantity, axis: int, place: int) -> str:
-    text = one_line(one.label(axis, place))
+def _short_label(quantity: Quantity, axis: int, position: int) -> str:
+    """The name of a position along an axis, shortened for a table."""
+    text = one_line(quantity.label(axis, position))
     return text if len(text) <= MAX_LABEL_CHARACTERS else text[: MAX_LABEL_CHARACTERS - 1] + "…"
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Wrap text to lines that are indented, the later ones more than the first."""
     return textwrap.wrap(
         text,
         width,

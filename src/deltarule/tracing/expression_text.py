@@ -35,13 +35,14 @@ ADDED, MULTIPLIED, SIGNED, RAISED, WHOLE = range(5)
 
 
 def with_names(tree: Expression) -> str:
-    """The formula with the names of its entries."""
+    """Write a formula with the names of its entries."""
     return _Writer(names=True).whole(tree)
 
 
 def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, sample: int | None = None) -> str:
-    """The formula with numbers of `digits` digits; long sums are shortened to `terms` terms, including that of a chosen
-    sample.
+    """Write a formula with the numbers of its entries, with `digits` significant digits.
+
+    Long sums are shortened to `terms` terms; in sums over samples, that of a chosen sample is among them.
 
     >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), terms=4)
     '0 + 1 + 2 + … 96 more … + 99'
@@ -49,35 +50,35 @@ def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, samp
     return _Writer(names=False, digits=digits, terms=terms, sample=sample).whole(tree)
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number with some significant digits.
+def format_significant(value: float, digits: int = 4) -> str:
+    """Write a number with `digits` significant digits.
 
-    >>> number(-0.000012345), number(3.0), number(-0.0), number(1234567.0)
-    ('-1.234e-05', '3', '0', '1.235e+06')
+    >>> [format_significant(value) for value in (-0.000012345, 3.0, -0.0, 1234567.0)]
+    ['-1.234e-05', '3', '0', '1.235e+06']
     """
     return f"{value + 0.0:.{digits}g}"
 
 
-def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
-    """The terms of a series to write out, as indices, and numbers for how many are omitted between them.
+def shown_terms(series: Series, max_terms: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
+    """The indices of the terms of a sum to write out, about `max_terms`, and between them the numbers of omitted ones.
 
     These are the first ones and the last, and in a sum over samples that of the chosen sample.
 
     >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample=50)
     [(0,), (1,), 48, (50,), 48, (99,)]
     """
-    if series.count <= most + 1:
-        return list(series.places())
+    if series.count <= max_terms + 1:
+        return list(series.indices())
     last = tuple(length - 1 for length in series.lengths)
-    head = list(islice(series.places(), most - 1))
+    head = list(islice(series.indices(), max_terms - 1))
     if series.letters != (SAMPLES,) or sample is None or (sample,) in (*head, last):
-        return [*head, series.count - most, last]
-    before, after = sample - (most - 2), series.count - 2 - sample
+        return [*head, series.count - max_terms, last]
+    before, after = sample - (max_terms - 2), series.count - 2 - sample
     return [*head[:-1], *([before] if before else []), (sample,), *([after] if after else []), last]
 
 
 def format_index(name: str, index: tuple[Index, ...]) -> str:
-    """An entry in Python's notation: W1[0, 2].
+    """Write an entry of an array in Python's notation: W1[0, 2].
 
     >>> format_index("W1", (0, 2)), format_index("J", ())
     ('W1[0, 2]', 'J')
@@ -87,7 +88,7 @@ def format_index(name: str, index: tuple[Index, ...]) -> str:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes a tree as text, with parentheses only where needed."""
+    """Writes a tree as text with names, or else numbers, and with parentheses only where needed."""
 
     names: bool
     digits: int = 4
@@ -95,10 +96,11 @@ class _Writer:
     sample: int | None = None
 
     def whole(self, tree: Expression) -> str:
-        return self._text_of(tree, first=True)[0]
+        """The text of a whole tree."""
+        return self._text_of(tree, sign_allowed=True)[0]
 
-    def _text_of(self, tree: Expression, first: bool) -> tuple[str, int]:
-        """The text of a tree and its precedence; `first`: whether it may begin with a sign."""
+    def _text_of(self, tree: Expression, sign_allowed: bool) -> tuple[str, int]:
+        """The text of a part of a tree, and its precedence."""
         match tree:
             case Number(value):
                 return self._text_number(value)
@@ -106,64 +108,67 @@ class _Writer:
                 return (format_index(name, index), WHOLE) if self.names or value is None else self._text_number(value)
             case Sum(terms):
                 return " + ".join(
-                    self._with_brackets(term, ADDED, first and not i) for i, term in enumerate(terms)
+                    self._with_brackets(term, ADDED, sign_allowed and not i) for i, term in enumerate(terms)
                 ), ADDED
             case Difference(left, right):
-                return f"{self._with_brackets(left, ADDED, first)} - {self._with_brackets(right, MULTIPLIED)}", ADDED
+                minuend = self._with_brackets(left, ADDED, sign_allowed)
+                return f"{minuend} - {self._with_brackets(right, MULTIPLIED)}", ADDED
             case Product(factors):
                 text = " · ".join(
-                    self._with_brackets(factor, MULTIPLIED, first and not i) for i, factor in enumerate(factors)
+                    self._with_brackets(factor, MULTIPLIED, sign_allowed and not i) for i, factor in enumerate(factors)
                 )
                 return text, MULTIPLIED
             case Quotient(numerator, denominator):
-                return (
-                    f"{self._with_brackets(numerator, MULTIPLIED, first)} / {self._with_brackets(denominator, RAISED)}",
-                    MULTIPLIED,
-                )
+                dividend = self._with_brackets(numerator, MULTIPLIED, sign_allowed)
+                return f"{dividend} / {self._with_brackets(denominator, RAISED)}", MULTIPLIED
             case Power(base, exponent):
                 return f"{self._with_brackets(base, WHOLE)}^{self._with_brackets(exponent, WHOLE)}", RAISED
-            case Negative(of):
-                return f"-{self._with_brackets(of, MULTIPLIED)}", SIGNED
+            case Negative(negated):
+                return f"-{self._with_brackets(negated, MULTIPLIED)}", SIGNED
             case Function(name, arguments):
                 return self._function(name, [self._with_brackets(argument, ADDED, True) for argument in arguments])
             case Series():
-                return self._series(tree, first)
+                return self._series(tree, sign_allowed)
             case Cases():
                 return self._cases(tree)
             case Weighted(weight, term):
-                return self._text_of(term, first) if self.names or evaluate(weight) else ("0", WHOLE)
+                return self._text_of(term, sign_allowed) if self.names or evaluate(weight) else ("0", WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
-    def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
-        """The text of a tree, in parentheses if its precedence is below `least` or a sign must not come first."""
-        text, level = self._text_of(tree, first)
-        fits = level >= least and (first or not text.startswith("-"))
+    def _with_brackets(self, tree: Expression, min_precedence: int, sign_allowed: bool = False) -> str:
+        """The text of a part, in parentheses if its precedence is lower or it begins with a sign but may not."""
+        text, level = self._text_of(tree, sign_allowed)
+        fits = level >= min_precedence and (sign_allowed or not text.startswith("-"))
         return text if fits else f"({self.whole(tree)})"
 
     def _text_number(self, value: float) -> tuple[str, int]:
-        text = number(value, self.digits)
+        """The text and precedence of a number."""
+        text = format_significant(value, self.digits)
         return text, SIGNED if text.startswith("-") else WHOLE
 
     def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
+        """The text and precedence of a function, from the texts of its arguments."""
         if name == "abs":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
 
-    def _series(self, series: Series, first: bool) -> tuple[str, int]:
+    def _series(self, series: Series, sign_allowed: bool) -> tuple[str, int]:
+        """The text and precedence of a sum over indices: with a Σ, or with its numbers written out."""
         if self.names:
             return (
                 f"Σ_{','.join(series.letters)} {self._with_brackets(series.term(*series.letters), MULTIPLIED)}",
                 ADDED,
             )
         texts = [
-            f"… {place:,} more …"
-            if isinstance(place, int)
-            else self._with_brackets(series.term(*place), ADDED, first and not i)
-            for i, place in enumerate(shown_terms(series, self.terms, self.sample))
+            f"… {index:,} more …"
+            if isinstance(index, int)
+            else self._with_brackets(series.term(*index), ADDED, sign_allowed and not i)
+            for i, index in enumerate(shown_terms(series, self.terms, self.sample))
         ]
         return " + ".join(texts) or "0", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
+        """The text and precedence of all cases or, with numbers, of the one that applies and why."""
         if self.names:
             pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
             return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
@@ -172,6 +177,7 @@ class _Writer:
         return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
 
     def _condition(self, condition: Comparison) -> str:
+        """The text of a condition."""
         return (
             f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
             f"{self._with_brackets(condition.right, ADDED, True)}"

@@ -1,4 +1,4 @@
-"""Expression trees, built with Python's operators from references to entries of named arrays.
+"""Expression trees, built with Python's operators from references to entries of named arrays, and their values.
 
 The same tree is evaluated and written with names or numbers (`expression_text.py`), so that these always agree.
 
@@ -22,7 +22,7 @@ SAMPLES = "i"
 
 
 class Expression:
-    """A node of a tree; operators between trees, and between trees and numbers, make larger trees."""
+    """A node of an expression tree; operators between trees, and between trees and numbers, make larger trees."""
 
     def __add__(self, other: "Operand") -> "Sum":
         return Sum((*_parts(self, Sum), _tree(other)))
@@ -119,7 +119,7 @@ class Power(Expression):
 class Negative(Expression):
     """The negated expression."""
 
-    of: Expression
+    negated: Expression
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +139,8 @@ class Series(Expression):
     lengths: tuple[int, ...]
     term: Callable[..., Expression]
 
-    def places(self) -> Iterator[tuple[int, ...]]:
-        """Every index, the last axis fastest."""
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """The index of every term, with the last axis fastest."""
         yield from np.ndindex(*self.lengths)
 
     @property
@@ -181,7 +181,7 @@ class Cases(Expression):
 
     @property
     def selection(self) -> tuple[tuple[Comparison, ...], Expression]:
-        """The conditions that decide for these numbers, and the chosen piece."""
+        """The piece that applies to the current numbers, after the conditions that select it."""
         for condition, piece in self.pieces:
             if condition.holds:
                 return (condition,), piece
@@ -197,7 +197,7 @@ class Weighted(Expression):
 
 
 def exp(x: Expression) -> Function:
-    """eˣ"""
+    """The exponential, eˣ."""
     return Function("exp", (x,))
 
 
@@ -207,22 +207,22 @@ def log(x: Expression) -> Function:
 
 
 def sqrt(x: Expression) -> Function:
-    """√x"""
+    """The square root, √x."""
     return Function("sqrt", (x,))
 
 
 def above(left: Expression, right: Operand) -> Comparison:
-    """left > right"""
+    """The condition left > right."""
     return Comparison(left, ">", _tree(right))
 
 
 def below(left: Expression, right: Operand) -> Comparison:
-    """left < right"""
+    """The condition left < right."""
     return Comparison(left, "<", _tree(right))
 
 
 def cases(*pieces: tuple[Comparison, Operand], otherwise: Operand) -> Cases:
-    """The first piece whose condition holds, or `otherwise`."""
+    """A piecewise formula of (condition, formula) pairs: the first whose condition holds, or `otherwise`."""
     return Cases(tuple((condition, _tree(piece)) for condition, piece in pieces), _tree(otherwise))
 
 
@@ -247,6 +247,7 @@ def evaluate(tree: Expression) -> float:
 
 
 def _value(tree: Expression) -> Any:
+    """The value of a formula, without handling of overflow."""
     match tree:
         case Number(value):
             return np.float64(value)
@@ -263,12 +264,12 @@ def _value(tree: Expression) -> Any:
             return _value(numerator) / _value(denominator)
         case Power(base, exponent):
             return _value(base) ** _value(exponent)
-        case Negative(of):
-            return -_value(of)
+        case Negative(negated):
+            return -_value(negated)
         case Function(name, arguments, call):
             return np.float64((call or KNOWN[name])(*map(_value, arguments)))
         case Series():
-            return sum((_value(tree.term(*place)) for place in tree.places()), np.float64(0))
+            return sum((_value(tree.term(*index)) for index in tree.indices()), np.float64(0))
         case Cases():
             return _value(tree.selection[1])
         case Weighted(weight, term):
@@ -277,6 +278,7 @@ def _value(tree: Expression) -> Any:
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
+    """The terms or factors of a tree that is itself of this kind (`Sum` or `Product`); else the tree alone."""
     if isinstance(tree, kind):
         parts: tuple[Expression, ...] = tree.terms if kind is Sum else tree.factors
         return parts
@@ -284,4 +286,5 @@ def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
 
 
 def _tree(operand: Operand) -> Expression:
+    """Convert a plain number to a tree."""
     return operand if isinstance(operand, Expression) else Number(operand)

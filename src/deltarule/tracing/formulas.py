@@ -31,35 +31,35 @@ from deltarule.tracing.expressions import (
 
 E = Expression
 Row = Callable[[Index], Expression]
-"""The entries of a row, by index."""
+"""The entries of a sample's row, as a function of their index."""
 Numbers = Mapping[str, Expression]
-"""A formula's parameters, by name."""
+"""Numbers by name: a formula's parameters, or an optimizer's slots."""
 
 PI = Ref("π", (), pi)
 
 
 def sigmoid(z: E) -> E:
-    """1 / (1 + e⁻ᶻ)"""
+    """The logistic function, 1 / (1 + e⁻ᶻ)."""
     return 1 / (1 + exp(-z))
 
 
 def normal_distribution(z: E) -> E:
-    """Φ(z)"""
+    """The standard normal distribution function, Φ(z)."""
     return (1 + Function("erf", (z / sqrt(Number(2)),))) / 2
 
 
 def square(x: E) -> E:
-    """x²"""
+    """The square, x²."""
     return x**2
 
 
 def sign(x: E) -> E:
-    """1, −1 or 0"""
+    """The sign of x: 1, −1 or 0."""
     return cases((above(x, 0), 1), (below(x, 0), -1), otherwise=0)
 
 
 def absolute(x: E) -> E:
-    """|x|"""
+    """The absolute value, |x|."""
     return Function("abs", (x,))
 
 
@@ -102,7 +102,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
 
 
 def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """a[j] = f(z)[j]; None for a custom function of a whole row."""
+    """The activation of unit j, a[j] = f(z)[j], with parameters p; None for a custom function of a whole row."""
     if activation.rowwise:
         softmax = exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
         return softmax if is_built_in(activation) else None
@@ -112,7 +112,7 @@ def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Nu
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """∂J/∂z[j] from the row of ∂J/∂a; None for a custom function of a whole row."""
+    """∂J/∂z[j] from the row da of ∂J/∂a, with parameters p; None for a custom function of a whole row."""
     if activation.rowwise:
         through_softmax = a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
         return through_softmax if is_built_in(activation) else None
@@ -127,29 +127,35 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
 
 
 def _weighted_log(weight: E, p: E) -> E:
+    """weight · log p, which is 0 if the weight is."""
     return Weighted(weight, weight * log(p))
 
 
 def _ratio(weight: E, p: E) -> E:
+    """weight / p, which is 0 if the weight is."""
     return Weighted(weight, weight / p)
 
 
 def _huber(p: E, y: E, n: Numbers) -> E:
+    """The Huber loss of a prediction p and target y, with parameters n."""
     e, delta = absolute(p - y), n["delta"]
     return cases((above(e, delta), delta * (e - delta / 2)), otherwise=square(p - y) / 2)
 
 
 def _huber_derivative(p: E, y: E, n: Numbers) -> E:
+    """The derivative of the Huber loss with respect to p."""
     e, delta = p - y, n["delta"]
     return cases((above(e, delta), delta), (below(e, -delta), -delta), otherwise=e)
 
 
 def _quantile(p: E, y: E, n: Numbers) -> E:
+    """The quantile (pinball) loss of a prediction p and target y, with parameters n."""
     q = n["quantile"]
     return cases((above(p, y), (1 - q) * (p - y)), otherwise=q * (y - p))
 
 
 def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
+    """The derivative of the quantile loss with respect to p."""
     q = n["quantile"]
     return cases((above(p, y), 1 - q), (below(p, y), -q), otherwise=0)
 
@@ -194,7 +200,7 @@ def is_fused(loss: Loss, output: Activation) -> bool:
 
 
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """ℓ[j]; None for a custom fused form."""
+    """The loss ℓ[j] of output j, with parameters n; None if custom and fused with the output activation."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[0](z, y, j, outputs) if known else None
@@ -204,7 +210,7 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
 
 
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """∂ℓ/∂p[j], or if fused ∂ℓ/∂z[j] of the sum over outputs; None for a custom fused form."""
+    """∂ℓ/∂p[j] or, if loss and output are fused, ∂ℓ/∂z[j] of the sum over outputs; None if fused and custom."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[1](p, y, j, outputs) if known else None
@@ -239,7 +245,7 @@ def penalty_slope(penalty: Penalty, w: E) -> E:
 # --- optimizers ------------------------------------------------------------------------------------------------------
 
 Update = Callable[[E, E, Numbers, Numbers, Numbers], E]
-"""(θ, g, slots before, slots after, numbers) → what comes after"""
+"""(θ, g, slots before, slots after, hyperparameters) → the new value of θ or of a slot"""
 
 _STEP = {"v": lambda w, g, old, new, n: n["momentum"] * old["v"] - n["learning_rate"] * g}
 _MOMENTS: dict[str, Update] = {
@@ -249,15 +255,18 @@ _MOMENTS: dict[str, Update] = {
 
 
 def _adam(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    """A weight after Adam's update, from the slots after it and the numbers n."""
     return w - n["rate"] * new["m"] / (sqrt(new["v"]) + n["epsilon"])
 
 
 def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    kept = w - n["learning_rate"] * n["weight_decay"] * w if "weight_decay" in n else w
-    return _adam(kept, g, old, new, n)
+    """A weight after AdamW's update: Adam's, after the weight decay where it applies."""
+    decayed = w - n["learning_rate"] * n["weight_decay"] * w if "weight_decay" in n else w
+    return _adam(decayed, g, old, new, n)
 
 
 def _rprop_size(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    """Rprop's new step size: larger if the gradient keeps its sign, smaller if it changes it."""
     size = cases((above(old["size"], 0), old["size"]), otherwise=n["learning_rate"])
     agreement = g * old["previous"]
     return cases(
@@ -295,7 +304,7 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
 
 
 def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update] | None:
-    """The formulas of each slot and of the parameter after an update; None for a custom optimizer."""
+    """The formulas of each slot and of the parameter after an update; None if the optimizer is custom."""
     return _UPDATES[optimizer.name] if is_built_in(optimizer) else None
 
 
@@ -303,6 +312,7 @@ def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update
 
 
 def _cosine(t: E, rate: E, n: Numbers) -> E:
+    """The learning rate of a linear warm-up and a cosine decay after t updates; `rate` is the highest."""
     lowest, start, steps = n["lowest"], n["warm_up"], n["steps"]
     falling = lowest + (1 - lowest) * (1 + Function("cos", (PI * ((t - start) / (steps - start)),))) / 2
     return cases(
@@ -311,6 +321,8 @@ def _cosine(t: E, rate: E, n: Numbers) -> E:
 
 
 def _coslog4(t: E, rate: E, n: Numbers) -> E:
+    """The learning rate after t updates in four cosine waves from 0 to `rate`, each twice as long as the last."""
+
     def cosine_of_share(share: E) -> E:
         return rate * (1 - Function("cos", (2 * PI * (log(1 + 15 * share) / log(Number(2))),))) / 2
 
@@ -318,12 +330,14 @@ def _coslog4(t: E, rate: E, n: Numbers) -> E:
 
 
 def _flat_cosine(t: E, rate: E, n: Numbers) -> E:
+    """The learning rate after t updates: constant for a share of the steps, then half a cosine down to 0."""
     steps, flat = n["steps"], n["flat"]
     falling = rate * (1 + Function("cos", (PI * ((t / steps - flat) / (1 - flat)),))) / 2
     return cases((below(t, flat * steps), rate), (below(t, steps), falling), otherwise=0)
 
 
 def _ramp(t: E, n: Numbers, rising: E) -> E:
+    """The learning rate `rising` until the last step, then the highest rate."""
     return cases((below(t, n["steps"] - 1), rising), otherwise=n["highest"])
 
 
@@ -344,7 +358,7 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
 
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The scheduled learning rate of an update."""
+    """The learning rate that a schedule gives after t updates or epochs, from the rate at the start."""
     if is_built_in(schedule):
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)
@@ -365,6 +379,6 @@ _BUILT_IN: dict[type, tuple[Mapping[str, Any], str]] = {
 
 
 def is_built_in(formula: Any) -> bool:
-    """Whether a formula is built in, and not a custom one of the same name."""
+    """Whether a formula is built in, rather than a custom one that may have the same name."""
     formulas, function = _BUILT_IN[type(formula)]
     return formula.name in formulas and getattr(formulas[formula.name], function) is getattr(formula, function)

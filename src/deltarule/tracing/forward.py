@@ -22,7 +22,7 @@ KINDS = {
 
 
 def add_inputs(trace: TraceBuilder) -> None:
-    """Add the data, the parameters, and N."""
+    """Add the data, the parameters, and the number of samples N."""
     trace.add("x", "data", drop_member_axis(trace.rows.x), "id", "inputs")
     trace.add("y", "data", trace.y, "ij", "targets")
     if trace.has_equal_weights:
@@ -38,7 +38,7 @@ def add_inputs(trace: TraceBuilder) -> None:
 
 
 def forward(trace: TraceBuilder, layer: Layer) -> None:
-    """Add z, n, a and d of a layer."""
+    """Add the forward pass of a layer: z, batch norm's n, activations a, and d after dropout, where it has them."""
     n = layer.number
     if layer.scaling:
         _scaling(trace, n)
@@ -51,6 +51,8 @@ def forward(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _scaling(trace: TraceBuilder, n: int) -> None:
+    """Add the scaled inputs of layer n."""
+
     def s(i: Index, d: Index) -> Expression:
         return trace.at["x"](i, d) * trace.at[f"scale{n}"](d)
 
@@ -58,7 +60,8 @@ def _scaling(trace: TraceBuilder, n: int) -> None:
 
 
 def _dense(trace: TraceBuilder, layer: Layer) -> None:
-    at, n, inputs = trace.at, layer.number, trace.inputs_of(layer.number)
+    """Add the pre-activations of a layer."""
+    at, n, inputs = trace.at, layer.number, trace.input_name(layer.number)
 
     def z(i: Index, j: Index) -> Expression:
         total = Series(("d",), (layer.inputs,), lambda d: at[inputs](i, d) * at[f"W{n}"](d, j))
@@ -69,6 +72,7 @@ def _dense(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _batch_norm(trace: TraceBuilder, n: int) -> None:
+    """Add mean, variance and results of batch norm in layer n."""
     at, z = trace.at, trace.tape[f"z{n}"].value[0]
     share = (trace.w / trace.w.sum())[:, None]
     gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
@@ -98,7 +102,8 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
 
 
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
-    n, source, activation = layer.number, trace.source_of(layer), layer.activation
+    """Add the activations of a layer."""
+    n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.parameters_of("activation", activation, n)
     if n == trace.last:
         value, what = activation.forward(trace.tape[source].value)[0], "predictions"
@@ -112,6 +117,7 @@ def _activation(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _dropout(trace: TraceBuilder, n: int) -> None:
+    """Add the dropout rate, the mask, and the activations after dropout of layer n."""
     assert trace.keep is not None and trace.rate is not None
     at = trace.at
     rate = trace.add_setting(f"dropout{n}", trace.rate[n], f"dropout rate after layer {n}", layer=n)
@@ -131,7 +137,7 @@ def objective(trace: TraceBuilder) -> None:
     _add_sample_weight(trace)
 
     def total() -> Expression:
-        return Series(("i", "j"), trace.y.shape, lambda i, j: trace.share(i) * trace.at["loss"](i, j))
+        return Series(("i", "j"), trace.y.shape, lambda i, j: trace.objective_weight(i) * trace.at["loss"](i, j))
 
     about = "the objective, which training minimizes"
     if problem.penalty is None:
@@ -140,11 +146,12 @@ def objective(trace: TraceBuilder) -> None:
     logits = trace.tape[f"z{n}"].value
     value, _ = data_term(problem.loss, problem.reduction, trace.network.output, logits, trace.rows.y, trace.rows.w)
     trace.add("L", "loss", value, "", "the loss of the batch", total, layer=n)
-    _penalty(trace)
+    _add_penalty(trace)
     trace.add("J", "loss", trace.forward_pass.objective, "", about, lambda: trace.at["L"]() + trace.at["R"](), layer=n)
 
 
 def _add_loss(trace: TraceBuilder) -> None:
+    """Add the loss of each output."""
     loss, output, n = trace.problem.loss, trace.network.output, trace.last
     numbers = trace.parameters_of("loss", loss)
 
@@ -158,7 +165,7 @@ def _add_loss(trace: TraceBuilder) -> None:
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:
-    """Add the weight of each sample in J; one number if all are equal."""
+    """Add the weight of each sample in the objective J, or one number if all are equal."""
     outputs, reduction, at = trace.network.outputs, trace.problem.reduction, trace.at
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     divided: dict[str, Callable[[Expression], Expression]] = {
@@ -173,7 +180,8 @@ def _add_sample_weight(trace: TraceBuilder) -> None:
         trace.add("share", "loss", value, "i", about, lambda i: divided[reduction](at["w"](i)), layer=trace.last)
 
 
-def _penalty(trace: TraceBuilder) -> None:
+def _add_penalty(trace: TraceBuilder) -> None:
+    """Add the penalty."""
     problem, penalty = trace.problem, trace.problem.penalty
     assert penalty is not None
     strength = problem.strength[trace.state.members, None].astype(problem.dtype)

@@ -29,7 +29,7 @@ _PARALLEL = 1e-6
 
 
 class Loops(NamedTuple):
-    """The results of the two loops: ρ, α, β [M], γ, and the vectors q and r after each pair [M, P]."""
+    """The results of L-BFGS's two loops: ρ, α, β [M], γ, and the vectors q and r after each pair [M, P]."""
 
     rho: Floats
     alpha: Floats
@@ -39,24 +39,24 @@ class Loops(NamedTuple):
     r: Floats
 
 
-def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
-    """Add the next iteration of a run that SciPy began at `begun`; returns notes on it.
+def lbfgs_update(trace: TraceBuilder, start: State) -> tuple[str, ...]:
+    """Add the next L-BFGS iteration of a run that SciPy began at the state `start`; returns notes on it.
 
     Raises `BadInput` for mini-batches, dropout and batch norm.
     """
     check_objective(trace.problem)
-    before = trace.state.step - begun.step
-    path, objective, evaluations = _run(trace.problem, begun, before + 1)
+    before = trace.state.step - start.step
+    path, objective, evaluations = _run_scipy(trace.problem, start, before + 1)
     if len(path) < before + 2:
         return (CONVERGED,)
     after = path.pop()
     g, step = _flat(trace.forward_pass.gradient), _flat(after.theta - path[-1].theta)
-    moved, changed = _pairs(trace, path)
-    kept = _remembered_pairs(moved, changed, g, step)
-    moved, changed = moved[len(moved) - kept :], changed[len(changed) - kept :]
-    direction = _direction(moved, changed, g)
-    gradient = _gradient(trace, g)
-    last = _memory(trace, moved, changed, gradient) if kept else gradient
+    delta_theta, delta_g = _recent_pairs(trace, path)
+    pair_count = _remembered_pair_count(delta_theta, delta_g, g, step)
+    delta_theta, delta_g = delta_theta[len(delta_theta) - pair_count :], delta_g[len(delta_g) - pair_count :]
+    direction = _direction(delta_theta, delta_g, g)
+    gradient = _add_gradient(trace, g)
+    last = _add_memory(trace, delta_theta, delta_g, gradient) if pair_count else gradient
     trace.add("direction", "update", direction, "p", "direction of the step", lambda p: -last(p))
     text = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
     t = trace.add("t", "update", float(step @ direction / (direction @ direction)), "", text)()
@@ -67,72 +67,75 @@ def lbfgs_update(trace: TraceBuilder, begun: State) -> tuple[str, ...]:
     return () if same and before else (BEGINS if same else OTHER,)
 
 
-def _run(problem: Problem, begun: State, iterations: int) -> tuple[list[State], float, int]:
-    """SciPy's states from the first on, the objective of the last, and the total number of evaluations."""
-    path = [begun]
-    found = minimize_from(problem, begun, iterations, 15 * iterations + 100, path.append)[1]
+def _run_scipy(problem: Problem, start: State, iterations: int) -> tuple[list[State], float, int]:
+    """Let SciPy run from `start`; returns its states, the last one's objective, and the total number of evaluations."""
+    path = [start]
+    found = minimize_from(problem, start, iterations, 15 * iterations + 100, path.append)[1]
     return path, float(found.fun), int(found.nfev)
 
 
-def two_loops(moved: Floats, changed: Floats, g: Floats) -> Loops:
-    """Multiply a gradient [P] by the inverse curvature that pairs [M, P] approximate.
+def two_loops(delta_theta: Floats, delta_g: Floats, g: Floats) -> Loops:
+    """The two-loop recursion: multiply a gradient g [P] by the inverse Hessian that pairs of Δθ and Δg [M, P] imply.
 
     >>> found = two_loops(np.array([[1.0, 0.0]]), np.array([[4.0, 0.0]]), np.array([8.0, 1.0]))
     >>> found.r[-1]  # 8 / 4 along the pair
     array([2.  , 0.25])
     """
-    pairs = len(moved)
-    rho = 1 / (moved * changed).sum(1)
+    pairs = len(delta_theta)
+    rho = 1 / (delta_theta * delta_g).sum(1)
     alpha, beta = np.zeros(pairs), np.zeros(pairs)
-    q, r = np.zeros_like(moved), np.zeros_like(moved)
+    q, r = np.zeros_like(delta_theta), np.zeros_like(delta_theta)
     vector = g
     for k in reversed(range(pairs)):
-        alpha[k] = rho[k] * (moved[k] @ vector)
-        q[k] = vector = vector - alpha[k] * changed[k]
-    gamma = float(moved[-1] @ changed[-1] / (changed[-1] @ changed[-1]))
+        alpha[k] = rho[k] * (delta_theta[k] @ vector)
+        q[k] = vector = vector - alpha[k] * delta_g[k]
+    gamma = float(delta_theta[-1] @ delta_g[-1] / (delta_g[-1] @ delta_g[-1]))
     vector = gamma * vector
     for k in range(pairs):
-        beta[k] = rho[k] * (changed[k] @ vector)
-        r[k] = vector = vector + moved[k] * (alpha[k] - beta[k])
+        beta[k] = rho[k] * (delta_g[k] @ vector)
+        r[k] = vector = vector + delta_theta[k] * (alpha[k] - beta[k])
     return Loops(rho, alpha, q, gamma, beta, r)
 
 
-def _direction(moved: Floats, changed: Floats, g: Floats) -> Floats:
-    return -two_loops(moved, changed, g).r[-1] if len(moved) else -g
+def _direction(delta_theta: Floats, delta_g: Floats, g: Floats) -> Floats:
+    """The direction of L-BFGS's step [P]; −g if there are no pairs."""
+    return -two_loops(delta_theta, delta_g, g).r[-1] if len(delta_theta) else -g
 
 
-def _pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
-    """Δθ and Δg of the previous iterations, as many as the memory holds; like SciPy, without pairs of no curvature."""
+def _recent_pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
+    """Δθ and Δg of the previous iterations, as many as SciPy stores: it omits pairs without curvature."""
     problem = trace.problem
     recent = path[-int(problem.numbers["memory"][trace.member]) - 1 :]
     rows = all_rows(problem, trace.state.members)
     gradients = [_flat(objective_and_gradient(problem, state, rows).gradient) for state in recent]
-    moved = np.diff([_flat(state.theta) for state in recent], axis=0)
-    changed = np.diff(gradients, axis=0)
-    falls = np.array([-g @ one for g, one in zip(gradients, moved, strict=False)])
-    curves = (moved * changed).sum(1) > np.finfo(float).eps * falls
-    return moved[curves], changed[curves]
+    delta_theta = np.diff([_flat(state.theta) for state in recent], axis=0)
+    delta_g = np.diff(gradients, axis=0)
+    falls = np.array([-g @ one for g, one in zip(gradients, delta_theta, strict=False)])
+    curves = (delta_theta * delta_g).sum(1) > np.finfo(float).eps * falls
+    return delta_theta[curves], delta_g[curves]
 
 
-def _remembered_pairs(moved: Floats, changed: Floats, g: Floats, step: Floats) -> int:
-    """The number of pairs that SciPy still had: it restarts when its line search fails."""
-    for count in range(len(moved), -1, -1):
-        place = len(moved) - count
-        if _cosine(_direction(moved[place:], changed[place:], g), step) > 1 - _PARALLEL:
+def _remembered_pair_count(delta_theta: Floats, delta_g: Floats, g: Floats, step: Floats) -> int:
+    """The number of latest pairs that SciPy's step came from: it forgets all when its line search fails."""
+    for count in range(len(delta_theta), -1, -1):
+        first = len(delta_theta) - count
+        if _cosine(_direction(delta_theta[first:], delta_g[first:], g), step) > 1 - _PARALLEL:
             return count
-    return len(moved)
+    return len(delta_theta)
 
 
 def _flat(vector: Floats) -> Floats:
+    """The vector of the only member [1, P] in float64 [P]."""
     return np.asarray(vector[0].astype(np.float64))
 
 
 def _cosine(one: Floats, other: Floats) -> float:
+    """The cosine of the angle between two vectors."""
     return float(one @ other / np.sqrt((one @ one) * (other @ other)))
 
 
-def _gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
-    """Add g, the gradients of all arrays in one vector, with references to their entries."""
+def _add_gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
+    """Add g, the gradients of all arrays in one vector, whose entries refer to those of the arrays."""
     places = {}
     for entry in trace.network.entries:
         shape = trace.at[entry.name].value.shape
@@ -148,10 +151,13 @@ def _gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
     return trace.add("g", "update", g, "p", "∂J/∂θ: the gradients of all arrays, one after another", rule)
 
 
-def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
+def _add_memory(
+    trace: TraceBuilder, delta_theta: Floats, delta_g: Floats, g: Callable[..., Ref]
+) -> Callable[[Index], Ref]:
     """Add the pairs and the two loops over them; returns r of the last pair, by the index of the parameter."""
-    loops, pairs, size = two_loops(moved, changed, np.array([g(p).value for p in range(moved.shape[1])])), *moved.shape
-    s, y = _reference_entries("Δθ", moved), _reference_entries("Δg", changed)
+    pairs, size = delta_theta.shape
+    loops = two_loops(delta_theta, delta_g, np.array([g(p).value for p in range(size)]))
+    s, y = _reference_entries("Δθ", delta_theta), _reference_entries("Δg", delta_g)
     rho, alpha, beta = (
         _reference_entries("ρ", loops.rho),
         _reference_entries("α", loops.alpha),
@@ -159,21 +165,35 @@ def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[...
     )
     q, r, gamma = _reference_entries("q", loops.q), _reference_entries("r", loops.r), Ref("γ", (), loops.gamma)
 
-    def over(term: Callable[[Index], Expression]) -> Series:
+    def sum_over_parameters(term: Callable[[Index], Expression]) -> Series:
         return Series(("p",), (size,), term)
 
     def q_before(k: Index, p: Index) -> Ref:
-        return q(_next(k, 1), p) if k != pairs - 1 else g(p)
+        return q(_shifted(k, 1), p) if k != pairs - 1 else g(p)
 
     def r_before(k: Index, p: Index) -> Expression:
-        return r(_next(k, -1), p) if k != 0 else gamma * q(0, p)
+        return r(_shifted(k, -1), p) if k != 0 else gamma * q(0, p)
 
     add, last = trace.add, pairs - 1
-    add("Δθ", "update", moved, "kp", "changes of the parameters in the previous iterations, the oldest first")
-    add("Δg", "update", changed, "kp", "changes of the gradient")
-    add("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
+    add("Δθ", "update", delta_theta, "kp", "changes of the parameters in the previous iterations, the oldest first")
+    add("Δg", "update", delta_g, "kp", "changes of the gradient")
+    add(
+        "ρ",
+        "update",
+        loops.rho,
+        "k",
+        "1 / curvature along Δθ",
+        lambda k: 1 / sum_over_parameters(lambda p: s(k, p) * y(k, p)),
+    )
     about = "first loop, from the newest pair, which begins with g, to the oldest"
-    add("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
+    add(
+        "α",
+        "update",
+        loops.alpha,
+        "k",
+        about,
+        lambda k: rho(k) * sum_over_parameters(lambda p: s(k, p) * q_before(k, p)),
+    )
     about = "remainder of g after each pair of the first loop"
     add("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
     about = "scale of the inverse curvature, by the newest pair"
@@ -183,17 +203,24 @@ def _memory(trace: TraceBuilder, moved: Floats, changed: Floats, g: Callable[...
         loops.gamma,
         "",
         about,
-        lambda: over(lambda p: s(last, p) * y(last, p)) / over(lambda p: y(last, p) ** 2),
+        lambda: sum_over_parameters(lambda p: s(last, p) * y(last, p)) / sum_over_parameters(lambda p: y(last, p) ** 2),
     )
     about = "second loop, from the oldest pair, which begins with γ · q[0], to the newest"
-    add("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
+    add(
+        "β",
+        "update",
+        loops.beta,
+        "k",
+        about,
+        lambda k: rho(k) * sum_over_parameters(lambda p: y(k, p) * r_before(k, p)),
+    )
     about = "the vector after each pair of the second loop"
     add("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
     return lambda p: r(last, p)
 
 
 def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | None) -> None:
-    """Add an array after the step, with a formula if SciPy's direction is known."""
+    """Add an array after the step of length t; without a formula if SciPy's direction is unknown (t is None)."""
     name, at = entry.name, trace.at
     direction, shape = at["direction"], at[name].value.shape
 
@@ -211,7 +238,7 @@ def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | N
 
 
 def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
-    """Make references to an array's entries by name, also before it is added."""
+    """A function that makes references to an array's entries, even before the array is added."""
 
     def at(*index: Index) -> Ref:
         known = tuple(place for place in index if isinstance(place, int))
@@ -220,5 +247,6 @@ def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
     return at
 
 
-def _next(k: Index, by: int) -> Index:
+def _shifted(k: Index, by: int) -> Index:
+    """The index k plus 1 or −1 (`by`), or its text if k is a letter."""
     return k + by if isinstance(k, int) else f"{k} {'+' if by > 0 else '-'} 1"

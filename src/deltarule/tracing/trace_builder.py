@@ -27,7 +27,7 @@ Names = tuple[str, ...] | None
 
 
 class Labels(NamedTuple):
-    """The names of inputs, outputs and rows of the batch, if any."""
+    """The names of the inputs, outputs and rows of a batch; None for those without names."""
 
     features: Names = None
     classes: Names = None
@@ -35,10 +35,14 @@ class Labels(NamedTuple):
 
 
 class TraceBuilder:
-    """Collects the quantities of one member's update: `at` holds them by name, in order.
+    """Collects the quantities of one member's update: `at` contains them by name, in order.
 
-    w [B], y [B, C]  weights and targets of the batch      equal  whether all samples weigh 1
-    gradient         ∂J/∂θ, the penalty's part included, by the parameters' names
+    rows               the batch
+    w [B], y [B, C]    weights and targets of the batch
+    has_equal_weights  whether all samples weigh 1
+    tape               what the forward pass recorded, by name
+    gradient           ∂J/∂θ, the penalty's part included, by the parameters' names
+    keep, rate         dropout masks and rates by layer, or None
     """
 
     def __init__(self, problem: Problem, state: State, rows: Batch, labels: Labels) -> None:
@@ -68,7 +72,7 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Add an array; leading axes of length 1 without a letter are removed."""
+        """Add an array as a `Quantity`, whose fields the arguments are; leading axes without a letter are removed."""
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
         if rule is not None and rule(*axes) is None:  # a custom formula without a tree
@@ -79,6 +83,7 @@ class TraceBuilder:
         return self.at[name]
 
     def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
+        """The names along the axis `letter` of an array: of samples, features, classes or parameters; None without."""
         if letter == SAMPLES:
             return self.labels.samples
         if letter == PARAMETERS:
@@ -95,49 +100,52 @@ class TraceBuilder:
         return names if is_of_outputs and names and len(names) == length else None
 
     def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
-        """Add a single number that formulas refer to, when it is first needed."""
+        """Add a single number to the settings, unless it is there, and return a reference to it."""
         if name not in self.at:
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
 
     def row(self, name: str, i: Index) -> Row:
-        """The entries of a sample's row."""
+        """A function that returns a reference to entry j of row i of an array."""
         return lambda j: self.at[name](i, j)
 
     def parameters_of(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
-        """Add the parameters of an activation or a loss as settings; those of custom formulas may have any name."""
+        """Add the parameters of an activation or a loss (`kind`) as settings, and return references to them by name.
+
+        Those of custom formulas may have any name, so that the kind becomes part of it.
+        """
         suffix = f"{layer}" if layer and is_built_in(formula) else f"_{kind}{layer or ''}"
         return {
             key: self.add_setting(f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
             for key, value in formula.parameters.items()
         }
 
-    def inputs_of(self, n: int) -> str:
+    def input_name(self, n: int) -> str:
         """The name of the input of layer n."""
         if n == 1:
             return "s1" if "s1" in self.tape else "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
 
-    def source_of(self, layer: Layer) -> str:
-        """The name of the argument of a layer's activation."""
+    def activation_argument(self, layer: Layer) -> str:
+        """The name of the array to which a layer's activation is applied: z, or n after batch norm."""
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
-        """A sum over the samples of the batch."""
+        """The sum of `term` (a function of a sample's index) over the samples of the batch."""
         return Series((SAMPLES,), (len(self.w),), term)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
-        """The mean over the samples, with their weights."""
+        """The weighted mean of `term` (a function of a sample's index) over the samples of the batch."""
         if self.has_equal_weights:
             return self.sum_over_samples(term) / self.at["N"]()
         return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
 
-    def part(self, i: Index) -> Expression:
-        """A sample's share in means over the batch."""
+    def mean_weight(self, i: Index) -> Expression:
+        """The weight of a sample in means over the batch."""
         return (1 if self.has_equal_weights else self.at["w"](i)) / self.at["N"]()
 
-    def share(self, i: Index) -> Ref:
-        """The weight of a sample in J."""
+    def objective_weight(self, i: Index) -> Ref:
+        """The weight of a sample in the objective J."""
         return self.at["share"]() if self.has_equal_weights else self.at["share"](i)
 
     @property
@@ -155,12 +163,12 @@ class TraceBuilder:
 
 
 def drop_member_axis(array: Floats) -> Floats:
-    """An array of a batch without the member axis."""
+    """Remove the member axis, of length 1, from an array of a batch."""
     return np.asarray(array[0] if array.ndim == 3 else array)
 
 
 def layer_number(name: str) -> int:
-    """The number of the layer in a name.
+    """The number of the layer in the name of an array.
 
     >>> layer_number("gamma12")
     12

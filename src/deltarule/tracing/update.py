@@ -26,9 +26,9 @@ SYMBOLS = {
 
 
 def update(trace: TraceBuilder) -> None:
-    """Add every array before and after the update, and the running statistics of batch norm."""
+    """Add the optimizer's numbers, every array before and after the update, and batch norm's running statistics."""
     shared = _add_optimizer_numbers(trace)
-    numbers = shared | _corrections(trace, shared)
+    numbers = shared | _add_adam_corrections(trace, shared)
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
     for entry in trace.network.entries:
         _add_updated_array(trace, entry, _numbers_of_array(trace, entry, shared) or numbers, theta, slots)
@@ -39,11 +39,16 @@ def update(trace: TraceBuilder) -> None:
 def _add_updated_array(
     trace: TraceBuilder, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
+    """Add an array and its slots after the update, and its slots before it.
+
+    numbers        the optimizer's numbers for this array
+    theta, slots   the whole θ and the slots after the update
+    """
     optimizer, name, at = trace.problem.optimizer, entry.name, trace.at
     n, axes = layer_number(name), "".join(trace.at[name].axes)
     rules = formulas.optimizer_update(optimizer)
     if optimizer.norms:
-        numbers = numbers | {"norm": _norm(trace, entry)}
+        numbers = numbers | {"norm": _add_gradient_norm(trace, entry)}
     if optimizer.decay and not trace.problem.penalized[entry.start]:  # a bias does not decay
         numbers = {key: number for key, number in numbers.items() if key != "weight_decay"}
 
@@ -56,16 +61,17 @@ def _add_updated_array(
         return None if made is None else of_entry  # type: ignore[return-value]
 
     for slot in optimizer.slots:
-        value = _array(trace.state.slots[slot], entry)
+        value = _array_of(trace.state.slots[slot], entry)
         trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update", layer=n)
     for slot in optimizer.slots:
-        value, made = _array(slots[slot], entry), rule(rules and rules[0][slot])
+        value, made = _array_of(slots[slot], entry), rule(rules and rules[0][slot])
         trace.add(f"{slot}_{name}_new", "update", value, axes, f"{slot} of {name} after it", made, layer=n)
     about = f"{name} after the update by {optimizer.name}"
-    trace.add(f"{name}_new", "update", _array(theta, entry), axes, about, rule(rules and rules[1]), layer=n)
+    trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, rule(rules and rules[1]), layer=n)
 
 
-def _norm(trace: TraceBuilder, entry: Entry) -> Ref:
+def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
+    """Add the norm of an array's gradient, and return a reference to it."""
     gradient = trace.at[f"∂J/∂{entry.name}"]
 
     def rule() -> Expression:
@@ -76,23 +82,27 @@ def _norm(trace: TraceBuilder, entry: Entry) -> Ref:
 
 
 def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
-    optimizer, given = trace.problem.optimizer, trace.problem.numbers
-    found = {"learning_rate": _learning_rate(trace)}
+    """Add the learning rate and the optimizer's parameters, and return references to them by name."""
+    optimizer, values = trace.problem.optimizer, trace.problem.numbers
+    numbers = {"learning_rate": _add_learning_rate(trace)}
     for key in optimizer.parameters:
         symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
         if formulas.is_built_in(optimizer):
             symbol, about = SYMBOLS.get(key, (key, about))
-        found[key] = trace.add_setting(symbol, given[key][trace.member], about)
-    return found
+        numbers[key] = trace.add_setting(symbol, values[key][trace.member], about)
+    return numbers
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
-    """Add the optimizer's numbers for an array with factors of its own; None for an array without."""
+    """Add the optimizer's numbers for an array for which some are scaled by a factor; None for an array without.
+
+    shared   the numbers of all other arrays
+    """
     index = trace.network.entries.index(entry)
     factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
     if not factors:
         return None
-    own, n = dict(shared), layer_number(entry.name)
+    scaled, n = dict(shared), layer_number(entry.name)
     for key, factor in factors.items():
         before = shared[key]
         assert before.value is not None
@@ -102,24 +112,23 @@ def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref])
         def rule(before: Ref = before, factor: float = factor) -> Expression:
             return before * Number(factor)
 
-        own[key] = trace.add_setting(f"{before.name}_{entry.name}", value, about, rule, layer=n)
-    return own | _corrections(trace, own, entry.name)
+        scaled[key] = trace.add_setting(f"{before.name}_{entry.name}", value, about, rule, layer=n)
+    return scaled | _add_adam_corrections(trace, scaled, entry.name)
 
 
-def _learning_rate(trace: TraceBuilder) -> Ref:
-    """Add α of this update: the given rate, or the scheduled one."""
+def _add_learning_rate(trace: TraceBuilder) -> Ref:
+    """Add the learning rate of this update, constant or by the schedule, and return a reference to it."""
     problem, step, members = trace.problem, trace.state.step, trace.state.members
     schedule, factor = problem.schedule, float(trace.state.factor[0])
-    given, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
+    rate, (symbol, about) = problem.numbers["learning_rate"][trace.member], SYMBOLS["learning_rate"]
     if schedule.name in ("constant", "adaptive") and factor == 1:
-        return trace.add_setting(symbol, given, about)
-    start = trace.add_setting("α0", given, "learning rate at the start")
+        return trace.add_setting(symbol, rate, about)
+    start = trace.add_setting("α0", rate, "learning rate at the start")
     count = step // problem.steps_per_epoch(trace.member) if schedule.per == "epoch" else step
     done = trace.add_setting("done", count, f"{schedule.per}s done before this update")
     numbers = {}
-    for key in (
-        () if schedule.adaptive else schedule.parameters
-    ):  # an adaptive schedule depends on the loss, not on these
+    names = () if schedule.adaptive else schedule.parameters  # an adaptive schedule depends on the loss, not on these
+    for key in names:
         value = problem.schedule_numbers[key][trace.member]
         what = f"parameter of the schedule {schedule.name}"
         numbers[key] = trace.add_setting(f"{key}_schedule", value, what)
@@ -130,10 +139,10 @@ def _learning_rate(trace: TraceBuilder) -> Ref:
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
 
 
-def _corrections(trace: TraceBuilder, numbers: dict[str, Ref], array: str = "") -> dict[str, Ref]:
-    """Add what Adam computes once per step: rate and ε, corrected for the zeros that m and v begin with.
+def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array: str = "") -> dict[str, Ref]:
+    """Add what Adam computes once per step: rate and ε, corrected because m and v begin with zeros.
 
-    array : the name of the array that these numbers are for, if there are others for others.
+    array : the name of the array that alone has these numbers; "" if all have them.
     """
     optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
     if "beta1" not in numbers or not formulas.is_built_in(optimizer):
@@ -161,6 +170,7 @@ def _corrections(trace: TraceBuilder, numbers: dict[str, Ref], array: str = "") 
 
 
 def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
+    """Add a running mean or variance of batch norm before and after the update."""
     at, n, kind = trace.at, layer_number(entry.name), entry.name.rstrip("0123456789")
     before, after = (
         views(vector[0], [entry])[entry.name] for vector in (trace.state.buffers, trace.forward_pass.buffers)
@@ -178,5 +188,6 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
     trace.add(f"{name}_new", "update", after, "j", about, rule, layer=n)
 
 
-def _array(vector: Floats, entry: Entry) -> Floats:
+def _array_of(vector: Floats, entry: Entry) -> Floats:
+    """The array of an entry in the flat vector of the only member [1, P]."""
     return views(vector[0], [entry])[entry.name]

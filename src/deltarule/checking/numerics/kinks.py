@@ -1,4 +1,4 @@
-"""Step off kinks: measure at parameters whose biases are moved a little.
+"""Find kinks, and move biases a little to step off them.
 
 With biases of 0, a sample for which all ReLU units of a layer are off makes the next pre-activations exactly 0.
 """
@@ -16,13 +16,13 @@ from deltarule.problem.problem import Floats
 
 
 def count_kinks(reference: ReferenceGradient) -> int:
-    """How many entries and directions have no derivative."""
+    """The number of entries and directions without a derivative."""
     directions = sum(direction.at_kink for array in reference.arrays for direction in array.directions)
     return directions + sum(int(array.at_kink.sum()) for array in reference.arrays)
 
 
 def step_off_kinks(code: Code) -> tuple[Code, str] | None:
-    """The code with its biases moved by up to 0.02, and a note that says so; None if no array may be biases."""
+    """Move the biases of code by up to 0.02; also returns a note that says so. None if no array can be biases."""
     indices = [i for i, start in enumerate(code.start) if _is_vector(start)]
     if not indices:
         return None
@@ -35,16 +35,17 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
 
 
 def _is_vector(start: Floats) -> bool:
+    """Whether an array has at most one axis longer than 1, as biases have."""
     return max(start.shape, default=1) == start.size
 
 
 def is_constant_gradient(before: Sequence[Floats], after: Sequence[Floats]) -> bool:
-    """Whether a gradient is the same at other parameters, as an array that was computed once."""
+    """Whether two gradients, at different parameters, are equal, as if the array had been computed only once."""
     return all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-def depends_on_earlier_calls(code: Code, further: Code) -> bool:
-    """Whether the gradient is another one after a loss at other parameters, as with values of an earlier call."""
+def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
+    """Whether the gradient changes after a call of the loss at other parameters, those of `moved`."""
     before = [array.copy() for array in gradient_at(code, code.start)]
-    loss_at(further, further.start)
+    loss_at(moved, moved.start)
     return not is_constant_gradient(before, gradient_at(code, code.start))

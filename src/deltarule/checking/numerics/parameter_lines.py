@@ -41,10 +41,11 @@ class ParameterLines:
         self.size = np.array([max(1.0, abs(float(code.start[i].flat[e]))) if e >= 0 else 1.0 for i, e in lines])
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The loss on each line at the distance t."""
+        """The losses on lines with some indices, at the distance t from the start, one for each line."""
         return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
 
     def _loss_on_line(self, line: int, t: Any) -> Any:
+        """The loss on the line with this index, at a real or imaginary distance t from the start."""
         i, e = self.lines[line]
         start = self.code.start[i]
         if e < 0:
@@ -59,7 +60,7 @@ class ParameterLines:
             raise error_beside(error, format_entry(self.code.names[i], entry)) from error
 
     def project(self, arrays: Sequence[Floats]) -> Floats:
-        """The component of arrays along each line."""
+        """The component of a gradient, given as arrays, along each line."""
         components = [arrays[i].flat[e] if e >= 0 else (arrays[i] * self.vectors[i, e]).sum() for i, e in self.lines]
         return np.array(components, float)
 
@@ -78,7 +79,7 @@ def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
 
 
 def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:
-    """The slope of a loss by an entry of an array, from one step to either side."""
+    """The derivative of the loss with respect to an entry of the array `index`, by a central difference."""
     losses = []
     for t in (step, -step):
         moved = values[index].copy()
@@ -98,14 +99,15 @@ def move(start: Floats, step: Any) -> Floats:
 
 
 def error_beside(error: BadInput, moved: str) -> BadInput:
-    """The message of an error that occurs not at the parameters themselves, but a step away."""
+    """Add to an error that it occurs not at the parameters themselves but after a small step of `moved`."""
     return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
 
 
-def choose_entries(shapes: Sequence[tuple[int, ...]], most: int) -> list[Integers]:
-    """The entries of each array that are moved one by one: all of a small array, one of each of equal parts of a large.
+def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:
+    """Choose at most `max_total` entries of all arrays together to be moved one by one.
 
-    Of a square array their mirror images are moved too, which show a transposition.
+    These are all entries of a small array, and one from each of equal parts of a large one. In a square array their
+    mirror images are included, which show a transposition.
 
     >>> [len(entries) for entries in choose_entries([(30, 20), (20,)], 120)]
     [100, 20]
@@ -113,11 +115,12 @@ def choose_entries(shapes: Sequence[tuple[int, ...]], most: int) -> list[Integer
     sizes = [int(np.prod(shape)) for shape in shapes]
     return [
         np.arange(size) if count == size else _sample_entries(i, shapes[i], count)
-        for i, (size, count) in enumerate(zip(sizes, share_entries(sizes, most), strict=True))
+        for i, (size, count) in enumerate(zip(sizes, share_entries(sizes, max_total), strict=True))
     ]
 
 
 def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
+    """Draw about `quota` entries of array i, one from each of equal parts; the draw depends on i alone."""
     size = int(np.prod(shape))
     is_square = len(shape) == 2 and shape[0] == shape[1]
     parts = max(1, quota // 2) if is_square else quota
@@ -131,7 +134,7 @@ def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
 
 
 def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
-    """An entry, and at most 50 entries each of its row and its column."""
+    """The indices of an entry and of at most 50 entries each in its row and its column."""
     if len(shape) != 2:
         return np.array([entry])
     row, column = divmod(entry, shape[1])
@@ -147,7 +150,7 @@ def normal_direction(i: int, d: int, size: int) -> Floats:
 
 
 def chance_to_pass(tolerances: Sequence[float], length: float) -> float:
-    """The probability that an error of a given length stays within the tolerance along every direction.
+    """The probability that an error of a given norm, `length`, stays within the tolerance along every direction.
 
     Along a direction it is a normal number of standard deviation `length`: within ±a with probability erf(a / √2 ℓ).
 

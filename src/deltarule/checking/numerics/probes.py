@@ -1,4 +1,4 @@
-"""Call a user's code at other parameters: is its gradient repeatable, stale, rounded? Has its loss a penalty?"""
+"""Call user code at other parameters to see whether its gradient is repeatable, stale or rounded, and has a penalty."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,11 +31,11 @@ _STEP_OF_FLOAT32 = 2.0**-23
 _ROUNDED = 1e-10, 1e-5
 """Rounding leaves an error between these shares of the largest entry: below is float64, above a mistake."""
 _ROUNDED_DIGITS = 9
-"""A gradient of at most so many decimal digits was rounded at the end, and not on the way."""
+"""A gradient of at most this number of decimal digits was rounded at the end, and not on the way."""
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """A copy of the code's gradient.
+    """A copy of the code's gradient at some values of the parameters.
 
     Raises `BadInput` for a number in it that is not finite.
     """
@@ -44,7 +44,9 @@ def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
 
 
 def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
-    """The mistake of a gradient that is a different one at every call, if it is.
+    """The mistake of a gradient that differs at every call with the same parameters; None if it does not.
+
+    first   the gradient of the first call
 
     Raises `BadInput` for an array whose shape changes between calls.
     """
@@ -74,10 +76,10 @@ def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
 
 
 def find_stale(code: Code) -> Mistake | None:
-    """The mistake of a right gradient that uses values of an earlier call: it is wrong at parameters nearby.
+    """The mistake of a gradient that uses values of an earlier call: it is right here, and wrong at parameters nearby.
 
-    An array made once, as by `lambda w: dW`, is no function, and shows nothing about other parameters. In float32 the
-    small error of a stale gradient nearby cannot be told from rounding.
+    An array computed once, as in `lambda w: dW`, is no function, and shows nothing about other parameters. In float32
+    the small error of a stale gradient nearby cannot be distinguished from rounding. None if the gradient is not stale.
     """
     nearby = replace(code, start=tuple(move_nearby(code.start)))
     try:
@@ -96,7 +98,7 @@ def find_stale(code: Code) -> Mistake | None:
     names = []
     for i, name in enumerate(code.names):
         is_constant = np.may_share_memory(raw[i], first[i]) and (raw[i] == before[i]).all()
-        if _is_plainly_wrong(directions[i], gradient[i]) and not is_constant:
+        if _is_clearly_wrong(directions[i], gradient[i]) and not is_constant:
             names.append(name)
     sentence = (
         f"the gradient of {join_names(names)} is right at these parameters and wrong near them, as one that uses "
@@ -105,7 +107,8 @@ def find_stale(code: Code) -> Mistake | None:
     return make_mistake("stale", names, sentence) if names else None
 
 
-def _is_plainly_wrong(direction: Direction, gradient: Floats) -> bool:
+def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
+    """Whether a gradient's derivative along a direction is wrong by more than rounding and uncertainty."""
     error = abs(direction.error(gradient))
     size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
     return not direction.at_kink and error > max(tolerances.REFERENCE.stale * size, 10 * direction.uncertainty)
@@ -113,7 +116,7 @@ def _is_plainly_wrong(direction: Direction, gradient: Floats) -> bool:
 
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
-    """The rounding error of each entry of a gradient that passes through fewer digits, as through a float32 array.
+    """Estimate the rounding error of each entry of a gradient, such as one that passes through a float32 array.
 
     Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
     A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
@@ -145,6 +148,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
 
 
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
+    """The rounding errors of an array from their estimate by entry; 0 if the errors are no rounding errors."""
     size = float(np.abs(raw).max())
     is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
     if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
@@ -155,7 +159,7 @@ def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
 
 
 def rough_size(code: Code, loss: float) -> list[Floats]:
-    """The size of the gradient of each array, from one small step; from a smaller one where the loss is not finite."""
+    """A rough size of each array's gradient, by one small step; by a smaller one where the loss is not finite."""
     sizes = []
     for i, start in enumerate(code.start):
         for exponent in (10, 20, 30, 40):
@@ -172,9 +176,9 @@ def rough_size(code: Code, loss: float) -> list[Floats]:
 
 
 def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
-    """The size to which the reference is measured: the gradient itself in its parameter's shape, if it is not nearly 0.
+    """The size relative to which the reference is measured: the code's gradient, or the rough size if that is near 0.
 
-    A share of nearly nothing would be sought with steps in which every bend looks like a kink.
+    Relative to nearly 0, steps would be so small that every bend looks like a kink.
     """
     gradient, shape_mistake = match_shape(raw, start)
     size = float(np.abs(raw).max())
@@ -184,12 +188,12 @@ def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
 
 
 def relative_noise(code: Code) -> float:
-    """The relative difference up to which two losses are the same."""
+    """The relative difference up to which two losses count as equal."""
     return 1e-5 if code.is_in_place and code.start[0].dtype != np.float64 else 1e-10
 
 
 def depends_on(code: Code, index: int) -> bool:
-    """Whether the loss changes with an array anywhere: near its value, far away, or at other values of the others."""
+    """Whether the loss depends on array `index` at all: near its value, far away, or at other values of the others."""
     for draw, length in enumerate((0.0, 0.1, 1.0, 10.0)):
         shifts, further = _normal_arrays(code, 3 + 2 * draw), _normal_arrays(code, 4 + 2 * draw)
         around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
@@ -204,15 +208,15 @@ def depends_on(code: Code, index: int) -> bool:
 
 
 def _normal_arrays(code: Code, draw: int) -> list[Floats]:
-    """Standard normal numbers in the shapes of the parameters, from a stream that nothing else draws."""
+    """Standard normal numbers in the shapes of the parameters, from a random stream that nothing else uses."""
     streams = enumerate(code.start, _PROBE_STREAM)
     return [normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
 
 
 def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
-    """A function that finds the penalty of an array, or None where it is not visible.
+    """Make a function that finds the penalty of an array, by its index; None if the penalty is not visible.
 
-    Where all other parameters are 0, the data often has no part in a gradient. What is left is proportional to the
+    Where all other parameters are 0, the data often contributes nothing to a gradient. The rest is proportional to the
     parameters at any scale; that is how a penalty is recognized. Differences with half of a weight as the step are
     exact for squares and, on one side of 0, for absolute values.
     """
@@ -228,6 +232,7 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
 
 def _penalty_of(code: Code, index: int) -> Penalty | None:
+    """The penalty of an array, in the loss and in the gradient, from its values with all other parameters 0."""
     start = code.start[index]
     largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
     in_loss, in_gradient = [], []

@@ -1,4 +1,4 @@
-"""The right gradient of a user's loss, measured from the loss alone, and its uncertainty.
+"""Measure the correct gradient of a user's loss from the loss alone, with its uncertainty.
 
 Small arrays are measured entry by entry. Of large ones a sample of entries is measured, and 8 random directions that
 move all entries at once.
@@ -33,7 +33,7 @@ from deltarule.user_functions import quietly
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """The derivative along `vector`, which moves all entries of an array at once."""
+    """A measured derivative along `vector`, which moves all entries of an array at once."""
 
     vector: Floats
     value: float
@@ -41,13 +41,13 @@ class Direction:
     at_kink: bool
 
     def error(self, gradient: Floats) -> float:
-        """The derivative by a gradient minus the right one."""
+        """The derivative that a gradient gives along the direction, minus the measured one."""
         return float((gradient * self.vector).sum()) - self.value
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceArray:
-    """The right gradient of one array, in its shape, as far as it was measured.
+    """The correct gradient of one array, in its shape, as far as it was measured.
 
     expected      NaN where it was not measured
     at_kink       entries without a derivative
@@ -63,10 +63,11 @@ class ReferenceArray:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceGradient:
-    """The right gradient.
+    """The correct gradient, as measured.
 
-    is_exact      the complex step gave the values, after differences confirmed it
-    is_float32    the loss has no more digits than float32
+    is_exact        the complex step gave the values, after differences confirmed it
+    why_not_exact   why it was not used, or ""
+    is_float32      the loss has no more digits than float32
     """
 
     arrays: tuple[ReferenceArray, ...]
@@ -76,13 +77,13 @@ class ReferenceGradient:
 
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int) -> ReferenceGradient:
-    """Measure the gradient of a loss; the size of `gradient` decides how exact is exact enough."""
+    """Measure the correct gradient of a loss, to an accuracy relative to the code's `gradient`."""
     entries = choose_entries([value.shape for value in code.start], _affordable_entries(code, max_entries))
     return _measure_lines(ParameterLines(code, entries, DIRECTIONS), gradient)
 
 
 def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
-    """The derivative of a loss along one random direction of each array."""
+    """Measure the derivative of a loss along one random direction of each array."""
     entries = [np.zeros(0, np.int64)] * len(code.start)
     return [array.directions[0] for array in _measure_lines(ParameterLines(code, entries, 1), gradient).arrays]
 
@@ -90,12 +91,13 @@ def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direct
 def measure_around(
     reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
 ) -> ReferenceGradient:
-    """Measure a wrong entry of an array too, with its row and column.
+    """Add to a reference the measurement of a wrong entry of the array `index`, and of its row and column.
 
-    entry   None to look for one along a direction in which the gradient is wrong
+    gradient   the code's gradient
+    entry      its flat index; None to search for one along a direction in which the gradient is wrong
     """
     if entry is None:
-        entry = _first_difference(reference, code, gradient[index], index)
+        entry = _find_wrong_entry(reference, code, gradient[index], index)
     chosen = [np.zeros(0, np.int64)] * len(code.start)
     chosen[index] = entries_around(entry, code.start[index].shape)
     old = reference.arrays[index]
@@ -114,14 +116,14 @@ def measure_around(
 def is_right_outside(
     reference: ReferenceGradient, code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]
 ) -> bool:
-    """Whether an array's gradient is right everywhere but in some entries, as a random direction shows."""
+    """Whether the gradient of the array `index` is right outside some entries, as a random direction shows."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
     gap, uncertainty = _gap(reference, code, gradient, index, vector)
     return abs(gap) <= tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
 
 
 def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int, vector: Floats) -> tuple[float, float]:
-    """The derivative along a direction by the code's gradient minus that of the loss, and its uncertainty."""
+    """The derivative along a vector by the code's gradient of array `index`, minus the loss's; and its uncertainty."""
 
     def loss_at_distance(t: float) -> float:
         value: float = quietly(lambda: code.loss(with_array(code.start, index, move(code.start[index], t * vector))))
@@ -140,13 +142,12 @@ def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int,
     return float((gradient * vector).sum() - slope[0]), float(uncertainty[0])
 
 
-def _first_difference(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
-    """An entry at which a gradient and the loss differ, by bisection.
+def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
+    """Find by bisection an entry at which an array's gradient and the loss differ.
 
-    Of a direction along which the two differ, that half of the entries is kept along which they differ more, and half
-    of these, until one is left.
+    Of a direction along which the two differ, the half of the entries along which they differ more is taken, and half
+    of these, until one remains.
     """
-
     directions = [direction for direction in reference.arrays[index].directions if not direction.at_kink]
     largest = max(directions, key=lambda one: abs(one.error(gradient)))
     entries, whole = np.arange(gradient.size), largest.error(gradient)
@@ -161,11 +162,12 @@ def _first_difference(reference: ReferenceGradient, code: Code, gradient: Floats
 
 
 def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
+    """Measure the derivatives along lines, to an accuracy relative to the code's gradient."""
     code, loss = lines.code, abs(lines.middle)
     along_gradient = lines.project(gradient)
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
-    # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not show it, nor
-    # does one that only sums in more of them.
+    # Where an input is large, even a small step moves far, so that steps may have to be narrow; but a loss with the 24
+    # bits of float32 does not resolve these, even if it only sums in more bits.
     has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
     narrowest = 2.0**-10 if has_few_digits else 2.0**-24
     step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), narrowest)
@@ -179,8 +181,8 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
     noise = np.full(len(step), np.quantile(rough, 0.75) if len(rough) else 0.0)
     if is_float32:  # on one step of a staircase no noise is visible
         noise = np.maximum(noise, np.finfo(np.float32).eps / 4 * loss)
-    wanted = 1e-7 * np.maximum(np.abs(along_gradient), 1e-3 * sizes)
-    slopes = differences.central(lines.along, np.full(len(step), lines.middle), step, wanted, noise)
+    allowed_error = 1e-7 * np.maximum(np.abs(along_gradient), 1e-3 * sizes)
+    slopes = differences.central(lines.along, np.full(len(step), lines.middle), step, allowed_error, noise)
     value, is_confirmed = slopes.value, np.zeros(len(step), bool)
     exact, why_not = None, "the code reads its parameters in place, which leaves no room for complex numbers"
     if not code.is_in_place:
@@ -201,6 +203,7 @@ def _is_float32(values: Floats) -> bool:
 
 
 def _is_confirmed(slopes: differences.Slopes, along_gradient: Floats) -> NDArray[np.bool_]:
+    """Whether differences are certain enough on each line to confirm the complex step."""
     return slopes.doubt <= tolerances.REFERENCE.confirmed * np.maximum(np.abs(slopes.value), np.abs(along_gradient))
 
 
@@ -211,7 +214,7 @@ def _remeasure_differences(
     along_gradient: Floats,
     is_confirmed: NDArray[np.bool_],
 ) -> differences.Slopes:
-    """Measure again, with many steps, where the code's gradient differs, before it is called wrong.
+    """Measure again, with many step sizes, on lines where the code's gradient differs, before it is called wrong.
 
     A loss may be rougher than it seems: log(1 − p) is a staircase where p is nearly 1, and within one stair it looks
     smooth. A gradient among the derivatives by various steps is not wrong, nor is one that differs by rounding of the
@@ -235,14 +238,14 @@ def _remeasure_differences(
 
 
 def _affordable_entries(code: Code, max_entries: int) -> int:
-    """All entries asked for, or as many as take about eight seconds at eight calls of the loss each; at least 60."""
+    """The number of entries to measure: those asked for, but at most about eight seconds' worth, and at least 60."""
     begin = perf_counter()
     code.loss(code.start)
     return max(60, min(max_entries, int(8.0 / 8 / max(perf_counter() - begin, 1e-9))))
 
 
 def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Floats | None, str]:
-    """The derivatives by the complex step, if differences confirm them; or why it was not used."""
+    """The derivatives by the complex step, if differences confirm them; else None, and why it was not used."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -256,6 +259,7 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
 
 
 def _to_arrays(lines: ParameterLines, slopes: differences.Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
+    """Arrange the derivatives along lines in the shapes of the parameters."""
     arrays = []
     for i, start in enumerate(lines.code.start):
         is_entry, is_direction = (lines.array == i) & (lines.entry >= 0), (lines.array == i) & (lines.entry < 0)

@@ -1,4 +1,4 @@
-"""Parameters as users hold them: an array, or dictionaries, lists and tuples of arrays, flattened to named arrays.
+"""Flatten parameters as users store them (an array, or dictionaries, lists and tuples of arrays) to named arrays.
 
 The names are paths such as "W1", "params[0]" or "layers[0].W".
 """
@@ -19,12 +19,12 @@ _HYPERPARAMETERS = {
     *("lr", "learning_rate", "step_size", "reg", "reg_strength", "l1", "l2", "lam", "lambd", "lambda", "weight_decay"),
     *("momentum", "epochs", "n_epochs", "num_epochs", "batch_size", "seed", "eps", "epsilon", "keep_prob", "dropout"),
 }
-"""Names of plain numbers that people keep beside parameters, and that have no gradient."""
+"""Names of plain numbers that people store beside parameters, and that have no gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The named arrays of a structure, in its order; `leaves` are what it holds itself: arrays, numbers, rows."""
+    """The named arrays of a structure, in its order; `leaves` are the objects in it: arrays, tensors, numbers, rows."""
 
     structure: Any
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Arrays:
     leaves: tuple[Any, ...]
 
     def rebuild(self, values: Sequence[Floats]) -> Any:
-        """The same structure with other arrays in it.
+        """Copy the structure with other values in it.
 
         >>> arrays = flatten({"W": np.ones(2), "layers": [0.5]})
         >>> arrays.rebuild([np.zeros(2), np.array([2.0])])
@@ -42,14 +42,14 @@ class Arrays:
 
 
 def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> Arrays:
-    """The arrays of parameters.
+    """Flatten parameters to named arrays.
 
     Parameters
     ----------
     structure : an array, a tensor of PyTorch or JAX, a floating-point number, or dictionaries, lists and tuples of
         these; None stands for no array. A list of rows of numbers is one array, and so is one row of numbers inside
         of something else.
-    what : what messages call the whole.
+    what : the name of the whole structure in messages.
     item_names : names for the items of a list or tuple, or of a single array.
 
     Raises `BadInput` for anything else in it, integers, and numbers that are not finite.
@@ -71,10 +71,15 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
 def named_leaves(
     structure: Any, path: str = "", what: str = "params", item_names: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """The leaves of a structure with their paths, "" for the structure itself."""
+    """Yield the leaves of a structure with their paths; a structure that is a leaf itself has the path "".
+
+    path         the path of `structure` in a larger one
+    what         the name of the whole
+    item_names   names for the items of a list or tuple
+    """
     if structure is None:
         return
-    if is_rows(structure, is_inside=bool(path)) or not isinstance(structure, Mapping | list | tuple):
+    if is_list_array(structure, is_inside=bool(path)) or not isinstance(structure, Mapping | list | tuple):
         yield path, structure
     elif isinstance(structure, Mapping):
         for key, item in structure.items():
@@ -89,7 +94,7 @@ def named_leaves(
 
 
 def is_hyperparameter(key: Any, item: Any) -> bool:
-    """Whether an item of a dictionary is a plain number, or a text, that is no parameter, by its name.
+    """Whether an item of a dictionary is no parameter but a hyperparameter: a number or text with such a name.
 
     >>> is_hyperparameter("lr", 0.1), is_hyperparameter("b", 0.1)
     (True, False)
@@ -97,8 +102,8 @@ def is_hyperparameter(key: Any, item: Any) -> bool:
     return isinstance(item, str | int | float) and str(key).lower() in _HYPERPARAMETERS
 
 
-def is_rows(structure: Any, *, is_inside: bool) -> bool:
-    """Whether a list is one array: equally long rows of numbers or, inside of something else, one row."""
+def is_list_array(structure: Any, *, is_inside: bool) -> bool:
+    """Whether a list stands for one array: equally long rows of numbers or, if inside a larger structure, one row."""
     if not isinstance(structure, list) or not structure:
         return False
     rows = [structure] if is_inside and _is_row(structure) else structure
@@ -110,6 +115,7 @@ def _is_row(row: Any) -> bool:
 
 
 def _check_leaf(name: str, leaf: Any) -> Floats:
+    """Convert a leaf to an array; raises `BadInput` unless it holds finite floating-point numbers."""
     if not isinstance(leaf, np.ndarray | np.generic | int | float | list):
         raise BadInput(
             f"{name} is of the type {type(leaf).__name__}; give NumPy arrays, in dictionaries, lists or tuples"
@@ -130,9 +136,10 @@ def _check_leaf(name: str, leaf: Any) -> Floats:
 
 
 def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> Any:
+    """Copy a structure, with the next of `values` in place of each array; `is_inside`: it is part of a larger one."""
     if structure is None:
         return None
-    if is_rows(structure, is_inside=is_inside):
+    if is_list_array(structure, is_inside=is_inside):
         return next(values).tolist()
     if isinstance(structure, Mapping):
         rebuilt: Any = dict(structure) if type(structure) is dict else copy.copy(structure)
@@ -148,7 +155,7 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
 
 
 def _like_leaf(leaf: Any, value: Floats) -> Any:
-    """Other numbers in the form of a leaf: an array, a tensor of the same library and dtype, or a number."""
+    """Convert a value to the type of a leaf: an array, a tensor of the same library and dtype, or a number."""
     if isinstance(leaf, np.ndarray):
         return value
     if hasattr(leaf, "new_tensor"):  # PyTorch's
@@ -159,9 +166,9 @@ def _like_leaf(leaf: Any, value: Floats) -> Any:
 
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
-    """A gradient in the shape of its parameter, and the code of the mistake that its own shape shows, or "".
+    """Convert a gradient to its parameter's shape; also returns the code of the mistake in its own shape, or "".
 
-    Zeros and "other_shape", where the shape is no known mistake.
+    Returns zeros and "other_shape" if the shape is no known mistake.
 
     >>> match_shape(np.ones((1, 3)), np.ones(3))
     (array([1., 1., 1.]), '')
@@ -186,10 +193,12 @@ def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
 
 
 def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths of all axes longer than 1."""
     return tuple(n for n in shape if n > 1)
 
 
 def _broadcast_shape(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape to which NumPy broadcasts two shapes; None if it cannot."""
     try:
         return np.broadcast_shapes(first, second)
     except ValueError:

@@ -1,7 +1,7 @@
-"""User code in one form: a loss and a gradient as functions of a list of arrays.
+"""Bring users' functions into one form: a loss and a gradient as functions of a list of arrays.
 
 A function may take its parameters as one structure, one by one, by name, or not at all: then it reads arrays in place
-(globals, an object's attributes), which are moved where they are, and put back.
+(globals, an object's attributes), which are changed in place, and restored.
 """
 
 import inspect
@@ -27,24 +27,24 @@ from deltarule.user_functions import call_user_function, quietly
 
 Values = Sequence[Floats]
 CanRead = Callable[[Any], bool]
-"""Whether a result has the form that it should have; raises `BadInput` for one that cannot be read."""
+"""Whether a function's result has the expected form; raises `BadInput` for one that cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Code:
     """A loss and its gradient, as functions of arrays in a fixed order.
 
-    names, start            the parameters, and where the gradient is to be checked
+    names, start            the parameters' names, and their values at which the gradient is checked
     loss, gradient          functions of arrays; the gradient's arrays have the shapes that the code gives them
     is_in_place             the code reads its parameters in place, in their own dtype
-    has_own_forward_pass    the gradient needs no call of the loss before
+    has_own_forward_pass    the gradient needs no call of the loss before it
     is_repeatable           the gradient may be called again, and at other parameters
-    rounding                rounding errors that the way in which the gradient was obtained adds to it
-    restore                 puts everything back
-    find_changes            by function, the parameters that a call changes
+    rounding                rounding errors of the gradient, from the way in which it was obtained
+    restore                 restores the parameters and what was computed from them
+    find_changes            returns, by function, the names of parameters that a call changes
     notes                   other possible reasons for a wrong gradient
-    read_in_place           the arrays that the code reads in place, and its loss; else None
-    roots                   what refers to arrays that the loss uses
+    read_in_place           returns the arrays that the code reads in place, and its loss; None if it reads none
+    roots                   objects that refer to arrays that the loss uses
     """
 
     names: tuple[str, ...]
@@ -63,7 +63,7 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    """Code in two functions, or in one that returns loss and gradient together.
+    """Make `Code` from a loss and its gradient, or from one function that returns both (then `gradient` is None).
 
     >>> code = code_of_functions(lambda w: w @ w, lambda w: 2 * w, np.array([1.0, 2.0]))
     >>> code.loss(code.start), code.gradient(code.start)
@@ -86,15 +86,17 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     store = ParameterStore(lambda: arrays) if is_in_place else None
 
     def gradient_at(values: Values) -> list[Floats]:
+        """The arrays of the gradient at some values of the parameters."""
         result = call_gradient(values, store)
         read = gradient_beside_loss if is_together else gradient_arrays
         return read(result, arrays, call_gradient.what)
 
     def restore() -> None:
+        """Restore the parameters, and what the functions leave elsewhere."""
         if store is not None:
             store.restore()
         with suppress(BadInput):
-            for call in (call_loss, call_gradient):  # what they leave in globals or caches is of these parameters again
+            for call in (call_loss, call_gradient):  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values], store)
 
     def notes() -> tuple[str, ...]:
@@ -119,7 +121,7 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
 
 
 def find_changes(callers: Sequence["Caller"], store: ParameterStore | None) -> dict[str, tuple[str, ...]]:
-    """By function, the parameters that a call changes."""
+    """The names of the parameters that calls change, by function."""
     changes = [(caller.what, caller.changed_parameters(store)) for caller in callers]
     return {name: changed for name, changed in changes if changed}
 
@@ -130,7 +132,7 @@ def changed_arrays(names: Sequence[str], before: Values, after: Values) -> tuple
 
 
 def move_nearby(values: Values) -> list[Floats]:
-    """Parameters nearby, each entry moved by another share of its size: softmax does not change if all move alike."""
+    """Move each entry of parameters by a different share of its size: if all moved alike, softmax would not change."""
     golden = (5**0.5 - 1) / 2
     shares = [0.5 + (np.arange(value.size).reshape(value.shape) * golden) % 1 for value in values]
     return [
@@ -140,7 +142,10 @@ def move_nearby(values: Values) -> list[Floats]:
 
 
 class Caller:
-    """A function, and how it takes its parameters: "in place", "whole", "by name" or "one by one"."""
+    """A function and its style of taking parameters: "in place", "whole", "by name" or "one by one".
+
+    what   the name of the function in messages
+    """
 
     def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
         self.function, self.params, self.what, self.style = function, params, what, style
@@ -155,7 +160,7 @@ class Caller:
         return self.call(self.params.rebuild(values))
 
     def call(self, structure: Any) -> Any:
-        """Call the function with the parameters in their own structure, if it takes any."""
+        """Call the function with a structure of parameters, in its style."""
         positional: tuple[Any, ...] = ()
         if self.style == "whole":
             positional = (structure,)
@@ -165,7 +170,7 @@ class Caller:
         return call_user_function(self.function, positional, named, self.what)
 
     def rank(self, can_read: CanRead) -> int:
-        """How well this style works: 0 it raises, 1 the result cannot be read, 2 it can, 3 it has the right form."""
+        """How well this style works: 0 it raises, 1 the result is unreadable, 2 readable, 3 of the expected form."""
         try:
             result = quietly(lambda: self([value.copy() for value in self.params.values], None))
         except BadInput:
@@ -176,7 +181,7 @@ class Caller:
             return 1
 
     def changed_parameters(self, store: ParameterStore | None) -> tuple[str, ...]:
-        """The parameters that the function changes when it is called."""
+        """The names of the parameters that the function changes when it is called."""
         before = self.params.values if store is None else store.read()
         values = [value.copy() for value in before]
         self(values, store)
@@ -213,7 +218,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 def find_caller(
     function: Callable[..., Any], params: Arrays, what: str, can_read: CanRead = lambda result: True
 ) -> Caller:
-    """A function with the likeliest of the styles that work best.
+    """Find how a function takes its parameters: the likeliest of the styles that work best.
 
     Raises `BadInput` for a function that cannot be called with these parameters.
     """
@@ -221,7 +226,7 @@ def find_caller(
 
 
 def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arrays, what: str) -> Caller:
-    """A function that is not to be tried, as a call has effects: in the style of another one, if it can be."""
+    """The caller of a function without trying it, since a call has effects: in the style of `model`, if possible."""
     callers = _callers(function, params, what)
     return next((caller for caller in callers if caller.style == model.style), callers[0])
 
@@ -229,7 +234,10 @@ def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arra
 def _pair_callers(
     loss: Callable[..., Any], loss_name: str, gradient: Callable[..., Any], gradient_name: str, params: Arrays
 ) -> tuple[Caller, Caller]:
-    """A loss and its gradient, in the same style where possible: for a list, 2 * W is a list of two."""
+    """Find how a loss and its gradient take parameters, in the same style where possible.
+
+    Trying the gradient alone may mislead: for a list W, 2 * W is a list of twice the length.
+    """
     losses = _rank_callers(loss, params, loss_name, lambda result: bool(split_loss(result, loss_name)))
     gradients = _rank_callers(
         gradient,
@@ -245,19 +253,20 @@ def _pair_callers(
 def _rank_callers(
     function: Callable[..., Any], params: Arrays, what: str, can_read: CanRead
 ) -> list[tuple[Caller, int]]:
-    """The ways to call a function, the likeliest first, and how well each works; a single one is not tried."""
+    """A function's possible callers, the likeliest first, each with its rank; a single one is not tried (rank 0)."""
     callers = _callers(function, params, what)
     return [(caller, caller.rank(can_read) if len(callers) > 1 else 0) for caller in callers]
 
 
 def _callers(function: Callable[..., Any], params: Arrays, what: str) -> list[Caller]:
+    """The callers of a function in all styles that its signature allows, the likeliest first."""
     if not callable(function):
         raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
     return [Caller(function, params, what, style) for style in _styles(function, params, what)]
 
 
 def _styles(function: Callable[..., Any], params: Arrays, what: str) -> list[str]:
-    """How a function may take its parameters, by its signature; of two styles the likelier first.
+    """The styles in which a function may take its parameters, by its signature, the likeliest first.
 
     loss(params, scale=1.0) takes all of them; loss(W, b=0.0) does not work with all in W.
     """
@@ -291,6 +300,7 @@ def _styles(function: Callable[..., Any], params: Arrays, what: str) -> list[str
 
 
 def _accepts(signature: inspect.Signature, count: int) -> bool:
+    """Whether a function with this signature can be called with `count` positional arguments."""
     try:
         signature.bind(*range(count))
     except TypeError:
@@ -299,7 +309,7 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
 
 
 def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's arguments: good names for parameters that come in a list."""
+    """The names of a function's arguments, which are good names for parameters in a list."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -310,5 +320,6 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _name_of(function: Any, default: str) -> str:
+    """The name of a function; the default for a lambda and for anything without a name."""
     name = getattr(function, "__name__", "")
     return name if name and name != "<lambda>" else default

@@ -1,4 +1,4 @@
-"""Convert what user code returns or holds: tensors, nested lists and tables to arrays, and results to a loss."""
+"""Convert the values of user code: tensors, nested lists and tables to arrays; and find the loss in a result."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +13,7 @@ LOSS_NAMES = ("loss", "cost", "j")
 
 
 def format_entry(name: str, index: Sequence[int]) -> str:
-    """An entry of an array as Python code.
+    """An entry of an array in Python's notation.
 
     >>> format_entry("W1", (0, 2)), format_entry("b", ())
     ('W1[0, 2]', 'b')
@@ -22,7 +22,7 @@ def format_entry(name: str, index: Sequence[int]) -> str:
 
 
 def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The array; raises `BadInput` for a number in it that is not finite."""
+    """Return the array; raises `BadInput` if it holds a number that is not finite."""
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise BadInput(f"{format_entry(name, index)} is {array[index]}; give finite numbers")
@@ -30,7 +30,7 @@ def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_numpy(value: Any) -> Any:
-    """A PyTorch tensor as the array that shares its memory, a JAX array or the like as one; anything else unchanged."""
+    """Convert a PyTorch tensor (sharing its memory) or a JAX array to an array; return anything else unchanged."""
     if isinstance(value, np.ndarray | np.generic):
         return value
     try:
@@ -42,7 +42,7 @@ def as_numpy(value: Any) -> Any:
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:
-    """An array, a number, a tensor, or lists of these, as one array.
+    """Convert an array, a number, a tensor, or lists of these to one array; `what` is its name in messages.
 
     Raises `BadInput` for lists whose items have different shapes.
 
@@ -61,7 +61,7 @@ def _items_as_numpy(value: Any) -> Any:
 
 
 def to_finite_array(value: Any, what: str) -> NDArray[Any]:
-    """Whatever `to_array` takes, as an array of finite real numbers.
+    """Convert whatever `to_array` takes to an array of finite real numbers; `what` is its name in messages.
 
     Raises `BadInput` for anything else in it.
 
@@ -79,11 +79,11 @@ def to_finite_array(value: Any, what: str) -> NDArray[Any]:
 
 
 def split_loss(result: Any, what: str) -> tuple[Any, Any]:
-    """The loss in what a function returned, and the rest of it.
+    """Split the result of the function `what` into the loss and the rest.
 
     In a dictionary the loss is called "loss", "cost" or "J".
 
-    Raises `BadInput` where there is none, as for a loss that was never summed.
+    Raises `BadInput` if there is no loss, such as for an array that was never summed.
 
     >>> split_loss((np.float64(0.5), "cache"), "loss")
     (np.float64(0.5), ('cache',))
@@ -104,7 +104,7 @@ def split_loss(result: Any, what: str) -> tuple[Any, Any]:
 
 
 def ambiguous_loss_notes(result: Any, what: str) -> tuple[str, ...]:
-    """A note if a result has several numbers, and does not begin with the first: the loss may be another one.
+    """A note if a result contains several numbers and does not begin with one: the loss may be any of them.
 
     >>> ambiguous_loss_notes((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
     'logistic returns 2 numbers, and the first, 0.25, was'
@@ -131,7 +131,7 @@ def _is_numeric(item: Any) -> bool:
 
 
 def describe_type(value: Any) -> str:
-    """The type of a value, as messages call it."""
+    """Describe the type of a value for messages."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, Mapping):

@@ -1,11 +1,11 @@
-"""Find the gradient in what a function returned, and put its arrays into the order of the parameters."""
+"""Find the gradient in a function's result, and put its arrays into the order of the parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import Arrays, is_hyperparameter, is_rows, named_leaves
+from deltarule.checking.user_code.arrays import Arrays, is_hyperparameter, is_list_array, named_leaves
 from deltarule.checking.user_code.conversion import as_numpy, describe_type, split_loss, to_array
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -15,13 +15,13 @@ _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
 def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
-    """The arrays of a gradient in the order of the parameters.
+    """Find the arrays of a gradient in a result, and return them in the order of the parameters.
 
     Parameters
     ----------
-    result : the gradient in the parameters' own structure, their arrays in a row, or a dictionary with names such as
-        "dW1", and others such as "dz1" beside; alone, or among other things in a tuple.
-    what : what messages call the function.
+    result : the gradient in the parameters' own structure, as a flat list of arrays, or a dictionary with names such as
+        "dW1" (others such as "dz1" are ignored); alone, or among other things in a tuple.
+    what : the name of the function in messages.
 
     Raises `BadInput` for a missing or an unknown parameter, and where nothing looks like a gradient.
 
@@ -43,12 +43,12 @@ def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
 
 
 def gradient_beside_loss(result: Any, params: Arrays, what: str) -> list[Floats]:
-    """The gradient in what one function returned together with the loss."""
+    """Find the gradient in the result of a function that returns it together with the loss."""
     return gradient_arrays(rest_beside_loss(result, what), params, what)
 
 
 def rest_beside_loss(result: Any, what: str) -> Any:
-    """What one function returned beside the loss."""
+    """The result of a function that returns loss and gradient, without the loss."""
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{what} returns no gradient beside the loss; give a function for the gradient, too")
     _, rest = split_loss(result, what)
@@ -56,7 +56,7 @@ def rest_beside_loss(result: Any, what: str) -> Any:
 
 
 def is_gradient(result: Any, params: Arrays) -> bool:
-    """Whether a result is a gradient in the form of the parameters, with nothing beside it.
+    """Whether a result is a gradient in the form of the parameters, and nothing else.
 
     >>> from deltarule.checking.user_code.arrays import flatten
     >>> params = flatten([np.ones(2)])
@@ -74,7 +74,7 @@ def _has_same_sizes(arrays: Sequence[Floats], params: Arrays) -> bool:
 
 
 def _candidates(result: Any, count: int) -> Iterator[Any]:
-    """What may be the gradient: the whole result, one of its items, or several in a row."""
+    """Yield what may be the gradient: the whole result, one of its items, or `count` consecutive ones."""
     yield result
     if isinstance(result, Mapping):
         yield from (item for key, item in result.items() if str(key).lower().startswith("grad"))
@@ -85,6 +85,7 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
 
 
 def _align(result: Any, params: Arrays, what: str) -> list[Floats]:
+    """The arrays of a gradient in the order of the parameters; raises `BadInput` if they do not match these."""
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, what)
         found = [by_name[name] for name in params.names]
@@ -99,10 +100,10 @@ def _align(result: Any, params: Arrays, what: str) -> list[Floats]:
 
 
 def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> Iterator[Any]:
-    """The gradient's leaves in the order of the parameters' leaves."""
+    """Yield the gradient's leaves in the order of the leaves in the parameters' structure."""
     if structure is None:
         return
-    if is_rows(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
+    if is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
         yield result
     elif isinstance(structure, Mapping) and isinstance(result, Mapping):
         keys = [key for key, item in structure.items() if item is not None and not is_hyperparameter(key, item)]
@@ -129,19 +130,20 @@ def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> 
 
 
 def _leaf_names(structure: Any) -> str:
+    """The paths of all leaves of a structure, joined for a message."""
     return ", ".join(name for name, _ in named_leaves(structure))
 
 
 def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> dict[Any, Any]:
-    """The items of a gradient by the names of the parameters: "dW1" is that of "W1".
+    """The items of a gradient by the names of the parameters: "dW1" belongs to "W1".
 
-    Marked names that match no parameter, as "dz1" beside "dW1", are ignored: they are other gradients. Unmarked ones
-    are ignored too, unless a parameter has its own, unmarked name: then "z1" beside "W1" may be a mistake.
+    Marked names that match no parameter, such as "dz1", are ignored: they are other gradients. Unmarked ones are
+    ignored too, unless a parameter's gradient has its plain name: then "z1" beside "W1" may be a mistake.
     """
     keys = {}
     for name in names:
         marked = [key for key in result if str(key) in _marked_names(name) and key not in names]
-        # A marked name first: beside it the plain one is the parameter itself.
+        # A marked name comes first: beside it the plain one is the parameter itself.
         if marked or name in result:
             keys[name] = marked[-1] if marked else name
     extra = [str(key) for key in result if key not in keys.values() and key not in names]
@@ -157,10 +159,12 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> 
 
 
 def _marked_names(name: Any) -> list[str]:
+    """The usual names for the gradient of a parameter, such as "dW" and "W_grad" for "W"."""
     return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, what: str) -> Floats:
+    """Convert the gradient of the parameter `name` to a floating-point array; `what` is the function's name."""
     if value is None:
         raise BadInput(f"{what} lacks the gradient of {name}: it is None")
     value = as_numpy(value)
@@ -175,7 +179,7 @@ def _to_gradient(value: Any, name: str, parameter: Floats, what: str) -> Floats:
 
 
 def _from_nested_lists(value: Any, parameter: Floats) -> Floats | None:
-    """The array that nested lists stand for, if it has its parameter's shape."""
+    """Convert nested lists to an array if it has its parameter's shape; None otherwise."""
     if not isinstance(value, list | tuple):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A user's layer as a loss and its gradient: L(x) = Σ u · layer(x), whose gradient is the backward pass of u.
+"""Treat a user's layer as a loss and its gradient: L(x) = Σ u · layer(x), whose gradient is the backward pass of u.
 
 u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
@@ -30,7 +30,7 @@ _UPSTREAM_STREAM = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer as code, its output as a function of its inputs, and its backward pass as a function of u."""
+    """A layer as `code`; `output` is a function of its inputs, `back` a function of an upstream gradient."""
 
     code: Code
     output: Callable[[Values], Floats]
@@ -41,13 +41,14 @@ class Layer:
 def layer_of_functions(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """A layer and an upstream gradient of a given scale, another one for each `draw`."""
+    """Make a `Layer` from functions, with an upstream gradient of a given scale from random draw number `draw`."""
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
+        """The output of the layer at some inputs."""
         return to_array(_output_first(call(values, None))[0], _OUTPUT)
 
     first = output(start)
@@ -55,14 +56,15 @@ def layer_of_functions(
         raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
-    # A stream of its own: numbers of a common seed may be those of the input, which the gradient then resembles.
+    # A separate random stream: numbers of a common seed may be those of the input, which the gradient then resembles.
     upstream = scale * normal_direction(_UPSTREAM_STREAM + draw, 0, first.size).reshape(first.shape)
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
+        """The result of the backward pass for an upstream gradient, at some inputs."""
         result = call(values, None)
-        function = _backward_of(result) if backward is None else backward
+        function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]
-        cache = cache if _required_arguments(function) == 1 + len(cache) else ()
+        cache = cache if _required_argument_count(function) == 1 + len(cache) else ()
         argument = u.copy()
         gradient = call_user_function(function, (argument, *cache), {}, "backward")
         if not np.array_equal(argument, u):
@@ -70,6 +72,7 @@ def layer_of_functions(
         return gradient_arrays(gradient, params, "backward")
 
     def find_changes() -> dict[str, tuple[str, ...]]:
+        """The names of inputs that a call changes, by function."""
         values = [value.copy() for value in start]
         back(upstream, values)
         names = changed_arrays(params.names, start, values)
@@ -89,14 +92,15 @@ def layer_of_functions(
 
 
 def _output_first(result: Any) -> tuple[Any, ...]:
-    """What forward returned: the output, then a cache or the backward function. A list without one is the output."""
+    """The result of forward as a tuple, output first; a list without a backward function is the output itself."""
     if isinstance(result, tuple | list) and not result:
         raise BadInput(f"forward gives an empty {type(result).__name__}; give the output, or (output, cache)")
     is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
     return (result,) if is_output else tuple(result)
 
 
-def _backward_of(result: Any) -> Callable[..., Any]:
+def _backward_function(result: Any) -> Callable[..., Any]:
+    """The backward function in the result of forward."""
     functions = [item for item in result if callable(item)] if isinstance(result, tuple | list) else []
     if not functions:
         raise BadInput("forward returns no backward function; give backward")
@@ -104,7 +108,8 @@ def _backward_of(result: Any) -> Callable[..., Any]:
     return function
 
 
-def _required_arguments(function: Callable[..., Any]) -> int:
+def _required_argument_count(function: Callable[..., Any]) -> int:
+    """The number of a function's arguments without a default; 1 if unknown."""
     try:
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -116,7 +121,7 @@ def _required_arguments(function: Callable[..., Any]) -> int:
 
 
 def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Mistakes in a backward pass: in the activation's derivative, or that it ignores u."""
+    """Yield hypotheses about a wrong backward pass: it ignores u, or its activation's derivative is wrong."""
     u, start = layer.upstream, layer.code.start
     once, twice = layer.back(u), layer.back(2 * u)
     if all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True)):
@@ -131,7 +136,10 @@ def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
-    """Predictions for a layer whose output has the shape of its input, as an activation's has."""
+    """Yield mistakes of a layer whose output has its input's shape: code, sentence, and the predicted gradient.
+
+    expected   the correct gradient
+    """
     u, (x,) = layer.upstream, layer.code.start
     yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
     yield (
@@ -141,14 +149,19 @@ def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, 
     )
     y = np.asarray(quietly(lambda: layer.output([x])), float)
     if np.isfinite(y).all():
-        yield "derivative_at_output", "the backward pass takes the derivative at the output", _right_back(layer, u, y)
+        yield (
+            "derivative_at_output",
+            "the backward pass takes the derivative at the output",
+            _measure_backward(layer, u, y),
+        )
     yield from value_mistakes(u, np.asarray(x, float), y)
     if np.isfinite(expected).all():
-        twice = _right_back(layer, expected, x)
+        twice = _measure_backward(layer, expected, x)
         yield "derivative_twice", "the backward pass multiplies by the derivative twice", twice
 
 
-def _right_back(layer: Layer, u: Floats, x: Floats) -> Floats:
+def _measure_backward(layer: Layer, u: Floats, x: Floats) -> Floats:
+    """Measure the correct result of the backward pass, for the upstream gradient u at the input x."""
     code = Code(
         names=layer.code.names,
         start=(x,),
@@ -160,7 +173,7 @@ def _right_back(layer: Layer, u: Floats, x: Floats) -> Floats:
 
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:
-    """The derivative of each output by its own input."""
+    """The diagonal of the Jacobian: the derivative of each output with respect to the input at its index."""
 
     def output_at(entry: int, step: float) -> Any:
         moved = x.copy()

@@ -1,4 +1,4 @@
-"""A network that is an object, whose parameters and gradients are attributes."""
+"""Treat an object as code: a network whose parameters and gradients are attributes."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from deltarule.user_functions import call_user_function
 def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """An object as code: its arrays are moved in place.
+    """Make `Code` from a network object, whose arrays are changed in place.
 
     params, grads   paths of parameters and gradients      loss, backward   functions without arguments
 
@@ -30,27 +30,29 @@ def code_of_object(
 
     store = ParameterStore(find_parameters, partial(_assign_number, net))
 
-    def value(values: Sequence[Floats]) -> Any:
+    def loss_at(values: Sequence[Floats]) -> Any:
         store.write(values)
         return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
 
-    def gradient(values: Sequence[Floats]) -> list[Floats]:
+    def gradient_at(values: Sequence[Floats]) -> list[Floats]:
+        """The gradient in the attributes, after `backward`; the loss must have been computed at these values before."""
         if backward is not None:
             call_user_function(backward, (), {}, "backward")
         found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
         return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
 
     def find_changes() -> dict[str, tuple[str, ...]]:
+        """The names of parameters that a call changes, by function."""
         before = store.read()
-        value(before)
-        gradient(before)
+        loss_at(before)
+        gradient_at(before)
         names = changed_arrays(store.names, before, store.read())
         store.write(before)
         return {"loss" if backward is None else "loss or backward": names} if names else {}
 
     def restore() -> None:
         store.restore()
-        call_user_function(loss, (), {}, "loss")  # what the object caches of its last call fits its parameters again
+        call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
 
     def read_in_place() -> tuple[list[Floats], Callable[[], Any]]:
         call = partial(call_user_function, loss, (), {}, "loss")
@@ -59,8 +61,8 @@ def code_of_object(
     return Code(
         store.names,
         store.read(),
-        value,
-        gradient,
+        loss_at,
+        gradient_at,
         is_in_place=True,
         restore=restore,
         find_changes=find_changes,
@@ -70,7 +72,7 @@ def code_of_object(
 
 
 def _assign_number(net: Any, path: str, value: float) -> None:
-    """Put a number at a path such as "layers[0].b"."""
+    """Assign a number at a path in an object, such as "layers[0].b"."""
     item = re.fullmatch(r"(.+)\[([^\]]+)\]", path)
     owner, key = (item[1], item[2].strip("'\"")) if item else path.rpartition(".")[::2]
     holder = _attribute_at(net, owner) if owner else net
@@ -83,7 +85,7 @@ def _assign_number(net: Any, path: str, value: float) -> None:
 
 
 def _attribute_at(net: Any, path: str) -> Any:
-    """The value at a path such as "layers[0].W"."""
+    """The value at a path in an object, such as "layers[0].W"."""
     value = net
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
         key: Any = (name or index).strip("'\"")

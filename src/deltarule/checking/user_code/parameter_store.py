@@ -1,4 +1,4 @@
-"""Parameters that user code reads in place: written to where they are, and put back in the end."""
+"""Access to parameters that user code reads in place: read, overwrite and restore them."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -13,8 +13,8 @@ from deltarule.problem.problem import Floats
 class ParameterStore:
     """The arrays that user code reads in place.
 
-    find     a function that finds the arrays that are there now: code may create new ones in an update
-    assign   puts a plain number where it is, by its name; without it all parameters have to be arrays
+    find     returns the current arrays: code may create new ones in an update
+    assign   stores a plain number under its name; without it all parameters have to be arrays
     """
 
     def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
@@ -35,15 +35,15 @@ class ParameterStore:
         self._start = tuple(value.copy() for value in first.values)
 
     def read(self) -> tuple[Floats, ...]:
-        """Copies of the arrays as they are now."""
+        """Copies of the current arrays."""
         return tuple(value.copy() for value in self._find().values)
 
     def current(self) -> Arrays:
-        """The arrays that are there now."""
+        """The current arrays themselves."""
         return self._find()
 
     def write(self, values: Sequence[Floats]) -> None:
-        """Write other numbers into the arrays."""
+        """Write values into the current arrays."""
         current = self._find()
         for name, array, leaf, value in zip(current.names, current.values, current.leaves, values, strict=True):
             if self._assign is not None and isinstance(leaf, float):
@@ -52,5 +52,5 @@ class ParameterStore:
                 array[...] = value
 
     def restore(self) -> None:
-        """Write back the numbers of the beginning."""
+        """Write the original values back."""
         self.write(self._start)

@@ -1,4 +1,4 @@
-"""Code that only updates parameters, as a gradient: g = (θ before − θ after) / α.
+"""Treat code that only updates parameters as a gradient: g = (θ before − θ after) / α.
 
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
@@ -30,10 +30,10 @@ _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, ne
 
 
 class Update:
-    """A step as code whose gradient can be evaluated once: `code`, that of the first step.
+    """A user's update step as code whose gradient can be evaluated once; `code` is the first step.
 
     store      the parameters in place, if step or loss reads them there
-    is_fixed   new arrays that the step creates would not be seen
+    is_fixed   the parameters are fixed arrays: if the step creates new ones, that is not noticed
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Update:
         self.code = self._code_from(tuple(start))
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-        """The step after the last one, whose velocity that one shows; and hypotheses about the velocity.
+        """The next step as code, with the velocity that the last step implies; and hypotheses about the velocity.
 
         Raises `BadInput` if the last step changed the shape of a parameter.
         """
@@ -68,24 +68,24 @@ class Update:
         code = self._code_from(end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
-            yield from _other_velocities([one / self._learning_rate for one in velocity], momentum, evidence)
-            yield from _looks_ahead(code, velocity, evidence)
+            yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
+            yield from _nesterov_hypothesis(code, velocity, evidence)
 
         return code, hypotheses
 
     def is_random(self) -> bool:
-        """Whether the step, repeated from where it began, goes elsewhere than velocities would take it."""
+        """Whether repetitions of the step from the same parameters differ by more than velocities explain."""
         try:
             steps = [gradient_at(self.code, self.code.start) for _ in range(3)]
         except BadInput:
             return False
         finally:
             self._restore()
-        left = max(_unexplained_growth(three - two, two - one) for one, two, three in zip(*steps, strict=True))
-        return left > _RANDOM_SHARE * max(float(np.abs(array).max()) for array in steps[-1])
+        unexplained = max(_unexplained_growth(three - two, two - one) for one, two, three in zip(*steps, strict=True))
+        return unexplained > _RANDOM_SHARE * max(float(np.abs(array).max()) for array in steps[-1])
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
-        """The step from there, with β v of the step before, if there was one."""
+        """The step from the parameters `begin` as code; `velocity` is β v after the previous step, if there was one."""
         arrays = zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
         return Code(
             names=self._params.names,
@@ -112,7 +112,7 @@ class Update:
             self._store.restore()
 
     def _step_from(self, values: Values) -> tuple[Floats, ...]:
-        """The parameters after a step from these."""
+        """Make a step from these parameters, and return those after it."""
         if self._call_step.is_in_place:
             assert self._store is not None
             self._call_step(values, self._store)
@@ -128,7 +128,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """The gradient, from the end of a step.
+        """Make a step from these parameters, and recover from its end the gradient that it used.
 
         Raises `BadInput` for a step that changes nothing.
         """
@@ -144,6 +144,7 @@ class Update:
         return [one / self._learning_rate for one in moved]
 
     def _notes(self) -> tuple[str, ...]:
+        """Other reasons why the first step may look wrong; none before it was made."""
         if self._first_end is None:
             return ()
         return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
@@ -152,9 +153,9 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """A step and the loss that it minimizes.
+    """Make an `Update` from a step and the loss that it minimizes.
 
-    params   the structure, or a function that returns the current one
+    params   the structure of the parameters, or a function that returns the current one
 
     Raises `BadInput` for a step or a loss that cannot be called with these parameters.
     """
@@ -171,29 +172,31 @@ def update_of_functions(
     return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
-def _rounding_errors(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) -> Floats:
-    """The rounding error of a difference of parameters, and of velocities, with the digits of the given parameters.
+def _rounding_errors(begin: Floats, original: Floats, velocity: Floats, learning_rate: float) -> Floats:
+    """The rounding errors of a gradient that is recovered from a difference of parameters and a velocity.
 
+    begin     the parameters before the step
+    original  the user's parameters, whose dtype is that of the computation
     velocity  β v
     """
-    eps = np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps
+    eps = np.finfo(original.dtype if original.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
 
 
 def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    """The largest entry in the growth of an array's steps that no velocity explains.
+    """The largest part of a growth of an array's steps that no velocity explains, given the growth before it.
 
     With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
-    none, so each array is fitted on its own.
+    none, so each array is fitted alone.
     """
     square = float((earlier * earlier).sum())
     beta = np.clip((later * earlier).sum() / square, -1, 1) if square else 0.0
     return float(np.abs(later - beta * earlier).max())
 
 
-def _other_velocities(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Updates without β v, which the gradient found has too much of then; or with β′ v, for another β′.
+def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Yield the hypotheses that updates lack the velocity β v, or multiply it by another factor than β.
 
     velocities  β v / α by parameter
     """
@@ -211,14 +214,16 @@ def _other_velocities(velocities: list[Floats], beta: float, evidence: Evidence)
         names_by_beta: dict[str, list[str]] = {}
         fitted = [parameter for parameter in evidence.parameters if parameter in shares]
         for parameter in fitted:
-            own = round(beta * (1 - shares[parameter]), 4) + 0.0
-            names_by_beta.setdefault(f"{own:g}", []).append(parameter.name)
-        factors = join_names([f"by {own} in {join_names(names)}" for own, names in names_by_beta.items()])
+            fitted_beta = round(beta * (1 - shares[parameter]), 4) + 0.0
+            names_by_beta.setdefault(f"{fitted_beta:g}", []).append(parameter.name)
+        factors = join_names([f"by {factor} in {join_names(names)}" for factor, names in names_by_beta.items()])
         yield one_mistake("momentum_factor", fitted, f"the velocity is multiplied {factors}, not by {beta:g}", 1)
 
 
-def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
-    """The gradient is the one at θ + β v, as in Nesterov's momentum.    Source: Sutskever et al. 2013
+def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
+    """Yield the hypothesis that the gradient is taken at θ + β v, as in Nesterov's momentum.
+
+    Source: Sutskever et al. 2013
 
     velocity  β v by parameter
     """
@@ -234,7 +239,7 @@ def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[H
 
 
 def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> Iterator[str]:
-    """Other reasons why the first step may look wrong."""
+    """Yield other reasons why the first step, to the parameters `end`, may look wrong."""
     if any(before.shape != after.shape for before, after in zip(first.start, end, strict=True)):
         return
     moved = [after - before for before, after in zip(first.start, end, strict=True)]
@@ -250,11 +255,12 @@ def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> I
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:
+    """Whether numbers differ by at most 1 % of the largest."""
     return bool(np.ptp(sizes) <= _EQUAL_SHARE * sizes.max())
 
 
 def _sampled_slopes(first: Code, moved: list[Floats]) -> Floats:
-    """Rough absolute derivatives of the loss by about eight of the entries of each array that moved."""
+    """Rough absolute derivatives of the loss with respect to about eight entries of each array that the step moved."""
     slopes = []
     for i, (start, step) in enumerate(zip(first.start, moved, strict=True)):
         entries = np.flatnonzero(step)

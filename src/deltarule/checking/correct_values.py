@@ -1,4 +1,4 @@
-"""The right intermediate values of an update with their formulas, in the layout of the user's code."""
+"""The correct intermediate values of an update with their formulas, in the layout of the user's code."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +23,11 @@ from deltarule.problem.state import initial_state
 
 
 @dataclass(frozen=True, eq=False)
-class RightValue:
-    """An intermediate value: its name, the right numbers, the formula, and the parameter of a gradient.
+class CorrectValue:
+    """A correct intermediate value: its name, numbers and formula.
 
-    penalty  c of the penalty's part c w, or c sign(w), of a parameter's gradient
+    parameter  for a gradient, the values of its parameter
+    penalty    c of the penalty's part c w, or c sign(w), of a parameter's gradient
     """
 
     name: str
@@ -36,7 +37,7 @@ class RightValue:
     penalty: float = 0.0
 
 
-def right_values(
+def correct_values(
     network: Network,
     params: Sequence[Floats],
     layout: Layout,
@@ -46,9 +47,11 @@ def right_values(
     options: Mapping[str, Any],
     *,
     is_per_sample: bool,
-) -> Iterator[RightValue]:
-    """The right values in the order in which they are computed, in the user's layout.
+) -> Iterator[CorrectValue]:
+    """Yield the correct values of a network's update in the order of computation, in the layout of the user's code.
 
+    params          the parameters before the update, in that layout
+    options         further arguments of `create_problem`
     is_per_sample   dz and da are those of single samples, without 1 / N
     """
     problem = create_problem(network, x, y, loss=loss, **options)
@@ -67,35 +70,35 @@ def right_values(
         return layout.to_theirs({name: array[0] for name, array in views(theta, network.entries).items()})
 
     for taped in result.tape:
-        yield RightValue(taped.name, in_layout(taped.value), formulas.forward(taped.name))
+        yield CorrectValue(taped.name, in_layout(taped.value), formulas.forward(taped.name))
     last, logits = network.layers[-1].number, result.tape[-1].value
     prediction = network.output.forward(logits)[0]
-    yield RightValue(f"a{last}", in_layout(prediction), formulas.forward(f"a{last}"))
-    yield RightValue("loss", np.asarray(result.objective[0]), formulas.objective())
+    yield CorrectValue(f"a{last}", in_layout(prediction), formulas.forward(f"a{last}"))
+    yield CorrectValue("loss", np.asarray(result.objective[0]), formulas.objective())
     with np.errstate(all="ignore"):  # the backward pass of a fused loss and output does not compute ∂J/∂a
         slope = problem.loss.derivative(prediction, rows.y, **problem.loss.parameters)
         at_output = rows.w / divisor(problem.reduction, samples, rows.y.shape[-1]) * slope
     if np.isfinite(at_output).all():
-        yield RightValue(f"da{last}", in_layout(scale * at_output), formulas.at_output())
+        yield CorrectValue(f"da{last}", in_layout(scale * at_output), formulas.at_output())
     gradients = parameters_in_layout(result.gradient)
     upstream = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)[1]()
     for taped in reversed(result.tape):
         name = f"d{taped.name}"
-        yield RightValue(name, in_layout(scale * upstream), formulas.backward(name))
+        yield CorrectValue(name, in_layout(scale * upstream), formulas.backward(name))
         upstream = taped.backward(upstream)[0]
         for array in (f"W{taped.name[1:]}", f"b{taped.name[1:]}") if taped.name[0] == "z" else ():
             if array in layout.index:
                 index, penalty = layout.index[array], _penalty_factor(problem, float(samples.sum()), array)
                 formula = formulas.backward(f"d{array}")
-                yield RightValue(f"d{array}", gradients[index], formula, params[index], penalty)
+                yield CorrectValue(f"d{array}", gradients[index], formula, params[index], penalty)
     if problem.optimizer.update is not None:
         updated = parameters_in_layout(apply_optimizer(problem, state, result.gradient)[0])
         for name, index in layout.index.items():
-            yield RightValue(name, updated[index], formulas.update(name))
+            yield CorrectValue(name, updated[index], formulas.update(name))
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
-    """c of the penalty's part c w, or c sign(w), in an array's gradient."""
+    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter with this name."""
     penalty = problem.penalty
     if penalty is None or not _is_penalized(problem, name):
         return 0.0
@@ -104,12 +107,13 @@ def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
 
 
 def _is_penalized(problem: Problem, name: str) -> bool:
+    """Whether the penalty applies to the parameter with this name."""
     return any(problem.penalized[entry.start] for entry in problem.network.entries if entry.name == name)
 
 
 @dataclass(frozen=True)
 class _Formulas:
-    """The formulas of a network's values as text, with samples as rows or columns and weights as the user has them."""
+    """The formulas of a network's values as text, in the user's layout of samples and weights."""
 
     problem: Problem
     layout: Layout
@@ -120,7 +124,7 @@ class _Formulas:
         n = int(name[1:])
         layer = self.problem.network.layers[n - 1]
         if name[0] == "z":
-            product = self._product(_input_name(n), f"W{n}{'ᵀ' if self._is_turned else ''}")
+            product = self._product(_input_name(n), f"W{n}{'ᵀ' if self._is_weight_transposed else ''}")
             return f"{name} = {product}" + (f" + b{n}" if layer.bias else "")
         if name[0] == "n":
             return f"{name} = gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch"
@@ -137,7 +141,7 @@ class _Formulas:
             slope = _formula_in_docstring(activation.derivative, f"the derivative of {activation.name} at z{n}")
             return f"{name} = da{n} through {activation.name}: {slope}"
         if kind == "da":
-            return f"{name} = {self._product(f'dz{n + 1}', f'W{n + 1}' + ('' if self._is_turned else 'ᵀ'))}"
+            return f"{name} = {self._product(f'dz{n + 1}', f'W{n + 1}' + ('' if self._is_weight_transposed else 'ᵀ'))}"
         mean, penalty = " / N" if self.is_per_sample else "", self._penalty(name[1:])
         if kind == "db":
             return f"{name} = the sum of dz{n} over the samples{mean}{penalty}"
@@ -168,14 +172,17 @@ class _Formulas:
         return f"{name}: {_formula_in_docstring(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
 
     @property
-    def _is_turned(self) -> bool:
+    def _is_weight_transposed(self) -> bool:
+        """Whether the forward pass multiplies by Wᵀ."""
         return self.layout.transposed != self.layout.columns
 
     def _product(self, left: str, right: str) -> str:
+        """The product as text, in reverse order if samples are columns."""
         return f"{right} {left}" if self.layout.columns else f"{left} {right}"
 
     @property
     def _share(self) -> str:
+        """The division by which the loss is reduced over samples and outputs, such as " / N"; "" for a sum."""
         C, reduction = self.problem.network.outputs, self.problem.reduction
         if self.is_per_sample:
             return f" / {C}" if reduction == "mean_elements" else ""
@@ -183,9 +190,11 @@ class _Formulas:
 
     @property
     def _strength(self) -> str:
+        """The penalty's factor as text: "λ" or "λ / N"."""
         return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
 
     def _output_delta(self, n: int) -> str:
+        """The formula of dz of the last layer, whose number is n."""
         output = self.problem.network.output
         fused = self.problem.loss.fused.get(output.name)
         if fused:
@@ -195,6 +204,7 @@ class _Formulas:
         return f"da{n}, through {output.name}: {_formula_in_docstring(output.derivative, 'f′(z)')}"
 
     def _penalty(self, name: str) -> str:
+        """The penalty's term in the formula of a parameter's gradient; "" if it is not penalized."""
         penalty = self.problem.penalty
         if penalty is None or not _is_penalized(self.problem, name):
             return ""
@@ -202,10 +212,11 @@ class _Formulas:
 
 
 def _input_name(n: int) -> str:
+    """The name of the input of layer n."""
     return "x" if n == 1 else f"a{n - 1}"
 
 
 def _formula_in_docstring(function: Any, default: str) -> str:
-    """The formula at the beginning of a function's docstring."""
+    """The formula at the beginning of a function's docstring, or a default text."""
     text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
     return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or default
