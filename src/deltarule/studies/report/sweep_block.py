@@ -14,7 +14,7 @@ from deltarule.reports import cell_figures, comparison_figures, network_figures,
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.sweep_table import format_score
-from deltarule.stats.effects import Effects, effects, format_value, mean_of_all
+from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.command_lines import set_words, study_words
@@ -52,7 +52,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         images = images_of_sweep(table)
     drawn = EmbeddedFigures(id)
     if np.isfinite(scores).any():
-        means = {part: mean_of_all(values) for part, values in parts.items() if np.isfinite(values).any()}
+        means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
         if "test" in means and is_accuracy:
             _draw_above(drawn, settings, means["test"])
