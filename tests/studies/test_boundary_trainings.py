@@ -78,7 +78,7 @@ def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_netw
 @pytest.mark.slow
 def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
-    seeds = boundary_trainings.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
+    seeds = boundary_trainings.seeds_with_initial_loss(few, PRINTED[0], tolerance=0.1, count=few.seeds)
     run = boundary_trainings.train(few, seeds=seeds)
     assert np.abs(boundary_trainings.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
     assert boundary_trainings.printed_inside(run, PRINTED) == len(PRINTED)
@@ -101,7 +101,7 @@ def test_going_on_is_training_without_its_stops():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
     run, on = (
         boundary_trainings.train(few, epochs=120),
-        boundary_trainings.gone_on(few, epochs=120),
+        boundary_trainings.train_without_stop(few, epochs=120),
     )
     assert not boundary_trainings.has_stopped(run).any()
     assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
@@ -113,7 +113,7 @@ def test_going_on_is_training_without_its_stops():
 def test_going_on_does_not_end_where_the_loss_is_not_a_number():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
     assert boundary_trainings.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
-    assert len(boundary_trainings.gone_on(few, "no-activations", epochs=60).losses) == 60
+    assert len(boundary_trainings.train_without_stop(few, "no-activations", epochs=60).losses) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -124,7 +124,7 @@ def test_losses_are_means_whatever_the_gradient_is_of(study):
         boundary_trainings.train(few, "sum", epochs=0),
     )
     assert boundary_trainings.loss_at(summed, 0) == pytest.approx(boundary_trainings.loss_at(mean, 0))
-    assert boundary_trainings.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
+    assert boundary_trainings.train_without_stop(few, "sum", epochs=1).losses[0] == pytest.approx(
         boundary_trainings.loss_at(mean, 0)
     )
 

@@ -16,14 +16,14 @@ from deltarule.studies.boundary_trainings import (
     accuracy_at,
     epochs_needed,
     final_accuracy,
-    gone_on,
     loss_at,
     printed_inside,
-    seeds_that_begin_at,
+    seeds_with_initial_loss,
     zigzag,
 )
 from deltarule.studies.boundary_trainings import has_stopped as stopped  # as judges, whose digests are fixed, call it
 from deltarule.studies.boundary_trainings import train as trained
+from deltarule.studies.boundary_trainings import train_without_stop as gone_on
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
 
@@ -118,7 +118,7 @@ def boundary_4(experiments: Experiments) -> Evidence:
 @boundary_4.control("the start: the report's network begins at 0.68752, better than a coin, where ours begin at 0.79")
 def boundary_4_control(experiments: Experiments) -> Evidence:
     """Seeds whose untrained network has the report's loss to 0.004."""
-    seeds = seeds_that_begin_at(experiments, 0.68752, within=0.004, count=experiments.seeds)
+    seeds = seeds_with_initial_loss(experiments, 0.68752, tolerance=0.004, count=experiments.seeds)
     run = trained(experiments, "rate-0.001", "schedule-off", epochs=2000, seeds=seeds)
     slow = loss_at(run, 1800) > COIN
     until_1800 = np.array([accuracy_at(run, epoch) for epoch in range(0, 1801, 100)])
