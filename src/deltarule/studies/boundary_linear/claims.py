@@ -1,15 +1,16 @@
-"""What the boundary report claims of its linear points, and the criterion of each, fixed before there were results.
+"""Claims of the boundary report about its linear points, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five, and half of all runs are beyond the median.
 Every seed has weights and points of its own. A convention differs from the recipe in the experiment that names it, and
-in nothing else.    K members · T looks, one every 100 epochs
+in nothing else.    K members · T evaluations, one every 100 epochs
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.boundary_trainings import (
     AS_ASSUMED,
@@ -21,7 +22,7 @@ from deltarule.studies.boundary_trainings import (
     seeds_with_initial_loss,
     zigzag,
 )
-from deltarule.studies.boundary_trainings import has_stopped as stopped  # as judges, whose digests are fixed, call it
+from deltarule.studies.boundary_trainings import has_stopped as stopped
 from deltarule.studies.boundary_trainings import train as trained
 from deltarule.studies.boundary_trainings import train_without_stop as gone_on
 from deltarule.studies.experiments import Experiments

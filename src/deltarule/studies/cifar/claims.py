@@ -1,15 +1,16 @@
-"""What the CIFAR-10 report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the CIFAR-10 report, and the criterion of each, fixed before there were results.
 
 A claim must hold for more than half of the seeds. An accuracy on the 1,000 validation images has a standard error of
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
 within two or three points. The grid of 243 is trained from one seed, and what a claim needs of it from all seeds.
 S seeds · D = 3,072 inputs · H hidden units · R rows of a table
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_median_accuracy as accuracies
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.cifar.trainings import (
@@ -23,22 +24,22 @@ from deltarule.studies.cifar.trainings import (
     STRONGER,
     TEN_WORST,
     TENTH,
-    every_deep,
-    every_deep_on_both,
+    all_deep_accuracies_on_both,
+    control_weight_sweep,
     first_layers,
     first_weights,
-    from_the_others,
     full_batch,
     grid,
     lengths,
     networks,
-    of_deep,
-    on_both,
-    other_weights,
     roughness,
     settings_of,
 )
-from deltarule.studies.cifar.trainings import accuracies_of as of  # as judges, whose digests are fixed, call it
+from deltarule.studies.cifar.trainings import accuracies_of as of
+from deltarule.studies.cifar.trainings import accuracies_on_both as on_both
+from deltarule.studies.cifar.trainings import all_deep_accuracies as every_deep
+from deltarule.studies.cifar.trainings import deep_accuracies as of_deep
+from deltarule.studies.cifar.trainings import distance_from_best_other as from_the_others
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
 
@@ -171,7 +172,7 @@ def cifar_5(experiments: Experiments) -> Evidence:
 @cifar_5.control("the initial weights: ten times as large, noise which a rate that is too low leaves as it is")
 def cifar_5_control(experiments: Experiments) -> Evidence:
     """Against the low rate; what diverges does so from any weights."""
-    table = other_weights(experiments)
+    table = control_weight_sweep(experiments)
     low = {**LARGER, "optimizer.learning_rate": BAD_RATES["too low"]}
     good, bad = (roughness(first_layers(table, changes)) for changes in (LARGER, low))
     ours = f"{middle(good)} at 0.001, {middle(bad)} at {BAD_RATES['too low']:g} (1 is noise)"
@@ -222,7 +223,7 @@ def cifar_7(experiments: Experiments) -> Evidence:
 @cifar_7.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_7_control(experiments: Experiments) -> Evidence:
     """The same 36."""
-    found = every_deep_on_both(experiments)
+    found = all_deep_accuracies_on_both(experiments)
     own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
     holds = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
     return Evidence(f"{accuracies(own)}; the best of each seed {accuracies(best)}", {"2,000 images": holds})
@@ -324,7 +325,7 @@ def cifar_11(experiments: Experiments) -> Evidence:
 @cifar_11.control("the strength of the penalty, which is next to nothing: λ 1 in place of 0.01")
 def cifar_11_control(experiments: Experiments) -> Evidence:
     """The same criterion; the descent is the same."""
-    penalized = lengths(first_layers(other_weights(experiments), STRONGER))
+    penalized = lengths(first_layers(control_weight_sweep(experiments), STRONGER))
     free = lengths(first_weights(experiments, NO_PENALTY))
     alike = from_the_others(full_batch(experiments).objective) <= 1e-3
     told = f"length of W1 {middle(penalized)} with λ 1, {middle(free)} without, at most half for "
@@ -356,7 +357,7 @@ def cifar_12(experiments: Experiments) -> Evidence:
 @cifar_12.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_12_control(experiments: Experiments) -> Evidence:
     """The same criterion."""
-    found = every_deep_on_both(experiments)
+    found = all_deep_accuracies_on_both(experiments)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])
     count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)

@@ -1,30 +1,25 @@
-"""What the encoder report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the encoder report, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half: the report shows one network, and half of all networks are beyond the median.
 
 "Right", of an object: its own output is above 0.5 and all others are at most 0.5 (the metric `thresholded`).
-"Cost": what the report plots, see `trainings.PLOTTED`.    K members · T looks at the history
+"Cost": what the report plots, see `trainings.PLOTTED`.    K members · T evaluations in the history
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import itertools
 
 import numpy as np
 
-from deltarule.studies.encoder.trainings import (
-    DECAYS,
-    PLOTTED,
-    RATES,
-    TRIED,
-    arrays,
-    correlations,
-    cost,
-    costs_of_others,
-    middle,
-    right,
-    turns,
-)
-from deltarule.studies.encoder.trainings import train as trained  # as judges, whose digests are fixed, call it
+from deltarule.studies.encoder.trainings import DECAYS, PLOTTED, RATES, TRIED, correlations
+from deltarule.studies.encoder.trainings import costs_of_other_weights as costs_of_others
+from deltarule.studies.encoder.trainings import count_turns as turns
+from deltarule.studies.encoder.trainings import final_parameters as arrays
+from deltarule.studies.encoder.trainings import finite_median as middle
+from deltarule.studies.encoder.trainings import plotted_cost as cost
+from deltarule.studies.encoder.trainings import share_right as right
+from deltarule.studies.encoder.trainings import train as trained
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Evidence, claim

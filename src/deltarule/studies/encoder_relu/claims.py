@@ -1,4 +1,4 @@
-"""What the ReLU encoder report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the ReLU encoder report, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half.
@@ -9,7 +9,8 @@ batches and weights are varied one at a time around 3 hidden units and a sum, an
 with a sum, a mean, and 8 hidden units and a sum. What a convention's name does not say is one vector at a time, and
 Glorot weights.
 
-K members · T looks at the history
+K members · T evaluations in the history
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
@@ -18,16 +19,16 @@ from deltarule.maths.network import views
 from deltarule.studies.encoder_relu.trainings import (
     COMPARED,
     CONVENTIONS,
-    LOOKS,
     RATES,
     WITHOUT_BIASES,
     largest_rise,
     loss,
-    middles,
     rank_correlation,
-    with_longer_steps,
+    runs_with_longer_steps,
 )
-from deltarule.studies.encoder_relu.trainings import train as trained  # as judges, whose digests are fixed, call it
+from deltarule.studies.encoder_relu.trainings import HISTORY_OPTIONS as LOOKS
+from deltarule.studies.encoder_relu.trainings import describe_medians as middles
+from deltarule.studies.encoder_relu.trainings import train as trained
 from deltarule.studies.encoder_relu.trainings import train_briefly as after
 from deltarule.studies.encoder_relu.trainings import value_at as at
 from deltarule.studies.experiments import Experiments
@@ -94,7 +95,7 @@ def encoder_relu_2(experiments: Experiments) -> Evidence:
 )
 def encoder_relu_2_control(experiments: Experiments) -> Evidence:
     """Both rates."""
-    runs = with_longer_steps(experiments)
+    runs = runs_with_longer_steps(experiments)
     rises = {
         f"{rate} ({where})": largest_rise(loss(runs[rate])) for rate, where in ((0.01, "caption"), (0.001, "text"))
     }
@@ -129,7 +130,7 @@ def encoder_relu_3(experiments: Experiments) -> Evidence:
 )
 def encoder_relu_3_control(experiments: Experiments) -> Evidence:
     """The same comparison."""
-    runs = with_longer_steps(experiments)
+    runs = runs_with_longer_steps(experiments)
     slow, usual = loss(runs[0.00001]), loss(runs[0.001])
     better, smoother = slow[-1] < usual[-1], largest_rise(slow) <= largest_rise(usual)
     ours = f"lower loss for {better.mean():.0%} of seeds, smoother for {smoother.mean():.0%}"
@@ -181,7 +182,7 @@ def encoder_relu_5(experiments: Experiments) -> Evidence:
 )
 def encoder_relu_5_control(experiments: Experiments) -> Evidence:
     """A mean's criterion has no run of 300,000 steps."""
-    ends = {rate: loss(run)[-1] for rate, run in with_longer_steps(experiments).items()}
+    ends = {rate: loss(run)[-1] for rate, run in runs_with_longer_steps(experiments).items()}
     holds = np.all([ends[0.0001] < J for rate, J in ends.items() if rate != 0.0001], axis=0)
     return Evidence(
         f"final loss (medians): {middles({f'{rate:g}': J for rate, J in ends.items()}, '.4g')}", {"hidden 3": holds}

@@ -1,9 +1,9 @@
-"""What the MNIST report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the MNIST report, and the criterion of each, fixed before there were results.
 
 A claim must hold for more than half: of the seeds; or of the five folds, where it is about the cross-validated grid,
 whose members have one seed and rows of their own. The two readings of the rates, a sum and a mean over the batch, are
 the conventions. An accuracy on the 10,000 test images has a standard error of about 0.3 points, so half a point is no
-difference.
+difference. Digests fix the judges' code: functions are imported under the names that it uses.
 F folds · S seeds · C combinations
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_median_accuracy as accuracies
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.experiments import Experiments
@@ -26,14 +26,14 @@ from deltarule.studies.mnist.trainings import (
     REPORTED,
     accuracy,
     best_single_layer,
-    by_fold,
     fast_accuracy,
     grid,
-    place_of,
     rows_of,
     settings_of,
 )
-from deltarule.studies.mnist.trainings import column as seen  # as the judges call it
+from deltarule.studies.mnist.trainings import accuracies_by_fold as by_fold
+from deltarule.studies.mnist.trainings import index_of_combination as place_of
+from deltarule.studies.mnist.trainings import numeric_column as seen
 from deltarule.studies.verdicts import Evidence, claim
 
 # --- the grid --------------------------------------------------------------------------------------------------------
