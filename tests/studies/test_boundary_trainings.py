@@ -22,7 +22,7 @@ from deltarule.studies import boundary_trainings
 from deltarule.studies.boundary_linear.claims import PRINTED
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, problem_of_settings, with_experiment
+from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, problem_of, with_experiment
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -207,7 +207,7 @@ class HandMade(Experiments):
 
     def record(self, settings: Mapping[str, Any]) -> Run:
         told = {"steps": [0, 0], "loss": [[0.1, 0.1]], "accuracy": [[1.0, 1.0]], **self.tell(settings)}
-        [population] = problem_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
+        [population] = populations_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
         problem = population.problem
         if self.dataset.name == "linear":
             problem = boundary_trainings.own_points(problem)

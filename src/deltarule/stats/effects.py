@@ -51,7 +51,7 @@ GROUP_COUNT = 5
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A parameter of a grid.
+    """A hyperparameter of a grid: its values, and which of them each configuration has.
 
     key         dotted: "optimizer.learning_rate"
     values [V]  its values as texts, numbers in ascending order
@@ -102,7 +102,9 @@ class Effects:
 
 
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
-    """The parameters in which configurations differ, and the keys of those with too many values to analyze.
+    """The hyperparameters in which configurations differ, and the keys of those with too many values to analyze.
+
+    Parameters: `settings`, the values of each configuration by dotted key.
 
     >>> settings = [{"rate": rate, "layers": [8, 3]} for rate in (10.0, 0.1)]
     >>> parameters_of(settings)[0][0].values
@@ -207,7 +209,7 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
 
 
 def _bin_values(key: str, values: Floats) -> Parameter:
-    """Make a parameter of many numbers, divided into a few groups of about equally many configurations."""
+    """Make a `Parameter` of many numbers: its values are a few ranges with about equally many configurations each."""
     ordered = np.sort(values)
     starts = np.unique(ordered[np.arange(GROUP_COUNT) * len(ordered) // GROUP_COUNT])
     index = np.searchsorted(starts, values, "right") - 1

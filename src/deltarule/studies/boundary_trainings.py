@@ -16,7 +16,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.metrics import accuracy
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import problem_of_settings
+from deltarule.studies.recipes import populations_of_settings
 from deltarule.training.run import Run
 
 AS_ASSUMED = "as assumed"
@@ -106,7 +106,7 @@ def train_without_stop(experiments: Experiments, *variants: str, epochs: int) ->
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
     settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, variants)}
-    [population] = problem_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
+    [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     change_data = _data_change(experiments)
     problem = change_data(population.problem) if change_data else population.problem
     engine = experiments.engine_for(problem, epochs)

@@ -20,7 +20,7 @@ from deltarule.studies.recipes import (
     Recipe,
     dataset_of,
     load_recipe,
-    problem_of_settings,
+    populations_of_settings,
     with_experiment,
     with_settings,
 )
@@ -34,7 +34,10 @@ from deltarule.training.run import Run
 from deltarule.training.train import Progress
 
 Settings = Mapping[str, Any]
+"""Values by dotted key."""
+
 ProgressCallback = Callable[[str, Progress | SweepProgress], None]
+"""Called with the name of what is being trained or swept, and its progress."""
 
 
 class Experiments:
@@ -119,7 +122,7 @@ class Experiments:
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]
         new = {key: setting for key, setting in zip(keys, complete, strict=True) if key not in self._runs}
         if new:
-            populations = problem_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
+            populations = populations_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
             for population in populations:
                 if prepare is not None:
                     population = replace(population, problem=prepare(population.problem))

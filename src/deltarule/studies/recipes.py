@@ -74,7 +74,7 @@ class Population:
 
 
 def load_recipe(study: str | Path) -> Recipe:
-    """Read and check a recipe.
+    """Read and check the recipe of a bundled study, or of a TOML file.
 
     Parameters: `study`, the name of a bundled study ("digits"), or the path of a TOML file.
     Errors: `BadInput` for an unknown name, a file that cannot be read, and any mistake in the recipe.
@@ -120,7 +120,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         table = read_toml(f"value = {value}")
     except tomllib.TOMLDecodeError:
         table = {}
-    except ValueError as error:  # TOML, but of no use to anybody
+    except ValueError as error:  # valid TOML that has no use here
         raise BadInput(f"the value in {text!r} cannot be used: {error}; give another") from None
     if set(table) == {"value"}:
         return dotted, table["value"]
@@ -230,10 +230,10 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
     return problem_of_seeds([recipe.configuration], dataset)
 
 
-def problem_of_settings(
+def populations_of_settings(
     recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
 ) -> tuple[Population, ...]:
-    """Create the populations of several configurations: those that differ only in numbers and seeds become one problem.
+    """Create the populations of several configurations: those that differ only in numbers and seeds train together.
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 
@@ -244,7 +244,7 @@ def problem_of_settings(
 
     >>> digits = load_recipe("digits")
     >>> rates = [{"optimizer.learning_rate": 0.1, "run.seeds": 2}, {"optimizer.learning_rate": 1, "run.seeds": 3}]
-    >>> [population] = problem_of_settings(digits, dataset_of(digits), rates)
+    >>> [population] = populations_of_settings(digits, dataset_of(digits), rates)
     >>> population.settings
     array([0, 0, 1, 1, 1])
     """
@@ -271,7 +271,7 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
     return populations.training_of(recipe.configuration, dataset, problem)
 
 
-# --- what needs more than the recipe to check ------------------------------------------------------------------------
+# --- reading and checking --------------------------------------------------------------------------------------------
 
 
 @cache

@@ -85,7 +85,7 @@ class Outcome:
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Population:
-    """Create the networks of a recipe, one for each of its seeds, with the rows that they are trained on."""
+    """Create the population of a recipe: a network for each of its seeds, with the data on which they are trained."""
     problem = problem_of(recipe, dataset)
     return Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
 
@@ -173,7 +173,7 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:
-    """First step from which a condition holds until each member's end, [K]; NaN if it does not hold at the end.
+    """First step of a run from which a condition holds until each member's end, [K]; NaN if it does not at the end.
 
     `holds` [T, K] is the condition at each evaluation; evaluations after a member's end are ignored.
     """
@@ -181,9 +181,9 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 
 
 def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
-    """First step from which a condition holds until each member's end, [K]; NaN if it does not hold at the end.
+    """Compute `holding_since` from arrays: steps of evaluations [T], last steps of members [K], condition [T, K].
 
-    `steps` [T] of the evaluations; `ends` [K], the updates of each member; `holds` [T, K], the condition.
+    The condition `holds` from the returned steps [K] until each member's end; NaN if it does not hold at the end.
     """
     first = np.full(len(ends), np.nan)
     for member, end in enumerate(ends):

@@ -223,13 +223,13 @@ def _convergence_steps(
     return np.full(len(steps), np.nan)
 
 
-def _last_values(history: History, name: str, members: int) -> Floats:
+def _last_values(history: History, name: str, member_count: int) -> Floats:
     """The last value of a series of the history for each network, [K]; NaN if there is no such series."""
     if name not in history.names:
-        return np.full(members, np.nan)
+        return np.full(member_count, np.nan)
     values = history.series(name).astype(np.float64)
     last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
-    return values[last, np.arange(members)]
+    return values[last, np.arange(member_count)]
 
 
 def _key_in_words(key: str) -> str:

@@ -269,7 +269,7 @@ def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
 
 
 def share(holds: Any, needed: float) -> Share:
-    """Measure the share of seeds for which a criterion holds [S], and give the verdict if the share `needed` must.
+    """Measure the share of seeds for which a criterion `holds` [S], with the verdict on a claim that needs this share.
 
     The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
     If the whole interval is at `needed` or below, it is "disagrees" if the interval reaches below a tenth, and else

@@ -65,7 +65,7 @@ STEP_FACTOR = 512
 
 
 def runs_with_longer_steps(experiments: Experiments) -> dict[float, Run]:
-    """The runs of the convention "hidden 3, mean", by the report's rates, with each rate times `STEP_FACTOR`."""
+    """Train the convention "hidden 3, mean" at the report's rates times `STEP_FACTOR`; runs by the report's rate."""
     longer = [
         {
             **_variant_settings(experiments, ("hidden 3, mean", rate, True)),
