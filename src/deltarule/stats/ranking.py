@@ -51,9 +51,11 @@ class Ranking:
         The first is one of them; configurations that were not compared are not. With one block all are, and so is one
         whose difference is equal in all of a few blocks, because the noise is unknown.
         """
-        found = (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
-        found[:1] = True
-        return found
+        may_be_best = (
+            (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
+        )
+        may_be_best[:1] = True
+        return may_be_best
 
 
 def ranking(scores: Any) -> Ranking:
@@ -65,8 +67,8 @@ def ranking(scores: Any) -> Ranking:
     configuration was trained are compared.
     Errors: `BadInput` unless `scores` is a table of numbers.
 
-    >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
-    >>> found.place, found.is_as_good
+    >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
+    >>> ranked.place, ranked.is_as_good
     (array([1, 0, 2]), array([ True, False,  True]))
     >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
     array([0.85, 0.75])
@@ -107,12 +109,12 @@ def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
     Returns: their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were
     trained in these blocks. A configuration that was trained nowhere removes no block of the others.
     """
-    found, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
-    some = ~np.isnan(found).all(0)
-    found, trained = found[:, some], trained[:, some]
+    finite, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
+    has_score = ~np.isnan(finite).all(0)
+    finite, trained = finite[:, has_score], trained[:, has_score]
     all_were = trained[trained.any(1)].all(0)
     alike = bool(all_were.sum() >= min(2, len(all_were)))
-    return (found[:, all_were], trained[:, all_were], True) if alike else (found, trained, False)
+    return (finite[:, all_were], trained[:, all_were], True) if alike else (finite, trained, False)
 
 
 def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:

@@ -227,10 +227,10 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
 
     call_user_function(read_claims, (spec.loader,), {}, f"reading the claims in '{path}'")
-    found = claims_of(module)
-    if not found:
+    claims = claims_of(module)
+    if not claims:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
-    return found
+    return claims
 
 
 def criteria_of(recipe: Recipe) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
     >>> from deltarule.training.train import train
     >>> recipe = load_recipe("encoder")
     >>> run = train(problem_of(recipe, dataset_of(recipe), seeds=2), max_steps=300, metrics=("accuracy", "thresholded"))
-    >>> found = variant_of(recipe, run)
-    >>> found.name, found.numbers["optimizer.learning_rate"], found.steps
+    >>> variant = variant_of(recipe, run)
+    >>> variant.name, variant.numbers["optimizer.learning_rate"], variant.steps
     ('as it is', 10.0, array([300, 300]))
     """
     return _variant(explain_recipe(recipe), run.history, run.steps, run.reasons, run.objective, run.seconds, rows_name)
@@ -99,7 +99,7 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
         keys = json.dumps(variant.keys, sort_keys=True)
         if keys not in distinct or variant.steps.max() > distinct[keys].steps.max():
             distinct[keys] = variant
-    found = []
+    compared = []
     for key in dict.fromkeys(key for variant in distinct.values() for key in variant.keys):
         groups: dict[str, dict[str, Variant]] = {}
         for variant in distinct.values():
@@ -107,8 +107,8 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
             groups.setdefault(others, {})[variant.keys.get(key, "none")] = variant
         largest = max(groups.values(), key=len)
         if len(largest) > 1:
-            found.append(Comparison(key, dict(sorted(largest.items(), key=lambda pair: _sort_key(pair, key)))))
-    return found
+            compared.append(Comparison(key, dict(sorted(largest.items(), key=lambda pair: _sort_key(pair, key)))))
+    return compared
 
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
@@ -129,11 +129,11 @@ def read_variants(path: Path) -> tuple[str, list[Variant]]:
     arrays, about = load_arrays(path)
     if about.get("format") != FORMAT:
         raise BadInput(f"{path} is not of this version ({FORMAT}); judge the claims again")
-    found = []
+    variants = []
     for index, variant in enumerate(about["variants"]):
         parts: dict[str, Any] = {part: arrays[f"{index} {part}"] for part in ARRAYS}
-        found.append(Variant(**variant, **parts))
-    return str(about["study"]), found
+        variants.append(Variant(**variant, **parts))
+    return str(about["study"]), variants
 
 
 def _variant(
@@ -169,14 +169,14 @@ def _variant(
 def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
     """The values by dotted key of the sections in which variants differ: all but [stopping] and [run]."""
     # How long, and over which seeds variants are trained does not keep them from being compared.
-    found = {
+    keys = {
         f"{section}.{key}": value
         for section, values in sections.items()
         if section not in ("stopping", "run")
         for key, value in values.items()
     }
-    found.pop("optimizer.momentum", None)  # also among the parameters of the optimizer's name
-    return found
+    keys.pop("optimizer.momentum", None)  # also among the parameters of the optimizer's name
+    return keys
 
 
 def _variant_name(explained: Mapping[str, Any]) -> str:

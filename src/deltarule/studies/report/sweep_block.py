@@ -125,17 +125,17 @@ def _draw_sweep(
 
     others   the means [C] on other parts of the data, by part
     """
-    ranked, found = ranking(scores), effects(settings, scores)
+    ranked, sweep_effects = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
     drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_first_and_last(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
-    has_effects = any(np.isfinite(effect.mean).any() for effect in found.marginal)
+    has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
     if has_effects:
-        drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
-    if has_effects and len(found.parameters) > 1:
+        drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_rows(sweep_effects))
+    if has_effects and len(sweep_effects.parameters) > 1:
         drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
-    return _effect_notes(found)
+    return _effect_notes(sweep_effects)
 
 
 def _ranked_rows(
@@ -186,25 +186,25 @@ def _first_and_last(rows: list[list[str]]) -> list[list[str]]:
     return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 
-def _effect_notes(found: Effects) -> list[str]:
+def _effect_notes(sweep_effects: Effects) -> list[str]:
     """Notes on how effects are estimated if a grid is not full, and which values have none."""
-    if found.is_full:
+    if sweep_effects.is_full:
         return []
     text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
     unknown: list[str] = []
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+    for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
         values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
         unknown += [f"{parameter.key} ({', '.join(values)})"] if values else []
     lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(unknown)}."
-    diverged = sweep_figures.diverged_with(found)
+    diverged = sweep_figures.diverged_with(sweep_effects)
     return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
 
 
-def _effect_rows(found: Effects) -> list[list[str]]:
+def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
     """A table of the effect of each value of each parameter; the first line is its header."""
     columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+    for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
         for value, (mean, half, diverged, total) in zip(parameter.values, numbers, strict=True):
             effect_text = "not told" if np.isnan(mean) else format_score(mean)
