@@ -22,7 +22,7 @@ from deltarule.studies import boundary_trainings
 from deltarule.studies.boundary_linear.claims import PRINTED
 from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, problem_of_settings, with_experiment
+from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, problem_of, with_experiment
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -78,7 +78,7 @@ def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_netw
 @pytest.mark.slow
 def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
-    seeds = boundary_trainings.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
+    seeds = boundary_trainings.seeds_with_initial_loss(few, PRINTED[0], tolerance=0.1, count=few.seeds)
     run = boundary_trainings.train(few, seeds=seeds)
     assert np.abs(boundary_trainings.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
     assert boundary_trainings.printed_inside(run, PRINTED) == len(PRINTED)
@@ -101,7 +101,7 @@ def test_going_on_is_training_without_its_stops():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
     run, on = (
         boundary_trainings.train(few, epochs=120),
-        boundary_trainings.gone_on(few, epochs=120),
+        boundary_trainings.train_without_stop(few, epochs=120),
     )
     assert not boundary_trainings.has_stopped(run).any()
     assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
@@ -113,7 +113,7 @@ def test_going_on_is_training_without_its_stops():
 def test_going_on_does_not_end_where_the_loss_is_not_a_number():
     few = Experiments(load_recipe("boundary-xor"), seeds=3)
     assert boundary_trainings.train(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
-    assert len(boundary_trainings.gone_on(few, "no-activations", epochs=60).losses) == 60
+    assert len(boundary_trainings.train_without_stop(few, "no-activations", epochs=60).losses) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -124,7 +124,7 @@ def test_losses_are_means_whatever_the_gradient_is_of(study):
         boundary_trainings.train(few, "sum", epochs=0),
     )
     assert boundary_trainings.loss_at(summed, 0) == pytest.approx(boundary_trainings.loss_at(mean, 0))
-    assert boundary_trainings.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
+    assert boundary_trainings.train_without_stop(few, "sum", epochs=1).losses[0] == pytest.approx(
         boundary_trainings.loss_at(mean, 0)
     )
 
@@ -207,7 +207,7 @@ class HandMade(Experiments):
 
     def record(self, settings: Mapping[str, Any]) -> Run:
         told = {"steps": [0, 0], "loss": [[0.1, 0.1]], "accuracy": [[1.0, 1.0]], **self.tell(settings)}
-        [population] = problem_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
+        [population] = populations_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
         problem = population.problem
         if self.dataset.name == "linear":
             problem = boundary_trainings.own_points(problem)

@@ -242,7 +242,7 @@ def test_encoder_13_needs_the_best_rate_and_independence():
 
 def test_turns_are_counted_without_the_smallest():
     wave, calm = np.tile([1.0, 2.0], 10), np.tile([1.0, 1.001], 10)
-    assert trainings.turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
+    assert trainings.count_turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
 
 
 def test_correlations_are_those_of_numpy():
@@ -292,7 +292,7 @@ def test_biases_of_one_hot_inputs_follow_the_columns_of_the_weights():
     """Without a penalty b1 changes by exactly what the columns of W1 sum to: the cause named for encoder-12."""
     run = Experiments(RECIPE, seeds=3).run({"loss.strength": 0.0, "stopping.max_steps": 200})
     start = record(right=[[1] * 3])
-    before, after = trainings.arrays(start), trainings.arrays(run)
+    before, after = trainings.final_parameters(start), trainings.final_parameters(run)
     np.testing.assert_allclose(after["b1"][:, 0], (after["W1"] - before["W1"]).sum(-2), atol=1e-12)
 
 
@@ -338,7 +338,7 @@ def test_the_recipe_takes_the_best_convention_by_the_rule():
 
 
 def fit_of(weights, *shares):
-    shares = dict(zip(conventions.NEEDED, shares, strict=True))
+    shares = dict(zip(conventions.NEEDED_SHARES, shares, strict=True))
     plotted = conventions.Plotted("squared_error", "sum", False, 1.0, 1.0)
     return conventions.Fit(
         conventions.Convention("squared_error", "sum", "λW", weights), shares, False, None, plotted, ()

@@ -219,7 +219,7 @@ def test_every_experiment_makes_a_problem():
 def test_the_settings_of_a_variant_are_those_of_its_experiments():
     experiments = Experiments(RECIPE, seeds=1)
     for convention, rate, biases in trainings.VARIANTS:
-        settings = trainings._settings(experiments, (convention, rate, biases))
+        settings = trainings._variant_settings(experiments, (convention, rate, biases))
         configuration = with_settings(RECIPE, settings).configuration
         assert configuration.optimizer.learning_rate == rate
         assert configuration.network.bias == biases

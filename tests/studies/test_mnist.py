@@ -154,7 +154,7 @@ def test_10_linear_is_at_most_a_point_below(linear, expected):
 
 
 def test_an_accuracy_that_there_is_not_counts_as_none_right():
-    assert trainings.column([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [
+    assert trainings.numeric_column([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [
         0,
         0.5,
     ]

@@ -40,8 +40,8 @@ from deltarule.studies.recipes import (
     explain_recipe,
     load_recipe,
     parse_setting,
+    populations_of_settings,
     problem_of,
-    problem_of_settings,
     training_of,
     with_experiment,
     with_settings,
@@ -483,7 +483,7 @@ number_settings = st.lists(st.fixed_dictionaries({}, optional=NUMBERS), min_size
 def test_a_member_of_a_population_is_the_member_of_its_own_problem_bit_for_bit(settings: list[dict[str, Any]]) -> None:
     recipe = Recipe("xor", Path(), parse_toml(XOR))
     dataset = dataset_of(recipe)
-    [population] = problem_of_settings(recipe, dataset, settings)
+    [population] = populations_of_settings(recipe, dataset, settings)
     engine = ReferenceEngine()
     together, _ = engine.advance(population.problem, initial_state(population.problem), 3)
     for place, one in enumerate(settings):
@@ -508,7 +508,7 @@ def test_what_differs_in_more_than_numbers_is_split(xor: Recipe) -> None:
         {"run.dtype": "float32"},
         {"data.name": "linear", "run.seeds": 1},
     ]
-    populations = problem_of_settings(xor, dataset_of(xor), settings)
+    populations = populations_of_settings(xor, dataset_of(xor), settings)
     assert [population.settings.tolist() for population in populations] == [
         [0, 0, 3, 3], [1, 1], [2, 2], [4, 4], [5, 5], [6, 6], [7, 7], [8, 8], [9, 9], [10],
     ]  # fmt: skip
@@ -519,7 +519,7 @@ def test_what_differs_in_more_than_numbers_is_split(xor: Recipe) -> None:
 def test_data_are_loaded_once_for_each_way_to_load_them(xor: Recipe) -> None:
     dataset = dataset_of(xor)
     settings = [{"network.bias": bias, **data} for bias in (True, False) for data in ({}, {"data.scale": "unit"})]
-    populations = problem_of_settings(xor, dataset, settings)
+    populations = populations_of_settings(xor, dataset, settings)
     own, unit = populations[0].dataset, populations[1].dataset
     assert own is dataset
     assert [population.dataset for population in populations] == [own, unit, own, unit]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.json_files import to_jsonable
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of_settings
+from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings
 from deltarule.studies.runner import outcome_of, train_population
 
 
@@ -13,7 +13,7 @@ def outcome(rates):
     recipe = load_recipe("encoder")
     common = {"run.seeds": 1, "stopping.max_steps": 20, "network.activation": "relu", "network.output": "identity"}
     settings = [{**common, "optimizer.learning_rate": rate} for rate in rates]
-    [population] = problem_of_settings(recipe, dataset_of(recipe), settings)
+    [population] = populations_of_settings(recipe, dataset_of(recipe), settings)
     run = train_population(population)
     return run, outcome_of(recipe, population.dataset, run)
 

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from deltarule.errors import BadInput
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.verdicts import Evidence, claim, combine_verdicts, judge_claim, least_seeds, share
+from deltarule.studies.verdicts import Evidence, claim, combine_verdicts, judge_claim, min_seeds, share
 
 
 def some(count, of):
@@ -82,13 +82,13 @@ def test_one_seed_decides_nothing_in_the_middle():
 def test_the_least_number_of_seeds_is_where_all_of_them_hold_by_chance_once_in_16(needed):
     """If the share were just what is needed, all n would hold with its n-th power."""
     wanted = math.log(1 / 16) / math.log(needed)
-    assert math.floor(wanted) <= least_seeds(needed) <= max(math.ceil(wanted), 1)
+    assert math.floor(wanted) <= min_seeds(needed) <= max(math.ceil(wanted), 1)
 
 
 def test_with_one_seed_less_a_claim_that_holds_for_all_is_undecided():
     assert share(some(27, 27), 0.9).verdict == "agrees"
     assert share(some(26, 26), 0.9).verdict == "undecided"
-    assert least_seeds(1.0) is None
+    assert min_seeds(1.0) is None
 
 
 def test_what_disagrees_has_an_interval_that_reaches_below_a_tenth():

@@ -10,7 +10,7 @@ from deltarule.maths.network import Entry
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration, StudySection
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import Recipe, expand_grid, problem_of_settings
+from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
 
 MAX_MEMBERS = 10_000
 """Members of a population that a page can show without waiting."""
@@ -23,7 +23,7 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
         names = ", ".join(recipe.configuration.grid)
         raise BadInput(f"the grid varies {names}; vary one of them here, or sweep them all with `deltarule sweep`")
     plain = replace(recipe, configuration=recipe.configuration.model_copy(update={"grid": {}}))
-    populations = problem_of_settings(plain, dataset, [settings for settings, _ in combinations])
+    populations = populations_of_settings(plain, dataset, [settings for settings, _ in combinations])
     if len(populations) > 1:
         [key] = recipe.configuration.grid
         raise BadInput(f"{key} gives networks of different shapes; vary a number, such as optimizer.learning_rate")

@@ -1,4 +1,4 @@
-"""Check that arguments of statistics are arrays of numbers."""
+"""Convert arguments of statistics to arrays of numbers, or report what is wrong with them."""
 
 import reprlib
 from typing import Any
@@ -9,26 +9,27 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 
-def numbers(what: str, given: Any, axes: int, wanted: str) -> Floats:
-    """Convert an argument to a float64 array with a number of axes.
+def float_array(plural_name: str, values: Any, axes: int, expected: str) -> Floats:
+    """Convert an argument to a float64 array, and check its number of axes.
 
-    Parameters: `what` (plural) and `wanted` are words for the message.
+    Parameters: `plural_name` and `expected` are parts of the error message.
     Errors: `BadInput` for texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
 
-    >>> numbers("the values", ["a", 1], 1, "one row of numbers")
+    >>> float_array("the values", ["a", 1], 1, "one row of numbers")
     Traceback (most recent call last):
         ...
     deltarule.errors.BadInput: the values are ['a', 1]; give one row of numbers
     """
     try:
-        array = np.asarray(given)
-        if array.dtype.kind in "cSU" or (array.dtype.kind == "O" and any(isinstance(one, str) for one in array.flat)):
+        array = np.asarray(values)
+        is_object = array.dtype.kind == "O"
+        if array.dtype.kind in "cSU" or (is_object and any(isinstance(entry, str) for entry in array.flat)):
             raise TypeError
         array = array.astype(np.float64)
     except (TypeError, ValueError):
-        raise BadInput(f"{what} are {reprlib.repr(given)}; give {wanted}") from None
+        raise BadInput(f"{plural_name} are {reprlib.repr(values)}; give {expected}") from None
     except OverflowError:
-        raise BadInput(f"{what} hold a number beyond 1.8e308; give {wanted} that are smaller") from None
+        raise BadInput(f"{plural_name} hold a number beyond 1.8e308; give {expected} that are smaller") from None
     if array.ndim != axes:
-        raise BadInput(f"{what} have the shape {array.shape}; give {wanted}")
+        raise BadInput(f"{plural_name} have the shape {array.shape}; give {expected}")
     return array

@@ -15,7 +15,7 @@ each parameter; effects that the table does not determine (two parameters that a
     Source: Searle 1987, Linear Models for Unbalanced Data
 
 The best. It is chosen by the same scores by which it is compared: of many equal ones one is lucky. Any of them may be
-the one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bonferroni: no tables, and noise may
+that one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bonferroni: no tables, and noise may
 differ between configurations). Multiple comparisons with the best are sharper.    Source: Hsu 1996, chapter 4
 
 Missing and diverged. NaN marks what was not trained; only blocks in which every configuration was trained are compared.
@@ -36,22 +36,22 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.ranking import (
+    EXPECTED_SCORES,
     MAX_FINITE_SCORE,
     RISK,
-    TABLE,
     complete_blocks,
-    mean_and_half,
-    mean_there,
+    finite_mean,
+    mean_and_half_width,
     score_table,
 )
 
-GROUPS = 5
+GROUP_COUNT = 5
 """Number of groups for a parameter with many different numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A parameter of a grid.
+    """A hyperparameter of a grid: its values, and which of them each configuration has.
 
     key         dotted: "optimizer.learning_rate"
     values [V]  its values as texts, numbers in ascending order
@@ -102,32 +102,34 @@ class Effects:
 
 
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
-    """The parameters in which configurations differ, and the keys of those with too many values to analyze.
+    """The hyperparameters in which configurations differ, and the keys of those with too many values to analyze.
+
+    Parameters: `settings`, the values of each configuration by dotted key.
 
     >>> settings = [{"rate": rate, "layers": [8, 3]} for rate in (10.0, 0.1)]
     >>> parameters_of(settings)[0][0].values
     ('0.1', '10')
     """
-    found, left_out = [], []
+    parameters, left_out = [], []
     for key in dict.fromkeys(key for setting in settings for key in setting):
-        given = [setting.get(key) for setting in settings]
-        words = [format_value(value) for value in given]
-        if len(set(words)) < 2:
+        values = [setting.get(key) for setting in settings]
+        texts = [format_value(value) for value in values]
+        if len(set(texts)) < 2:
             continue
         # Up to eight values have an effect each; more numbers are grouped.
-        if len(set(words)) <= 8:
-            order = sorted(dict(zip(words, given, strict=True)).items(), key=lambda pair: _order(pair[1]))
-            values = tuple(word for word, _ in order)
-            found.append(Parameter(key, values, np.array([values.index(word) for word in words])))
-        elif all(_is_number(value) for value in given):
-            found.append(_bin_values(key, np.array(given, np.float64)))
+        if len(set(texts)) <= 8:
+            pairs = sorted(dict(zip(texts, values, strict=True)).items(), key=lambda pair: _sort_key(pair[1]))
+            ordered = tuple(text for text, _ in pairs)
+            parameters.append(Parameter(key, ordered, np.array([ordered.index(text) for text in texts])))
+        elif all(_is_number(value) for value in values):
+            parameters.append(_bin_values(key, np.array(values, np.float64)))
         else:
             left_out.append(key)
-    return tuple(found), tuple(left_out)
+    return tuple(parameters), tuple(left_out)
 
 
 def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
-    """The effects of the parameters in which configurations differ.
+    """Estimate the effect on the score of each parameter in which configurations differ, and of each pair.
 
     Parameters: `settings` of the C configurations by dotted key; `scores` [C, B], NaN for what was not trained,
     infinite for diverged networks. `Sweep.scores` gives both.
@@ -144,7 +146,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     table = score_table(scores)
     if len(table) != len(settings) or not table.size:
         shape = " × ".join(map(str, table.shape))
-        raise BadInput(f"the scores are {shape} for {len(settings)} configurations; give {TABLE}")
+        raise BadInput(f"the scores are {shape} for {len(settings)} configurations; give {EXPECTED_SCORES}")
     scores, trained, _ = complete_blocks(table)
     diverged_scores = trained & np.isnan(scores)
     scores = np.where(diverged_scores.any(1, keepdims=True), np.nan, scores)
@@ -155,17 +157,17 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         indices, shape = _value_indices(chosen)
         unknown = _diverged_alone(diverged_scores, trained, chosen, parameters)
         effect_by_block = _effect_by_block(scores, chosen, parameters, is_full, unknown)
-        counts = (np.bincount(indices, one.sum(1), math.prod(shape)) for one in (diverged_scores, trained))
+        counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (diverged_scores, trained))
         diverged, rows = (count.astype(int).reshape(shape) for count in counts)
-        mean, half = (one.reshape(shape) for one in mean_and_half(effect_by_block, RISK))
-        return Effect(tuple(one.key for one in chosen), mean, half, diverged, rows)
+        mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
+        return Effect(tuple(parameter.key for parameter in chosen), mean, half, diverged, rows)
 
     marginal = [effect(parameter) for parameter in parameters]
-    order = sorted(range(len(parameters)), key=lambda index: -_range(marginal[index]))
+    order = sorted(range(len(parameters)), key=lambda index: -_effect_range(marginal[index]))
     ordered = tuple(parameters[index] for index in order)
-    pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
+    pairs = [(first, second) for index, first in enumerate(ordered) for second in ordered[index + 1 :]]
     return Effects(
-        float(mean_there(mean_there(scores, 1), 0)),
+        float(finite_mean(finite_mean(scores, 1), 0)),
         ordered,
         tuple(marginal[index] for index in order),
         tuple(effect(*pair) for pair in pairs),
@@ -176,7 +178,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
 
 
 def format_value(value: Any) -> str:
-    """A short text for a value: 0.001, tanh, 784-100-10.
+    """Format a value of a hyperparameter as a short text: 0.001, tanh, 784-100-10.
 
     >>> format_value([784, 100, 10]), format_value(1e-3), format_value({"name": "normal", "std": 1.0})
     ('784-100-10', '0.001', 'normal, std 1')
@@ -197,7 +199,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _order(value: Any) -> tuple[Any, ...]:
+def _sort_key(value: Any) -> tuple[Any, ...]:
     """A sort key: numbers, then lists of numbers, then texts."""
     if _is_number(value):
         return (0, float(value))
@@ -207,9 +209,9 @@ def _order(value: Any) -> tuple[Any, ...]:
 
 
 def _bin_values(key: str, values: Floats) -> Parameter:
-    """Divide many numbers into a few groups of about equally many configurations."""
+    """Make a `Parameter` of many numbers: its values are a few ranges with about equally many configurations each."""
     ordered = np.sort(values)
-    starts = np.unique(ordered[np.arange(GROUPS) * len(ordered) // GROUPS])
+    starts = np.unique(ordered[np.arange(GROUP_COUNT) * len(ordered) // GROUP_COUNT])
     index = np.searchsorted(starts, values, "right") - 1
     ends = [values[index == group].max() for group in range(len(starts))]
     words = tuple(f"{start:.3g} to {end:.3g}" for start, end in zip(starts.tolist(), ends, strict=True))
@@ -217,6 +219,7 @@ def _bin_values(key: str, values: Floats) -> Parameter:
 
 
 def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
+    """Whether every combination of the parameters' values occurs equally often, and no score is missing."""
     if np.isnan(scores).any():
         return False
     counts = Counter(zip(*(parameter.index.tolist() for parameter in parameters), strict=True)).values()
@@ -224,100 +227,106 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
-def _value_indices(of: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
-    """The index of each configuration's value or pair of values, and the shape of the table of values.    [C], [V] or
-    [V, V']
-    """
-    shape = tuple(len(one.values) for one in of)
-    return np.ravel_multi_index([one.index for one in of], shape), shape
+def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
+    """The flat index of each configuration's value, or pair of values, [C]; and the table's shape, (V) or (V, V')."""
+    shape = tuple(len(parameter.values) for parameter in chosen)
+    return np.ravel_multi_index([parameter.index for parameter in chosen], shape), shape
 
 
 def _effect_by_block(
-    scores: Floats, of: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, unknown: Any
+    scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, unknown: Any
 ) -> Floats:
-    """The effect of each value, or pair of values, in each block.    [C, B], [V]  →  [V, B]"""
-    indices, shape = _value_indices(of)
+    """The effect of each value of one parameter, or pair of values of two, in each block.    [C, B]  →  [V, B]
+
+    chosen       the one parameter, or the two; `parameters` are all of them
+    unknown [V]  marks values whose effect is to be NaN in a grid that is not full
+    """
+    indices, shape = _value_indices(chosen)
     has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
     if is_full:
         return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
-    others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in of]
+    others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in chosen]
     return _fitted_effects(scores, has_value, np.hstack([has_value, *others]), unknown)
 
 
 def _diverged_alone(
-    diverged_scores: Any, trained: Any, of: Sequence[Parameter], parameters: Sequence[Parameter]
+    diverged_scores: Any, trained: Any, chosen: Sequence[Parameter], parameters: Sequence[Parameter]
 ) -> Any:
-    """Which values had a network that diverged while others with the same other settings did not, or did not exist.
+    """Which values had a diverged network while others with the same other settings did not diverge, or did not exist.
 
-    If all values diverge with the same other settings, as with too high a rate, that says nothing about them.
-    diverged_scores, trained [C, B]  →  [V]
+    If all values diverge with the same other settings, such as too high a rate, that says nothing about them.
+    diverged_scores, trained [C, B]      chosen: one parameter or a pair of them      →  [V]
     """
-    indices, shape = _value_indices(of)
-    others = [np.zeros_like(indices), *(parameter.index for parameter in parameters if parameter not in of)]
+    indices, shape = _value_indices(chosen)
+    others = [np.zeros_like(indices), *(parameter.index for parameter in parameters if parameter not in chosen)]
     same_others = np.unique(np.column_stack(others), axis=0, return_inverse=True)[1].ravel()
     by_value = np.zeros((2, int(same_others.max()) + 1, math.prod(shape), diverged_scores.shape[1]), bool)
-    for found, one in zip(by_value, (diverged_scores, trained), strict=True):
-        np.logical_or.at(found, (same_others, indices), one)
-    diverged, there = by_value
-    takes_all = (diverged == there).all(1, keepdims=True) & (there.sum(1, keepdims=True) > 1)
-    return (diverged & ~takes_all).any((0, 2))
+    for any_score, mask in zip(by_value, (diverged_scores, trained), strict=True):
+        np.logical_or.at(any_score, (same_others, indices), mask)
+    diverged, was_trained = by_value
+    all_diverged = (diverged == was_trained).all(1, keepdims=True) & (was_trained.sum(1, keepdims=True) > 1)
+    return (diverged & ~all_diverged).any((0, 2))
 
 
 def _fitted_effects(scores: Floats, has_value: Any, design: Floats, unknown: Any) -> Floats:
-    """The effect of each value in each block, by least squares.    [C, B], [C, V], [C, P], [V]  →  [V, B]"""
+    """The effect of each value in each block, by least squares; NaN for `unknown` values.
+
+    scores [C, B]      has_value [C, V]      design [C, P], ones and zeros      unknown [V]  →  [V, B]
+    """
     count = has_value.shape[1]
-    worth, group = np.full((2, count, scores.shape[1]), np.nan)
-    there = ~np.isnan(scores)
-    patterns, which = np.unique(there.T, axis=0, return_inverse=True)
-    for at, rows in enumerate(patterns):
-        blocks = which.ravel() == at
+    terms, group = np.full((2, count, scores.shape[1]), np.nan)
+    has_score = ~np.isnan(scores)
+    patterns, pattern_of_block = np.unique(has_score.T, axis=0, return_inverse=True)
+    for pattern, rows in enumerate(patterns):
+        blocks = pattern_of_block.ravel() == pattern
         fitted, groups = _least_squares(design[rows], scores[np.ix_(rows, blocks)], count)
-        worth[:, blocks], group[:, blocks] = fitted, groups[:, None]
-    worth[unknown] = group[unknown] = np.nan
-    return _center(worth, group, has_value[there.any(1)].sum(0))
+        terms[:, blocks], group[:, blocks] = fitted, groups[:, None]
+    terms[unknown] = group[unknown] = np.nan
+    return _center(terms, group, has_value[has_score.any(1)].sum(0))
 
 
 def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
-    """Fit blocks by least squares: the term of each of the first `count` columns, NaN for values without a row, and the
-    group of each; only differences within a group are determined.
+    """Fit the scores of blocks by least squares: the terms of the first `count` columns, and the group of each term.
 
+    A term is NaN for values without a row. Only differences of terms within a group are determined.
     design [C, P], ones and zeros      scores [C, B]  →  [count, B], [count]
     """
     squares = design.T @ design
     inverse = np.linalg.pinv(squares, rcond=1e-9, hermitian=True)
     # A difference of two values is determined if no change of the terms that keeps all scores changes it.
-    unseen = (np.eye(len(squares)) - inverse @ squares)[:count]
-    group = (np.abs(unseen[:, None] - unseen).max(-1) < 1e-6).argmax(1)
-    is_there = design[:, :count].sum(0) > 0
-    return np.where(is_there[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(is_there, group, np.nan)
+    undetermined = (np.eye(len(squares)) - inverse @ squares)[:count]
+    group = (np.abs(undetermined[:, None] - undetermined).max(-1) < 1e-6).argmax(1)
+    has_row = design[:, :count].sum(0) > 0
+    return np.where(has_row[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(has_row, group, np.nan)
 
 
-def _center(worth: Floats, group: Floats, weights: Integers) -> Floats:
-    """Subtract the mean of the largest set of values that blocks can compare with one another.
+def _center(terms: Floats, group: Floats, weights: Integers) -> Floats:
+    """Subtract the mean over the largest set of values whose differences are determined; NaN for all other values.
 
-    worth, group [V, B]      weights [V]  configurations that have the value
+    terms, group [V, B], of `_least_squares`      weights [V], how many configurations have the value  →  [V, B]
     """
     alike = (group[:, None] == group).sum(-1)  # number of blocks that determine the difference of two values
     np.fill_diagonal(alike, 0)
     if not alike.any():
-        return np.full_like(worth, np.nan)
-    most = alike == alike.max()
-    first = int(np.argmax(most @ weights))
+        return np.full_like(terms, np.nan)
+    is_largest = alike == alike.max()
+    first = int(np.argmax(is_largest @ weights))
     comparable = group == group[first]
     base, shared = [first], comparable[first]
-    for one in sorted(np.flatnonzero(most[first]).tolist(), key=lambda value: -weights[value]):
-        if (shared & comparable[one]).any():
-            base, shared = [*base, one], shared & comparable[one]
-    return np.where(shared & comparable, worth - np.average(worth[base], axis=0, weights=weights[base]), np.nan)
+    for value in sorted(np.flatnonzero(is_largest[first]).tolist(), key=lambda value: -weights[value]):
+        if (shared & comparable[value]).any():
+            base, shared = [*base, value], shared & comparable[value]
+    return np.where(shared & comparable, terms - np.average(terms[base], axis=0, weights=weights[base]), np.nan)
 
 
-def _range(effect: Effect) -> float:
-    there = effect.mean[~np.isnan(effect.mean)]
-    return float(np.ptp(there)) if len(there) else 0.0
+def _effect_range(effect: Effect) -> float:
+    """The difference between the largest and the smallest mean effect of a value; 0 if all are NaN."""
+    means = effect.mean[~np.isnan(effect.mean)]
+    return float(np.ptp(means)) if len(means) else 0.0
 
 
 def has_diverged(scores: Any) -> Any:
-    """Which scores are of diverged networks.
+    """Which scores belong to diverged networks: infinite ones, and those too large to be squared.
 
     >>> has_diverged([0.5, -np.inf, np.nan])
     array([False,  True, False])
@@ -325,10 +334,10 @@ def has_diverged(scores: Any) -> Any:
     return np.abs(scores) >= MAX_FINITE_SCORE
 
 
-def mean_of_all(scores: Any) -> Floats:
+def mean_unless_diverged(scores: Any) -> Floats:
     """The mean of each row's scores; NaN if a network of the row diverged.
 
-    >>> mean_of_all([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
+    >>> mean_unless_diverged([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
     array([ 2., nan])
     """
-    return np.where(has_diverged(scores).any(1), np.nan, mean_there(scores, 1))
+    return np.where(has_diverged(scores).any(1), np.nan, finite_mean(scores, 1))

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.stats.arrays import numbers
+from deltarule.stats.arrays import float_array
 
-WHOLE = (int, np.integer)
+INTEGER_TYPES = (int, np.integer)
 ROW = "one row of numbers"
 NORMAL_QUANTILE_AT_95_PERCENT = 1.959963984540054
 """ndtri(0.975): the interval that nearly everybody asks for, without SciPy, which takes 0.1 s and more to import."""
@@ -23,26 +23,28 @@ class Interval(NamedTuple):
     high: float
 
 
-def share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a share: `count` successes in `of` trials; with few trials it misses the share more often
-    than stated, see `exact_share_interval`.    Source: Wilson 1927
+def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interval:
+    """Wilson's confidence interval of a share, for `count` successes in `trials` trials.
+
+    With few trials it misses the share more often than stated, see `exact_share_interval`.    Source: Wilson 1927
 
     >>> share_interval(93, 100)
     Interval(low=0.86, high=0.97)
     """
-    _check_share(count, of)
+    _check_share(count, trials)
     z = _normal_quantile(confidence)
-    share = count / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
+    share = count / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
     # The interval of 0 begins at exactly 0, that of 1 ends at 1; rounding must not exclude the share itself.
     return Interval(float(max(0.0, min(middle - half, share))), float(min(1.0, max(middle + half, share))))
 
 
-def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The exact interval of a share: each end misses it with at most half of the risk, for any number of trials.
+def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> Interval:
+    """The exact confidence interval of a share, for `count` successes in `trials` trials.
 
-    It is wider than Wilson's, which keeps its confidence on average.    Source: Clopper & Pearson 1934
+    Each end misses the share with at most half of the risk, for any number of trials. It is wider than Wilson's, which
+    keeps its confidence on average.    Source: Clopper & Pearson 1934
 
     >>> exact_share_interval(93, 100)
     Interval(low=0.86, high=0.97)
@@ -51,15 +53,15 @@ def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Inter
     """
     from scipy.special import betaincinv  # imported on use: `import deltarule` stays light
 
-    _check_share(count, of)
+    _check_share(count, trials)
     confidence = _check_confidence(confidence)
     risk = (1 - confidence) / 2
-    low = float(betaincinv(count, of - count + 1, risk)) if count else 0.0
-    return Interval(low, float(betaincinv(count + 1, of - count, 1 - risk)) if count < of else 1.0)
+    low = float(betaincinv(count, trials - count + 1, risk)) if count else 0.0
+    return Interval(low, float(betaincinv(count + 1, trials - count, 1 - risk)) if count < trials else 1.0)
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The interval of a median, from the order of the values; no distribution is assumed.
+    """The confidence interval of a median, from the order of the values; no distribution is assumed.
 
     The ends are two of the values; by the binomial distribution the median lies between them with at least the given
     confidence. With few values they are the minimum and the maximum.    Source: Conover 1999, section 3.2
@@ -70,22 +72,22 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     from scipy.stats import binom  # imported on use: `import deltarule` stays light
 
     confidence = _check_confidence(confidence)
-    ordered = np.sort(numbers("the values", values, 1, ROW))
+    ordered = np.sort(float_array("the values", values, 1, ROW))
     if not len(ordered):
         raise BadInput("there are no values; a median needs at least one")
     if np.isnan(ordered[-1]):
         return Interval(np.nan, np.nan)
     # The median lies below the b-th value with probability P(Bin(n, ½) < b), which ppf makes less than half the risk.
     below = int(binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
-    place = max(below - 1, 0)
-    return Interval(float(ordered[place]), float(ordered[len(ordered) - 1 - place]))
+    index = max(below - 1, 0)
+    return Interval(float(ordered[index]), float(ordered[len(ordered) - 1 - index]))
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The interval of a mean, by Student's t distribution.    Source: Student 1908
+    """The confidence interval of a mean, by Student's t distribution.    Source: Student 1908
 
-    Equal values give an interval of width 0. Infinite values, as of diverged runs, and values whose squares overflow
-    give an unbounded one.
+    Equal values give an interval of width 0. Infinite values, such as those of diverged runs, and values whose
+    squares overflow give an unbounded one.
 
     >>> mean_interval([1.0, 2.0, 3.0])
     Interval(low=-0.48, high=4.48)
@@ -95,7 +97,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     confidence = _check_confidence(confidence)
-    row = numbers("the values", values, 1, ROW)
+    row = float_array("the values", values, 1, ROW)
     if len(row) < 2:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
     if np.isnan(row).any():
@@ -115,6 +117,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def _normal_quantile(confidence: float) -> float:
+    """The normal quantile z of a two-sided interval: ±z standard deviations hold this share of the distribution."""
     number = _check_confidence(confidence)
     if number == 0.95:
         return NORMAL_QUANTILE_AT_95_PERCENT
@@ -123,14 +126,17 @@ def _normal_quantile(confidence: float) -> float:
     return float(ndtri(0.5 + number / 2))
 
 
-def _check_share(count: int, of: int) -> None:
-    if not (isinstance(count, WHOLE) and isinstance(of, WHOLE) and 0 <= count <= of and of > 0):
+def _check_share(count: int, trials: int) -> None:
+    """Raise `BadInput` unless both are whole numbers, with 0 ≤ count ≤ trials and at least one trial."""
+    are_whole = isinstance(count, INTEGER_TYPES) and isinstance(trials, INTEGER_TYPES)
+    if not (are_whole and 0 <= count <= trials and trials > 0):
         raise BadInput(
-            f"{count} of {of} is no share; give a count from 0 to the number of tries, 1 or more, both whole"
+            f"{count} of {trials} is no share; give a count from 0 to the number of tries, 1 or more, both whole"
         )
 
 
 def _check_confidence(confidence: Any) -> float:
+    """Convert a confidence to a float; raise `BadInput` unless it lies between 0 and 1."""
     try:
         number = np.nan if isinstance(confidence, str | bytes) else float(confidence)
     except (TypeError, ValueError, OverflowError):

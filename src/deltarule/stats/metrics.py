@@ -17,7 +17,7 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `value(a, y, w)` of every member, and whether higher is better."""
+    """A named metric: the function `value(a, y, w)` → [K], one value for each member, and whether higher is better."""
 
     name: str
     value: Callable[[Floats, Floats, Floats], Floats]
@@ -25,7 +25,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples in the right class: the largest output, or for a single output the side of 0.5.
+    """Share of samples that are classified correctly: by the largest output, or by a single output's side of 0.5.
 
     >>> a = np.array([[[0.9], [0.2], [0.7]]])
     >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
@@ -80,7 +80,7 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     """1 − (squared error) / (squared error of the mean), averaged over outputs, as in scikit-learn.
 
-    Outputs with constant targets count as 1 if all are met, else as 0. It is NaN for a single row.
+    An output with constant targets counts as 1 if every prediction is exact, else as 0. It is NaN for a single row.
 
     >>> r_squared(np.array([[[1.0], [2.5]]]), np.array([[1.0], [3.0]]), np.ones((2, 1)))
     array([0.875])
@@ -129,11 +129,12 @@ def find(name: str) -> Metric:
     return METRICS[name]
 
 
-def _mean(each: Floats, w: Floats) -> Floats:
-    """The weighted mean over samples.   each [K, N, 1]  →  [K]"""
-    return np.asarray((_ignore_zero_weights(each, w) * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
+def _mean(values: Floats, w: Floats) -> Floats:
+    """The weighted mean over samples.   values [K, N, 1]  →  [K]"""
+    total = (_ignore_zero_weights(values, w) * w).sum((-2, -1))
+    return np.asarray(total / np.broadcast_to(w, values.shape).sum((-2, -1)))
 
 
-def _ignore_zero_weights(each: Floats, w: Floats) -> Floats:
-    """Replace the values of samples of weight 0 by 0, because 0 · ∞ is NaN.   each [K, N, ..]"""
-    return each if np.all(w) else np.where(w > 0, each, np.zeros_like(each))
+def _ignore_zero_weights(values: Floats, w: Floats) -> Floats:
+    """Replace the values of samples of weight 0 by 0, because 0 · ∞ is NaN.   values [K, N, ..]"""
+    return values if np.all(w) else np.where(w > 0, values, np.zeros_like(values))

@@ -48,8 +48,10 @@ def model_plane(
     held: Mapping[Feature, Any],
     names: Sequence[str],
 ) -> ModelPlane:
-    """Evaluate a model on its rows and on a grid over two features; `deltarule.decision_boundary` has the parameters.
+    """Evaluate a model on its rows and on a grid over two features, the others held at constant values.
 
+    The parameters are those of `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`,
+    those of the features.
     Raises `BadInput` for a model without classes, and for features, labels or held values that do not exist.
     """
     frame = _frame(x, names)
@@ -90,7 +92,7 @@ class _Predictor:
     """A model of any library behind one interface.
 
     outputs  of rows [M, C], the largest of them the predicted class; a single output means class 1 above 0.5
-    predict  the classes of rows [M], where the model predicts them itself
+    predict  the classes of rows [M], if the model predicts them itself
     classes  in the order of the outputs; empty for networks, whose classes are numbers
     """
 
@@ -103,7 +105,7 @@ class _Predictor:
         return [as_text(name) for name in self.classes]
 
     def class_numbers(self, labels: Any) -> Integers:
-        """The numbers of classes, from 0.    labels [N]"""
+        """Convert labels [N] to class numbers from 0, [N]."""
         if self.classes:
             indices = {name: index for index, name in enumerate(self.classes)}
             unknown = next((label for label in labels.tolist() if label not in indices), None)
@@ -116,7 +118,7 @@ class _Predictor:
         return numbers
 
     def predict_classes(self, rows: Any) -> Integers:
-        """The predicted class numbers of rows."""
+        """Predict the class numbers of rows, [M]."""
         if self.predict is not None:
             return self.class_numbers(np.asarray(self.predict(rows)))
         outputs = np.asarray(self.outputs(rows))
@@ -125,6 +127,7 @@ class _Predictor:
 
 
 def _predictor_of(model: Any) -> _Predictor:
+    """Wrap a model as a `_Predictor`; raise `BadInput` for an estimator that is no classifier of one target."""
     if hasattr(model, "predict"):
         classes = getattr(model, "classes_", None)
         if classes is None or isinstance(classes, list):
@@ -134,7 +137,7 @@ def _predictor_of(model: Any) -> _Predictor:
 
 
 def _frame(x: Any, names: Sequence[str]) -> Frame:
-    """The columns by name."""
+    """The columns of the data by name; `names`, if there are any, replace their own."""
     frame = frame_of(x)
     if not names:
         return frame
@@ -144,6 +147,7 @@ def _frame(x: Any, names: Sequence[str]) -> Frame:
 
 
 def _feature_index(frame: Frame, feature: Feature) -> int:
+    """The index of a feature that the user gave by name or index; raise `BadInput` if there is none."""
     names = list(frame)
     index = names.index(feature) if isinstance(feature, str) and feature in names else feature
     if isinstance(index, str) or not 0 <= index < len(names):
@@ -153,6 +157,7 @@ def _feature_index(frame: Frame, feature: Feature) -> int:
 
 
 def _feature_numbers(frame: Frame, index: int) -> Floats:
+    """The values of a feature [N], which must be numbers."""
     column = list(frame.values())[index]
     if column.dtype.kind != "f":
         raise BadInput(f"the feature {list(frame)[index]!r} holds texts; vary two features that hold numbers")
@@ -160,10 +165,10 @@ def _feature_numbers(frame: Frame, index: int) -> Floats:
 
 
 def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
-    """The value at which each feature is held: the user's, else the median or the most frequent one."""
-    both = [name for index, name in enumerate(frame) if index in varied and index in held]
-    if both:
-        raise BadInput(f"the feature {both[0]!r} is both varied and held; choose one")
+    """The value at which each feature is held, [D]: the user's (`held`), else the median or the most frequent one."""
+    held_and_varied = [name for index, name in enumerate(frame) if index in varied and index in held]
+    if held_and_varied:
+        raise BadInput(f"the feature {held_and_varied[0]!r} is both varied and held; choose one")
     values = [_typical_value(column) for column in frame.values()]
     for index, value in held.items():
         column = list(frame.values())[index]
@@ -175,7 +180,7 @@ def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) ->
 
 
 def _typical_value(column: Any) -> Any:
-    """The lower median of numbers, which occurs in the data; the most frequent text, the first of several."""
+    """The lower median of numbers, which occurs in the data; or the most frequent text (of several the first)."""
     if column.dtype.kind != "f":
         return Counter(column.tolist()).most_common(1)[0][0] if len(column) else ""
     present = np.sort(column[~np.isnan(column)])
@@ -183,7 +188,7 @@ def _typical_value(column: Any) -> Any:
 
 
 def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -> Any:
-    """A column with one value in each of `count` rows, of the column's type in the data."""
+    """A column with the same value in each of `count` rows, of the type that the column has in the data `x`."""
     name = list(frame)[index]
     rows_with_value = np.flatnonzero(frame[name] == value)
     if not len(rows_with_value) or not (isinstance(x, Mapping) or hasattr(x, "columns")):
@@ -194,7 +199,7 @@ def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -
 
 
 def _like_data(x: Any, columns: Sequence[Any]) -> Any:
-    """Columns in the form of the data: a frame, a mapping, or rows."""
+    """Put columns into the form of the data `x`: a data frame, a mapping of columns, or an array of rows."""
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
     if hasattr(x, "columns"):

@@ -1,4 +1,4 @@
-"""Evaluate a network over the plane of two of its inputs, for a figure of its decision boundary.
+"""Evaluate a network or function over the plane of two of its inputs, for a figure of its decision boundary.
 
 M rows · D inputs · C outputs · G points along each of both inputs
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
 from deltarule.problem.validation import whole
-from deltarule.stats.arrays import numbers
+from deltarule.stats.arrays import float_array
 
 Floats = NDArray[Any]
 
@@ -34,12 +34,12 @@ class DecisionPlane:
     held: Mapping[str, str] = field(default_factory=dict)
 
 
-def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
-    """Evaluate a network or another predictor on a grid over two inputs; the others are held at their medians.
+def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
+    """Evaluate a model on a grid over two of its inputs; the other inputs are held at their medians.
 
     Parameters
     ----------
-    answer : a `Run`, of which the first network is used; a fitted estimator with scikit-learn's methods; or a function
+    model : a `Run`, of which the first network is used; a fitted estimator with scikit-learn's methods; or a function
         from rows [M, D] to outputs [M, C] or [M].
     x : rows [N, D]; the plane covers their range with a margin.
     features : the indices of the two inputs that vary.
@@ -55,23 +55,22 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
            [0., 0., 0.]])
     """
     points = whole("points", points)
-    asked, x = outputs_of(answer), numbers("the rows", x, 2, "numbers, [rows, inputs]")
+    predict, x = outputs_of(model), float_array("the rows", x, 2, "numbers, [rows, inputs]")
     inputs = range(x.shape[1])
     if len(features) != 2 or features[0] == features[1] or not all(feature in inputs for feature in features):
         text = " and ".join(map(str, features))
         raise BadInput(f"the features are {text}; give two different ones from 0 to {len(inputs) - 1}")
-    one, other = features
-    first, second = (_range(x[:, feature], points) for feature in features)
+    first, second = (_grid_points(x[:, feature], points) for feature in features)
     medians = np.median(x, axis=0)
     rows = np.tile(medians, (points * points, 1))
-    rows[:, one], rows[:, other] = np.tile(first, points), np.repeat(second, points)
-    outputs = np.asarray(asked(rows), np.float64)
+    rows[:, features[0]], rows[:, features[1]] = np.tile(first, points), np.repeat(second, points)
+    outputs = np.asarray(predict(rows), np.float64)
     held = {f"x{index}": f"{value:.4g}" for index, value in enumerate(medians.tolist()) if index not in features}
-    return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1), held)
+    return DecisionPlane((features[0], features[1]), first, second, outputs.reshape(points, points, -1), held)
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
-    """A function from rows [M, D] to outputs [M, C] or [M], for any kind of model.
+    """Return a function from rows [M, D] to outputs [M, C] or [M], for a run, an estimator or a function.
 
     Raises `BadInput` for other objects, and for a classifier of several targets.
 
@@ -83,22 +82,25 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
     if hasattr(model, "predict_proba"):
         return model.predict_proba
     if hasattr(model, "predict"):
-        known = getattr(model, "classes_", None)
-        return model.predict if known is None else lambda rows: np.asarray(model.predict(rows))[:, None] == known
+        classes = getattr(model, "classes_", None)
+        if classes is None:
+            return model.predict
+        return lambda rows: np.asarray(model.predict(rows))[:, None] == classes
     if hasattr(model, "outputs"):
 
-        def first(rows: Any) -> Floats:
+        def first_network(rows: Any) -> Floats:
             outputs = np.asarray(model.outputs(rows))
             return outputs[0] if outputs.ndim == 3 else outputs  # a run has several networks
 
-        return first
+        return first_network
     if callable(model):
         return model
     raise BadInput(f"{model!r} answers no rows; give a run, a fitted estimator or a function of rows")
 
 
-def _range(values: Floats, points: int) -> Floats:
+def _grid_points(values: Floats, count: int) -> Floats:
+    """Evenly spaced grid points over the range of the values and a margin on both sides."""
     low, high = float(values.min()), float(values.max())
     # The plane extends beyond the rows by 8 % of their range.
     margin = 0.08 * (high - low) or 0.5
-    return np.linspace(low - margin, high + margin, points)
+    return np.linspace(low - margin, high + margin, count)

@@ -1,4 +1,4 @@
-"""Rank configurations by mean score, and find those that may be as good as the best."""
+"""Rank configurations by their mean score, and mark those that may be as good as the best."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.problem.problem import Floats, Integers
-from deltarule.stats.arrays import numbers
+from deltarule.stats.arrays import float_array
 
 MAX_FINITE_SCORE = 1e150
-"""Larger scores are of networks that diverged: their squares overflow."""
-TABLE = "numbers, [C, B], a row for each configuration"
+"""Larger scores belong to networks that diverged: their squares overflow."""
+EXPECTED_SCORES = "numbers, [C, B], a row for each configuration"
 
 
 RISK = 0.05
@@ -51,9 +51,11 @@ class Ranking:
         The first is one of them; configurations that were not compared are not. With one block all are, and so is one
         whose difference is equal in all of a few blocks, because the noise is unknown.
         """
-        found = (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
-        found[:1] = True
-        return found
+        may_be_best = (
+            (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
+        )
+        may_be_best[:1] = True
+        return may_be_best
 
 
 def ranking(scores: Any) -> Ranking:
@@ -61,34 +63,34 @@ def ranking(scores: Any) -> Ranking:
 
     Parameters: `scores` [C, B], NaN for what was not trained, infinite for diverged networks.
     Returns: first configurations with all scores, by their means (equal ones in the given order); then those that lack
-    scores of others, by their means; last those without any. If possible, only blocks in which every configuration was
-    trained are compared.
+    scores that others have, by their means; last those without any. If possible, only blocks in which every
+    configuration was trained are compared.
     Errors: `BadInput` unless `scores` is a table of numbers.
 
-    >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
-    >>> found.place, found.is_as_good
+    >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
+    >>> ranked.place, ranked.is_as_good
     (array([1, 0, 2]), array([ True, False,  True]))
     >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
     array([0.85, 0.75])
     """
     scores, trained, alike = complete_blocks(score_table(scores))
-    means = np.array([round_score(one) for one in mean_there(scores, 1).tolist()], np.float64)
+    means = np.array([round_score(mean) for mean in finite_mean(scores, 1).tolist()], np.float64)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = np.where(lacks[:, None], np.nan, scores)[place]
-    mean, half = mean_and_half(ordered, RISK)
+    mean, half = mean_and_half_width(ordered, RISK)
     pairs = max(len(scores) * (len(scores) - 1) // 2, 1)
     compared = ordered[:1] - ordered
     shared = (~np.isnan(compared)).sum(1)
     if not alike:
         compared[shared < 2] = np.nan
-    behind, margin = mean_and_half(compared, RISK / pairs)
+    behind, margin = mean_and_half_width(compared, RISK / pairs)
     blocks = scores.shape[1] if alike else int(shared[1:][shared[1:] > 1].min(initial=scores.shape[1]))
     return Ranking(place, mean, half, behind, margin, blocks, alike)
 
 
 def round_score(mean: float) -> float:
-    """A mean score rounded to EQUAL_DIGITS, as it is ranked.
+    """Round a mean score to `EQUAL_DIGITS` significant digits, by which configurations are ranked.
 
     >>> round_score((0.1 + 0.2 + 0.3) / 3) == round_score((0.3 + 0.2 + 0.1) / 3), round_score(1e-14)
     (True, 1e-14)
@@ -97,26 +99,28 @@ def round_score(mean: float) -> float:
 
 
 def score_table(scores: Any) -> Floats:
-    """Check the scores of configurations in blocks, [C, B]."""
-    return numbers("the scores", scores, 2, TABLE)
+    """Convert scores to a table of floats [C, B]; raise `BadInput` for anything else."""
+    return float_array("the scores", scores, 2, EXPECTED_SCORES)
 
 
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
-    """Select the blocks to compare: their scores (NaN if missing), what was trained, and whether everything was.
+    """Select the blocks in which configurations can be compared: those where all were trained, if there are enough.
 
-    A configuration that was trained nowhere removes no block of the others.    [C, B] each
+    Returns: their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were
+    trained in these blocks. A configuration that was trained nowhere removes no block of the others.
     """
-    found, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
-    some = ~np.isnan(found).all(0)
-    found, trained = found[:, some], trained[:, some]
+    finite, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
+    has_score = ~np.isnan(finite).all(0)
+    finite, trained = finite[:, has_score], trained[:, has_score]
     all_were = trained[trained.any(1)].all(0)
     alike = bool(all_were.sum() >= min(2, len(all_were)))
-    return (found[:, all_were], trained[:, all_were], True) if alike else (found, trained, False)
+    return (finite[:, all_were], trained[:, all_were], True) if alike else (finite, trained, False)
 
 
-def mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half the width of its Student's t interval; NaN for fewer than two values. Equal values
-    give 0 if the risk covers their probability, else NaN.    [C, B]
+def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
+    """The mean of each row, and half the width of its Student's t interval.    [C, B]  →  [C], [C]
+
+    The half-width is NaN for fewer than two values. Equal values give 0 if the risk covers their probability, else NaN.
     """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
@@ -124,7 +128,7 @@ def mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     # Each row is scaled by a power of two, so that its squares do not underflow.
     exponents = np.frexp(np.nan_to_num(np.abs(values)).max(1, initial=0))[1]
     values = np.ldexp(values, -exponents[:, None])
-    mean = mean_there(values, 1)
+    mean = finite_mean(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
@@ -134,10 +138,10 @@ def mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     return np.ldexp(mean, exponents), np.ldexp(half, exponents)
 
 
-def mean_there(values: Any, axis: int) -> Floats:
-    """The mean of finite values along an axis; NaN without any.
+def finite_mean(values: Any, axis: int) -> Floats:
+    """The mean of the finite values along an axis; NaN if there are none.
 
-    >>> mean_there([[1.0, 3.0, np.nan], [-np.inf, np.nan, np.nan]], 1)
+    >>> finite_mean([[1.0, 3.0, np.nan], [-np.inf, np.nan, np.nan]], 1)
     array([ 2., nan])
     """
     there = np.isfinite(values)

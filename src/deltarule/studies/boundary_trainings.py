@@ -1,6 +1,6 @@
-"""What the two boundary studies share: training a variant, and reading its records. No criterion stands here.
+"""Shared by the two decision-boundary studies: train a variant, and measure its run. The claims are in their modules.
 
-K members · N points · T looks at the history · n epochs (an epoch is one update: the batch is all points)
+K members · N points · T evaluations in the history · n epochs (an epoch is one update: the batch is all points)
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +16,14 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.metrics import accuracy
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import problem_of_settings
+from deltarule.studies.recipes import populations_of_settings
 from deltarule.training.run import Run
 
 AS_ASSUMED = "as assumed"
-"""The convention that is the recipe itself; all others are named after the recipe's experiments."""
+"""The name of the recipe itself among the conventions; all others are named after the recipe's experiments."""
 
-STRETCH = 50
-"""Updates between two chances for Ctrl-C."""
+CHUNK_UPDATES = 50
+"""Updates after which Ctrl-C is noticed."""
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -36,32 +36,32 @@ def train(
     layers: tuple[int, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
 ) -> Run:
-    """The study with some of its experiments' settings together, looked at every 100 epochs, as the report prints.
+    """Train the study with the settings of several of its experiments; evaluate every 100 epochs, as the report does.
 
     variants : names of experiments; `AS_ASSUMED` among them changes nothing.
-    epochs, layers, seeds : the limit, the sizes of all layers, the seeds, where they are not those of the experiments.
+    epochs, layers, seeds : the limit, the sizes of all layers, and the seeds, if not those of the experiments.
     """
-    given = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
+    options = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
     settings = combine_settings(experiments, variants) | {
-        key: value for key, value in given.items() if value is not None
+        key: value for key, value in options.items() if value is not None
     }
-    return experiments.run(settings, prepare=_prepare(experiments), history_every=100, metrics=("accuracy",))
+    return experiments.run(settings, prepare=_data_change(experiments), history_every=100, metrics=("accuracy",))
 
 
-def seeds_that_begin_at(experiments: Experiments, loss: float, within: float, count: int) -> tuple[int, ...]:
-    """The first seeds whose untrained network has this loss, at most so far from it."""
-    found: list[int] = []
+def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: float, count: int) -> tuple[int, ...]:
+    """The first `count` seeds whose untrained network has this loss, within an absolute tolerance."""
+    chosen: list[int] = []
     start = 0
-    while len(found) < count:
+    while len(chosen) < count:
         seeds = tuple(range(start, start + 10 * count))
-        untrained = train(experiments, epochs=0, seeds=seeds)
-        found += [seed for seed, off in zip(seeds, np.abs(untrained.objective - loss), strict=True) if off <= within]
+        errors = np.abs(train(experiments, epochs=0, seeds=seeds).objective - loss)
+        chosen += [seed for seed, error in zip(seeds, errors, strict=True) if error <= tolerance]
         start += len(seeds)
-    return tuple(found[:count])
+    return tuple(chosen[:count])
 
 
 def combine_settings(experiments: Experiments, variants: tuple[str, ...]) -> dict[str, Any]:
-    """The settings of several experiments, a later one's before an earlier one's."""
+    """Combine the settings of several experiments; a later one overrides an earlier one."""
     settings: dict[str, Any] = {}
     for name in variants:
         if name != AS_ASSUMED:
@@ -70,28 +70,28 @@ def combine_settings(experiments: Experiments, variants: tuple[str, ...]) -> dic
 
 
 def own_points(problem: Problem) -> Problem:
-    """Give every seed a draw of the linear points of its own: the report's program draws them anew at every run."""
+    """Give every seed its own draw of the linear points, as the report's program draws them anew at every run."""
     samples = len(problem.x)
-    seeds, places = np.unique(problem.seeds, return_inverse=True)
+    seeds, indices = np.unique(problem.seeds, return_inverse=True)
     draws = [linear(samples, int(seed)).train for seed in seeds]
     return replace(
         problem,
         x=np.concatenate([draw.x for draw in draws]).astype(problem.dtype),
         y=np.concatenate([draw.answers for draw in draws]).astype(problem.dtype)[:, None],
-        rows=tuple(np.arange(samples) + samples * place for place in places),
+        rows=tuple(np.arange(samples) + samples * index for index in indices),
     )
 
 
-def _prepare(experiments: Experiments) -> Callable[[Problem], Problem] | None:
-    """The linear points are drawn, the XOR points are the same 21 for all."""
+def _data_change(experiments: Experiments) -> Callable[[Problem], Problem] | None:
+    """The change of a problem's data before training: `own_points` for linear points, None for the fixed XOR points."""
     return own_points if experiments.dataset.name == "linear" else None
 
 
 @dataclass(frozen=True)
 class UnstoppedRun:
-    """Members that went on whatever their loss became: the mean loss before each update [n, K], and their end [K].
+    """A training without stop rules: the mean loss before each update [n, K], and the loss and accuracy at the end [K].
 
-    `answers_alike` [K]: the accuracy of the better of the two constant answers.
+    `answers_alike` [K]: the accuracy of the better of the two constant predictions, for comparison.
     """
 
     losses: Floats
@@ -100,26 +100,26 @@ class UnstoppedRun:
     answers_alike: Floats
 
 
-def gone_on(experiments: Experiments, *variants: str, epochs: int) -> UnstoppedRun:
-    """The same without any stop: the report's program trains on when its loss is not a number.
+def train_without_stop(experiments: Experiments, *variants: str, epochs: int) -> UnstoppedRun:
+    """Train variants for all epochs even if the loss becomes NaN, as the report's program does.
 
-    It can, because the 1e-8 in the gradient keeps the gradient finite; training proper ends such a member.
+    It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
     settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, variants)}
-    [population] = problem_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
-    prepare = _prepare(experiments)
-    problem = prepare(population.problem) if prepare else population.problem
+    [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
+    change_data = _data_change(experiments)
+    problem = change_data(population.problem) if change_data else population.problem
     engine = experiments.engine_for(problem, epochs)
     state, losses = initial_state(problem), []
-    for start in range(0, epochs, STRETCH):
-        state, trace = engine.advance(problem, state, min(STRETCH, epochs - start))
+    for start in range(0, epochs, CHUNK_UPDATES):
+        state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, epochs - start))
         losses.append(trace.objective)
     _, after = engine.advance(problem, state, 1)
     return UnstoppedRun(
-        losses=np.concatenate(losses) / _points_summed(problem),
-        final_loss=after.objective[0] / _points_summed(problem),
+        losses=np.concatenate(losses) / _loss_divisor(problem),
+        final_loss=after.objective[0] / _loss_divisor(problem),
         final_accuracy=_accuracy(engine, problem, state),
-        answers_alike=_constant_answer_accuracy(problem),
+        answers_alike=_constant_prediction_accuracy(problem),
     )
 
 
@@ -127,84 +127,83 @@ def gone_on(experiments: Experiments, *variants: str, epochs: int) -> UnstoppedR
 
 
 def has_stopped(run: Run) -> Any:
-    """Which members [K] ended by the early stop."""
+    """Which members ended by the early stop, [K]."""
     return np.array([reason == "threshold" for reason in run.reasons])
 
 
 def epochs_needed(run: Run, otherwise: float) -> Floats:
-    """Epochs until the early stop, [K]; `otherwise` for members that it never came to."""
+    """Epochs until the early stop, [K]; `otherwise` for members without one."""
     return np.where(has_stopped(run), run.steps, otherwise)
 
 
 def final_accuracy(run: Run) -> Floats:
-    """Share of a member's points that it puts on the right side at its end, [K]."""
+    """The accuracy of each member on its points at its end, [K]."""
     return _accuracy(run.engine, run.problem, run.state)
 
 
-def answers_alike(run: Run) -> Floats:
-    """The accuracy of the better of the two constant answers, [K]: that of a network that tells nothing apart."""
-    return _constant_answer_accuracy(run.problem)
-
-
 def loss_at(run: Run, epoch: int) -> Floats:
-    """The loss at an epoch, or at the last look before it, [K]; of members that ended earlier, the one they ended with.
+    """The loss at an epoch, or at the last evaluation before it, [K]; the final loss of members that ended earlier.
 
-    It is the mean over the points, as the report prints it, whatever the gradient is of. A loss that is not a number is
-    infinite here: worse than any other.
+    It is the mean over the points, as the report prints it, even if training used the sum. NaN becomes infinity, which
+    is worse than any other loss.
     """
-    place = _look_at(run, epoch)
-    losses = np.where(run.steps < run.history.steps[place], run.objective, run.history.objective[place])
-    losses = losses / _points_summed(run.problem)
+    index = _evaluation_index(run, epoch)
+    losses = np.where(run.steps < run.history.steps[index], run.objective, run.history.objective[index])
+    losses = losses / _loss_divisor(run.problem)
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def accuracy_at(run: Run, epoch: int) -> Floats:
-    """The accuracy at an epoch, [K], of members that ended earlier likewise."""
-    place = _look_at(run, epoch)
-    seen = run.history.series("accuracy")[place]
-    return np.where(run.steps < run.history.steps[place], final_accuracy(run), seen)
+    """The accuracy at an epoch, or the last evaluation before it, [K]; the final one of members that ended earlier."""
+    index = _evaluation_index(run, epoch)
+    accuracies = run.history.series("accuracy")[index]
+    return np.where(run.steps < run.history.steps[index], final_accuracy(run), accuracies)
 
 
-def zigzag(series: Floats, least: float) -> str:
-    """The turns of a series as signs: "+" for a rise, "-" for a fall, smaller movements than `least` left out.
+def zigzag(series: Floats, min_change: float) -> str:
+    """The alternating rises "+" and falls "-" of a series, ignoring movements smaller than `min_change`.
 
     series [T]
 
     >>> zigzag(np.array([0.50, 0.60, 0.58, 0.79, 0.60, 0.68]), 0.05)
     '+-+'
     """
-    least -= 1e-9  # 0.60 − 0.55 is a movement of 0.05
+    min_change -= 1e-9  # 0.60 − 0.55 is a movement of 0.05
     moves, low, high = "", series[0], series[0]
     for value in series:
         low, high = min(low, value), max(high, value)
-        if value - low >= least and not moves.endswith("+"):
+        if value - low >= min_change and not moves.endswith("+"):
             moves, high = moves + "+", value
-        elif high - value >= least and not moves.endswith("-"):
+        elif high - value >= min_change and not moves.endswith("-"):
             moves, low = moves + "-", value
     return moves
 
 
 def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
-    """How many of the losses that the report prints, by epoch, lie within the central 90 % of our members' losses."""
-    # A value of the sample itself: between a finite loss and an infinite one there is no quantile.
+    """Count the losses printed by the report, by epoch, that lie within the central 90 % of our members' losses."""
+    # Quantiles that are sample values: none can be interpolated between a finite loss and an infinite one.
     spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))
 
 
-def _points_summed(problem: Problem) -> int:
+def _loss_divisor(problem: Problem) -> int:
+    """What turns the objective into the mean over points: their number if the loss is a sum, else 1."""
     return problem.row_count(0) if problem.reduction == "sum" else 1
 
 
-def _look_at(run: Run, epoch: int) -> int:
-    return max(place for place, step in enumerate(run.history.steps) if step <= epoch)
+def _evaluation_index(run: Run, epoch: int) -> int:
+    """The index of the last evaluation at or before an epoch."""
+    return max(index for index, step in enumerate(run.history.steps) if step <= epoch)
 
 
 def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
+    """The accuracy of each member on its own points, [K]."""
     rows = all_rows(problem, np.arange(problem.members))
     _, outputs = engine.outputs(problem, state, rows.x)
     return accuracy(outputs, rows.y, rows.w)
 
 
-def _constant_answer_accuracy(problem: Problem) -> Floats:
+def _constant_prediction_accuracy(problem: Problem) -> Floats:
+    """The accuracy of the better of the two constant predictions on each member's points, [K]."""
     ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
     return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)

@@ -1,4 +1,4 @@
-"""The results of a study: all its claims judged, and the digests that show by which criteria."""
+"""Judge all claims of a study into its results, resume an interrupted judging, and find the claims of a study."""
 
 import hashlib
 import importlib
@@ -25,7 +25,7 @@ from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, least_seeds, verdict_of
+from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, min_seeds, verdict_of
 from deltarule.sweeps.store_connection import FILE as STORE
 from deltarule.user_functions import call_user_function
 
@@ -34,15 +34,15 @@ FILE = "claims.json"
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study's claims, judged over so many seeds: what `deltarule claims` shows and writes.
+    """The verdicts on a study's claims over a number of seeds: what `deltarule claims` shows and writes.
 
     engine      names of the engines that trained
     seconds     of all trainings
     versions    of deltarule, Python and NumPy
-    notes       sentences worth knowing: that other rows stand in for the study's data, what was left out, too few
-                seeds
-    missing     the claims that are not judged yet, by their ids
-    basis       SHA-256 of what decides the verdicts beside the criteria: data, recipe, seeds, engine asked for
+    notes       remarks, such as that other rows replace the study's data, that claims were left out, or that there are
+                too few seeds
+    missing     the ids of the claims that are not judged yet
+    basis       SHA-256 of what decides the verdicts beside the criteria: data, recipe, seeds, requested engine
     """
 
     study: str
@@ -66,20 +66,20 @@ def judge_study(
     notes: tuple[str, ...] = (),
     tell: Callable[[str], None] | None = None,
 ) -> StudyResults:
-    """Judge every claim of a study over the seeds of its experiments; where these have a folder, into `claims.json`.
+    """Judge every claim of a study over the seeds of its experiments, and write `claims.json` into their folder if any.
 
-    resume : go on with what is there: claims whose files say what they said then are not judged again.
-    notes : sentences that stand in the results.
-    tell : called with each claim's id as its turn comes.
+    resume : keep the verdicts in the folder on claims whose files have not changed since.
+    notes : sentences for the results.
+    tell : called with each claim's id before it is judged.
 
-    Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and for one with sweeps without
-    `resume`: they would be mixed with those of these claims.
+    Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and, without `resume`, for one
+    with sweeps: they would be mixed with those of these claims.
     """
-    wanted = {claim.id: (claim.digest, claim.source) for claim in claims}  # as they are written before any training
+    fingerprints = {claim.id: (claim.digest, claim.source) for claim in claims}  # of their text before any training
     folder, results = experiments.folder, _new_results(experiments, claims, notes)
     notes = results.notes
     if folder is not None:
-        results = _gone_on(results, wanted, folder, resume)
+        results = _start_folder(results, fingerprints, folder, resume)
         if not resume:
             remove(folder / VARIANTS)
     before, started = results, time.perf_counter()
@@ -90,14 +90,14 @@ def judge_study(
         if tell is not None:
             tell(claim.id)
         verdicts[claim.id] = judge_claim(claim, experiments)
-        ordered = tuple(verdicts[id] for id in wanted if id in verdicts)
+        ordered = tuple(verdicts[id] for id in fingerprints if id in verdicts)
         results = replace(
             before,
             engine=", ".join(sorted({*filter(None, before.engine.split(", ")), *experiments.engines})),
             seconds=before.seconds + time.perf_counter() - started,
             claims=ordered,
             notes=(*notes, *too_few_seeds(ordered)),
-            missing=tuple(id for id in wanted if id not in verdicts),
+            missing=tuple(id for id in fingerprints if id not in verdicts),
         )
         if folder is not None:
             experiments.write_variants()
@@ -106,6 +106,7 @@ def judge_study(
 
 
 def _new_results(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
+    """The results of a study before any of its claims is judged."""
     remark = experiments.dataset.remark
     return StudyResults(
         study=experiments.recipe.name,
@@ -123,7 +124,7 @@ def _new_results(experiments: Experiments, claims: tuple[Claim, ...], notes: tup
 
 
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """A sentence for each share of what undecided claims are judged over, seeds as a rule, that it is too little for.
+    """A note for each needed share that undecided claims cannot reach, because there are too few seeds or folds.
 
     >>> from deltarule.studies.verdicts import share
     >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
@@ -133,16 +134,17 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """
     undecided = [verdict for verdict in verdicts if verdict.verdict == "undecided"]
     texts = []
-    for needed, of in sorted({(one.needed, by.of) for one in undecided for by in one.conventions.values()}):
-        least = least_seeds(needed)
-        if least is None or of < least:
-            share = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
-            advice = "no number is enough, let it need less" if least is None else f"give {least:,} or more"
-            texts.append(f"{share} {of:,}, even if it holds for all; {advice}")
+    for needed, of in sorted({(one.needed, share.of) for one in undecided for share in one.conventions.values()}):
+        required = min_seeds(needed)
+        if required is None or of < required:
+            problem = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
+            advice = "no number is enough, let it need less" if required is None else f"give {required:,} or more"
+            texts.append(f"{problem} {of:,}, even if it holds for all; {advice}")
     return tuple(texts)
 
 
 def _basis(experiments: Experiments) -> str:
+    """SHA-256 of what decides the verdicts beside the criteria: recipe, data, seeds and requested engine."""
     configuration, engine = experiments.recipe.configuration, experiments.engine
     variants = [configuration, *(with_changes(configuration, one.set) for one in configuration.experiment)]
     content = {
@@ -155,41 +157,47 @@ def _basis(experiments: Experiments) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _gone_on(begun: StudyResults, wanted: Mapping[str, tuple[str, str]], folder: Path, resume: bool) -> StudyResults:
-    """The results with those verdicts of the folder that still hold; from here on the folder holds them."""
+def _start_folder(
+    new: StudyResults, fingerprints: Mapping[str, tuple[str, str]], folder: Path, resume: bool
+) -> StudyResults:
+    """Write new results into the folder, with its stored verdicts that are still valid if `resume`; return them.
+
+    fingerprints   the criterion's digest and the source's of each claim, by its id
+    """
     file = folder / FILE
     if resume and kind_of(file):
-        begun = _with_verdicts(begun, read_json(file), wanted, folder)
+        new = _with_stored_verdicts(new, read_json(file), fingerprints, folder)
     elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
-    write_json(file, begun)
-    return begun
+    write_json(file, new)
+    return new
 
 
-def _with_verdicts(
-    begun: StudyResults, found: Any, wanted: Mapping[str, tuple[str, str]], folder: Path
+def _with_stored_verdicts(
+    new: StudyResults, stored: Any, fingerprints: Mapping[str, tuple[str, str]], folder: Path
 ) -> StudyResults:
-    if not isinstance(found, dict) or found.get("basis") != begun.basis:
+    """Add to new results the stored verdicts on claims that have not changed; `stored` is JSON from the folder."""
+    if not isinstance(stored, dict) or stored.get("basis") != new.basis:
         raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
     try:
-        read = [verdict_of(claim) for claim in found["claims"]]
-        verdicts = {one.id: one for one in read if wanted.get(one.id) == (one.digest, one.source)}
-        there = tuple(verdicts[id] for id in wanted if id in verdicts)
+        read = [verdict_of(claim) for claim in stored["claims"]]
+        valid = {one.id: one for one in read if fingerprints.get(one.id) == (one.digest, one.source)}
+        verdicts = tuple(valid[id] for id in fingerprints if id in valid)
         return replace(
-            begun,
-            date=begun.date if set(wanted) - set(verdicts) else str(found["date"]),
-            engine=str(found["engine"]),
-            seconds=float(found["seconds"]),
-            claims=there,
-            notes=(*begun.notes, *too_few_seeds(there)),
-            missing=tuple(id for id in wanted if id not in verdicts),
+            new,
+            date=new.date if set(fingerprints) - set(valid) else str(stored["date"]),
+            engine=str(stored["engine"]),
+            seconds=float(stored["seconds"]),
+            claims=verdicts,
+            notes=(*new.notes, *too_few_seeds(verdicts)),
+            missing=tuple(id for id in fingerprints if id not in valid),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{folder / FILE} is not as deltarule writes it; remove it to start again") from error
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
-    """The claims of a bundled study; a study of the user's own has none unless a file of claims is named.
+    """The claims of a bundled study; a user's study has none (`claims_of_file` reads them from a file).
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> claims_of_study(load_recipe("digits"))
@@ -202,9 +210,9 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
-    """The claims of a file of the user's own: this runs the code in it.
+    """Run a user's Python file, and return the claims that it defines.
 
-    Raises `BadInput` for a file that is missing, raises as it runs, or defines no claims.
+    Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
     """
     path = Path(path)
     if kind_of(path) != "file":
@@ -215,18 +223,18 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
     module: ModuleType = importlib.util.module_from_spec(spec)
 
     def read_claims(loader: SourceFileLoader) -> None:
-        # Without the bytecode that Python keeps: it does not tell two texts of one second and one length apart.
+        # Without Python's cached bytecode: it does not distinguish two texts of one second and one length.
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
 
     call_user_function(read_claims, (spec.loader,), {}, f"reading the claims in '{path}'")
-    found = claims_of(module)
-    if not found:
+    claims = claims_of(module)
+    if not claims:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")
-    return found
+    return claims
 
 
 def criteria_of(recipe: Recipe) -> dict[str, Any]:
-    """The digests that were fixed before there were results: by claim one digest, or [old, new …] with reasons.
+    """The digests of a study's criteria, fixed before there were results: by claim's id, or a list if it was changed.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> criteria_of(load_recipe("digits"))

@@ -1,4 +1,4 @@
-"""Experiments: a study's recipe and its variants, trained and swept over seeds, each only once."""
+"""Train and sweep the variants of a study's recipe over seeds, each only once, for the claims that ask for them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from deltarule.studies.recipes import (
     Recipe,
     dataset_of,
     load_recipe,
-    problem_of_settings,
+    populations_of_settings,
     with_experiment,
     with_settings,
 )
@@ -34,11 +34,14 @@ from deltarule.training.run import Run
 from deltarule.training.train import Progress
 
 Settings = Mapping[str, Any]
-Told = Callable[[str, Progress | SweepProgress], None]
+"""Values by dotted key."""
+
+ProgressCallback = Callable[[str, Progress | SweepProgress], None]
+"""Called with the name of what is being trained or swept, and its progress."""
 
 
 class Experiments:
-    """A study's variants on demand: each is trained over the same seeds when it is first asked for, and kept.
+    """Trains the variants of a study on demand, all over the same seeds; a second request returns the first run.
 
     Parameters
     ----------
@@ -46,11 +49,11 @@ class Experiments:
     seeds : how many seeds; a member for each of 0 … seeds − 1.
     engine : what trains, as in `train`.
     data_dir : folder of data files.
-    progress : called with what is being trained or swept and how far it is.
-    folder : where sweeps keep their stores, each in a folder of its name; what is there already is not trained again.
-        None: sweeps are kept in memory.
+    progress : called with the name of what is being trained or swept, and its progress.
+    folder : where sweeps keep their stores, each in a folder of its name; rows that a store already has are not trained
+        again. None: sweeps stay in memory.
 
-    Attributes: `variants`, what each that was trained came to.
+    Attributes: `variants`, a summary of each variant that was trained.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> few = Experiments(load_recipe("digits"), seeds=2)
@@ -66,7 +69,7 @@ class Experiments:
         seeds: int,
         engine: Engine | str = "auto",
         data_dir: str | Path | None = None,
-        progress: Told | None = None,
+        progress: ProgressCallback | None = None,
         folder: Path | None = None,
     ) -> None:
         self.recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
@@ -80,51 +83,53 @@ class Experiments:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The study's own rows."""
+        """The study's data set."""
         return dataset_of(self.recipe, self.data_dir)
 
     def engine_for(self, problem: Problem, steps: int) -> Engine:
-        """The engine for claims that advance a problem themselves."""
+        """Select the engine for `steps` updates of a problem, for claims that advance it themselves."""
         chosen = engine_for(self.engine, problem, steps)
         self.engines.add(chosen.name)
         return chosen
 
     def settings_of(self, experiment: str) -> dict[str, Any]:
-        """What one of the recipe's experiments sets otherwise."""
-        for one in self.recipe.configuration.experiment:
-            if one.name == experiment:
-                return dict(one.set)
+        """The settings of one of the recipe's experiments, by dotted key."""
+        for candidate in self.recipe.configuration.experiment:
+            if candidate.name == experiment:
+                return dict(candidate.set)
         raise BadInput(f"the study '{self.recipe.name}' has no experiment '{experiment}'")
 
-    def run(self, settings: Settings | None = None, *, experiment: str | None = None, **looks: Any) -> Run:
-        """Train the study, or one of its experiments, with some keys set otherwise.
+    def run(self, settings: Settings | None = None, *, experiment: str | None = None, **history: Any) -> Run:
+        """Train the study, or one of its experiments, with some keys changed.
 
-        settings : dotted keys and their values; "run.seeds" among them overrides the number of seeds.
-        looks : what the history holds beside the objective, as in `train`: metrics, outputs, gradients, history_every.
+        settings : values by dotted key; "run.seeds" among them overrides the number of seeds.
+        history : options of `train` for the history: metrics, outputs, gradients, history_every.
         """
         chosen = {**(self.settings_of(experiment) if experiment else {}), **(settings or {})}
-        return self.each([chosen], **looks)[0]
+        return self.each([chosen], **history)[0]
 
     def each(
-        self, settings: Sequence[Settings], *, prepare: Callable[[Problem], Problem] | None = None, **looks: Any
+        self, settings: Sequence[Settings], *, prepare: Callable[[Problem], Problem] | None = None, **history: Any
     ) -> list[Run]:
-        """Train several variants; those that differ in numbers alone are one population. In the order given.
+        """Train several variants and return their runs in order; those that differ only in numbers train together.
 
-        prepare : what no key of a recipe says, done to each problem before it is trained: rows of the members' own.
+        settings : for each variant, values by dotted key.
+        prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
+        history : options of `train` for the history, as in `run`.
         """
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
-        full = [{"run.seeds": self.seeds, **setting} for setting in settings]
-        keys = [json.dumps([one, looks, prepared], sort_keys=True, default=list) for one in full]
-        new = {key: one for key, one in zip(keys, full, strict=True) if key not in self._runs}
+        complete = [{"run.seeds": self.seeds, **setting} for setting in settings]
+        keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]
+        new = {key: setting for key, setting in zip(keys, complete, strict=True) if key not in self._runs}
         if new:
-            populations = problem_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
+            populations = populations_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
             for population in populations:
                 if prepare is not None:
                     population = replace(population, problem=prepare(population.problem))
-                self._train(population, list(new), looks)
+                self._train(population, list(new), history)
             rows = "" if prepare is None else prepare.__name__.replace("_", " ")
-            for key, one in new.items():
-                self.variants.append(variant_of(with_settings(self.recipe, one), self._runs[key], rows))
+            for key, setting in new.items():
+                self.variants.append(variant_of(with_settings(self.recipe, setting), self._runs[key], rows))
         return [self._runs[key] for key in keys]
 
     def sweep(
@@ -138,11 +143,11 @@ class Experiments:
         seeds: int | Sequence[int] | None = None,
         keep: str = "none",
     ) -> Sweep:
-        """Sweep the study, or one of its experiments; claims that ask for the same name share the table.
+        """Sweep the study, or one of its experiments; claims that sweep under the same name share the table.
 
         name : of the sweep, and of its folder.
         grid_or_settings : lists of values by dotted key, or a list of configurations; None for the recipe's own grid.
-        set : dotted keys and their values, for every configuration.
+        set : values by dotted key, for every configuration.
         seeds : instead of the study's.
         folds, keep : as in `deltarule.sweep`.
 
@@ -166,7 +171,7 @@ class Experiments:
                 folds=folds,
                 seeds=self.seeds if seeds is None else seeds,
                 keep=keep,
-                engine=self._engine_of_sweeps(),
+                engine=self._engine_name(),
                 data_dir=self.data_dir,
                 progress=self._progress_for(name),
             )
@@ -178,42 +183,46 @@ class Experiments:
         return table
 
     def write_variants(self) -> None:
-        """Write down in the folder, where there is one, what the variants came to; what is there already stays."""
+        """Add the summaries of the trained variants to the file in the folder, if there is a folder."""
         if self.folder is None or not self.variants:
             return
         path = self.folder / VARIANTS
         before = read_variants(path)[1] if kind_of(path) == "file" else []
         keys = [variant.keys for variant in self.variants]
-        write_variants(path, self.recipe.name, [*(one for one in before if one.keys not in keys), *self.variants])
+        others = [variant for variant in before if variant.keys not in keys]
+        write_variants(path, self.recipe.name, [*others, *self.variants])
 
     def close(self) -> None:
-        """Let go of the files of the sweeps."""
+        """Close the stores of the sweeps."""
         for _, table in self._sweeps.values():
             table.close()
         self._sweeps.clear()
 
-    def _engine_of_sweeps(self) -> str:
+    def _engine_name(self) -> str:
+        """The name of the engine; raise `BadInput` if it was given as an object, which sweeps cannot use."""
         if not isinstance(self.engine, str):
             raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone")
         return self.engine
 
-    def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
+    def _train(self, population: Population, keys: list[str], history: dict[str, Any]) -> None:
+        """Train a population, and store the run of each of its settings under the key with the same index."""
         run = train_population(
-            population, engine=self.engine, progress=self._progress_for(_population_name(population)), **looks
+            population, engine=self.engine, progress=self._progress_for(_population_name(population)), **history
         )
         if run.interrupted:  # half a training proves nothing
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
-        for place in np.unique(population.settings).tolist():
-            one = run.take(population.members_of(place))
-            share = int(one.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
-            self._runs[keys[place]] = replace(one, seconds=float(run.seconds * share))
+        for index in np.unique(population.settings).tolist():
+            part = run.take(population.members_of(index))
+            share = int(part.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
+            self._runs[keys[index]] = replace(part, seconds=float(run.seconds * share))
 
-    def _progress_for(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:
+    def _progress_for(self, name: str) -> Callable[[Progress | SweepProgress], None] | None:
+        """The user's progress callback, bound to the name of a population or sweep; None if there is none."""
         if self._progress is None:
             return None
-        told = self._progress
-        return lambda progress: told(what, progress)
+        report_progress = self._progress
+        return lambda progress: report_progress(name, progress)
 
 
 def _population_name(population: Population) -> str:

@@ -1,4 +1,4 @@
-"""A study's training, stopped at one update to show every number of it."""
+"""Train one member of a study up to an update, and trace every number of that update."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -26,17 +26,17 @@ def explain_study(
     step: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Explanation:
-    """Train one member of a study up to an update, and show every number of that update.
+    """Train one member of a study up to an update, and trace every number of that update.
 
     Parameters
     ----------
-    member : which of the recipe's members, from 0; it is trained alone, to the same bits as among the others.
-    step : how many updates are made before the one that is shown; at the training's end, the one that would follow.
+    member : index of the member, from 0; it is trained alone, to the same bits as among the others.
+    step : number of updates before the one that is traced; at the training's end, the one that would follow is traced.
     progress : called while it trains.
 
-    Training is the reference engine's, by the recipe's own rules of when to stop.
+    It trains with the reference engine, by the recipe's stop rules.
 
-    Raises `BadInput` for a member that there is not, and a step after the training's end.
+    Raises `BadInput` for a member that does not exist, and a step after the training's end.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe
     >>> recipe = load_recipe("encoder")
@@ -65,14 +65,14 @@ def explain_study(
 def _train_to_step(
     recipe: Recipe, dataset: Dataset, problem: Problem, step: int, progress: Callable[[Progress], None] | None
 ) -> tuple[State, tuple[str, ...]]:
-    """The state after so many updates, and what is to be said where the training ends with them."""
+    """Train a problem of one member for `step` updates; return its state, and notes if the training ends there."""
     rules = training_of(recipe, dataset, problem)
-    own = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
-    limit = int(own.limits(problem)[0])
+    stop_rules = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
+    limit = int(stop_rules.limits(problem)[0])
     if step > limit:
         raise BadInput(f"the training ends after {count_of(limit, 'update')}; give a step from 0 to {limit}")
-    # What looks at the history must look as often as it does in the whole training.
-    rules |= {"max_steps": step, "history_every": history_interval(problem, own, rules["history_every"])}
+    # Rules that use the history need the evaluations of the whole training.
+    rules |= {"max_steps": step, "history_every": history_interval(problem, stop_rules, rules["history_every"])}
     run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def _train_to_step(
 
 
 def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
-    """What is to be said of a state that the training ends with, and of an update that makes a network diverge."""
+    """Notes for the trace: that the training ends with this state and why, and that the next update diverges."""
     notes = []
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"

@@ -1,6 +1,6 @@
-"""Studies as recipes: a TOML file is read and checked, and becomes data, a problem, and the rules of its training.
+"""Read and check a study's recipe (a TOML file), and create its data, its problem and the rules of its training.
 
-K members: the seeds of a recipe, or of several configurations that differ in numbers alone.
+K members: the seeds of a recipe, or of several configurations that differ only in numbers.
 """
 
 import itertools
@@ -30,18 +30,18 @@ from deltarule.training import populations
 from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
 
 STUDIES = Path(__file__).parent
-MAX_BYTES = 2**20
-"""Of a recipe's file."""
+MAX_RECIPE_BYTES = 2**20
+"""The largest size of a recipe's file."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A study's checked configuration, with where it came from.
+    """A study's checked configuration, and where it came from.
 
-    Parameters: `name`, the study's, or that of the file without its ending; `folder`, where the recipe lies: data files
-    are looked for there; `configuration`; `experiment`, the variant that was chosen; `settings`, every key that was set
-    since the file was read (the experiment's too), dotted; `as_read`, the configuration as the file has it, None where
-    there is no file.
+    Parameters: `name`, the study's, or that of the file without its ending; `folder` of the recipe, which is searched
+    for data files; `configuration`; `experiment`, the name of the chosen variant; `settings`, every key that was
+    changed since the file was read (also by the experiment), dotted; `as_read`, the configuration in the file, None
+    without a file.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Members that are trained together: their configurations differ in nothing but numbers and seeds.
+    """Members that train together: their configurations differ only in numbers and seeds.
 
-    Parameters: `recipe`, of the first of them: its shape, stop rules and run settings hold for all; `dataset` and
-    `problem`, with K members; `settings` [K], for each member the place of its settings in the list that was given.
+    Parameters: `recipe` of the first of them: its shape, stop rules and run settings hold for all; `dataset` and
+    `problem`, with K members; `settings` [K], for each member the index of its settings in the list they came from.
     """
 
     recipe: Recipe
@@ -65,19 +65,19 @@ class Population:
     problem: Problem
     settings: Integers
 
-    def members_of(self, place: int) -> Integers:
-        """The members that have the settings at this place of the list: one for each seed, in the seeds' order."""
-        return np.flatnonzero(self.settings == place)
+    def members_of(self, index: int) -> Integers:
+        """The members that have the settings with this index in the list: one for each seed, in the seeds' order."""
+        return np.flatnonzero(self.settings == index)
 
 
 # --- finding and changing recipes ------------------------------------------------------------------------------------
 
 
 def load_recipe(study: str | Path) -> Recipe:
-    """Read and check a recipe.
+    """Read and check the recipe of a bundled study, or of a TOML file.
 
     Parameters: `study`, the name of a bundled study ("digits"), or the path of a TOML file.
-    Errors: `BadInput` for a name that there is not, a file that cannot be read, and whatever the recipe has wrong.
+    Errors: `BadInput` for an unknown name, a file that cannot be read, and any mistake in the recipe.
 
     >>> load_recipe("digits").configuration.data.name
     'digits'
@@ -88,13 +88,13 @@ def load_recipe(study: str | Path) -> Recipe:
         name, path = study, _bundled_folders()[study] / "recipe.toml"
     else:
         name, path = Path(study).stem, Path(study)
-    configuration = parse_toml(_text(study, path), str(study))
-    _check_names(configuration, f"{study}: ")
+    configuration = parse_toml(_read_recipe_text(study, path), str(study))
+    _check_metric_and_data_names(configuration, f"{study}: ")
     return Recipe(name, path.parent, configuration, as_read=configuration)
 
 
 def bundled_studies() -> tuple[tuple[str, str, str], ...]:
-    """The studies that are part of deltarule: name, title and a sentence each.
+    """List the studies that are part of deltarule: (name, title, summary) of each.
 
     >>> [title for name, title, summary in bundled_studies() if name == "digits"]
     ['Handwritten digits']
@@ -104,9 +104,9 @@ def bundled_studies() -> tuple[tuple[str, str, str], ...]:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Read a setting as the command line takes it: a dotted key, "=", and a TOML value.
+    """Parse a setting of the command line, "key=value" with a dotted key and a TOML value.
 
-    A single word needs no quotes: letters, digits, "_" and "-", a letter first. Other texts need them.
+    A single word needs no quotes: letters, digits, "_" and "-", beginning with a letter. Other texts need them.
 
     Errors: `BadInput` for anything else.
 
@@ -120,7 +120,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         table = read_toml(f"value = {value}")
     except tomllib.TOMLDecodeError:
         table = {}
-    except ValueError as error:  # TOML, but of no use to anybody
+    except ValueError as error:  # valid TOML that has no use here
         raise BadInput(f"the value in {text!r} cannot be used: {error}; give another") from None
     if set(table) == {"value"}:
         return dotted, table["value"]
@@ -133,11 +133,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with some keys set otherwise; a key that is set leaves the grid.
+    """Copy a recipe with some of its keys changed; a changed key is removed from the grid.
 
     Parameters: `settings`, values by dotted key: {"optimizer.learning_rate": 5}.
-    Errors: `BadInput` for a key that there is not, a value that is not allowed, keys that do not fit each other, and
-    what would do nothing.
+    Errors: `BadInput` for an unknown key, a value that is not allowed, keys that do not fit each other, and settings
+    without effect.
 
     >>> with_settings(load_recipe("digits"), {"run.seeds": 3}).configuration.run.seeds
     3
@@ -145,15 +145,15 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     if not isinstance(settings, Mapping):
         raise BadInput(f"the settings are {settings!r}; give a table, as {{'optimizer.learning_rate': 5}}")
     configuration = with_changes(recipe.configuration, settings)
-    _check_names(configuration)
-    _check_rules(configuration, settings)
+    _check_metric_and_data_names(configuration)
+    _check_stop_rules(configuration, settings)
     return replace(recipe, configuration=configuration, settings={**recipe.settings, **settings})
 
 
 def with_experiment(recipe: Recipe, name: str) -> Recipe:
-    """The recipe as one of its experiments has it.
+    """Copy a recipe with the settings of one of its experiments.
 
-    Errors: `BadInput` for an experiment that there is not.
+    Errors: `BadInput` for an unknown experiment.
 
     >>> with_experiment(load_recipe("digits"), "linear").configuration.network.layers
     ('auto', 'auto')
@@ -165,7 +165,7 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
 
 
 def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
-    """Every combination of the grid's values: the settings, and the recipe that has them. Without a grid, one.
+    """List every combination of the grid's values: its settings, and the recipe that has them; one without a grid.
 
     >>> digits = load_recipe("digits")
     >>> grid = digits.configuration.model_copy(update={"grid": {"optimizer.learning_rate": (0.1, 1.0)}})
@@ -178,11 +178,10 @@ def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
 
 
 def explain_recipe(recipe: Recipe) -> dict[str, Any]:
-    """What there is to show of a recipe, as plain values: every key with defaults and parameters filled in, and what
-    the report left open.
+    """Describe a recipe as plain values: every key with its defaults filled in, and the assumptions that it makes.
 
     Returns: `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
-    section, `grid`, `experiments`, `assumptions`.
+    section, `grid`, `experiments`, `assumptions` (where the report is silent).
 
     >>> explain_recipe(load_recipe("digits"))["keys"]["optimizer"]["schedule"]
     'constant'
@@ -205,11 +204,10 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
-    """Load a recipe's rows, set some aside, and scale them.
+    """Load a recipe's data set, split it into parts, and scale it.
 
-    Parameters: `data_dir`, a folder in which a file is looked for before it is looked for beside the recipe and in the
-    current folder.
-    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the recipe looks at.
+    Parameters: `data_dir`, a folder that is searched for a data file before the recipe's folder and the current one.
+    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the recipe uses.
 
     >>> {part: len(rows) for part, rows in dataset_of(load_recipe("digits")).parts.items()}
     {'train': 1438, 'test': 359}
@@ -218,10 +216,10 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
 
 
 def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
-    """The problem of a recipe: its network for these data, one member for each seed.
+    """Create the problem of a recipe: its network for these data, one member for each seed.
 
     Parameters: `seeds`, instead of the recipe's: N for the seeds 0 … N − 1, or a list.
-    Errors: `BadInput` where network, loss and data do not fit each other.
+    Errors: `BadInput` if network, loss and data do not fit each other.
 
     >>> digits = load_recipe("digits")
     >>> problem_of(digits, dataset_of(digits), seeds=2)
@@ -232,33 +230,33 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
     return problem_of_seeds([recipe.configuration], dataset)
 
 
-def problem_of_settings(
+def populations_of_settings(
     recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
 ) -> tuple[Population, ...]:
-    """The problems of several configurations at once: those that differ in numbers and seeds alone become one.
+    """Create the populations of several configurations: those that differ only in numbers and seeds train together.
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 
-    Parameters: `dataset`, the recipe's own; `settings`, for each configuration what it sets otherwise; `data_dir`, as
-    in `dataset_of`, for settings that change the data.
-    Returns: populations, in the order in which their first settings come.
+    Parameters: `dataset`, the recipe's own; `settings`, the changed keys of each configuration; `data_dir`, as in
+    `dataset_of`, for settings that change the data.
+    Returns: populations, in the order of their first settings.
     Errors: `BadInput` as `with_settings` and `problem_of`.
 
     >>> digits = load_recipe("digits")
     >>> rates = [{"optimizer.learning_rate": 0.1, "run.seeds": 2}, {"optimizer.learning_rate": 1, "run.seeds": 3}]
-    >>> [population] = problem_of_settings(digits, dataset_of(digits), rates)
+    >>> [population] = populations_of_settings(digits, dataset_of(digits), rates)
     >>> population.settings
     array([0, 0, 1, 1, 1])
     """
     recipes = [with_settings(recipe, changes) for changes in settings]
     loaded = {data_key(recipe.configuration): dataset}
     made = []
-    for places in plan_populations(configuration_key(recipe.configuration) for recipe in recipes).values():
-        first, configurations = recipes[places[0]], [recipes[place].configuration for place in places]
+    for indices in plan_populations(configuration_key(recipe.configuration) for recipe in recipes).values():
+        first, configurations = recipes[indices[0]], [recipes[index].configuration for index in indices]
         rows = loaded.get(data_key(first.configuration)) or dataset_of(first, data_dir)
         loaded[data_key(first.configuration)] = rows
         counts = [len(seeds_of(configuration)) for configuration in configurations]
-        made.append(Population(first, rows, problem_of_seeds(configurations, rows), np.repeat(places, counts)))
+        made.append(Population(first, rows, problem_of_seeds(configurations, rows), np.repeat(indices, counts)))
     return tuple(made)
 
 
@@ -273,20 +271,22 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
     return populations.training_of(recipe.configuration, dataset, problem)
 
 
-# --- what needs more than the recipe to check ------------------------------------------------------------------------
+# --- reading and checking --------------------------------------------------------------------------------------------
 
 
 @cache
 def _bundled_folders() -> dict[str, Path]:
+    """The folder of each bundled study by its name."""
     return {file.parent.name.replace("_", "-"): file.parent for file in sorted(STUDIES.glob("*/recipe.toml"))}
 
 
-def _text(study: str | Path, path: Path) -> str:
+def _read_recipe_text(study: str | Path, path: Path) -> str:
+    """Read a recipe's file as text; `study` is what the user named, for error messages."""
     try:
         with path.open("rb") as file:  # which may be a pipe, or a device that has no end
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise BadInput(f"{study} has more than {MAX_BYTES:,} bytes, and is no recipe; give a TOML file")
+            content = file.read(MAX_RECIPE_BYTES + 1)
+        if len(content) > MAX_RECIPE_BYTES:
+            raise BadInput(f"{study} has more than {MAX_RECIPE_BYTES:,} bytes, and is no recipe; give a TOML file")
         return content.decode("utf-8-sig")
     except BadInput:
         raise
@@ -308,12 +308,13 @@ def _text(study: str | Path, path: Path) -> str:
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
+    """The end of a message about an unknown name: the known name that is closest, or all of them."""
     close = get_close_matches(name, known, 1)
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
 
 
-def _check_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
-    """What is set of a stop rule that there is not. A recipe may say it for its experiments, whose rules may differ."""
+def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
+    """Reject changed keys of a stop rule that is off; in a recipe's file they may serve its experiments."""
     for key, rule in (("times", "threshold"), ("metric", "threshold"), ("score", "patience")):
         value = getattr(configuration.stopping, key)
         is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
@@ -324,15 +325,15 @@ def _check_rules(configuration: Configuration, settings: Mapping[str, Any]) -> N
             )
 
 
-def _check_names(configuration: Configuration, where: str = "") -> None:
-    """Names that the configuration's own package cannot know: of metrics and data sets."""
+def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
+    """Reject unknown names of metrics and data sets, which the configuration's own package cannot check."""
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:
-            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_suggest(name, metrics.METRICS)}")
+            raise BadInput(f"{prefix}stopping.{key}: there is no metric '{name}'; {_suggest(name, metrics.METRICS)}")
     for key in ("name", "offline"):
-        given = getattr(configuration.data, key)
-        name = None if given is None else name_and_options(given)[0]
+        source = getattr(configuration.data, key)
+        name = None if source is None else name_and_options(source)[0]
         if name is not None and name not in loading.LOADERS:
             hint = f"{_suggest(name, loading.LOADERS)} (a table of your own goes under data.file)"
-            raise BadInput(f"{where}data.{key}: there is no data set '{name}'; {hint}")
+            raise BadInput(f"{prefix}data.{key}: there is no data set '{name}'; {hint}")

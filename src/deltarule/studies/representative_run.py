@@ -1,5 +1,4 @@
-"""The first member of a run, looked at closely: what the figures and the page of a run are drawn from; and what the
-networks that a sweep has kept look like.
+"""Record a run's first member in detail (its portrait), from which the figures and the page of a run are drawn.
 
 S snapshots · N rows · D inputs · H units · C outputs · P parameters · G points along an input
 """
@@ -23,20 +22,20 @@ from deltarule.training.run import Run
 
 FORMAT = "deltarule portrait 1"
 MAX_PARAMETERS, MAX_ROWS = 2_000, 400
-"""Networks and data up to this size are shown through training; of others, beginning and end."""
+"""Networks and data up to this size are recorded throughout training; larger ones at its beginning and end."""
 
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """What is known of the first member.
+    """A detailed record of a run's first member.
 
     steps [S]           the updates before each snapshot, from 0 to the member's end
     arrays              of small networks, by name, at each snapshot: "W1" [S, D, H], "b1" [S, 1, H] …, the activations
-                        of each row "a1" [S, N, H] …, and the lengths "norm gradient W1" [S], "norm a1" [S] …
-    x [N, D]            those rows, and `answers` [N] or [N, C], what they should be
-    plane               of two inputs: their values "first" and "second" [G], and "outputs" [S, G, G, C]
-    images              of images: "initial" and "final" [D, H], the first layer's weights in the order of `image_shape`
-    confusion           by part of the data [C, C], true classes down
+                        of each row "a1" [S, N, H] …, and the norms "norm gradient W1" [S], "norm a1" [S] …
+    x [N, D]            those rows, and `answers` [N] or [N, C], their targets
+    plane               for two inputs: their values "first" and "second" [G], and "outputs" [S, G, G, C]
+    images              for images: "initial" and "final" [D, H], first-layer weights in the order of `image_shape`
+    confusion           counts [C, C] by part of the data, a row for each true class
     """
 
     sizes: tuple[int, ...]
@@ -53,8 +52,7 @@ class Portrait:
 
 
 def portrait_of(dataset: Dataset, run: Run) -> Portrait:
-    """Look closely at a run's first member: a small network is trained once more, to the same bits, to be looked at on
-    the way.
+    """Record a run's first member in detail; a small network is trained again, to the same bits, to take snapshots.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
@@ -65,10 +63,11 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
     (True, array([  0, 100]))
     """
     with np.errstate(all="ignore"):  # of a member that diverged
-        return _looked_at(dataset, run.take(np.array([0])))
+        return _portrait_of_member(dataset, run.take(np.array([0])))
 
 
-def _looked_at(dataset: Dataset, alone: Run) -> Portrait:
+def _portrait_of_member(dataset: Dataset, alone: Run) -> Portrait:
+    """Record the only member of a run in detail."""
     network = alone.problem.network
     is_small = network.parameters <= MAX_PARAMETERS and len(dataset.train) <= MAX_ROWS
     states = _snapshots(alone) if is_small else []
@@ -79,11 +78,11 @@ def _looked_at(dataset: Dataset, alone: Run) -> Portrait:
         classes=dataset.classes,
         image_shape=_image_shape(dataset),
         steps=np.array([state.step for state in states], np.int64),
-        arrays=_through(alone, states, rows) if is_small else {},
+        arrays=_snapshot_arrays(alone, states, rows) if is_small else {},
         x=np.asarray(rows.x, np.float64) if is_small else np.empty((0, dataset.inputs)),
         answers=np.asarray(rows.answers, np.float64) if is_small else np.empty(0),
-        plane=_plane(alone, states, rows) if is_small and dataset.inputs == 2 else {},
-        images=_images(alone, _image_shape(dataset)),
+        plane=_plane_arrays(alone, states, rows) if is_small and dataset.inputs == 2 else {},
+        images=_first_layer_images(alone, _image_shape(dataset)),
         confusion=_confusions(dataset, alone),
     )
 
@@ -93,12 +92,12 @@ def write_portrait(path: Path, portrait: Portrait) -> None:
     groups = {"array": portrait.arrays, "plane": portrait.plane, "image": portrait.images, "rows": portrait.confusion}
     arrays = {f"{group} {name}": values for group, named in groups.items() for name, values in named.items()}
     about = {name: list(getattr(portrait, name)) for name in ("sizes", "features", "classes", "image_shape")}
-    own = {"steps": portrait.steps, "x": portrait.x, "answers": portrait.answers}
-    save_arrays(path, own | arrays, {"format": FORMAT, **about})
+    rows = {"steps": portrait.steps, "x": portrait.x, "answers": portrait.answers}
+    save_arrays(path, rows | arrays, {"format": FORMAT, **about})
 
 
 def read_portrait(path: Path) -> Portrait | None:
-    """Read what `write_portrait` wrote; None where there is nothing, or another version's.
+    """Read a portrait that `write_portrait` wrote; None without a file, or for one of another version.
 
     Raises `BadInput` for a file that cannot be read.
     """
@@ -109,8 +108,8 @@ def read_portrait(path: Path) -> Portrait | None:
         return None
 
     def group(name: str) -> dict[str, Any]:
-        found = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
-        return {key: found[key] for key in sorted(found, key=_by_layer)}
+        named = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
+        return {key: named[key] for key in sorted(named, key=_layer_order)}
 
     return Portrait(
         tuple(about["sizes"]),
@@ -127,17 +126,17 @@ def read_portrait(path: Path) -> Portrait | None:
     )
 
 
-def _by_layer(name: str) -> tuple[bool, str, str]:
-    """W1, b1, W2, b2 and so on, activations after them."""
+def _layer_order(name: str) -> tuple[bool, str, str]:
+    """A sort key for names of arrays: W1, b1, W2, b2 and so on, then activations."""
     return name.startswith("a"), "".join(filter(str.isdigit, name)).zfill(4), name
 
 
 def _snapshots(run: Run) -> list[State]:
-    """The states of the one member of a run, closer to one another where it begins."""
+    """The states of a run's only member at up to 24 updates, denser at the beginning; two for a long training."""
     problem, first = run.problem, initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
-    # Rows × parameters × updates that may be spent on training the first member once more.
+    # At most so many rows × parameters × updates are spent on training the first member again.
     if problem.optimizer.update is None or work > 2 * 10**9 or last == 0:
         return [first, replace(run.state, step=last)] if last else [first]
     states = [first]
@@ -146,51 +145,52 @@ def _snapshots(run: Run) -> list[State]:
     return states
 
 
-def _through(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """Weights, activations and lengths at each snapshot."""
-    seen: dict[str, list[Floats]] = {}
+def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
+    """The parameters, activations, and norms of activations and gradients at each of the states, by name."""
+    snapshots: dict[str, list[Floats]] = {}
     for state in states:
-        at = replace(run, state=state)
-        activations = {name: a[0] for name, a in at.activations(rows.x).items() if name.startswith("a")}
+        at_state = replace(run, state=state)
+        activations = {name: a[0] for name, a in at_state.activations(rows.x).items() if name.startswith("a")}
         norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
         lengths = gradient_norms(run.problem, state, all_rows(run.problem, np.array([0])))
         norms |= {f"norm {name}": length[0] for name, length in lengths.items()}
-        for name, values in (at.parameters() | activations | norms).items():
-            seen.setdefault(name, []).append(values)
-    return {name: np.stack(values).astype(np.float64) for name, values in seen.items()}
+        for name, values in (at_state.parameters() | activations | norms).items():
+            snapshots.setdefault(name, []).append(values)
+    return {name: np.stack(values).astype(np.float64) for name, values in snapshots.items()}
 
 
-def _plane(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    planes = [_plane_of(replace(run, state=state), rows) for state in states]
+def _plane_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
+    """The outputs over the plane of two inputs at each of the states, [S, G, G, C], and the inputs' values [G]."""
+    planes = [_plane_of_run(replace(run, state=state), rows) for state in states]
     if not planes:
         return {}
     outputs = np.stack([plane.outputs for plane in planes])
     return {"first": planes[0].first, "second": planes[0].second, "outputs": outputs}
 
 
-def _plane_of(run: Run, rows: Rows) -> DecisionPlane:
+def _plane_of_run(run: Run, rows: Rows) -> DecisionPlane:
     return decision_plane(lambda x: run.outputs(x)[0], rows.x, points=41)
 
 
 def _image_shape(dataset: Dataset) -> tuple[int, ...]:
-    """(rows, columns), or (rows, columns, 3) of colors; nothing for rows that are no images."""
+    """The shape of the data's images: (rows, columns) or (rows, columns, 3) with colors; () for data without images."""
     if dataset.image is None:
         return ()
     channels, rows, columns = dataset.image
     return (rows, columns) if channels == 1 else (rows, columns, channels)
 
 
-def _images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
-    """The first layer's weights before and after training."""
+def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
+    """The first layer's weights [D, H] before and after training, in the order of images of this shape."""
     if not shape:
         return {}
     before = replace(run, state=initial_state(run.problem))
-    found = {"initial": before.parameters()["W1"], "final": run.parameters()["W1"]}
-    return {name: in_image_order(weights, shape) for name, weights in found.items()}
+    weights = {"initial": before.parameters()["W1"], "final": run.parameters()["W1"]}
+    return {name: in_image_order(values, shape) for name, values in weights.items()}
 
 
 def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
-    """Weights [D, H] in the order of pictures: a color beside the other, where the data hold one after the other."""
+    """Reorder first-layer weights [D, H] as an image's: with colors last, where the data have them first."""
     if len(shape) == 3:
         rows, columns, colors = shape
         weights = weights[np.arange(rows * columns * colors).reshape(colors, rows, columns).transpose(1, 2, 0).ravel()]
@@ -198,15 +198,15 @@ def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
-    """For each part of the data how many rows of each class were put into which."""
+    """The confusion matrix of each part of the data, [true class, predicted class]; {} for more than 16 classes."""
     count = len(dataset.classes)
     if not 1 < count <= 16:
         return {}
-    found = {}
+    confusions = {}
     for part, rows in dataset.parts.items():
         outputs = run.outputs(rows.x)[0]
         predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
         counts = np.zeros((count, count), np.int64)
         np.add.at(counts, (rows.answers, predicted), 1)
-        found[part] = counts
-    return found
+        confusions[part] = counts
+    return confusions

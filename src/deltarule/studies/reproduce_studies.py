@@ -1,4 +1,4 @@
-"""Reproducing the studies: each is run, its claims are judged, and one page tells what came of all of them."""
+"""Reproduce the studies: run each, judge its claims, and write one page with all results."""
 
 import functools
 import shlex
@@ -14,7 +14,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, make_folder
 from deltarule.json_files import read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
-from deltarule.studies.experiments import Experiments, Told
+from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
 from deltarule.studies.run_records import write_records
@@ -26,14 +26,14 @@ NAME = "reproduce.json"
 
 @dataclass(frozen=True)
 class StudyReproduced:
-    """A study, run and judged.
+    """The results of one study: its run and the verdicts on its claims.
 
-    study, data   what, and on which rows
-    networks      how many its run trained          seeds    over how many its claims were judged, None where none was
+    study, data   names of the study and its data set
+    networks      how many its run trained          seeds    over how many its claims were judged, None without claims
     engine        names of the engines              seconds  of all trainings
     verdicts      by the claims' ids
-    left_out      the claims that a quick reproduction leaves out, by their ids
-    notes         sentences worth knowing: that other rows stand in for its data, that the seeds are too few
+    left_out      ids of the claims that a quick reproduction leaves out
+    notes         remarks, such as that other rows replace its data, or that there are too few seeds
     """
 
     study: str
@@ -49,12 +49,12 @@ class StudyReproduced:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a reproduction came to: these fields, by these names, are the JSON object of `deltarule reproduce --json`.
+    """The results of a reproduction: the JSON object of `deltarule reproduce --json` has these fields.
 
     out, report           the folder and its page, or None
-    quick, seeds, engine  what was asked for
+    quick, seeds, engine  the options
     seconds               of this process
-    left_out              what a quick reproduction leaves out, sentences
+    left_out              sentences about what a quick reproduction leaves out
     missing               the studies that are not reproduced yet
     """
 
@@ -78,27 +78,27 @@ def reproduce(
     engine: str | None = None,
     data_dir: str | Path | None = None,
     tell: Callable[[StudyReproduced], None] | None = None,
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Reproduction:
-    """Run studies, judge all claims of their reports, and write what came of it into one folder.
+    """Run studies, judge all claims of their reports, and write the results into one folder.
 
     Parameters
     ----------
     studies : names of bundled studies, or files of recipes; None for all that repeat a report.
-    quick : a fifth of the seeds, and no claims that take minutes.
-    out : the folder: one below it for each study, and `report.html`. What an earlier, interrupted reproduction has left
-        there is gone on with. None: nothing is kept.
-    seeds : over how many seeds studies are run and judged, instead of their own number.
-    engine : what computes, instead of the recipes'.
+    quick : use a fifth of the seeds, and leave out claims that take minutes.
+    out : the folder: one below it for each study, and `report.html`. An interrupted reproduction in it is resumed.
+        None: nothing is written.
+    seeds : the number of seeds over which studies are run and judged, instead of their own.
+    engine : the engine, instead of the recipes'.
     data_dir : a folder of data files.
     tell : called with each study when it is done.
-    progress : called with what is being trained and how far it is.
+    progress : called with the name of what is being trained, and its progress.
 
-    Returns the `Reproduction`. Where a study's data are neither here nor can be downloaded, the rows that stand in for
-    them are trained on, and its claims are not testable.
+    Returns the `Reproduction`. If a study's data are neither here nor can be downloaded, it trains on rows that replace
+    them, and its claims are not testable.
 
-    Raises `BadInput` for a study that there is not, and for a folder that holds another reproduction; `RunFailed` for a
-    full disk; `KeyboardInterrupt` where Ctrl-C ends it, with what was reached in the folder.
+    Raises `BadInput` for an unknown study, and for a folder with another reproduction; `RunFailed` for a full disk;
+    `KeyboardInterrupt` if Ctrl-C ends it, with the results so far in the folder.
 
     >>> reproduce(["digits"], quick=True).left_out
     ('digits: run with 2 networks in place of 10',)
@@ -106,7 +106,7 @@ def reproduce(
     if seeds is not None and seeds < 1:
         raise BadInput(f"seeds is {seeds}; give a whole number of 1 or more")
     if engine not in (None, "auto"):
-        engine_of_name(engine)  # says so where there is none, or its library is missing
+        engine_of_name(engine)  # raises if it is unknown, or its library is missing
     recipes = _recipes(studies or studies_with_reports())
     folder = None if out is None else make_folder(out)
     done = Reproduction(
@@ -120,19 +120,19 @@ def reproduce(
         left_out=(),
         missing=tuple(recipe.name for recipe in recipes),
     )
-    _refuse_another(done, folder)
+    _check_same_options(done, folder)
     _write(done, folder)
     started = time.perf_counter()
     for recipe in recipes:
-        own_folder = None if folder is None else make_folder(folder / recipe.name)
-        one = _reproduce_study(recipe, done, own_folder, data_dir, progress)
+        study_folder = None if folder is None else make_folder(folder / recipe.name)
+        result = _reproduce_study(recipe, done, study_folder, data_dir, progress)
         if tell is not None:
-            tell(one)
+            tell(result)
         done = replace(
             done,
             seconds=time.perf_counter() - started,
-            studies=(*done.studies, one),
-            left_out=(*done.left_out, *(_left_out(recipe, one) if quick else ())),
+            studies=(*done.studies, result),
+            left_out=(*done.left_out, *(_describe_omissions(recipe, result) if quick else ())),
             missing=done.missing[1:],
         )
         _write(done, folder)
@@ -152,6 +152,7 @@ def studies_with_reports() -> tuple[str, ...]:
 
 
 def _recipes(studies: Sequence[str]) -> list[Recipe]:
+    """Load the recipes of studies; raise `BadInput` for two of one name."""
     recipes = [load_recipe(study) for study in studies]
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
@@ -159,58 +160,60 @@ def _recipes(studies: Sequence[str]) -> list[Recipe]:
     return recipes
 
 
-def _write(done: Reproduction, folder: Path | None) -> None:
-    """Write down what a reproduction has come to so far, where it is kept."""
+def _write(reproduction: Reproduction, folder: Path | None) -> None:
+    """Write a reproduction's results so far into its folder, if it has one."""
     if folder is not None:
-        write_json(folder / NAME, done)
+        write_json(folder / NAME, reproduction)
 
 
-def _refuse_another(begun: Reproduction, folder: Path | None) -> None:
-    """A folder serves one kind of reproduction: numbers of others would stand beside these."""
+def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None:
+    """Raise `BadInput` if the folder has a reproduction with other options: their numbers would be mixed."""
     if folder is None or not kind_of(folder / NAME):
         return
-    found = read_json(folder / NAME)
+    stored = read_json(folder / NAME)
     for name in ("quick", "seeds", "engine"):
-        if not isinstance(found, dict) or found.get(name) != getattr(begun, name):
+        if not isinstance(stored, dict) or stored.get(name) != getattr(reproduction, name):
             raise BadInput(
-                f"{folder} holds a reproduction with other options ({_options(found)}); go on with the same, or name "
-                "another folder"
+                f"{folder} holds a reproduction with other options ({_describe_options(stored)}); go on with the same, "
+                "or name another folder"
             )
 
 
-def _options(found: Any) -> str:
-    texts = ["--quick"] if isinstance(found, dict) and found.get("quick") else []
+def _describe_options(stored: Any) -> str:
+    """The options of a stored reproduction, as a command line has them."""
+    texts = ["--quick"] if isinstance(stored, dict) and stored.get("quick") else []
     for name in ("seeds", "engine"):
-        if isinstance(found, dict) and found.get(name) is not None:
-            texts += [f"--{name}", str(found[name])]
+        if isinstance(stored, dict) and stored.get(name) is not None:
+            texts += [f"--{name}", str(stored[name])]
     return shlex.join(texts) or "none"
 
 
 def _reproduce_study(
     recipe: Recipe,
-    asked: Reproduction,
+    options: Reproduction,
     folder: Path | None,
     data_dir: str | Path | None,
-    progress: Told | None,
+    progress: ProgressCallback | None,
 ) -> StudyReproduced:
-    own = recipe.configuration.study.seeds
+    """Run one study and judge its claims, with the options of a reproduction (`quick`, `seeds`, `engine`)."""
+    seeds = recipe.configuration.study.seeds
     experiments = Experiments(
         recipe,
-        seeds=asked.seeds or (_fewer(own) if asked.quick else own),
-        engine=asked.engine or recipe.configuration.run.engine,
+        seeds=options.seeds or (_quick_count(seeds) if options.quick else seeds),
+        engine=options.engine or recipe.configuration.run.engine,
         data_dir=data_dir,
         progress=progress,
         folder=folder,
     )
     with closing(experiments):
         claims = claims_of_study(recipe)
-        # Where other rows stand in, a claim that takes minutes takes none: it is not testable.
-        is_short_of_time = asked.quick and not experiments.dataset.remark
+        # If other rows replace the data, a claim that takes minutes takes none: it is not testable.
+        is_short_of_time = options.quick and not experiments.dataset.remark
         judged = tuple(claim for claim in claims if not (is_short_of_time and claim.long))
         left_out = tuple(claim.id for claim in claims if claim not in judged)
         notes = (f"left out by --quick: {', '.join(left_out)}",) if left_out else ()
         results = judge_study(experiments, judged, resume=True, notes=notes)
-        run = _run(experiments, asked, folder, progress)
+        run = _run_record(experiments, options, folder, progress)
     return StudyReproduced(
         study=recipe.name,
         data=results.data,
@@ -224,27 +227,29 @@ def _reproduce_study(
     )
 
 
-def _fewer(seeds: int) -> int:
-    # A quick reproduction takes a fifth of the seeds.
+def _quick_count(seeds: int) -> int:
+    """The number of seeds of a quick reproduction: a fifth of them."""
     return max(1, seeds // 5)
 
 
-def _run(
-    experiments: Experiments, asked: Reproduction, folder: Path | None, progress: Told | None
+def _run_record(
+    experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
 ) -> Mapping[str, Any]:
-    """Train the study's own networks and write them down, unless an earlier reproduction has; how many, by what, and
-    in how many seconds."""
-    recipe, before = experiments.recipe, _run_before(folder)
-    if before is not None:
-        return before
+    """Train the networks of the study's recipe and write their records, unless the folder has them from earlier.
+
+    Returns: at least "members", "engine" and "seconds" of the run.
+    """
+    recipe, stored = experiments.recipe, _finished_run(folder)
+    if stored is not None:
+        return stored
     seeds = seeds_of(recipe.configuration)
-    if asked.seeds is not None or asked.quick:
-        chosen = asked.seeds or seeds[: _fewer(len(seeds))]
+    if options.seeds is not None or options.quick:
+        chosen = options.seeds or seeds[: _quick_count(len(seeds))]
         recipe = with_settings(recipe, {"run.seeds": chosen})
     population = population_of(recipe, experiments.dataset)
-    told = None if progress is None else functools.partial(progress, recipe.name)
-    begun = folder is not None  # perhaps; then it is gone on with
-    run = run_population(population, engine=experiments.engine, folder=folder, resume=begun, progress=told)
+    of_run = None if progress is None else functools.partial(progress, recipe.name)
+    resume = folder is not None  # it may have a checkpoint
+    run = run_population(population, engine=experiments.engine, folder=folder, resume=resume, progress=of_run)
     if run.interrupted:
         raise KeyboardInterrupt
     if folder is not None:
@@ -252,23 +257,23 @@ def _run(
     return {"members": population.problem.members, "engine": run.engine.name, "seconds": run.seconds}
 
 
-def _run_before(folder: Path | None) -> dict[str, Any] | None:
-    """The record of a run in the folder that came to its end, if there is one."""
+def _finished_run(folder: Path | None) -> dict[str, Any] | None:
+    """The record of a run in the folder that was not interrupted; None if there is none."""
     if folder is None or not kind_of(folder / "run.json"):
         return None
-    found = read_json(folder / "run.json")
-    wanted = {"members": int, "engine": str, "seconds": float, "interrupted": bool}
-    is_one = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in wanted.items())
-    return found if is_one and not found["interrupted"] else None
+    record = read_json(folder / "run.json")
+    types = {"members": int, "engine": str, "seconds": float, "interrupted": bool}
+    is_valid = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in types.items())
+    return record if is_valid and not record["interrupted"] else None
 
 
-def _left_out(recipe: Recipe, one: StudyReproduced) -> tuple[str, ...]:
-    """One sentence of what a quick reproduction leaves out of a study, if anything."""
-    own, networks, told = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
-    if one.seeds is not None and one.seeds < own:
-        told.append(f"judged over {count_of(one.seeds, 'seed')} in place of {own}")
-    if one.networks < networks:
-        told.append(f"run with {count_of(one.networks, 'network')} in place of {networks}")
-    if one.left_out:
-        told.append(f"without the claims that take minutes ({', '.join(one.left_out)})")
-    return (f"{one.study}: {', '.join(told)}",) if told else ()
+def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
+    """A sentence about what a quick reproduction leaves out of a study, or none if it leaves out nothing."""
+    seeds, networks, texts = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
+    if result.seeds is not None and result.seeds < seeds:
+        texts.append(f"judged over {count_of(result.seeds, 'seed')} in place of {seeds}")
+    if result.networks < networks:
+        texts.append(f"run with {count_of(result.networks, 'network')} in place of {networks}")
+    if result.left_out:
+        texts.append(f"without the claims that take minutes ({', '.join(result.left_out)})")
+    return (f"{result.study}: {', '.join(texts)}",) if texts else ()

@@ -1,4 +1,4 @@
-"""The records of a run in its folder: write them after training, and read them back with the data and the problem.
+"""Write the records of a run into its folder after training, and read them back with the data and the problem.
 
 Three files: `recipe.json`, `arrays.safetensors` and `run.json`; and `portrait.safetensors` of the first member.
 """
@@ -124,6 +124,7 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
 
 
 def _read_recipe(folder: Path) -> Recipe:
+    """Read the recipe that a run's folder records."""
     record = read_json(folder / "recipe.json")
     try:
         table: dict[str, dict[str, Any]] = {name: dict(record["keys"][name]) for name in SETTABLE}
@@ -136,7 +137,7 @@ def _read_recipe(folder: Path) -> Recipe:
 
 
 def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
-    """The data file was beside the recipe, and the run does not record where that was."""
+    """Raise `BadInput` if the recipe's data file is not found: a run does not record in which folder it was."""
     configuration = recipe.configuration
     file = data_file(configuration, recipe.folder, data_dir)
     if file is not None and not kind_of(file):
@@ -148,7 +149,7 @@ def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
 
 
 def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> None:
-    """Compare the first recorded loss with a new one: data of the same name may have changed."""
+    """Check that a run's arrays fit the problem, and its first loss: data of the same name may have changed."""
     seeds = arrays["seeds"].astype(np.uint64)
     if not np.array_equal(seeds, problem.seeds):
         raise BadInput(f"the recipe and the arrays in {folder} are of different runs; run it again")

@@ -85,13 +85,13 @@ class Outcome:
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Population:
-    """Create the networks of a recipe, one for each of its seeds, with the rows that they are trained on."""
+    """Create the population of a recipe: a network for each of its seeds, with the data on which they are trained."""
     problem = problem_of(recipe, dataset)
     return Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
 
 
 def train_population(population: Population, **options: Any) -> Run:
-    """Train a population by the rules of its recipe; `options` are those of `train` and override the recipe's."""
+    """Train a population by the stop rules of its recipe; `options` are those of `train` and override the recipe's."""
     rules = training_of(population.recipe, population.dataset, population.problem)
     return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **options})
 
@@ -121,7 +121,7 @@ def run_population(
 
 
 def is_small(dataset: Dataset) -> bool:
-    """Whether the screen has room for every training row."""
+    """Whether a data set has classes and few enough training rows to show every one of them on the screen."""
     return bool(dataset.classes) and len(dataset.train) <= 32
 
 
@@ -173,7 +173,7 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
 
 
 def holding_since(run: Run, holds: Floats) -> Floats:
-    """First step from which a condition holds until each member's end, [K]; NaN if it does not hold at the end.
+    """First step of a run from which a condition holds until each member's end, [K]; NaN if it does not at the end.
 
     `holds` [T, K] is the condition at each evaluation; evaluations after a member's end are ignored.
     """
@@ -181,7 +181,10 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 
 
 def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Floats:
-    """As `holding_since`, for evaluations at `steps` [T] of members that ended after `ends` [K] updates."""
+    """Compute `holding_since` from arrays: steps of evaluations [T], last steps of members [K], condition [T, K].
+
+    The condition `holds` from the returned steps [K] until each member's end; NaN if it does not hold at the end.
+    """
     first = np.full(len(ends), np.nan)
     for member, end in enumerate(ends):
         is_before_end = steps <= end
@@ -194,14 +197,15 @@ def first_holding_steps(steps: Integers, ends: Integers, holds: Floats) -> Float
     return first
 
 
-def scores(dataset: Dataset, rows: Rows, run: Run, name: str) -> Floats:
-    """A metric of every member on some rows, [K]."""
+def scores(dataset: Dataset, rows: Rows, run: Run, metric: str) -> Floats:
+    """Evaluate a metric of every member on some rows, [K]."""
     outputs = run.outputs(rows.x)
     y = dataset.encode(rows, outputs.shape[-1])
-    return metrics.find(name).value(outputs, y, np.ones((len(y), 1)))
+    return metrics.find(metric).value(outputs, y, np.ones((len(y), 1)))
 
 
 def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
+    """The spread of the members' accuracies on some rows; None without rows or classes."""
     if rows is None or not dataset.classes:
         return None
     return _spread(scores(dataset, rows, run, "accuracy"))

@@ -1,4 +1,4 @@
-"""Sweeping a study or a recipe: what `deltarule.sweep` and `deltarule sweep` call."""
+"""Sweep a study or a recipe: the functions behind `deltarule.sweep` and `deltarule sweep`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_swee
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What a sweep came to: these fields, by these names, are the JSON object of `deltarule sweep --json`.
+    """Summary of a sweep: the JSON object of `deltarule sweep --json` has these fields.
 
-    study, out           what was swept, and the folder of its store, or None
+    study, out           the study's name, and the folder of the store, or None
     metric, ranked       the score, and the part of the data on which it ranks
-    rows, diverged       of the table
+    rows, diverged       numbers of the table's rows
     best                 the ten best rows
     configurations       the ten configurations with the best means over their folds and seeds
-    notes                sentences worth knowing
+    notes                remarks on the sweep
     """
 
     study: str
@@ -54,27 +54,27 @@ def sweep(
     data_dir: str | Path | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
-    """Train every combination of a grid, over folds and seeds, and keep what comes of it in a store.
+    """Train every combination of a grid, over folds and seeds, and store the results.
 
     Parameters
     ----------
     study : a bundled study's name, the path of a recipe, or a recipe.
     grid : lists of values by dotted key, of which every combination is a configuration, instead of the recipe's own
-        [grid]; or a list of configurations, each as what it sets.
-    out : the folder of the store; None for a table that is kept in memory alone.
-    resume : go on with the store that is there, or start it; only what it lacks is trained.
+        [grid]; or a list of configurations, each as the values that it changes, by dotted key.
+    out : the folder of the store; None for a table in memory alone.
+    resume : resume the store in the folder, or start one; only missing rows are trained.
     folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
-    seeds : N for the seeds 0 … N − 1, or all of them, as a list has them, instead of the recipe's.
-    keep : whose weights are kept: "none", the "best" row's, or "all"; None for "none", or what the store that is there
-        keeps.
-    engine : what computes, instead of the recipe's.
-    executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
-        machine or on the cluster at the address.
+    seeds : N for the seeds 0 … N − 1, or a list of seeds, instead of the recipe's.
+    keep : whose weights are stored: "none", the "best" row's, or "all"; None for "none", or the choice of an existing
+        store.
+    engine : the engine, instead of the recipe's.
+    executor, workers, address : "local", in this process or in `workers` others; or "dask", on `workers` workers of
+        this machine or on the cluster at the address.
     data_dir : a folder of data files.
-    progress : called with how far the sweep is, after each population, and in one process within it, too.
+    progress : called with the sweep's progress after each population, and with a single process within one, too.
 
-    Returns the table as a `Sweep`. Raises `BadInput` for what does not fit, and `RunFailed` for a store that another
-    process is writing, a full disk, workers that die again and again, and where Ctrl-C ends it.
+    Returns the table as a `Sweep`. Raises `BadInput` for invalid arguments, and `RunFailed` for a store that another
+    process is writing, a full disk, workers that die again and again, and if Ctrl-C ends it.
 
     >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [100, 1000]}, seeds=5)
     >>> len(table), table.configurations(1)[0].settings
@@ -82,7 +82,7 @@ def sweep(
     """
     with explain_interruption("nothing was begun; start again"):
         recipe, configuration = _requested_sweep(study, grid, seeds, engine)
-        run = None if grid is not None else _run(recipe, data_dir)
+        run = None if grid is not None else _invocation(recipe, data_dir)
     return run_sweep(
         configuration,
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
@@ -100,13 +100,13 @@ def sweep(
 
 
 def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
-    """The recipe of a sweep with what it was asked for, and its configuration with the grid where that is one."""
+    """The recipe with the requested seeds and engine, and its configuration with the requested grid."""
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
-        given = as_python(seeds)
-        several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
-        recipe = with_settings(recipe, {"run.seeds": as_python(list(given)) if several else given})
-    if engine is not None:  # part of the key: another engine's last digits are others
+        plain_seeds = as_python(seeds)
+        is_list = isinstance(plain_seeds, Iterable) and not isinstance(plain_seeds, str | bytes)
+        recipe = with_settings(recipe, {"run.seeds": as_python(list(plain_seeds)) if is_list else plain_seeds})
+    if engine is not None:  # part of the key: engines differ in the last digits
         recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration
     if isinstance(grid, Mapping):
@@ -115,8 +115,8 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
     return recipe, configuration
 
 
-def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
-    """What a command needs to do the same again where the recipe lies, and what the recipe's file says now."""
+def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
+    """A record for the store from which the command of this sweep can be written again, with the recipe's content."""
     data = None if data_dir is None else Path(data_dir).resolve()
     if data is not None and data.is_relative_to(recipe.folder.resolve()):
         data = data.relative_to(recipe.folder.resolve())
@@ -126,12 +126,12 @@ def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
         "settings": recipe.settings,
         "data": None if data is None else data.as_posix(),
         "recipe": read.model_dump(include={*SETTABLE, "grid"}),
-        "experiments": [one.name for one in read.experiment],
+        "experiments": [experiment.name for experiment in read.experiment],
     }
 
 
 def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
-    """What there is to print of a sweep."""
+    """Summarize a sweep as the record that `deltarule sweep` prints."""
     return SweepOutcome(
         study=table.name,
         out=None if out is None else str(out),

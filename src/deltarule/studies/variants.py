@@ -1,6 +1,6 @@
-"""Variants of a study beside one another: what each came to over its seeds, and in what they differ.
+"""Summarize the variants of a study over their seeds, find the key in which they differ, and store the summaries.
 
-K seeds · T looks
+K seeds · T evaluations
 """
 
 import json
@@ -28,18 +28,18 @@ ARRAYS = ("steps", "objective", "accuracy", "converged", "looks", "curve")
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A study as it is, or with some settings of its own, trained over seeds.
+    """A summary of a study's training over seeds, with the recipe's settings or some of them changed.
 
-    name                    the experiment's, or what it sets
-    keys                    every key that could make it differ, dotted, in words
+    name                    the experiment's, or its changed settings
+    keys                    every key in which variants may differ, dotted, with its value as text
     numbers                 those of them that are numbers
     steps [K]               updates that each network made
     objective [K]           at its end
-    accuracy [K]            of the training rows at the last look; NaN where there are no classes
-    converged [K]           the update of the early stop, or from which the study's criterion held; NaN where it did not
-    seconds                 of training, a network on average
-    looks [T], curve [T]    the updates, and the median objective of all: of what has stopped the last one counts, and
-                            of what has diverged infinity
+    accuracy [K]            of the training rows at the last evaluation; NaN without classes
+    converged [K]           the update of the early stop, or from which the study's criterion held; NaN if it did not
+    seconds                 of training, mean of a network
+    looks [T], curve [T]    the updates of the evaluations, and the median objective of all networks: a network that has
+                            stopped counts with its last objective, one that has diverged with infinity
     """
 
     name: str
@@ -56,30 +56,30 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Variants that differ in one key alone, by its value.    key   dotted;  variants   by the value, in words"""
+    """Variants that differ in one key alone.    key   dotted;  variants   by the key's value, as text"""
 
     key: str
     variants: Mapping[str, Variant]
 
 
-def variant_of(recipe: Recipe, run: Run, rows: str = "") -> Variant:
-    """What a training of a recipe came to.
+def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
+    """Summarize a training of a recipe.
 
-    Parameters: `rows`, what the networks were trained on, where it is not the rows of the recipe.
+    Parameters: `rows_name`, a name of the training rows if they are not those of the recipe.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
     >>> recipe = load_recipe("encoder")
     >>> run = train(problem_of(recipe, dataset_of(recipe), seeds=2), max_steps=300, metrics=("accuracy", "thresholded"))
-    >>> found = variant_of(recipe, run)
-    >>> found.name, found.numbers["optimizer.learning_rate"], found.steps
+    >>> variant = variant_of(recipe, run)
+    >>> variant.name, variant.numbers["optimizer.learning_rate"], variant.steps
     ('as it is', 10.0, array([300, 300]))
     """
-    return _variant(explain_recipe(recipe), run.history, run.steps, run.reasons, run.objective, run.seconds, rows)
+    return _variant(explain_recipe(recipe), run.history, run.steps, run.reasons, run.objective, run.seconds, rows_name)
 
 
 def variant_in(folder: Path) -> Variant:
-    """What a run in a folder came to.
+    """Summarize the run that a folder records.
 
     Errors: `BadInput` for files that cannot be read.
     """
@@ -90,25 +90,25 @@ def variant_in(folder: Path) -> Variant:
 
 
 def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
-    """For every key in which some differ while all others are the same, the most of them that do.
+    """For each key, the largest group of variants that differ in this key alone.
 
     Of variants that are the same in all keys the one that was trained longest counts.
     """
-    same: dict[str, Variant] = {}
-    for one in variants:
-        told = json.dumps(one.keys, sort_keys=True)
-        if told not in same or one.steps.max() > same[told].steps.max():
-            same[told] = one
-    found = []
-    for key in dict.fromkeys(key for one in same.values() for key in one.keys):
+    distinct: dict[str, Variant] = {}
+    for variant in variants:
+        keys = json.dumps(variant.keys, sort_keys=True)
+        if keys not in distinct or variant.steps.max() > distinct[keys].steps.max():
+            distinct[keys] = variant
+    compared = []
+    for key in dict.fromkeys(key for variant in distinct.values() for key in variant.keys):
         groups: dict[str, dict[str, Variant]] = {}
-        for one in same.values():
-            others = json.dumps({name: value for name, value in one.keys.items() if name != key}, sort_keys=True)
-            groups.setdefault(others, {})[one.keys.get(key, "none")] = one
+        for variant in distinct.values():
+            others = json.dumps({name: value for name, value in variant.keys.items() if name != key}, sort_keys=True)
+            groups.setdefault(others, {})[variant.keys.get(key, "none")] = variant
         largest = max(groups.values(), key=len)
         if len(largest) > 1:
-            found.append(Comparison(key, dict(sorted(largest.items(), key=lambda pair: _order(pair, key)))))
-    return found
+            compared.append(Comparison(key, dict(sorted(largest.items(), key=lambda pair: _sort_key(pair, key)))))
+    return compared
 
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
@@ -122,18 +122,18 @@ def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
 
 
 def read_variants(path: Path) -> tuple[str, list[Variant]]:
-    """Read what `write_variants` wrote.
+    """Read the study's name and its variants from a file that `write_variants` wrote.
 
-    Raises `BadInput` for a file that cannot be read, or is another version's.
+    Raises `BadInput` for a file that cannot be read, or was written by another version.
     """
     arrays, about = load_arrays(path)
     if about.get("format") != FORMAT:
         raise BadInput(f"{path} is not of this version ({FORMAT}); judge the claims again")
-    found = []
+    variants = []
     for index, variant in enumerate(about["variants"]):
-        given: dict[str, Any] = {part: arrays[f"{index} {part}"] for part in ARRAYS}
-        found.append(Variant(**variant, **given))
-    return str(about["study"]), found
+        parts: dict[str, Any] = {part: arrays[f"{index} {part}"] for part in ARRAYS}
+        variants.append(Variant(**variant, **parts))
+    return str(about["study"]), variants
 
 
 def _variant(
@@ -143,16 +143,17 @@ def _variant(
     reasons: Sequence[str],
     objective: Floats,
     seconds: float,
-    rows: str = "",
+    rows_name: str = "",
 ) -> Variant:
-    keys = _flat(explained["keys"]) | ({"data.rows": rows} if rows else {})
-    # Looks of a curve that are kept.
+    """Summarize a training from its records; `explained` is the recipe's, from `explain_recipe`."""
+    keys = _flatten_keys(explained["keys"]) | ({"data.rows": rows_name} if rows_name else {})
+    # Evaluations that the stored curve has.
     looks = np.unique(np.linspace(0, len(history.steps) - 1, 60).round().astype(int))
     updates = np.array(history.steps)[looks]
-    # Those that stop early are the ones that learned: without them the rest would stand for all.
+    # Networks that stop early are those that learned: without them the curve would show only the others.
     reached = np.where(updates[:, None] > steps, objective, history.objective[looks])
     return Variant(
-        _name(explained),
+        _variant_name(explained),
         {key: format_value(value) for key, value in keys.items()},
         {key: float(value) for key, value in keys.items() if type(value) in (int, float)},
         np.asarray(steps),
@@ -165,38 +166,40 @@ def _variant(
     )
 
 
-def _flat(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that make variants differ, dotted; an optimizer's name stands with its own numbers."""
-    # Sections in which variants may differ and still be compared: how long, and over which seeds.
-    found = {
+def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by dotted key of the sections in which variants differ: all but [stopping] and [run]."""
+    # How long, and over which seeds variants are trained does not keep them from being compared.
+    keys = {
         f"{section}.{key}": value
-        for section, values in keys.items()
+        for section, values in sections.items()
         if section not in ("stopping", "run")
         for key, value in values.items()
     }
-    found.pop("optimizer.momentum", None)
-    return found
+    keys.pop("optimizer.momentum", None)  # also among the parameters of the optimizer's name
+    return keys
 
 
-def _name(explained: Mapping[str, Any]) -> str:
-    """An experiment's name, or what is set."""
-    chosen = _plain(explained["settings"])
-    within = [
-        experiment for experiment in explained["experiments"] if _plain(experiment["set"]).items() <= chosen.items()
+def _variant_name(explained: Mapping[str, Any]) -> str:
+    """The name of the largest experiment that the settings include, and the other changed settings."""
+    chosen = _settings_as_json(explained["settings"])
+    included = [
+        experiment
+        for experiment in explained["experiments"]
+        if _settings_as_json(experiment["set"]).items() <= chosen.items()
     ]
     nothing: dict[str, Any] = {"name": "", "set": {}}
-    largest = max(within, key=lambda one: len(one["set"]), default=nothing)
-    own = _plain(largest["set"])
+    largest = max(included, key=lambda experiment: len(experiment["set"]), default=nothing)
+    of_experiment = _settings_as_json(largest["set"])
     texts = [
-        f"{_short(key)} {format_value(value)}"
+        f"{_key_in_words(key)} {format_value(value)}"
         for key, value in explained["settings"].items()
-        if key in chosen.keys() - own
+        if key in chosen.keys() - of_experiment
     ]
-    return ", ".join([*([str(largest["name"])] if own else []), *texts]) or "as it is"
+    return ", ".join([*([str(largest["name"])] if of_experiment else []), *texts]) or "as it is"
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What is set beside [run], as texts that can be compared."""
+def _settings_as_json(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Each setting outside [run] as a JSON text, so that settings can be compared."""
     return {
         key: json.dumps(value, sort_keys=True, default=list)
         for key, value in settings.items()
@@ -207,7 +210,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, str]:
 def _convergence_steps(
     explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]
 ) -> Floats:
-    """When each network stopped early, where there is such a rule; else since when it holds the study's criterion."""
+    """The update of each network's early stop or, without that rule, from which it meets the criterion; or NaN."""
     if explained["keys"]["stopping"]["threshold"] is not None:
         return np.where(np.array(reasons) == "threshold", steps, np.nan).astype(np.float64)
     criterion = explained["criterion"]
@@ -220,19 +223,21 @@ def _convergence_steps(
     return np.full(len(steps), np.nan)
 
 
-def _last_values(history: History, name: str, members: int) -> Floats:
-    """What each network had at the last look at it."""
+def _last_values(history: History, name: str, member_count: int) -> Floats:
+    """The last value of a series of the history for each network, [K]; NaN if there is no such series."""
     if name not in history.names:
-        return np.full(members, np.nan)
+        return np.full(member_count, np.nan)
     values = history.series(name).astype(np.float64)
     last = len(values) - 1 - np.argmax(~np.isnan(values)[::-1], 0)
-    return values[last, np.arange(members)]
+    return values[last, np.arange(member_count)]
 
 
-def _short(key: str) -> str:
+def _key_in_words(key: str) -> str:
+    """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
 
 
-def _order(pair: tuple[str, Variant], key: str) -> tuple[int, float, str]:
-    word, variant = pair
-    return (0, variant.numbers[key], word) if key in variant.numbers else (1, 0.0, word)
+def _sort_key(pair: tuple[str, Variant], key: str) -> tuple[int, float, str]:
+    """Sort a comparison's (value as text, variant) pairs: values of `key` that are numbers first, then texts."""
+    text, variant = pair
+    return (0, variant.numbers[key], text) if key in variant.numbers else (1, 0.0, text)

@@ -1,4 +1,4 @@
-"""Claims and verdicts: what a report says, the criterion by which we judge it, and what many seeds say.
+"""Define the claims of reports with their criteria, and judge each claim by trainings over many seeds.
 
 A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. It is
 fixed before there are results: its digest stands in the study's `criteria.json`, and beside every result.
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
 
 VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
-WRONG = 1 / 16
-"""How often the verdict of one convention may be wrong, however few the seeds: so four can decide a claim that needs
-half of them. More take too long where networks are large."""
-CONFIDENCE = 1 - 2 * WRONG
-"""Of the intervals by which claims are judged. Only one of the ends can lead to a wrong verdict, as the share is either
-enough or not.    Source: Schuirmann 1987"""
+MAX_ERROR_PROBABILITY = 1 / 16
+"""How often the verdict of one convention may be wrong, however few the seeds: with it four seeds can decide a claim
+that needs half of them. More would take too long for large networks."""
+CONFIDENCE = 1 - 2 * MAX_ERROR_PROBABILITY
+"""Confidence of the intervals by which claims are judged. Only one end of an interval can lead to a wrong verdict, as
+the share is either enough or not.    Source: Schuirmann 1987"""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What trainings say of a claim: our figure in words, and for which seeds the criterion holds.
+    """What trainings show about a claim: our figure in words, and the seeds for which the criterion holds.
 
-    `holds` has one array of booleans, one a seed, for each convention under which the claim was tried; a study that
-    knows its convention has a single one. Where it is empty, the claim is not testable here, and `ours` says why.
+    `holds` has an array with one boolean for each seed, for each convention under which the claim was tried; a study
+    that knows its convention has a single array. If it is empty, the claim is not testable here, and `ours` says why.
     """
 
     ours: str
@@ -57,11 +57,11 @@ class Claim:
 
     says, report         the claim in our words, and the report's figure
     criterion, needed    the predicate in words, and the share of seeds that must satisfy it
-    contradicts_itself   what in the report speaks against it, where the report contradicts itself
-    changed              why the criterion was changed after results were there, where it was
+    contradicts_itself   what else in the report contradicts the claim, if anything does
+    changed              why the criterion was changed after there were results, if it was
     cause, control       what we suppose makes it fail, and the evidence of a run that changes only that
     long                 whether it takes minutes: `deltarule reproduce --quick` leaves it out
-    any_data             whether it can be judged on the rows that stand in for data that are not there
+    any_data             whether it can be judged on the rows that replace missing data
     """
 
     id: str
@@ -80,37 +80,37 @@ class Claim:
     def control(self, cause: str) -> Callable[[Judge], Judge]:
         """Decorate the function that judges the control run: only the supposed cause is changed in it."""
 
-        def keep(judge: Judge) -> Judge:
+        def set_control(judge: Judge) -> Judge:
             self.cause, self.control_judge = cause, judge
             return judge
 
-        return keep
+        return set_control
 
-    # Both are found once, before anything is trained: the file may be edited meanwhile.
+    # Both are computed once, before anything is trained: the file may be edited meanwhile.
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the criterion: its words, its share, and the code of its predicate without comments."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(_function_of(self.judge))))
+        """SHA-256 of the criterion: its text, the share that it needs, and the predicate's code without comments."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(_source_function(self.judge))))
         function = tree.body[0]
         if isinstance(function, ast.FunctionDef):
             function.decorator_list = []
             if ast.get_docstring(function):
                 function.body = function.body[1:]
-        code = ast.unparse(tree).replace('"', "'")  # which quotes it writes depends on the version of Python
+        code = ast.unparse(tree).replace('"', "'")  # its choice of quotes depends on the version of Python
         return hashlib.sha256(repr((self.id, self.criterion, self.needed, code)).encode()).hexdigest()
 
     @cached_property
     def source(self) -> str:
-        """SHA-256 of the text of the files that define the claim and its control: constants and helpers, too."""
+        """SHA-256 of the files that define the claim and its control, with their constants and helper functions."""
         texts: dict[str, None] = {}
         for judge in (self.judge, self.control_judge):
-            with contextlib.suppress(OSError, TypeError):  # of what is written in no file, or in C
-                texts["".join(inspect.findsource(_function_of(judge))[0])] = None
+            with contextlib.suppress(OSError, TypeError):  # a function without a file, or written in C
+                texts["".join(inspect.findsource(_source_function(judge))[0])] = None
         return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
-def _function_of(judge: Any) -> Any:
-    """The function that stands in a file: of one with arguments given beforehand, and of an object that is called."""
+def _source_function(judge: Any) -> Any:
+    """The function whose source defines a judge that may be decorated, a `partial`, or a callable object."""
     judge = inspect.unwrap(judge)
     while isinstance(judge, functools.partial):
         judge = inspect.unwrap(judge.func)
@@ -129,7 +129,7 @@ def claim(
     long: bool = False,
     any_data: bool = False,
 ) -> Callable[[Judge], Claim]:
-    """Make a claim of the function that judges it: it gets `Experiments` and returns `Evidence`.
+    """Decorate a function that judges a claim: it is called with `Experiments` and returns `Evidence`.
 
     >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
     ... def encoder_0(experiments):
@@ -149,13 +149,13 @@ def claim(
 
 
 def claims_of(module: ModuleType) -> tuple[Claim, ...]:
-    """The claims that a module defines, in their order."""
+    """The claims that a module defines, in order."""
     return tuple(value for value in vars(module).values() if isinstance(value, Claim))
 
 
 @dataclass(frozen=True)
 class Share:
-    """For how many seeds a criterion holds, the interval of that share (`CONFIDENCE`), and what follows from it."""
+    """The share of seeds for which a criterion holds: `count` of `of`, its interval (`CONFIDENCE`), and the verdict."""
 
     count: int
     of: int
@@ -165,11 +165,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, judged: the record that tables and pages are drawn from.
+    """The verdict on a claim: the record from which tables and pages are drawn.
 
     share, interval   under the best convention     conventions   every convention's share
-    cause             why a claim fails: what the control run changed, and whether it holds then
-    source            SHA-256 of the text of the files that define it and its control; "" of earlier versions
+    cause             why a claim fails: what the control run changed, and whether the claim then holds
+    source            SHA-256 of the text of the files that define it and its control; "" in files of earlier versions
     """
 
     id: str
@@ -193,9 +193,9 @@ class Verdict:
 
 
 def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
-    """Judge a claim; where it does not agree, run its control too.
+    """Judge a claim; if it is not supported, judge its control run too.
 
-    Where other rows stand in for the study's data, nothing is trained: they say nothing about the claim.
+    If other rows replace the study's data, nothing is trained: they say nothing about the claim.
     Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
     digest, source = claim.digest, claim.source
@@ -203,12 +203,12 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
     verdict = combine_verdicts({name: share.verdict for name, share in shares.items()})
-    best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
-    control, told, cause, flipped = None, "", "", None
+    best = max(shares.values(), key=lambda share: share.count / share.of, default=None)
+    control, control_ours, cause, flipped = None, "", "", None
     if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
-        found = _evidence(claim, claim.control_judge, experiments)
-        control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
-        in_control = combine_verdicts({name: one.verdict for name, one in control.items()})
+        in_run = _evidence(claim, claim.control_judge, experiments)
+        control, control_ours = {name: share(holds, claim.needed) for name, holds in in_run.holds.items()}, in_run.ours
+        in_control = combine_verdicts({name: share.verdict for name, share in control.items()})
         cause, flipped = describe_control(claim.cause, in_control), in_control == "agrees"
     return Verdict(
         id=claim.id,
@@ -224,7 +224,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
         needed=claim.needed,
         conventions=shares,
         control=control,
-        control_ours=told,
+        control_ours=control_ours,
         flipped=flipped,
         digest=digest,
         changed=claim.changed,
@@ -233,15 +233,15 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
 
 
 def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidence:
-    """What a claim's function says, which may be somebody else's code."""
+    """Call the judge of a claim or of its control, which may be a user's code, and check the evidence it returns."""
     evidence = call_user_function(judge, (experiments,), {}, f"the claim '{claim.id}'")
     if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
-        given = type(getattr(evidence, "holds", evidence)).__name__
+        actual = type(getattr(evidence, "holds", evidence)).__name__
         raise BadInput(
-            f"the claim '{claim.id}' returns {given}; return Evidence(our figure, a dictionary of arrays of booleans)"
+            f"the claim '{claim.id}' returns {actual}; return Evidence(our figure, a dictionary of arrays of booleans)"
         )
     for answers in map(np.asarray, evidence.holds.values()):
-        # One for each seed, or fold: whoever gives a single one has summed them up himself.
+        # One for each seed, or fold: a single one would be a summary of several seeds.
         if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= experiments.seeds):
             raise BadInput(
                 f"the claim '{claim.id}' gives {answers.dtype} of shape {answers.shape} for {experiments.seeds} seeds; "
@@ -251,12 +251,12 @@ def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidenc
 
 
 def verdict_of(table: Mapping[str, Any]) -> Verdict:
-    """A verdict as JSON has it, read back.
+    """Read a verdict from its JSON object.
 
     Raises `KeyError` or `TypeError` for anything else.
     """
     table = {"source": "", **table}  # files of earlier versions have none
-    named = {one.name: table[one.name] for one in fields(Verdict)}
+    named = {field.name: table[field.name] for field in fields(Verdict)}
     named["interval"] = None if table["interval"] is None else Interval(*table["interval"])
     named["conventions"] = _shares(table["conventions"])
     named["control"] = None if table["control"] is None else _shares(table["control"])
@@ -264,15 +264,16 @@ def verdict_of(table: Mapping[str, Any]) -> Verdict:
 
 
 def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
-    return {name: Share(**{**one, "interval": Interval(*one["interval"])}) for name, one in table.items()}
+    """Read the shares by convention from their JSON object."""
+    return {name: Share(**{**share, "interval": Interval(*share["interval"])}) for name, share in table.items()}
 
 
 def share(holds: Any, needed: float) -> Share:
-    """The share of seeds for which a criterion holds, and what it says where `needed` of them must.
+    """Measure the share of seeds for which a criterion `holds` [S], with the verdict on a claim that needs this share.
 
-    It agrees where the whole interval is at `needed` or above, and is undecided where `needed` lies within it. Where
-    the whole interval is at `needed` or below, it disagrees if the interval reaches below a tenth, and is mixed if not:
-    then it surely holds for some seeds.
+    The verdict is "agrees" if the whole interval is at `needed` or above, and "undecided" if `needed` lies within it.
+    If the whole interval is at `needed` or below, it is "disagrees" if the interval reaches below a tenth, and else
+    "mixed": the criterion surely holds for some seeds.
 
     >>> [share([True] * count + [False] * (100 - count), 0.8).verdict for count in (100, 80, 50, 2)]
     ['agrees', 'undecided', 'mixed', 'disagrees']
@@ -282,55 +283,56 @@ def share(holds: Any, needed: float) -> Share:
     seeds = np.asarray(holds, bool)
     count, of = int(seeds.sum()), len(seeds)
     interval = exact_share_interval(count, of, CONFIDENCE)
-    if _is_rare(bdtrc(count - 1, of, needed)):  # so many or more
+    if _is_rare(bdtrc(count - 1, of, needed)):  # the probability of this count or more
         verdict = "agrees"
-    elif not _is_rare(bdtr(count, of, needed)):  # so few or fewer
+    elif not _is_rare(bdtr(count, of, needed)):  # the probability of this count or less
         verdict = "undecided"
     else:
-        # A claim that surely holds for less than is needed, but surely for this share of seeds or more, is mixed: it
-        # holds for some.
+        # Mixed: it surely holds for fewer seeds than needed, but surely for a tenth of them or more.
         verdict = "mixed" if interval.low >= 0.1 else "disagrees"
     return Share(count, of, interval, verdict)
 
 
-def least_seeds(needed: float) -> int | None:
-    """The least number of seeds over which a claim can agree: it then does if it holds for all; None if there is none.
+def min_seeds(needed: float) -> int | None:
+    """The smallest number of seeds with which a claim is supported if it holds for all of them; None if there is none.
 
-    >>> least_seeds(0.9), least_seeds(0.5), least_seeds(1)
+    >>> min_seeds(0.9), min_seeds(0.5), min_seeds(1)
     (27, 4, None)
     """
     # A billion seeds are out of reach.
-    numbers = range(1, 10**9)
-    place = bisect.bisect_left(numbers, True, key=lambda number: _is_rare(needed**number))
-    return numbers[place] if place < len(numbers) else None
+    counts = range(1, 10**9)
+    index = bisect.bisect_left(counts, True, key=lambda count: _is_rare(needed**count))
+    return counts[index] if index < len(counts) else None
 
 
-def _is_rare(chance: float) -> bool:
-    """Whether that is the chance of at most one in 16: an end of the interval lies at the share that is needed, or
-    beyond. Four of four are just that, which rounding must not change."""
-    return chance <= WRONG or math.isclose(chance, WRONG)
+def _is_rare(probability: float) -> bool:
+    """Whether a probability is at most `MAX_ERROR_PROBABILITY`: then the interval ends at the needed share, or before.
+
+    Four seeds of four have exactly this probability if half of them are needed, which rounding must not change.
+    """
+    return probability <= MAX_ERROR_PROBABILITY or math.isclose(probability, MAX_ERROR_PROBABILITY)
 
 
 def combine_verdicts(verdicts: Mapping[str, str]) -> str:
-    """One verdict of those under several conventions: mixed where it agrees under some and disagrees under others.
+    """Combine the verdicts by convention into one: "mixed" if a claim agrees under some and disagrees under others.
 
-    What one leaves undecided may yet agree with the others: so does all of it stay, unless two differ surely.
+    If one is undecided, it may yet agree with the others: so the whole is undecided, unless two verdicts contradict.
 
     >>> combine_verdicts({"sum": "agrees", "mean": "disagrees"}), combine_verdicts({})
     ('mixed', 'not testable here')
     >>> combine_verdicts({"sum": "agrees", "mean": "undecided"})
     'undecided'
     """
-    found = set(verdicts.values())
-    if not found:
+    distinct = set(verdicts.values())
+    if not distinct:
         return "not testable here"
-    if len(found) == 1:
-        return found.pop()
-    return "mixed" if "mixed" in found or {"agrees", "disagrees"} <= found else "undecided"
+    if len(distinct) == 1:
+        return distinct.pop()
+    return "mixed" if "mixed" in distinct or {"agrees", "disagrees"} <= distinct else "undecided"
 
 
 def describe_control(cause: str, verdict: str) -> str:
-    """What a control run with that verdict says of the supposed cause, in a sentence.
+    """Say in a sentence whether a control run with this verdict confirms the supposed cause.
 
     >>> describe_control("the rate", "agrees")
     'the rate: in a control run that changes this, the claim holds'
@@ -338,5 +340,5 @@ def describe_control(cause: str, verdict: str) -> str:
     if verdict == "agrees":
         return f"{cause}: in a control run that changes this, the claim holds"
     fails = verdict in ("disagrees", "mixed")
-    found = "the claim still does not hold" if fails else "the seeds do not tell whether the claim holds"
-    return f"supposed: {cause}; in a control run that changes this, {found}"
+    finding = "the claim still does not hold" if fails else "the seeds do not tell whether the claim holds"
+    return f"supposed: {cause}; in a control run that changes this, {finding}"

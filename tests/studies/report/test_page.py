@@ -16,7 +16,7 @@ from deltarule.json_files import write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.stats.effects import effects, mean_of_all
+from deltarule.stats.effects import effects, mean_unless_diverged
 from deltarule.stats.ranking import ranking
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.report.page import report_of, write_report
@@ -280,7 +280,7 @@ def test_a_tie_is_behind_by_nothing_and_has_no_sign():
 def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_no_number(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]])
-    columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_of_all(scores)})
+    columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_unless_diverged(scores)})
     assert columns == ["rate", "test", "behind the first", "± of the mean", "mean"]
     assert [row[1] for row in rows] == [row[-1] for row in rows] == ["0.7375", "0.5375", ""]
     assert rows[2] == ["10", "", "", "", ""]

@@ -1,29 +1,30 @@
-"""What the boundary report claims of its linear points, and the criterion of each, fixed before there were results.
+"""Claims of the boundary report about its linear points, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five, and half of all runs are beyond the median.
 Every seed has weights and points of its own. A convention differs from the recipe in the experiment that names it, and
-in nothing else.    K members · T looks, one every 100 epochs
+in nothing else.    K members · T evaluations, one every 100 epochs
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.boundary_trainings import (
     AS_ASSUMED,
     accuracy_at,
     epochs_needed,
     final_accuracy,
-    gone_on,
     loss_at,
     printed_inside,
-    seeds_that_begin_at,
+    seeds_with_initial_loss,
     zigzag,
 )
-from deltarule.studies.boundary_trainings import has_stopped as stopped  # as judges, whose digests are fixed, call it
+from deltarule.studies.boundary_trainings import has_stopped as stopped
 from deltarule.studies.boundary_trainings import train as trained
+from deltarule.studies.boundary_trainings import train_without_stop as gone_on
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
 
@@ -49,7 +50,7 @@ SUMMED = "the gradient of the summed loss, whose steps are 100 times as long and
     needed=0.5,
 )
 def boundary_1(experiments: Experiments) -> Evidence:
-    """The conventions that the report leaves open, each alone."""
+    """Judge whether training stops by epoch 600 with 100 %, under each convention that the report leaves open."""
     left_open = ("not-squared-at-0", "sum", "plain", "biases-zero", "weights-glorot", "weights-uniform")
     holds, told = {}, {}
     for name in (AS_ASSUMED, *left_open):
@@ -64,7 +65,7 @@ def boundary_1(experiments: Experiments) -> Evidence:
 
 @boundary_1.control("the length of the steps: the summed loss makes them too long, plain descent too short")
 def boundary_1_control(experiments: Experiments) -> Evidence:
-    """The recipe itself, from which each convention differs in one thing."""
+    """Judge the early stop again with the recipe itself, from which each convention differs in one thing."""
     run = trained(experiments)
     holds = stopped(run) & (run.steps <= 600) & (final_accuracy(run) == 1)
     return Evidence(f"of the mean, with momentum: stop at {middle(run.steps)} (median)", {AS_ASSUMED: holds})
@@ -78,7 +79,7 @@ def boundary_1_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_3(experiments: Experiments) -> Evidence:
-    """At its end, whatever ended it."""
+    """Judge whether the accuracy is at least 99 % at the end of training, whatever ended it."""
     found = {name: final_accuracy(trained(experiments, name)) for name in (AS_ASSUMED, "not-squared-at-0", "sum")}
     told = {name: middle(accuracy) for name, accuracy in found.items()}
     return Evidence(
@@ -88,7 +89,7 @@ def boundary_3(experiments: Experiments) -> Evidence:
 
 @boundary_3.control(SUMMED)
 def boundary_3_control(experiments: Experiments) -> Evidence:
-    """The gradient of the mean, all else as in the convention that fails."""
+    """Judge the accuracy with the gradient of the mean, all else as in the convention that fails."""
     accuracy = final_accuracy(trained(experiments))
     return Evidence(f"of the mean: median accuracy {middle(accuracy)}", {AS_ASSUMED: accuracy >= 0.99})
 
@@ -103,7 +104,7 @@ def boundary_3_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_4(experiments: Experiments) -> Evidence:
-    """The optimizer of this run is not stated, nor is the reduction."""
+    """Judge the slow loss and the turning accuracy at rate 0.001; neither optimizer nor reduction is stated."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "plain", "sum"):
         run = trained(experiments, "rate-0.001", "schedule-off", name, epochs=2000)
@@ -117,8 +118,8 @@ def boundary_4(experiments: Experiments) -> Evidence:
 
 @boundary_4.control("the start: the report's network begins at 0.68752, better than a coin, where ours begin at 0.79")
 def boundary_4_control(experiments: Experiments) -> Evidence:
-    """Seeds whose untrained network has the report's loss to 0.004."""
-    seeds = seeds_that_begin_at(experiments, 0.68752, within=0.004, count=experiments.seeds)
+    """Judge the same criterion over seeds whose untrained network has the report's loss to 0.004."""
+    seeds = seeds_with_initial_loss(experiments, 0.68752, tolerance=0.004, count=experiments.seeds)
     run = trained(experiments, "rate-0.001", "schedule-off", epochs=2000, seeds=seeds)
     slow = loss_at(run, 1800) > COIN
     until_1800 = np.array([accuracy_at(run, epoch) for epoch in range(0, 1801, 100)])
@@ -137,7 +138,7 @@ def boundary_4_control(experiments: Experiments) -> Evidence:
     contradicts_itself="the run whose epoch 1,500 is quoted is said to have 1,000 epochs",
 )
 def boundary_5(experiments: Experiments) -> Evidence:
-    """Whether the schedule was on is not stated; the program goes on when its loss is not a number."""
+    """Judge whether rate 10 is stuck and 0.8 is best; training continues if the loss is NaN, as the report's does."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "sum"):
         usual, low = trained(experiments, name), trained(experiments, "rate-0.001", name)
@@ -152,7 +153,7 @@ def boundary_5(experiments: Experiments) -> Evidence:
 
 @boundary_5.control(SUMMED)
 def boundary_5_control(experiments: Experiments) -> Evidence:
-    """The gradient of the mean, all else as in the convention that fails."""
+    """Judge rates 10 and 0.8 with the gradient of the mean, all else as in the convention that fails."""
     usual, low = trained(experiments), trained(experiments, "rate-0.001")
     high = gone_on(experiments, "rate-10", epochs=1000)
     worst = np.where(np.isfinite(high.final_loss), high.final_loss, np.inf)
@@ -172,7 +173,7 @@ def boundary_5_control(experiments: Experiments) -> Evidence:
     contradicts_itself="with that schedule the rate is nearly 0 long before 10,000 epochs",
 )
 def boundary_6(experiments: Experiments) -> Evidence:
-    """Plain descent too: the optimizer of this run is not stated."""
+    """Judge whether one hidden unit learns nothing at first; plain descent too, as the optimizer is not stated."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "sum", "plain"):
         run = trained(experiments, "hidden-1-1", name, epochs=FROZEN)
@@ -186,7 +187,7 @@ def boundary_6(experiments: Experiments) -> Evidence:
     "plain descent, weights uniform between 0 and 1, and no schedule: of the variants tried the one that comes nearest"
 )
 def boundary_6_control(experiments: Experiments) -> Evidence:
-    """Such weights begin at a loss of 0.80, which is what the report quotes; 10,000 epochs of a constant rate."""
+    """Judge it for weights that begin at a loss of 0.80, which the report quotes, and 10,000 epochs of one rate."""
     run = trained(experiments, "hidden-1-1", "plain", "weights-uniform", "schedule-off", epochs=10_000)
     nothing, learned = loss_at(run, 1000) > COIN, final_accuracy(run) >= 0.99
     ours = (
@@ -205,7 +206,7 @@ def boundary_6_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_7(experiments: Experiments) -> Evidence:
-    """More than needed: 3 and 3 do it too."""
+    """Judge whether networks with 20 and 7 hidden units learn well, and those with 3 and 3 do, too."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "sum"):
         large = final_accuracy(trained(experiments, "hidden-20-7", name)) >= 0.99
@@ -217,7 +218,7 @@ def boundary_7(experiments: Experiments) -> Evidence:
 
 @boundary_7.control(SUMMED)
 def boundary_7_control(experiments: Experiments) -> Evidence:
-    """The gradient of the mean, all else as in the convention that fails."""
+    """Judge both sizes with the gradient of the mean, all else as in the convention that fails."""
     large = final_accuracy(trained(experiments, "hidden-20-7")) >= 0.99
     usual = final_accuracy(trained(experiments)) >= 0.99
     return Evidence(f"of the mean: 20 and 7 {percent(large)}, 3 and 3 {percent(usual)}", {AS_ASSUMED: large & usual})
@@ -232,7 +233,7 @@ def boundary_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_8(experiments: Experiments) -> Evidence:
-    """The program goes on when its loss is not a number, and so do we."""
+    """Judge whether 100 and 100 hidden units give a loss of NaN; training continues then, as the report's does."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "sum", "plain"):
         end = gone_on(experiments, "hidden-100-100", name, epochs=200)
@@ -248,7 +249,7 @@ def boundary_8(experiments: Experiments) -> Evidence:
     "the initial weights: uniform between 0 and 1, as NumPy's rand draws them, 100 units make outputs of 1"
 )
 def boundary_8_control(experiments: Experiments) -> Evidence:
-    """Sums of 100 positive terms: every output is 1 to the last bit, and 0 · log 0 is not a number."""
+    """Judge it for positive initial weights: every output is 1 to the last bit, and 0 · log 0 is NaN."""
     end = gone_on(experiments, "hidden-100-100", "weights-uniform", epochs=200)
     nan, alike = np.isnan(end.final_loss), end.final_accuracy <= end.answers_alike
     ours = f"nan {percent(nan)}, before any update {percent(np.isnan(end.losses[0]))}; accuracy "
@@ -265,7 +266,7 @@ def boundary_8_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_10(experiments: Experiments) -> Evidence:
-    """Two squarings, at epochs 500 and 1,000, make 0.001 a rate of 1e-12."""
+    """Judge whether squaring stops learning at rate 0.001: at epochs 500 and 1,000 it makes this rate 1e-12."""
     without = trained(experiments, "rate-0.001", "schedule-off", epochs=2000)
     learns = np.round(loss_at(without, 1000), 5) != np.round(loss_at(without, 2000), 5)
     holds, told = {}, {}
@@ -290,7 +291,7 @@ def boundary_10(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_11(experiments: Experiments) -> Evidence:
-    """Whether the schedule was on is not stated."""
+    """Judge whether momentum needs at most half of plain descent's epochs; the schedule is not stated."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "sum"):
         limit = 10_000 if name == "schedule-off" else FROZEN
@@ -303,7 +304,7 @@ def boundary_11(experiments: Experiments) -> Evidence:
 
 @boundary_11.control(SUMMED)
 def boundary_11_control(experiments: Experiments) -> Evidence:
-    """The gradient of the mean, all else as in the convention that fails."""
+    """Judge momentum with the gradient of the mean, all else as in the convention that fails."""
     fast = epochs_needed(trained(experiments, epochs=FROZEN), 10_000)
     slow = epochs_needed(trained(experiments, "plain", epochs=FROZEN), 10_000)
     return Evidence(f"of the mean: {middle(fast)} against {middle(slow)}", {AS_ASSUMED: fast <= slow / 2})
@@ -319,7 +320,7 @@ def boundary_11_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_12(experiments: Experiments) -> Evidence:
-    """Two updates go by the name: Adagrad as it is printed, and the normalized gradient as it is coded."""
+    """Judge whether the adaptive update is faster: Adagrad as printed, and the normalized gradient as coded."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -333,7 +334,7 @@ def boundary_12(experiments: Experiments) -> Evidence:
 
 @boundary_12.control("the schedule: while it squares the rate plain descent never arrives, at a constant rate it does")
 def boundary_12_control(experiments: Experiments) -> Evidence:
-    """The schedule on, all else as in the conventions that fail."""
+    """Judge the adaptive updates with the schedule on, all else as in the conventions that fail."""
     slow = epochs_needed(trained(experiments, "plain", epochs=FROZEN), 10_000)
     runs = {update: trained(experiments, update, epochs=2000) for update in ("normalized-gradient", "adagrad")}
     told = {update: f"{middle(epochs_needed(run, 10_000))} against {middle(slow)}" for update, run in runs.items()}
@@ -350,7 +351,7 @@ def boundary_12_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_13(experiments: Experiments) -> Evidence:
-    """The runs of the two claims before; an adaptive update that does not stop within 2,000 epochs loses."""
+    """Judge whether momentum stops before the adaptive update, which loses if it takes more than 2,000 epochs."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -372,7 +373,7 @@ def boundary_13(experiments: Experiments) -> Evidence:
     contradicts_itself="the mean of 2 inputs and 1 output is 1.5, not 3",
 )
 def boundary_14(experiments: Experiments) -> Evidence:
-    """Size decides if fewer units do not do it."""
+    """Judge whether 3 and 3 hidden units are enough, and 1 and 1 are not."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "sum"):
         enough = final_accuracy(trained(experiments, name)) >= 0.99
@@ -386,7 +387,7 @@ def boundary_14(experiments: Experiments) -> Evidence:
     "the points: a single line divides the linear ones, and a single unit draws it; the XOR points need two"
 )
 def boundary_14_control(experiments: Experiments) -> Evidence:
-    """The same training on the 21 XOR points."""
+    """Judge both sizes by the same training on the 21 XOR points."""
     sizes = {"3 and 3": [2, 3, 3, 1], "1 and 1": [2, 1, 1, 1]}
     settings = [{"data.name": "xor", "network.layers": layers} for layers in sizes.values()]
     enough, small = (final_accuracy(run) >= 0.99 for run in experiments.each(settings, history_every=100))

@@ -1,9 +1,10 @@
-"""What the boundary report claims of its XOR points, and the criterion of each, fixed before there were results.
+"""Claims of the boundary report about its XOR points, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one run, a usual result, and a
 comparison must hold for more than half: the report shows one run, or five, and half of all runs are beyond the median.
 A convention differs from the recipe in the experiment that names it, and in nothing else.
-K members · T looks, one every 100 epochs
+K members · T evaluations, one every 100 epochs
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 from typing import Any
@@ -11,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.boundary_trainings import (
     AS_ASSUMED,
     accuracy_at,
     epochs_needed,
     final_accuracy,
-    gone_on,
     loss_at,
     printed_inside,
 )
-from deltarule.studies.boundary_trainings import has_stopped as stopped  # as judges, whose digests are fixed, call it
+from deltarule.studies.boundary_trainings import has_stopped as stopped
 from deltarule.studies.boundary_trainings import train as trained
+from deltarule.studies.boundary_trainings import train_without_stop as gone_on
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
 
@@ -50,7 +51,7 @@ UPDATES = {"normalized-gradient": AS_ASSUMED, "adagrad": "adagrad"}
     contradicts_itself="the 21 predictions that the report prints have a cross-entropy of 0.00485, not 0.00092",
 )
 def boundary_2(experiments: Experiments) -> Evidence:
-    """The conventions that the report leaves open, each alone; the reduction does not matter to the adaptive update."""
+    """Judge the early stop by epoch 400 under each open convention; the adaptive update ignores the reduction."""
     left_open = ("not-squared-at-0", "adagrad", "momentum", "plain", "biases-zero", "weights-glorot", "weights-uniform")
     holds, told = {}, {}
     for name in (AS_ASSUMED, *left_open):
@@ -65,7 +66,7 @@ def boundary_2(experiments: Experiments) -> Evidence:
 
 @boundary_2.control("the size: with 3 and 3 units some seeds wander for long, with 8 and 8 hardly any")
 def boundary_2_control(experiments: Experiments) -> Evidence:
-    """The recipe with larger hidden layers."""
+    """Judge the early stop with larger hidden layers, all else as in the recipe."""
     run = trained(experiments, layers=(2, 8, 8, 1))
     holds = stopped(run) & (run.steps <= 400) & (final_accuracy(run) == 1)
     return Evidence(f"8 and 8 units: stop at {middle(epochs_needed(run, np.inf))} (median)", {"8 and 8 units": holds})
@@ -79,7 +80,7 @@ def boundary_2_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_3(experiments: Experiments) -> Evidence:
-    """At its end, whatever ended it."""
+    """Judge whether the accuracy is at least 95 % at the end of training, whatever ended it."""
     found = {name: final_accuracy(trained(experiments, name)) for name in (AS_ASSUMED, "not-squared-at-0", "adagrad")}
     told = {name: middle(accuracy) for name, accuracy in found.items()}
     return Evidence(
@@ -97,7 +98,7 @@ def boundary_3(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_5(experiments: Experiments) -> Evidence:
-    """Neither schedule nor optimizer is stated; the program goes on when its loss is not a number."""
+    """Judge whether the loss bounces at rate 10, and 0.8 is best; neither schedule nor optimizer is stated."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "adagrad", "momentum", "plain"):
         usual, low = trained(experiments, name), trained(experiments, "rate-0.001", name)
@@ -112,7 +113,7 @@ def boundary_5(experiments: Experiments) -> Evidence:
 
 @boundary_5.control("the squaring at epoch 0, which makes 100 of the rate 10: the first step saturates the network")
 def boundary_5_control(experiments: Experiments) -> Evidence:
-    """The schedule as the text has it."""
+    """Judge both rates with the schedule as the report's text describes it: not squared at epoch 0."""
     usual = trained(experiments, "not-squared-at-0")
     low = trained(experiments, "rate-0.001", "not-squared-at-0")
     high = gone_on(experiments, "rate-10", "not-squared-at-0", epochs=1000)
@@ -131,7 +132,7 @@ def boundary_5_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_6(experiments: Experiments) -> Evidence:
-    """Other optimizers too: that of this run is not stated."""
+    """Judge whether one hidden unit learns nothing in 1,000 epochs; the optimizer of this run is not stated."""
     losses = {
         name: loss_at(trained(experiments, "hidden-1-1", name), 1000)
         for name in (AS_ASSUMED, "not-squared-at-0", "momentum", "plain")
@@ -146,7 +147,7 @@ def boundary_6(experiments: Experiments) -> Evidence:
     "the optimizer: the adaptive update and momentum learn something with one unit, plain descent does not"
 )
 def boundary_6_control(experiments: Experiments) -> Evidence:
-    """Plain descent, all else as in the conventions that fail."""
+    """Judge one hidden unit with plain descent, all else as in the conventions that fail."""
     loss = loss_at(trained(experiments, "hidden-1-1", "plain"), 1000)
     return Evidence(f"plain descent: median loss {middle(loss)}", {"plain": loss > COIN})
 
@@ -160,7 +161,7 @@ def boundary_6_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_7(experiments: Experiments) -> Evidence:
-    """More than needed: 3 and 3 do it too."""
+    """Judge whether networks with 20 and 7 hidden units learn well, and those with 3 and 3 do, too."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "adagrad"):
         large = final_accuracy(trained(experiments, "hidden-20-7", name)) >= 0.95
@@ -172,7 +173,7 @@ def boundary_7(experiments: Experiments) -> Evidence:
 
 @boundary_7.control("the limit of 1,000 epochs, too early for some networks with 3 and 3 units")
 def boundary_7_control(experiments: Experiments) -> Evidence:
-    """As many epochs as there are before the rate is nothing."""
+    """Judge both sizes after 7,000 epochs, from which on the squared rate is practically 0."""
     large = final_accuracy(trained(experiments, "hidden-20-7", epochs=FROZEN)) >= 0.95
     usual = final_accuracy(trained(experiments, epochs=FROZEN)) >= 0.95
     ours = f"7,000 epochs: 20 and 7 {percent(large)}, 3 and 3 {percent(usual)}"
@@ -187,7 +188,7 @@ def boundary_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_9(experiments: Experiments) -> Evidence:
-    """The program goes on when its loss is not a number, and so do we."""
+    """Judge whether XOR without activations gives a loss of NaN; training continues then, as the report's does."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "adagrad", "momentum", "plain"):
         end = gone_on(experiments, "no-activations", name, epochs=1000)
@@ -207,7 +208,7 @@ def boundary_9(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_10(experiments: Experiments) -> Evidence:
-    """Two squarings, at epochs 1,000 and 2,000, make 0.001 a rate of 1e-12."""
+    """Judge whether squaring stops learning at rate 0.001: at epochs 1,000 and 2,000 it makes this rate 1e-12."""
     holds, told = {}, {}
     for called, update in {"normalized-gradient": AS_ASSUMED, "momentum": "momentum"}.items():
         without = trained(experiments, "rate-0.001", "schedule-off", update, epochs=4000)
@@ -237,7 +238,7 @@ def boundary_10(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_11(experiments: Experiments) -> Evidence:
-    """Whether the schedule was on is not stated, nor the reduction."""
+    """Judge whether momentum needs fewer epochs than plain descent; schedule and reduction are not stated."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "sum"):
         limit = 10_000 if name == "schedule-off" else FROZEN
@@ -250,7 +251,7 @@ def boundary_11(experiments: Experiments) -> Evidence:
 
 @boundary_11.control("the gradient of the summed loss, whose steps are 21 times as long: neither arrives")
 def boundary_11_control(experiments: Experiments) -> Evidence:
-    """The gradient of the mean, all else as in the convention that fails."""
+    """Judge momentum with the gradient of the mean, all else as in the convention that fails."""
     fast = epochs_needed(trained(experiments, "momentum", epochs=FROZEN), 10_000)
     slow = epochs_needed(trained(experiments, "plain", epochs=FROZEN), 10_000)
     return Evidence(f"of the mean: {middle(fast)} against {middle(slow)}", {AS_ASSUMED: fast < slow})
@@ -265,7 +266,7 @@ def boundary_11_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_12(experiments: Experiments) -> Evidence:
-    """Two updates go by the name: Adagrad as it is printed, and the normalized gradient as it is coded."""
+    """Judge whether the adaptive update is faster: Adagrad as printed, and the normalized gradient as coded."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -279,7 +280,7 @@ def boundary_12(experiments: Experiments) -> Evidence:
 
 @boundary_12.control("Adagrad as it is printed, whose steps shrink for good; what was run is the update as it is coded")
 def boundary_12_control(experiments: Experiments) -> Evidence:
-    """The update as it is coded, all else as in the conventions that fail."""
+    """Judge the update as it is coded, all else as in the conventions that fail."""
     return _compare_as_coded(experiments, "plain", lambda coded, plain: coded <= plain / 5)
 
 
@@ -292,7 +293,7 @@ def boundary_12_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_13(experiments: Experiments) -> Evidence:
-    """The runs of the two claims before."""
+    """Judge whether the adaptive update stops before momentum, by the runs of the two claims before."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -306,12 +307,12 @@ def boundary_13(experiments: Experiments) -> Evidence:
 
 @boundary_13.control("Adagrad as it is printed, whose steps shrink for good; what was run is the update as it is coded")
 def boundary_13_control(experiments: Experiments) -> Evidence:
-    """The update as it is coded, all else as in the conventions that fail."""
+    """Judge the update as it is coded, all else as in the conventions that fail."""
     return _compare_as_coded(experiments, "momentum", lambda coded, momentum: coded < momentum)
 
 
 def _compare_as_coded(experiments: Experiments, rival: str, is_better: Any) -> Evidence:
-    """The epochs of the update as it is coded beside those of another one, under each schedule."""
+    """Compare the epochs of the update as coded with those of a rival experiment, under each schedule."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -332,7 +333,7 @@ def _compare_as_coded(experiments: Experiments, rival: str, is_better: Any) -> E
     contradicts_itself="the mean of 2 inputs and 1 output is 1.5, not 3",
 )
 def boundary_14(experiments: Experiments) -> Evidence:
-    """Size decides if fewer units do not do it."""
+    """Judge whether 3 and 3 hidden units are enough, and 1 and 1 are not."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "adagrad"):
         enough = final_accuracy(trained(experiments, name)) >= 0.95
@@ -344,7 +345,7 @@ def boundary_14(experiments: Experiments) -> Evidence:
 
 @boundary_14.control("the limit of 1,000 epochs, too early for some networks with 3 and 3 units")
 def boundary_14_control(experiments: Experiments) -> Evidence:
-    """As many epochs as there are before the rate is nothing."""
+    """Judge both sizes after 7,000 epochs, from which on the squared rate is practically 0."""
     enough = final_accuracy(trained(experiments, epochs=FROZEN)) >= 0.95
     small = final_accuracy(trained(experiments, "hidden-1-1", epochs=FROZEN)) >= 0.95
     ours = f"7,000 epochs: 3 and 3 {percent(enough)}, 1 and 1 {percent(small)}"

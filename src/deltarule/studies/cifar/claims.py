@@ -1,15 +1,16 @@
-"""What the CIFAR-10 report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the CIFAR-10 report, and the criterion of each, fixed before there were results.
 
 A claim must hold for more than half of the seeds. An accuracy on the 1,000 validation images has a standard error of
 1.6 points, and so has one on the report's 1,000 test images: a ranking by a point says nothing, and figures agree
 within two or three points. The grid of 243 is trained from one seed, and what a claim needs of it from all seeds.
 S seeds · D = 3,072 inputs · H hidden units · R rows of a table
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_median_accuracy as accuracies
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.cifar.trainings import (
@@ -23,22 +24,22 @@ from deltarule.studies.cifar.trainings import (
     STRONGER,
     TEN_WORST,
     TENTH,
-    every_deep,
-    every_deep_on_both,
+    all_deep_accuracies_on_both,
+    control_weight_sweep,
     first_layers,
     first_weights,
-    from_the_others,
     full_batch,
     grid,
     lengths,
     networks,
-    of_deep,
-    on_both,
-    other_weights,
     roughness,
     settings_of,
 )
-from deltarule.studies.cifar.trainings import accuracies_of as of  # as judges, whose digests are fixed, call it
+from deltarule.studies.cifar.trainings import accuracies_of as of
+from deltarule.studies.cifar.trainings import accuracies_on_both as on_both
+from deltarule.studies.cifar.trainings import all_deep_accuracies as every_deep
+from deltarule.studies.cifar.trainings import deep_accuracies as of_deep
+from deltarule.studies.cifar.trainings import distance_from_best_other as from_the_others
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
 
@@ -55,7 +56,7 @@ from deltarule.studies.verdicts import Evidence, claim
     long=True,
 )
 def cifar_1(experiments: Experiments) -> Evidence:
-    """And whether it is better than the report's tenth."""
+    """Judge the accuracies of the report's best network; and report its lead over the report's tenth."""
     train, validation, test = (of(experiments, BEST, part) for part in ("train", "validation", "test"))
     holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
     lead = 100 * (validation - of(experiments, TENTH))
@@ -69,7 +70,7 @@ def cifar_1(experiments: Experiments) -> Evidence:
 
 @cifar_1.control("how long it is trained: 4,000 iterations in place of 3,000")
 def cifar_1_control(experiments: Experiments) -> Evidence:
-    """The report's own next number of iterations."""
+    """Judge the same accuracies after 4,000 iterations, the next number in the report's grid."""
     train, validation, test = (of(experiments, LONGER, part) for part in ("train", "validation", "test"))
     holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
     return Evidence(", ".join(map(accuracies, (train, validation, test))), {"4,000 iterations": holds})
@@ -85,7 +86,7 @@ def cifar_1_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_2(experiments: Experiments) -> Evidence:
-    """The whole grid takes too long for all seeds, a part of it does not."""
+    """Judge whether the ten best all have the rate 0.001; only a part of the grid is trained from all seeds."""
     best = grid(experiments).best(10, "validation")
     count = sum(row["optimizer.learning_rate"] == 1e-3 for row in best)
     steps = (3000, 4000, 5000)
@@ -105,7 +106,7 @@ def cifar_2(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_3(experiments: Experiments) -> Evidence:
-    """A network of which a number is not finite any more answers class 0 always."""
+    """Judge whether the report's ten worst diverge; a network with NaN always predicts class 0."""
     rows = [networks(experiments).rows_of(settings_of(*one)) for one in TEN_WORST]
     diverged = np.array([[row["status"] == "diverged" for row in of_one] for of_one in rows])
     worst = grid(experiments).rows()
@@ -126,7 +127,7 @@ def cifar_3(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_4(experiments: Experiments) -> Evidence:
-    """The rates are those around the report's second best."""
+    """Judge the order of the batch sizes, and whether other rates are worse for the report's second best."""
     small, middling, large = (of(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512))
     high, right, low = (of(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4))
     in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
@@ -140,7 +141,7 @@ def cifar_4(experiments: Experiments) -> Evidence:
 
 @cifar_4.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_4_control(experiments: Experiments) -> Evidence:
-    """The same criterion."""
+    """Judge the same criterion on validation and test images together."""
     small, middling, large = (on_both(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512))
     high, right, low = (on_both(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4))
     in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
@@ -158,7 +159,7 @@ def cifar_4_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_5(experiments: Experiments) -> Evidence:
-    """Which bad rate its figure shows is not said; a network that diverges is looked at before it does."""
+    """Judge whether weight images are smoother at rate 0.001 than at a bad rate; the report does not say which."""
     good = roughness(first_weights(experiments, {}))
     holds, told = {}, {}
     for name, rate in BAD_RATES.items():
@@ -170,8 +171,8 @@ def cifar_5(experiments: Experiments) -> Evidence:
 
 @cifar_5.control("the initial weights: ten times as large, noise which a rate that is too low leaves as it is")
 def cifar_5_control(experiments: Experiments) -> Evidence:
-    """Against the low rate; what diverges does so from any weights."""
-    table = other_weights(experiments)
+    """Judge it for larger initial weights against the low rate; the high rate diverges from any weights."""
+    table = control_weight_sweep(experiments)
     low = {**LARGER, "optimizer.learning_rate": BAD_RATES["too low"]}
     good, bad = (roughness(first_layers(table, changes)) for changes in (LARGER, low))
     ours = f"{middle(good)} at 0.001, {middle(bad)} at {BAD_RATES['too low']:g} (1 is noise)"
@@ -190,7 +191,7 @@ def cifar_5_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_6(experiments: Experiments) -> Evidence:
-    """On the validation images, and on the test images, which may be those that the report looked at."""
+    """Judge the accuracy of 3072-50-10, on the validation and on the test images: the report may have used either."""
     found = {part: of_deep(experiments, 2, False, "relu", part) for part in ("validation", "test")}
     told = {part: accuracies(one) for part, one in found.items()}
     return Evidence(by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
@@ -207,7 +208,7 @@ def cifar_6(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_7(experiments: Experiments) -> Evidence:
-    """By validation and by test images."""
+    """Judge the accuracy of the report's best deep network, and its rank, by validation and by test images."""
     holds, told = {}, {}
     for part in ("validation", "test"):
         found = every_deep(experiments, part)
@@ -221,8 +222,8 @@ def cifar_7(experiments: Experiments) -> Evidence:
 
 @cifar_7.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_7_control(experiments: Experiments) -> Evidence:
-    """The same 36."""
-    found = every_deep_on_both(experiments)
+    """Judge the same 36 networks on validation and test images together."""
+    found = all_deep_accuracies_on_both(experiments)
     own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
     holds = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
     return Evidence(f"{accuracies(own)}; the best of each seed {accuracies(best)}", {"2,000 images": holds})
@@ -237,7 +238,7 @@ def cifar_7_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_8(experiments: Experiments) -> Evidence:
-    """Under the recipe's assumed initial weights, which decide this."""
+    """Judge whether deep networks without batch norm stay near 10 %; the assumed initial weights decide this."""
     found = [of_deep(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
     told = f"from {accuracies(np.min(found, axis=0))} to {accuracies(np.max(found, axis=0))}"
     return Evidence(told, {"": np.max(found, axis=0) < 0.15})
@@ -252,7 +253,7 @@ def cifar_8(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_9(experiments: Experiments) -> Evidence:
-    """Among those with batch norm, which all train."""
+    """Judge whether a network of two layers beats a deeper one, among those with batch norm, which all train."""
     found = every_deep(experiments)
     flat = np.max([one for (depth, norm, _), one in found.items() if norm and depth == 2], axis=0)
     deeper = np.array([one for (depth, norm, _), one in found.items() if norm and depth > 2])
@@ -270,7 +271,7 @@ def cifar_9(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_10(experiments: Experiments) -> Evidence:
-    """Among the nine of 100, 200, 300 units and 3,000, 4,000, 5,000 iterations."""
+    """Judge whether the best combination is cheap and good, among nine of 100-300 units and 3,000-5,000 iterations."""
     own, cheaper = of(experiments, BEST), of(experiments, (100, 3000, 256, 1e-3, 1e-3))
     nine = {
         (hidden, n): of(experiments, (hidden, n, 256, 1e-3, 1e-3))
@@ -284,7 +285,7 @@ def cifar_10(experiments: Experiments) -> Evidence:
 
 @cifar_10.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_10_control(experiments: Experiments) -> Evidence:
-    """The same nine."""
+    """Judge the same nine on validation and test images together."""
     nine = {
         (hidden, n): on_both(experiments, (hidden, n, 256, 1e-3, 1e-3))
         for hidden in (100, 200, 300)
@@ -307,7 +308,7 @@ def cifar_10_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_11(experiments: Experiments) -> Evidence:
-    """Two statements, and both must hold. The descent is on few images, so that it can be followed to its end."""
+    """Judge two statements, which must both hold: L2 shrinks the weights; full-batch descent ends at one optimum."""
     penalized = lengths(first_weights(experiments, {"loss.strength": 1e-2}))
     free = lengths(first_weights(experiments, NO_PENALTY))
     run = full_batch(experiments)
@@ -323,8 +324,8 @@ def cifar_11(experiments: Experiments) -> Evidence:
 
 @cifar_11.control("the strength of the penalty, which is next to nothing: λ 1 in place of 0.01")
 def cifar_11_control(experiments: Experiments) -> Evidence:
-    """The same criterion; the descent is the same."""
-    penalized = lengths(first_layers(other_weights(experiments), STRONGER))
+    """Judge the same criterion with λ 1; the descent is the same."""
+    penalized = lengths(first_layers(control_weight_sweep(experiments), STRONGER))
     free = lengths(first_weights(experiments, NO_PENALTY))
     alike = from_the_others(full_batch(experiments).objective) <= 1e-3
     told = f"length of W1 {middle(penalized)} with λ 1, {middle(free)} without, at most half for "
@@ -342,7 +343,7 @@ def cifar_11_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_12(experiments: Experiments) -> Evidence:
-    """Of the 36 networks, from each seed."""
+    """Judge whether batch norm has 9 of the ten best networks, and ReLU and LeakyReLU beat sigmoid, for each seed."""
     found = every_deep(experiments)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])
@@ -355,8 +356,8 @@ def cifar_12(experiments: Experiments) -> Evidence:
 
 @cifar_12.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
 def cifar_12_control(experiments: Experiments) -> Evidence:
-    """The same criterion."""
-    found = every_deep_on_both(experiments)
+    """Judge the same criterion on validation and test images together."""
+    found = all_deep_accuracies_on_both(experiments)
     names, table = list(found), np.array(list(found.values()))
     with_norm = np.array([norm for _, norm, _ in names])
     count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)

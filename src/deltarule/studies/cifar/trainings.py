@@ -1,4 +1,7 @@
-"""The trainings behind the claims of the CIFAR-10 report, and what is measured of them."""
+"""The trainings and sweeps behind the claims of the CIFAR-10 report, and measures of them.
+
+S seeds · D = 3,072 inputs · H hidden units
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +50,7 @@ DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) f
 
 
 def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength: float) -> dict[str, Any]:
-    """A combination of the grid as what it sets."""
+    """The settings of a combination of the grid, by dotted key; `strength` is λ."""
     return {
         "network.layers": ["auto", hidden, "auto"],
         "stopping.max_steps": iterations,
@@ -58,7 +61,7 @@ def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength:
 
 
 def grid(experiments: Experiments) -> Sweep:
-    """The 243 combinations, from one seed."""
+    """Sweep the report's 243 combinations, from one seed."""
     return experiments.sweep("grid", seeds=1)
 
 
@@ -76,18 +79,18 @@ NEIGHBORS = (
 
 
 def networks(experiments: Experiments) -> Sweep:
-    """The combinations of which claims speak, from all seeds."""
+    """Sweep the combinations that claims need, over all seeds."""
     chosen = dict.fromkeys((BEST, TENTH, *TEN_WORST, *SLICE, *NEIGHBORS))
-    return experiments.sweep("networks", [settings_of(*one) for one in chosen])
+    return experiments.sweep("networks", [settings_of(*combination) for combination in chosen])
 
 
-def deep(experiments: Experiments) -> Sweep:
-    """The 36 deeper networks, from all seeds; 3072-50-10 without batch norm is one of them."""
-    return experiments.sweep("deep", [deep_settings(*one) for one in DEEP], experiment="framework")
+def deep_networks(experiments: Experiments) -> Sweep:
+    """Sweep the 36 deeper networks, over all seeds; 3072-50-10 without batch norm is one of them."""
+    return experiments.sweep("deep", [deep_settings(*name) for name in DEEP], experiment="framework")
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
-    """One of the 36, as what it sets otherwise than the framework's network."""
+    """The settings of one of the 36 deeper networks, by dotted key; `norm` is whether it has batch norm."""
     return {
         "network.layers": ["auto", *HIDDEN[depth], "auto"],
         "network.batch_norm": norm,
@@ -95,8 +98,8 @@ def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
     }
 
 
-def weights(experiments: Experiments) -> Sweep:
-    """Networks of the best combination's shape whose weights are looked at: three rates, and two strengths."""
+def weight_sweep(experiments: Experiments) -> Sweep:
+    """Sweep networks of the best combination's shape at three rates and two strengths, and store their weights."""
     changes: list[dict[str, Any]] = [
         {},
         *({"optimizer.learning_rate": rate} for rate in BAD_RATES.values()),
@@ -107,10 +110,11 @@ def weights(experiments: Experiments) -> Sweep:
 
 
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
+"""The two rates beside 0.001, the best one."""
 
 
 LARGER = {"network.initializer": {"name": "normal", "std": 1e-3}}
-"""Initial weights that are ten times as large."""
+"""Settings of initial weights that are ten times as large."""
 
 
 STRONGER = {"loss.strength": 1.0}
@@ -119,56 +123,58 @@ STRONGER = {"loss.strength": 1.0}
 NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
 
-def other_weights(experiments: Experiments) -> Sweep:
-    """The same shape for controls: larger initial weights at two rates, and a stronger penalty."""
+def control_weight_sweep(experiments: Experiments) -> Sweep:
+    """Sweep networks of the same shape for controls: larger initial weights at two rates, and a stronger penalty."""
     low = {"optimizer.learning_rate": BAD_RATES["too low"]}
     return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep="all")
 
 
 def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
-    """The first layer of a network whose weights are looked at, [S, D, H]."""
-    return first_layers(weights(experiments), changes)
+    """The first layer's weights in `weight_sweep`, [S, D, H]; `changes` are the settings of its configuration."""
+    return first_layers(weight_sweep(experiments), changes)
 
 
 def first_layers(table: Sweep, changes: dict[str, Any]) -> Floats:
-    """The first layer of a configuration's networks, [S, D, H]."""
+    """The first layer's weights for each seed of a sweep's configuration, [S, D, H]; `changes` are its settings."""
     return np.stack([table.network(row["key"]).parameters()["W1"] for row in table.rows_of(changes)])
 
 
-def score(rows: Sequence[dict[str, Any]], part: str = "validation") -> Floats:
-    """The accuracies of rows [S]; one that there is not counts as none right."""
-    found = [row[f"{part}_accuracy"] for row in rows]
-    return np.array([0.0 if one is None else one for one in found], np.float64)
+def accuracies_of_rows(rows: Sequence[dict[str, Any]], part: str = "validation") -> Floats:
+    """The accuracies of a sweep's rows on a part of the data, [S]; 0 for a row without one."""
+    accuracies = [row[f"{part}_accuracy"] for row in rows]
+    return np.array([0.0 if accuracy is None else accuracy for accuracy in accuracies], np.float64)
 
 
 def accuracies_of(experiments: Experiments, combination: tuple[Any, ...], part: str = "validation") -> Floats:
-    """The accuracies of a combination over the seeds, [S]."""
-    return score(networks(experiments).rows_of(settings_of(*combination)), part)
+    """The accuracies of a combination of the grid on a part of the data, [S]."""
+    return accuracies_of_rows(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
-def on_both(experiments: Experiments, combination: tuple[Any, ...]) -> Floats:
-    """The accuracies [S] on the validation and the test images together, where there are 1,000 of each."""
+def accuracies_on_both(experiments: Experiments, combination: tuple[Any, ...]) -> Floats:
+    """The accuracies of a combination on validation and test images together, 1,000 of each, [S]."""
     return (accuracies_of(experiments, combination) + accuracies_of(experiments, combination, "test")) / 2
 
 
-def of_deep(experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation") -> Floats:
-    """The accuracies of one of the 36 over the seeds, [S]."""
-    return score(deep(experiments).rows_of(deep_settings(depth, norm, activation)), part)
+def deep_accuracies(
+    experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation"
+) -> Floats:
+    """The accuracies of one of the 36 deeper networks on a part of the data, [S]."""
+    return accuracies_of_rows(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
 
 
-def every_deep(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
-    """The accuracies [S] of all 36, by layers, batch norm and activation."""
-    return {name: of_deep(experiments, *name, part) for name in DEEP}
+def all_deep_accuracies(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
+    """The accuracies [S] of all 36 deeper networks on a part of the data, by layers, batch norm and activation."""
+    return {name: deep_accuracies(experiments, *name, part) for name in DEEP}
 
 
-def every_deep_on_both(experiments: Experiments) -> dict[tuple[int, bool, str], Floats]:
-    """The same on the validation and the test images together, where there are 1,000 of each."""
-    validation, test = every_deep(experiments), every_deep(experiments, "test")
-    return {name: (one + test[name]) / 2 for name, one in validation.items()}
+def all_deep_accuracies_on_both(experiments: Experiments) -> dict[tuple[int, bool, str], Floats]:
+    """The accuracies [S] of all 36 deeper networks on validation and test images together, 1,000 of each."""
+    validation, test = all_deep_accuracies(experiments), all_deep_accuracies(experiments, "test")
+    return {name: (accuracies + test[name]) / 2 for name, accuracies in validation.items()}
 
 
 def roughness(images: Floats) -> Floats:
-    """How far neighboring pixels of weight images differ, as a share of how far any two do: 1 for noise, 0 for a plain.
+    """The difference of neighboring pixels of weight images relative to that of any two: 1 for noise, 0 for a plain.
 
     images [S, D, H]  →  [S], the mean over the units
 
@@ -179,32 +185,31 @@ def roughness(images: Floats) -> Floats:
     """
     pixels = images.reshape(len(images), SIDE, SIDE, COLORS, -1)
     steps = (np.square(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))
-    varied = 2 * pixels.var((1, 2, 3))
-    return np.asarray((sum(steps) / 2 / np.maximum(varied, 1e-300)).mean(-1))
+    of_any_two = 2 * pixels.var((1, 2, 3))
+    return np.asarray((sum(steps) / 2 / np.maximum(of_any_two, 1e-300)).mean(-1))
 
 
 def lengths(weights: Floats) -> Floats:
-    """The lengths of weights, [S].    weights [S, D, H]"""
+    """The Euclidean norm of each seed's weights.    weights [S, D, H]  →  [S]"""
     return np.asarray(np.sqrt(np.square(weights).sum((1, 2))))
 
 
 def full_batch(experiments: Experiments) -> Run:
-    """Plain descent on few images, from all seeds."""
+    """Train by full-batch gradient descent on 500 images, from all seeds."""
     settings = experiments.settings_of("full-batch")
     return experiments.each([settings], prepare=few_rows, history_every=5000, gradients=True)[0]
 
 
-def from_the_others(ends: Floats) -> Floats:
-    """How far each seed's end is from the lowest of the others' ends, as a share of that, [S].
+def distance_from_best_other(objectives: Floats) -> Floats:
+    """The relative difference of each seed's final objective from the lowest of the other seeds', [S].
 
-    >>> from_the_others(np.array([1.0, 1.0, 1.5]))
+    >>> distance_from_best_other(np.array([1.0, 1.0, 1.5]))
     array([0. , 0. , 0.5])
     """
-    lowest = [np.delete(ends, seed).min(initial=np.inf) for seed in range(len(ends))]
-    return np.asarray(np.abs(ends / lowest - 1))
+    lowest = [np.delete(objectives, seed).min(initial=np.inf) for seed in range(len(objectives))]
+    return np.asarray(np.abs(objectives / lowest - 1))
 
 
 def few_rows(problem: Problem) -> Problem:
-    """The problem on its first training images alone."""
-    # Training images in the full-batch descent: few enough to be followed to where it ends.
+    """Restrict a problem to its first 500 training images: few enough to follow full-batch descent to its end."""
     return replace(problem, rows=tuple(np.arange(500) for _ in range(problem.members)))

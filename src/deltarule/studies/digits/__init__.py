@@ -1,1 +1,1 @@
-"""Handwritten digits: a study on real images that needs no download, of no published report's."""
+"""Handwritten digits: a study of real images that needs no download, and repeats no published report."""

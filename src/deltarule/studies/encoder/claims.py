@@ -1,30 +1,25 @@
-"""What the encoder report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the encoder report, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half: the report shows one network, and half of all networks are beyond the median.
 
 "Right", of an object: its own output is above 0.5 and all others are at most 0.5 (the metric `thresholded`).
-"Cost": what the report plots, see `trainings.PLOTTED`.    K members · T looks at the history
+"Cost": what the report plots, see `trainings.PLOTTED`.    K members · T evaluations in the history
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import itertools
 
 import numpy as np
 
-from deltarule.studies.encoder.trainings import (
-    DECAYS,
-    PLOTTED,
-    RATES,
-    TRIED,
-    arrays,
-    correlations,
-    cost,
-    costs_of_others,
-    middle,
-    right,
-    turns,
-)
-from deltarule.studies.encoder.trainings import train as trained  # as judges, whose digests are fixed, call it
+from deltarule.studies.encoder.trainings import DECAYS, PLOTTED, RATES, TRIED, correlations
+from deltarule.studies.encoder.trainings import costs_of_other_weights as costs_of_others
+from deltarule.studies.encoder.trainings import count_turns as turns
+from deltarule.studies.encoder.trainings import final_parameters as arrays
+from deltarule.studies.encoder.trainings import finite_median as middle
+from deltarule.studies.encoder.trainings import plotted_cost as cost
+from deltarule.studies.encoder.trainings import share_right as right
+from deltarule.studies.encoder.trainings import train as trained
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import Evidence, claim
@@ -38,7 +33,7 @@ from deltarule.studies.verdicts import Evidence, claim
     needed=0.9,
 )
 def encoder_1(experiments: Experiments) -> Evidence:
-    """The last look is that of iteration 3,000."""
+    """Judge whether all objects are right at iteration 3,000, the last evaluation."""
     run = trained(experiments)
     holds = right(run)[-1] == 1
     since = holding_since(run, right(run) == 1)
@@ -54,7 +49,7 @@ def encoder_1(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_2(experiments: Experiments) -> Evidence:
-    """Each setting at the end of its own run; one that diverged is not lower."""
+    """Judge whether the final cost is near the report's, and lower than that of every other setting at its end."""
     final = cost(trained(experiments))[-1]
     near = np.abs(np.log(final / 0.000081)) <= np.log(2) / 2
     lowest = np.ones(len(final), bool)
@@ -69,7 +64,7 @@ def encoder_2(experiments: Experiments) -> Evidence:
     "without it"
 )
 def encoder_2_control(experiments: Experiments) -> Evidence:
-    """The same criterion, decay 1e-8 left out of the settings tried."""
+    """Judge the same criterion without decay 1e-8 among the settings tried."""
     final = cost(trained(experiments))[-1]
     near = np.abs(np.log(final / 0.000081)) <= np.log(2) / 2
     others = [cost(trained(experiments, one))[-1] for one in TRIED if one != "decay-1e-8"]
@@ -89,7 +84,7 @@ def encoder_2_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_3(experiments: Experiments) -> Evidence:
-    """Looked at after every update: looks ten apart would miss an oscillation of every other update."""
+    """Judge whether the cost drops, jumps and oscillates at rate 100; every update is evaluated, to see all turns."""
     run = trained(experiments, "rate-100", every=1)
     J, learned = cost(run), right(run) > 0
     learned[:10] = False
@@ -108,7 +103,7 @@ def encoder_3(experiments: Experiments) -> Evidence:
     "cost that drops, jumps and oscillates is found at rates near 22; at rate 22"
 )
 def encoder_3_control(experiments: Experiments) -> Evidence:
-    """The same criterion at a lower rate."""
+    """Judge the same criterion at rate 22."""
     settings = {"optimizer.learning_rate": 22.0}
     run = experiments.run(settings, history_every=1, metrics=("thresholded", PLOTTED))
     J, learned = cost(run), right(run) > 0
@@ -131,7 +126,7 @@ def encoder_3_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_4(experiments: Experiments) -> Evidence:
-    """Half of the fall in the first 6 % of the iterations is a rate 16 times that of the rest."""
+    """Judge whether rate 0.01 is too slow; half of the fall in 6 % of the iterations is 16 times the later speed."""
     run = trained(experiments, "rate-0.01")
     J, at_3000 = cost(run), run.history.steps.index(3000)
     share_early = (J[0] - J[at_3000]) / (J[0] - J[-1])
@@ -149,7 +144,7 @@ def encoder_4(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_5(experiments: Experiments) -> Evidence:
-    """The start is left out: it is chance, before anything is learned."""
+    """Judge whether decay 0.1 never gets an object right; iteration 0 is left out, as it is chance."""
     run = trained(experiments, "decay-0.1")
     never = ~(right(run)[1:] > 0).any(0)
     largest = np.maximum(np.abs(arrays(run)["W1"]).max((-2, -1)), np.abs(arrays(run)["W2"]).max((-2, -1)))
@@ -166,7 +161,7 @@ def encoder_5(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_6(experiments: Experiments) -> Evidence:
-    """A member that is never right has no such iteration (NaN), and fails."""
+    """Judge whether decay 1e-8 converges as 1e-5 does; a member that is never right (NaN) fails."""
     run, usual = trained(experiments, "decay-1e-8"), trained(experiments)
     since, since_usual = holding_since(run, right(run) == 1), holding_since(usual, right(usual) == 1)
     ratio = since / since_usual
@@ -183,7 +178,7 @@ def encoder_6(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_7(experiments: Experiments) -> Evidence:
-    """The report does not say where it stops counting: two readings."""
+    """Judge whether cross-entropy is about 5 times faster, by two readings of where the report stops counting."""
     usual, other = trained(experiments), trained(experiments, "cross-entropy")
     until_right = holding_since(usual, right(usual) == 1) / holding_since(other, right(other) == 1)
     until_cost = 3000 / holding_since(other, cost(other) <= cost(usual)[-1])
@@ -200,7 +195,7 @@ def encoder_7(experiments: Experiments) -> Evidence:
     "same cost; at rate 5, counted so"
 )
 def encoder_7_control(experiments: Experiments) -> Evidence:
-    """The one reading that can hold: until all are right, cross-entropy is about twice as fast at best."""
+    """Judge it at rate 5 by the one reading that can hold; until all are right it is twice as fast at best."""
     settings = {**experiments.settings_of("cross-entropy"), "optimizer.learning_rate": 5.0}
     other = experiments.run(settings, history_every=10, metrics=("thresholded", PLOTTED))
     usual = trained(experiments)
@@ -218,7 +213,7 @@ def encoder_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_8(experiments: Experiments) -> Evidence:
-    """A code is read as a binary number."""
+    """Judge whether the 8 objects have 8 different hidden codes, read as binary numbers."""
     run = trained(experiments)
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
     different = np.array([len(np.unique(one)) for one in codes])
@@ -232,7 +227,7 @@ def encoder_8(experiments: Experiments) -> Evidence:
     "side of 0.5; at decay 0.001"
 )
 def encoder_8_control(experiments: Experiments) -> Evidence:
-    """The same criterion at a stronger decay."""
+    """Judge the same criterion at decay 0.001."""
     run = trained(experiments, "decay-0.001")
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
     different = np.array([len(np.unique(one)) for one in codes])
@@ -248,7 +243,7 @@ def encoder_8_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_9(experiments: Experiments) -> Evidence:
-    """All 24 would be no contradiction."""
+    """Judge whether at least 23 of 24 pairs of weights have the same sign; all 24 would be no contradiction."""
     found = arrays(trained(experiments))
     same = (np.sign(found["W1"]) == np.sign(found["W2"].swapaxes(-1, -2))).sum((-2, -1))
     return Evidence(f"{middle(same):.0f} of 24 pairs (median)", {"": same >= 23})
@@ -265,7 +260,7 @@ def encoder_9(experiments: Experiments) -> Evidence:
     "seed; with seeds of their own they are compared as separate trainings",
 )
 def encoder_10(experiments: Experiments) -> Evidence:
-    """The others are the recipe's assumption: the report does not name them."""
+    """Judge whether Xavier weights end lowest; the other initial weights are assumed, as the report names none."""
     final = cost(trained(experiments))[-1]
     costs = costs_of_others(experiments)
     lowest = ~np.any([one < final for one in costs.values()], axis=0)
@@ -278,7 +273,7 @@ def encoder_10(experiments: Experiments) -> Evidence:
     "beyond a factor √2, the smallest step between cost conventions"
 )
 def encoder_10_control(experiments: Experiments) -> Evidence:
-    """The same criterion, small differences counted as none."""
+    """Judge the same criterion, ignoring differences within a factor √2."""
     final = cost(trained(experiments))[-1]
     costs = costs_of_others(experiments)
     lower = {name: np.sqrt(2) * one < final for name, one in costs.items()}
@@ -295,7 +290,7 @@ def encoder_10_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_11(experiments: Experiments) -> Evidence:
-    """Two decimals: from 0.965 to under 0.985, and under 0.025."""
+    """Judge the final outputs to two decimals: from 0.965 to under 0.985, and under 0.025."""
     outputs = trained(experiments).outputs(experiments.dataset.train.x)
     own = outputs[:, np.eye(8) == 1]
     others = outputs[:, np.eye(8) == 0]
@@ -306,7 +301,7 @@ def encoder_11(experiments: Experiments) -> Evidence:
 
 @encoder_11.control("the report's final network trained somewhat longer than 3,000 iterations; at 4,000")
 def encoder_11_control(experiments: Experiments) -> Evidence:
-    """The same criterion after 4,000 iterations, where the median cost is the report's too."""
+    """Judge the same criterion after 4,000 iterations, where the median cost is the report's too."""
     run = experiments.run({"stopping.max_steps": 4000}, history_every=10, metrics=("thresholded", PLOTTED))
     outputs = run.outputs(experiments.dataset.train.x)
     own, others = outputs[:, np.eye(8) == 1], outputs[:, np.eye(8) == 0]
@@ -325,7 +320,7 @@ def encoder_11_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_12(experiments: Experiments) -> Evidence:
-    """The report does not say which pattern: three readings; "all but one" is that of encoder-9."""
+    """Judge whether biases follow the weights, by three readings of the report's pattern."""
     found = arrays(trained(experiments))
     sums = [found[name].sum(-2) for name in ("W1", "W2")]
     biases = [found[name][:, 0] for name in ("b1", "b2")]
@@ -345,7 +340,7 @@ def encoder_12(experiments: Experiments) -> Evidence:
     "large as these changes; in step with the weights, from weights of deviation 0.01"
 )
 def encoder_12_control(experiments: Experiments) -> Evidence:
-    """The third reading, from weights that begin near zero."""
+    """Judge the third reading from weights that begin near zero."""
     found = arrays(trained(experiments, "weights-small"))
     r1, r2 = (correlations(found[f"W{n}"].sum(-2), found[f"b{n}"][:, 0]) for n in (1, 2))
     holds = (np.abs(r1) >= 0.9) & (np.abs(r2) >= 0.9)
@@ -364,7 +359,7 @@ def encoder_12_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_13(experiments: Experiments) -> Evidence:
-    """All combinations in one population; one that diverged is never the best."""
+    """Judge whether rate 10 is best, and best at every decay: one population; a diverged member is never the best."""
     pairs = list(itertools.product(RATES, DECAYS))
     settings = [{"optimizer.learning_rate": rate, "loss.strength": decay} for rate, decay in pairs]
     runs = experiments.each(settings, history_every=3000, metrics=(PLOTTED,))

@@ -1,4 +1,4 @@
-"""Which convention gives the encoder report's figures: each is trained, and all are held against four claims.
+"""Find the cost convention that reproduces the encoder report's figures: train each, and test it by four claims.
 
 The report states neither its cost (a sum or a mean, over samples or over all elements, with or without ½), nor what λ
 multiplies, nor that the cost which it plots is the one which it differentiates. It does name Xavier weights, which may
@@ -25,7 +25,7 @@ from deltarule.json_files import write_json
 from deltarule.problem.problem import Floats
 from deltarule.reports import markdown
 from deltarule.studies.encoder.claims import encoder_1, encoder_5, encoder_11
-from deltarule.studies.encoder.trainings import right, train
+from deltarule.studies.encoder.trainings import share_right, train
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
@@ -35,11 +35,13 @@ from deltarule.training.run import Run
 FIGURE = 0.000081
 """The final cost that the report gives (encoder-2)."""
 
-NEEDED = {"encoder-1": 0.9, "encoder-2": 0.5, "encoder-5": 0.9, "encoder-11": 0.5}
+NEEDED_SHARES = {"encoder-1": 0.9, "encoder-2": 0.5, "encoder-5": 0.9, "encoder-11": 0.5}
 
 LOSSES = {"squared_error": 1.0, "half_squared_error": 0.5}
+"""Factors of the squared error."""
+
 REDUCTIONS = {"sum": 64, "mean_samples": 8, "mean_elements": 1}
-"""What the mean over all 64 elements must be multiplied by."""
+"""Factors from the mean over all 64 elements to each reduction."""
 
 PENALTIES = {"weight_decay": "λW", "l2": "2λW", "weight_decay_per_sample": "λW/N"}
 """Each penalty's gradient."""
@@ -55,7 +57,7 @@ XAVIER = ("glorot_uniform", "glorot_normal")
 
 @dataclass(frozen=True)
 class Convention:
-    """What is trained: `gradient` is that of the penalty."""
+    """A convention of training: the loss, its reduction, the gradient of the penalty, the initial weights."""
 
     loss: str
     reduction: str
@@ -66,7 +68,7 @@ class Convention:
 
 @dataclass(frozen=True)
 class Plotted:
-    """A cost that the report may have plotted: `near`, the share of seeds within √2 of its figure, and the median."""
+    """A cost that the report may have plotted: its median, and the share of seeds (`near`) within √2 of its figure."""
 
     loss: str
     reduction: str
@@ -77,12 +79,12 @@ class Plotted:
 
 @dataclass(frozen=True)
 class Fit:
-    """What is trained under a convention, held against the claims.
+    """How a training under a convention fits the claims.
 
-    shares       of the seeds, that satisfy each of the four claims; encoder-2 under `plotted`
+    shares       the share of seeds that satisfies each of the four claims; encoder-2 for the `plotted` cost
     plotted      the cost nearest to the report's figure, for most seeds, then in the median; `others`, all other costs
-    right_since  the median first iteration from which all objects stay right, None where they do for no seed
-    fits         whether each share surely is what its claim needs
+    right_since  the median first iteration from which all objects stay right, None if they do for no seed
+    fits         whether each share is surely as large as its claim needs
     """
 
     trained: Convention
@@ -95,7 +97,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Conventions:
-    """The table of all conventions over so many seeds, the best that has Xavier weights, and longer trainings."""
+    """The table of all conventions over `seeds` seeds, the best one with Xavier weights, and longer trainings."""
 
     seeds: int
     fitting: int
@@ -105,39 +107,39 @@ class Conventions:
 
 
 def conventions(experiments: Experiments, tell: Callable[[str], None] | None = None) -> Conventions:
-    """Train the study under every convention and hold each against the claims.
+    """Train the study under every convention, and measure how each fits the claims.
 
-    Parameters: `experiments`, of the encoder's recipe; `tell`, called with each convention as its turn comes.
+    Parameters: `experiments` of the encoder's recipe; `tell`, called with each convention before it is trained.
     Returns: 72 rows, one for each convention of training, and 8 of longer trainings.
     """
 
-    def fits(chosen: list[Convention]) -> tuple[Fit, ...]:
+    def fit_all(conventions: list[Convention]) -> tuple[Fit, ...]:
         rows = []
-        for convention in chosen:
+        for convention in conventions:
             if tell is not None:
                 tell(" ".join(str(value) for value in vars(convention).values()))
             rows.append(fit(experiments, convention))
         return tuple(rows)
 
     product = itertools.product(LOSSES, REDUCTIONS, PENALTIES.values(), WEIGHTS)
-    rows = fits([Convention(*one) for one in product])
+    rows = fit_all([Convention(*combination) for combination in product])
     best = best_of(rows)
-    # Added after the table was there, for the best convention and for its twin with ½: no rule rests on these.
+    # Added after the table was made, for the best convention and for its twin with ½: no rule depends on these.
     longer = [
         Convention(loss, best.trained.reduction, best.trained.gradient, best.trained.weights, iterations)
         for loss, iterations in itertools.product(LOSSES, (4000, 6000, 8000, 10000))
     ]
-    return Conventions(experiments.seeds, sum(row.fits for row in rows), best, rows, fits(longer))
+    return Conventions(experiments.seeds, sum(row.fits for row in rows), best, rows, fit_all(longer))
 
 
 def best_of(rows: tuple[Fit, ...]) -> Fit:
-    """The best row by the rule above: among those with Xavier weights, by the least share, then by the mean."""
+    """The best row by the rule above: among those with Xavier weights, by the smallest share, then by the mean."""
     xavier = [row for row in rows if row.trained.weights in XAVIER]
     return max(xavier, key=lambda row: (min(row.shares.values()), sum(row.shares.values())))
 
 
 def fit(experiments: Experiments, convention: Convention) -> Fit:
-    """Train under one convention, and let the claims' own judges look."""
+    """Train under one convention, and measure how it fits the four claims, by their own judges."""
     [penalty] = [name for name, gradient in PENALTIES.items() if gradient == convention.gradient]
     settings = {
         "loss.name": convention.loss,
@@ -147,21 +149,21 @@ def fit(experiments: Experiments, convention: Convention) -> Fit:
         "stopping.max_steps": convention.iterations,
     }
     recipe = with_settings(experiments.recipe, settings)
-    here = Experiments(recipe, seeds=experiments.seeds, engine=experiments.engine)
-    run = train(here)
-    costs = plotted_costs(run, here.dataset.train.x)
-    nearest = max(costs, key=lambda one: (one.near, -abs(np.log(one.median / FIGURE))))
+    convention_experiments = Experiments(recipe, seeds=experiments.seeds, engine=experiments.engine)
+    run = train(convention_experiments)
+    costs = plotted_costs(run, convention_experiments.dataset.train.x)
+    nearest = max(costs, key=lambda cost: (cost.near, -abs(np.log(cost.median / FIGURE))))
     shares = {
-        "encoder-1": _share(encoder_1, here),
+        "encoder-1": _share(encoder_1, convention_experiments),
         "encoder-2": nearest.near,
-        "encoder-5": _share(encoder_5, here),
-        "encoder-11": _share(encoder_11, here),
+        "encoder-5": _share(encoder_5, convention_experiments),
+        "encoder-11": _share(encoder_11, convention_experiments),
     }
-    since = holding_since(run, right(run) == 1)
+    since = holding_since(run, share_right(run) == 1)
     return Fit(
         trained=convention,
         shares=shares,
-        fits=all(_surely(shares[name], here.seeds, needed) for name, needed in NEEDED.items()),
+        fits=all(_is_supported(shares[name], experiments.seeds, needed) for name, needed in NEEDED_SHARES.items()),
         right_since=float(np.nanmedian(since)) if np.isfinite(since).any() else None,
         plotted=nearest,
         others=tuple(cost for cost in costs if cost is not nearest),
@@ -169,39 +171,44 @@ def fit(experiments: Experiments, convention: Convention) -> Fit:
 
 
 def plotted_costs(run: Run, x: Floats) -> list[Plotted]:
-    """Every cost that may have been plotted, from the mean squared error over all elements and the penalty's value."""
+    """Compute every cost that the report may have plotted, of a run on inputs `x`, which are also its targets."""
+    # From the mean squared error over all elements, and the penalty's value.
     mean = ((run.outputs(x) - x) ** 2).mean((-2, -1))
     penalty = run.objective - LOSSES[run.problem.loss.name] * REDUCTIONS[run.problem.reduction] * mean
     return [
-        _plot_cost(loss, reduction, shown, LOSSES[loss] * REDUCTIONS[reduction] * mean + shown * penalty)
+        _compare_cost(loss, reduction, shown, LOSSES[loss] * REDUCTIONS[reduction] * mean + shown * penalty)
         for loss, reduction, shown in itertools.product(LOSSES, REDUCTIONS, (False, True))
     ]
 
 
-def _plot_cost(loss: str, reduction: str, shown: bool, costs: Floats) -> Plotted:
+def _compare_cost(loss: str, reduction: str, penalty_shown: bool, costs: Floats) -> Plotted:
+    """Compare the costs of all seeds [K] under one reading with the report's figure."""
     near = np.abs(np.log(costs / FIGURE)) <= np.log(2) / 2
-    return Plotted(loss, reduction, shown, float(near.mean()), float(np.median(costs)))
+    return Plotted(loss, reduction, penalty_shown, float(near.mean()), float(np.median(costs)))
 
 
 def _share(claim: Claim, experiments: Experiments) -> float:
+    """The share of seeds for which a claim's criterion holds; the claim has a single convention."""
     [holds] = claim.judge(experiments).holds.values()
     return float(np.mean(holds))
 
 
-def _surely(found: float, seeds: int, needed: float) -> bool:
-    return share(np.arange(seeds) < round(found * seeds), needed).verdict == "agrees"
+def _is_supported(share_of_seeds: float, seeds: int, needed: float) -> bool:
+    """Whether a claim that needs a share of the seeds is supported by this share of them."""
+    return share(np.arange(seeds) < round(share_of_seeds * seeds), needed).verdict == "agrees"
 
 
 def convention_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows of the stored table as Markdown."""
+    """Format rows of the stored table (`Fit` as JSON objects) as a Markdown table."""
     headers = ["trained", "penalty's gradient", "weights", "iterations", "encoder-1", "right since", "encoder-2"]
     headers += ["our cost", "plotted as", "encoder-5", "encoder-11", "fits"]
-    return markdown.table(headers, [_cells(row) for row in rows])
+    return markdown.table(headers, [_table_row(row) for row in rows])
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _table_row(row: Mapping[str, Any]) -> list[str]:
+    """The cells of one row of the Markdown table."""
     trained, plotted, shares = row["trained"], row["plotted"], row["shares"]
-    percent = {name: f"{found:.0%}".replace("%", " %") for name, found in shares.items()}
+    percent = {name: f"{share:.0%}".replace("%", " %") for name, share in shares.items()}
     return [
         _describe_cost(trained),
         trained["gradient"],
@@ -219,6 +226,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_cost(cost: Mapping[str, Any]) -> str:
+    """A loss and its reduction in words."""
     half = "½ " if LOSSES[cost["loss"]] == 0.5 else ""
     return half + {"sum": "sum", "mean_samples": "mean, samples", "mean_elements": "mean, elements"}[cost["reduction"]]
 

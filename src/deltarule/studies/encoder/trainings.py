@@ -1,4 +1,4 @@
-"""The trainings behind the claims of the encoder report, and what is measured of them.
+"""The trainings behind the claims of the encoder report, and measures of them.
 
 K members · T evaluations in the history
 """
@@ -13,56 +13,57 @@ from deltarule.studies.experiments import Experiments
 from deltarule.training.run import Run
 
 PLOTTED = "half_mean_squared_error"
-"""The cost that the report plots: half the mean over all 64 elements, the penalty left out (see `conventions`)."""
+"""The metric that is the report's plotted cost: half the mean over all 64 elements, without the penalty."""
 
 RATES = (0.01, 0.1, 1.0, 10.0, 100.0)
 DECAYS = (1e-8, 1e-5, 1e-3, 0.1)
 TRIED = ("rate-0.01", "rate-0.1", "rate-1", "rate-100", "decay-1e-8", "decay-0.001", "decay-0.1")
 """The experiments that the report compares with its best setting, which is the recipe's own."""
 OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-zero", "biases-random")
+"""The experiments with other initial weights or biases."""
 
 
 def train(experiments: Experiments, experiment: str | None = None, every: int = 10) -> Run:
-    """The study, or one of its experiments, with the looks that the claims need."""
+    """Train the study, or one of its experiments, with the metrics that claims need at every `every`-th update."""
     return experiments.run(experiment=experiment, history_every=every, metrics=("thresholded", PLOTTED))
 
 
-def right(run: Run) -> Floats:
-    """Share of the objects that are right at each look, [T, K]."""
+def share_right(run: Run) -> Floats:
+    """The share of the eight objects that are right at each evaluation, [T, K]."""
     return run.history.series("thresholded")
 
 
-def cost(run: Run) -> Floats:
-    """The plotted cost at each look, [T, K]; NaN once a member has diverged."""
+def plotted_cost(run: Run) -> Floats:
+    """The report's plotted cost at each evaluation, [T, K]; NaN once a member has diverged."""
     return run.history.series(PLOTTED)
 
 
-def arrays(run: Run) -> dict[str, Floats]:
+def final_parameters(run: Run) -> dict[str, Floats]:
     """The final weights and biases: W1 [K, 8, 3], b1 [K, 1, 3], W2 [K, 3, 8], b2 [K, 1, 8]."""
     return views(run.state.theta, run.problem.network.entries)
 
 
-def turns(series: Floats, least: float) -> Floats:
-    """How often each series turns from falling to rising or back, [K], changes below that share of it left out.
+def count_turns(series: Floats, min_change: float) -> Floats:
+    """Count how often each series turns from falling to rising or back, ignoring relative changes below `min_change`.
 
-    series [T, K]
+    series [T, K]  →  [K]
 
-    >>> turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
+    >>> count_turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
     array([2])
     """
     changes = np.diff(series, axis=0) / series[:-1]
-    directions = [np.sign(column[np.abs(column) > least]) for column in changes.T]
-    return np.array([np.count_nonzero(np.diff(one)) for one in directions])
+    directions = [np.sign(column[np.abs(column) > min_change]) for column in changes.T]
+    return np.array([np.count_nonzero(np.diff(column)) for column in directions])
 
 
-def middle(values: Any) -> float:
-    """The median of those that are finite; NaN where none is."""
+def finite_median(values: Any) -> float:
+    """The median of the finite values; NaN if there are none."""
     finite = np.asarray(values)[np.isfinite(values)]
     return float(np.median(finite)) if len(finite) else float("nan")
 
 
 def correlations(first: Floats, second: Floats) -> Floats:
-    """The correlation of each row of one array with that of another, [K]; NaN where a row never varies.
+    """The correlation of each row of one array with the same row of another, [K]; NaN if a row is constant.
 
     first, second [K, n]
     """
@@ -71,11 +72,11 @@ def correlations(first: Floats, second: Floats) -> Floats:
         return np.asarray((a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)))
 
 
-def costs_of_others(experiments: Experiments) -> dict[str, Floats]:
-    """The final costs from each other initialisation, [K], of seeds that no other has."""
+def costs_of_other_weights(experiments: Experiments) -> dict[str, Floats]:
+    """The final costs [K] from each other initialization that the report compares, each with its own seeds."""
     costs = {}
-    for place, name in enumerate(OTHER_WEIGHTS, 1):
-        seeds = range(place * experiments.seeds, (place + 1) * experiments.seeds)
+    for index, name in enumerate(OTHER_WEIGHTS, 1):
+        seeds = range(index * experiments.seeds, (index + 1) * experiments.seeds)
         run = experiments.run({"run.seeds": list(seeds)}, experiment=name, history_every=10, metrics=(PLOTTED,))
-        costs[name] = cost(run)[-1]
+        costs[name] = plotted_cost(run)[-1]
     return costs

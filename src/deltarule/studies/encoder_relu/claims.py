@@ -1,4 +1,4 @@
-"""What the ReLU encoder report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the ReLU encoder report, and the criterion of each, fixed before there were results.
 
 A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
 settings, must hold for more than half.
@@ -9,7 +9,8 @@ batches and weights are varied one at a time around 3 hidden units and a sum, an
 with a sum, a mean, and 8 hidden units and a sum. What a convention's name does not say is one vector at a time, and
 Glorot weights.
 
-K members · T looks at the history
+K members · T evaluations in the history
+Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
 import numpy as np
@@ -18,16 +19,16 @@ from deltarule.maths.network import views
 from deltarule.studies.encoder_relu.trainings import (
     COMPARED,
     CONVENTIONS,
-    LOOKS,
     RATES,
     WITHOUT_BIASES,
     largest_rise,
     loss,
-    middles,
     rank_correlation,
-    with_longer_steps,
+    runs_with_longer_steps,
 )
-from deltarule.studies.encoder_relu.trainings import train as trained  # as judges, whose digests are fixed, call it
+from deltarule.studies.encoder_relu.trainings import HISTORY_OPTIONS as LOOKS
+from deltarule.studies.encoder_relu.trainings import describe_medians as middles
+from deltarule.studies.encoder_relu.trainings import train as trained
 from deltarule.studies.encoder_relu.trainings import train_briefly as after
 from deltarule.studies.encoder_relu.trainings import value_at as at
 from deltarule.studies.experiments import Experiments
@@ -44,7 +45,7 @@ from deltarule.studies.verdicts import Evidence, claim
     needed=0.5,
 )
 def encoder_relu_1(experiments: Experiments) -> Evidence:
-    """How many have risen, at four looks."""
+    """Judge how many outputs have risen after 1,000, 5,000, 20,000 and 50,000 steps."""
     holds, early, late = {}, {}, {}
     for convention in CONVENTIONS:
         run = trained(experiments, convention)
@@ -59,7 +60,7 @@ def encoder_relu_1(experiments: Experiments) -> Evidence:
 
 @encoder_relu_1.control("3 hidden units let at most 3 outputs rise, and 8 let too many rise early; with 6")
 def encoder_relu_1_control(experiments: Experiments) -> Evidence:
-    """Six hidden units, a sum, one at a time."""
+    """Judge the same criterion with six hidden units, a sum, one vector at a time."""
     run = experiments.run({"network.layers": ["auto", 6, "auto"]}, **LOOKS)
     risen = 8 * run.history.series("correct_output")
     at_1000, at_5000, at_20000, at_50000 = (at(run, risen, step) for step in (1_000, 5_000, 20_000, 50_000))
@@ -79,7 +80,7 @@ def encoder_relu_1_control(experiments: Experiments) -> Evidence:
     contradicts_itself="the caption of its figure 1 says learning rate 0.01, the text 0.001",
 )
 def encoder_relu_2(experiments: Experiments) -> Evidence:
-    """Both readings of the rate."""
+    """Judge whether the loss curve is not smooth, at both rates that the report gives."""
     rises = {
         f"{rate} ({where}), {convention}": largest_rise(loss(trained(experiments, convention, rate)))
         for rate, where in ((0.01, "caption"), (0.001, "text"))
@@ -93,8 +94,8 @@ def encoder_relu_2(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_2_control(experiments: Experiments) -> Evidence:
-    """Both rates."""
-    runs = with_longer_steps(experiments)
+    """Judge the same criterion at both rates, with longer steps."""
+    runs = runs_with_longer_steps(experiments)
     rises = {
         f"{rate} ({where})": largest_rise(loss(runs[rate])) for rate, where in ((0.01, "caption"), (0.001, "text"))
     }
@@ -112,7 +113,7 @@ def encoder_relu_2_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_relu_3(experiments: Experiments) -> Evidence:
-    """Compared seed by seed."""
+    """Judge whether rate 0.00001 ends lower and rises less than 0.001, compared seed by seed."""
     holds, smoother, ends = {}, {}, {}
     for convention in COMPARED:
         slow, usual = (loss(trained(experiments, convention, rate)) for rate in (0.00001, 0.001))
@@ -128,8 +129,8 @@ def encoder_relu_3(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_3_control(experiments: Experiments) -> Evidence:
-    """The same comparison."""
-    runs = with_longer_steps(experiments)
+    """Judge the same comparison with longer steps."""
+    runs = runs_with_longer_steps(experiments)
     slow, usual = loss(runs[0.00001]), loss(runs[0.001])
     better, smoother = slow[-1] < usual[-1], largest_rise(slow) <= largest_rise(usual)
     ours = f"lower loss for {better.mean():.0%} of seeds, smoother for {smoother.mean():.0%}"
@@ -145,7 +146,7 @@ def encoder_relu_3_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_4(experiments: Experiments) -> Evidence:
-    """Six times as many steps do not make up for a tenth of the rate."""
+    """Judge whether rate 0.000001 is slower, even if it has six times as many steps as 0.00001."""
     run = experiments.run(experiment="rate-0.000001", **LOOKS)
     J, usual = loss(run), loss(trained(experiments, "hidden 3, sum", 0.00001))[-1]
     at_50000, at_300000 = at(run, J, 50_000), at(run, J, 300_000)
@@ -164,7 +165,7 @@ def encoder_relu_4(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_relu_5(experiments: Experiments) -> Evidence:
-    """The slowest rate is trained under one convention alone."""
+    """Judge whether 0.0001 is the best rate; the slowest rate is trained under one convention alone."""
     holds, best = {}, {}
     for convention in COMPARED:
         ends = {rate: loss(trained(experiments, convention, rate))[-1] for rate in RATES}
@@ -180,8 +181,8 @@ def encoder_relu_5(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_5_control(experiments: Experiments) -> Evidence:
-    """A mean's criterion has no run of 300,000 steps."""
-    ends = {rate: loss(run)[-1] for rate, run in with_longer_steps(experiments).items()}
+    """Judge the rates with longer steps; a mean's criterion has no run of 300,000 steps."""
+    ends = {rate: loss(run)[-1] for rate, run in runs_with_longer_steps(experiments).items()}
     holds = np.all([ends[0.0001] < J for rate, J in ends.items() if rate != 0.0001], axis=0)
     return Evidence(
         f"final loss (medians): {middles({f'{rate:g}': J for rate, J in ends.items()}, '.4g')}", {"hidden 3": holds}
@@ -198,7 +199,7 @@ def encoder_relu_5_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_6(experiments: Experiments) -> Evidence:
-    """The outputs for the eight vectors themselves."""
+    """Judge whether the outputs for the eight vectors are larger without biases than with, and above 2."""
     holds, highest = {}, {}
     x = experiments.dataset.train.x
     for convention in WITHOUT_BIASES:
@@ -214,7 +215,7 @@ def encoder_relu_6(experiments: Experiments) -> Evidence:
     "5,000 at 0.00001) from normal weights, with 8 hidden units"
 )
 def encoder_relu_6_control(experiments: Experiments) -> Evidence:
-    """Both are needed: with Glorot weights outputs begin low, and many steps bring all of them down."""
+    """Judge it after 50 steps from large weights: Glorot weights begin with low outputs, many steps lower all."""
     x = experiments.dataset.train.x
     usual, bare, low, low_bare = (
         np.abs(run.outputs(x)).max((-2, -1))
@@ -235,7 +236,7 @@ def encoder_relu_6_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_7(experiments: Experiments) -> Evidence:
-    """Biases begin at 0; that of a unit which is never active stays there, and is not negative."""
+    """Judge whether biases are negative, and lower the outputs; an inactive unit's bias stays 0, not negative."""
     holds, first, others = {}, {}, {}
     x = experiments.dataset.train.x
     for convention in WITHOUT_BIASES:
@@ -257,7 +258,7 @@ EARLY = 500
     "after 500 steps (as far as 50,000 at 0.00001) from such weights"
 )
 def encoder_relu_7_control(experiments: Experiments) -> Evidence:
-    """Positive weights begin with outputs above their targets, and every bias first helps to lower them."""
+    """Judge it from positive weights, whose outputs begin above their targets, so that biases lower them."""
     x = experiments.dataset.train.x
     run, bare = after(experiments, EARLY, "positive-weights")
     found = views(run.state.theta, run.problem.network.entries)
@@ -277,7 +278,7 @@ def encoder_relu_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_8(experiments: Experiments) -> Evidence:
-    """Within a training: are the gradients large when the outputs are?"""
+    """Judge whether gradients are large when outputs are, by their rank correlation within a training."""
     variants = [(convention, True) for convention in CONVENTIONS] + [(one, False) for one in WITHOUT_BIASES]
     least = {}
     for convention, biases in variants:
@@ -295,7 +296,7 @@ def encoder_relu_8(experiments: Experiments) -> Evidence:
     "steps (as far as 50,000 at 0.00001) from positive weights"
 )
 def encoder_relu_8_control(experiments: Experiments) -> Evidence:
-    """There outputs come down from above their targets; later they rise towards them, while gradients shrink."""
+    """Judge it early from positive weights: outputs fall to their targets; later they rise, and gradients shrink."""
     least = {}
     for name, run in zip(("with biases", "without"), after(experiments, EARLY, "positive-weights"), strict=True):
         outputs = run.history.series("largest_output")

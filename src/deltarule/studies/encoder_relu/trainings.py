@@ -1,4 +1,4 @@
-"""The trainings behind the claims of the ReLU encoder report, and what is measured of them.
+"""The trainings behind the claims of the ReLU encoder report, and measures of them.
 
 K members · T evaluations in the history
 """
@@ -20,7 +20,7 @@ CONVENTIONS = {
     "normal weights": ("normal-weights",),
     "positive weights": ("positive-weights",),
 }
-"""What the report leaves open, as the recipe's experiments have it; what a name does not say is as in the first."""
+"""The recipe's experiments for each reading of what the report leaves open; all else is as in the first convention."""
 
 COMPARED = ("hidden 3, sum", "hidden 3, mean", "hidden 8, sum")
 """The conventions that are trained with all four rates."""
@@ -29,7 +29,7 @@ WITHOUT_BIASES = ("hidden 3, sum", "hidden 8, sum", "positive weights")
 """The conventions that are trained without biases too."""
 
 RATES = {0.01: ("rate-0.01",), 0.001: (), 0.0001: ("rate-0.0001",), 0.00001: ("rate-0.00001",)}
-LOOKS: dict[str, Any] = {"metrics": ("correct_output", "largest_output"), "gradients": True}
+HISTORY_OPTIONS: dict[str, Any] = {"metrics": ("correct_output", "largest_output"), "gradients": True}
 
 Variant = tuple[str, float, bool]
 """A convention, a learning rate, and whether there are biases."""
@@ -42,12 +42,13 @@ VARIANTS: tuple[Variant, ...] = (
 
 
 def train(experiments: Experiments, convention: str, rate: float = 0.001, biases: bool = True) -> Run:
-    """A variant after 50,000 steps; the first that is asked for trains all, those that differ in the rate together."""
-    runs = experiments.each([_settings(experiments, variant) for variant in VARIANTS], **LOOKS)
+    """Train a variant for 50,000 steps; the first call trains all variants, those that differ only in rate at once."""
+    runs = experiments.each([_variant_settings(experiments, variant) for variant in VARIANTS], **HISTORY_OPTIONS)
     return runs[VARIANTS.index((convention, rate, biases))]
 
 
-def _settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
+def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
+    """The settings of a variant, by dotted key."""
     convention, rate, biases = variant
     return _combine_settings(
         experiments, *CONVENTIONS[convention], *RATES[rate], *(() if biases else ("without-biases",))
@@ -55,49 +56,54 @@ def _settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
 
 
 def _combine_settings(experiments: Experiments, *names: str) -> dict[str, Any]:
-    """The settings of several of the recipe's experiments together."""
+    """Combine the settings of several of the recipe's experiments; a later one overrides an earlier one."""
     return {key: value for name in names for key, value in experiments.settings_of(name).items()}
 
 
-LONGER = 512
-"""How much longer the steps of a mean are made in the control runs: 64 times those of a sum (8 outputs)."""
+STEP_FACTOR = 512
+"""Factor of the steps of a mean in the control runs, which makes them 64 times those of a sum (8 outputs)."""
 
 
-def with_longer_steps(experiments: Experiments) -> dict[float, Run]:
-    """The runs of the convention "hidden 3, mean" by the report's rates, with every step `LONGER`."""
+def runs_with_longer_steps(experiments: Experiments) -> dict[float, Run]:
+    """Train the convention "hidden 3, mean" at the report's rates times `STEP_FACTOR`; runs by the report's rate."""
     longer = [
-        {**_settings(experiments, ("hidden 3, mean", rate, True)), "optimizer.learning_rate": LONGER * rate}
+        {
+            **_variant_settings(experiments, ("hidden 3, mean", rate, True)),
+            "optimizer.learning_rate": STEP_FACTOR * rate,
+        }
         for rate in RATES
     ]
-    return dict(zip(RATES, experiments.each(longer, **LOOKS), strict=True))
+    return dict(zip(RATES, experiments.each(longer, **HISTORY_OPTIONS), strict=True))
 
 
 def train_briefly(experiments: Experiments, steps: int, *names: str) -> tuple[Run, Run]:
-    """A training of a few steps with 100 looks at it: with biases and without."""
+    """Train with the settings of named experiments for a few steps, with 100 evaluations: with and without biases."""
     settings = {
         **_combine_settings(experiments, *names),
         "stopping.max_steps": steps,
         "run.history_every": max(steps // 100, 1),
     }
-    run, bare = experiments.each([settings, {**settings, **_combine_settings(experiments, "without-biases")}], **LOOKS)
+    run, bare = experiments.each(
+        [settings, {**settings, **_combine_settings(experiments, "without-biases")}], **HISTORY_OPTIONS
+    )
     return run, bare
 
 
 def loss(run: Run) -> Floats:
-    """The loss over all eight vectors at each look, [T, K]; infinite once a member has diverged."""
+    """The loss over all eight vectors at each evaluation, [T, K]; infinite once a member has diverged."""
     J = run.history.objective
     return np.where(np.isfinite(J), J, np.inf)
 
 
 def value_at(run: Run, series: Floats, step: int) -> Floats:
-    """A series at a step, or at the last look before it.   series [T, K]  →  [K]"""
+    """A series at a step, or at the last evaluation before it.   series [T, K]  →  [K]"""
     return np.asarray(series[np.searchsorted(run.history.steps, step, side="right") - 1])
 
 
 def largest_rise(series: Floats) -> Floats:
-    """The largest rise from one look to the next, as a share of the height of the whole curve.   [T, K]  →  [K]
+    """The largest rise from one evaluation to the next, as a share of the curve's height.   series [T, K]  →  [K]
 
-    Infinite for a curve that is not finite to its end; 0 for one that never rises.
+    Infinite for a curve with values that are not finite; 0 for one that never rises.
 
     >>> largest_rise(np.array([[8.0, 8.0], [4.0, 9.0], [4.5, np.inf], [3.0, np.inf]]))
     array([0.1, inf])
@@ -109,25 +115,25 @@ def largest_rise(series: Floats) -> Floats:
 
 
 def rank_correlation(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation of two series [T] where both are finite; NaN where one of them never varies.
+    """Spearman's rank correlation of two series [T] where both are finite; NaN if one of them is constant.
 
     >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0]))
     1.0
     """
     from scipy.stats import rankdata  # imported on use: the command line stays light
 
-    seen = np.isfinite(first) & np.isfinite(second)
-    a, b = (rankdata(one[seen]) - (seen.sum() + 1) / 2 for one in (first, second))
+    both_finite = np.isfinite(first) & np.isfinite(second)
+    a, b = (rankdata(series[both_finite]) - (both_finite.sum() + 1) / 2 for series in (first, second))
     length = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / length) if length else float("nan")
 
 
-def middles(values: dict[str, Floats], form: str) -> str:
-    """The median of each convention in words, of the seeds that have a finite value.
+def describe_medians(values: dict[str, Floats], form: str) -> str:
+    """Describe the median of the finite values under each convention; `form` is a format specification.
 
-    >>> middles({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
+    >>> describe_medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
     '2.0 (sum), none (mean)'
     """
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}
-    found = {name: format(float(np.median(value)), form) if len(value) else "none" for name, value in finite.items()}
-    return ", ".join(f"{value} ({name})" for name, value in found.items())
+    texts = {name: format(float(np.median(value)), form) if len(value) else "none" for name, value in finite.items()}
+    return ", ".join(f"{text} ({name})" for name, text in texts.items())

@@ -1,9 +1,9 @@
-"""What the MNIST report claims, and the criterion of each claim, fixed before there were results.
+"""Claims of the MNIST report, and the criterion of each, fixed before there were results.
 
 A claim must hold for more than half: of the seeds; or of the five folds, where it is about the cross-validated grid,
 whose members have one seed and rows of their own. The two readings of the rates, a sum and a mean over the batch, are
 the conventions. An accuracy on the 10,000 test images has a standard error of about 0.3 points, so half a point is no
-difference.
+difference. Digests fix the judges' code: functions are imported under the names that it uses.
 F folds · S seeds · C combinations
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.reports.formatting import format_by_convention as by_convention
-from deltarule.reports.formatting import format_median as middle  # the criteria's digests fix this name
+from deltarule.reports.formatting import format_median as middle
 from deltarule.reports.formatting import format_median_accuracy as accuracies
 from deltarule.reports.formatting import format_share as percent
 from deltarule.studies.experiments import Experiments
@@ -26,14 +26,14 @@ from deltarule.studies.mnist.trainings import (
     REPORTED,
     accuracy,
     best_single_layer,
-    by_fold,
     fast_accuracy,
     grid,
-    place_of,
     rows_of,
     settings_of,
 )
-from deltarule.studies.mnist.trainings import column as seen  # as the judges call it
+from deltarule.studies.mnist.trainings import accuracies_by_fold as by_fold
+from deltarule.studies.mnist.trainings import index_of_combination as place_of
+from deltarule.studies.mnist.trainings import numeric_column as seen
 from deltarule.studies.verdicts import Evidence, claim
 
 # --- the grid --------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ from deltarule.studies.verdicts import Evidence, claim
     long=True,
 )
 def mnist_1(experiments: Experiments) -> Evidence:
-    """The time that the store noted, all threads at work."""
+    """Report the time of our grid, as the store noted it; not testable, as the report's machine is not here."""
     told = {}
     for reading in READINGS:
         table = grid(experiments, reading)
@@ -71,7 +71,7 @@ def mnist_1(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_2(experiments: Experiments) -> Evidence:
-    """By the accuracy on the fold that was left out, and by that on the test images."""
+    """Judge whether the report's combination is near the best, by the left-out fold and by the test images."""
     holds, told = {}, {}
     for reading in READINGS:
         for part in ("validation", "test"):
@@ -93,7 +93,7 @@ def mnist_2(experiments: Experiments) -> Evidence:
     "dropout and batch"
 )
 def mnist_2_control(experiments: Experiments) -> Evidence:
-    """Rates and momenta, with units for which steps of 0.01 are too long."""
+    """Judge it among rates and momenta for ReLU units, for which steps of 0.01 are too long."""
     values = {
         key: experiments.recipe.configuration.grid[key] for key in ("optimizer.momentum", "optimizer.learning_rate")
     }
@@ -116,7 +116,7 @@ def mnist_2_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_3(experiments: Experiments) -> Evidence:
-    """Counted on each fold."""
+    """Judge, on each fold, whether most combinations stay near chance and only some pass 80 %."""
     holds, told = {}, {}
     for reading in READINGS:
         _, scores = by_fold(grid(experiments, reading), "test")
@@ -128,7 +128,7 @@ def mnist_3(experiments: Experiments) -> Evidence:
 
 @mnist_3.control("the length of the steps: with a sum and rates of a tenth, which lie between the two readings")
 def mnist_3_control(experiments: Experiments) -> Evidence:
-    """The same grid with its rates from 0.001 to 0.000001, of which it has all but the last."""
+    """Judge it on the same grid with rates from 0.001 to 0.000001; only the last rate is trained anew."""
     rates = experiments.recipe.configuration.grid["optimizer.learning_rate"]
     slowest = {**experiments.recipe.configuration.grid, "optimizer.learning_rate": [min(rates) / 10]}
     _, slow = by_fold(experiments.sweep("grid-slowest", slowest, folds=FOLDS, seeds=1), "test")
@@ -153,7 +153,7 @@ def mnist_3_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_4(experiments: Experiments) -> Evidence:
-    """The others at the report's settings, as it has them."""
+    """Judge whether the single layer is best, and its accuracies; the others are trained at the report's settings."""
     holds, told = {}, {}
     for reading in READINGS:
         rows = best_single_layer(experiments, reading)
@@ -170,7 +170,7 @@ def mnist_4(experiments: Experiments) -> Evidence:
 
 @mnist_4.control("what it is compared with: softmax hidden units alone, with a sum, and its training accuracy left out")
 def mnist_4_control(experiments: Experiments) -> Evidence:
-    """The final network, which has softmax units, in three sizes."""
+    """Judge the single layer against softmax hidden units in three sizes."""
     test = seen(best_single_layer(experiments, "sum"), "test_accuracy")
     others = [accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")]
     holds = (abs(test - 0.9175) <= 0.01) & (test >= np.max(others, axis=0))
@@ -186,7 +186,7 @@ def mnist_4_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_5(experiments: Experiments) -> Evidence:
-    """With softmax hidden units, as the final network has them."""
+    """Judge whether 100, 250 and 500 softmax hidden units have almost the same accuracy."""
     holds, told = {}, {}
     for reading in READINGS:
         found = [accuracy(experiments, model, reading) for model in ("softmax", "hidden-250", "hidden-500")]
@@ -197,7 +197,7 @@ def mnist_5(experiments: Experiments) -> Evidence:
 
 @mnist_5.control("the rate: at 0.001 the stop rule ends them on their way; at 0.01, with a sum")
 def mnist_5_control(experiments: Experiments) -> Evidence:
-    """The rate that is best in the grid."""
+    """Judge the three sizes at the rate that is best in the grid."""
     found = [fast_accuracy(experiments, model) for model in ("softmax", "hidden-250", "hidden-500")]
     return Evidence(f"{', '.join(map(accuracies, found))} with 100, 250, 500", {"0.01": np.ptp(found, axis=0) <= 0.01})
 
@@ -211,13 +211,13 @@ def mnist_5_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_6(experiments: Experiments) -> Evidence:
-    """All else as in the final network."""
+    """Judge whether softmax hidden units beat ReLU, all else as in the final network."""
     return _compared(experiments, "softmax", "relu", lambda softmax, relu: softmax > relu)
 
 
 @mnist_6.control("the rate: at 0.01, with a sum, ReLU's steps are too long")
 def mnist_6_control(experiments: Experiments) -> Evidence:
-    """The rate that is best for softmax units."""
+    """Judge softmax against ReLU at the rate that is best for softmax units."""
     softmax, relu = fast_accuracy(experiments, "softmax"), fast_accuracy(experiments, "relu")
     return Evidence(f"softmax {accuracies(softmax)}, relu {accuracies(relu)}", {"0.01": softmax > relu})
 
@@ -233,7 +233,7 @@ def mnist_6_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_7(experiments: Experiments) -> Evidence:
-    """Counted in updates, which take the same time whatever the weights began at."""
+    """Judge the updates from zero and random weights: alike for one layer, fewer from zeros for the other network."""
     holds, told = {}, {}
     for reading in READINGS:
         names = (*LINEAR, "zeros", "softmax")
@@ -251,7 +251,7 @@ def mnist_7(experiments: Experiments) -> Evidence:
 
 @mnist_7.control("the length of the steps: with a mean, and rates that are longer by the batch's 256 images")
 def mnist_7_control(experiments: Experiments) -> Evidence:
-    """Which are the steps of a sum, but for the last batch of an epoch."""
+    """Judge it with a mean and rates times 256: the steps of a sum, but for the last batch of an epoch."""
     long = {"optimizer.learning_rate": 256 * REPORTED["optimizer.learning_rate"]}
     chosen = [{**settings_of(experiments, model, "mean"), **long} for model in (*LINEAR, "zeros", "softmax")]
     table = experiments.sweep("models-long", chosen)
@@ -270,13 +270,13 @@ def mnist_7_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_8(experiments: Experiments) -> Evidence:
-    """All else as in the final network."""
+    """Judge whether sigmoid units beat ReLU, which stays under 50 %, all else as in the final network."""
     return _compared(experiments, "sigmoid", "relu", lambda sigmoid, relu: (sigmoid > relu) & (relu < 0.5))
 
 
 @mnist_8.control("the rate: at 0.01, with a sum, ReLU's steps are too long")
 def mnist_8_control(experiments: Experiments) -> Evidence:
-    """The rate that is best for softmax units."""
+    """Judge sigmoid against ReLU at the rate that is best for softmax units."""
     sigmoid, relu = fast_accuracy(experiments, "sigmoid"), fast_accuracy(experiments, "relu")
     ours = f"sigmoid {accuracies(sigmoid)}, relu {accuracies(relu)}"
     return Evidence(ours, {"0.01": (sigmoid > relu) & (relu < 0.5)})
@@ -292,7 +292,7 @@ def mnist_8_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_9(experiments: Experiments) -> Evidence:
-    """With the final network's dropout of 0.1, and with none."""
+    """Judge whether dropout of 0.1 does not help, and the network without it does not overfit."""
     holds, told = {}, {}
     for reading in READINGS:
         dropped = accuracy(experiments, "softmax", reading)
@@ -307,7 +307,7 @@ def mnist_9(experiments: Experiments) -> Evidence:
 
 @mnist_9.control("the rate: at 0.001 the stop rule ends them on their way; at 0.01, with a sum")
 def mnist_9_control(experiments: Experiments) -> Evidence:
-    """The rate that is best in the grid."""
+    """Judge dropout at the rate that is best in the grid."""
     dropped, test = fast_accuracy(experiments, "softmax"), fast_accuracy(experiments, "no-dropout")
     train = fast_accuracy(experiments, "no-dropout", "train")
     ours = f"{accuracies(dropped)} with, {accuracies(test)} without, where it has {accuracies(train)} in training"
@@ -323,7 +323,7 @@ def mnist_9_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_10(experiments: Experiments) -> Evidence:
-    """From zero weights, at the rates of the final network; the others as the report compares them."""
+    """Judge whether the single layer, from zeros at the final network's rates, does as well as multilayer networks."""
     holds, told = {}, {}
     for reading in READINGS:
         linear = accuracy(experiments, "single-layer", reading)
@@ -335,14 +335,14 @@ def mnist_10(experiments: Experiments) -> Evidence:
 
 @mnist_10.control("what it is compared with: softmax hidden units alone, with a sum")
 def mnist_10_control(experiments: Experiments) -> Evidence:
-    """The final network, which has softmax units, in three sizes."""
+    """Judge the single layer against softmax hidden units in three sizes."""
     linear = accuracy(experiments, "single-layer", "sum")
     best = np.max([accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")], axis=0)
     return Evidence(f"{accuracies(linear)} against {accuracies(best)}", {"softmax units": best - linear <= 0.01})
 
 
 def _compared(experiments: Experiments, first: str, second: str, holds: Any) -> Evidence:
-    """Two models by their test accuracies, under both readings; judges, whose digests are fixed, call it so."""
+    """Compare two models by their test accuracies under both readings of the rates; `holds` is the criterion."""
     found = {reading: tuple(accuracy(experiments, model, reading) for model in (first, second)) for reading in READINGS}
     told = {
         reading: f"{first} {accuracies(one)}, {second} {accuracies(other)}" for reading, (one, other) in found.items()

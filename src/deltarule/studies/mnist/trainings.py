@@ -1,4 +1,7 @@
-"""The trainings behind the claims of the MNIST report, and what is measured of them."""
+"""The sweeps behind the claims of the MNIST report, and the accuracies read from them.
+
+C combinations · F folds · S seeds
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +13,11 @@ from deltarule.studies.experiments import Experiments
 from deltarule.sweeps.result import Sweep
 
 FOLDS = 5
+"""Folds of the cross-validated grids."""
 
 
 READINGS = {"sum": "sum", "mean": "mean_samples"}
-"""The two readings of the rates, as the loss's reduction."""
+"""The loss's reduction for each reading of the learning rates: as steps of a sum or of a mean over the batch."""
 
 
 REPORTED = {
@@ -22,7 +26,7 @@ REPORTED = {
     "optimizer.momentum": 0.25,
     "optimizer.learning_rate": 1e-3,
 }
-"""The combination that the report found best."""
+"""The settings of the combination that the report found best."""
 
 
 MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "zeros", "no-dropout")
@@ -30,7 +34,7 @@ MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "zeros", "no
 
 
 FAST = {"optimizer.learning_rate": 1e-2}
-"""The rate that is best in the grid, with a sum."""
+"""The setting of the rate that is best in the grid, with a sum."""
 
 
 FAST_MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "no-dropout")
@@ -48,39 +52,41 @@ HOURS = 40 * 40
 
 
 def grid(experiments: Experiments, reading: str) -> Sweep:
-    """The 96 combinations, cross-validated."""
+    """Sweep the report's 96 combinations, cross-validated."""
     chosen = {"loss.reduction": READINGS[reading]}
     return experiments.sweep(f"grid-{reading}", set=chosen, folds=FOLDS, seeds=1)
 
 
-def of_single_layer(experiments: Experiments, reading: str) -> Sweep:
-    """The grid of the single layer, which has no hidden units to drop, cross-validated."""
+def single_layer_grid(experiments: Experiments, reading: str) -> Sweep:
+    """Sweep the grid for the single layer, cross-validated; without dropout, as there are no hidden units to drop."""
     values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
     chosen = {"loss.reduction": READINGS[reading]}
     name = f"single-layer-grid-{reading}"
     return experiments.sweep(name, values, experiment="single-layer", set=chosen, folds=FOLDS, seeds=1)
 
 
-def models(experiments: Experiments) -> Sweep:
-    """Every network that the report compares, under both readings, on all training rows, over the seeds."""
-    return experiments.sweep("models", [settings_of(experiments, *one) for one in _models_and_readings()])
+def model_sweep(experiments: Experiments) -> Sweep:
+    """Sweep every network that the report compares, under both readings, on all training rows, over the seeds."""
+    settings = [settings_of(experiments, model, reading) for model, reading in _models_and_readings()]
+    return experiments.sweep("models", settings)
 
 
 def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, Any]]:
-    """The single layer at the best settings of its own grid, on all training rows: a row for each seed."""
-    settings = dict(of_single_layer(experiments, reading).configurations(1)[0].settings)
+    """Train the single layer at the best settings of its own grid, on all training rows: a row for each seed."""
+    settings = dict(single_layer_grid(experiments, reading).configurations(1)[0].settings)
     chosen = {"loss.reduction": READINGS[reading]}
     table = experiments.sweep(f"single-layer-{reading}", [settings], experiment="single-layer", set=chosen)
     return table.rows_of(settings)
 
 
-def fast_models(experiments: Experiments) -> Sweep:
-    """Networks with a hidden layer at ten times the rate, for controls: with the sum, over the seeds."""
-    return experiments.sweep("models-fast", [{**settings_of(experiments, one, "sum"), **FAST} for one in FAST_MODELS])
+def fast_model_sweep(experiments: Experiments) -> Sweep:
+    """Sweep networks with a hidden layer at ten times the rate, for controls: with the sum, over the seeds."""
+    settings = [{**settings_of(experiments, model, "sum"), **FAST} for model in FAST_MODELS]
+    return experiments.sweep("models-fast", settings)
 
 
 def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str, Any]:
-    """What a model sets otherwise than the recipe."""
+    """The settings of a model (an experiment of the recipe) under a reading of the rates, by dotted key."""
     changes = {} if model == "softmax" else experiments.settings_of(model)
     return {**changes, "loss.reduction": READINGS[reading]}
 
@@ -90,34 +96,36 @@ def _models_and_readings() -> list[tuple[str, str]]:
 
 
 def rows_of(experiments: Experiments, model: str, reading: str) -> list[dict[str, Any]]:
-    """The rows of a model, one for each seed."""
-    return models(experiments).rows_of(settings_of(experiments, model, reading))
+    """The rows of a model in `model_sweep`, one for each seed."""
+    return model_sweep(experiments).rows_of(settings_of(experiments, model, reading))
 
 
-def column(rows: list[dict[str, Any]], column: str) -> Floats:
-    """A column of rows, [S] or [F]; an accuracy that there is not, of a member that diverged, counts as none right."""
-    return np.array([0.0 if row[column] is None else row[column] for row in rows], np.float64)
+def numeric_column(rows: list[dict[str, Any]], name: str) -> Floats:
+    """A column of a sweep's rows as numbers, [S] or [F]; 0 for a missing accuracy, of a member that diverged."""
+    return np.array([0.0 if row[name] is None else row[name] for row in rows], np.float64)
 
 
 def accuracy(experiments: Experiments, model: str, reading: str, part: str = "test") -> Floats:
-    """The accuracy of a model over the seeds, [S]."""
-    return column(rows_of(experiments, model, reading), f"{part}_accuracy")
+    """The accuracy of a model under a reading, on a part of the data, [S]."""
+    return numeric_column(rows_of(experiments, model, reading), f"{part}_accuracy")
 
 
 def fast_accuracy(experiments: Experiments, model: str, part: str = "test") -> Floats:
-    """The accuracy of a model at ten times the rate over the seeds, [S]."""
-    rows = fast_models(experiments).rows_of({**settings_of(experiments, model, "sum"), **FAST})
-    return column(rows, f"{part}_accuracy")
+    """The accuracy of a model at ten times the rate, with the sum, on a part of the data, [S]."""
+    rows = fast_model_sweep(experiments).rows_of({**settings_of(experiments, model, "sum"), **FAST})
+    return numeric_column(rows, f"{part}_accuracy")
 
 
-def by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
-    """The combinations of a grid, and their accuracies [C, F]."""
+def accuracies_by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
+    """The settings of a grid's combinations, and their accuracies on a part of the data [C, F], 0 if they diverged."""
     settings, scores = table.scores(part)
     return settings, np.nan_to_num(scores, nan=0.0, neginf=0.0)
 
 
-def place_of(settings: list[dict[str, Any]], wanted: Mapping[str, Any]) -> int:
-    """Where a combination stands among the others."""
+def index_of_combination(settings: list[dict[str, Any]], combination: Mapping[str, Any]) -> int:
+    """The index of the first settings that have all values of a combination."""
     return next(
-        index for index, setting in enumerate(settings) if all(setting[key] == value for key, value in wanted.items())
+        index
+        for index, setting in enumerate(settings)
+        if all(setting[key] == value for key, value in combination.items())
     )

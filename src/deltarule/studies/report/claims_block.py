@@ -1,4 +1,4 @@
-"""The blocks of judged claims and of a range test in a report."""
+"""The blocks of a report for judged claims, and for a learning-rate range test."""
 
 import shlex
 from collections.abc import Mapping
@@ -13,34 +13,34 @@ from deltarule.reports import comparison_figures, figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.studies.recipes import bundled_studies, load_recipe
-from deltarule.studies.report.command_lines import set_words, study_words
+from deltarule.studies.report.command_lines import set_arguments, study_arguments
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.training.range_test import RangeTest
 
-Made = tuple[str, Block]
-"""The study that a block belongs to, and the block."""
+StudyBlock = tuple[str, Block]
+"""A study's name, and a block of its section in the report."""
 
 
-def plain_settings(value: Any) -> str:
-    """A text as it is, any other value as TOML."""
+def format_setting(value: Any) -> str:
+    """Format the value of a setting: texts unchanged, all others as TOML."""
     return value if isinstance(value, str) else as_toml(value)
 
 
-def claims_block(place: Path, id: str) -> Made | None:
-    """The study and the block of the judged claims in a folder; None of a study without any."""
-    results = read_json(place / "claims.json")
+def claims_block(folder: Path, id: str) -> StudyBlock | None:
+    """Draw the block of the judged claims in a folder; None for a study without claims. `id` is the block's id."""
+    results = read_json(folder / "claims.json")
     claims, study, missing = results["claims"], str(results["study"]), results.get("missing", ())
-    # A reproduction writes this of a study without claims, too; where it has left out all, a note says so.
+    # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
     if not claims and not missing and not results.get("notes"):
         return None
     drawn = EmbeddedFigures(id)
     judged = [claim for claim in claims if claim["share"] is not None]
     if judged:
-        columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
+        columns = ([claim[name] for claim in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(comparison_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     known = study in {name for name, _, _ in bundled_studies()}
-    told_by_run = (place / "run.json").is_file()
+    has_run = (folder / "run.json").is_file()
     seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
     block = Block(
         id=id,
@@ -51,8 +51,8 @@ def claims_block(place: Path, id: str) -> Made | None:
             ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", versions)))),
         ],
         commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
-        assumed=[(one.what, plain_settings(one.value), one.why) for one in load_recipe(study).configuration.assumption]
-        if known and not told_by_run
+        assumed=[(one.what, format_setting(one.value), one.why) for one in load_recipe(study).configuration.assumption]
+        if known and not has_run
         else (),
         figures=drawn.all,
         claims=claims,
@@ -62,9 +62,9 @@ def claims_block(place: Path, id: str) -> Made | None:
     return study, block
 
 
-def range_block(place: Path, id: str) -> Made:
-    """The title and the block of the learning-rate range test in a folder."""
-    record = read_json(place / "lr_range.json")
+def range_block(folder: Path, id: str) -> StudyBlock:
+    """Draw the block of the learning-rate range test in a folder; `id` is the block's id."""
+    record = read_json(folder / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
     drawn = EmbeddedFigures(id)
@@ -81,7 +81,8 @@ def range_block(place: Path, id: str) -> Made:
 
 
 def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
-    words = ["lr-range", *study_words(record), *set_words(record["settings"])]
-    words += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
+    """The command that repeats a range test."""
+    arguments = ["lr-range", *study_arguments(record), *set_arguments(record["settings"])]
+    arguments += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
     is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
-    return shlex.join(["deltarule", *words, *(["--linear"] if is_linear else [])])
+    return shlex.join(["deltarule", *arguments, *(["--linear"] if is_linear else [])])

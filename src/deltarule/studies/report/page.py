@@ -1,25 +1,21 @@
-"""The report of a folder: its records, and those of the folders in it, read and drawn as one page."""
+"""Draw the report of a folder as one page, from its records and those of the folders within it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, real_path, write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.report.claims_block import Made, claims_block, range_block
+from deltarule.studies.report.claims_block import StudyBlock, claims_block, range_block
 from deltarule.studies.report.run_block import run_block
 from deltarule.studies.report.sweep_block import sweep_block
 from deltarule.studies.report.variants_block import variants_block
 from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
-
-if TYPE_CHECKING:
-    pass
 
 NAME = "report.html"
 
@@ -37,7 +33,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def report_of(folder: str | Path) -> Report:
-    """The records of a folder, as `write_report` tells them.
+    """Read the records of a folder into the report that `write_report` draws.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as empty:
@@ -47,49 +43,53 @@ def report_of(folder: str | Path) -> Report:
     folder = Path(folder)
     if kind_of(folder) != "folder":
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
-    made, unfinished, runs = list[Made](), list[str](), dict[str, list[Path]]()
-    # Folders within folders that are looked into.
-    for place in _folders(folder, 2):
+    made, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
+    for subfolder in _folders(folder, 2):
         for record in RECORDS:
-            if kind_of(place / record.file) != "file":
+            if kind_of(subfolder / record.file) != "file":
                 continue
-            told = _try_block(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
-            if told is not None and record.file == "run.json":
-                runs.setdefault(told, []).append(place)
-        # What is written before `run.json` is.
-        if not (place / "run.json").is_file() and any(
-            (place / name).is_file()
+            study = _add_block(record, subfolder, folder, made, unfinished)
+            if study is not None and record.file == "run.json":
+                runs.setdefault(study, []).append(subfolder)
+        # These files are written before `run.json` is.
+        if not (subfolder / "run.json").is_file() and any(
+            (subfolder / name).is_file()
             for name in ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
         ):
-            unfinished.append(f"in {_display_name(place, folder)} a run has begun, and no run.json says that it ended")
-    for study, places in runs.items():
-        if len(places) > 1:
-            together = _Record("run.json", partial(_runs_together, study, places))
-            _try_block(together, folder, folder, f"part-{len(made) + 1}", made, unfinished)
-    notes = _reproduction(folder, unfinished)
+            unfinished.append(
+                f"in {_display_name(subfolder, folder)} a run has begun, and no run.json says that it ended"
+            )
+    for study, subfolders in runs.items():
+        if len(subfolders) > 1:
+            comparison = _Record("run.json", partial(_compare_runs, study, subfolders))
+            _add_block(comparison, folder, folder, made, unfinished)
+    notes = _reproduction_notes(folder, unfinished)
     if not made and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
     studies = dict.fromkeys(study for study, _ in made)
-    sections = [_section(study, [block for of, block in made if of == study], runs.get(study, [])) for study in studies]
+    sections = []
+    for study in studies:
+        blocks = [block for name, block in made if name == study]
+        sections.append(_section(study, blocks, runs.get(study, [])))
     title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real_path(folder).name}"
     return Report(title, sections, unfinished, notes)
 
 
-def _try_block(
-    record: "_Record", place: Path, folder: Path, id: str, made: list[Made], unfinished: list[str]
+def _add_block(
+    record: "_Record", subfolder: Path, folder: Path, made: list[StudyBlock], unfinished: list[str]
 ) -> str | None:
-    """Make the block of a record, or say why it cannot be made; gives the study where there is one."""
+    """Add the block of a record to `made`, or the reason why it has none to `unfinished`; return its study, if any."""
     from jinja2 import TemplateError
 
     try:
-        found = record.made(place, id)
-        if found is None:
+        result = record.make_block(subfolder, f"part-{len(made) + 1}")
+        if result is None:
             return None
-        study, block = found
-        report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
+        study, block = result
+        report_page(Report(study, [Section("", study, "", [block])]))  # raises here if it cannot be drawn
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
-        unfinished.append(f"{_display_name(place / record.file, folder)} cannot be read: {text}")
+        unfinished.append(f"{_display_name(subfolder / record.file, folder)} cannot be read: {text}")
         return None
     made.append((study, block))
     if block.unfinished:
@@ -97,21 +97,22 @@ def _try_block(
     return study
 
 
-def _runs_together(study: str, places: list[Path], _: Path, id: str) -> Made:
-    return study, variants_block(study, [variant_in(place) for place in places], id)
+def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlock:
+    """The block that compares a study's runs, each in its own folder."""
+    return study, variants_block(study, [variant_in(folder) for folder in folders], id)
 
 
-def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
-    """What the folder of a reproduction says of the whole of it; nothing for another folder."""
+def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
+    """Notes on a whole reproduction, if the folder has one; what it lacks is added to `unfinished`."""
     if kind_of(folder / "reproduce.json") != "file":
         return []
     try:
         record = read_json(folder / "reproduce.json")
         if record["missing"]:
             unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
-        seconds = sum(study["seconds"] for study in record["studies"])  # also of what an earlier call has come to
+        seconds = sum(study["seconds"] for study in record["studies"])  # of earlier calls, too
         took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
-        return [f"Reproduced in {took}.", *(f"Left out by --quick: {one}." for one in record["left_out"])]
+        return [f"Reproduced in {took}.", *(f"Left out by --quick: {text}." for text in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
         unfinished.append(f"reproduce.json cannot be read: {text}")
@@ -119,6 +120,7 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield a folder and the folders within it, down to a depth, without following symbolic links."""
     yield folder
     if depth:
         try:
@@ -131,14 +133,15 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _display_name(path: Path, folder: Path) -> str:
+    """A path relative to the report's folder, as text."""
     inside = path.relative_to(folder)
     return inside.as_posix() if inside.parts else "this folder"
 
 
 def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
-    """A study's blocks under what its recipe says of it: the one that was run, else the one that is part of deltarule.
+    """The section of a study: its blocks, under the title and summary of its recipe.
 
-    runs   the folders of its runs
+    runs   the folders of its runs, whose recipe is used; without any, the bundled recipe
     """
     recipes = [read_json(run / "recipe.json") for run in runs]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
@@ -148,23 +151,18 @@ def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
     return Section(f"study-{blocks[0].id}", heading, summary, blocks)
 
 
-# --- a run -----------------------------------------------------------------------------------------------------------
-
-
-# --- claims, and a range test ----------------------------------------------------------------------------------------
-
-
-def _variants(place: Path, id: str) -> Made:
-    study, variants = read_variants(place / VARIANTS)
+def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
+    """Draw the block of the variants that a folder stores."""
+    study, variants = read_variants(folder / VARIANTS)
     return study, variants_block(study, variants, id)
 
 
 @dataclass(frozen=True)
 class _Record:
-    """A file that makes a block, and how; None where there is nothing to tell."""
+    """A file of records, and the function that draws its block from its folder and an id; None without content."""
 
     file: str
-    made: Callable[[Path, str], Made | None]
+    make_block: Callable[[Path, str], StudyBlock | None]
 
 
 RECORDS = (
@@ -172,5 +170,5 @@ RECORDS = (
     _Record("run.json", run_block),
     _Record("lr_range.json", range_block),
     _Record("sweep.sqlite", sweep_block),
-    _Record(VARIANTS, _variants),
+    _Record(VARIANTS, _stored_variants_block),
 )

@@ -1,4 +1,4 @@
-"""The block of a run in a report: its facts, curves, and the portrait of its first member."""
+"""The block of a report for a run: its facts, curves, and figures of its first member (its portrait)."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -19,23 +19,23 @@ from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
-from deltarule.studies.report.claims_block import Made, plain_settings
-from deltarule.studies.report.command_lines import set_words, study_words
+from deltarule.studies.report.claims_block import StudyBlock, format_setting
+from deltarule.studies.report.command_lines import set_arguments, study_arguments
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
 from deltarule.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Named = dict[str, Sequence[str]]
-"""The names of rows or columns, by the table that has them."""
+LabelsByTable = dict[str, Sequence[str]]
+"""The labels of the rows or columns of tables, by the table's name."""
 
 
-def run_block(place: Path, id: str) -> Made:
-    """The title and the block of the run in a folder."""
-    run, recipe = read_json(place / "run.json"), read_json(place / "recipe.json")
-    arrays, about = load_arrays(place / "arrays.safetensors")
-    portrait = read_portrait(place / "portrait.safetensors")
+def run_block(folder: Path, id: str) -> StudyBlock:
+    """Draw the block of the run in a folder; `id` is the block's id."""
+    run, recipe = read_json(folder / "run.json"), read_json(folder / "recipe.json")
+    arrays, about = load_arrays(folder / "arrays.safetensors")
+    portrait = read_portrait(folder / "portrait.safetensors")
     names = tuple(about.get("names", ()))
     curves = figures.Curves(
         History.from_arrays(arrays),
@@ -49,23 +49,24 @@ def run_block(place: Path, id: str) -> Made:
     drawn = EmbeddedFigures(id)
     _draw_curves(drawn, curves)
     if portrait is not None:
-        first = f"the {'first ' if run['members'] > 1 else ''}network (seed {arrays['seeds'].astype(np.uint64)[0]})"
-        _draw_portrait(drawn, portrait, curves, recipe, first)
+        seed = arrays["seeds"].astype(np.uint64)[0]
+        network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
+        _draw_portrait(drawn, portrait, curves, recipe, network_name)
     experiment = f", {run['experiment']}" if run["experiment"] else ""
     block = Block(
         id=id,
         title=f"Run of {run['study']}{experiment}",
         facts=_facts(run),
-        commands=[_command(run, recipe)],
+        commands=[_run_command(run, recipe)],
         assumed=[
-            (assumption["what"], plain_settings(assumption["value"]), assumption["why"])
+            (assumption["what"], format_setting(assumption["value"]), assumption["why"])
             for assumption in recipe["assumptions"]
         ],
         settings=[
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
         figures=drawn.all,
-        through=None if portrait is None else _through(portrait, f"{id}-through"),
+        through=None if portrait is None else _training_slider(portrait, f"{id}-through"),
         notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
     )
@@ -73,8 +74,9 @@ def run_block(place: Path, id: str) -> Made:
 
 
 def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The (name, text) pairs that summarize a run's record."""
     ended = ", ".join(f"{count:,} {ENDED.get(reason, reason)}" for reason, count in run["reasons"].items())
-    found = [
+    facts = [
         ("data", str(run["data"])),
         ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
         ("updates", f"{run['steps']:,} at most, {run['member_steps']:,} in all, in {run['seconds']:.2f} s"),
@@ -83,39 +85,46 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):
         if run[name] is not None:
-            found.append((name.replace("_", " "), _format_spread(run[name], partial(percent, digits=4))))
+            facts.append((name.replace("_", " "), _format_spread(run[name], partial(percent, digits=4))))
     if run["solved"] is not None:
         solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
-        found.append(("solved", describe_solved(*solved)))
-    for one in run["diverged"][:5]:
-        found.append(("diverged", f"member {one['member']} at update {one['step']:,}, in {one['where']}"))
-    return found
+        facts.append(("solved", describe_solved(*solved)))
+    for divergence in run["diverged"][:5]:
+        text = f"member {divergence['member']} at update {divergence['step']:,}, in {divergence['where']}"
+        facts.append(("diverged", text))
+    return facts
 
 
-def _format_spread(spread: Mapping[str, float | None], form: Callable[[float], str]) -> str:
+def _format_spread(spread: Mapping[str, float | None], format_number: Callable[[float], str]) -> str:
+    """Describe a minimum, median and maximum in words; None means that it diverged."""
     values = (spread[name] for name in ("min", "median", "max"))
-    low, middle, high = ("diverged" if value is None else form(value) for value in values)
+    low, middle, high = ("diverged" if value is None else format_number(value) for value in values)
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
 def _describe_findings(run: Mapping[str, Any]) -> list[str]:
-    """What stood out, and what to do, where that was asked for."""
+    """The findings of `--why` as sentences, each with its fix; [] if the run was made without it."""
     text = "{0}{1}. Fix: {2}."
     return [
-        text.format(one["sentence"][:1].upper(), one["sentence"][1:], one["fix"])
-        for one in (run.get("why") or {}).get("findings", ())
+        text.format(finding["sentence"][:1].upper(), finding["sentence"][1:], finding["fix"])
+        for finding in (run.get("why") or {}).get("findings", ())
     ]
 
 
-def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    own: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}.get(
-        run["experiment"], {}
-    )
-    settings = {key: value for key, value in recipe["settings"].items() if key not in own or own[key] != value}
-    return shlex.join(["deltarule", "run", *study_words(run), *set_words(settings), "--engine", run["engine"]])
+def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    """The command that repeats a run."""
+    experiments: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}
+    of_experiment = experiments.get(run["experiment"], {})
+    settings = {
+        key: value
+        for key, value in recipe["settings"].items()
+        if key not in of_experiment or of_experiment[key] != value
+    }
+    return shlex.join(["deltarule", "run", *study_arguments(run), *set_arguments(settings), "--engine", run["engine"]])
 
 
 def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
+    """Add the curves of the objective, the accuracies and the gradients to the figures `drawn`."""
     names = curves.history.names
     drawn.add(figures.objective_curves(curves))
     for metric in names:
@@ -130,9 +139,9 @@ def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
 
 
 def _draw_portrait(
-    drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], first: str
+    drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
 ) -> None:
-    """Figures of the first network.    first   what it is called"""
+    """Add the figures of a run's first network to the figures `drawn`; captions call it `network_name`."""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels, units = _row_names(portrait), _unit_names(portrait)
     hidden = recipe["keys"]["network"]["activation"]
@@ -145,16 +154,17 @@ def _draw_portrait(
         drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
     if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
         drawn.add(cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
-    weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
+    weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits_in_figure(values)}
     if weights:
         drawn.add(cell_figures.weight_cells(weights, *_table_names(portrait, labels)))
-    if layers == 2 and _gives_back(portrait) and {"W1", "W2"} <= set(weights):
+    if layers == 2 and _is_autoencoder(portrait) and {"W1", "W2"} <= set(weights):
         drawn.add(cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
     if portrait.plane and 1 < len(portrait.classes) <= score_figures.MAX_CLASSES:
-        drawn.add(_boundary(portrait, last[f"a{layers}"], first), _predictions(portrait, last[f"a{layers}"]))
+        outputs = last[f"a{layers}"]
+        drawn.add(_boundary_figure(portrait, outputs, network_name), _prediction_table(portrait, outputs))
     if portrait.images:
         drawn.add(
             network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
@@ -162,54 +172,59 @@ def _draw_portrait(
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, by=first))
+            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, by=network_name))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
 
 
-def _fits(values: Any) -> bool:
+def _fits_in_figure(values: Any) -> bool:
+    """Whether a figure of cells has room for a table of values."""
     rows, columns = values.shape
     return bool(rows <= cell_figures.MAX_ROWS and columns <= cell_figures.MAX_COLUMNS)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
-    """The names of the rows: their classes where each is a class of its own; of data without classes none."""
+    """The names of the training rows, from their classes; [] for data without classes, or with too many rows."""
     if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MAX_ROWS:
         return []
     return row_names([portrait.classes[int(label)] for label in portrait.answers])
 
 
 def _unit_names(portrait: Portrait) -> list[Sequence[str]]:
-    """The names of the inputs, and of each layer's units: none of outputs that are no classes."""
+    """The names of the inputs, and of each layer's units; () for outputs that are no classes."""
     hidden = [[f"h{number + 1}" for number in range(size)] for size in portrait.sizes[1:-1]]
     return [portrait.features, *hidden, portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()]
 
 
-def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[Named, Named]:
-    """The names of the rows, and of the columns, of weights, biases and activations."""
+def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTable, LabelsByTable]:
+    """The labels of rows and of columns of weights, biases and activations; `labels` name the training rows."""
     units = _unit_names(portrait)
     rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
     rows |= {f"a{layer}": labels for layer in range(1, len(units))}
     columns = {f"{letter}{layer}": names for letter in "Wba" for layer, names in enumerate(units)}
-    return {table: row for table, row in rows.items() if row}, {
-        table: column for table, column in columns.items() if column
-    }
+    return _nonempty(rows), _nonempty(columns)
 
 
-def _gives_back(portrait: Portrait) -> bool:
-    """Whether the outputs shall be the inputs again, as an encoder's: only then do W1 and W2 mirror each other."""
-    answers = portrait.answers
-    if answers.ndim == 1 and portrait.sizes[-1] == len(portrait.classes) > 0:
-        answers = np.eye(portrait.sizes[-1])[answers.astype(int)]
-    return np.array_equal(portrait.x, answers)
+def _nonempty(labels: LabelsByTable) -> LabelsByTable:
+    return {table: names for table, names in labels.items() if names}
+
+
+def _is_autoencoder(portrait: Portrait) -> bool:
+    """Whether the targets are the inputs, as an encoder's: only then may W1 and W2 mirror each other."""
+    targets = portrait.answers
+    if targets.ndim == 1 and portrait.sizes[-1] == len(portrait.classes) > 0:
+        targets = np.eye(portrait.sizes[-1])[targets.astype(int)]
+    return np.array_equal(portrait.x, targets)
 
 
 def _predicted_classes(outputs: Any) -> Any:
+    """The class numbers that outputs [..., C] predict; a single output means class 1 above 0.5."""
     return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 
-def _boundary(portrait: Portrait, outputs: Any, first: str) -> "Figure":
+def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> "Figure":
+    """Draw the decision boundary at the end, with the true and the predicted classes of the rows."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(
         portrait.x,
@@ -219,44 +234,45 @@ def _boundary(portrait: Portrait, outputs: Any, first: str) -> "Figure":
         features=portrait.features,
         classes=portrait.classes,
         rows="training rows",
-        by=first,
+        by=network_name,
     )
 
 
-def _predictions(portrait: Portrait, outputs: Any) -> list[list[str]]:
-    """Every row with its true and its predicted class, and the outputs that say so."""
-    named = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
-    table = [[*portrait.features, "true", "predicted", *named]]
+def _prediction_table(portrait: Portrait, outputs: Any) -> list[list[str]]:
+    """A table of all rows: features, true class, predicted class, and outputs; the first line is its header."""
+    output_names = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
+    table = [[*portrait.features, "true", "predicted", *output_names]]
     for x, answer, predicted, output in zip(
         portrait.x, portrait.answers.astype(int), _predicted_classes(outputs), outputs, strict=True
     ):
         classes = [portrait.classes[answer], portrait.classes[predicted]]
-        table.append([*(f"{value:.4g}" for value in x), *classes, *map(_output, output)])
+        table.append([*(f"{value:.4g}" for value in x), *classes, *map(_format_output, output)])
     return table
 
 
-def _output(value: float) -> str:
+def _format_output(value: float) -> str:
     return f"{value:.4f}" if not abs(value) >= 1e6 else f"{value:.4g}"
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
+    """Add the curves of the norms of gradients and activations to the figures `drawn`, if there are not too many."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
     if len(portrait.steps) > 2 and len(norms) <= MAX_ROWS:
-        for named, quantity in (
+        for norms_by_name, quantity in (
             (gradients, "length of the gradient"),
             (activations, "activation (root of the mean square)"),
         ):
-            drawn.add(score_figures.norm_curves(portrait.steps, named, quantity=quantity))
+            drawn.add(score_figures.norm_curves(portrait.steps, norms_by_name, quantity=quantity))
 
 
-def _through(portrait: Portrait, id: str) -> TrainingSlider | None:
-    """What the slider shows: weights, biases and activations that a page has room for, and the plane."""
+def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
+    """The slider through training: weights, biases and activations that a page has room for, and the plane."""
     if not len(portrait.steps):
         return None
     labels = _row_names(portrait)
-    # Numbers of a table that the slider moves.
+    # Tables of at most so many numbers.
     tables = {
         name: values
         for name, values in portrait.arrays.items()
@@ -270,12 +286,12 @@ def _through(portrait: Portrait, id: str) -> TrainingSlider | None:
         outputs = portrait.plane["outputs"]
         single = outputs.shape[-1] == 1
         levels = 100 if single else outputs.shape[-1] - 1
-        shares = np.nan_to_num(outputs[..., 0]).clip(0, 1)  # of one that diverged they are anything
+        shares = np.nan_to_num(outputs[..., 0]).clip(0, 1)  # those of a diverged network may be anything
         plane = np.rint(100 * shares).astype(int) if single else outputs.argmax(-1)
         spans = [(portrait.plane[name][0], np.ptp(portrait.plane[name])) for name in ("first", "second")]
-        places = np.stack([(portrait.x[:, at] - low) / span for at, (low, span) in enumerate(spans)], 1)
+        shares_of_span = [(portrait.x[:, index] - low) / span for index, (low, span) in enumerate(spans)]
         points = [
             (round(x, 4), round(y, 4), int(label))
-            for (x, y), label in zip(places.tolist(), portrait.answers, strict=True)
+            for (x, y), label in zip(np.stack(shares_of_span, 1).tolist(), portrait.answers, strict=True)
         ]
     return TrainingSlider(id, portrait.steps, tables, *_table_names(portrait, labels), plane, levels, points)

@@ -1,4 +1,4 @@
-"""A sweep as part of a report: ranked, and what its parameters are worth."""
+"""The block of a report for a sweep: the ranked configurations, and the effects of its parameters."""
 
 import contextlib
 import shlex
@@ -14,56 +14,56 @@ from deltarule.reports import cell_figures, comparison_figures, network_figures,
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.reports.sweep_table import format_score
-from deltarule.stats.effects import Effects, effects, format_value, mean_of_all
+from deltarule.stats.effects import Effects, effects, format_value, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.report.command_lines import set_words, study_words
-from deltarule.studies.report.variants_block import TIMED
+from deltarule.studies.report.command_lines import set_arguments, study_arguments
+from deltarule.studies.report.variants_block import TIMED_KEY
 from deltarule.studies.report.weight_images import images_of_sweep
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 from deltarule.sweeps.store import read_notes
 from deltarule.sweeps.sweep import differing_keys
 
 MAX_LISTED = 50
-"""Configurations of a sweep that are listed, the first and the last."""
+"""The largest number of configurations listed from each end of the ranking."""
 
 
-def sweep_block(place: Path, id: str) -> tuple[str, Block]:
-    """The study that the store in a folder sweeps, and what there is to tell of it.
+def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
+    """Draw the block of the sweep in a folder; return the name of its study, too. `id` is the block's id.
 
     Errors: `BadInput` for a store that cannot be read.
     """
-    with contextlib.closing(load_sweep(place)) as table:
+    with contextlib.closing(load_sweep(folder)) as table:
         study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
         settings, scores = table.scores()
         others = {part: table.scores(part) for part in PARTS if part != table.ranked}
-        # Rows that come in between, while it still runs, may change the ranks.
+        # Rows that a running sweep adds in between may change the ranks.
         parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
         is_accuracy = table.metric == "accuracy"
         times = _times_by_weights(table)
         facts = [
-            ("table", f"{shlex.join(['deltarule', 'sweep', '--table', place.resolve().name])} prints it"),
+            ("table", f"{shlex.join(['deltarule', 'sweep', '--table', folder.resolve().name])} prints it"),
             ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
-            ("configurations", f"{len(settings):,}, {_blocks(scores.shape[1])}"),
+            ("configurations", f"{len(settings):,}, {_describe_blocks(scores.shape[1])}"),
             ("ranked by", f"mean {quantity}"),
         ]
-        commands, of_runs = _commands(study, place)
-        notes = [*(f"{note}." for note in table.notes), *of_runs]
+        commands, command_notes = _commands_and_notes(study, folder)
+        notes = [*(f"{note}." for note in table.notes), *command_notes]
         images = images_of_sweep(table)
     drawn = EmbeddedFigures(id)
     if np.isfinite(scores).any():
-        means = {part: mean_of_all(values) for part, values in parts.items() if np.isfinite(values).any()}
+        means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
         if "test" in means and is_accuracy:
-            _draw_above(drawn, settings, means["test"])
+            _draw_best(drawn, settings, means["test"])
     if times:
         drawn.add(comparison_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
-    # Figures of weights as images: one for the networks that began alike.
-    for image in images[:4]:
-        drawn.add(network_figures.weight_images(image.initial, image.final, image.shape))
+    # One figure for each group of networks with the same initial weights.
+    for group in images[:4]:
+        drawn.add(network_figures.weight_images(group.initial, group.final, group.shape))
     block = Block(
         id=id,
-        title=f"Sweep of {study}: {place.resolve().name}",
+        title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,
         commands=commands,
         figures=drawn.all,
@@ -72,74 +72,76 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
     return study, block
 
 
-def _blocks(count: int) -> str:
+def _describe_blocks(count: int) -> str:
+    """Describe the number of folds and seeds over which each configuration is trained."""
     return "each trained once" if count == 1 else f"over {count:,} folds and seeds"
 
 
-def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
-    """What does all of it again, and what is to be known of it: where a study's claims asked for the sweep, judging
-    them."""
+def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
+    """The commands that repeat a sweep, and notes on them; for a sweep of a study's claims, the one to judge them."""
     if study in {name for name, _, _ in bundled_studies()}:
-        with contextlib.suppress(BadInput, LookupError, TypeError):  # claims that cannot be read are told of elsewhere
-            seeds = read_json(place.parent / "claims.json")["seeds"]
+        with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
+            seeds = read_json(folder.parent / "claims.json")["seeds"]
             return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])], []
-    told, notes = [], []
-    runs = read_notes(place).get("runs", ())  # none is known of a sweep of a grid from Python
+    commands, notes = [], []
+    runs = read_notes(folder).get("runs", ())  # a sweep of a grid from Python notes none
     for run in runs:
         now = runs[-1].get("recipe")
-        then = run.get("recipe", now)  # which earlier versions did not note
-        # What was set was set after it: that may take away what the recipe said.
-        # Of one that the recipe has no more everything is among what was set.
+        then = run.get("recipe", now)  # earlier versions did not note it
+        # Settings come after the recipe's, and override them. An experiment that the recipe no longer has is left out:
+        # all that it changed is among the settings.
         is_there = run["experiment"] in runs[-1].get("experiments", [run["experiment"]])
         named = {"study": study, "experiment": run["experiment"] if is_there else None}
-        words = ["deltarule", "sweep", *study_words(named)]
-        words += set_words(_changed_settings(then, now) | run["settings"])
-        words += [] if run["folds"] is None else ["--folds", str(run["folds"])]
-        words += [] if run["keep"] == "none" else ["--keep", run["keep"]]
-        words += [] if run.get("data") is None else ["--data", run["data"]]
-        told.append(shlex.join(words))
+        arguments = ["deltarule", "sweep", *study_arguments(named)]
+        arguments += set_arguments(_changed_settings(then, now) | run["settings"])
+        arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
+        arguments += [] if run["keep"] == "none" else ["--keep", run["keep"]]
+        arguments += [] if run.get("data") is None else ["--data", run["data"]]
+        commands.append(shlex.join(arguments))
         if then != now and then["grid"] != now["grid"]:
             grid = "; ".join(f"{key}: {', '.join(map(format_value, values))}" for key, values in then["grid"].items())
-            notes.append(f"{told[-1]} was given when the recipe had another grid ({grid or 'none'}).")
-    return list(dict.fromkeys(told)), notes
+            notes.append(f"{commands[-1]} was given when the recipe had another grid ({grid or 'none'}).")
+    return list(dict.fromkeys(commands)), notes
 
 
 def _changed_settings(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The keys that a recipe's file had set otherwise than now, with their values; those in its grid say nothing."""
-    found: dict[str, Any] = {}
+    """The keys whose values in a recipe's file were different `then`, with those values, except keys in its grid."""
+    changed: dict[str, Any] = {}
     if then is None or now is None:
-        return found
+        return changed
     for dotted in differing_keys({**then, "grid": {}}, {**now, "grid": {}}):
         if dotted not in then["grid"]:
             value: Any = then
             for part in dotted.split("."):
                 value = value.get(part) if isinstance(value, Mapping) else None
-            found[dotted] = value
-    return found
+            changed[dotted] = value
+    return changed
 
 
 def _draw_sweep(
     drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
 ) -> list[str]:
-    """Which configurations are best, whether that is more than noise, and which parameter matters; and what is to be
-    known of that."""
-    ranked, found = ranking(scores), effects(settings, scores)
+    """Add figures of a sweep's ranking and its parameters' effects to `drawn`; return notes on the effects.
+
+    others   the means [C] on other parts of the data, by part
+    """
+    ranked, sweep_effects = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
-    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
+    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_first_and_last(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
-    is_told = any(np.isfinite(one.mean).any() for one in found.marginal)
-    if is_told:
-        drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
-    if is_told and len(found.parameters) > 1:
+    has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
+    if has_effects:
+        drawn.add(sweep_figures.effects_matrix(sweep_effects, quantity=quantity), _effect_rows(sweep_effects))
+    if has_effects and len(sweep_effects.parameters) > 1:
         drawn.add(parallel_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
-    return _effect_notes(found)
+    return _effect_notes(sweep_effects)
 
 
 def _ranked_rows(
     settings: list[dict[str, Any]], ranked: Ranking, others: Mapping[str, Any]
 ) -> tuple[list[str], list[list[str]]]:
-    """A row for each configuration, the best first.    others   means on other parts of the data, by the part"""
+    """A header, and a row for each configuration, the best first.    others   means [C] on other parts of the data"""
     keys = list(settings[0])
     columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others]
     columns += ["behind the first", "± of the mean", "mean"]
@@ -147,68 +149,75 @@ def _ranked_rows(
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
         [
-            *(format_value(settings[place][key]) for key in keys),
-            *("" if np.isnan(one) else format_score(one) for one in row),
+            *(format_value(settings[index][key]) for key in keys),
+            *("" if np.isnan(number) else format_score(number) for number in row),
         ]
-        for place, row in zip(ranked.place.tolist(), numbers, strict=True)
+        for index, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
     return columns, rows
 
 
 def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The columns in which some row has something: of a single seed there are no intervals."""
-    places = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
+    """Remove the columns that are empty in every row: with a single seed there are no intervals."""
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
-    """The seconds of each network, by configurations that differ in their initial weights alone; else nothing."""
-    # Rows of a sweep whose seconds are compared.
-    if TIMED not in table.grid or len(table) > 5_000:
+    """The seconds of networks by initial weights, for configurations that differ in these alone; {} without any."""
+    # Larger sweeps are not compared.
+    if TIMED_KEY not in table.grid or len(table) > 5_000:
         return {}
-    twins: dict[str, dict[str, list[float]]] = {}
+    groups: dict[str, dict[str, list[float]]] = {}
     for row in table.rows():
-        others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED)
-        twins.setdefault(others, {}).setdefault(format_value(row[TIMED]), []).append(row["train_seconds"])
-    found = {f"{word}: {name}": one for name, by in twins.items() if len(by) > 1 for word, one in by.items()}
-    return found if len(found) <= comparison_figures.MAX_OPTIONS else {}
+        others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED_KEY)
+        groups.setdefault(others, {}).setdefault(format_value(row[TIMED_KEY]), []).append(row["train_seconds"])
+    times = {
+        f"{weights}: {others}": seconds
+        for others, by_weights in groups.items()
+        if len(by_weights) > 1
+        for weights, seconds in by_weights.items()
+    }
+    return times if len(times) <= comparison_figures.MAX_OPTIONS else {}
 
 
-def _ends(rows: list[list[str]]) -> list[list[str]]:
-    """The first and the last of many rows."""
+def _first_and_last(rows: list[list[str]]) -> list[list[str]]:
+    """The first and the last `MAX_LISTED` rows, or all if there are not more."""
     return rows if len(rows) <= 2 * MAX_LISTED else rows[:MAX_LISTED] + rows[-MAX_LISTED:]
 
 
-def _effect_notes(found: Effects) -> list[str]:
-    """What is to be known of effects where a grid is not full."""
-    if found.is_full:
+def _effect_notes(sweep_effects: Effects) -> list[str]:
+    """Notes on how effects are estimated if a grid is not full, and which values have none."""
+    if sweep_effects.is_full:
         return []
     text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
-    untold: list[str] = []
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+    unknown: list[str] = []
+    for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
         values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
-        untold += [f"{parameter.key} ({', '.join(values)})"] if values else []
-    lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(untold)}."
-    diverged = sweep_figures.diverged_with(found)
-    return [f"{text} value.", *([lacks] if untold else []), *([diverged] if diverged else [])]
+        unknown += [f"{parameter.key} ({', '.join(values)})"] if values else []
+    lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(unknown)}."
+    diverged = sweep_figures.diverged_with(sweep_effects)
+    return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
 
 
-def _effect_rows(found: Effects) -> list[list[str]]:
+def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
+    """A table of the effect of each value of each parameter; the first line is its header."""
     columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+    for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
-        for value, (mean, half, diverged, of) in zip(parameter.values, numbers, strict=True):
-            told = "not told" if np.isnan(mean) else format_score(mean)
-            among = f"{diverged:,} of {of:,}" if diverged else ""
-            rows.append([parameter.key, value, told, "" if np.isnan(half) else format_score(half), among])
+        for value, (mean, half, diverged, total) in zip(parameter.values, numbers, strict=True):
+            effect_text = "not told" if np.isnan(mean) else format_score(mean)
+            diverged_text = f"{diverged:,} of {total:,}" if diverged else ""
+            half_text = "" if np.isnan(half) else format_score(half)
+            rows.append([parameter.key, value, effect_text, half_text, diverged_text])
     columns, rows = _nonempty_columns(columns, rows)
     return [columns, *rows]
 
 
-def _draw_above(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
-    """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
-    # Accuracies above which the configurations are listed: the first that not too many exceed.
+def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
+    """Add to `drawn` a figure of the best configurations by mean test accuracy (`means` [C]): those above a bar."""
+    # The lowest of these bars that not too many configurations exceed.
     bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:
         names = [", ".join(map(format_value, setting.values())) for setting in settings]

@@ -1,4 +1,4 @@
-"""The variants of a study beside one another, as part of a report."""
+"""The block of a report that compares the variants of a study: a table, and figures of those that differ in one key."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -12,26 +12,26 @@ from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
-TIMED = "network.initializer"
+TIMED_KEY = "network.initializer"
 """The key whose values the reports compare by the time that training takes."""
 
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
-    """What the variants of a study came to, as a table, and figures of those that differ in one key alone."""
-    drawn, found = EmbeddedFigures(id), comparisons(variants)
-    for one in found:
-        # Values of a key that are compared in a figure.
-        if len(one.variants) <= 10:
-            _draw_comparison(drawn, one)
+    """Draw the block of a study's variants: a table of their results, and figures of those that differ in one key."""
+    drawn = EmbeddedFigures(id)
+    for comparison in comparisons(variants):
+        # A figure has room for so many values of a key.
+        if len(comparison.variants) <= 10:
+            _draw_comparison(drawn, comparison)
     text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
-    return Block(id, f"Variants of {study} beside one another", text, table=_table(variants), figures=drawn.all)
+    return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn.all)
 
 
 def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
-    """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
+    """Add figures of a comparison to `drawn`: curves, updates until convergence, share that converges, and seconds."""
     name = _describe_key(compared.key)
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
-    # Keys with whose values the objective is another number.
+    # The values of these keys change what the objective measures.
     if compared.key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
         curves = {
             value: (variant.looks, variant.curve)
@@ -41,13 +41,13 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
         if len(curves) > 1:
             drawn.add(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
     has_converged = [np.isfinite(variant.converged) for variant in variants.values()]
-    if any(one.any() for one in has_converged):
+    if any(mask.any() for mask in has_converged):
         limit = max(int(variant.steps.max()) for variant in variants.values())
-        needed = {value: variant.converged for value, variant in variants.items()}
-        drawn.add(comparison_figures.spreads(needed, option=name, quantity="updates to converge", limit=limit))
+        updates = {value: variant.converged for value, variant in variants.items()}
+        drawn.add(comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit))
         if all(compared.key in variant.numbers for variant in variants.values()):
-            _draw_success(drawn, compared, [(int(one.sum()), len(one)) for one in has_converged])
-    if compared.key == TIMED:
+            _draw_success(drawn, compared, [(int(mask.sum()), len(mask)) for mask in has_converged])
+    if compared.key == TIMED_KEY:
         seconds = {
             value: variant.seconds * variant.steps / max(variant.steps.mean(), 1) for value, variant in variants.items()
         }
@@ -55,40 +55,43 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
 
 
 def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
+    """Add the figure of success rates to `drawn`; `counts` are the converged and all networks of each variant."""
     drawn.add(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],
-            [count / of for count, of in counts],
-            [share_interval(count, of) for count, of in counts],
+            [count / total for count, total in counts],
+            [share_interval(count, total) for count, total in counts],
             parameter=_describe_key(compared.key),
             success="converged",
         )
     )
 
 
-def _table(variants: Sequence[Variant]) -> list[list[str]]:
+def _variant_table(variants: Sequence[Variant]) -> list[list[str]]:
+    """A table of the variants' results, without empty columns; the first line is its header."""
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
-    rows = [[variant.name, *_cells(variant)] for variant in variants]
-    texts = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
-    return [list(compress(row, texts)) for row in [columns, *rows]]
+    rows = [[variant.name, *_result_cells(variant)] for variant in variants]
+    has_text = [any(cells) for cells in zip(*rows, strict=True)]  # sweeps store no accuracy, for example
+    return [list(compress(row, has_text)) for row in [columns, *rows]]
 
 
-def _cells(one: Variant) -> list[str]:
-    converged = np.isfinite(one.converged)
-    accuracy = one.accuracy[np.isfinite(one.accuracy)]
-    objective = float(np.median(np.where(np.isfinite(one.objective), one.objective, np.inf)))
+def _result_cells(variant: Variant) -> list[str]:
+    """The cells of a variant's results, in the order of the table's columns."""
+    converged = np.isfinite(variant.converged)
+    accuracy = variant.accuracy[np.isfinite(variant.accuracy)]
+    objective = float(np.median(np.where(np.isfinite(variant.objective), variant.objective, np.inf)))
     return [
-        f"{len(one.steps):,}",
-        f"{np.median(one.steps):,.0f}",
+        f"{len(variant.steps):,}",
+        f"{np.median(variant.steps):,.0f}",
         percent(converged.mean(), 1, "f"),
-        f"{np.median(one.converged[converged]):,.0f}" if converged.any() else "",
+        f"{np.median(variant.converged[converged]):,.0f}" if converged.any() else "",
         f"{objective:.4g}" if np.isfinite(objective) else "diverged",
         f"{np.median(accuracy):.4f}" if len(accuracy) else "",
-        f"{one.seconds:.3g}",
+        f"{variant.seconds:.3g}",
     ]
 
 
 def _describe_key(key: str) -> str:
-    """A key in words: of an optimizer's name the optimizer."""
+    """A dotted key in words: "optimizer" for optimizer.name, else its last part."""
     section, _, name = key.partition(".")
     return section if name == "name" else name.replace("_", " ")

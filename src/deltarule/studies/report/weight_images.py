@@ -1,4 +1,4 @@
-"""Weight images of a sweep: the first layers of networks that began alike, before and after training."""
+"""Weight images of a sweep: first layers before and after training, of networks with the same initial weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +16,16 @@ from deltarule.sweeps.stored_network import StoredNetwork
 IMAGE_SHAPES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
 """Shapes of the images in published data sets: a sweep stores the name of its data, not the data."""
 MAX_IMAGED = 8
-"""Networks of a sweep whose weights are drawn: the best half and the last half."""
+"""The largest number of a sweep's networks whose weights are drawn: one half the best, one half the worst."""
 
 
 @dataclass(frozen=True, eq=False)
 class WeightImages:
-    """First layers of a sweep's networks that began with the same weights, as images.
+    """First layers, as images, of a sweep's networks with the same initial weights.
 
     shape     of an image: (rows, columns), or (rows, columns, 3) of colors
     initial   [D, H], in the order of `shape`
-    final     [D, H] of each network, by what its configuration sets otherwise than the others
+    final     [D, H] of each network, by the settings in which its configuration differs from others
     """
 
     shape: tuple[int, ...]
@@ -34,9 +34,9 @@ class WeightImages:
 
 
 def images_of_sweep(table: Sweep) -> list[WeightImages]:
-    """The first layers of those networks of a sweep on images that were kept, before and after training.
+    """Collect the first layers of the networks that a sweep on images has stored, before and after training.
 
-    Of a configuration the first of its rows counts. Initial weights are drawn once more, from the row's seed.
+    Only the first row of each configuration is used. Initial weights are drawn again, from the row's seed.
 
     >>> from deltarule.studies.sweep_study import sweep
     >>> rates = {"optimizer.learning_rate": [0.001, 0.01], "stopping.max_epochs": [1]}
@@ -45,29 +45,29 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
     """
     rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
-    rows = _first_and_last(rows, f"{table.ranked}_{table.metric}")
-    words = {key: [format_value(row[key]) for row in rows] for key in table.grid}
-    differing = [key for key, told in words.items() if len(set(told)) > 1]
-    found: list[WeightImages] = []
+    rows = _best_and_worst(rows, f"{table.ranked}_{table.metric}")
+    texts = {key: [format_value(row[key]) for row in rows] for key in table.grid}
+    differing = [key for key, values in texts.items() if len(set(values)) > 1]
+    images: list[WeightImages] = []
     for index, row in enumerate(rows):
         configuration, network = table.configuration_of(row["key"]), table.network(row["key"])
         weights = network.parameters()["W1"]
-        shape = _named_shape(configuration, len(weights))
+        shape = _image_shape_of_data(configuration, len(weights))
         if not shape:
             continue
-        name = ", ".join(f"{_short(key)} {words[key][index]}" for key in differing) or "as it is"
+        name = ", ".join(f"{_key_in_words(key)} {texts[key][index]}" for key in differing) or "as it is"
         name += " (diverged)" if row["status"] == "diverged" else ""
-        initial = in_image_order(_began(configuration, network, row["seed"]), shape)
-        alike = next((one for one in found if np.array_equal(one.initial, initial)), None)
-        if alike is None:
-            alike = WeightImages(shape, initial, {})
-            found.append(alike)
-        alike.final[name] = in_image_order(weights, shape)
-    return found
+        initial = in_image_order(_initial_weights(configuration, network, row["seed"]), shape)
+        group = next((one for one in images if np.array_equal(one.initial, initial)), None)
+        if group is None:
+            group = WeightImages(shape, initial, {})
+            images.append(group)
+        group.final[name] = in_image_order(weights, shape)
+    return images
 
 
-def _first_and_last(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
-    """Of many rows the best and the last, in the order that they had."""
+def _best_and_worst(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
+    """Choose at most `MAX_IMAGED` rows, the best and the worst by the column `score`, in their old order."""
     if len(rows) <= MAX_IMAGED:
         return rows
     ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
@@ -76,8 +76,8 @@ def _first_and_last(rows: list[dict[str, Any]], score: str) -> list[dict[str, An
     return [row for row in rows if row["key"] in chosen]
 
 
-def _named_shape(configuration: Configuration, inputs: int) -> tuple[int, ...]:
-    """The shape of the images that a configuration's data hold, or what stands in for them."""
+def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int, ...]:
+    """The shape of the images in a configuration's data set or its offline substitute; () for other data."""
     if configuration.data.file is not None or configuration.data.components is not None:
         return ()
     for source in (configuration.data.name, configuration.data.offline):
@@ -87,12 +87,13 @@ def _named_shape(configuration: Configuration, inputs: int) -> tuple[int, ...]:
     return ()
 
 
-def _began(configuration: Configuration, network: StoredNetwork, seed: int) -> Floats:
+def _initial_weights(configuration: Configuration, stored: StoredNetwork, seed: int) -> Floats:
     """The first layer's weights before training, [D, H]."""
-    of = network.network
-    drawn = of.initializer.weights(np.array([seed], np.uint64), 1, of.inputs, of.sizes[1])[0]
-    return (drawn * configuration.network.initial_scale).astype(network.theta.dtype)
+    network = stored.network
+    drawn = network.initializer.weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
+    return (drawn * configuration.network.initial_scale).astype(stored.theta.dtype)
 
 
-def _short(key: str) -> str:
+def _key_in_words(key: str) -> str:
+    """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
