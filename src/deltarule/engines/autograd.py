@@ -108,8 +108,10 @@ class AutogradEngine(Engine):
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """Make n updates of members with equally many rows; return the state, the objectives [n, K] and the first bad
-        step of each member [K]. Tensors stay on the device in between."""
+        """Return state, objectives [n, K] and first bad steps [K] after n updates of members with equally many rows.
+
+        Between the updates all tensors stay on the device.
+        """
         torch, members = self._torch, state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
         slots = [self._tensor(state.slots[name]) for name in problem.optimizer.slots]
@@ -156,8 +158,10 @@ class AutogradEngine(Engine):
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return logits [K, B, C] and batch norm's (μ, σ²) by layer number; in evaluation mode if `running` statistics
-        are passed."""
+        """Return logits [K, B, C] and batch norm's (μ, σ²) by layer number.
+
+        With `running` statistics it runs in evaluation mode, with None in training mode.
+        """
         value, statistics = rows.x, {}
         for layer in problem.network.layers:
             n = layer.number

@@ -140,8 +140,10 @@ def forward_pass(
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
-    """Return the objective [K], penalty included, over all training rows of members with equally many, in evaluation
-    mode: dropout off, batch norm with its running statistics."""
+    """Return the objective [K], penalty included, over all training rows of each member, in evaluation mode.
+
+    Dropout is off, and batch norm uses its running statistics. The members have equally many rows.
+    """
     rows = all_rows(problem, state.members)
     logits = ReferenceEngine().logits(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
@@ -212,8 +214,10 @@ def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floa
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
-    """Return what the optimizer's update takes at n steps, each [n, K]: the hyperparameters `numbers`, which are [K] or
-    [n, K], or what the optimizer computes from them once a step."""
+    """Return the numbers that the optimizer's update takes at the steps [n], each [n, K].
+
+    They are the hyperparameters `numbers` ([K] or [n, K]), or what the optimizer computes from them once a step.
+    """
     once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}

@@ -328,7 +328,7 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
 @pytest.mark.slow
 @pytest.mark.parametrize("own_copy", [True, False])
 def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
-    found = blas.blas() if own_copy else blas._of_scipy()
+    found = blas.blas() if own_copy else blas._scipy_blas()
     assert own_copy == ("copy of our own" in found.name) or sys.platform == "darwin"
     monkeypatch.setattr(large_members, "blas", lambda: found)
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):

@@ -87,7 +87,7 @@ _loading = platforms.ForkSafeLock()
 
 @cache
 def _fault_tolerant_cache() -> type:
-    """Return a subclass of Numba's cache of compiled functions that recompiles damaged files and ignores a full disk."""
+    """Return a subclass of Numba's cache of compiled functions that survives damaged files and a full disk."""
     from numba.core.caching import FunctionCache
 
     class Forgiving(FunctionCache):
@@ -109,7 +109,7 @@ def _fault_tolerant_cache() -> type:
 
 
 class _VerifiedIndex:
-    """The files of a compiled function, one for each of its signatures; each begins with a hash of its name and content.
+    """The files of a compiled function, one for each of its signatures; each begins with a hash of name and content.
 
     Without the hash, damaged machine code would show only as a process that crashes, or as other numbers.
     """
@@ -173,7 +173,7 @@ def is_private(path: Path) -> bool:
 
 
 def _is_own_group(group: int) -> bool:
-    """Whether a group id is the system's, or that of this user alone: many systems have a group for each user's name."""
+    """Whether a group id is the system's, or that of this user alone: many systems have a group for each user."""
     if sys.platform != "win32":
         import grp
         import pwd

@@ -24,7 +24,7 @@ from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
 from deltarule.engines.compiled.formula_compiler import formula_key
-from deltarule.engines.compiled.formula_functions import is_ours
+from deltarule.engines.compiled.formula_functions import is_built_in
 from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine
@@ -261,12 +261,14 @@ def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], 
 
 
 def _structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return a key of a problem's structure and the purpose of a cached value. Custom formulas are inspected each time,
-    because the globals that they read may have changed."""
+    """Return a key of a problem's structure and the purpose of a cached value.
+
+    Custom formulas are inspected each time, because the globals that they read may have changed.
+    """
     if problem not in _structures:
         _structures[problem] = (
             _structure(problem),
-            [formula for formula in _formulas(problem) if not is_ours(formula)],
+            [formula for formula in _formulas(problem) if not is_built_in(formula)],
         )
     structure, custom_formulas = _structures[problem]
     return purpose, structure, *map(formula_key, custom_formulas)
@@ -291,7 +293,7 @@ def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
     """Whether an error is Numba's, and the problem has custom formulas, which may have caused it."""
     from numba.core.errors import NumbaError
 
-    return isinstance(error, NumbaError) and not all(map(is_ours, _formulas(problem)))
+    return isinstance(error, NumbaError) and not all(map(is_built_in, _formulas(problem)))
 
 
 def _structure(problem: Problem) -> tuple[Any, ...]:
@@ -301,7 +303,7 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
         problem.dtype,
         *((layer.inputs, layer.units, layer.bias, layer.batch_norm, layer.scaling) for layer in problem.network.layers),
         *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
-        *(formula if is_ours(formula) else None for formula in _formulas(problem)),
+        *(formula if is_built_in(formula) else None for formula in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,
         *(bool(rates.any()) for rates in problem.dropout.T),
