@@ -39,7 +39,7 @@ from deltarule.engines.compiled.engine import (
 )
 from deltarule.engines.compiled.formula_compiler import Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.engines.compiled.large_ops import MAX_TILED
+from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
 from deltarule.files import temporary_folder
@@ -1278,7 +1278,7 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.large_ops import MAX_TILED
+from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
 from deltarule.engines.compiled.engine import CompiledEngine, reason_against, split_into_blocks
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network

@@ -31,11 +31,12 @@ ENTRY = (
 
 
 def heads(*names: str) -> list[str]:
-    """Return the text of source files of this folder, with which a program begins, without imports of deltarule.
+    """Return the text of files in program_sources, with which a program begins, without their imports of deltarule.
 
     In a program the files follow one another, so that what one imports from another is there already.
     """
-    texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in names]
+    folder = Path(__file__).parent / "program_sources"
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
     return ["\n".join(line for line in text.splitlines() if not line.startswith("from deltarule.")) for text in texts]
 
 
