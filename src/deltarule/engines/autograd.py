@@ -85,7 +85,7 @@ class AutogradEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -299,10 +299,12 @@ class AutogradEngine(Engine):
         return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), keep, rate)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
+        """Return views of a vector [K, P] as the arrays that `entries` describe, by name."""
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
 
     def _tensor(self, array: Floats) -> Tensor:
-        return self._torch.tensor(array, device=self._device)  # a copy: PyTorch must never write into a state
+        """Copy an array to the device: PyTorch must never write into a state."""
+        return self._torch.tensor(array, device=self._device)
 
 
 def _to_numpy(tensor: Tensor) -> Floats:

@@ -72,13 +72,13 @@ class ReferenceEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """The logits of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
@@ -193,6 +193,7 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
         }
 
     def number_at(i: int, name: Any) -> Floats:
+        """The number with this name in update i, [K, 1], or [K, P] where decay makes a difference."""
         number = penalized[name][i, :, None]
         return np.where(problem.penalized, number, unpenalized[name][i, :, None]) if name in unpenalized else number
 

@@ -169,7 +169,7 @@ def _min_startup_seconds() -> float:
 
 
 def form_of(engine: Engine, problem: Problem) -> str:
-    """Return which program an engine advances a problem with: "reference", "lanes" (compiled) or "products" (large)."""
+    """Return the form in which an engine advances a problem: "reference", or "lanes" or "products" if compiled."""
     from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
 
     if engine.name == "reference":

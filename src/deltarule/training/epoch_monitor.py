@@ -162,7 +162,7 @@ class EpochMonitor:
         return reasons
 
     def _divide_rates(self, loop: TrainingLoop, members: Integers, is_stalled: Floats) -> Floats:
-        """Divide the learning rate of stalled members under the adaptive schedule; return for which members it was.
+        """Divide the learning rates of stalled members under the adaptive schedule; return a mask of these members.
 
         A rate that is already at its lowest is not divided.
         """
@@ -185,7 +185,7 @@ class EpochMonitor:
         return row
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> EpochRun:
-        """Return the record of the training.
+        """Return the result of the training.
 
         After Ctrl-C, "interrupted" is the reason of the members that still train, or else of those that ended last.
         """

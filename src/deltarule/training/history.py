@@ -85,7 +85,7 @@ class History:
 
     @property
     def objective(self) -> Floats:
-        """[T, K]"""
+        """The objective over all training rows at each history point, [T, K]."""
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
@@ -139,6 +139,7 @@ def evaluate(
     values: dict[str, Floats] = {}
 
     def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
+        """Evaluate the members at some indices; return these indices, and the values by name."""
         part = state.take(block)
         block_values = _evaluate_training_rows(problem, engine, part, rows, schedule)
         if validation is not None:
@@ -189,9 +190,9 @@ def map_blocks(
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Divide a group of members with equally many rows by which rows these are, if copying them for each is too much.
+    """Divide a group of members by the rows that they see, if copying the rows for each of them would need much memory.
 
-    `group` and the returned parts are indices into `members`.
+    `group` and the returned parts are indices into `members`; all members of the group have equally many rows.
     """
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:

@@ -171,6 +171,7 @@ def _minimize(
     iteration = 0
 
     def record_iteration(state: State) -> None:
+        """Count an iteration, and evaluate the state if a history point is due."""
         nonlocal iteration
         iteration += 1
         if iteration % evaluations.every == 0:
@@ -223,7 +224,7 @@ def minimize_from(
     def state_at(theta: Floats) -> State:
         return replace(start, theta=theta[None].astype(problem.dtype))
 
-    def value(theta: Floats) -> tuple[float, Floats]:
+    def value_and_gradient(theta: Floats) -> tuple[float, Floats]:
         with np.errstate(all="ignore"):
             result = objective_and_gradient(problem, state_at(theta), rows)
         return float(result.objective[0]), result.gradient[0].astype(np.float64)
@@ -239,7 +240,7 @@ def minimize_from(
     theta = start.theta[0].astype(np.float64)
     callback = None if after_iteration is None else lambda theta: after_iteration(state_at(theta))
     with one_blas_thread():  # SciPy's own sums, too
-        result = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+        result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
     return state_at(result.x), result
 
 

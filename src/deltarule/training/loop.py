@@ -96,7 +96,7 @@ class TrainingLoop:
         self.drop_ended()
 
     def _end_each(self, state: State, reason_of: dict[int, str]) -> None:
-        """End all members of a state, each for its reason, by member."""
+        """End all members of a state, each for the reason that `reason_of` has for it."""
         reasons = np.array([reason_of[member] for member in state.members.tolist()])
         for reason in np.unique(reasons).tolist():
             self.end(state, state.members[reasons == reason], reason)

@@ -141,7 +141,7 @@ class RunMonitor:
         loop.end(loop.active, members[self.stop_state.counted[members] >= self.rules.times], "threshold")
 
     def _apply_patience(self, loop: TrainingLoop, patience: int, values: Floats, is_due: NDArray[np.bool_]) -> None:
-        """Store the weights of due members whose validation score (`values` [A]) is their best; end those out of patience."""
+        """Store the weights of due members whose score (`values` [A]) is their best; end those without patience left."""
         stop_state, active, score = self.stop_state, loop.active, self.options.score
         more_is_better = score != "objective" and metrics.find(score).more_is_better
         scores = np.where(np.isfinite(values), values if more_is_better else -values, -np.inf)
@@ -177,7 +177,7 @@ class RunMonitor:
         return sorted(self.divergences.values(), key=lambda divergence: divergence.member)
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        """Return the record; members that still train are reported as interrupted."""
+        """Return the run so far; members that still train are reported as interrupted."""
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         best_steps = None

@@ -164,8 +164,8 @@ class StopState:
                 self.rows[member] = 1
             else:
                 values = values * weights[:, index]
-                self.rows[member] = summed_after(self.rows[member], weights[:, index])
-            self.total[member] = summed_after(self.total[member], values)
+                self.rows[member] = continue_sum(self.rows[member], weights[:, index])
+            self.total[member] = continue_sum(self.total[member], values)
 
     def end_epoch(self, members: Integers) -> tuple[Floats, Floats]:
         """Return the mean objectives [K] of the members' previous epoch and of the one that ends now."""
@@ -175,11 +175,11 @@ class StopState:
         return previous, mean
 
 
-def summed_after(total: float, values: Floats) -> float:
+def continue_sum(total: float, values: Floats) -> float:
     """Add values to a running total one after the other, so that it does not depend on the division into chunks.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
-    >>> summed_after(summed_after(0.0, values[:2]), values[2:]) == summed_after(0.0, values)
+    >>> continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values)
     True
     """
     return float(np.add.accumulate(np.concatenate([[total], values]))[-1])

@@ -91,6 +91,8 @@ def _fault_tolerant_cache() -> type:
     from numba.core.caching import FunctionCache
 
     class Forgiving(FunctionCache):
+        """Numba's cache of a function's compiled code, in which a file that cannot be used raises no error."""
+
         def __init__(self, function: Any) -> None:
             super().__init__(function)  # type: ignore[no-untyped-call]
             self._cache_file = _VerifiedIndex(Path(self.cache_path) / self._impl.filename_base)

@@ -16,7 +16,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     loss_divisor,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_large_update import LOOP, emit_rate, emit_step, emit_update
+from deltarule.engines.compiled.codegen_large_update import LOOP, emit_numbers, emit_step, emit_update
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_heads, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
@@ -52,7 +52,7 @@ def program(problem: Problem) -> str:
         text for layer in layers[:-1] for text in (*_emit_activation(layer, formulas), *_emit_slope(layer, formulas))
     ]
     loops += [SCALING] if layers[0].scaling else []
-    parts = [*loops, _emit_loss(problem, formulas), emit_update(problem, formulas), emit_rate(problem, formulas)]
+    parts = [*loops, _emit_loss(problem, formulas), emit_update(problem, formulas), emit_numbers(problem, formulas)]
     parts.append(_emit_advance(problem))
     return "\n\n\n".join(
         [

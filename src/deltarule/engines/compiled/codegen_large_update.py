@@ -65,7 +65,7 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
     )
 
 
-def emit_rate(problem: Problem, formulas: Formulas) -> str:
+def emit_numbers(problem: Problem, formulas: Formulas) -> str:
     """Generate the function `numbers_of`, which computes the optimizer's numbers of a step from its hyperparameters."""
     optimizer = problem.optimizer
     names = ["learning_rate", *optimizer.parameters]

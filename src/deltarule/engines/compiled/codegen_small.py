@@ -91,12 +91,12 @@ class _ProgramWriter(LaneWriter):
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
-        """Write the rounding of hyperparameters to float32, done once: within the loop over parameters it is slow."""
+        """Write the code that rounds hyperparameters to float32, once: in the loop over parameters it would be slow."""
         for name in number_names(self.problem) if self.formulas.rounds else []:
             self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
-        """Write one update: forward and backward pass of the batch, then penalty and optimizer."""
+        """Write the code for one update: forward and backward pass of the batch, then penalty and optimizer."""
         out = self.out
         out.add(
             "step = first + s",
@@ -127,7 +127,7 @@ class _ProgramWriter(LaneWriter):
         self.objective.finish()
 
     def totals(self) -> None:
-        """Write the sum of the weights of the batch's rows, in each lane."""
+        """Write the code for the sum of the weights of the batch's rows, in each lane."""
         total = self.at("total")
         if self.shape.weights == "none":
             self.out.lanes(f"{total} = (end - begin) * 1.0", f"{self.at('share')} = 1.0 / {self.divisor()}")
@@ -138,7 +138,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{total} += {self.rows.weight()}")
 
     def batch(self) -> None:
-        """Write the forward and backward pass of one row or of all: loss and gradient are added to their sums."""
+        """Write the code for the forward and backward pass of one row or of all, which adds to objective and gradient."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -146,7 +146,7 @@ class _ProgramWriter(LaneWriter):
             self.backward(layer)
 
     def forward(self, layer: Layer) -> None:
-        """Write z = x W + b and a = f(z) of a layer; for the last layer only z."""
+        """Write the code for z = x W + b and a = f(z) of a layer; for the last layer only z."""
         n, units = layer.number, layer.units
         self.multiply(layer)
         if layer is self.layers[-1]:
@@ -159,7 +159,7 @@ class _ProgramWriter(LaneWriter):
             self.drop(layer)
 
     def multiply(self, layer: Layer) -> None:
-        """Write z = x W + b of a layer."""
+        """Write the code for z = x W + b of a layer."""
         if self.is_tiled:
             self.multiply_in_tiles(layer)
             return
@@ -171,7 +171,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
 
     def multiply_in_tiles(self, layer: Layer) -> None:
-        """Write z = x W + b of a layer in tiles, for all rows that go through the layers together."""
+        """Write the code for z = x W + b of a layer in tiles, for all rows of a pass."""
         n, columns, W = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}")
         if layer.number > 1 and not self.is_single:
             b = f"{self.parameters(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
@@ -185,7 +185,7 @@ class _ProgramWriter(LaneWriter):
         self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
 
     def softmax(self, n: int, units: int) -> None:
-        """Write a = e^(z − max) / Σ e^(z − max) of layer n; max and log Σ e^(z − max) are stored, too."""
+        """Write the code for a = e^(z − max) / Σ e^(z − max) of layer n; max and log Σ e^(z − max) are stored, too."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
         maximum, total = self.at("max"), self.at("sum")
         with self.each_row():
@@ -200,7 +200,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{self.at('log')} = {self.formulas.helper('log')}({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
-        """Write ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a) of layer n, a softmax, in place of ∂J/∂a."""
+        """Write the code for ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a) of layer n, a softmax, in place of ∂J/∂a."""
         a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
         total = self.at("sum")
         with self.each_row():
@@ -209,7 +209,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
-        """Write dropout: draw which units are kept, four at a time, and scale these by 1 / (1 − rate)."""
+        """Write the code for dropout: draw which units are kept, four at a time, and scale these by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
         counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
@@ -223,7 +223,7 @@ class _ProgramWriter(LaneWriter):
         self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
 
     def share(self) -> None:
-        """Write the share of a row's loss in the objective; without weights it is the same for all rows."""
+        """Write the code for the share of a row's loss in the objective, unless it is the same for all rows."""
         if self.shape.weights != "none":
             self.out.lanes(f"{self.at('share')} = {self.rows.weight()} / {self.divisor()}")
 
@@ -233,7 +233,7 @@ class _ProgramWriter(LaneWriter):
         return loss_divisor(self.problem.reduction, self.at("total"), units)
 
     def loss(self) -> None:
-        """Write J += share · ℓ, and ∂J/∂z of the last layer."""
+        """Write the code for J += share · ℓ, and ∂J/∂z of the last layer."""
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
         output = problem.network.output
         share, each = self.at("share"), f"h in range({units})"
@@ -273,7 +273,7 @@ class _ProgramWriter(LaneWriter):
             self.softmax_backward(n, units)
 
     def backward(self, layer: Layer) -> None:
-        """Write ∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the previous layer."""
+        """Write the code for ∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the previous layer."""
         if self.is_tiled:
             self.add_gradient_in_tiles(layer)
         else:
@@ -282,7 +282,7 @@ class _ProgramWriter(LaneWriter):
             self.backward_through(self.layers[layer.number - 2], layer)
 
     def add_gradient_in_tiles(self, layer: Layer) -> None:
-        """Write ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles, for all rows that go through the layers together."""
+        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles, for all rows of a pass."""
         sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
         n, columns, gradient = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}", "gradient")
         if layer.bias:
@@ -293,7 +293,7 @@ class _ProgramWriter(LaneWriter):
             self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {sizes})")
 
     def add_gradient(self, layer: Layer) -> None:
-        """Write ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z row by row."""
+        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z row by row."""
         n, units = layer.number, layer.units
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
@@ -305,7 +305,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
-        """Write ∂J/∂z of the layer `before` from ∂J/∂z of the next one: Wᵀ, then dropout, then the activation."""
+        """Write the code for ∂J/∂z of the layer `before` from that of the next one: Wᵀ, then dropout, then activation."""
         n, weights = before.number, f"W{layer.number}"
         if self.is_tiled:
             sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
@@ -330,7 +330,7 @@ class _ProgramWriter(LaneWriter):
         return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
 
     def penalty(self) -> None:
-        """Write J += λ Σ penalty(θ), and add λ penalty'(θ) to the gradient."""
+        """Write the code for J += λ Σ penalty(θ), and add λ penalty'(θ) to the gradient."""
         penalty = self.problem.penalty
         if penalty is None:
             return
@@ -347,7 +347,7 @@ class _ProgramWriter(LaneWriter):
         self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
-        """Write the norm of each array's gradient, for an optimizer that divides by these norms."""
+        """Write the code for the norm of each array's gradient, for an optimizer that divides by these norms."""
         if not self.problem.optimizer.norms:
             return
         for index, entry in enumerate(self.problem.network.entries):
@@ -358,7 +358,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
-        """Write the learning rate of this step, the optimizer's numbers, then the update of θ and its slots."""
+        """Write the code for this step's learning rate, the optimizer's numbers, and the update of θ and its slots."""
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
@@ -389,7 +389,7 @@ class _ProgramWriter(LaneWriter):
             self.update_range(0, problem.network.parameters, 0, numbers)
 
     def update_by_range(self, rate: str) -> None:
-        """Write the update of θ and its slots if arrays have factors: each range has its own hyperparameters."""
+        """Write the code for the update of θ and its slots if ranges of arrays have hyperparameters of their own."""
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]
@@ -406,7 +406,7 @@ class _ProgramWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        """Write what the optimizer computes once a step from these expressions of its hyperparameters, by name."""
+        """Write the code for the numbers that the optimizer computes once a step; `numbers` are their inputs by name."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         count = once_a_step_count(optimizer)
@@ -418,7 +418,7 @@ class _ProgramWriter(LaneWriter):
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        """Write the update of θ from `start` to `stop`, with the norm of array number `index` if it is needed."""
+        """Write the code for the update of θ from `start` to `stop`; `index` is the number of the array for its norm."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:

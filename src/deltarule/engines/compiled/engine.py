@@ -187,7 +187,7 @@ class CompiledEngine(Engine):
 
 
 def notes_on(reason: str) -> tuple[str, ...]:
-    """Return a note for the user that a problem is not compiled for this reason; no note for the reason ""."""
+    """Return a note for the user that the compiled engine has no program for this reason; () for the reason ""."""
     return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 

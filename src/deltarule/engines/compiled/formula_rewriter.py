@@ -186,7 +186,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._with_kind(self._mark(ast.Compare(first, node.ops, [second]), is_boolean=True), left, right)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Rewrite arithmetic that NumPy and the compiler do alike."""
+        """Rewrite an arithmetic operation, and refuse one that NumPy and the compiler do differently."""
         if isinstance(node.op, ast.Pow):
             return self._power(node.left, node.right)
         left, right, op = self.visit(node.left), self.visit(node.right), node.op
