@@ -141,7 +141,7 @@ class RunMonitor:
         loop.end(loop.active, members[self.stop_state.counted[members] >= self.rules.times], "threshold")
 
     def _apply_patience(self, loop: TrainingLoop, patience: int, values: Floats, is_due: NDArray[np.bool_]) -> None:
-        """Store the weights of due members whose score (`values` [A]) is their best; end those without patience left."""
+        """Store the weights of due members whose score (`values` [A]) is their best; end those out of patience."""
         stop_state, active, score = self.stop_state, loop.active, self.options.score
         more_is_better = score != "objective" and metrics.find(score).more_is_better
         scores = np.where(np.isfinite(values), values if more_is_better else -values, -np.inf)

@@ -138,7 +138,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(f"{total} += {self.rows.weight()}")
 
     def batch(self) -> None:
-        """Write the code for the forward and backward pass of one row or of all, which adds to objective and gradient."""
+        """Write the code that adds the loss and the gradient of one row, or of all rows, to objective and gradient."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -305,7 +305,7 @@ class _ProgramWriter(LaneWriter):
             self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
-        """Write the code for ∂J/∂z of the layer `before` from that of the next one: Wᵀ, then dropout, then activation."""
+        """Write the code for ∂J/∂z of the layer `before` from that of the next one: Wᵀ, dropout, activation."""
         n, weights = before.number, f"W{layer.number}"
         if self.is_tiled:
             sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
@@ -406,7 +406,7 @@ class _ProgramWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        """Write the code for the numbers that the optimizer computes once a step; `numbers` are their inputs by name."""
+        """Write the code for what the optimizer computes once a step from hyperparameters, expressions by name."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         count = once_a_step_count(optimizer)
@@ -418,7 +418,7 @@ class _ProgramWriter(LaneWriter):
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        """Write the code for the update of θ from `start` to `stop`; `index` is the number of the array for its norm."""
+        """Write the code for the update of θ from `start` to `stop`; `index` is the number of its array."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
