@@ -191,17 +191,15 @@ class FormulaRewriter(ast.NodeVisitor):
             return self._power(node.left, node.right)
         left, right, op = self.visit(node.left), self.visit(node.right), node.op
         are_booleans = {left in self.booleans, right in self.booleans}
-        both_booleans = are_booleans == {True}
-        if both_booleans and not isinstance(op, _BOOLEAN_OPERATORS):
+        are_both = are_booleans == {True}
+        if are_both and not isinstance(op, _BOOLEAN_OPERATORS):
             raise self._refusal("a sum or the like of two comparisons")
-        allowed = (
-            _BOOLEAN_OPERATORS if both_booleans else _MIXED_OPERATORS if True in are_booleans else _NUMBER_OPERATORS
-        )
+        allowed = _BOOLEAN_OPERATORS if are_both else _MIXED_OPERATORS if True in are_booleans else _NUMBER_OPERATORS
         if not isinstance(op, allowed):
             raise self._unsupported(node)
         first, second = self._round_together(left, right)
         result: ast.expr = ast.BinOp(first, op, second)
-        if both_booleans and not isinstance(op, ast.Div):
+        if are_both and not isinstance(op, ast.Div):
             return self._with_kind(self._mark(result, is_boolean=True), left, right)
         reach = None if isinstance(op, ast.Div) else self._reach(op, left, right)
         if reach is not None:
