@@ -20,7 +20,7 @@ from deltarule.engines import reference
 from deltarule.engines.reference import (
     ReferenceEngine,
     apply_optimizer,
-    finite,
+    find_finite,
     first_nonfinite,
     objective_and_gradient,
     update,
@@ -492,12 +492,12 @@ def test_a_diverging_member_is_told_by_its_step_and_the_others_go_on() -> None:
 def test_finite_sees_every_array(what: str) -> None:
     problem = create_problem(Network([1, 1, 1], batch_norm=True), [[1.0]], [1.0], seeds=[0, 1], optimizer="adam")
     state, objective = initial_state(problem), np.zeros(2)
-    assert finite(state, objective).tolist() == [True, True]
+    assert find_finite(state, objective).tolist() == [True, True]
     for bad in (np.nan, np.inf, -np.inf):
         state, objective = initial_state(problem), np.zeros(2)
         array = objective if what == "objective" else arrays(state)[what]
         array[1] = bad
-        assert finite(state, objective).tolist() == [True, False]
+        assert find_finite(state, objective).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from deltarule.studies import run_records
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.run_records import read_run, write_run
 from deltarule.studies.runner import outcome_of, train_population
-from deltarule.training.checkpoint import digest
+from deltarule.training.checkpoint import problem_digest
 
 
 def written(folder, study="encoder", **settings):
@@ -41,7 +41,7 @@ SETTINGS = [
 def test_a_run_is_read_back_as_it_was(tmp_path, settings):
     problem, run = written(tmp_path, **settings)
     stored = read_run(tmp_path)
-    assert digest(stored.problem) == digest(problem)
+    assert problem_digest(stored.problem) == problem_digest(problem)
     assert np.array_equal(stored.arrays["theta"], run.state.theta)
     losses = stored.losses(1)
     assert list(losses)[0] == 0 and list(losses)[-1] == 50 and len(losses) == 12

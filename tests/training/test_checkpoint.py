@@ -76,4 +76,4 @@ def test_a_problem_of_built_in_formulas_has_the_digest_that_it_had():
     arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds, problem.numbers["learning_rate"]]
     for array in arrays:
         sha.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
-    assert checkpoint.digest(problem) == sha.hexdigest()
+    assert checkpoint.problem_digest(problem) == sha.hexdigest()

@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.stopping import StopRules, StopState, batch_sizes, batch_weights, first_crossing, summed_after
+from deltarule.training.stopping import StopRules, StopState, batch_sizes, batch_weights, continue_sum, first_crossing
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -51,7 +51,7 @@ def test_another_rule_ends_a_training_whose_limit_is_beyond_reach():
 def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
     values, total = np.array(values), 0.0
     for part in np.split(values, sorted(min(cut, len(values)) for cut in cuts)):
-        total = summed_after(total, part)
+        total = continue_sum(total, part)
     expected = 0.0
     for value in values.tolist():
         expected += value

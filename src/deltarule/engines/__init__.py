@@ -1,1 +1,1 @@
-"""Engines: they advance a state by some updates, and compute outputs; everything else only watches."""
+"""Engines advance the state of a problem by a number of updates, and compute outputs; all else only reads states."""

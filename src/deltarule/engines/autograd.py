@@ -1,8 +1,8 @@
-"""The autograd engine: PyTorch, the independent witness of every gradient, and the way onto other devices.
+"""The autograd engine: training with PyTorch's automatic differentiation, as an independent check and on other devices.
 
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 
-Only the way forward is written here; PyTorch differentiates it. The batches, the dropout masks and the initial state
+Only the forward pass is written here; PyTorch differentiates it. The batches, the dropout masks and the initial state
 are those of every other engine, bit for bit.
 """
 
@@ -38,14 +38,14 @@ class Rows(NamedTuple):
 
 
 class AutogradEngine(Engine):
-    """PyTorch's autograd, one network or a population at a time.
+    """Trains a network or a population with PyTorch's autograd.
 
     Parameters
     ----------
     device : where PyTorch computes, by its own name: "cpu", "cuda", "cuda:1", "mps".
 
-    Raises `BadInput` where PyTorch is not installed or has no such device. It sums in an order of its own: results
-    agree with the reference engine's to rounding, not to the bit.
+    Raises `BadInput` if PyTorch is not installed or has no such device. PyTorch sums in another order: results agree
+    with the reference engine's to rounding, not to the bit.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -57,8 +57,8 @@ class AutogradEngine(Engine):
     """
 
     name = "autograd"
-    _blames = False
-    """Whether each formula of the user's own is differentiated by itself, too: it takes as long again."""
+    _checks_custom_formulas = False
+    """Whether each custom formula is also differentiated alone, which takes as long again."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._torch, self._formulas = _torch()
@@ -68,11 +68,11 @@ class AutogradEngine(Engine):
             raise BadInput(f"PyTorch has no device {device!r} here; give one that it has, such as 'cpu'") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy or a pickle is the engine of the same device: a module cannot be copied."""
+        """Copy or pickle as an engine of the same device, because the module `torch` cannot be copied."""
         return type(self), (str(self._device),)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates."""
+        """Return the state after n updates, and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         with np.errstate(all="ignore"):
             for group in groups(problem, state.members):
@@ -81,11 +81,11 @@ class AutogradEngine(Engine):
         return replace(state, step=state.step + n), Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Nothing to tell."""
+        """Return no notes."""
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -95,25 +95,28 @@ class AutogradEngine(Engine):
     def objective_and_gradient(
         self, problem: Problem, state: State, rows: Batch, *, published: bool = True
     ) -> tuple[Floats, Floats]:
-        """The objective [K] of a batch in training mode and its gradient [K, P], by autograd.
+        """Return the objective [K] of a batch in training mode and its gradient [K, P], by autograd.
 
-        `published` matters for a loss that is not `exact` alone: training follows the gradient that was published for
-        it; False gives the gradient that its value has.
+        `published` matters only for a loss that is not `exact`: True gives the gradient that was published for the
+        loss, which training follows; False gives the gradient of the loss's value.
 
-        Raises `NoWitness` where a formula of the user's own does not run on PyTorch tensors, or PyTorch cannot
-        differentiate it.
+        Raises `NoWitness` for a custom formula that does not run on PyTorch tensors, or that PyTorch cannot
+        differentiate.
         """
         tensors = self._rows(problem, state.members, state.step, rows)
         J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published)
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """n updates of members that have equally many rows; tensors stay on the device all the while."""
+        """Return state, objectives [n, K] and first bad steps [K] after n updates of members with equally many rows.
+
+        Between the updates all tensors stay on the device.
+        """
         torch, members = self._torch, state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
         slots = [self._tensor(state.slots[name]) for name in problem.optimizer.slots]
         objective = torch.empty((n, len(members)), dtype=theta.dtype, device=self._device)
-        sound = torch.empty((n, len(members)), dtype=torch.bool, device=self._device)
+        is_sound = torch.empty((n, len(members)), dtype=torch.bool, device=self._device)
         for i in range(n):
             now = replace(state, step=state.step + i)
             rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
@@ -121,40 +124,44 @@ class AutogradEngine(Engine):
             buffers = self._running_statistics(problem, buffers, statistics, rows.w)
             theta, *slots = self._update(problem, now, theta, g, slots)
             if (now.step + 1) % FLUSH_EVERY == 0:
-                least = torch.finfo(theta.dtype).tiny
-                theta, *slots = (torch.where(one.abs() < least, 0, one) for one in (theta, *slots))
-            sound[i] = torch.isfinite(torch.cat([objective[i, :, None], theta, buffers, *slots], -1)).all(-1)
-        done = replace(
+                tiny = torch.finfo(theta.dtype).tiny
+                theta, *slots = (torch.where(vector.abs() < tiny, 0, vector) for vector in (theta, *slots))
+            is_sound[i] = torch.isfinite(torch.cat([objective[i, :, None], theta, buffers, *slots], -1)).all(-1)
+        after = replace(
             state,
             theta=_to_numpy(theta),
             slots=dict(zip(problem.optimizer.slots, map(_to_numpy, slots), strict=True)),
             buffers=_to_numpy(buffers),
         )
-        before = _to_numpy(sound).cumprod(0).sum(0)  # how many updates went well before the first that did not
-        return done, _to_numpy(objective), np.where(before < n, state.step + before, -1)
+        sound_updates = _to_numpy(is_sound).cumprod(0).sum(0)  # before the first that is not finite
+        return after, _to_numpy(objective), np.where(sound_updates < n, state.step + sound_updates, -1)
 
     def _pass(
         self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published: bool
     ) -> tuple[Tensor, Tensor, dict[int, tuple[Tensor, Tensor]]]:
+        """Return objective [K], gradient [K, P], and batch norm's (μ, σ²) by layer number of a batch."""
         theta = theta.detach().requires_grad_()
         parameters = self._views(theta, problem.network.entries)
         logits, statistics = self._forward(problem, parameters, rows, None)
         J = self._objective(problem, members, theta, logits, rows, published)
-        # No member's objective depends on another's θ: the gradient of the sum holds each one's own.
+        # No member's objective depends on another's θ: the gradient of the sum holds that of each member.
         try:
             (g,) = self._torch.autograd.grad(J.sum(), theta)
-        except Exception as error:  # a derivative may be a stranger's
-            if not self._blames and not is_out_of_memory(error):
-                other = copy(self)
-                other._blames = True
-                other._pass(problem, members, theta, rows, published)  # raises NoWitness where it is the user's own
+        except Exception as error:  # a custom formula's derivative may raise anything
+            if not self._checks_custom_formulas and not is_out_of_memory(error):
+                checking = copy(self)
+                checking._checks_custom_formulas = True
+                checking._pass(problem, members, theta, rows, published)  # raises NoWitness if it is a custom formula
             raise
         return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
 
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """The logits [K, B, C] and batch norm's (μ, σ²) by layer; with `running` statistics in evaluation mode."""
+        """Return logits [K, B, C] and batch norm's (μ, σ²) by layer number.
+
+        With `running` statistics it runs in evaluation mode, with None in training mode.
+        """
         value, statistics = rows.x, {}
         for layer in problem.network.layers:
             n = layer.number
@@ -181,6 +188,7 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
+        """a = f(z)"""
         formula = self._formulas.ACTIVATIONS.get(activation.name)
         if formula is None:
             return self._custom_formula("activation", activation, activation.function, z)
@@ -189,21 +197,23 @@ class AutogradEngine(Engine):
     def _objective(
         self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published: bool
     ) -> Tensor:
+        """Return the objective [K] of a batch with these logits: weighted loss plus penalty."""
         total = rows.w.sum(-2, keepdim=True)
-        each = self._losses(problem, logits, rows.y, published)
+        losses = self._losses(problem, logits, rows.y, published)
         divisor = {"sum": 1, "mean_samples": total, "mean_elements": total * problem.network.outputs}
-        J = (rows.w / divisor[problem.reduction] * each).sum((-2, -1))
+        J = (rows.w / divisor[problem.reduction] * losses).sum((-2, -1))
         if problem.penalty is None:
             return J
         strength = self._tensor(problem.strength[members].astype(problem.dtype))
         if problem.penalty.per_sample:
             strength = strength / total[..., 0, 0]
         chosen = self._tensor(problem.penalized.astype(problem.dtype))
-        (counted,) = self._torch.where(strength != 0)  # a penalty that is infinite and counts nothing is none
+        (counted,) = self._torch.where(strength != 0)  # an infinite penalty of strength 0 adds nothing
         values = (chosen * self._penalties(problem, theta[counted])).sum(-1)
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published: bool) -> Tensor:
+        """Return the loss of each output, [K, B, C]; `published` as in `objective_and_gradient`."""
         loss, output, formulas = problem.loss, problem.network.output, self._formulas
         from_logits = formulas.FROM_LOGITS.get((loss.name, output.name))
         if from_logits:
@@ -215,6 +225,7 @@ class AutogradEngine(Engine):
         return formula(p, y, **loss.parameters)
 
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
+        """Return the penalty of each parameter, [K, P], not multiplied by the strength."""
         assert problem.penalty is not None
         formula = self._formulas.PENALTIES.get(problem.penalty.name)
         if formula is None:
@@ -222,14 +233,14 @@ class AutogradEngine(Engine):
         return formula(theta)
 
     def _custom_formula(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-        """A formula of the user's own."""
+        """Evaluate a function of a custom formula on tensors; `kind` ("activation", "loss" …) is for error messages."""
         result = self._formulas.user_formula(kind, formula, function, *inputs)
-        if self._blames:
+        if self._checks_custom_formulas:
             self._formulas.check_differentiable(kind, formula, result, inputs[0])
         return result
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
-        """θ and the slots after an update; `state` gives the members and the step."""
+        """Return θ and the optimizer slots after an update; `state` supplies members, factors and step."""
         optimizer, members = problem.optimizer, state.members
         if optimizer.update is None:
             raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
@@ -249,12 +260,12 @@ class AutogradEngine(Engine):
         formula = self._formulas.OPTIMIZERS.get(optimizer.name)
         if formula:
             return list(formula(theta, g, *slots, **numbers))
-        # A user's own update is not differentiated: it can run on arrays, as it was written.
+        # The update of a custom optimizer is not differentiated: it can run on arrays, as it was written.
         arrays = {name: _to_numpy(value) for name, value in numbers.items()}
         return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
-        """For each entry of the gradient [K, P], the length of the array (W1, b1 …) that it belongs to."""
+        """Return, for each entry of the gradient g [K, P], the norm of the array (W1, b1 …) that it belongs to."""
         parts = [g[:, entry.start : entry.stop] for entry in entries]
         norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
         return self._torch.cat(norms, -1)
@@ -262,19 +273,22 @@ class AutogradEngine(Engine):
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
     ) -> Tensor:
-        """The running statistics [K, Q] after a batch, its variance made unbiased."""
+        """Return batch norm's running statistics [K, Q] after a batch, whose variances are made unbiased.
+
+        `statistics` are the batch's (μ, σ²) by layer number, `w` [K, B, 1] the weights of its rows.
+        """
         if not statistics:
             return buffers
         total = w.sum(-2, keepdim=True)
         unbias = total.clamp(min=1) / (total - 1).clamp(min=1)
-        new = {}
+        arrays = {}
         for n, (mean, variance) in statistics.items():
-            new[f"mean{n}"], new[f"variance{n}"] = mean, variance * unbias
-        seen = self._torch.cat([new[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
-        return buffers + BATCH_NORM_MOMENTUM * (seen - buffers)
+            arrays[f"mean{n}"], arrays[f"variance{n}"] = mean, variance * unbias
+        observed = self._torch.cat([arrays[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
+        return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
 
     def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
-        """The batch on the device, with the dropout masks [K, B, H] and rates [K, 1, 1] of the step."""
+        """Return a batch as tensors on the device, with the dropout masks [K, B, H] and rates [K, 1, 1] of the step."""
         keep, rate = {}, {}
         if problem.drops:
             for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
@@ -285,10 +299,12 @@ class AutogradEngine(Engine):
         return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), keep, rate)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
+        """Return views of a vector [K, P] as the arrays that `entries` describe, by name."""
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
 
     def _tensor(self, array: Floats) -> Tensor:
-        return self._torch.tensor(array, device=self._device)  # a copy: PyTorch must never write into a state
+        """Copy an array to the device: PyTorch must never write into a state."""
+        return self._torch.tensor(array, device=self._device)
 
 
 def _to_numpy(tensor: Tensor) -> Floats:
@@ -296,7 +312,7 @@ def _to_numpy(tensor: Tensor) -> Floats:
 
 
 def _torch() -> tuple[Any, Any]:
-    """PyTorch and the formulas that are written in it."""
+    """Import PyTorch and `torch_reference`; raise `BadInput` if PyTorch is not installed."""
     try:
         torch = import_module("torch")
     except (ImportError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The contract of an engine."""
+"""The protocol of engines, the trace that an engine returns, and the flushing of subnormal numbers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,20 +9,20 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
 FLUSH_EVERY = 100
-"""Updates after which whatever has become denormal in θ and in the optimizer's slots becomes 0.
+"""The interval, in updates, at which subnormal numbers in θ and in the optimizer's slots are set to 0.
 
-A penalty lets the weights of a unit that is never active decay for ever, and products with denormal numbers take a
-processor forty times as long, in training and in every answer. It goes by the number of the step, so that it makes
-no difference how a training is divided.
+A penalty lets the weights of a unit that is never active decay for ever, and products with subnormal numbers take a
+processor forty times as long, in training and in every prediction. The interval counts steps from the start of the
+training, so that the result does not depend on how the training is divided into calls.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What an engine saw while it advanced K members by n updates.
+    """The objectives of K members during n updates, and where they stopped being finite.
 
     objective [n, K]  each member's objective on its batch, before each update
-    bad [K]           the first step at which the objective, or what the update made of the state, is not finite; or −1
+    bad [K]           the first step at which the objective or the updated state is not finite; −1 if there is none
     """
 
     objective: Floats
@@ -30,33 +30,33 @@ class Trace:
 
 
 class Engine(Protocol):
-    """Two functions of a problem and a state. They never change the state that they are given.
+    """An engine: `advance` makes updates, `outputs` computes outputs. Neither changes the state that it gets.
 
-    A member's result depends on nothing but the member: not on which others are in the state, on how the updates are
+    A member's result depends on nothing but the member: not on the other members of the state, on how the updates are
     divided into calls, or on the number of threads. All bits are the same.
     """
 
     name: str
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates. A member that is no longer finite goes on by the same rules; the trace says since when."""
+        """Return the state after n updates, and their trace. Members that are no longer finite are updated as well."""
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """The logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+        """Return logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """The logits alone, in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
+        """Return the logits of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         return self.outputs(problem, state, x)[0]
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """What a person should be told of how this problem is advanced; mostly nothing."""
+        """Return notes for the user on how this problem is advanced; usually there are none."""
 
     def __repr__(self) -> str:
         return f"Engine '{self.name}'"
 
 
 def flush_subnormals(array: Floats) -> Floats:
-    """The array with 0 for what is smaller than the least normal number of its kind.
+    """Return a copy of an array in which subnormal numbers of its dtype are 0.
 
     >>> flush_subnormals(np.array([1.0, -1e-310, np.nan]))
     array([ 1.,  0., nan])

@@ -1,4 +1,4 @@
-"""The reference engine: NumPy, the formulas of `maths` as they stand. For reading, for proofs, for anything.
+"""The reference engine: the formulas of `maths` in NumPy, one update at a time, for every problem.
 
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 """
@@ -21,12 +21,12 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
 Numbers = dict[Any, Floats]
-"""What an optimizer's update is given beside θ, g and its slots, by name, or by place where it is found once a step:
-each [K, 1], or [K, P] where it is not the same for all of θ."""
+"""What an optimizer's update takes beside θ, g and its slots: hyperparameters by name, or, if the optimizer computes
+its numbers once a step, these by index. Each is [K, 1], or [K, P] where it is not the same for all of θ."""
 
 
 class Pass(NamedTuple):
-    """One forward and backward pass: the objective [K], its gradient [K, P], the tape and the batch's statistics."""
+    """The result of a forward and a backward pass: objective [K], gradient [K, P], tape, and updated buffers [K, Q]."""
 
     objective: Floats
     gradient: Floats
@@ -35,7 +35,7 @@ class Pass(NamedTuple):
 
 
 class ReferenceEngine(Engine):
-    """The formulas as they stand, in NumPy, one network or a population at a time.
+    """Trains a network or a population in NumPy, with the formulas of `maths`.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -51,34 +51,34 @@ class ReferenceEngine(Engine):
     name = "reference"
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates."""
+        """Return the state after n updates, and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(state, step=state.step + n)
         with one_blas_thread(), np.errstate(all="ignore"):
-            # Members with equally many rows go together; all others would need padding, which changes bits.
+            # Members with equally many rows are updated together; others would need padding, which changes bits.
             for group in groups(problem, state.members):
                 part = state.take(group)
                 for i, numbers in enumerate(optimizer_numbers(problem, part, n)):
-                    part, seen = update(problem, part, numbers)
-                    objective[i, group] = seen
-                    sound = finite(part, seen)
-                    if not sound.all():
-                        bad[group[~sound & (bad[group] < 0)]] = part.step - 1
+                    part, before = update(problem, part, numbers)
+                    objective[i, group] = before
+                    is_sound = find_finite(part, before)
+                    if not is_sound.all():
+                        bad[group[~is_sound & (bad[group] < 0)]] = part.step - 1
                 after = after.put(group, part) if len(group) < len(state.members) else part
         return after, Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Nothing to tell."""
+        """Return no notes."""
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """The logits of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
@@ -87,19 +87,19 @@ class ReferenceEngine(Engine):
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
-    """One update of members that have equally many rows: the state after it, and the objective [K] before it.
+    """Make one update of members with equally many rows; return the new state and the objective [K] before it.
 
-    numbers : the optimizer's of this update, where they are known already.
+    numbers : the optimizer's numbers for this update, from `optimizer_numbers`; computed here if None.
     """
-    done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-    theta, slots = apply_optimizer(problem, state, done.gradient, numbers)
+    result = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
+    theta, slots = apply_optimizer(problem, state, result.gradient, numbers)
     if (state.step + 1) % FLUSH_EVERY == 0:
         theta, slots = flush_subnormals(theta), {name: flush_subnormals(slot) for name, slot in slots.items()}
-    return State(theta, slots, done.buffers, state.factor, state.members, state.step + 1), done.objective
+    return State(theta, slots, result.buffers, state.factor, state.members, state.step + 1), result.objective
 
 
 def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
-    """The objective of a batch in training mode, and its gradient by backpropagation."""
+    """Return the objective [K] of a batch in training mode, and its gradient [K, P] by backpropagation."""
     objective, gradient, tape, buffers = forward_pass(problem, state, rows)
     return Pass(objective, gradient(), tape, buffers)
 
@@ -107,9 +107,10 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
 def forward_pass(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
-    """The objective of a batch in training mode, its gradient when that is called for, the tape and the statistics.
+    """Run the forward pass of a batch in training mode.
 
-    θ may be complex: then so are the objective and everything on the way (the complex step needs that).
+    Returns the objective [K], a function that computes its gradient [K, P], the tape, and the updated buffers [K, Q].
+    θ may be complex: then the objective and all intermediate values are complex (the complex step needs that).
     """
     network, members = problem.network, state.members
     total = rows.w.sum(-2, keepdims=True)
@@ -118,7 +119,7 @@ def forward_pass(
         network.layers,
         views(state.theta, network.entries),
         rows.x,
-        share=rows.w / total if network.buffers else None,  # batch norm alone asks for it
+        share=rows.w / total if network.buffers else None,  # only batch norm needs it
         keep=keep,
         rate=rate,
     )
@@ -131,23 +132,25 @@ def forward_pass(
         J = J + value
 
     def gradient() -> Floats:
-        """∂J/∂θ [K, P]: back from the logits, and the penalty's part"""
+        """∂J/∂θ [K, P]: the backward pass from the logits, plus the gradient of the penalty"""
         slope = 0.0 if penalty_gradient is None else penalty_gradient()
         return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
-    return J, gradient, tape, _buffers(problem, state, statistics, total)
+    return J, gradient, tape, _updated_buffers(problem, state, statistics, total)
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
-    """The objective [K] over all rows of members that have equally many, in evaluation mode: dropout off, batch norm on
-    its running statistics, the penalty included."""
+    """Return the objective [K], penalty included, over all training rows of each member, in evaluation mode.
+
+    Dropout is off, and batch norm uses its running statistics. The members have equally many rows.
+    """
     rows = all_rows(problem, state.members)
     logits = ReferenceEngine().logits(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
 
 
 def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Batch) -> Floats:
-    """The objective [K] of given logits [K, B, C], the penalty included."""
+    """Return the objective [K], penalty included, of logits [K, B, C] that were computed for a batch."""
     with np.errstate(all="ignore"):
         J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
         if problem.penalty is not None:
@@ -160,65 +163,71 @@ def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Ba
 def apply_optimizer(
     problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
-    """The parameters and the optimizer's slots after an update with the gradient g [K, P]; `numbers` as in `update`."""
+    """Return parameters and optimizer slots after an update with the gradient g [K, P]; `numbers` as in `update`."""
     optimizer = problem.optimizer
     if optimizer.update is None:
         raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
-    remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
+    slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
     if optimizer.once_a_step:
-        theta, *slots = optimizer.update(state.theta, g, *remembered, *numbers.values())
+        theta, *slots = optimizer.update(state.theta, g, *slots, *numbers.values())
     else:
         norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
-        theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers, **norm)
+        theta, *slots = optimizer.update(state.theta, g, *slots, **numbers, **norm)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
-    """The numbers of each of the next n updates, made one update at a time: those that differ within θ are [K, P]."""
+    """Yield the optimizer's numbers for each of the next n updates: [K, 1] each, or [K, P] if they differ within θ."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
     if problem.factors:
         yield from _numbers_by_range(problem, steps, numbers)
         return
-    told, apart = _step_numbers(problem, steps, numbers), {}
+    penalized, unpenalized = _step_numbers(problem, steps, numbers), {}
     if problem.optimizer.decay:
-        spared = _step_numbers(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
-        apart = {name: value for name, value in spared.items() if not np.array_equal(value, told[name])}
+        without_decay = _step_numbers(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
+        unpenalized = {
+            name: value for name, value in without_decay.items() if not np.array_equal(value, penalized[name])
+        }
 
-    def at(i: int, name: Any) -> Floats:
-        own = told[name][i, :, None]
-        return np.where(problem.penalized, own, apart[name][i, :, None]) if name in apart else own
+    def number_at(i: int, name: Any) -> Floats:
+        """The number with this name in update i, [K, 1], or [K, P] where decay makes a difference."""
+        number = penalized[name][i, :, None]
+        return np.where(problem.penalized, number, unpenalized[name][i, :, None]) if name in unpenalized else number
 
-    yield from ({name: at(i, name) for name in told} for i in range(n))
+    yield from ({name: number_at(i, name) for name in penalized} for i in range(n))
 
 
 def _numbers_by_range(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Iterator[Numbers]:
-    """The same where arrays have factors: each number is [K, P], or [K, 1] where it is one for all of θ."""
+    """Yield the optimizer's numbers for each step if arrays have their own factors: [K, P], or [K, 1] if all equal."""
     ranges = problem.update_ranges
-    told = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
+    range_numbers = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
     lengths = [part.stop - part.start for part in ranges]
     for i in range(len(steps)):
-        found: Numbers = {}
-        for name in told[0]:
-            of_ranges = np.stack([each[name][i] for each in told], -1)
-            is_one = (of_ranges == of_ranges[:, :1]).all()
-            found[name] = of_ranges[:, :1] if is_one else np.repeat(of_ranges, lengths, axis=1)
-        yield found
+        update_numbers: Numbers = {}
+        for name in range_numbers[0]:
+            by_range = np.stack([each[name][i] for each in range_numbers], -1)
+            is_same = (by_range == by_range[:, :1]).all()
+            update_numbers[name] = by_range[:, :1] if is_same else np.repeat(by_range, lengths, axis=1)
+        yield update_numbers
 
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
-    """What an update is given of the optimizer's numbers, each [n, K].    numbers [K] or [n, K]"""
+    """Return the numbers that the optimizer's update takes at the steps [n], each [n, K].
+
+    They are the hyperparameters `numbers` ([K] or [n, K]), or what the optimizer computes from them once a step.
+    """
     once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
-    found = everywhere(once, steps[:, None] + 1.0, **numbers)
-    return {index: value.astype(problem.dtype) for index, value in enumerate(found)}
+    computed = everywhere(once, steps[:, None] + 1.0, **numbers)
+    return {index: value.astype(problem.dtype) for index, value in enumerate(computed)}
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:
-    """For each entry of the gradient [K, P], the length of the array (W1, b1 …) that it belongs to."""
+    """Return, for each entry of the gradient g [K, P], the norm of the array (W1, b1 …) that it belongs to, [K, P]."""
     norms = np.empty_like(g)
     for entry in problem.network.entries:
         part = g[:, entry.start : entry.stop]
@@ -229,7 +238,7 @@ def array_norms(problem: Problem, g: Floats) -> Floats:
 def dropout_masks(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[dict[int, Floats] | None, dict[int, Floats] | None]:
-    """The dropout masks [K, B, H] and rates [K, 1, 1] of this step by layer number; None where no member drops."""
+    """Return the dropout masks [K, B, H] and rates [K, 1, 1] of this step by layer number; None without dropout."""
     if not problem.drops:
         return None, None
     members, keep, rate = state.members, {}, {}
@@ -240,20 +249,22 @@ def dropout_masks(
     return keep, rate
 
 
-def finite(state: State, objective: Floats) -> Floats:
-    """Which members [K] are still finite: their objective, their parameters, the running statistics of
-    batch norm and their optimizer's memory."""
+def find_finite(state: State, objective: Floats) -> Floats:
+    """Return a mask [K] of the members whose objective, parameters, buffers and optimizer slots are all finite."""
     arrays = (objective, state.theta, state.buffers, *state.slots.values())
-    # A sum of squares is finite only if all are, and takes a third of the time of asking each.
+    # A sum of squares is finite only if all are, and takes a third of the time of testing each.
     if np.isfinite(sum(np.vdot(array, array) for array in arrays)):
         return np.ones(len(objective), bool)
-    sound = np.isfinite(objective) & np.isfinite(state.theta).all(-1) & np.isfinite(state.buffers).all(-1)
+    is_sound = np.isfinite(objective) & np.isfinite(state.theta).all(-1) & np.isfinite(state.buffers).all(-1)
     for slot in state.slots.values():
-        sound &= np.isfinite(slot).all(-1)
-    return np.asarray(sound)
+        is_sound &= np.isfinite(slot).all(-1)
+    return np.asarray(is_sound)
 
 
-def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats) -> Floats:
+def _updated_buffers(
+    problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats
+) -> Floats:
+    """Return batch norm's running statistics [K, Q] after a batch; `total` is the sum of the batch's row weights."""
     if not statistics:
         return state.buffers
     entries = problem.network.buffers
@@ -262,29 +273,29 @@ def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats,
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
-    """Where a member stops being finite in the update that follows this state: its layer, and what of it.
+    """Find the layer and the name of the first array that is not finite in the update that follows this state.
 
-    The state holds that one member. The first array that is not finite on the way forward, then the loss, then the
-    running statistics, then on the way back, then in the update.
+    The state holds a single member. Checked in this order: the forward pass, the loss, the running statistics, the
+    gradient, the updated parameters and slots.
     """
     network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):
-        done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
+        result = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
         theta, slots = state.theta, state.slots
         if problem.optimizer.update is not None:  # L-BFGS makes no single updates
-            theta, slots = apply_optimizer(problem, state, done.gradient)
-    for taped in done.tape:
+            theta, slots = apply_optimizer(problem, state, result.gradient)
+    for taped in result.tape:
         if not np.isfinite(taped.value).all():
             return taped.layer, taped.name
-    if not np.isfinite(done.objective).all():
+    if not np.isfinite(result.objective).all():
         return network.layers[-1].number, "loss"
-    for what, vector, entries in (
-        ("running ", done.buffers, network.buffers),
-        ("gradient of ", done.gradient, network.entries),
+    for prefix, vector, entries in (
+        ("running ", result.buffers, network.buffers),
+        ("gradient of ", result.gradient, network.entries),
         ("", theta, network.entries),
         *((f"optimizer's {name} of ", slot, network.entries) for name, slot in slots.items()),
     ):
         for entry in reversed(entries):
             if not np.isfinite(vector[:, entry.start : entry.stop]).all():
-                return entry.layer, what + entry.name
-    return network.layers[-1].number, "update"  # another engine's, whose last bits are not those of this one
+                return entry.layer, prefix + entry.name
+    return network.layers[-1].number, "update"  # of another engine, whose last bits differ from those of this one

@@ -1,10 +1,10 @@
-"""Choosing an engine: by its name, or for the work, by what each would need for it.
+"""Choose an engine by name, or the one with the shortest expected time for a number of updates.
 
 K members · B rows of a batch · D inputs · P parameters
 
-What an update costs is a sum: something for the update itself, for each member, for every unit and parameter of a
-member's rows, and for every parameter. The prices were measured, and stand beside the measurements in costs.json;
-benchmarks/costs.py measures them anew.
+The cost of an update is a sum: a price for the update itself, for each member, for every unit and parameter of a
+member's rows, and for every parameter. The prices were fitted to the measurements beside them in costs.json;
+benchmarks/costs.py measures them again.
 """
 
 import json
@@ -23,14 +23,14 @@ from deltarule.problem.problem import Floats, Problem
 NAMES = ("auto", "reference", "compiled", "autograd")
 
 TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER, SMALL_TRAININGS_OF_A_COMPUTER = 10, 100, 10
-"""How many trainings are taken to share a program for large networks, which serves all sizes: it is loaded once in a
-process, where a table is seldom fitted once, and compiled once on a computer. Of small networks fewer: for a training
-that takes half a second nobody wants to wait six, and again for another activation."""
+"""How many trainings are assumed to share a program for large networks, which serves all sizes: it is loaded once in a
+process, which seldom trains only once, and compiled once on a computer. Small networks are assumed to share it with
+fewer: nobody wants to wait six seconds for a training of half a second, and again for another activation."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, why it was chosen, and what a person should be told of it."""
+    """An engine, the reason why it was chosen, and notes on it for the user."""
 
     engine: Engine
     why: str
@@ -38,12 +38,12 @@ class Choice:
 
 
 def engine(name: str, device: str | None = None) -> Engine:
-    """The engine of a name; "auto" is no engine but a question, which `choose` answers for a problem.
+    """Return the engine with this name: "reference", "compiled" or "autograd"; for "auto" see `choose`.
 
-    device : where the autograd engine computes, by PyTorch's name for it, as "cpu" or "cuda".
+    device : where the autograd engine computes, by PyTorch's name, such as "cpu" or "cuda".
 
-    Raises `BadInput` for a name that there is not, for an engine whose library is not installed or cannot be loaded,
-    and for a device that is not there or is asked of another engine.
+    Raises `BadInput` for an unknown name, for an engine whose library is not installed or cannot be loaded, for a
+    device that does not exist, and for a device together with another engine.
 
     >>> engine("reference").name
     'reference'
@@ -63,20 +63,20 @@ def engine(name: str, device: str | None = None) -> Engine:
     if name == "compiled":
         from deltarule.engines.compiled.engine import CompiledEngine
 
-        found = CompiledEngine()
+        compiled = CompiledEngine()
         _load_numba()
-        return found
+        return compiled
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
 def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, shapes: int = 1) -> Choice:
-    """The engine for so many updates of a problem: the named one, or for "auto" the one that should be done first.
+    """Choose the engine for `steps` updates of a problem: the named one, or for "auto" the one expected to end first.
 
-    one_of_many : whether trainings of other small networks will follow in this process, so that a program that serves
-        all sizes may be worth loading where one for their very shape is not worth compiling. Where there are more
-        members than go alone, that has lanes for them.
-    shapes : how many problems that differ in their sizes alone are trained for so many updates each, as in a grid over
-        hidden units: with several, one program that serves all sizes may be done before a program for each of them.
+    one_of_many : whether trainings of other small networks will follow in this process, so that loading a program that
+        serves all sizes may pay where compiling one for this shape does not. Only for so few members that each is
+        advanced alone; for more of them a program for their shape has lanes.
+    shapes : the number of problems that differ only in their sizes and are trained for `steps` updates each, as in a
+        grid over hidden units: if there are several, one program for all sizes may finish before one for each of them.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -85,7 +85,7 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, s
     """
     if name != "auto":
         return Choice(engine(name), "as named")
-    from deltarule.engines.compiled.engine import FEW, CompiledEngine, notes_on, reason_against
+    from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine, notes_on, reason_against
 
     try:
         compiled = [CompiledEngine()]
@@ -95,26 +95,27 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, s
     if reason:
         why = f"reference: the compiled engine has no program for {reason}"
         return Choice(engine("reference"), why, notes_on(reason))
-    plain = expected_seconds("reference", problem, steps)
+    reference_seconds = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
-    small = form_of(compiled[0], problem) == "lanes"
-    if small and (shapes > 1 or one_of_many and problem.members <= FEW):
+    is_small = form_of(compiled[0], problem) == "lanes"
+    if is_small and (shapes > 1 or one_of_many and problem.members <= MAX_MEMBERS_ALONE):
         compiled.append(CompiledEngine(own_shape=False))
-    forms = [form_of(one, problem) for one in compiled]
-    needed = [expected_seconds(form, problem, steps) + _seconds_to_begin(form, small, shapes) for form in forms]
-    fast = min(needed)
-    if fast < plain:
+    forms = [form_of(candidate, problem) for candidate in compiled]
+    seconds = [expected_seconds(form, problem, steps) + _startup_seconds(form, is_small, shapes) for form in forms]
+    compiled_seconds = min(seconds)
+    reference_time, compiled_time = f"about {reference_seconds:.1f} s", f"about {compiled_seconds:.1f} s"
+    if compiled_seconds < reference_seconds:
         try:
             _load_numba()
         except BadInput as error:
             return Choice(engine("reference"), f"reference: {error}")
-        chosen = compiled[needed.index(fast)]
-        return Choice(chosen, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
-    return Choice(engine("reference"), f"reference: about {plain:.1f} s, compiled about {fast:.1f} s")
+        chosen = compiled[seconds.index(compiled_seconds)]
+        return Choice(chosen, f"compiled: {compiled_time}, reference {reference_time}")
+    return Choice(engine("reference"), f"reference: {reference_time}, compiled {compiled_time}")
 
 
 def _load_numba() -> None:
-    """Import Numba, which refuses some values of its variables, and versions of NumPy that it does not know."""
+    """Import Numba; raise `BadInput` if it refuses a NUMBA_ variable, or a NumPy version that it does not know."""
     try:
         import numba  # noqa: F401
     except Exception as error:
@@ -124,20 +125,20 @@ def _load_numba() -> None:
         raise BadInput(f'{text}; {cure}, or use "reference"') from error
 
 
-def engine_for(given: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:
-    """An engine as it is given, or the one of a name, for so many updates of a problem."""
-    if not isinstance(given, str):
-        return given
-    # Of a small training to look at its formulas would take as long as several updates.
-    if given == "auto" and expected_seconds("reference", problem, steps) <= _least_seconds_to_begin():
+def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:
+    """Return an engine unchanged, or choose one by its name for `steps` updates of a problem, as `choose` does."""
+    if not isinstance(engine_or_name, str):
+        return engine_or_name
+    # For a small training, inspecting its formulas would take as long as several updates.
+    if engine_or_name == "auto" and expected_seconds("reference", problem, steps) <= _min_startup_seconds():
         return engine("reference")
-    return choose(given, problem, steps, one_of_many).engine
+    return choose(engine_or_name, problem, steps, one_of_many).engine
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:
-    """How long so many updates should take in a form, once its program is compiled.
+    """Estimate the seconds that `steps` updates take in a form ("reference", "lanes", "products"), without compilation.
 
-    form : "reference", or "lanes" or "products" of the compiled engine.
+    form : as `form_of` returns it: "reference", or "lanes" or "products" of the compiled engine.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -149,36 +150,39 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
 
 
-def _seconds_to_begin(form: str, small: bool, shapes: int = 1) -> float:
-    """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
-    compiling, loading = (float(prices()[f"seconds_to_{what}"][form]) for what in ("compile", "load"))
+def _startup_seconds(form: str, is_small: bool, shapes: int = 1) -> float:
+    """Return the seconds of compiling and loading that a training is charged: a share if one program serves all sizes.
+
+    is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
+    """
+    compiling, loading = (float(prices()[f"seconds_to_{stage}"][form]) for stage in ("compile", "load"))
     if form == "lanes":
         return compiling
-    sharing = SMALL_TRAININGS_OF_A_COMPUTER if small else TRAININGS_OF_A_COMPUTER
+    sharing = SMALL_TRAININGS_OF_A_COMPUTER if is_small else TRAININGS_OF_A_COMPUTER
     return loading / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(sharing, shapes)
 
 
 @cache
-def _least_seconds_to_begin() -> float:
-    """What any training is charged at least before a compiled program makes an update."""
-    return min(_seconds_to_begin(form, small) for form in ("lanes", "products") for small in (True, False))
+def _min_startup_seconds() -> float:
+    """Return the fewest seconds of compiling and loading that any training with the compiled engine is charged."""
+    return min(_startup_seconds(form, is_small) for form in ("lanes", "products") for is_small in (True, False))
 
 
-def form_of(chosen: Engine, problem: Problem) -> str:
-    """What is measured apart: "reference", and of the compiled engine "lanes" or, for large networks, "products"."""
+def form_of(engine: Engine, problem: Problem) -> str:
+    """Return the form in which an engine advances a problem: "reference", or "lanes" or "products" if compiled."""
     from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
 
-    if chosen.name == "reference":
+    if engine.name == "reference":
         return "reference"
-    large = chosen.takes_products(problem) if isinstance(chosen, CompiledEngine) else not_compilable_of(problem)
-    return "products" if large else "lanes"
+    is_large = engine.takes_products(problem) if isinstance(engine, CompiledEngine) else not_compilable_of(problem)
+    return "products" if is_large else "lanes"
 
 
 def quantities(problem: Problem) -> Floats:
-    """What there is of everything that has a price, in an update of all members.
+    """Return the quantities that the cost of an update of all members is proportional to, in the order of the prices.
 
-    The update itself, layers, members, then over all members: rows · (inputs and units), rows · parameters, and
-    parameters.
+    1 for the update itself, layers, members, and, summed over members: rows · (inputs and units), rows · parameters,
+    and parameters.
     """
     layers = problem.network.layers
     rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
@@ -189,7 +193,7 @@ def quantities(problem: Problem) -> Floats:
 
 @cache
 def prices() -> dict[str, Any]:
-    """The prices and what they were fitted to, as they are kept."""
+    """Read costs.json: the prices of each form of an engine, and the measurements to which they were fitted."""
     text = resources.files("deltarule.engines").joinpath("costs.json").read_text(encoding="utf-8")
-    kept: dict[str, Any] = json.loads(text)
-    return kept
+    costs: dict[str, Any] = json.loads(text)
+    return costs

@@ -1,12 +1,12 @@
-"""The formulas once more, in PyTorch: what is differentiated here, autograd differentiates, and nobody by hand.
+"""Activations, losses, penalties and optimizers written again in PyTorch, for autograd to differentiate.
 
 z, a, p, y  tensors of any shape [.., B, C]  pre-activations, activations, predictions, targets
-θ, g, v ..  tensors [K, P]                   parameters, gradient, what an optimizer remembers; numbers [K, 1]
+θ, g, v ..  tensors [K, P]                   parameters, gradient, optimizer slots; numbers [K, 1]
 
-A second implementation is worth something only where it is independent: nothing here comes from `maths`, and a formula
-is written differently where there are two good ways. PyTorch's own softplus and cross-entropies are left aside, since
-they approximate. At a kink, and for a NaN, each formula does what `maths` says it does. This module imports PyTorch:
-only `autograd` imports it, when its engine is made.
+A second implementation is worth something only if it is independent: nothing here comes from `maths`, and a formula is
+written differently where there are two good ways. PyTorch's own softplus and cross-entropies are not used, since they
+approximate. At a kink, and for a NaN, each formula does what `maths` says it does. This module imports PyTorch: only
+`autograd` imports it, when its engine is created.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,16 +21,16 @@ Formula = Callable[..., Tensor]
 
 
 class NoWitness(BadInput):
-    """A user's own formula cannot be run on PyTorch tensors, or not be differentiated by autograd."""
+    """A custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:
-    """z above 0, slope · z elsewhere"""
+    """z if z > 0, else slope · z"""
     return torch.where(z > 0, z, slope * z)
 
 
 def elu(z: Tensor, alpha: float) -> Tensor:
-    """z above 0, α (eᶻ − 1) elsewhere; autograd needs the branch that is not taken to be finite too"""
+    """z if z > 0, else α (eᶻ − 1); autograd needs the branch that is not taken to be finite, too"""
     return torch.where(z > 0, z, alpha * torch.expm1(torch.where(z > 0, 0.0, z)))
 
 
@@ -50,7 +50,7 @@ def gelu(z: Tensor) -> Tensor:
 
 
 def log_softmax(z: Tensor) -> Tensor:
-    """zᵢ − log Σ e^zⱼ, with the largest of each row taken out: it cancels, and so does its derivative"""
+    """zᵢ − log Σ e^zⱼ, with the maximum of each row subtracted: it cancels, and so does its derivative"""
     shifted = z - z.detach().amax(-1, keepdim=True)
     return shifted - torch.logsumexp(shifted, -1, keepdim=True)
 
@@ -61,18 +61,18 @@ def softmax(z: Tensor) -> Tensor:
 
 
 def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
-    """½ e² up to |e| = δ, δ |e| − ½ δ² beyond, with e = p − y"""
+    """½ e² if |e| ≤ δ, else δ |e| − ½ δ², with e = p − y"""
     e = torch.abs(p - y)
     return torch.where(e > delta, delta * e - 0.5 * delta**2, 0.5 * e * e)
 
 
 def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
-    """(1 − q) (p − y)₊ + q (y − p)₊"""
+    """(1 − q) max(p − y, 0) + q max(y − p, 0)"""
     return (1 - quantile) * torch.relu(p - y) + quantile * torch.relu(y - p)
 
 
 def weighted_log(weight: Tensor, p: Tensor) -> Tensor:
-    """weight · log p, 0 where the weight is 0; p is replaced there, or autograd would multiply 0 by infinity"""
+    """weight · log p, or 0 where the weight is 0; p is replaced there, or autograd would multiply 0 by infinity"""
     counts = weight != 0
     return torch.where(counts, weight * torch.log(torch.where(counts, p, 1.0)), 0 * p)
 
@@ -83,7 +83,7 @@ def poisson(p: Tensor, y: Tensor) -> Tensor:
 
 
 def poisson_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """The same with log p = z"""
+    """eᶻ − y + y log y − y z: the Poisson loss of p = eᶻ"""
     return torch.exp(z) - y + torch.xlogy(y, y) - y * z
 
 
@@ -93,22 +93,22 @@ def binary_cross_entropy(p: Tensor, y: Tensor) -> Tensor:
 
 
 def binary_cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """The same with −log σ(z) = log(1 + e⁻ᶻ)"""
+    """y log(1 + e⁻ᶻ) + (1 − y) log(1 + eᶻ): the binary cross-entropy of p = σ(z)"""
     return y * softplus(-z) + (1 - y) * softplus(z)
 
 
 def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
-    """yᵢ (log Σ e^zⱼ − zᵢ)"""
+    """yᵢ (log Σ e^zⱼ − zᵢ): the cross-entropy of p = softmax(z)"""
     return -y * log_softmax(z)
 
 
 def naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    """−y log p − (1 − y) log(1 − p), as it stands"""
+    """−y log p − (1 − y) log(1 − p) without special cases; ε is used only by the published gradient"""
     return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
 
 
 def published_naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    """The value above, with the gradient of −y log(p + ε) − (1 − y) log(1 − p + ε), which is the one published"""
+    """The naive binary cross-entropy with the published gradient, that of −y log(p + ε) − (1 − y) log(1 − p + ε)"""
     differentiated = -y * torch.log(p + epsilon) - (1 - y) * torch.log(1 - p + epsilon)
     return differentiated + (naive_binary_cross_entropy(p, y, epsilon) - differentiated).detach()
 
@@ -148,7 +148,7 @@ FROM_LOGITS: Mapping[tuple[str, str], Formula] = {
 }
 
 PUBLISHED: Mapping[str, Formula] = {"naive_binary_cross_entropy": published_naive_binary_cross_entropy}
-"""Losses that are trained by another gradient than that of their value."""
+"""Losses that are trained with another gradient than that of their value."""
 
 PENALTIES: Mapping[str, Formula] = {
     name + ending: formula
@@ -162,14 +162,14 @@ PENALTIES: Mapping[str, Formula] = {
 
 
 def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """Run a user's own function, one of a formula's, on tensors, where it can.
+    """Evaluate a function of a custom formula on tensors; `kind` ("activation", "loss" …) is for error messages.
 
-    Raises `NoWitness` where it cannot: where it raises, or returns something that autograd cannot follow.
+    Raises `NoWitness` if the function raises, or returns something that autograd cannot follow.
     """
     fails = f"your own {kind} '{formula.name}' does not run on PyTorch tensors"
     try:
         result = function(*inputs, **getattr(formula, "parameters", {}))
-    except Exception as error:  # whatever a stranger's function raises when it meets a tensor
+    except Exception as error:  # a custom function may raise anything when it gets a tensor
         raise NoWitness(_no_witness(fails, _error_message(error), "operators alone")) from None
     z = inputs[0]
     if not isinstance(result, Tensor) or result.shape != z.shape or result.requires_grad != z.requires_grad:
@@ -178,18 +178,19 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
 
 
 def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> None:
-    """Go the way back through a user's own function of z alone.
+    """Raise `NoWitness` unless PyTorch can differentiate `result`, the value of a custom formula, with respect to z.
 
-    Raises `NoWitness` where PyTorch has no derivative of what the function does.
+    `kind` ("activation", "loss" …) is for the error message.
     """
     fails = f"PyTorch cannot differentiate your own {kind} '{formula.name}'"
     try:
         torch.autograd.grad(result.sum(), z, retain_graph=True)
-    except Exception as error:  # a derivative may be a stranger's, too
+    except Exception as error:  # a custom formula's derivative may raise anything
         raise NoWitness(_no_witness(fails, _error_message(error), "operations that it can differentiate")) from None
 
 
 def _no_witness(fails: str, why: str, instead: str) -> str:
+    """Format the message of a `NoWitness`: what fails, why, and with what to write the formula instead."""
     return (
         f"{fails} ({why}), so there is no PyTorch witness for it; write it with {instead}, or use the reference engine"
     )
@@ -239,7 +240,7 @@ def rmsprop(
 
 
 def rmsprop_numbers(t: int, decay: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """What RMSProp needs, in float64: ρ and 1 − ρ (new)"""
+    """The numbers that `rmsprop` takes, in float64: with 1 − ρ, named new, beside ρ"""
     return {**others, "decay": decay, "new": 1 - decay}
 
 
@@ -264,7 +265,7 @@ def adam(
 
 
 def adam_numbers(t: int, beta1: Tensor, beta2: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """What Adam needs at update t, in float64: β, 1 − β (new) and 1 − βᵗ (seen), of both its means"""
+    """The numbers that `adam` takes at update t, in float64: for both moving means β, 1 − β (new) and 1 − βᵗ (seen)"""
     shares = {"beta1": beta1, "beta2": beta2, "new1": 1 - beta1, "new2": 1 - beta2}
     return {
         **others,
@@ -284,8 +285,8 @@ def adamw(
     **numbers: Tensor,
 ) -> tuple[Tensor, ...]:
     """θ ← θ − α λ θ, then Adam's step; weight_decay is λ for a weight and 0 for any other parameter"""
-    kept = theta * (1 - learning_rate * weight_decay)
-    return adam(kept, g, m, v, learning_rate=learning_rate, **numbers)
+    decayed = theta * (1 - learning_rate * weight_decay)
+    return adam(decayed, g, m, v, learning_rate=learning_rate, **numbers)
 
 
 def rprop(
@@ -299,7 +300,7 @@ def rprop(
     smallest: Tensor,
     largest: Tensor,
 ) -> tuple[Tensor, ...]:
-    """Steps Δ against the sign of g: Δ grows while the sign stays, shrinks when it turns, and then waits once"""
+    """θ ← θ − Δ sign g: Δ grows while the sign of g stays; when it turns, Δ shrinks and one update is skipped"""
     size = torch.where(size == 0, learning_rate, size)
     turned = g * previous
     size = torch.where(turned > 0, torch.minimum(size * increase, largest), size)
@@ -324,4 +325,4 @@ NUMBERS: Mapping[str, Callable[..., dict[str, Tensor]]] = {
     "adam": adam_numbers,
     "adamw": adam_numbers,
 }
-"""What some optimizers make of their numbers at update t, 1 for the first."""
+"""The functions that compute the numbers of some optimizers at update t, from 1 on."""

@@ -1,4 +1,4 @@
-"""Checkpoints: the arrays of a training in one file, written atomically, from which only the same training resumes."""
+"""Checkpoints: write the arrays of a training run to a file, and resume the same run from it."""
 
 import hashlib
 import time
@@ -30,7 +30,7 @@ MAX_CHECKPOINT_TIME_SHARE = 0.05
 
 
 class Checkpoint:
-    """The checkpoint file of a training.
+    """The checkpoint file of a training run.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Checkpoint:
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
-        """Write the checkpoint if the last one is old enough."""
+        """Write the checkpoint if the last one was written long enough ago."""
         started = time.perf_counter()
         if started > self.due:
             self.write()
@@ -78,7 +78,7 @@ class Checkpoint:
         save_arrays(self.file, arrays, contents)
 
     def restore(self) -> None:
-        """Resume the training from the file. Raises `BadInput` for a damaged one, and one of another training."""
+        """Load the file into loop and monitor. Raises `BadInput` for a damaged file, or one of another training."""
         arrays, contents = load_arrays(self.file)
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
@@ -98,7 +98,7 @@ class Checkpoint:
             ) from error
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> None:
-        """Load the contents after checking that all of them fit this training."""
+        """Load a file's arrays and JSON contents after checking that all of them fit this training."""
         loop, monitor = self.loop, self.monitor
         members = np.arange(loop.problem.members)
         stop_state = monitor.stop_state.arrays()
@@ -126,10 +126,10 @@ class Checkpoint:
 
 
 def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
-    """Everything that decides the result, which must be equal for a training to resume."""
+    """Return everything that determines a training's result; a checkpoint must match it to resume."""
     evaluations, validation = monitor.evaluations, monitor.validation
     return {
-        "problem": digest(loop.problem),
+        "problem": problem_digest(loop.problem),
         "engine": loop.engine.name,
         "stop rules": asdict(monitor.rules),
         "history": {**asdict(evaluations), "metrics": list(evaluations.metrics)},
@@ -138,19 +138,22 @@ def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
     }
 
 
-def engine_of(file: Path) -> str | None:
-    """Return the engine of a checkpoint: "auto" resumes with it, because the last digits of another one differ."""
+def checkpoint_engine(file: Path) -> str | None:
+    """Return the name of the engine that wrote a checkpoint; None if the file has none.
+
+    "auto" resumes with this engine, because the last digits of another one differ.
+    """
     name = load_arrays(file)[1].get("engine")
     return name if isinstance(name, str) else None
 
 
-def digest(problem: Problem) -> str:
-    """SHA-256 of everything that decides a training's numbers.
+def problem_digest(problem: Problem) -> str:
+    """Return the SHA-256 of everything in a problem that determines a training's numbers.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> one, other = (create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=seed) for seed in (0, 1))
-    >>> digest(one) == digest(one), digest(one) == digest(other)
+    >>> problem_digest(one) == problem_digest(one), problem_digest(one) == problem_digest(other)
     (True, False)
     """
     network = problem.network
@@ -194,41 +197,42 @@ def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
 
 
 def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state, with names that begin with `name`."""
+    """Return the arrays of a state for a file, by keys that begin with `name` ("active" or "ended")."""
     named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
     named |= {f"slot {slot}": value for slot, value in state.slots.items()}
     return {f"{name} {field}": value for field, value in named.items()} | {f"{name}{STEP}": np.array([state.step])}
 
 
-def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], whole: State) -> State:
-    """Return the state of some members in a file, after checking its form against the state of all members.
+def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: State) -> State:
+    """Return the state stored in a file's arrays under `name`, after checking its form against that of `reference`.
 
     A compiled program checks no bounds, so that a state of another form must not reach it.
 
     Raises `KeyError` or `ValueError` for a state that does not fit.
     """
-    state = state_of(name, arrays)
+    state = state_from_arrays(name, arrays)
     members = state.members
-    found, needed = state_arrays("", state), state_arrays("", whole)
-    same = found.keys() == needed.keys() and all(
-        found[key].dtype == array.dtype and found[key].shape[1:] == array.shape[1:] for key, array in needed.items()
+    stored, expected = state_arrays("", state), state_arrays("", reference)
+    has_form = stored.keys() == expected.keys() and all(
+        stored[key].dtype == array.dtype and stored[key].shape[1:] == array.shape[1:] for key, array in expected.items()
     )
-    rising = members.shape == (len(members),) and np.isin(members, whole.members).all() and (np.diff(members) > 0).all()
-    of_members = all(len(array) == len(members) for key, array in found.items() if key != STEP)
-    if not (same and rising and of_members and len(found[STEP]) == 1 and state.step >= 0):
+    is_known = members.shape == (len(members),) and np.isin(members, reference.members).all()
+    is_ascending = is_known and (np.diff(members) > 0).all()
+    has_all_members = all(len(array) == len(members) for key, array in stored.items() if key != STEP)
+    if not (has_form and is_ascending and has_all_members and len(stored[STEP]) == 1 and state.step >= 0):
         raise ValueError(f"the arrays named {name!r} do not fit the training")
     return state
 
 
-def check_arrays(arrays: Mapping[str, NDArray[Any]], needed: Mapping[str, NDArray[Any]]) -> None:
-    """Raise `KeyError` or `ValueError` for an array of a file that lacks the form of the needed one."""
-    for name, array in needed.items():
+def check_arrays(arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
+    """Raise `KeyError` or `ValueError` unless a file's arrays have the names, dtypes and shapes of `expected`."""
+    for name, array in expected.items():
         if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
             raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
 
 
-def state_of(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
-    """Return the state whose arrays have names that begin with `name`: the inverse of `state_arrays`."""
+def state_from_arrays(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
+    """Return the state in a file's arrays whose keys begin with `name`: the inverse of `state_arrays`."""
     slots = f"{name} slot "
     return State(
         theta=arrays[f"{name} theta"],

@@ -27,7 +27,7 @@ class ChunkSizer:
 
     @contextmanager
     def measure(self, n: int) -> Iterator[None]:
-        """Time a chunk of n updates, and learn from it unless it was much shorter than was possible."""
+        """Time the context, a chunk of n updates, and learn from it unless n was much smaller than `updates`."""
         started = time.perf_counter()
         yield
         seconds = max(time.perf_counter() - started, 1e-9)

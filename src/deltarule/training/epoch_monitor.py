@@ -1,4 +1,4 @@
-"""The rules of a training by epochs, as of an estimator's fit: everything is decided at the end of an epoch.
+"""The monitor of training by epochs, as estimators are fitted: it applies all rules at the end of each epoch.
 
 K members, all with equally many rows · A of them still train · E epochs · S updates of an epoch
 """
@@ -19,16 +19,17 @@ from deltarule.training.loop import TrainingLoop
 from deltarule.training.stopping import batch_sizes
 
 MAX_SPECULATIVE_EPOCHS = 12
-"""Epochs that many members are advanced together although one may end within them; a member that does is replayed from
-their start to its end. A member alone, which would be all that is replayed, has four."""
+"""Up to this many epochs are advanced in one chunk although a member may end within them; such a member is replayed
+from the chunk's start to its end. For a single member, of which everything would be replayed, the limit is four."""
 MIN_LEARNING_RATE = 1e-6
-"""A member whose adaptive learning rate is no larger ends where the rate would be divided again, as in scikit-learn."""
+"""A member whose adaptive learning rate is this small ends when the rate would be divided again, as in scikit-learn."""
 
 
 class EpochMonitor:
-    """Divergence, patience, the adaptive schedule and validation scores, applied at the end of each epoch.
+    """Applies divergence, patience, the adaptive schedule and validation scores at the end of each epoch.
 
     `rows` [K, N] are the rows in the order in which every epoch takes them, or None for a new order in each.
+    `resumes` : whether the start is the result of an earlier training, whose validation score counts, too.
     """
 
     def __init__(
@@ -63,7 +64,10 @@ class EpochMonitor:
         self.rates: Floats | None = None
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Advance to the end of the epoch at most, or over several epochs if nothing is recorded in between."""
+        """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`.
+
+        If nothing is recorded at the end of an epoch, a chunk may have several epochs.
+        """
         step = loop.active.step
         if self.rows is not None:
             if step >= self.ordered[1]:
@@ -81,7 +85,7 @@ class EpochMonitor:
         return self.problem, epochs * self.updates_per_epoch
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """Decide, epoch after epoch, which members end."""
+        """Decide after each epoch of the chunk that began at `start` which members end, and end them."""
         self.objectives.append(trace.objective)
         bad = self.bad[start.members]
         self.bad[start.members] = np.where(bad < 0, trace.bad, bad)
@@ -89,13 +93,13 @@ class EpochMonitor:
             return
         losses, members = mean_losses(self.objectives, self.batch_rows), start.members
         self.objectives = []
-        self.rates = self._of_all(members, self._rates(loop)) if self.after_epoch else None
+        self.rates = self._for_all_members(members, self._rates(loop)) if self.after_epoch else None
         scores = self._record_validation(loop) if self.validation else None
         reasons, end_steps = np.full(len(members), "", object), np.full(len(members), loop.active.step)
         for loss in losses:
             self.epoch += 1
             is_training = reasons == ""
-            self.losses.append(self._of_all(members[is_training], loss[is_training]))
+            self.losses.append(self._for_all_members(members[is_training], loss[is_training]))
             self.epochs[members[is_training]] += 1
             reasons[is_training] = self._reasons(loop, members[is_training], loss[is_training], scores)
             end_steps[is_training & (reasons != "")] = self.first_step + self.epoch * self.updates_per_epoch
@@ -122,13 +126,14 @@ class EpochMonitor:
             loop.drop_ended()
 
     def _record_validation(self, loop: TrainingLoop) -> Floats:
+        """Record the scores and losses on the validation rows; return the scores [A]."""
         scores, loss = self._validate(loop)
-        self.validation_scores.append(self._of_all(loop.active.members, scores))
-        self.validation_losses.append(self._of_all(loop.active.members, loss))
+        self.validation_scores.append(self._for_all_members(loop.active.members, scores))
+        self.validation_losses.append(self._for_all_members(loop.active.members, loss))
         return scores
 
     def _validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
-        """The scores and losses [A] of the members that still train on the validation rows."""
+        """Return the scores and losses [A] on the validation rows of the members that still train."""
         assert self.validation is not None
         rows, problem, members = self.validation, self.problem, loop.active.members
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
@@ -139,7 +144,10 @@ class EpochMonitor:
         return scores, loss
 
     def _reasons(self, loop: TrainingLoop, members: Integers, loss: Floats, scores: Floats | None) -> list[str]:
-        """Why each member ends with this epoch: it diverged, stalled, or has had all its epochs; "" if it does not."""
+        """Return why each member ends with this epoch ("diverged", "stalled" or "max_epochs"), "" if it does not.
+
+        `loss` and `scores`, on the validation rows, are those of the members at the end of the epoch.
+        """
         decides = self.best is not None and scores is not None
         values = -scores if decides and scores is not None else loss
         is_better = self.patience.update(members, values, self.rules.tolerance)
@@ -154,7 +162,10 @@ class EpochMonitor:
         return reasons
 
     def _divide_rates(self, loop: TrainingLoop, members: Integers, is_stalled: Floats) -> Floats:
-        """Divide the rate of stalled members under the adaptive schedule; False if it is at its lowest already."""
+        """Divide the learning rates of stalled members under the adaptive schedule; return a mask of these members.
+
+        A rate that is already at its lowest is not divided.
+        """
         if not self.problem.schedule.adaptive or not is_stalled.any():
             return np.zeros(len(members), bool)
         is_divided = is_stalled & (self._rates(loop) > MIN_LEARNING_RATE)
@@ -164,16 +175,17 @@ class EpochMonitor:
         return is_divided
 
     def _rates(self, loop: TrainingLoop) -> Floats:
-        """The learning rates [A] of the last update."""
+        """Return the learning rates [A] of the last update."""
         return self.problem.rates(loop.active.members, max(loop.active.step - 1, 0)) * loop.active.factor
 
-    def _of_all(self, members: Integers, values: Floats) -> Floats:
+    def _for_all_members(self, members: Integers, values: Floats) -> Floats:
+        """Return the values of some members as an array [K] with NaN for all others."""
         row = np.full(self.problem.members, np.nan)
         row[members] = values
         return row
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> EpochRun:
-        """Return the record.
+        """Return the result of the training.
 
         After Ctrl-C, "interrupted" is the reason of the members that still train, or else of those that ended last.
         """
@@ -181,7 +193,7 @@ class EpochMonitor:
         reasons = loop.reasons
         if is_interrupted and "interrupted" not in reasons:
             is_sound = np.array([reason != "diverged" for reason in reasons])
-            if not is_sound.any():  # there is nothing to keep
+            if not is_sound.any():  # no result to return
                 raise KeyboardInterrupt
             is_last = is_sound & (self.epochs == self.epochs[is_sound].max())
             reasons = np.where(is_last, "interrupted", reasons).tolist()
@@ -204,7 +216,7 @@ class EpochMonitor:
 
 
 def rows_in_order(problem: Problem, order: Integers) -> Integers:
-    """The rows of the data, [K, N], for an order [N] or [K, N] of the members' own rows."""
+    """Return the indices in the data of each member's rows, [K, N], in the order `order` [N] or [K, N]."""
     order = np.broadcast_to(order, (problem.members, order.shape[-1]))
     return order if problem.row_table is None else np.take_along_axis(problem.row_table, order, axis=1)
 
@@ -231,20 +243,21 @@ def order_rows(problem: Problem, rows: Integers, first_step: int, step: int) -> 
 
 
 def _undo_permutation(problem: Problem, rows: Integers, epoch: int) -> Problem:
-    """The problem in which an epoch takes rows [K, N] as they are: the inverse of its permutation is applied first."""
+    """Return a problem that takes `rows` [K, N] in this order in an epoch, by inverting the epoch's permutation."""
     ordered = replace(problem, rows=tuple(rows))
     if ordered.steps_per_epoch(0) == 1:
         return ordered
-    unique, which = np.unique(problem.data_seeds, return_inverse=True)
+    seeds, seed_indices = np.unique(problem.data_seeds, return_inverse=True)
     unpermuted = np.empty(rows.shape, np.int64)
-    np.put_along_axis(unpermuted, orders(tuple(unique.tolist()), epoch, rows.shape[1])[which], rows, axis=1)
+    permutations = orders(tuple(seeds.tolist()), epoch, rows.shape[1])[seed_indices]
+    np.put_along_axis(unpermuted, permutations, rows, axis=1)
     return replace(problem, rows=tuple(unpermuted))
 
 
 def mean_losses(objectives: list[Floats], batch_rows: Integers) -> Floats:
-    """The mean loss of each epoch, [E, K], of updates with objectives [n, K] and batches of `batch_rows` [S].
+    """Return the mean loss of each epoch, [E, K], from objectives [n, K] of updates with `batch_rows` [S] rows each.
 
-    A batch counts by its number of rows, as scikit-learn's does, whatever the rows weigh.
+    A batch counts by its number of rows, as in scikit-learn, whatever the rows weigh.
 
     >>> mean_losses([np.array([[1.0], [2.0]]), np.array([[6.0]])], np.array([2, 2, 1]))
     array([[2.4]])

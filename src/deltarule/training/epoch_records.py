@@ -1,4 +1,4 @@
-"""What training by epochs takes and returns: rules, validation rows, patience, epochs and the run."""
+"""Records of training by epochs: its rules, validation rows and patience, each epoch, and the result."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True)
 class EpochRules:
-    """When to stop: after `max_epochs`, or after more than `patience` epochs in a row without an improvement.
+    """When training stops: after `max_epochs`, or after more than `patience` epochs in a row without an improvement.
 
     An improvement lowers the epoch's loss by `tolerance`, or raises the validation score if that decides.
     """
@@ -45,13 +45,13 @@ class Patience:
 
     @classmethod
     def initial(cls, members: int) -> "Patience":
-        """Patience before the first epoch."""
+        """Return the patience of this number of members before the first epoch."""
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
     def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
-        """Record an epoch's values, of which less is better; return which are a member's lowest so far.
+        """Record an epoch's values, of which less is better; return a mask of those that are a member's lowest so far.
 
-        An epoch that does not improve on the lowest value by the tolerance is waited for.
+        An epoch that does not improve on the lowest value by the tolerance counts as waited.
 
         >>> patience = Patience.initial(1)
         >>> for value in (5.0, 5.0, 4.95, 3.0):
@@ -66,7 +66,7 @@ class Patience:
         return is_lowest
 
     def certain_epochs(self, members: Integers, rules: EpochRules) -> float:
-        """The number of epochs before any of these members can end by its patience: at least 1.
+        """Return the number of epochs before any of these members can end by its patience: at least 1.
 
         >>> Patience(np.zeros(2), np.array([3, 1])).certain_epochs(np.array([0, 1]), EpochRules(99, patience=10))
         8.0
@@ -99,7 +99,7 @@ class EpochRun:
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
     losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
     best_scores [K]  the best validation scores or None; a resumed training counts the score of its start, too
-    patience     for training further
+    patience     from which a further training continues
     """
 
     state: State

@@ -44,7 +44,7 @@ def train_epochs(
     engine : Engine or str, default "auto"
         What advances the state, or its name.
     in_order : bool, default False
-        Whether batches take the rows in the order of the data; otherwise each epoch has an order of its own.
+        Whether batches take the rows in the order of the data; otherwise each epoch has a new random order.
     validation : Validation, optional
         Rows to score after every epoch.
     after_epoch : callable, optional
@@ -79,7 +79,7 @@ def train_epochs(
 def one_epoch(
     problem: Problem, state: State, order: Integers, engine: Engine | str = "auto"
 ) -> tuple[State, Floats, Integers]:
-    """Train for one epoch that takes the rows in a given order, [rows] or [K, rows], from a state at any step.
+    """Train for one epoch, from a state at any step, with the rows in the order of the indices `order` [N] or [K, N].
 
     Returns the state after it, the mean loss of its batches [K], and each member's first bad step [K] or −1.
 
@@ -100,7 +100,7 @@ def one_epoch(
 
 
 class _EpochRecorder:
-    """The monitor of a single epoch, which decides nothing: `partial_fit` takes a millisecond, and rules as much."""
+    """The monitor of a single epoch, without rules: `partial_fit` takes a millisecond, and rules take as long."""
 
     def __init__(self, problem: Problem, start: State, rows: Integers) -> None:
         self.problem, self.rows, self.first_step = problem, rows, start.step
@@ -109,22 +109,22 @@ class _EpochRecorder:
         self.bad = np.full(problem.members, -1)
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Advance to the end of the epoch at most."""
+        """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`."""
         step = loop.active.step
         if step >= self.ordered[1]:
             self.ordered = order_rows(self.problem, self.rows, self.first_step, step)
         return self.ordered[0], min(max_updates, self.ordered[1] - step)
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """Record the chunk."""
+        """Record the chunk's objectives and bad steps; no member ends."""
         self.objectives.append(trace.objective)
         self.bad = np.where(self.bad < 0, trace.bad, self.bad)
 
     def record(self, loop: TrainingLoop) -> None:
-        """There is nothing to do at an event."""
+        """Do nothing: a single epoch has no events."""
 
     def mean_loss(self) -> Floats:
-        """The mean loss of the epoch, [K]."""
+        """Return the mean loss of the epoch, [K]."""
         sizes = batch_sizes(self.problem, 0, 0, self.problem.steps_per_epoch(0))
         mean: Floats = mean_losses(self.objectives, sizes)[0]
         return mean

@@ -1,4 +1,4 @@
-"""The history of a training: objective and metrics of each member, evaluated at intervals.
+"""The history of a training run: objective and metrics of each member, evaluated at intervals.
 
 T history points · K members · N rows · C outputs · L layers
 """
@@ -26,11 +26,11 @@ Result = TypeVar("Result")
 
 MAX_ROWS_PER_PASS = 4096
 MAX_NUMBERS_PER_PASS = 2**16
-"""The rows of a forward pass, always the same, and the numbers of the members' units in it: an evaluation of a large
-data set, or of many members, needs no more memory than a small one. These numbers, 0.5 MB, stay in a processor's cache:
-with four times as many an evaluation of 4,096 networks 8-3-8 takes twice as long."""
+"""The rows of a forward pass, always the same, and the unit values of its members: an evaluation of a large data set,
+or of many members, needs no more memory than a small one. These values, 0.5 MB, stay in a processor's cache: with four
+times as many an evaluation of 4,096 networks 8-3-8 takes twice as long."""
 MAX_COPIED_NUMBERS = 2**18
-"""The inputs that are copied for members with rows of their own, so that they are evaluated together."""
+"""Up to this many inputs are copied to evaluate members with different rows together."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class History:
     values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
 
     def series(self, name: str) -> Floats:
-        """One series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs".
+        """Return a series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs".
 
         Raises `BadInput` for a name that is not among `names`.
         """
@@ -85,11 +85,11 @@ class History:
 
     @property
     def objective(self) -> Floats:
-        """[T, K]"""
+        """The objective over all training rows at each history point, [T, K]."""
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add a history point of some of the `total` members; the others have ended."""
+        """Add a history point: the values `seen`, by name, of the `members` that still train, out of `total`."""
         self.steps.append(step)
         for name, value in seen.items():
             row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
@@ -97,7 +97,7 @@ class History:
             self.values.setdefault(name, []).append(row)
 
     def take(self, chosen: Any) -> "History":
-        """Return the history of some members, selected as in `Run.take`."""
+        """Return the history of some members: an index, several or a mask, as in `Run.take`."""
         indices = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
         taken = {name: [row[indices[name]] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)
@@ -114,7 +114,7 @@ class History:
         return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
 
     def check(self, members: int, names: set[str]) -> None:
-        """Raise `ValueError` unless steps ascend and all series of these names hold values of all members."""
+        """Raise `ValueError` unless steps ascend and series of these names hold values of this number of members."""
         is_ascending = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
         is_complete = all(len(rows) == len(self.steps) for rows in self.values.values())
         if not (is_ascending and is_complete and (not self.steps or names <= set(self.values))):
@@ -135,16 +135,17 @@ def evaluate(
     schedule: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Return the values of a history point for the members of a state, {name: [K, ..]}."""
+    """Evaluate objective and metrics of the members of a state for a history point; return {name: [K, ..]}."""
     values: dict[str, Floats] = {}
 
     def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
+        """Evaluate the members at some indices; return these indices, and the values by name."""
         part = state.take(block)
-        found = _evaluate_training_rows(problem, engine, part, rows, schedule)
+        block_values = _evaluate_training_rows(problem, engine, part, rows, schedule)
         if validation is not None:
-            on_validation = evaluate_rows(problem, engine, part, *validation, schedule.metrics)
-            found |= {f"validation {name}": value for name, value in on_validation.items()}
-        return block, found
+            validation_values = evaluate_rows(problem, engine, part, *validation, schedule.metrics)
+            block_values |= {f"validation {name}": value for name, value in validation_values.items()}
+        return block, block_values
 
     for group in groups(problem, state.members):
         for indices in _split_by_rows(problem, state.members, group):
@@ -153,17 +154,17 @@ def evaluate(
             blocks = (
                 map_blocks(evaluate_block, problem, indices, len(rows.x)) if is_shared else [evaluate_block(indices)]
             )
-            for block, found in blocks:
-                for name, value in found.items():
+            for block, block_values in blocks:
+                for name, value in block_values.items():
                     empty = np.empty((len(state.members), *value.shape[1:]), value.dtype)
                     values.setdefault(name, empty)[block] = value
     return values
 
 
 def map_blocks(
-    function: Callable[[Integers], Result], problem: Problem, indices: Integers, rows: int
+    function: Callable[[Integers], Result], problem: Problem, indices: Integers, row_count: int
 ) -> Iterator[Result]:
-    """Call a function with blocks of members that fit into memory, one block on each processor.
+    """Call a function with blocks of member indices that fit into memory, one block on each processor.
 
     Parameters
     ----------
@@ -171,7 +172,8 @@ def map_blocks(
         Called with each block of `indices`. A member's numbers must not depend on the other members of its block.
     problem : Problem
     indices : array of int
-    rows : int
+        The members that are divided into blocks.
+    row_count : int
         How many rows the function evaluates.
 
     Yields
@@ -179,7 +181,7 @@ def map_blocks(
     The results, block by block.
     """
     widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
-    block_size = max(1, MAX_NUMBERS_PER_PASS // (min(rows, MAX_ROWS_PER_PASS) * widths))
+    block_size = max(1, MAX_NUMBERS_PER_PASS // (min(row_count, MAX_ROWS_PER_PASS) * widths))
     blocks = np.array_split(indices, -(-len(indices) // block_size))
     if len(blocks) == 1:
         yield function(indices)
@@ -188,7 +190,10 @@ def map_blocks(
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Divide members with equally many rows by their rows, if a copy of the rows for each member would be large."""
+    """Divide a group of members by the rows that they see, if copying the rows for each of them would need much memory.
+
+    `group` and the returned parts are indices into `members`; all members of the group have equally many rows.
+    """
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:
         return [group]
@@ -206,26 +211,26 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
     >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
     (2, 10000, 1)
     """
-    parts = [engine.outputs(problem, state, rows) for rows in _passes(x)]
+    parts = [engine.outputs(problem, state, rows) for rows in _split_rows(x)]
     if len(parts) == 1:
         return parts[0]
     logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
     return logits, outputs
 
 
-def _passes(x: Floats) -> list[Floats]:
-    """The rows of each forward pass."""
+def _split_rows(x: Floats) -> list[Floats]:
+    """Divide rows x [.., N, D] into those of each forward pass, at most `MAX_ROWS_PER_PASS`."""
     starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
     return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
 
 
 def _logits_and_outputs(
-    problem: Problem, engine: Engine, state: State, x: Floats, has_outputs: bool
+    problem: Problem, engine: Engine, state: State, x: Floats, needs_outputs: bool
 ) -> tuple[Floats, Floats]:
-    """Return logits and outputs; outputs nobody needs are not computed: the logits stand in their place."""
-    if has_outputs:
+    """Return logits and outputs of the rows x; if the outputs are not needed, the logits twice."""
+    if needs_outputs:
         return outputs_of(problem, engine, state, x)
-    parts = [engine.logits(problem, state, rows) for rows in _passes(x)]
+    parts = [engine.logits(problem, state, rows) for rows in _split_rows(x)]
     logits = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
     return logits, logits
 
@@ -233,6 +238,7 @@ def _logits_and_outputs(
 def _evaluate_training_rows(
     problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
 ) -> dict[str, Floats]:
+    """Return everything that a history point holds of the training rows, {name: [K, ..]}."""
     logits, outputs = _logits_and_outputs(problem, engine, state, rows.x, schedule.outputs or bool(schedule.metrics))
     values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
     if schedule.gradients:
@@ -246,6 +252,7 @@ def _evaluate_training_rows(
 def _objective_and_metrics(
     problem: Problem, state: State, logits: Floats, outputs: Floats, rows: Batch, names: tuple[str, ...]
 ) -> dict[str, Floats]:
+    """Return the objective and the metrics with these names, of logits and outputs on `rows`, {name: [K]}."""
     values = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         return values | {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}
@@ -254,7 +261,7 @@ def _objective_and_metrics(
 def evaluate_rows(
     problem: Problem, engine: Engine, state: State, x: Floats, y: Floats, names: tuple[str, ...]
 ) -> dict[str, Floats]:
-    """Return objective and metrics of every member on the same rows.   x [M, D], y [M, C]  →  {name: [K]}
+    """Return objective and metrics (`names`) of every member on shared rows.   x [M, D], y [M, C]  →  {name: [K]}
 
     >>> from deltarule.engines.reference import ReferenceEngine
     >>> from deltarule.problem.create import create_problem
@@ -270,7 +277,7 @@ def evaluate_rows(
 
 
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
-    """Return the norm of the gradient of every parameter array over the rows, as {"gradient W1": [K], ...}."""
+    """Return the norm of each parameter array's gradient over the rows, as {"gradient W1": [K], ...}."""
     with one_blas_thread():
         gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
     return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

@@ -11,14 +11,15 @@ from deltarule.errors import RunFailed
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Record the first Ctrl-C instead of raising it; a second one raises `KeyboardInterrupt` at once.
+    """Record the first Ctrl-C in this context instead of raising it; a second one raises `KeyboardInterrupt` at once.
 
-    Yields a function that says whether Ctrl-C was pressed. Training asks it between chunks, and once more after the
+    Yields a function that returns whether Ctrl-C was pressed. Training calls it between chunks, and once more after the
     last one, because Ctrl-C may come during that chunk.
     """
     is_requested = is_immediate = False
 
-    def note(number: int, frame: Any) -> None:
+    def handle_signal(number: int, frame: Any) -> None:
+        """Record the first signal, raise at the second."""
         nonlocal is_requested, is_immediate
         if is_requested:
             is_immediate = True
@@ -26,15 +27,15 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         is_requested = True
 
-    # Signals reach the main thread alone; and a handler that is not Python's could not be put back.
+    # Only the main thread receives signals; and a handler that is not Python's could not be restored.
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
         yield lambda: False
         return
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, handle_signal)
     try:
         yield lambda: is_requested
     except (RuntimeError, SystemError) as error:
-        # Python could not raise it, as in a callback of a compiler, which failed with an error of its own.
+        # Python could not raise it, for instance in a callback of a compiler, which failed with another error.
         if is_immediate and not isinstance(error, RunFailed):
             raise KeyboardInterrupt from error
         raise

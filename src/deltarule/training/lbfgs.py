@@ -1,5 +1,7 @@
-"""L-BFGS through SciPy: a procedure beside the engines, for full batches. It searches along lines, so it cannot be
-advanced by a number of updates; every member is minimized by itself.    Source: Liu & Nocedal 1989, Byrd et al. 1995
+"""Training with SciPy's L-BFGS, for full batches, one member after another.
+
+It is no engine: it searches along lines, so that it cannot be advanced by a number of updates.
+Source: Liu & Nocedal 1989, Byrd et al. 1995
 """
 
 import time
@@ -20,8 +22,8 @@ from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import StopRules
 
-MAX_LISTED = 3
-"""Members at most of which a note tells one by one."""
+MAX_LISTED_MEMBERS = 3
+"""A note lists at most this many members one by one."""
 
 
 def train_lbfgs(
@@ -34,44 +36,48 @@ def train_lbfgs(
 ) -> Run:
     """Minimize every member's objective with L-BFGS; a step is an iteration.
 
-    A member whose objective or gradient is not finite has diverged. Where a line search finds no lower point, though
-    the gradient is above its tolerance, a note says so.
+    A member whose objective or gradient is not finite has diverged. If a line search finds no lower point although the
+    gradient is above its tolerance, a note says so. `notes` are added to the run's notes.
 
-    Raises `BadInput` for mini-batches, dropout, batch norm and the stop rules that it has no place for.
+    Raises `BadInput` for mini-batches, dropout, batch norm, and stop rules that do not apply to L-BFGS.
     """
     _check_problem(problem, rules)
     engine, start, started = ReferenceEngine(), initial_state(problem), time.perf_counter()
     limits = rules.limits(problem)
-    teller, ends = _Teller(progress, limits), []
+    reporter, results = _ProgressReporter(progress, limits), []
     for member in range(problem.members):
-        alone, limit = start.take(np.array([member])), int(limits[member])
-        ends.append(end := _minimize(problem, engine, alone, limit, evaluations, validation, teller.after_each))
-        teller.report_end(limit, end)
-    steps = np.array([end.state.step for end in ends], np.int64)
+        member_start, limit = start.take(np.array([member])), int(limits[member])
+        result = _minimize(problem, engine, member_start, limit, evaluations, validation, reporter.report_iteration)
+        results.append(result)
+        reporter.report_member(limit, result)
+    steps = np.array([result.state.step for result in results], np.int64)
     state = replace(start.take(start.members), step=int(steps.max()))
-    for end in ends:
-        state.overwrite(end.state.members, end.state)
+    for result in results:
+        state.overwrite(result.state.members, result.state)
     return Run(
         problem=problem,
         engine=engine,
         state=state,
         steps=steps,
-        reasons=tuple(end.reason for end in ends),
+        reasons=tuple(result.reason for result in results),
         objective=evaluate(problem, engine, state, EvaluationSchedule(1), None)["objective"],
-        history=_merge_histories([end.history for end in ends], problem.members),
+        history=_merge_histories([result.history for result in results], problem.members),
         diverged=tuple(
-            Divergence(member, end.state.step, *first_nonfinite(problem, end.state))
-            for member, end in enumerate(ends)
-            if end.reason == "diverged"
+            Divergence(member, result.state.step, *first_nonfinite(problem, result.state))
+            for member, result in enumerate(results)
+            if result.reason == "diverged"
         ),
         seconds=time.perf_counter() - started,
-        notes=problem.notes + notes + _note(ends),
+        notes=problem.notes + notes + _line_search_notes(results),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _End:
-    """Where a member ended and why; its largest slope where the line search failed, else 0; and its history."""
+class _MemberResult:
+    """A member's final state, why it ended, its largest slope if the line search failed (else 0), and its history.
+
+    history   the values of each history point, {step: {name: [1, ..]}}
+    """
 
     state: State
     reason: str
@@ -80,46 +86,52 @@ class _End:
 
     @property
     def objective(self) -> float:
+        """The final objective."""
         return float(self.history[self.state.step]["objective"][0])
 
 
-class _Teller:
-    """Tells how far a training is: after each member, and within one as soon as nothing was told for a while."""
+class _ProgressReporter:
+    """Calls `progress` after each member, and within a member's training if 0.2 seconds have passed since.
+
+    `limits` [K] are the iterations that each member may have.
+    """
 
     def __init__(self, progress: Callable[[Progress], None] | None, limits: Integers) -> None:
-        self.progress, self.limit, self.left = progress, int(limits.sum()), len(limits)
+        self.progress, self.limit, self.remaining = progress, int(limits.sum()), len(limits)
         self.before = self.stopped = self.diverged = 0
-        self.started = self.told = time.perf_counter()
+        self.started = self.reported = time.perf_counter()
 
-    def after_each(self, iteration: int, objective: float) -> None:
-        if time.perf_counter() - self.told >= 0.2:
-            self._tell(self.before + iteration, objective)
+    def report_iteration(self, iteration: int, objective: float) -> None:
+        """Report an iteration of the current member, unless the last report was less than 0.2 seconds ago."""
+        if time.perf_counter() - self.reported >= 0.2:
+            self._report(self.before + iteration, objective)
 
-    def report_end(self, limit: int, end: _End) -> None:
-        self.before, self.left = self.before + limit, self.left - 1
-        self.diverged += end.reason == "diverged"
-        self.stopped += end.reason != "diverged"
-        self._tell(self.before, end.objective)
+    def report_member(self, limit: int, result: _MemberResult) -> None:
+        """Report that a member with this limit of iterations has ended."""
+        self.before, self.remaining = self.before + limit, self.remaining - 1
+        self.diverged += result.reason == "diverged"
+        self.stopped += result.reason != "diverged"
+        self._report(self.before, result.objective)
 
-    def _tell(self, step: int, objective: float) -> None:
-        self.told = time.perf_counter()
+    def _report(self, step: int, objective: float) -> None:
+        self.reported = time.perf_counter()
         if self.progress is not None:
-            objective, seconds = objective if np.isfinite(objective) else float("nan"), self.told - self.started
-            done = Progress(step, self.limit, self.left, self.stopped, self.diverged, seconds, objective=objective)
-            self.progress(done)
+            objective, seconds = objective if np.isfinite(objective) else float("nan"), self.reported - self.started
+            counts = (step, self.limit, self.remaining, self.stopped, self.diverged)
+            self.progress(Progress(*counts, seconds, objective=objective))
 
 
-def _note(ends: list[_End]) -> tuple[str, ...]:
-    """What is told of members whose line search failed."""
-    stuck = [
-        f"member {member} after {end.state.step:,} iterations (largest slope {end.slope:.3g})"
-        for member, end in enumerate(ends)
-        if end.slope and end.reason != "diverged"
+def _line_search_notes(results: list[_MemberResult]) -> tuple[str, ...]:
+    """Return a note that lists the members whose line search failed, if there are any."""
+    failed = [
+        f"member {member} after {result.state.step:,} iterations (largest slope {result.slope:.3g})"
+        for member, result in enumerate(results)
+        if result.slope and result.reason != "diverged"
     ]
-    if not stuck:
+    if not failed:
         return ()
-    more = [f"{len(stuck) - MAX_LISTED:,} more"] if len(stuck) > MAX_LISTED else []
-    members = ", ".join([*stuck[:MAX_LISTED], *more])
+    more = [f"{len(failed) - MAX_LISTED_MEMBERS:,} more"] if len(failed) > MAX_LISTED_MEMBERS else []
+    members = ", ".join([*failed[:MAX_LISTED_MEMBERS], *more])
     return (
         "the line search of L-BFGS found no lower point where the gradient is still above its tolerance: "
         f"{members}; where that is no minimum, scale inputs or targets",
@@ -127,7 +139,7 @@ def _note(ends: list[_End]) -> tuple[str, ...]:
 
 
 def check_objective(problem: Problem) -> None:
-    """Raise `BadInput` for what makes the objective another one from step to step: batches, dropout, batch norm."""
+    """Raise `BadInput` if the objective changes from step to step: for mini-batches, dropout and batch norm."""
     if any(problem.steps_per_epoch(member) > 1 for member in range(problem.members)):
         raise BadInput("L-BFGS needs the whole objective in each step; leave batch_size out")
     if problem.drops or problem.network.buffers:
@@ -135,6 +147,7 @@ def check_objective(problem: Problem) -> None:
 
 
 def _check_problem(problem: Problem, rules: StopRules) -> None:
+    """Raise `BadInput` for a problem or stop rules that L-BFGS does not support."""
     check_objective(problem)
     for name in ("threshold", "tolerance", "patience"):
         if getattr(rules, name) is not None:
@@ -148,46 +161,55 @@ def _minimize(
     limit: int,
     evaluations: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
-    after_each: Callable[[int, float], None],
-) -> _End:
+    after_iteration: Callable[[int, float], None],
+) -> _MemberResult:
+    """Minimize the objective of the single member of `start` in at most `limit` iterations, and evaluate its history.
+
+    after_iteration : called with the number of each iteration and the last evaluated objective
+    """
     history = {0: evaluate(problem, engine, start, evaluations, validation)}
     iteration = 0
 
     def record_iteration(state: State) -> None:
+        """Count an iteration, and evaluate the state if a history point is due."""
         nonlocal iteration
         iteration += 1
         if iteration % evaluations.every == 0:
             history[iteration] = evaluate(problem, engine, replace(state, step=iteration), evaluations, validation)
-        after_each(iteration, float(history[max(history)]["objective"][0]))
+        after_iteration(iteration, float(history[max(history)]["objective"][0]))
 
-    final, reason, failed, slope = start, "max_steps", False, _steepest(problem, start)
+    final, reason, failed, slope = start, "max_steps", False, _largest_slope(problem, start)
     if limit and np.isfinite(slope):
-        final, about = minimize_from(problem, start, limit, 15 * limit + 100, record_iteration)
-        final, slope = replace(final, step=iteration), _steepest(problem, final)
-        reason = "max_steps" if about.status == 1 or iteration >= limit else "converged"
-        failed = about.status == 2 and slope > problem.numbers["gradient_tolerance"][start.members[0]]
+        final, result = minimize_from(problem, start, limit, 15 * limit + 100, record_iteration)
+        final, slope = replace(final, step=iteration), _largest_slope(problem, final)
+        reason = "max_steps" if result.status == 1 or iteration >= limit else "converged"
+        failed = result.status == 2 and slope > problem.numbers["gradient_tolerance"][start.members[0]]
     if limit and not np.isfinite(slope):
         reason = "diverged"
     history.setdefault(iteration, evaluate(problem, engine, final, evaluations, validation))
-    return _End(final, reason, slope if failed else 0.0, history)
+    return _MemberResult(final, reason, slope if failed else 0.0, history)
 
 
-def _steepest(problem: Problem, state: State) -> float:
-    """The largest slope of a member's objective; NaN where a slope, the objective or a parameter is not finite."""
+def _largest_slope(problem: Problem, state: State) -> float:
+    """Return the largest absolute entry of a member's gradient; NaN if θ, objective or gradient is not finite."""
     with one_blas_thread(), np.errstate(all="ignore"):
-        done = objective_and_gradient(problem, state, all_rows(problem, state.members))
-    sound = all(np.isfinite(one).all() for one in (state.theta, done.objective, done.gradient))
-    return float(np.abs(done.gradient).max()) if sound else float("nan")
+        result = objective_and_gradient(problem, state, all_rows(problem, state.members))
+    is_sound = all(np.isfinite(array).all() for array in (state.theta, result.objective, result.gradient))
+    return float(np.abs(result.gradient).max()) if is_sound else float("nan")
 
 
 def minimize_from(
-    problem: Problem, start: State, iterations: int, max_evaluations: int, seen: Callable[[State], None] | None = None
+    problem: Problem,
+    start: State,
+    max_iterations: int,
+    max_evaluations: int,
+    after_iteration: Callable[[State], None] | None = None,
 ) -> tuple[State, Any]:
-    """Minimize the objective of a single member from a state on.
+    """Minimize the objective of a single member with L-BFGS from the state `start`.
 
-    Parameters: `problem` with the optimizer "lbfgs"; `start`, the state of one member; the most `iterations` and
-    `evaluations` of the objective; `seen`, called with the state after each iteration.
-    Returns: the state that was reached, and what SciPy says of it (`fun`, `nit`, `status`, `message`).
+    Parameters: `problem` with the optimizer "lbfgs"; `start`, the state of one member; the largest numbers of
+    iterations and of evaluations of the objective; `after_iteration`, called with the state after each iteration.
+    Returns: the final state, and SciPy's result (`fun`, `nit`, `status`, `message`).
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -202,32 +224,32 @@ def minimize_from(
     def state_at(theta: Floats) -> State:
         return replace(start, theta=theta[None].astype(problem.dtype))
 
-    def value(theta: Floats) -> tuple[float, Floats]:
+    def value_and_gradient(theta: Floats) -> tuple[float, Floats]:
         with np.errstate(all="ignore"):
-            done = objective_and_gradient(problem, state_at(theta), rows)
-        return float(done.objective[0]), done.gradient[0].astype(np.float64)
+            result = objective_and_gradient(problem, state_at(theta), rows)
+        return float(result.objective[0]), result.gradient[0].astype(np.float64)
 
     numbers = {name: float(number[member]) for name, number in problem.numbers.items()}
     options: dict[str, Any] = {
-        "maxiter": iterations,
+        "maxiter": max_iterations,
         "maxfun": max_evaluations,
         "maxcor": int(numbers["memory"]),
         "gtol": numbers["gradient_tolerance"],
         "ftol": numbers["objective_tolerance"],
     }
     theta = start.theta[0].astype(np.float64)
-    callback = None if seen is None else lambda theta: seen(state_at(theta))
+    callback = None if after_iteration is None else lambda theta: after_iteration(state_at(theta))
     with one_blas_thread():  # SciPy's own sums, too
-        found = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
-    return state_at(found.x), found
+        result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    return state_at(result.x), result
 
 
 def _merge_histories(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
-    """One history of all members; a member stands only where it was points at."""
+    """Merge the members' histories, {step: {name: [1, ..]}}; where a member has no point at a step, it has NaN."""
     history = History()
     for step in sorted(set().union(*histories)):
-        there = [member for member, points in enumerate(histories) if step in points]
-        names = histories[there[0]][step]
-        seen = {name: np.concatenate([histories[member][step][name] for member in there]) for name in names}
-        history.add(step, np.array(there), seen, members)
+        recorded = [member for member, points in enumerate(histories) if step in points]
+        names = histories[recorded[0]][step]
+        values = {name: np.concatenate([histories[member][step][name] for member in recorded]) for name in names}
+        history.add(step, np.array(recorded), values, members)
     return history

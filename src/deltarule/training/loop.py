@@ -20,16 +20,16 @@ from deltarule.training.chunk_size import ChunkSizer
 
 
 class Monitor(Protocol):
-    """The rules of a training: where a chunk ends, which members end with it, and what is recorded there."""
+    """The rules of a training: they decide where a chunk ends and which members end with it, and record its results."""
 
     def next_chunk(self, loop: "TrainingLoop", max_updates: int) -> tuple[Problem, int]:
         """Return the problem to advance, and the updates until the next event: at least 1, at most `max_updates`."""
 
     def end_members(self, loop: "TrainingLoop", start: State, trace: Trace) -> None:
-        """End members of `loop.active`, which an engine advanced from `start`, by what the chunk shows."""
+        """End members of `loop.active`, which an engine advanced from `start` with this trace, if a rule ends them."""
 
     def record(self, loop: "TrainingLoop") -> None:
-        """Record `loop.active` if it has reached an event, and end members by what the record shows."""
+        """Evaluate and record `loop.active` if it has reached an event, and end members by the rules for it."""
 
 
 class TrainingLoop:
@@ -41,7 +41,7 @@ class TrainingLoop:
 
     def __init__(self, problem: Problem, engine: Engine, start: State) -> None:
         self.problem, self.engine, self.active = problem, engine, start
-        self.ended, self._is_own = start, False  # copied before it is written into: a single epoch never writes
+        self.ended, self._is_copied = start, False  # copied before the first write: a single epoch never writes
         self.updates = np.zeros(problem.members, np.int64)
         self.reasons = [""] * problem.members
         self.started = time.perf_counter()
@@ -54,7 +54,7 @@ class TrainingLoop:
     def run(
         self, monitor: Monitor, should_stop: Callable[[], bool], between_chunks: Callable[[], None] | None = None
     ) -> None:
-        """Advance until every member has ended or `should_stop` says so, as after Ctrl-C."""
+        """Advance until every member has ended or `should_stop` returns True, as after Ctrl-C."""
         sizer = ChunkSizer()
         while len(self.active.members) and not should_stop():
             problem, n = monitor.next_chunk(self, sizer.updates)
@@ -65,7 +65,8 @@ class TrainingLoop:
                 between_chunks()
 
     def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
-        # A function of its own: its locals, another state of a large population, are freed before anything is recorded.
+        """Advance the active members by n updates, and end members by the monitor's rules."""
+        # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(problem, start, n)
         monitor.end_members(self, start, trace)
@@ -73,8 +74,8 @@ class TrainingLoop:
     def end(self, state: State, members: Integers, reason: str) -> None:
         """Record the final state and reason of members, which stay active until `drop_ended`."""
         final = state.take(np.isin(state.members, members))
-        if not self._is_own:
-            self.ended, self._is_own = self.ended.take(self.ended.members), True
+        if not self._is_copied:
+            self.ended, self._is_copied = self.ended.take(self.ended.members), True
         self.ended.overwrite(final.members, final)  # in place: copying the whole population each time is slow
         self.updates[final.members] = state.step
         for member in final.members.tolist():
@@ -89,11 +90,13 @@ class TrainingLoop:
         is_within = is_ended & (end_steps < self.active.step)
         for state in replay(self.engine, self.problem, start.take(is_within), end_steps[is_within]):
             self._end_each(state, reason_of)
-        if (is_at_end := is_ended & ~is_within).any():
+        is_at_end = is_ended & ~is_within
+        if is_at_end.any():
             self._end_each(self.active.take(is_at_end), reason_of)
         self.drop_ended()
 
     def _end_each(self, state: State, reason_of: dict[int, str]) -> None:
+        """End all members of a state, each for the reason that `reason_of` has for it."""
         reasons = np.array([reason_of[member] for member in state.members.tolist()])
         for reason in np.unique(reasons).tolist():
             self.end(state, state.members[reasons == reason], reason)

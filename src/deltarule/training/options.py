@@ -1,4 +1,4 @@
-"""The options of a training: what `train` takes as keywords, checked and completed with defaults."""
+"""The options of `train`: its keyword arguments, checked and completed with defaults."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -66,14 +66,15 @@ class TrainOptions:
 
     @cached_property
     def rules(self) -> StopRules:
-        """When a member stops."""
+        """The stop rules among the options."""
         limits = (self.max_steps, self.max_epochs, self.threshold, self.times)
         return StopRules(*limits, self.metric, self.tolerance, self.patience)
 
     def evaluations(self, problem: Problem, intervals: Integers) -> EvaluationSchedule:
-        """What the history holds; `intervals` [K] are the updates between two history points of each member.
+        """Return what the history holds; `intervals` [K] are the updates between two history points of each member.
 
-        Raises `BadInput` if rules need a history and there is none, and for outputs of different numbers of rows.
+        Raises `BadInput` if rules need a history and there is none, and for outputs if members differ in the number of
+        rows.
         """
         names = required_metrics(self.rules, self.metrics, self.score)
         every = int(intervals.max()) if self.with_history else 0
@@ -101,9 +102,9 @@ def history_interval(problem: Problem, rules: StopRules, history_every: int | No
 
 
 def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
-    """Return the updates between two history points of each member, [K]: as given, an epoch of mini-batches, or a
-    200th of the limit.
+    """Return the updates between two history points of each member, [K].
 
+    They are `history_every` if it is not None, else an epoch of mini-batches, or a 200th of the limit for full batches.
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
     the history short.
     """
@@ -118,14 +119,14 @@ def history_intervals(problem: Problem, rules: StopRules, history_every: int | N
 
 
 def check_engine(engine: Any) -> Any:
-    """Return the engine or its name, which is looked up later; raise `BadInput` for anything else."""
+    """Return an engine or the name of one unchanged; raise `BadInput` for anything else. Names are looked up later."""
     if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "advance")):
         raise BadInput(f"the engine is {short_repr(engine)}; give one of {', '.join(NAMES)}, or an engine")
     return engine
 
 
 def required_metrics(rules: StopRules, requested: Any, score: str) -> tuple[str, ...]:
-    """Return the requested metrics and those that the stop rules evaluate."""
+    """Return the names of the `requested` metrics, and of those that the stop rules and the patience `score` need."""
     if isinstance(requested, str):
         text = short_repr(requested)
         raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
@@ -140,7 +141,7 @@ def required_metrics(rules: StopRules, requested: Any, score: str) -> tuple[str,
 
 
 def check_observed_steps(observe: Any, members: int) -> Integers:
-    """Return the steps [T, K] at which each member is shown to the observer."""
+    """Check the option `observe`, and return it as an array of the steps [T, K] at which members are observed."""
     try:
         points = np.asarray(observe)
     except ValueError:  # a ragged list
@@ -158,7 +159,7 @@ def check_observed_steps(observe: Any, members: int) -> Integers:
 def check_validation_rows(
     problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, score: str
 ) -> tuple[Floats, Floats] | None:
-    """Return the validation inputs [M, D] and targets [M, C]; refuse rows without a defined `patience` score."""
+    """Return the validation inputs [M, D] and targets [M, C]; refuse rows for which patience's score is undefined."""
     if validation is None:
         if rules.patience is not None:
             raise BadInput("patience follows a validation score, and there are no validation rows; give some")

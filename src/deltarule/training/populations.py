@@ -1,6 +1,7 @@
-"""Populations: what differs in nothing but numbers trains as one problem, with a member for each seed.
+"""Group configurations that differ only in numbers into populations, and create the problem of a population.
 
-`plan_populations` groups by what the members of a population must share: `configuration_key` and `problem_key`.
+A population trains as one problem, with a member for each seed of each configuration. Its members must share the
+`configuration_key` or the `problem_key`.
 K members · N rows
 """
 
@@ -25,7 +26,7 @@ NUMBERS = {
     "optimizer": ("learning_rate", "momentum"),
     "run": ("seeds", "data_seed", "dropout_seed"),
 }
-"""The keys of which each member of a population may have its own; parameters of optimizer and schedule are others."""
+"""The keys that may differ between the members of a population, beside the parameters of optimizer and schedule."""
 
 LIMITS = ("max_steps", "max_epochs")
 
@@ -33,7 +34,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
-    """Group what has equal keys; returns the indices of each group, in the order in which the keys first occur.
+    """Group items by their keys; return the indices of each group, in the order in which the keys first occur.
 
     >>> plan_populations(["tanh", "relu", "tanh"])
     {'tanh': [0, 2], 'relu': [1]}
@@ -45,7 +46,7 @@ def plan_populations(keys: Iterable[Key]) -> dict[Key, list[int]]:
 
 
 def problem_key(problem: Problem) -> Hashable:
-    """What problems must share to be one population: everything but numbers, seeds and the values of their rows."""
+    """Return what problems must share to be one population: everything but numbers, seeds and the values of rows."""
     return (
         problem.network.sizes,
         tuple(_formula_key(layer.activation) for layer in problem.network.layers),
@@ -58,15 +59,16 @@ def problem_key(problem: Problem) -> Hashable:
 
 
 def _formula_key(formula: Any) -> tuple[Any, ...]:
+    """Return a formula's name and the values of its parameters."""
     return (formula.name, *sorted(formula.parameters.items()))
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """What configurations must share to be one population, as text: everything but numbers and seeds.
+    """Return what configurations must share to be one population, as JSON text: everything but numbers and seeds.
 
     Parameters
     ----------
-    limits : whether they must have the same numbers of steps and epochs.
+    limits : whether they must share max_steps and max_epochs, too.
 
     >>> from deltarule.problem.configuration import parse, with_changes
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -91,7 +93,7 @@ def configuration_key(configuration: Configuration, limits: bool = True) -> str:
 
 
 def seeds_of(configuration: Configuration) -> tuple[int, ...]:
-    """The seeds of a configuration's members.
+    """Return the seeds of a configuration's members.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -103,7 +105,7 @@ def seeds_of(configuration: Configuration) -> tuple[int, ...]:
 
 
 def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
-    """The problem of configurations of one shape: a member for each seed of each of them."""
+    """Create the problem of configurations with the same `configuration_key`: a member for each seed of each."""
     seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
     counts = [len(seeds_of(configuration)) for configuration in configurations]
     return problem_of_members(configurations, dataset, np.repeat(np.arange(len(counts)), counts), seeds)
@@ -112,22 +114,22 @@ def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) 
 def problem_of_members(
     configurations: Sequence[Configuration],
     dataset: Dataset,
-    which: Integers,
+    configuration_indices: Integers,
     seeds: Sequence[int],
     rows: Sequence[Any] | None = None,
 ) -> Problem:
-    """The problem of members that each have a configuration of one shape, a seed, and perhaps rows of their own.
+    """Create the problem of K members, each with a seed, one of the configurations, and optionally a subset of rows.
 
-    Parameters: `which` [K], the place of each member's configuration; `seeds`, K of them; `rows`, for each member the
-    indices of the training rows that are its own, None for all.
+    Parameters: `configurations`, with the same `configuration_key`; `configuration_indices` [K], the index of each
+    member's configuration; `seeds`, K of them; `rows`, for each member the indices of its training rows, None for all.
     """
     first = configurations[0]
     network = network_of(first, dataset)
     optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
     numbers = [_member_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
-    spread = {key: np.array([number[key] for number in numbers])[which] for key in numbers[0]}
-    runs = [configurations[place].run for place in which.tolist()]
+    spread = {key: np.array([number[key] for number in numbers])[configuration_indices] for key in numbers[0]}
+    runs = [configurations[index].run for index in configuration_indices.tolist()]
     problem = create_problem(
         network,
         dataset.train.x,
@@ -162,17 +164,17 @@ def problem_of_members(
 
 
 def training_of(configuration: Configuration, dataset: Dataset, problem: Problem) -> dict[str, Any]:
-    """The arguments of `training.train.train` that a configuration decides: stop rules, history, validation rows."""
-    aside = dataset.validation
+    """Return the keyword arguments of `train` that a configuration determines: stop rules, history, validation rows."""
+    rows = dataset.validation
     return {
         **configuration.stopping.model_dump(),
         "history_every": configuration.run.history_every,
-        "validation": None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs)),
+        "validation": None if rows is None else (rows.x, dataset.encode(rows, problem.network.outputs)),
     }
 
 
 def metrics_of(dataset: Dataset) -> tuple[str, ...]:
-    """The metrics that a history holds of a data set: of classes, or of numbers.
+    """Return the names of the metrics for a data set's history: those for classes, or those for numeric targets.
 
     >>> from deltarule.data.load import load
     >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
@@ -182,13 +184,14 @@ def metrics_of(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _member_numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
-    """What a configuration gives each of its members."""
-    given = configuration.optimizer
-    optimizer, schedule = dict(registry.optimizer(given.name).parameters), registry.schedule(given.schedule).parameters
-    if given.momentum is not None:
-        optimizer["momentum"] = given.momentum
+    """Return the hyperparameters of a configuration that may differ between members; `hidden` layers have dropout."""
+    section = configuration.optimizer
+    optimizer = dict(registry.optimizer(section.name).parameters)
+    schedule = registry.schedule(section.schedule).parameters
+    if section.momentum is not None:
+        optimizer["momentum"] = section.momentum
     return {
-        "learning_rate": given.learning_rate,
+        "learning_rate": section.learning_rate,
         "strength": configuration.loss.strength,
         "initial_scale": configuration.network.initial_scale,
         "dropout": np.broadcast_to(configuration.network.dropout, hidden),
@@ -198,25 +201,25 @@ def _member_numbers(configuration: Configuration, hidden: int) -> dict[str, Any]
 
 
 def network_of(configuration: Configuration, dataset: Dataset) -> Network:
-    """The shape of a configuration's network for these data: sizes that are "auto" are filled in."""
-    given = configuration.network
-    sizes: list[Any] = list(given.layers)
+    """Return a configuration's network for a data set, from which sizes that are "auto" are taken."""
+    section = configuration.network
+    sizes: list[Any] = list(section.layers)
     if sizes[0] == "auto":
         sizes[0] = dataset.inputs
     if sizes[-1] == "auto":
-        sizes[-1] = dataset.default_outputs(registry.activation(given.output).name)
+        sizes[-1] = dataset.default_outputs(registry.activation(section.output).name)
     return network_of_sizes(configuration, sizes)
 
 
 def network_of_sizes(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    """The network of a configuration with these sizes, which are its own where it gives any."""
-    given = configuration.network
+    """Return a configuration's network with these sizes, in which "auto" has been replaced."""
+    section = configuration.network
     return Network(
         sizes,
-        given.activation,
-        given.output,
-        bias=given.bias,
-        batch_norm=given.batch_norm,
-        scaling_layer=given.scaling_layer,
-        initializer=given.initializer,
+        section.activation,
+        section.output,
+        bias=section.bias,
+        batch_norm=section.batch_norm,
+        scaling_layer=section.scaling_layer,
+        initializer=section.initializer,
     )

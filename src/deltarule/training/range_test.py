@@ -1,7 +1,7 @@
-"""The learning-rate range test: raise the rate during one run, and see where the objective falls, and where it breaks.
+"""The learning-rate range test: raise the rate during a run, and find where the objective falls and where it diverges.
 
 Source: Smith 2015, "Cyclical learning rates for training neural networks", section 3.3. There the rate rises linearly,
-and is read off the accuracy; the exponential rise and the suggestion are not from there.
+and is read off the accuracy; the exponential rise and the suggestion are ours.
 """
 
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ from deltarule.training.history import EvaluationSchedule, evaluate
 from deltarule.training.options import check_engine
 
 MAX_ROWS = 1_000
-"""Rows on which the accuracy is looked at: before each update 50,000 images would take as long as 200 updates."""
+"""Rows on which the accuracy is evaluated: before each update, 50,000 images would take as long as 200 updates."""
 
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """What a range test saw.
+    """The result of a range test.
 
     rates [n]         the learning rate of each update
     objective [n, K]  each member's objective on its batch before that update
-    accuracy [n, K]   on up to 1,000 of the training rows before that update, or None where it was not asked for
+    accuracy [n, K]   on up to 1,000 of the training rows before that update, or None if it was not requested
     suggested [K]     the rate at which the smoothed objective falls fastest; NaN where it never falls
     """
 
@@ -40,8 +40,8 @@ class RangeTest:
     suggested: Floats
 
     def __repr__(self) -> str:
-        found = self.suggested[np.isfinite(self.suggested)]
-        text = f"median suggestion {np.median(found):.3g}" if len(found) else "none is suggested"
+        finite_rates = self.suggested[np.isfinite(self.suggested)]
+        text = f"median suggestion {np.median(finite_rates):.3g}" if len(finite_rates) else "none is suggested"
         return (
             f"RangeTest of {count_of(len(self.rates), 'rate')} from {self.rates[0]:.3g} to {self.rates[-1]:.3g} "
             f"with {count_of(len(self.suggested), 'member')}: {text}"
@@ -62,15 +62,14 @@ def range_test(
 
     Parameters
     ----------
-    problem : its own learning rate and schedule are set aside.
+    problem : its own learning rate and schedule are ignored.
     lowest, highest : the ends of the range, above 0.
     steps : updates from one end to the other.
     kind : "exponential" (each rate the same multiple of the one before) or "linear", as in Smith 2015.
     engine : as in `train`.
-    accuracy : also look at the accuracy before each update, on up to 1,000 of each member's training rows.
+    accuracy : also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.
 
-    Raises `BadInput` for a range or a kind that makes no sense, for what is no problem or engine, and for an optimizer
-    that makes no single updates.
+    Raises `BadInput` for an invalid range, kind, problem or engine, and for an optimizer that makes no single updates.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -101,28 +100,31 @@ def range_test(
         schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
     )
     chosen = engine_for(engine, ramped, steps)
-    state, objective, accuracies, watched = initial_state(ramped), [], [], _on_some_rows(ramped)
+    state, objectives, accuracies, sampled = initial_state(ramped), [], [], _with_sampled_rows(ramped)
     for _ in range(steps if accuracy else 1):
         if accuracy:
-            accuracies.append(evaluate(watched, chosen, state, EvaluationSchedule(1, ("accuracy",)), None)["accuracy"])
+            accuracies.append(evaluate(sampled, chosen, state, EvaluationSchedule(1, ("accuracy",)), None)["accuracy"])
         state, trace = chosen.advance(ramped, state, 1 if accuracy else steps)
-        objective.append(trace.objective)
-    seen, rates = np.concatenate(objective), np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])
-    suggested = np.array([suggestion(rates, seen[:, member]) for member in range(members)])
-    return RangeTest(rates, seen, np.stack(accuracies) if accuracy else None, suggested)
+        objectives.append(trace.objective)
+    rates = np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])
+    objective = np.concatenate(objectives)
+    suggested = np.array([suggestion(rates, objective[:, member]) for member in range(members)])
+    return RangeTest(rates, objective, np.stack(accuracies) if accuracy else None, suggested)
 
 
-def _on_some_rows(problem: Problem) -> Problem:
-    """The problem on some of each member's rows, taken evenly; members that share theirs share these."""
-    own = problem.rows or (np.arange(len(problem.x)),) * problem.members
-    some = {id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in own}
-    return replace(problem, rows=tuple(some[id(rows)] for rows in own))
+def _with_sampled_rows(problem: Problem) -> Problem:
+    """Return the problem with at most `MAX_ROWS` of each member's rows, evenly spaced; shared rows stay shared."""
+    member_rows = problem.rows or (np.arange(len(problem.x)),) * problem.members
+    sampled = {
+        id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in member_rows
+    }
+    return replace(problem, rows=tuple(sampled[id(rows)] for rows in member_rows))
 
 
 def suggestion(rates: Floats, objective: Floats) -> float:
-    """The rate at which the smoothed objective falls fastest on a logarithmic scale, before it is at its least.
+    """Return the rate at which the smoothed objective falls fastest on a logarithmic scale, before its minimum.
 
-    rates [n]   objective [n]
+    rates [n]   objective [n]   NaN if the objective never falls
 
     >>> rates = np.logspace(-4, 1, 101)
     >>> falling = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
@@ -130,29 +132,32 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     True
     """
     smoothed = _smooth(np.asarray(objective, np.float64))
-    usable = np.isfinite(smoothed) & (smoothed <= _broken_above(smoothed))
+    usable = np.isfinite(smoothed) & (smoothed <= _divergence_limit(smoothed))
     end = len(rates) if usable.all() else int(usable.argmin())
     if end < 3:
         return float("nan")
-    least = int(smoothed[:end].argmin())
-    slope = np.gradient(smoothed[: max(least + 1, 3)], np.log(rates[: max(least + 1, 3)]))
+    length = max(int(smoothed[:end].argmin()) + 1, 3)
+    slope = np.gradient(smoothed[:length], np.log(rates[:length]))
     steepest = int(slope.argmin())
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
 
 
-def _broken_above(objective: Floats) -> Floats:
-    """Four times the first objective: a rise by three times its height above 0, or above the least up to an update [n]
-    where that is lower.
+def _divergence_limit(objective: Floats) -> Floats:
+    """Return the value above which an objective [n] counts as diverged, for each update [n].
 
-    >>> _broken_above(np.array([5.0, 1.0])), _broken_above(np.array([-2.0, -6.0, 40.0, -99.0]))
+    It is the first objective plus three times its height above 0, or above the minimum so far if that is negative.
+
+    >>> _divergence_limit(np.array([5.0, 1.0])), _divergence_limit(np.array([-2.0, -6.0, 40.0, -99.0]))
     (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
     """
     return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))
 
 
 def _smooth(objective: Floats) -> Floats:
-    """A centered mean over a tenth of the updates: wide enough for the noise of mini-batches, and not behind the rates
-    as a trailing mean would be."""
+    """Return the centered moving mean over a tenth of the updates.
+
+    It is wide enough for the noise of mini-batches, and does not lag behind the rates as a trailing mean would.
+    """
     width = 2 * (len(objective) // 20) + 1
     padded = np.pad(objective, width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")

@@ -1,4 +1,4 @@
-"""The record of a training: where every member ended, why, and what was seen on the way; and how far one is."""
+"""Records of a training: its result (`Run`), the members that diverged, and the progress so far."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from deltarule.training.history import History, outputs_of
 
 @dataclass(frozen=True)
 class Divergence:
-    """A member that stopped being finite: in the update after `step`, first in `where` (z2, loss …) of `layer`."""
+    """A member that stopped being finite: in the update after `step`, first in the array `where` (z2, …) of `layer`."""
 
     member: int
     step: int
@@ -27,14 +27,14 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """The progress of a training.
 
-    step, limit     the update, and the last one that there may be; of L-BFGS, which trains one member after another,
-                    all iterations
+    step, limit     the current update, and the last possible one; for L-BFGS, which trains one member after another,
+                    iterations of all members
     training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
     seconds         so far
-    solved          those of the stopped that came to the threshold
-    objective       of the members that trained, on their last batch: the median, NaN where none is finite
+    solved          the stopped members that reached the threshold
+    objective       the median over the members that trained, on their last batch; NaN if none is finite
     """
 
     step: int
@@ -48,22 +48,22 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """An estimate, as if nobody stopped early."""
+        """The estimated seconds until the end if no member stops early; NaN before the first update."""
         return self.seconds * (self.limit - self.step) / self.step if self.step else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a training of K members came to.
+    """The result of a training of K members.
 
     problem      what was trained                engine       what advanced it; its name is `engine.name`
-    state        where each member ended (a diverged one: its last finite state); its `step` is the largest of `steps`
+    state        the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`
     steps [K]    updates that each member made; with patience, the step of the best weights is in `best_steps`
     reasons [K]  why each member stopped: one of `stopping.REASONS`
     objective [K]  over all training rows, dropout off, at the end
-    history      what was seen on the way        diverged     the members that did
+    history      evaluations during training     diverged     the members that diverged
     seconds      of training and compiling       interrupted  whether Ctrl-C ended it
-    notes        sentences worth telling
+    notes        messages for the user
     """
 
     problem: Problem
@@ -80,14 +80,14 @@ class Run:
     notes: tuple[str, ...] = ()
 
     def outputs(self, x: Any) -> Floats:
-        """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]
+        """Return the outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]
 
-        Raises `BadInput` for what is no numbers, and rows that have not as many columns as the network has inputs.
+        Raises `BadInput` unless x is numbers, with as many columns as the network has inputs.
         """
         return outputs_of(self.problem, self.engine, self.state, self._query_inputs(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
-        """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.
+        """Return all values of the forward pass of x by name: z1, a1, z2 …, the logits, and the outputs as the last a.
 
         x [B, D] or [K, B, D]  →  {name: [K, B, H]}
 
@@ -105,22 +105,22 @@ class Run:
         return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
-        """Copies of a member's arrays by name: W1 [D, H], b1 [1, H] and so on.
+        """Return copies of a member's parameter arrays by name: W1 [D, H], b1 [1, H] and so on.
 
-        Raises `BadInput` for a member that there is not.
+        Raises `BadInput` for a member that does not exist.
         """
-        place = validation.member(member, self.problem.members, "the run has the members")
-        return views(self.state.theta[place].copy(), self.problem.network.entries)
+        index = validation.member(member, self.problem.members, "the run has the members")
+        return views(self.state.theta[index].copy(), self.problem.network.entries)
 
     def take(self, chosen: Any) -> "Run":
-        """The run of some of the members; `seconds` stay those of the whole.
+        """Return the run of some of the members; `seconds` stay those of the whole.
 
         Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
-        Raises `BadInput` for members that there are not, and for none at all.
+        Raises `BadInput` for members that do not exist, and for none at all.
         """
         chosen = validation.member_indices(chosen, self.problem.members)
         steps, state = self.steps[chosen], self.state.take(chosen)
-        known = {one.member: one for one in self.diverged}
+        divergences = {divergence.member: divergence for divergence in self.diverged}
         return replace(
             self,
             problem=self.problem.take(chosen),
@@ -130,12 +130,15 @@ class Run:
             objective=self.objective[chosen],
             history=self.history.take(chosen),
             diverged=tuple(
-                replace(known[member], member=index) for index, member in enumerate(chosen.tolist()) if member in known
+                replace(divergences[member], member=index)
+                for index, member in enumerate(chosen.tolist())
+                if member in divergences
             ),
             best_steps=None if self.best_steps is None else self.best_steps[chosen],
         )
 
     def _query_inputs(self, x: Any) -> Floats:
+        """Return inputs x as an array of the problem's dtype after checking their shape."""
         return validation.query_inputs(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:

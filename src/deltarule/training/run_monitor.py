@@ -1,4 +1,4 @@
-"""The rules of `train`: stop rules to the exact update, history points, observers and progress.
+"""The monitor of `train`: it applies the stop rules to the exact update, and handles history, observers and progress.
 
 K members of the problem · A of them still train · n updates of a chunk
 """
@@ -52,7 +52,10 @@ class RunMonitor:
         self.latest_objective = float("nan")
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Advance to the next limit, history point, end of an epoch or observed step."""
+        """Return the problem and the number of updates until the next event, at most `max_updates`.
+
+        Events are a member's limit, a history point, the end of an epoch, and an observed step.
+        """
         step, members = loop.active.step, loop.active.members
         events = [step + max_updates, int(self.limits[members].min())]
         for interval, is_needed in (
@@ -104,7 +107,7 @@ class RunMonitor:
             loop.drop_ended()
 
     def record(self, loop: TrainingLoop) -> None:
-        """Evaluate members that are due or at their limit, show observed ones, then end those at their limit."""
+        """Evaluate members that are due or at their limit, call the observer, then end those at their limit."""
         if not len(loop.active.members):
             return
         step, members = loop.active.step, loop.active.members
@@ -120,7 +123,7 @@ class RunMonitor:
         loop.drop_ended()
 
     def _add_history_point(self, loop: TrainingLoop, is_due: NDArray[np.bool_]) -> None:
-        """Add a history point, and apply the rules that evaluate it to the members [A] that are due."""
+        """Add a history point, and apply the rules that follow the history to the members that are due (a mask [A])."""
         values = evaluate(self.problem, loop.engine, loop.active, self.evaluations, self.validation)
         self.history.add(loop.active.step, loop.active.members, values, self.problem.members)
         if self.rules.threshold is not None and self.rules.metric != "objective":
@@ -131,12 +134,14 @@ class RunMonitor:
     def _apply_metric_threshold(
         self, loop: TrainingLoop, threshold: float, values: Floats, is_due: NDArray[np.bool_]
     ) -> None:
+        """End due members whose metric `values` [A] have met the threshold as often as required."""
         more_is_better, members = metrics.find(self.rules.metric).more_is_better, loop.active.members
         is_met = values > threshold if more_is_better else values < threshold
         self.stop_state.counted[members] += is_met & is_due
         loop.end(loop.active, members[self.stop_state.counted[members] >= self.rules.times], "threshold")
 
     def _apply_patience(self, loop: TrainingLoop, patience: int, values: Floats, is_due: NDArray[np.bool_]) -> None:
+        """Store the weights of due members whose score (`values` [A]) is their best; end those out of patience."""
         stop_state, active, score = self.stop_state, loop.active, self.options.score
         more_is_better = score != "objective" and metrics.find(score).more_is_better
         scores = np.where(np.isfinite(values), values if more_is_better else -values, -np.inf)
@@ -163,7 +168,7 @@ class RunMonitor:
         )
 
     def divergences_of(self, loop: TrainingLoop) -> list[Divergence]:
-        """Return where and when each diverged member stopped being finite."""
+        """Return at which step, and in which array, each diverged member stopped being finite."""
         for member, reason in enumerate(loop.reasons):
             if reason == "diverged" and member not in self.divergences:
                 step = int(loop.updates[member])
@@ -172,7 +177,7 @@ class RunMonitor:
         return sorted(self.divergences.values(), key=lambda divergence: divergence.member)
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        """Return the record; members that still train are reported as interrupted."""
+        """Return the run so far; members that still train are reported as interrupted."""
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         best_steps = None

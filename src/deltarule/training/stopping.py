@@ -1,4 +1,4 @@
-"""Stop rules: when a member has trained enough, decided for each member alone and to the exact update.
+"""Stop rules, and the state of each member that they need, to end a member at the exact update.
 
 K members · n updates of a chunk
 """
@@ -72,7 +72,7 @@ patience=None)
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def limits(self, problem: Problem) -> Integers:
-        """The last step of each member, [K]."""
+        """Return the last step that each member may reach, [K]."""
         maximum = int(np.iinfo(np.int64).max)
         steps, epochs = (maximum if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
         # Python integers, because the product may exceed int64.
@@ -81,7 +81,7 @@ patience=None)
 
 
 def check_metric(name: str, metric: Any) -> None:
-    """Raise `BadInput` for anything but "objective" and the names of metrics."""
+    """Raise `BadInput` unless `metric` is "objective" or a metric's name; `name` is the option in the message."""
     if not isinstance(metric, str):
         raise BadInput(f"{name} is {short_repr(metric)}; give 'objective', or the name of a metric")
     if metric != "objective":
@@ -91,8 +91,8 @@ def check_metric(name: str, metric: Any) -> None:
 def first_crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
     """Find the update of a chunk before which the objective is below the threshold for the `times`-th time.
 
-    objective [n, K]   counted [K], how often it was before the chunk   →   the update [K], n if there is none, and how
-    often it was after the chunk [K]
+    Parameters: objective [n, K]; `counted` [K], how often it was below the threshold before the chunk.
+    Returns: the update [K], n if there is none, and how often it was below the threshold after the chunk [K].
 
     >>> first_crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
     (array([2]), array([2]))
@@ -105,12 +105,12 @@ def first_crossing(objective: Floats, threshold: float, counted: Integers, times
 
 @dataclass(eq=False)
 class StopState:
-    """What the stop rules and the adaptive schedule keep of each member: plain arrays [K], stored in checkpoints.
+    """The memory of the stop rules and the adaptive schedule for each member: arrays [K], stored in checkpoints.
 
     counted         how often the threshold was met
     total, rows     of the running epoch: the sum of its batches' objectives times their weights, and of these weights,
                     which are the batches' numbers of rows if the rows have none
-    last_epoch      the mean objective of the epoch before; NaN in the first one
+    last_epoch      the mean objective of the previous epoch; NaN in the first one
     best_epoch      the lowest mean objective of an epoch, and `stalled`: for how many epochs it has not improved
     best_score      the best validation score, with `best_step`, and `waited`: for how many history points it has not
                     improved
@@ -131,7 +131,7 @@ class StopState:
 
     @classmethod
     def initial(cls, problem: Problem, has_patience: bool) -> "StopState":
-        """The values before the first update."""
+        """Return the state before the first update; weights are stored only if patience is a rule."""
         k = problem.members
         widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))
         theta, buffers = (np.zeros((k, width if has_patience else 0), problem.dtype) for width in widths)
@@ -150,12 +150,12 @@ class StopState:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays by name, for a checkpoint."""
+        """Return the arrays by name, for a checkpoint."""
         return dict(vars(self))
 
     def add_to_epoch(self, problem: Problem, members: Integers, step: int, objective: Floats) -> None:
-        """Add the batches of a chunk that began at `step` to the members' running epochs.   objective [n, K]"""
-        # Sums add up to the epoch's objective, means are averaged over its rows.
+        """Add the objectives [n, K] of a chunk that began at `step` to the sums of the members' running epochs."""
+        # Sums are added to the epoch's objective, means are averaged over its rows.
         is_sum = problem.reduction == "sum"
         weights = None if is_sum else batch_weights(problem, members, step, len(objective))
         for index, member in enumerate(members):
@@ -164,8 +164,8 @@ class StopState:
                 self.rows[member] = 1
             else:
                 values = values * weights[:, index]
-                self.rows[member] = summed_after(self.rows[member], weights[:, index])
-            self.total[member] = summed_after(self.total[member], values)
+                self.rows[member] = continue_sum(self.rows[member], weights[:, index])
+            self.total[member] = continue_sum(self.total[member], values)
 
     def end_epoch(self, members: Integers) -> tuple[Floats, Floats]:
         """Return the mean objectives [K] of the members' previous epoch and of the one that ends now."""
@@ -175,18 +175,18 @@ class StopState:
         return previous, mean
 
 
-def summed_after(total: float, values: Floats) -> float:
-    """Continue a sum, one value after the other, so that it does not depend on the division into chunks.
+def continue_sum(total: float, values: Floats) -> float:
+    """Add values to a running total one after the other, so that it does not depend on the division into chunks.
 
     >>> values = np.array([0.1, 1e16, 0.3, -1e16, 0.7])
-    >>> summed_after(summed_after(0.0, values[:2]), values[2:]) == summed_after(0.0, values)
+    >>> continue_sum(continue_sum(0.0, values[:2]), values[2:]) == continue_sum(0.0, values)
     True
     """
     return float(np.add.accumulate(np.concatenate([[total], values]))[-1])
 
 
 def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
-    """Sum the weights of the rows in each of the n batches from `step` on, [n, K].
+    """Return the sums of the row weights in each of the n batches from `step` on, [n, K].
 
     Without weights each row counts as 1. If a sum might overflow, all weights are divided by a power of two.
 
@@ -206,28 +206,31 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
         chunk_size = max(1, 2**22 // problem.row_count(members[group[0]]))
         for first in range(0, len(group), chunk_size):
             part = group[first : first + chunk_size]
-            own = weights if weights.ndim == 1 else weights[members[part]]
-            sums[:, part] = _weights_of_equal_rows(problem, members[part], own, step, n)
+            part_weights = weights if weights.ndim == 1 else weights[members[part]]
+            sums[:, part] = _equal_row_batch_weights(problem, members[part], part_weights, step, n)
     return sums
 
 
-def _weights_of_equal_rows(problem: Problem, members: Integers, own: Floats, step: int, n: int) -> Floats:
-    """Sum the weights of batches of members with equally many rows.   own [N] or [K, N]"""
+def _equal_row_batch_weights(problem: Problem, members: Integers, weights: Floats, step: int, n: int) -> Floats:
+    """Return the sums [n, K] of row weights in the n batches from `step` on, for members with equally many rows.
+
+    weights [N] or [K, N]
+    """
     size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
     rows, first = row_orders(problem, members, step, n)[0], step % batches
     if len(rows) == 1 < batches:  # within a single epoch, only these batches
         rows, first = rows[:, :, first * size : (first + n) * size], 0
-    own = own.astype(np.float64)
+    weights = weights.astype(np.float64)
     # Scaled to at most 2**900, so that sums of weights times objectives are finite.
-    own = np.ldexp(own, -np.maximum(np.frexp(own.max(-1, keepdims=True))[1] - 900, 0))
-    taken = own[rows] if own.ndim == 1 else own[np.arange(len(members))[:, None], rows]
-    sums = np.add.reduceat(taken, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
-    by_update = sums.transpose(0, 2, 1).reshape(-1, taken.shape[1])
+    weights = np.ldexp(weights, -np.maximum(np.frexp(weights.max(-1, keepdims=True))[1] - 900, 0))
+    ordered = weights[rows] if weights.ndim == 1 else weights[np.arange(len(members))[:, None], rows]
+    sums = np.add.reduceat(ordered, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
+    by_update = sums.transpose(0, 2, 1).reshape(-1, ordered.shape[1])
     return by_update[np.arange(first, first + n) % len(by_update)]  # a full batch is the same in every update
 
 
 def batch_sizes(problem: Problem, member: int, step: int, n: int) -> Integers:
-    """Count the rows in each of the n batches from `step` on of a member."""
+    """Return the numbers of rows [n] in each of a member's n batches from `step` on."""
     rows, size, batches = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
-    last = np.arange(step, step + n) % batches == batches - 1
-    return np.where(last, rows - size * (batches - 1), size)
+    is_last = np.arange(step, step + n) % batches == batches - 1
+    return np.where(is_last, rows - size * (batches - 1), size)

@@ -13,7 +13,7 @@ from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training.checkpoint import Checkpoint, engine_of
+from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
 from deltarule.training.interrupts import interrupts
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.loop import TrainingLoop
@@ -118,6 +118,7 @@ def train(
 
 
 def _train(problem: Problem, options: TrainOptions) -> Run:
+    """Train a checked problem with checked options, by L-BFGS or by the training loop, resumed if requested."""
     rules, engine = options.rules, options.engine
     intervals = history_intervals(problem, rules, options.history_every)
     evaluations = options.evaluations(problem, intervals)
@@ -129,7 +130,7 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
     file = None if options.checkpoint is None else Path(options.checkpoint)
     is_resumed = file is not None and options.resume and bool(kind_of(file))
     if file is not None and is_resumed and engine == "auto":
-        engine = engine_of(file) or engine
+        engine = checkpoint_engine(file) or engine
     limit = int(rules.limits(problem).max(initial=0))
     choice = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
     loop = TrainingLoop(problem, choice.engine, initial_state(problem))

@@ -30,10 +30,16 @@ from deltarule.engines.compiled import blas, cache, codegen_lanes, codegen_large
 from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
-from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, group_by_rows, reason_against
+from deltarule.engines.compiled.engine import (
+    CompiledEngine,
+    _structure_key,
+    group_by_rows,
+    reason_against,
+    split_into_blocks,
+)
 from deltarule.engines.compiled.formula_compiler import Formulas, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
-from deltarule.engines.compiled.large_ops import MAX_TILED
+from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import choose
 from deltarule.files import temporary_folder
@@ -322,7 +328,7 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
 @pytest.mark.slow
 @pytest.mark.parametrize("own_copy", [True, False])
 def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
-    found = blas.blas() if own_copy else blas._of_scipy()
+    found = blas.blas() if own_copy else blas._scipy_blas()
     assert own_copy == ("copy of our own" in found.name) or sys.platform == "darwin"
     monkeypatch.setattr(large_members, "blas", lambda: found)
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
@@ -388,7 +394,7 @@ def test_a_hundred_steps_stay_together(optimizer):
 @pytest.mark.slow
 @given(st.integers(1, 500), st.integers(1, 9))
 def test_every_member_has_a_lane_and_programs_are_few(members, threads):
-    parts, lanes = blocks(encoder(1), np.arange(members), threads)
+    parts, lanes = split_into_blocks(encoder(1), np.arange(members), threads)
     assert np.array_equal(np.concatenate(parts), np.arange(members))
     assert max(len(part) for part in parts) <= lanes and lanes in (1, 16, 64)
 
@@ -449,7 +455,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
     monkeypatch.setattr(codegen_lanes, "MIN_TILED", 10_000)
     monkeypatch.setattr(codegen_lanes, "MIN_TILED_ALONE", 10_000)
-    monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
+    monkeypatch.setattr("deltarule.engines.compiled.engine._structure_cache", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
         assert np.array_equal(some.theta, one.theta[chosen])
@@ -1250,16 +1256,16 @@ def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine(
 
 def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
     problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
-    before, text = _key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
-    assert before == _key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
+    before, text = _structure_key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
+    assert before == _structure_key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
     monkeypatch.setitem(globals(), "SCALE", 2.5)
-    assert before != _key(problem, "lanes")
+    assert before != _structure_key(problem, "lanes")
     assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
-    assert _key(encoder(1), "lanes") == _key(encoder(1), "lanes")
+    assert _structure_key(encoder(1), "lanes") == _structure_key(encoder(1), "lanes")
     one = of_ones_own(Activation("switched", switched, witch_slope))
-    refused = _key(one, "lanes")
+    refused = _structure_key(one, "lanes")
     monkeypatch.setitem(globals(), "SWITCH", 1)  # which is equal to True, but no truth
-    assert refused != _key(one, "lanes") and not_compilable(one) == ""
+    assert refused != _structure_key(one, "lanes") and not_compilable(one) == ""
 
 
 # --- programs on disk ------------------------------------------------------------------------------------------------
@@ -1272,8 +1278,8 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.large_ops import MAX_TILED
-from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
+from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
+from deltarule.engines.compiled.engine import CompiledEngine, reason_against, split_into_blocks
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state

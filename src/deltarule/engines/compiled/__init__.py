@@ -1,8 +1,8 @@
 """The compiled engine: programs generated for a network's structure and compiled by Numba.
 
-`engine.py` drives them. `codegen_small.py` writes the program for small networks, a member in each SIMD lane, with the
+`engine.py` runs them. `codegen_small.py` generates the program for small networks, a member in each SIMD lane, with the
 layout in `codegen_lanes.py` and `addressing.py`, and `lane_blocks.py` calls it; `codegen_large.py` and
-`codegen_large_update.py` write the one for matrix products. `formula_compiler.py` takes the formulas from `maths`,
-`linking.py` compiles the functions of a program together, and `cache.py` keeps compiled programs on disk. May import
-what `engines` may.
+`codegen_large_update.py` generate the one with matrix products, and `large_members.py` calls it. `formula_compiler.py`
+takes the formulas from `maths`, `program_sources/` holds the source text with which programs begin, and `cache.py`
+stores compiled programs on disk. May import what `engines` may.
 """

@@ -1,11 +1,11 @@
-"""Where the values of a block lie, and how its rows and sums are addressed: the strategies of the program in lanes.
+"""Expressions that address the values, rows and sums of a block in the source text of a program with lanes.
 
 L lanes (members of a block)
 
-A writer of a program combines three strategies:
+`LaneWriter` combines three strategies:
 
 values      `RowValues` or `BatchValues`      one row at a time, or all rows of a batch layer by layer
-rows        `SharedRows` or `OwnRows`         all lanes see the same row, or each lane a row of its own
+rows        `SharedRows` or `OwnRows`         all lanes see the same row, or each lane another row
 objective   `LaneObjective` or `MemberObjective`   a sum in each lane, or the sum of a single member
 """
 
@@ -16,11 +16,11 @@ from typing import NamedTuple
 from numpy.typing import DTypeLike
 
 STEP_VALUES = "step_values"
-"""The array of numbers that belong to a step and not to a row, such as the learning rate."""
+"""The name of the array of numbers that belong to a step and not to a row, such as the learning rate."""
 
 
 class Slot(NamedTuple):
-    """The rows of a block's array that hold the values of one kind, such as z of layer 2."""
+    """A range of a block's array for the values of one kind, such as z of layer 2: `rows` rows from `start` on."""
 
     name: str
     array: str
@@ -29,7 +29,7 @@ class Slot(NamedTuple):
 
 
 class LaneEmitter:
-    """The lines of a program, with their indentation and with loops over lanes."""
+    """Collects the source lines of a program, with their indentation and with loops over lanes."""
 
     def __init__(self, lane_count: int) -> None:
         self.lines: list[str] = []
@@ -42,14 +42,14 @@ class LaneEmitter:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Indent what is added meanwhile below a head such as "for i in range(3)"."""
+        """Add a head such as "for i in range(3)", and indent the lines that are added within this context."""
         self.add(f"{head}:")
         self.depth += 1
         yield
         self.depth -= 1
 
     def lanes(self, *lines: str, over: str = "") -> None:
-        """Add a loop over the members of the block; `over` is a loop around it, such as "h in range(3)"."""
+        """Add lines in a loop over the lanes l; `over` is a loop around it, such as "h in range(3)"."""
         if over:
             with self.block(f"for {over}"):
                 self.lanes(*lines)
@@ -59,27 +59,27 @@ class LaneEmitter:
 
 
 class RowValues:
-    """Values of a single row, which the next row overwrites: everything is written within one loop over rows."""
+    """Addresses the values of a single row, which the next row overwrites: the program is one loop over rows."""
 
     def __init__(self, out: LaneEmitter) -> None:
         self.out, self.L = out, out.L
 
     def at(self, slot: Slot, row: int, unit: str) -> str:
-        """A value in this lane: of the row-th unit, plus the unit that a loop's variable names."""
+        """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, or ""."""
         offset = f" + {unit} * {self.L}" if unit else ""
         return f"{slot.array}[{(slot.start + row) * self.L}{offset} + l]"
 
     def every(self, slot: Slot) -> str:
-        """A value in a loop over all elements, see `element_count`."""
+        """Return the expression of value j in a loop over all elements, see `element_count`."""
         return f"{slot.array}[{slot.start * self.L} + j]"
 
     def element_count(self, units: int) -> str:
-        """The number of values of a layer that an elementwise loop runs over."""
+        """Return the expression of the number of a layer's values in an elementwise loop."""
         return f"{units * self.L}"
 
     @contextmanager
     def each_row(self, rows: "SharedRows", inputs: bool) -> Iterator[None]:
-        """A loop over rows: none, as the lines are within such a loop already."""
+        """Add no loop over rows, as the lines are already within one."""
         yield
 
     row_range = "begin, end"
@@ -87,13 +87,13 @@ class RowValues:
 
 
 class BatchValues(RowValues):
-    """Values of all rows of a batch or a tile: every step of the program has a loop over rows of its own."""
+    """Addresses the values of all rows of a batch or a tile: every step of the program has its own loop over rows."""
 
     row_range = "count"
     row_index = "start + i"
 
     def at(self, slot: Slot, row: int, unit: str) -> str:
-        """A value in this lane and row."""
+        """Return the expression of a value in lane l and row i; parameters as in `RowValues`."""
         if slot.array == STEP_VALUES:
             return super().at(slot, row, unit)
         if self.L == 1:
@@ -102,69 +102,69 @@ class BatchValues(RowValues):
         return f"{slot.name}[i * {slot.rows * self.L} + {row * self.L}{offset} + l]"
 
     def every(self, slot: Slot) -> str:
-        """A value in a loop over all rows, units and lanes."""
+        """Return the expression of value j in a loop over all rows, units and lanes."""
         return f"{slot.name}[j]"
 
     def element_count(self, units: int) -> str:
-        """The number of values of a layer in all rows."""
+        """Return the expression of the number of a layer's values in all rows."""
         return f"count * {units * self.L}"
 
     @contextmanager
     def each_row(self, rows: "SharedRows", inputs: bool) -> Iterator[None]:
-        """A loop over the rows."""
+        """Add a loop over the rows i, which reads each row's index, and its inputs if `inputs` is True."""
         with self.out.block("for i in range(count)"):
             rows.load(inputs)
             yield
 
 
 class SharedRows:
-    """All lanes see the same row `r`, whose inputs are the variables x0, x1 …"""
+    """Addresses rows that all lanes share: row `r`, whose inputs are the variables x0, x1 …"""
 
     def __init__(self, values: RowValues, weights: str, input_slot: Slot, gathered: bool) -> None:
         self.values, self.weights, self.input_slot = values, weights, input_slot
         self.gathered = gathered
-        """Whether the inputs of all rows were gathered before, as for tiles."""
+        """Whether the inputs of all rows were gathered before, as they are for tiles."""
 
     def load(self, inputs: bool = True) -> None:
-        """Read the row's index, and its inputs if these are asked for."""
+        """Add the lines that read the row's index, and its inputs if `inputs` is True."""
         count = self.input_slot.rows if inputs and not self.gathered else 0
         self.values.out.add(f"r = ids[epoch, {self.values.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
 
     def input(self, d: int) -> str:
-        """The d-th input of the row."""
+        """Return the expression of the row's input d."""
         return f"x{d}"
 
     def index(self) -> str:
-        """The index of the row in x, y and the weights."""
+        """Return the expression of the row's index in x, y and the weights."""
         return "r"
 
     def position(self) -> str:
-        """The row's position in the epoch, which decides what dropout draws."""
+        """Return the expression of the row's position in the epoch, from which dropout draws its masks."""
         return f"positions[epoch, {self.values.row_index}]"
 
     def weight(self) -> str:
-        """The row's weight."""
+        """Return the expression of the row's weight."""
         return {"none": "1.0", "shared": f"w[{self.index()}, 0]", "own": f"w[{self.index()}, l]"}[self.weights]
 
 
 class OwnRows(SharedRows):
-    """Each lane sees a row of its own."""
+    """Addresses rows that differ from lane to lane."""
 
     def load(self, inputs: bool = True) -> None:
-        """Copy each lane's inputs, if they are asked for."""
+        """Add the lines that copy the inputs of each lane's row if `inputs` is True."""
         for d in range(self.input_slot.rows if inputs else 0):
             self.values.out.lanes(f"{self.input(d)} = x[{self.index()}, {d}]")
 
     def input(self, d: int) -> str:
-        """The d-th input of the lane's row."""
+        """Return the expression of input d of the lane's row."""
         return self.values.at(self.input_slot, d, "")
 
     def index(self) -> str:
-        """The index of the lane's row."""
+        """Return the expression of the index of the lane's row."""
         return f"ids[epoch, {self._lane_index()}]"
 
     def position(self) -> str:
-        """The position of the lane's row in the epoch."""
+        """Return the expression of the position of the lane's row in the epoch."""
         return f"positions[epoch, {self._lane_index()}]"
 
     def _lane_index(self) -> str:
@@ -172,30 +172,30 @@ class OwnRows(SharedRows):
 
 
 class LaneObjective:
-    """The objective and the check for numbers that are not finite, in each lane."""
+    """Lines that sum the objective and check for numbers that are not finite, in each lane."""
 
     def __init__(self, out: LaneEmitter, check: str) -> None:
         self.out, self.check = out, check
         self.value = f"objective[s * {out.L} + l]"
 
     def start(self) -> str:
-        """The line that sets the objective to 0."""
+        """Return the line that sets the objective to 0."""
         return f"{self.value} = 0.0"
 
     def add(self, value: str) -> str:
-        """The line that adds to the objective."""
+        """Return the line that adds a value to the objective."""
         return f"{self.value} += {value}"
 
     def start_check(self) -> str:
-        """The line that begins the check of a step."""
+        """Return the line that begins the check of a step."""
         return f"{self.check} = 0.0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """The lines that check new numbers: q − q is 0 for a finite number and NaN for any other."""
+        """Return the lines that check the variables `names`: q − q is 0 for a finite number and NaN for any other."""
         return [f"{self.check} += {' + '.join(f'({name} - {name})' for name in names)}"]
 
     def finish(self) -> None:
-        """Record the first step at which a member is not finite."""
+        """Add the lines that record the first step at which a member is not finite."""
         self.out.lanes(
             f"checked = {self.check} + ({self.value} - {self.value})",
             "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
@@ -203,26 +203,26 @@ class LaneObjective:
 
 
 class MemberObjective(LaneObjective):
-    """The objective and the check of a single member, in scalars."""
+    """Lines that sum the objective of a single member and check its numbers, in scalars."""
 
     def __init__(self, out: LaneEmitter, check: str, dtype: DTypeLike) -> None:
         super().__init__(out, check)
         self.value, self.dtype = "value", dtype
 
     def add(self, value: str) -> str:
-        """The line that adds to the objective, rounded as it would be in an array."""
+        """Return the line that adds a value to the objective, rounded as it would be in an array."""
         return f"value = np.{self.dtype}(value + {value})"
 
     def start_check(self) -> str:
-        """The line that begins the check of a step."""
+        """Return the line that begins the check of a step."""
         return "nonfinite = 0"
 
     def check_finite(self, names: list[str]) -> list[str]:
-        """The lines that check new numbers: a count, unlike a sum, does not depend on its order."""
+        """Return the lines that check the variables `names`: a count, unlike a sum, does not depend on its order."""
         return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
 
     def finish(self) -> None:
-        """Store the objective, and record the first step at which the member is not finite."""
+        """Add the lines that store the objective, and record the first step at which the member is not finite."""
         self.out.add(
             "objective[s] = value",
             "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",

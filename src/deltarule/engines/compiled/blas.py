@@ -1,9 +1,9 @@
-"""Which BLAS multiplies the matrices of large networks: a copy of OpenBLAS of our own, or else SciPy's.
+"""Load the BLAS that multiplies the matrices of large networks: a private copy of OpenBLAS, or else SciPy's.
 
-Two things are wrong with the BLAS that NumPy has loaded already. It runs on as many threads as it likes, and then the
-bits of a product depend on how it was divided; and on processors that it does not know its kernels leave half of the
-speed. Both could be changed only for everybody in the process. So the package scipy-openblas64, where it is installed,
-is loaded as a library of our own, for one thread, with the kernels that the processor can run.
+Two things are wrong with the BLAS that NumPy has already loaded. It chooses its number of threads, and the bits of a
+product depend on how it was divided; and on processors that it does not know, its kernels reach only half of the speed.
+Both could be changed only for the whole process. So the package scipy-openblas64, if it is installed, is loaded as a
+private library, for one thread, with the kernels that the processor can run.
 """
 
 import ctypes
@@ -24,13 +24,13 @@ from deltarule.blas_threads import rescan_libraries
 WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
 """OpenBLAS's names for kernels of 512 bits."""
 CORETYPE = "OPENBLAS_CORETYPE"
-"""The variable by which a person says what kernels every OpenBLAS shall use."""
+"""The environment variable with which a user selects the kernels of every OpenBLAS."""
 WIDE_FEATURES = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 
 
 @dataclass(frozen=True)
 class Blas:
-    """A BLAS: what it is, in words, its kernels, and the addresses of its gemm for float32 and float64."""
+    """A BLAS: its description, its kernels, and the addresses of its gemm for float32 (single) and float64 (double)."""
 
     name: str
     kernels: str
@@ -38,25 +38,25 @@ class Blas:
     double: int
 
     def gemm(self, dtype: DTypeLike) -> int:
-        """The address of its product of matrices."""
+        """Return the address of its matrix product for a dtype."""
         return self.single if np.dtype(dtype) == np.float32 else self.double
 
 
 @cache
 def blas() -> Blas:
-    """The BLAS in use: found once in a process."""
-    found = _own_copy() or _of_scipy()
-    rescan_libraries()  # who sets the threads of every BLAS in the process sets those of this one, too
-    return found
+    """Return the BLAS in use, loaded once in a process."""
+    loaded = _load_private_copy() or _scipy_blas()
+    rescan_libraries()  # code that sets the threads of every BLAS in the process must find this one, too
+    return loaded
 
 
-def _own_copy() -> Blas | None:
-    """A copy that nobody else uses, or None where there is none to be had."""
-    path = _library()
+def _load_private_copy() -> Blas | None:
+    """Load a copy of OpenBLAS that nothing else uses; return None if that is impossible."""
+    path = _find_library()
     if path is None or path.resolve() in {Path(one["filepath"]).resolve() for one in _loaded_libraries()}:
-        return None  # what somebody else has loaded is theirs: its threads are not ours to set
+        return None  # if other code has loaded it, its threads are not ours to set
     with _environment(OPENBLAS_NUM_THREADS="1", **_coretype()):
-        try:  # as it is loaded it begins as many threads as it is told
+        try:  # it starts its threads when it is loaded
             library = ctypes.CDLL(str(path))
             addresses = [ctypes.cast(library[f"scipy_{letter}gemm_64_"], ctypes.c_void_p).value for letter in "sd"]
             library.scipy_openblas_get_corename64_.restype = ctypes.c_char_p
@@ -67,41 +67,43 @@ def _own_copy() -> Blas | None:
     return Blas("OpenBLAS, a copy of our own (scipy-openblas64)", kernels, single, double)
 
 
-def _of_scipy() -> Blas:
-    """The BLAS that SciPy brought; Numba's own products call it, too."""
+def _scipy_blas() -> Blas:
+    """Return the BLAS of SciPy, which Numba's own products call, too."""
     import scipy.linalg.cython_blas as capsules
     from numba.extending import get_cython_function_address
 
     single, double = (get_cython_function_address(capsules.__name__, f"{letter}gemm") for letter in "sd")
-    theirs = [one for one in _loaded_libraries() if "scipy" in one["filepath"].replace("numpy", "")]
-    return Blas("SciPy's", theirs[-1].get("architecture", "unknown") if theirs else "unknown", single, double)
+    libraries = [one for one in _loaded_libraries() if "scipy" in one["filepath"].replace("numpy", "")]
+    return Blas("SciPy's", libraries[-1].get("architecture", "unknown") if libraries else "unknown", single, double)
 
 
-def _library() -> Path | None:
+def _find_library() -> Path | None:
+    """Return the library file of the package scipy-openblas64; None on macOS, or if it is not installed."""
     from importlib.util import find_spec
 
-    # Not imported: that would load it for everybody. On macOS Accelerate, which SciPy brings there, has faster kernels.
-    found = None if sys.platform == "darwin" else find_spec("scipy_openblas64")
-    if found is None or found.origin is None:
+    # Not imported: that would load it for the whole process. On macOS SciPy's Accelerate has faster kernels.
+    spec = None if sys.platform == "darwin" else find_spec("scipy_openblas64")
+    if spec is None or spec.origin is None:
         return None
-    folder = Path(found.origin).parent / "lib"
+    folder = Path(spec.origin).parent / "lib"
     files = sorted([*folder.glob("libscipy_openblas*.so*"), *folder.glob("libscipy_openblas*.dll")])
     return files[0] if files else None
 
 
 def _coretype() -> dict[str, str]:
-    """The kernels to ask for, where the ones that OpenBLAS would choose are poorer than the processor."""
+    """Return the environment variable that selects wider kernels, {} if OpenBLAS chooses good ones by itself."""
     from llvmlite.binding import get_host_cpu_features
 
     features = get_host_cpu_features()
-    chosen = {str(one.get("architecture")) for one in _loaded_libraries() if one["internal_api"] == "openblas"}
-    wide = all(features.get(name, False) for name in WIDE_FEATURES)
-    if wide and chosen and not chosen & set(WIDE_KERNELS) and CORETYPE not in os.environ:
+    kernels = {str(one.get("architecture")) for one in _loaded_libraries() if one["internal_api"] == "openblas"}
+    has_wide = all(features.get(name, False) for name in WIDE_FEATURES)
+    if has_wide and kernels and not kernels & set(WIDE_KERNELS) and CORETYPE not in os.environ:
         return {CORETYPE: "SkylakeX"}
     return {}
 
 
 def _loaded_libraries() -> list[dict[str, Any]]:
+    """Return what threadpoolctl reports of each BLAS that the process has loaded."""
     from threadpoolctl import threadpool_info
 
     return [one for one in threadpool_info() if one["user_api"] == "blas"]
@@ -109,7 +111,7 @@ def _loaded_libraries() -> list[dict[str, Any]]:
 
 @contextmanager
 def _environment(**values: str) -> Iterator[None]:
-    """The environment with some values, which OpenBLAS reads when it is loaded, and as it was afterwards."""
+    """Set environment variables within the context, for OpenBLAS to read when it is loaded; restore them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

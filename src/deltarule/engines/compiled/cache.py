@@ -1,9 +1,9 @@
-"""Compiled programs on disk: a file for each, named by everything that decides what it does.
+"""The cache of compiled programs on disk: a file for each, named by a hash of everything that decides what it does.
 
-Numba keeps what it compiled beside a program's file, and does not notice when a function that the program calls has
+Numba caches machine code beside a program's file, and does not notice when a function that the program calls has
 changed. So a program is one flat file that calls nothing outside itself, and its name is a hash of its whole text, of
-Numba, Python and the processor: an edited formula is another file. Nor does Numba notice when what it kept is damaged:
-that begins with a hash of its own.
+Numba, Python and the processor: an edited formula gives another file. Nor does Numba notice when its cached code is
+damaged: each of these files begins with a hash of its own.
 """
 
 import hashlib
@@ -24,47 +24,52 @@ from deltarule.files import temporary_folder, write_whole
 
 
 def load(text: str) -> Callable[..., Any]:
-    """The function `advance` of a program, compiled now or read from the disk."""
+    """Return the function `advance` of a program's source text, compiled when it is called or read from the disk."""
     advance: Callable[..., Any] = load_module(text).advance
     return advance
 
 
 @cache
 def load_module(text: str) -> ModuleType:
-    """A program as a module; its functions are compiled when they are called, or read from the disk.
+    """Run a program's source text as a module; its functions are compiled when they are called, or read from the disk.
 
-    A program of which nothing can be written in the user's folder, as where the disk is full, goes to a temporary one.
+    If the program cannot be written to the user's folder, for instance because the disk is full, it goes to a temporary
+    one.
     """
-    name = f"deltarule_{digest(text)}"
+    name = f"deltarule_{program_digest(text)}"
     try:
-        return _load(text, name, folder() / f"{name}.py")
+        return _load_from_file(text, name, folder() / f"{name}.py")
     except (OSError, RuntimeError, DeltaruleError):
-        return _load(text, name, temporary_folder() / f"{name}.py")
+        return _load_from_file(text, name, temporary_folder() / f"{name}.py")
 
 
-def _load(text: str, name: str, path: Path) -> ModuleType:
+def _load_from_file(text: str, name: str, path: Path) -> ModuleType:
+    """Write a program's text to a file unless it is there, and run it as a module with this name."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks a cached function's module up by its name
-    with _beside_the_program():  # the text itself: bytecode that Python keeps is run however damaged it is
+    with _numba_cache_beside_program():  # the text itself: Python runs cached bytecode however damaged it is
         exec(compile(text, path, "exec"), module.__dict__)
     return module
 
 
 @contextmanager
-def _beside_the_program() -> Iterator[None]:
-    """What Numba keeps of these programs it keeps beside them, also where NUMBA_CACHE_DIR names a folder for others:
-    it is a pickle, and runs code when it is read. Nothing fails by what is kept."""
+def _numba_cache_beside_program() -> Iterator[None]:
+    """Make Numba cache machine code beside the program's file, even if NUMBA_CACHE_DIR names another folder.
+
+    That folder may belong to others, and the cached code is a pickle, which runs code when it is read. A damaged cache
+    raises nothing.
+    """
     import numba
     from numba.core import ccallback, dispatcher
 
     config: Any = numba.config
     users: tuple[Any, ...] = dispatcher, ccallback
     with _loading.current:
-        before, kept = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
+        before, function_cache = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
         config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
         for user in users:
             user.FunctionCache = _fault_tolerant_cache()
@@ -73,54 +78,62 @@ def _beside_the_program() -> Iterator[None]:
         finally:
             config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
             for user in users:
-                user.FunctionCache = kept
+                user.FunctionCache = function_cache
 
 
 _loading = platforms.ForkSafeLock()
-"""Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
+"""Held while Numba's settings are ours: another thread would take them for the user's, and restore them later."""
 
 
 @cache
 def _fault_tolerant_cache() -> type:
-    """How Numba keeps what it compiled, but that damaged files are compiled anew, and a full disk is done without."""
+    """Return a subclass of Numba's cache of compiled functions that survives damaged files and a full disk."""
     from numba.core.caching import FunctionCache
 
     class Forgiving(FunctionCache):
+        """Numba's cache of a function's compiled code, in which a file that cannot be used raises no error."""
+
         def __init__(self, function: Any) -> None:
             super().__init__(function)  # type: ignore[no-untyped-call]
             self._cache_file = _VerifiedIndex(Path(self.cache_path) / self._impl.filename_base)
 
-        def load_overload(self, *of: Any) -> Any:
-            with suppress(Exception):  # there is no such file, or none that can be read
-                return super().load_overload(*of)  # type: ignore[no-untyped-call]
+        def load_overload(self, *arguments: Any) -> Any:
+            """Return a compiled function, or None if there is no file that can be read."""
+            with suppress(Exception):
+                return super().load_overload(*arguments)  # type: ignore[no-untyped-call]
 
-        def save_overload(self, *of: Any) -> None:
+        def save_overload(self, *arguments: Any) -> None:
+            """Write a compiled function if that is possible."""
             with suppress(OSError, DeltaruleError):
-                super().save_overload(*of)  # type: ignore[no-untyped-call]
+                super().save_overload(*arguments)  # type: ignore[no-untyped-call]
 
     return Forgiving
 
 
 class _VerifiedIndex:
-    """What was compiled of a function: a file for each of its signatures, which begins with a hash of its name and of
-    the rest. Of damaged machine code nothing else is noticed but a process that ends, or other numbers."""
+    """The files of a compiled function, one for each of its signatures; each begins with a hash of name and content.
+
+    Without the hash, damaged machine code would show only as a process that crashes, or as other numbers.
+    """
 
     def __init__(self, base: Path) -> None:
         self.base = base
 
     def load(self, key: Any) -> Any:
+        """Return the compiled code of the signature `key`, or None if its file is damaged."""
         from numba.core.serialize import loads
 
         path = self._path(key)
         content = path.read_bytes()
-        known, kept = content[:32], content[32:]
-        return loads(kept) if known == _hash(path.name.encode() + kept) else None
+        stored_hash, pickled = content[:32], content[32:]
+        return loads(pickled) if stored_hash == _hash(path.name.encode() + pickled) else None
 
     def save(self, key: Any, compiled: Any) -> None:
+        """Write the compiled code of the signature `key`."""
         from numba.core.serialize import dumps
 
-        path, kept = self._path(key), dumps(compiled)  # type: ignore[no-untyped-call]
-        write_whole(path, _hash(path.name.encode() + kept) + kept)
+        path, pickled = self._path(key), dumps(compiled)  # type: ignore[no-untyped-call]
+        write_whole(path, _hash(path.name.encode() + pickled) + pickled)
 
     def _path(self, key: Any) -> Path:
         return self.base.with_name(f"{self.base.name}.{_hash(repr(key).encode()).hex()[:16]}.nbc")
@@ -130,37 +143,39 @@ def _hash(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def digest(text: str) -> str:
-    """A name for a program: equal only for equal texts, compilers and processors."""
+def program_digest(text: str) -> str:
+    """Return a hash of a program's text, the versions of Python, Numba and NumPy, and the processor."""
     import llvmlite
     import llvmlite.binding as llvm
     import numba
     import numpy
 
-    made_by = (sys.version, numba.__version__, llvmlite.__version__, numpy.__version__)
+    versions = (sys.version, numba.__version__, llvmlite.__version__, numpy.__version__)
     processor = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
-    return hashlib.sha256(repr((text, made_by, processor)).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((text, versions, processor)).encode()).hexdigest()[:32]
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody else can put a file in the place of one in a folder: it and all folders above it belong to this
-    user or the system, and where others may write, as in /tmp, they cannot move what is not theirs.
+    """Whether no other user can replace a file in this folder.
+
+    The folder and all above it belong to this user or the system, and where others may write, as in /tmp, they cannot
+    move files that are not theirs.
 
     >>> is_private(Path("/"))
     True
     """
-    if sys.platform != "win32":  # where the folders of a user are nobody else's
+    if sys.platform != "win32":  # on Windows a user's folders are private
         for above in (path, *path.parents):
-            found = above.stat()
-            by_group = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
-            by_others = by_group or found.st_mode & stat.S_IWOTH
-            if found.st_uid not in (os.getuid(), 0) or (by_others and not found.st_mode & stat.S_ISVTX):
+            status = above.stat()
+            by_group = status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid)
+            by_others = by_group or status.st_mode & stat.S_IWOTH
+            if status.st_uid not in (os.getuid(), 0) or (by_others and not status.st_mode & stat.S_ISVTX):
                 return False
     return True
 
 
 def _is_own_group(group: int) -> bool:
-    """Whether a group is that of this user alone, as many systems give each one, which has the user's name."""
+    """Whether a group id is the system's, or that of this user alone: many systems have a group for each user."""
     if sys.platform != "win32":
         import grp
         import pwd
@@ -172,9 +187,10 @@ def _is_own_group(group: int) -> bool:
 
 @cache
 def folder() -> Path:
-    """The user's own folder for compiled programs: what Numba keeps there is code, so nobody else may write to it.
+    """Create and return the user's folder for compiled programs, to which nobody else may write.
 
-    Where that cannot be had, programs live in a temporary folder for as long as the process does.
+    Numba caches code there, which this process runs. If there is no such folder, programs live in a temporary folder
+    for as long as the process does.
     """
     try:
         path = (platforms.cache_folder() / "programs").absolute()

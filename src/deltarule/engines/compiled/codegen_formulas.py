@@ -1,4 +1,4 @@
-"""Text that both generators of programs write: the loss of an output, what it is divided by, the optimizer's step."""
+"""Source text that both program generators use: the calls of the loss, its divisor, and the optimizer's step."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from deltarule.problem.problem import Problem
 
 
 def loss_divisor(reduction: str, total: str, units: int | str) -> str:
-    """What a row's loss is divided by: `total`, the sum of the rows' weights, times the outputs for a mean over both.
+    """Return the expression by which a row's loss is divided: 1, the sum of row weights `total`, or `total` · `units`.
 
     >>> loss_divisor("mean_elements", "total", 3)
     '(total * 3)'
@@ -21,23 +21,24 @@ def loss_divisor(reduction: str, total: str, units: int | str) -> str:
 
 
 def is_softmax_cross_entropy(problem: Problem) -> bool:
-    """Whether loss and output are one formula over the units of a row: ∂J/∂z = a Σ y − y."""
+    """Whether the problem has softmax and cross-entropy, which are differentiated together: ∂J/∂z = a Σ y − y."""
     return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
 
 
 def softmax_cross_entropy(z: str, a: str, target: str, targets: str, *, maximum: str, log_sum: str) -> tuple[str, str]:
-    """The cross-entropy of an output behind softmax, and its derivative by z; `targets` is the sum of a row's targets.
+    """Return the expressions of an output's cross-entropy after softmax, and of its derivative with respect to z.
 
-    The maximum of the row's z and log Σ e^(z − maximum) stay apart: their sum would lose the digits of the logarithm
-    if the maximum is large.
+    All parameters are expressions; `targets` is the sum of the row's targets. The maximum of the row's z and
+    `log_sum`, log Σ e^(z − maximum), are kept apart: their sum would lose the digits of the logarithm if the maximum is
+    large.
     """
     return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {targets} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
-    """The loss of an output and its derivative by z, or by a where softmax couples the outputs.
+    """Return the expressions of an output's loss, and of its derivative with respect to z (to a if output is softmax).
 
-    A loss that is fused with its output, as cross-entropy with sigmoid, is computed from z; others from a.
+    A loss that is fused with its output, such as cross-entropy with sigmoid, is computed from z, others from a.
     """
     loss, output = problem.loss, problem.network.output
     fused = loss.fused.get(output.name)
@@ -50,17 +51,20 @@ def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str
 
 
 def once_a_step_count(optimizer: Optimizer) -> int:
-    """How many numbers the optimizer computes once a step."""
+    """Return how many numbers the optimizer computes once a step."""
     if optimizer.once_a_step is None:
         return 0
-    # Only their count is asked for; parameters may be lists, one number a member.
+    # Only their count matters; parameters may be lists, one number a member.
     return len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
 
 
 def optimizer_step(
     problem: Problem, formulas: Formulas, theta: str, gradient: str, slots: Sequence[str], settings: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """The lines that update a parameter and its slots, and the names of the new numbers: q of the parameter, q0 …"""
+    """Return the lines that update a parameter and its slots, and the names of the new values: q, then q0, q1 …
+
+    All texts are expressions: the parameter `theta`, its gradient, its slots, and the optimizer's numbers `settings`.
+    """
     optimizer = problem.optimizer
     assert optimizer.update is not None
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
@@ -69,5 +73,5 @@ def optimizer_step(
 
 
 def flush_lines(dtype: DTypeLike, value: str) -> list[str]:
-    """The lines that set a number to 0 if it is denormal, as arithmetic on such numbers is slow."""
+    """Return the lines that set the variable `value` to 0 if it is subnormal, as arithmetic on such numbers is slow."""
     return [f"if abs({value}) < {float(np.finfo(np.dtype(dtype)).tiny)}:", f"    {value} = 0"]

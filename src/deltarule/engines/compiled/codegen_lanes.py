@@ -1,4 +1,4 @@
-"""The layout of a block's values, and the expressions that address them: the base of the writer of a program in lanes.
+"""The layout of a block's arrays and the expressions of its values: the base class of the generator for small networks.
 
 L lanes (members of a block)
 """
@@ -28,16 +28,18 @@ from deltarule.maths.network import Layer
 from deltarule.problem.problem import Floats, Problem
 
 MIN_TILED, MIN_TILED_ALONE = 64, 16
-"""Weights of the largest layer from which on products go through tiles, in lanes and of a member alone.
+"""The weights of the largest layer from which on products are computed in tiles, with lanes and for a single member.
 
-With fewer, tiles were measured to take longer, or in lanes to gain less than the 0.8 s that they take to compile."""
+With fewer, tiles were measured to take longer, or with lanes to save less than the 0.8 s that they take to compile."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a program is specialized for besides the problem's structure.
+    """What a program for small networks is specialized for besides the problem's structure.
 
-    own_rows   members differ in the rows they see, or in their order      weights   "none", "shared" or "own"
+    lanes      members of a block
+    own_rows   whether members differ in the rows that they see, or in the order of these
+    weights    the rows' weights: "none", "shared" by all members, or each member's "own"
     drops      for each hidden layer, whether any member drops units of it
     """
 
@@ -48,7 +50,7 @@ class Shape:
 
 
 class LaneWriter:
-    """The layout of the block's arrays, the strategies that address them, and loops over rows, units and lanes."""
+    """Lays out a block's arrays, and writes the expressions of their values and loops over rows, units and lanes."""
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
@@ -72,7 +74,7 @@ class LaneWriter:
         )
 
     def _reserve_slots(self) -> None:
-        """Reserve the rows of every kind of value. `row_values` holds targets, losses and what softmax subtracts."""
+        """Reserve the rows of every kind of value. `row_values` holds targets, losses and numbers of softmax."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -88,72 +90,76 @@ class LaneWriter:
             self._reserve(kind, 0, STEP_VALUES, rows)
 
     def _reserve(self, kind: str, number: int, array: str, rows: int) -> None:
+        """Reserve rows of an array for a kind of value ("z", "a" …) of layer `number`, or 0."""
         self.slots[kind, number] = Slot(f"{kind}{number}", array, self.row_counts[array], rows)
         self.row_counts[array] += rows
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
-        """A value in this lane: of the row-th unit, or of the unit that a loop's variable names."""
+        """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, if any."""
         return self.values.at(self.slots[kind, number], row, unit)
 
     def every(self, kind: str, number: int = 0) -> str:
-        """A value in an elementwise loop, see `units`."""
+        """Return the expression of value j in an elementwise loop, see `units`."""
         return self.values.every(self.slots[kind, number])
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
-        """An entry of a parameter array (W1, b1 …), or with vector "gradient" of its gradient, in this lane."""
+        """Return the expression of an entry of a parameter array (W1, b1 …) in lane l, or of its gradient.
+
+        The entry is number `row`, plus `stride` times the loop variable `unit`; `vector` is "theta" or "gradient".
+        """
         offset = f" + {unit} * {stride * self.L}" if unit else ""
         start = next(entry.start for entry in self.problem.network.entries if entry.name == array)
         return f"{vector}[{(start + row) * self.L}{offset} + l]"
 
     def parameters(self, array: str, vector: str = "theta") -> str:
-        """A parameter array of all lanes, or with vector "gradient" its gradient."""
+        """Return the expression of a parameter array (W1, b1 …) of all lanes; with vector "gradient" its gradient."""
         entry = next(entry for entry in self.problem.network.entries if entry.name == array)
         return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
 
     def units(self, number: int, *lines: str) -> None:
-        """An elementwise loop over the units of a layer, in all lanes, and in all rows if these are batched."""
+        """Add lines in an elementwise loop j over the units of layer `number`, in all lanes, and rows if batched."""
         with self.out.block(f"for j in range({self.values.element_count(self.layers[number - 1].units)})"):
             self.out.add(*lines)
 
     @contextmanager
     def each_row(self, inputs: bool = False) -> Iterator[None]:
-        """Write what is done with each row."""
+        """Add the lines of this context in a loop over rows; `inputs` says whether they need the rows' inputs."""
         with self.values.each_row(self.rows, inputs):
             yield
 
     def input(self, layer: Layer, d: int) -> str:
-        """The d-th input of a layer, in this lane and row."""
+        """Return the expression of a layer's input d, in lane l and the current row."""
         if layer.number == 1:
             return self.rows.input(d)
         before = layer.number - 1
         return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
 
     def inputs(self, layer: Layer) -> str:
-        """The array of all inputs of a layer, for products in tiles."""
+        """Return the name of the array of all inputs of a layer, for products in tiles."""
         before = layer.number - 1
         return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "inputs"
 
     def activation(self, activation: Activation, z: str) -> str:
-        """f(z)"""
+        """Return the expression f(z) of an activation f."""
         return self.formulas.call(activation.function, z, **activation.parameters)
 
     def slope(self, activation: Activation, z: str, a: str) -> str:
-        """f'(z), of z and a = f(z)"""
+        """Return the expression f'(z) of an activation f, from z and a = f(z)."""
         return self.formulas.call(activation.derivative, z, a, **activation.parameters)
 
     def number(self, name: str) -> str:
-        """A member's hyperparameter, by name, in float64."""
+        """Return the expression of a member's hyperparameter, by name, in float64."""
         return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
 
     def setting(self, name: str) -> str:
-        """A member's hyperparameter, by name, in θ's dtype, as the reference engine gives it to an optimizer."""
+        """Return the expression of a member's hyperparameter, by name, rounded to θ's dtype, as optimizers take it."""
         if not self.formulas.rounds:
             return self.number(name)
         return self.at("setting", 0, number_names(self.problem).index(name))
 
 
 def _check_compilable(problem: Problem) -> None:
-    """Raise `NotCompilable` for a problem that no program in lanes can train."""
+    """Raise `NotCompilable` for a problem that a program with lanes cannot train."""
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
@@ -169,7 +175,7 @@ def _check_compilable(problem: Problem) -> None:
 
 
 def number_names(problem: Problem) -> list[str]:
-    """The hyperparameters of a member that a program reads, in the order of their array."""
+    """Return the names of a member's hyperparameters that a program reads, in the order of their array."""
     return [
         *problem.numbers,
         *(f"schedule's {name}" for name in problem.schedule_numbers),
@@ -180,9 +186,9 @@ def number_names(problem: Problem) -> list[str]:
 
 
 def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """The optimizer's numbers [K] in each range of θ, where arrays have factors: "epsilon of range 1" and so on.
+    """Return the optimizer's hyperparameters [K] in each range of θ ("epsilon of range 1" …); {} without factors.
 
-    In the place of the learning rate stands its factor, as each update has a rate of its own.
+    The learning rate is replaced by its factor, because the rate changes from update to update.
     """
     if not problem.factors:
         return {}
@@ -195,6 +201,6 @@ def range_numbers(problem: Problem) -> dict[str, Floats]:
 
 
 def is_tiled(problem: Problem, lanes: int, own_rows: bool) -> bool:
-    """Whether products go through tiles: the inputs of the first layer must be the same in all lanes."""
+    """Whether products are computed in tiles; for this the inputs of the first layer must be the same in all lanes."""
     weights = max(layer.inputs * layer.units for layer in problem.network.layers)
     return not own_rows and weights >= (MIN_TILED_ALONE if lanes == 1 else MIN_TILED)

@@ -1,7 +1,7 @@
-"""Large networks: matrix products straight into the views of θ, in tiles or by BLAS, and all else fused between them.
+"""Generate the program for large networks: matrix products (tiled or BLAS) on views of θ, elementwise work in between.
 
 B rows of a batch · D inputs of a layer · H its units · P parameters
-z, a, d [B, H]   θ, g [P]   a member at a time, and a batch after the other: one compiled program for many updates
+z, a, d [B, H]   θ, g [P]   one member at a time, batch by batch: one compiled program for many updates
 
 A member's update is a handful of products, which begin from the bias, and, between them, loops that read and write each
 number once: activation, loss and ∂J/∂z, the activation's derivative, the penalty and the optimizer over the whole of θ.
@@ -16,7 +16,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     loss_divisor,
     softmax_cross_entropy,
 )
-from deltarule.engines.compiled.codegen_large_update import LOOP, emit_rate, emit_step, emit_update
+from deltarule.engines.compiled.codegen_large_update import LOOP, emit_numbers, emit_step, emit_update
 from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_heads, heads
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
@@ -25,7 +25,7 @@ from deltarule.problem.problem import Problem
 
 
 def not_fusible(problem: Problem) -> str:
-    """Why a problem's loops cannot be compiled, in words; "" where they can."""
+    """Return why a problem has no program for large networks, as text; "" if it has one."""
     for layer in problem.network.layers:
         if layer.activation.rowwise and layer.activation.name != "softmax":
             return f"the activation '{layer.activation.name}', which couples units"
@@ -43,15 +43,17 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """The source text of the program that advances problems like this one, whatever their sizes: it is given these.
+    """Return the source text of the program that advances problems with this structure and any sizes.
 
-    Layers of which no member drops units have no code for that, which would take a tenth of the compilation.
+    Layers without dropout in all members have no code for it, which would take a tenth of the compilation.
     """
     formulas, layers = Formulas(problem.dtype), problem.network.layers
-    loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
+    loops = [
+        text for layer in layers[:-1] for text in (*_emit_activation(layer, formulas), *_emit_slope(layer, formulas))
+    ]
     loops += [SCALING] if layers[0].scaling else []
-    parts = [*loops, _emit_loss(problem, formulas), emit_update(problem, formulas), emit_rate(problem, formulas)]
-    parts.append(_advance(problem))
+    parts = [*loops, _emit_loss(problem, formulas), emit_update(problem, formulas), emit_numbers(problem, formulas)]
+    parts.append(_emit_advance(problem))
     return "\n\n\n".join(
         [
             *heads("linking.py", *elementary_heads(problem.dtype), "gemm_tiles.py", "large_ops.py"),
@@ -61,12 +63,12 @@ def program(problem: Problem) -> str:
     )
 
 
-def _activate(layer: Layer, formulas: Formulas) -> list[str]:
-    """a = f(z) for a hidden layer; softmax is there already."""
+def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
+    """Generate the function `activate1`, `activate2` … of a hidden layer: a = f(z). There is none for softmax."""
     n, function = layer.number, layer.activation
     if function.rowwise:
         return []
-    # One number after another, whatever the rows: each row's last few would not fill a vector.
+    # All numbers in one loop, not row by row: the last few of each row would not fill a vector.
     lines = [
         *(LOOP, f"def activate{n}(z, a):"),
         "    from_z, to_a = flat(z), flat(a)",
@@ -76,8 +78,11 @@ def _activate(layer: Layer, formulas: Formulas) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _slope(layer: Layer, formulas: Formulas) -> list[str]:
-    """∂J/∂z in the place of ∂J/∂a for a hidden layer; before a single unit also from `of_next` and its weights."""
+def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
+    """Generate the functions `slope1` … of a hidden layer, which turn ∂J/∂a into ∂J/∂z in place.
+
+    A second one, `slope1_of_single` …, computes ∂J/∂z directly if the next layer has a single unit.
+    """
     n, function = layer.number, layer.activation
     head = [LOOP, f"def slope{n}(z, a, d):"]
     if function.rowwise:
@@ -96,11 +101,11 @@ def _slope(layer: Layer, formulas: Formulas) -> list[str]:
 
 
 def _emit_loss(problem: Problem, formulas: Formulas) -> str:
-    """The batch's loss, and ∂J/∂z in the place of z."""
+    """Generate the function `loss`, which returns the batch's loss and replaces the logits z by ∂J/∂z."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = loss_divisor(problem.reduction, "total", units)
     lines = [
-        f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
+        f"def loss(z, a, y, ids, w, weighted, total, {', '.join(LOSS_ARRAYS)}):",
         *("    J = 0.0", f"    each = 1.0 / {divisor}"),
         *(["    softmax_rows(z, a, shares, found)"] if output.rowwise else []),
     ]
@@ -134,7 +139,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         lines += [] if is_fused else ["        softmax_row_back(a, z, i)"]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
     p = [] if is_fused else [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
-    # Number after number in a loop of its own, which becomes vectors however few the units are.
+    # All numbers in a separate loop, which is vectorized however few the units are.
     lines += [
         *each_row,
         *(f"        for c in range({units}):", f"            j = i * {units} + c"),
@@ -147,21 +152,22 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     return LOOP + "\n" + "\n".join([*lines, "    return J"])
 
 
-def _advance(problem: Problem) -> str:
-    """The whole of many updates of some members, so many of them `together`, one after another in every update.
+def _emit_advance(problem: Problem) -> str:
+    """Generate the function `advance`: n updates of some members, `together` of them in turn within each update.
 
-    `threads` of these run at a time on the same arrays, and this is number `me`: it takes its share of the blocks of
-    rows, and then of the chunks of θ. What is added up over blocks or chunks is added in their order, by the first.
+    It runs in `threads` threads at a time on the same arrays; thread number `me` takes its share of the blocks of rows,
+    and then of the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
     """
     layers, network = problem.network.layers, problem.network
     slots = [f"S{i}" for i in range(len(problem.optimizer.slots))]
     spaces = ["x", *(f"{letter}{layer.number}" for layer in layers for letter in "zad")]
     spaces += [f"k{layer.number}" for layer in layers[:-1]]
     spaces += [f"{letter}{layer.number}" for layer in layers if layer.batch_norm for letter in "hs"]
-    flat = [f"{name}_space" for name in OF_LOSS]
+    loss_spaces = [f"{name}_space" for name in LOSS_ARRAYS]
     head = [
         ENTRY,
-        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
+        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, "
+        f"{', '.join(loss_spaces)}, "
         f"{', '.join(['zeros', 'turned', 'G', *slots])}):",
         "    comers, blocks, sums = 0, len(losses), partial_sums[me]",
         "    for begun in range(0, len(places), together):",
@@ -184,21 +190,21 @@ def _advance(problem: Problem) -> str:
         "        total += w[whole[r]]",
         "T = theta[place]",
         *(f"{slot}_of = {slot}[place]" for slot in slots),
-        *(_view(problem, "T", e) for e in network.entries),
+        *(_view_line(problem, "T", entry) for entry in network.entries),
         "for block in range(me, blocks, threads):",
     ]
     rows = [
         "low, high = block * count // blocks, (block + 1) * count // blocks",
         "mine, seen, g = whole[low:high], order[low:high], G[block]",
-        *(_view(problem, "g", e) for e in network.entries),
+        *(_view_line(problem, "g", entry) for entry in network.entries),
         *(f"{space} = part({space}_space, low, high)" for space in spaces if space[0] != "s"),
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
         f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
-        *(f"{name} = part({name}_space, first, last)" for name in OF_LOSS),
+        *(f"{name} = part({name}_space, first, last)" for name in LOSS_ARRAYS),
         "if k == begun or ids.shape[1] > 1:",
         "    gather(X, mine, x)",
-        *_forward(problem),
-        *_backward(problem),
+        *_forward_lines(problem),
+        *_backward_lines(problem),
     ]
     lines = [
         *head,
@@ -207,13 +213,13 @@ def _advance(problem: Problem) -> str:
     return "\n".join(lines)
 
 
-def _view(problem: Problem, vector: str, entry: Entry) -> str:
-    """An array within θ, or with "g" within its gradient; what its shape is the program learns when it runs."""
-    place, number = problem.network.entries.index(entry), entry.layer
+def _view_line(problem: Problem, vector: str, entry: Entry) -> str:
+    """Return the line that makes a view of a parameter array in θ (vector "T"), or of its gradient (vector "g")."""
+    index, number = problem.network.entries.index(entry), entry.layer
     rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
     columns = f"sizes[{number - 1 if entry.symbol == 'scale' else number}]"
     name = entry.name if vector == "T" else f"g{entry.name}"
-    return f"{name} = view({vector}, starts[{place}], {rows}, {columns})"
+    return f"{name} = view({vector}, starts[{index}], {rows}, {columns})"
 
 
 ARGUMENTS = (
@@ -222,6 +228,7 @@ ARGUMENTS = (
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "partial_sums", "unsound"),
 )
+"""The first parameters of the program's function `advance`; its scratch arrays and the optimizer's slots follow."""
 
 SCALING = """
 @loop
@@ -241,19 +248,20 @@ def scale_back(scale, weights, gradient, of_scale):
         for h in range(weights.shape[1]):
             gradient[d, h] *= scale[0, d]
 """.strip()
-"""The scaling layer: the weights that it makes of W, and from their gradient that of W and of the scales."""
+"""The scaling layer: the scaled weights, and from their gradient those of W and of the scales."""
 
-OF_LOSS = ("wanted", "shares", "found")
-"""What the loss of a batch is found through, each flat [B · C]."""
+LOSS_ARRAYS = ("wanted", "shares", "found")
+"""The scratch arrays of the loss, each flat [B · C]: targets, shares of the rows, and losses."""
 
 
-def _forward(problem: Problem) -> list[str]:
+def _forward_lines(problem: Problem) -> list[str]:
+    """Generate the lines of the forward pass of a block of rows."""
     lines, value = [], "x"
     for index, layer in enumerate(problem.network.layers):
         n, last = layer.number, layer is problem.network.layers[-1]
         weights = f"W{n}"
         if layer.scaling:
-            # x · s times W is x times the rows of W times s: so members share x, and no product is added.
+            # (x · s) W = x (s · W): so members share x, and no product is added.
             weights = "scaled"
             lines += [
                 f"scaled = view(turned[block], 0, sizes[{n - 1}], sizes[{n}])",
@@ -261,8 +269,8 @@ def _forward(problem: Problem) -> list[str]:
             ]
         lines.append(f"product(by, {value}, {weights}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
         if layer.batch_norm:
-            before = [one.number for one in problem.network.layers[:index] if one.batch_norm]
-            first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
+            previous = [earlier.number for earlier in problem.network.layers[:index] if earlier.batch_norm]
+            first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in previous)])
             lines += [
                 f"running = buffers[place, {first} : {first} + 2 * sizes[{n}]]",
                 f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
@@ -272,7 +280,7 @@ def _forward(problem: Problem) -> list[str]:
             break
         value = f"v{n}"
         lines += [
-            # softmax keeps of its rows what nobody needs where the loss will write
+            # softmax stores numbers of its rows, which are not needed, where the loss will write
             f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
         ]
@@ -286,11 +294,12 @@ def _forward(problem: Problem) -> list[str]:
     return lines
 
 
-def _backward(problem: Problem) -> list[str]:
+def _backward_lines(problem: Problem) -> list[str]:
+    """Generate the lines of the loss and the backward pass of a block of rows."""
     layers = problem.network.layers
     last = len(layers)
-    # The loss leaves ∂J/∂z in the place of the logits. In a d is first what dropout left of a, then ∂J/∂a, then ∂J/∂z.
-    lines = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total, {', '.join(OF_LOSS)})"]
+    # The loss replaces the logits by ∂J/∂z. An array d first holds a after dropout, then ∂J/∂a, then ∂J/∂z.
+    lines = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total, {', '.join(LOSS_ARRAYS)})"]
     d = f"z{last}"
     for layer in reversed(layers):
         n = layer.number
@@ -306,17 +315,17 @@ def _backward(problem: Problem) -> list[str]:
 
 
 def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
-    """From ∂J/∂z of the next layer, d, to that of a hidden one, which drops units or never does."""
-    n, place = layer.number, layer.number - 1
+    """Generate the lines from ∂J/∂z of the next layer, named `d`, to that of a hidden layer, which may drop units."""
+    n, index = layer.number, layer.number - 1
     lines = [
         f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",
-        *([f"if dropout[k, {place}] > 0:", f"    multiply(d{n}, k{n})"] if drops else []),
+        *([f"if dropout[k, {index}] > 0:", f"    multiply(d{n}, k{n})"] if drops else []),
         f"slope{n}(z{n}, a{n}, d{n})",
     ]
     if layer.activation.rowwise:
         return lines
     return [
-        f"if sizes[{n + 1}] == 1{f' and dropout[k, {place}] == 0' if drops else ''}:",
+        f"if sizes[{n + 1}] == 1{f' and dropout[k, {index}] == 0' if drops else ''}:",
         f"    slope{n}_of_single(z{n}, a{n}, {d}, flat(W{n + 1}), d{n})",
         "else:",
         *(f"    {line}" for line in lines),

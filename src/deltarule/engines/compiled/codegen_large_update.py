@@ -1,6 +1,6 @@
-"""The update of θ in the program of a large network: the penalty, the optimizer, and the numbers that these take.
+"""Generate the update of θ in the program for large networks: the penalty, the optimizer, and the optimizer's numbers.
 
-θ, g [P]   of one member, in ranges whose arrays are penalized alike and learn with the same numbers
+θ, g [P]   of one member, in ranges whose arrays are penalized alike and trained with the same hyperparameters
 """
 
 from functools import partial
@@ -12,26 +12,29 @@ from deltarule.problem.problem import Problem, UpdateRange
 
 LOOP = "@loop"
 CHUNK = 1024
-"""Numbers of θ that go through the loops of an update together: they stay in the nearest memory."""
+"""Parameters that go through the loops of an update together: they stay in the nearest memory."""
 
 
 def emit_update(problem: Problem, formulas: Formulas) -> str:
-    """The penalty and the optimizer over a range of θ: the penalty's value, and whether a number is not finite."""
+    """Generate the function `update`, which applies penalty and optimizer to a range of θ.
+
+    It returns the penalty's value, and whether a number is not finite.
+    """
     optimizer, penalty = problem.optimizer, problem.penalty
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
-    # Settings in the precision of θ: with those of 64 bits every number of 32 would become one of 64, and come back.
-    own = f"np.{problem.dtype.name}"
+    # Settings have the precision of θ: beside float64 settings, float32 numbers would be converted to it and back.
+    dtype = f"np.{problem.dtype.name}"
     if optimizer.once_a_step is not None:
-        given = [f"{own}(numbers[{i}])" for i in range(once_a_step_count(optimizer))]
+        settings = [f"{dtype}(numbers[{i}])" for i in range(once_a_step_count(optimizer))]
     else:
-        given = [f"{name}={own}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
-    step, new = optimizer_step(problem, formulas, "t[p]", "d", [f"{slot.lower()}[p]" for slot in slots], given)
+        settings = [f"{name}={dtype}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
+    step, new = optimizer_step(problem, formulas, "t[p]", "d", [f"{slot.lower()}[p]" for slot in slots], settings)
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
-    body = ["d = g[p]", *([] if penalty is None else [f"d += {own}(strength) * {slope}"])]
+    body = ["d = g[p]", *([] if penalty is None else [f"d += {dtype}(strength) * {slope}"])]
     body += step
-    # A truth, not a count: a number of 64 bits beside each of 32 would halve the vectors.
-    body.append(f"unsound |= {' + '.join(f'({one} - {one})' for one in new)} != 0")
-    # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
+    # A boolean, not a count: a number of 64 bits beside each of 32 would halve the vectors.
+    body.append(f"unsound |= {' + '.join(f'({name} - {name})' for name in new)} != 0")
+    # Parts that are indexed from 0: loops over an index that may be negative, from the end, are not vectorized.
     arrays = ["T", "G", *slots]
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
@@ -42,16 +45,16 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
         *(f"        {array.lower()} = part({array}, first, last)" for array in arrays),
     ]
     if penalty is not None:
-        of_one = partial(formulas.call, penalty.value)
-        # Partial sums side by side, and in a loop of its own: one sum alone would wait for each addition before the
-        # next, and in one loop with all else it is asked too often whether the arrays overlap.
+        penalty_of = partial(formulas.call, penalty.value)
+        # Partial sums side by side, and in a loop of their own: one sum alone would wait for each addition before the
+        # next, and in one loop with all else it would be tested too often whether the arrays overlap.
         lines += [
             "        for group in range(0, len(t) - 63, 64):",
             "            some = part(t, group, group + 64)",
             "            for l in range(64):",
-            f"                values[l] += {of_one('some[l]')}",
+            f"                values[l] += {penalty_of('some[l]')}",
             "        for p in range(len(t) - len(t) % 64, len(t)):",
-            f"            values[p % 64] += {of_one('t[p]')}",
+            f"            values[p % 64] += {penalty_of('t[p]')}",
         ]
     lines += ["        for p in range(len(t)):", *(f"            {line}" for line in body)]
     lines += ["        if flush:", "            for p in range(len(t)):"]
@@ -62,23 +65,26 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
     )
 
 
-def emit_rate(problem: Problem, formulas: Formulas) -> str:
-    """What the optimizer computes once a step, from the step's learning rate."""
+def emit_numbers(problem: Problem, formulas: Formulas) -> str:
+    """Generate the function `numbers_of`, which computes the optimizer's numbers of a step from its hyperparameters."""
     optimizer = problem.optimizer
     names = ["learning_rate", *optimizer.parameters]
     if optimizer.once_a_step is None:
         values = ", ".join(f"given[{i}]" for i in range(len(names)))
         return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
-    given = (f"{name}=given[{i}]" for i, name in enumerate(names))
-    call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *given)
+    arguments = (f"{name}=given[{i}]" for i, name in enumerate(names))
+    call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *arguments)
     return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
 
 
 def emit_step(problem: Problem, slots: list[str]) -> list[str]:
-    """The optimizer's step over θ, in ranges that the penalty counts and ranges that it does not."""
+    """Generate the lines of an update of a member's θ, range by range, and of its objective.
+
+    `slots` are the names of the arrays with the optimizer's slots.
+    """
     optimizer, ranges = problem.optimizer, problem.update_ranges
     per_sample = problem.penalty is not None and problem.penalty.per_sample
-    counted = any(part.penalized for part in ranges)
+    has_penalty = any(part.penalized for part in ranges)
     lines = [
         *emit_barrier(),
         "if me == 0:",
@@ -88,37 +94,37 @@ def emit_step(problem: Problem, slots: list[str]) -> list[str]:
         f"strength = strengths[k]{' / total' if per_sample else ''}",
         *([] if problem.factors else _shared_numbers(problem)),
     ]
-    of = "".join(f"{slot}_of, " for slot in slots)
+    slot_arguments = "".join(f"{slot}_of, " for slot in slots)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
     parts: list[tuple[int | str, UpdateRange]] = list(enumerate(ranges))
     indent = "    "
     if problem.factors and len({part.penalized for part in ranges}) == 1:
-        # Ranges differ in their numbers alone: one loop compiles faster than their lines one after another.
+        # Ranges differ only in their numbers: one loop compiles faster than the lines of each range in turn.
         lines.append(f"    for r in range({len(ranges)}):")
         parts, indent = [("r", ranges[0])], "        "
     for index, part in parts:
         numbers = "without" if optimizer.decay and not part.penalized and not problem.factors else "numbers"
         strength = "strength" if part.penalized else "0.0"
-        counts = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
+        penalty = "strength * value if strength != 0 else 0.0" if part.penalized else "0.0"
         if problem.factors:
-            own = [f"given[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
-            own[0] += " * rates[i, k]"
-            lines.append(f"{indent}numbers = numbers_of(t, ({', '.join(own)},))")
+            settings = [f"given[k, {index}, {number}]" for number in range(1 + len(optimizer.parameters))]
+            settings[0] += " * rates[i, k]"
+            lines.append(f"{indent}numbers = numbers_of(t, ({', '.join(settings)},))")
         after = index + 1 if isinstance(index, int) else f"{index} + 1"
         lines += [
             f"{indent}begin, length = ranges[{index}], ranges[{after}] - ranges[{index}]",
             f"{indent}low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             f"{indent}add(G, low, high)",
-            f"{indent}value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
+            f"{indent}value, odd = update(sums, T, G[0], {slot_arguments}low, high, {strength}, {numbers}, flush)",
             # 0 · ∞ is no number
-            f"{indent}values[{index}, chunk], unsound[{index}, chunk] = {counts}, odd",
+            f"{indent}values[{index}, chunk], unsound[{index}, chunk] = {penalty}, odd",
         ]
     return [
         *lines,
         *emit_barrier(),
         "if me == 0:",
         "    odd = 0",
-        *(["    for value in flat(values):", "        J += value"] if counted else []),
+        *(["    for value in flat(values):", "        J += value"] if has_penalty else []),
         "    for one_odd in flat(unsound):",
         "        odd += one_odd",
         *(
@@ -133,17 +139,21 @@ def emit_step(problem: Problem, slots: list[str]) -> list[str]:
 
 
 def _shared_numbers(problem: Problem) -> list[str]:
-    """The numbers of an update of all arrays, and those without decay for arrays that have none."""
+    """Generate the lines that compute the optimizer's numbers, once with and once without weight decay.
+
+    The numbers without it are for arrays that are not penalized.
+    """
     optimizer, ranges = problem.optimizer, problem.update_ranges
-    own, lines = ["rates[i, k]", *(f"given[k, {1 + index}]" for index in range(len(optimizer.parameters)))], []
+    settings = ["rates[i, k]", *(f"given[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
+    lines = []
     if any(part.penalized for part in ranges) or not optimizer.decay:
-        lines.append(f"numbers = numbers_of(t, ({', '.join(own)},))")
+        lines.append(f"numbers = numbers_of(t, ({', '.join(settings)},))")
     if optimizer.decay and not all(part.penalized for part in ranges):
-        own[1 + list(optimizer.parameters).index("weight_decay")] = "0.0"
-        lines.append(f"without = numbers_of(t, ({', '.join(own)},))")
+        settings[1 + list(optimizer.parameters).index("weight_decay")] = "0.0"
+        lines.append(f"without = numbers_of(t, ({', '.join(settings)},))")
     return lines
 
 
 def emit_barrier() -> list[str]:
-    """Wait until all threads of a member have come so far."""
+    """Generate the lines that wait until all threads of a member have arrived."""
     return ["if threads > 1:", "    comers += threads", "    wait(gate.ctypes.data, comers, aside)"]

@@ -1,16 +1,16 @@
-"""The program for one shape of networks: written line by line, small sizes unrolled, the innermost loop over members.
+"""Generate the program for small networks: specialized for their sizes, with the innermost loop over members (lanes).
 
 L lanes (members of a block) · P parameters · D inputs of a layer · H its units · C outputs
 
 All arrays of a block are flat, [rows · L], and row i of one is i · L + lane, with i and L written as numbers: so the
 compiler sees that two rows never overlap, and turns every loop over lanes into SIMD instructions. A sum over units is
-one expression inside one such loop. What is elementwise comes out of `maths`; dense, softmax and dropout are here.
+one expression inside one such loop. Elementwise formulas come from `maths`; dense, softmax and dropout are here.
 
-A block goes through a batch row by row. A member alone (L = 1) has no neighbors to fill a vector with: it goes through
-the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. So does a block whose
-members all see the same rows: for its first layer it is one network with the units of all of them, whose products go
-through tiles, as do those of later layers lane by lane. Every sum runs over the same numbers in the same order in all
-of these, so all come to the same bits.
+A block processes a batch row by row. A single member (L = 1) has no neighbors to fill a vector with: it processes the
+batch layer by layer, and in elementwise loops the rows take the place of lanes. So does a block whose members all see
+the same rows: for its first layer it is one network with the units of all members, whose products are computed in
+tiles, as are those of later layers lane by lane. Every sum runs over the same numbers in the same order in all of
+these, so all give the same bits.
 """
 
 from deltarule.engines.base import FLUSH_EVERY
@@ -32,19 +32,19 @@ from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
 
 ROWS_AT_ONCE = 24
-"""Rows that go through the layers together there: enough for tiles, few enough to stay in the nearest memory."""
+"""Rows that go through the layers together with tiles: enough for them, few enough to stay in the nearest memory."""
 
 
 def program(problem: Problem, shape: Shape) -> str:
-    """The source text of the program that advances problems like this one.
+    """Return the source text of the program that advances problems with the structure of this one.
 
-    Raises `NotCompilable` for what it lacks: batch norm, large layers, row-wise activations of the user's own.
+    Raises `NotCompilable` for what it lacks: batch norm, large layers, custom row-wise activations.
     """
-    return _Writer(problem, shape).text()
+    return _ProgramWriter(problem, shape).text()
 
 
 def not_compilable(problem: Problem) -> str:
-    """Why a problem has no program, in words; "" where it has one."""
+    """Return why a problem has no program for small networks, as text; "" if it has one."""
     try:
         program(problem, Shape(1, False, "none", tuple(False for _ in problem.network.layers[1:])))
     except NotCompilable as reason:
@@ -52,11 +52,11 @@ def not_compilable(problem: Problem) -> str:
     return ""
 
 
-class _Writer(LaneWriter):
-    """Writes the program: forward, loss, backward, penalty, and the optimizer's step."""
+class _ProgramWriter(LaneWriter):
+    """Writes the program: forward pass, loss, backward pass, penalty, and the optimizer's step."""
 
     def text(self) -> str:
-        """The whole program."""
+        """Write and return the whole program."""
         out = self.out
         slots = "".join(f"{slot}, " for slot in self.optimizer_slots())
         signature = (
@@ -75,13 +75,11 @@ class _Writer(LaneWriter):
         return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
 
     def optimizer_slots(self) -> list[str]:
+        """Return the names of the arrays of the optimizer's slots."""
         return [f"slot{index}" for index in range(len(self.problem.optimizer.slots))]
 
     def name_arrays(self) -> None:
-        """Give each kind of value an array of its own, from 0 on.
-
-        An index that may be negative, which counts from the end, would keep the compiler from vectorizing.
-        """
+        """Write a named array for each kind of value: indexed from 0, as possibly negative indices prevent vectors."""
         if self.is_batched:
             room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
             for kind, slot in self.slots.items():
@@ -93,12 +91,12 @@ class _Writer(LaneWriter):
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
-        """Round the hyperparameters to float32 once: in a loop over parameters a conversion takes as long as a step."""
+        """Write the code that rounds hyperparameters to float32, once: in the loop over parameters it would be slow."""
         for name in number_names(self.problem) if self.formulas.rounds else []:
             self.out.lanes(f"{self.setting(name)} = {self.number(name)}")
 
     def step(self) -> None:
-        """One update: forward and backward over the batch, then penalty and optimizer."""
+        """Write the code for one update: forward and backward pass of the batch, then penalty and optimizer."""
         out = self.out
         out.add(
             "step = first + s",
@@ -129,7 +127,7 @@ class _Writer(LaneWriter):
         self.objective.finish()
 
     def totals(self) -> None:
-        """The sum of the weights of the batch's rows, in each lane."""
+        """Write the code for the sum of the weights of the batch's rows, in each lane."""
         total = self.at("total")
         if self.shape.weights == "none":
             self.out.lanes(f"{total} = (end - begin) * 1.0", f"{self.at('share')} = 1.0 / {self.divisor()}")
@@ -140,7 +138,7 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{total} += {self.rows.weight()}")
 
     def batch(self) -> None:
-        """Forward and backward, of a row or of all: the loss is added to the objective, the gradient to G."""
+        """Write the code that adds the loss and the gradient of one row, or of all rows, to objective and gradient."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -148,7 +146,7 @@ class _Writer(LaneWriter):
             self.backward(layer)
 
     def forward(self, layer: Layer) -> None:
-        """z = x W + b, a = f(z); for the last layer z alone."""
+        """Write the code for z = x W + b and a = f(z) of a layer; for the last layer only z."""
         n, units = layer.number, layer.units
         self.multiply(layer)
         if layer is self.layers[-1]:
@@ -161,7 +159,7 @@ class _Writer(LaneWriter):
             self.drop(layer)
 
     def multiply(self, layer: Layer) -> None:
-        """z = x W + b"""
+        """Write the code for z = x W + b of a layer."""
         if self.is_tiled:
             self.multiply_in_tiles(layer)
             return
@@ -173,7 +171,7 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
 
     def multiply_in_tiles(self, layer: Layer) -> None:
-        """The same for all rows that go through the layers together."""
+        """Write the code for z = x W + b of a layer in tiles, for all rows of a pass."""
         n, columns, W = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}")
         if layer.number > 1 and not self.is_single:
             b = f"{self.parameters(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
@@ -187,7 +185,7 @@ class _Writer(LaneWriter):
         self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
 
     def softmax(self, n: int, units: int) -> None:
-        """a = e^(z − max) / Σ e^(z − max); "max" keeps the max, "log" keeps log Σ e^(z − max)."""
+        """Write the code for a = e^(z − max) / Σ e^(z − max) of layer n; max and log Σ e^(z − max) are stored, too."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
         maximum, total = self.at("max"), self.at("sum")
         with self.each_row():
@@ -202,7 +200,7 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{self.at('log')} = {self.formulas.helper('log')}({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
-        """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
+        """Write the code for ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a) of layer n, a softmax, in place of ∂J/∂a."""
         a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
         total = self.at("sum")
         with self.each_row():
@@ -211,7 +209,7 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
-        """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
+        """Write the code for dropout: draw which units are kept, four at a time, and scale these by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
         counter = f"np.uint64({self.rows.position()}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.setting(f"gain of layer {n}"), f"limits[{n - 1}, l]"
@@ -225,17 +223,17 @@ class _Writer(LaneWriter):
         self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
 
     def share(self) -> None:
-        """The share of a row's loss in the objective: the same for all rows where these have no weights."""
+        """Write the code for the share of a row's loss in the objective, unless it is the same for all rows."""
         if self.shape.weights != "none":
             self.out.lanes(f"{self.at('share')} = {self.rows.weight()} / {self.divisor()}")
 
     def divisor(self) -> str:
-        """What a row's loss is divided by."""
+        """Return the expression by which a row's loss is divided."""
         units = self.formulas.constant(self.layers[-1].units)
         return loss_divisor(self.problem.reduction, self.at("total"), units)
 
     def loss(self) -> None:
-        """J += share · ℓ, and ∂J/∂z of the last layer."""
+        """Write the code for J += share · ℓ, and ∂J/∂z of the last layer."""
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
         output = problem.network.output
         share, each = self.at("share"), f"h in range({units})"
@@ -254,28 +252,28 @@ class _Writer(LaneWriter):
                 )
                 self.out.lanes(self.objective.add(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
             return
-        given = []
+        arguments = []
         if output.name not in problem.loss.fused:
             a = self.every("a", n) if self.is_single else a
-            given.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
+            arguments.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
         value, slope = loss_calls(problem, self.formulas, "z", "a", "t")
         with self.each_row():
             self.share()
             if not self.is_single:
-                given = [f"t = {target}", f"z = {z}", *given]
-                self.out.lanes(*given, self.objective.add(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
+                lines = [f"t = {target}", f"z = {z}", *arguments, self.objective.add(f"{share} * {value}")]
+                self.out.lanes(*lines, f"{g} = {share} * {slope}", over=each)
             else:
                 self.out.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
         if self.is_single:
             g, v = self.every("g", n), self.every("v")
-            given = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *given]
-            self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
+            arguments = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *arguments]
+            self.units(n, *arguments, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
             self.units(n, self.objective.add(v))
         if output.rowwise:
             self.softmax_backward(n, units)
 
     def backward(self, layer: Layer) -> None:
-        """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
+        """Write the code for ∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the previous layer."""
         if self.is_tiled:
             self.add_gradient_in_tiles(layer)
         else:
@@ -284,7 +282,7 @@ class _Writer(LaneWriter):
             self.backward_through(self.layers[layer.number - 2], layer)
 
     def add_gradient_in_tiles(self, layer: Layer) -> None:
-        """∂J/∂W and ∂J/∂b of all rows that go through the layers together."""
+        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z in tiles, for all rows of a pass."""
         sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
         n, columns, gradient = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}", "gradient")
         if layer.bias:
@@ -295,7 +293,7 @@ class _Writer(LaneWriter):
             self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {sizes})")
 
     def add_gradient(self, layer: Layer) -> None:
-        """The same row by row."""
+        """Write the code for ∂J/∂W += x ∂J/∂z and ∂J/∂b += ∂J/∂z row by row."""
         n, units = layer.number, layer.units
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
@@ -307,11 +305,11 @@ class _Writer(LaneWriter):
             self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
-        """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
+        """Write the code for ∂J/∂z of the layer `before` from that of the next one: Wᵀ, dropout, activation."""
         n, weights = before.number, f"W{layer.number}"
         if self.is_tiled:
-            given = f"g{n + 1}, {self.parameters(weights)}, zero, g{n}, count, {layer.inputs}, {layer.units}, {self.L}"
-            self.out.add(f"multiply_back_lanes({given})")
+            sizes = f"count, {layer.inputs}, {layer.units}, {self.L}"
+            self.out.add(f"multiply_back_lanes(g{n + 1}, {self.parameters(weights)}, zero, g{n}, {sizes})")
         else:
             total = self.formulas.constant(0.0)
             for h in range(layer.units):
@@ -327,29 +325,29 @@ class _Writer(LaneWriter):
             self.units(n, f"{self.every('g', n)} *= {slope}")
 
     def penalized_ranges(self) -> list[tuple[int, int]]:
-        """The ranges of θ that the penalty counts."""
+        """Return the ranges (start, stop) of θ that are penalized."""
         chosen = self.problem.penalized
         return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
 
     def penalty(self) -> None:
-        """J += λ Σ penalty(θ), G += λ penalty'(θ)."""
+        """Write the code for J += λ Σ penalty(θ), and add λ penalty'(θ) to the gradient."""
         penalty = self.problem.penalty
         if penalty is None:
             return
         scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
         objective, before = self.objective.value, self.at("check")
         self.out.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
-        value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
+        value, slope = (self.formulas.call(function, "q") for function in (penalty.value, penalty.derivative))
         q, share = f"q = theta[p * {self.L} + l]", self.at("share")
         for start, stop in self.penalized_ranges():
-            # In two loops, since a sum in its order holds a vector up.
+            # In two loops, because the sum, in a fixed order, cannot be vectorized.
             each = f"p in range({start}, {stop})"
             self.out.lanes(q, f"gradient[p * {self.L} + l] += {share} * {slope}", over=each)
             self.out.lanes(q, self.objective.add(f"{share} * {value}"), over=each)
         self.out.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
-        """For an optimizer that divides by the length of each array's gradient, these lengths."""
+        """Write the code for the norm of each array's gradient, for an optimizer that divides by these norms."""
         if not self.problem.optimizer.norms:
             return
         for index, entry in enumerate(self.problem.network.entries):
@@ -360,14 +358,14 @@ class _Writer(LaneWriter):
             self.out.lanes(f"{norm} = sqrt({norm})")
 
     def update(self) -> None:
-        """The learning rate of this step, what the optimizer computes once a step, then θ and its slots."""
+        """Write the code for this step's learning rate, the optimizer's numbers, and the update of θ and its slots."""
         problem, optimizer = self.problem, self.problem.optimizer
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
         self.out.lanes(f"{self.at('rate')} = {rate}", self.objective.start_check())
-        # What is computed once a step gets the rate in float64; M has it in θ's dtype.
+        # What is computed once a step takes the rate in float64; `step_values` has it in θ's dtype.
         names = ["learning_rate", *optimizer.parameters]
         number = self.number if optimizer.once_a_step else self.setting
         numbers = {name: number(name) for name in names}
@@ -377,22 +375,21 @@ class _Writer(LaneWriter):
             self.update_by_range(rate if self.formulas.rounds else self.at("rate"))
             return
         if optimizer.decay:
-            plain = numbers | {"weight_decay": self.formulas.constant(0.0)}
-            for start, stop, place in ranges:
-                chosen = bool(problem.penalized[start])
-                self.once_a_step(numbers if chosen else plain)
-                self.update_range(start, stop, place, numbers)
+            without_decay = numbers | {"weight_decay": self.formulas.constant(0.0)}
+            for start, stop, index in ranges:
+                self.once_a_step(numbers if problem.penalized[start] else without_decay)
+                self.update_range(start, stop, index, numbers)
             return
         if optimizer.once_a_step:
             self.once_a_step(numbers)
         if optimizer.norms:
-            for start, stop, place in ranges:
-                self.update_range(start, stop, place, numbers)
+            for start, stop, index in ranges:
+                self.update_range(start, stop, index, numbers)
         else:
             self.update_range(0, problem.network.parameters, 0, numbers)
 
     def update_by_range(self, rate: str) -> None:
-        """θ and its slots where arrays have factors: each range with numbers of its own."""
+        """Write the code for the update of θ and its slots if ranges of arrays have hyperparameters of their own."""
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]
@@ -404,44 +401,47 @@ class _Writer(LaneWriter):
                 numbers["learning_rate"] = self.at("rate")
             if optimizer.once_a_step:
                 self.once_a_step(numbers)
-            for place, entry in enumerate(problem.network.entries):
+            for entry_index, entry in enumerate(problem.network.entries):
                 if part.start <= entry.start < part.stop:
-                    self.update_range(entry.start, entry.stop, place, numbers)
+                    self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
+        """Write the code for what the optimizer computes once a step from hyperparameters, expressions by name."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
-        given = (f"{name}={value}" for name, value in numbers.items())
-        targets = "".join(f"o{i}, " for i in range(once_a_step_count(self.problem.optimizer)))  # it may be a single one
+        count = once_a_step_count(optimizer)
+        arguments = (f"{name}={value}" for name, value in numbers.items())
+        targets = "".join(f"o{i}, " for i in range(count))  # with a comma after a single one
         self.out.lanes(
-            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
-            *(f"{self.at('once', 0, i)} = o{i}" for i in range(once_a_step_count(self.problem.optimizer))),
+            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *arguments)}",
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(count)),
         )
 
-    def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
+    def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
+        """Write the code for the update of θ from `start` to `stop`; `index` is the number of its array."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
             settings = [self.at("once", 0, i) for i in range(once_a_step_count(optimizer))]
         else:
-            norm = [f"norm={self.at('norm', 0, place)}"] if optimizer.norms else []
+            norm = [f"norm={self.at('norm', 0, index)}"] if optimizer.norms else []
             settings = [*norm, *(f"{name}={value}" for name, value in numbers.items())]
         theta, gradient = f"theta[p * {self.L} + l]", f"gradient[p * {self.L} + l]"
         lines, new = optimizer_step(self.problem, self.formulas, theta, gradient, slots, settings)
         self.out.lanes(*lines, *self.objective.check_finite(new), over=f"p in range({start}, {stop})")
 
     def flush(self) -> None:
-        """Set numbers that have become denormal to 0, once in FLUSH_EVERY steps."""
+        """Write the lines that set subnormal numbers to 0, once in FLUSH_EVERY steps."""
         with self.out.block(f"if (step + 1) % {FLUSH_EVERY} == 0"):
             for vector in ("theta", *self.optimizer_slots()):
                 with self.out.block(f"for p in range({self.problem.network.parameters * self.L})"):
                     self.out.add(*flush_lines(self.problem.dtype, f"{vector}[p]"))
 
 
-def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
-    """The length and dtype of each of a program's scratch arrays for batches of a size."""
-    writer = _Writer(problem, shape)
+def scratch(problem: Problem, shape: Shape, batch_size: int) -> tuple[tuple[int, type], ...]:
+    """Return the length and dtype of each of a program's scratch arrays for batches of this size."""
+    writer = _ProgramWriter(problem, shape)
     tiled = is_tiled(problem, shape.lanes, shape.own_rows)
-    batch_rows = ROWS_AT_ONCE if tiled else size if shape.lanes == 1 else 1
-    width = shape.lanes * batch_rows
+    rows_at_once = ROWS_AT_ONCE if tiled else batch_size if shape.lanes == 1 else 1
+    width = shape.lanes * rows_at_once
     return tuple((count * width, problem.dtype.type) for array, count in writer.row_counts.items())

@@ -1,11 +1,11 @@
-"""The formulas of `maths` as source text for a compiled program: taken from the functions themselves.
+"""Turn the functions of formulas into source text for a compiled program.
 
-A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions: a row of
-assignments, and what it returns. Its text is taken as it stands, without docstring and annotations, where it is what
-the function does; whole numbers become floats, and a power of ours a call, so that it too runs in SIMD lanes.
+A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions: a sequence
+of assignments, and a return. Its source is taken as it stands, without docstring and annotations, if it is what the
+function does; integers become floats, and a power in a built-in formula a call, so that it too runs in SIMD lanes.
 
-NumPy rounds a number of Python's where it meets an array of float32: z < 0.9 compares with 0.8999999762. In a program
-of float32 it is rounded there too, or a formula could take another branch than it does in the reference engine.
+NumPy rounds a Python number that is combined with a float32 array: z < 0.9 compares with 0.8999999762. A float32
+program rounds it, too; otherwise a formula could take another branch than it does in the reference engine.
 """
 
 import ast
@@ -21,56 +21,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_ours
+from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_built_in
 from deltarule.engines.compiled.formula_rewriter import FormulaRewriter, Kinds, NotCompilable
 
 ENTRY = (
     '@njit(error_model="numpy", _nrt=False, nogil=True, cache=True, no_cfunc_wrapper=True, pipeline_class=LinkedOnce)'
 )
-"""What stands before the one function of a program that Python calls."""
+"""The decorator of the one function of a program that Python calls."""
 
 
 def heads(*names: str) -> list[str]:
-    """The files of this folder that a program begins with; what one imports of another is for its readers."""
-    texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in names]
-    return ["\n".join(one for one in text.splitlines() if not one.startswith("from deltarule.")) for text in texts]
+    """Return the text of files in program_sources, with which a program begins, without their imports of deltarule.
+
+    In a program the files follow one another, so that what one imports from another is there already.
+    """
+    folder = Path(__file__).parent / "program_sources"
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    return ["\n".join(line for line in text.splitlines() if not line.startswith("from deltarule.")) for text in texts]
 
 
 def elementary_heads(dtype: DTypeLike) -> tuple[str, ...]:
-    """The files of elementary functions that a program needs for arrays of a dtype."""
+    """Return the names of the files with the elementary functions that a program for arrays of a dtype needs."""
     return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
 
 
 _Form = tuple[Callable[..., Any], frozenset[str], Kinds | None]
-"""A formula, the arguments that are left to their defaults, and the kinds of the others, see `Formulas.name`."""
+"""A formula's function, the arguments left to their defaults, and the kinds of the others, see `Formulas.name`."""
 
 
 def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """All that decides the text of somebody's own formula: code and defaults, and the globals that it reads, with the
-    formulas among them. It can be hashed, and is another one as soon as a global number has changed.
+    """Return a hashable key of everything that determines the text of a custom formula.
+
+    Code and defaults, and the globals that it reads, including the formulas among them: the key changes as soon as a
+    global number has changed.
 
     >>> import deltarule.maths.losses as losses
     >>> formula_key(losses.huber) == formula_key(losses.huber) != formula_key(losses.huber_derivative)
     True
     """
-    found: list[Any] = []
-    left = [function]
-    for one in left:  # which grows
-        if not isinstance(one, FunctionType):
-            found.append(type(one))
+    parts: list[Any] = []
+    pending = [function]
+    for formula in pending:  # which grows
+        if not isinstance(formula, FunctionType):
+            parts.append(type(formula))
             continue
-        values = [one.__globals__.get(name) for name in one.__code__.co_names]
-        found += [one.__code__, repr(one.__defaults__)]
-        found += [(repr(value), value) if isinstance(value, int | float) else None for value in values]  # True is 1
-        found += [value if isinstance(value, np.ufunc | ModuleType) else type(value) for value in values]
-        left += [value for value in values if isinstance(value, FunctionType) and value not in left]
-    return tuple(found)
+        values = [formula.__globals__.get(name) for name in formula.__code__.co_names]
+        parts += [formula.__code__, repr(formula.__defaults__)]
+        parts += [(repr(value), value) if isinstance(value, int | float) else None for value in values]  # True is 1
+        parts += [value if isinstance(value, np.ufunc | ModuleType) else type(value) for value in values]
+        pending += [value for value in values if isinstance(value, FunctionType) and value not in pending]
+    return tuple(parts)
 
 
 class Formulas:
-    """The formulas that a program needs, each under a name of its own, those that they call before them.
+    """Collects the source texts of a program's formulas, each under a unique name, after those that it calls.
 
-    dtype : of the arrays that they are computed on in the reference engine
+    dtype : the dtype of the arrays that the program computes on
     """
 
     def __init__(self, dtype: DTypeLike = np.float64) -> None:
@@ -79,41 +85,41 @@ class Formulas:
         self._begun: list[_Form] = []
         self.texts: list[str] = []
         self.reaches: dict[str, float | None] = {}
-        """How far from 0 the whole numbers may be that a formula returns; None for one that returns floats."""
+        """By a formula's name, the largest absolute value of the integers that it returns; None for floats."""
         self.kinds: dict[str, str | None] = {}
-        """Whether what a formula returns is plain or wide; None where it is neither."""
+        """Whether a formula returns a "plain" or a "wide" number, by its name; None if neither."""
         self._constants: dict[str, str] = {}
 
     def name(
         self,
         function: Callable[..., Any],
-        left: frozenset[str] = frozenset(),
+        defaulted: frozenset[str] = frozenset(),
         kinds: Kinds | None = None,
     ) -> str:
-        """The name of a formula within the program; its text is added when it is first asked for.
+        """Return the name of a formula within the program, and add its text when it is first requested.
 
-        left : the arguments that its calls leave to their defaults, as may be whole numbers and truths
-        kinds : what its arguments are in a formula of float32; None where nothing is rounded
+        defaulted : the names of the arguments that its calls leave to their defaults
+        kinds : the kinds of its arguments in a float32 program; None if nothing is rounded
         """
         if not isinstance(function, FunctionType):
             raise NotCompilable(f"a formula that is no function of def, but a {type(function).__name__}")
-        form = function, left, kinds
+        form = function, defaulted, kinds
         if form not in self._names:
             if form in self._begun:
                 raise NotCompilable(f"'{function.__name__}', which calls itself")
             self._begun.append(form)
             module = f"{function.__module__}".rsplit(".", 1)[-1]
-            # Two cells of a notebook may each have a function of one name, and a head one of that name, too; and one of
-            # ours may stand in a program of float32 in several forms.
-            own = "" if is_ours(function) and kinds is None else f"own{len(self._begun)}_"
-            text_name = re.sub(r"\W", "_", f"{own}{module}_{function.__name__}")
-            text = self._text(function, text_name, left, kinds)
+            # Two cells of a notebook may each define a function of this name, and a head one, too; and a float32
+            # program may have a built-in formula in several forms.
+            prefix = "" if is_built_in(function) and kinds is None else f"own{len(self._begun)}_"
+            text_name = re.sub(r"\W", "_", f"{prefix}{module}_{function.__name__}")
+            text = self._text(function, text_name, defaulted, kinds)
             self._names[form] = text_name
             self.texts.append(text)
         return self._names[form]
 
     def constant(self, value: float) -> str:
-        """A number as it stands beside arrays: of float32 it has a name, as one that is written out is of float64.
+        """Return the text of a number beside arrays: in a float32 program a named constant, as literals are float64.
 
         >>> Formulas().constant(0.5), Formulas(np.float32).constant(0.5)
         ('0.5', 'constant_0')
@@ -127,7 +133,7 @@ class Formulas:
         return self._constants[text]
 
     def helper(self, name: str) -> str:
-        """The name of an elementary function of the arrays' precision.
+        """Return the name of an elementary function in the arrays' precision.
 
         >>> Formulas().helper("exp"), Formulas(np.float32).helper("exp")
         ('exp', 'exp_single')
@@ -135,7 +141,7 @@ class Formulas:
         return f"{name}_single" if self.rounds else name
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
-        """A call of a formula of arrays, as text; some arguments may be texts as "norm=n"."""
+        """Return the text of a formula's call with these arguments, some of which may be keywords such as "norm=n"."""
         return self._call(
             function,
             arguments,
@@ -144,7 +150,7 @@ class Formulas:
         )
 
     def call_in_float64(self, function: Callable[..., Any], *arguments: str) -> str:
-        """The same of a formula that the reference engine computes in float64, whatever θ's dtype: once a step."""
+        """Return the text of a call of a formula that is computed in float64 whatever θ's dtype, once a step."""
         return self._call(function, arguments, {}, None)
 
     def _call(
@@ -154,13 +160,15 @@ class Formulas:
         parameters: Mapping[str, float],
         kinds: Kinds | None,
     ) -> str:
-        given = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
-        call = ast.parse(f"f({given})", mode="eval").body
+        """Return the text of a formula's call: argument texts, then parameters by keyword; `kinds` as in `name`."""
+        argument_list = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
+        call = ast.parse(f"f({argument_list})", mode="eval").body
         assert isinstance(call, ast.Call)
-        return f"{self.name(function, defaulted_arguments(function, call), kinds)}({given})"
+        return f"{self.name(function, defaulted_arguments(function, call), kinds)}({argument_list})"
 
-    def _text(self, function: FunctionType, name: str, left: frozenset[str], kinds: Kinds | None) -> str:
-        tree = _source(function)
+    def _text(self, function: FunctionType, name: str, defaulted: frozenset[str], kinds: Kinds | None) -> str:
+        """Return the definition of a formula for the program, under the name `name`."""
+        tree = _source_tree(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
         definition.name, definition.decorator_list, definition.returns = name, [ast.Name("compiled")], None
@@ -170,21 +178,23 @@ class Formulas:
         if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
             raise NotCompilable(f"'{function.__name__}', which has / or * among its arguments")
         # Numba would take the defaults -0.0 and 0.0 for the same.
-        kept = {one: value for one, value in default_values(function).items() if one in left}
-        first = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(value)) for one, value in kept.items()]
-        arguments.args = [ast.arg(one.arg) for one in arguments.args if one.arg not in left]
+        defaults = {argument: value for argument, value in default_values(function).items() if argument in defaulted}
+        assignments = [
+            ast.Assign([ast.Name(name, ast.Store())], ast.Constant(value)) for name, value in defaults.items()
+        ]
+        arguments.args = [ast.arg(argument.arg) for argument in arguments.args if argument.arg not in defaulted]
         arguments.defaults = []
-        rewriter = FormulaRewriter(self, function, {one.arg for one in arguments.args}, kinds)
-        definition.body = [rewriter.statement(one) for one in [*first, *definition.body]]
+        rewriter = FormulaRewriter(self, function, {argument.arg for argument in arguments.args}, kinds)
+        definition.body = [rewriter.statement(statement) for statement in [*assignments, *definition.body]]
         self.reaches[name], self.kinds[name] = rewriter.returned
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def _source(function: FunctionType) -> ast.Module:
-    """The definition of a function, by def and on its own.
+def _source_tree(function: FunctionType) -> ast.Module:
+    """Return the syntax tree of a function's definition, after checking that it compiles to the function's code.
 
-    A file may have been edited since, and two lambdas may stand on one line: so the text must compile to the very code
-    that the function has.
+    Its file may have been edited since, and two lambdas may be on one line. Raises `NotCompilable` for anything but a
+    plain def.
     """
     name, code = function.__name__, function.__code__
     if code.co_freevars:
@@ -196,22 +206,24 @@ def _source(function: FunctionType) -> ast.Module:
     # A lambda may be a default of the def.
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].name != code.co_name:
         raise NotCompilable(f"'{name}', which is not defined by def")
-    if any(isinstance(one, CodeType) for one in code.co_consts):
+    if any(isinstance(constant, CodeType) for constant in code.co_consts):
         raise NotCompilable(f"'{name}', which defines functions of its own")
     names = (*code.co_names, *code.co_varnames)
     modules = [name for name in names if isinstance(function.__globals__.get(name), ModuleType)]
     imports = [ast.fix_missing_locations(ast.Import([ast.alias(name)])) for name in modules]
-    # What Python makes of np.exp(z) depends on whether it sees the import of np: a cell of a notebook may lack it.
-    seen = chain.from_iterable(combinations(imports, n) for n in range(len(imports) + 1))
-    programs = (compile(ast.Module([*some, *tree.body], []), "", "exec", dont_inherit=True) for some in seen)
-    made = (one for program in programs for one in program.co_consts if isinstance(one, CodeType))
-    if not any(_does_the_same(one, code) for one in made):
+    # How Python compiles np.exp(z) depends on whether it sees the import of np: a cell of a notebook may lack it.
+    import_subsets = chain.from_iterable(combinations(imports, n) for n in range(len(imports) + 1))
+    modules_code = (
+        compile(ast.Module([*subset, *tree.body], []), "", "exec", dont_inherit=True) for subset in import_subsets
+    )
+    candidates = (one for module_code in modules_code for one in module_code.co_consts if isinstance(one, CodeType))
+    if not any(_is_same_code(candidate, code) for candidate in candidates):
         raise NotCompilable(f"'{name}', whose source has changed since")
     return tree
 
 
-def _does_the_same(one: CodeType, other: CodeType) -> bool:
-    """Whether two functions are the same instructions, names and constants."""
+def _is_same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two functions have the same instructions, names and constants."""
     first, second = (
         (code.co_code, code.co_names, code.co_varnames, code.co_argcount, repr(code.co_consts)) for code in (one, other)
     )

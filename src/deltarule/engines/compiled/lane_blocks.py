@@ -1,4 +1,4 @@
-"""Blocks of members that are advanced together, a lane each: what is theirs of a problem and of a state.
+"""Blocks of members that a program advances together, one in each lane: their arrays, and the call of the program.
 
 L lanes (members of a block) · P parameters
 """
@@ -19,7 +19,7 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """n updates of a state: `after` is what they make of it, objective [n, K] and bad [K] are their trace."""
+    """n updates of `state`: blocks write the results into `after`, and the trace into objective [n, K] and bad [K]."""
 
     problem: Problem
     state: State
@@ -30,18 +30,18 @@ class Updates:
 
 
 def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    """What a block's program is made for, with lanes that differ in their rows or not."""
+    """Return the `Shape` for which a block's program is specialized; `own_rows` says whether lanes differ in rows."""
     weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
     drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
     return Shape(lanes, own_rows and lanes > 1, weights, drops)
 
 
 class LaneBlock:
-    """Members of a state, by their indices in it, with all that is theirs of the problem and no update changes."""
+    """Some members of a state, one in each lane, with their numbers of the problem that no update changes."""
 
     def __init__(self, problem: Problem, members: Integers, indices: Integers, shape: Shape) -> None:
         self.indices, self.shape, self.lanes = indices, shape, shape.lanes
-        # Lanes without a member repeat the last one; what they compute is not looked at.
+        # Lanes without a member repeat the last one; their results are ignored.
         self.filled = indices[np.minimum(np.arange(self.lanes), len(indices) - 1)]
         self.members = members[self.filled]
         self.batch_rows, self.row_count = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
@@ -54,7 +54,7 @@ class LaneBlock:
         self.keys: NDArray[np.uint64] = np.stack(key_words(problem.dropout_seeds[self.members])).astype(np.uint64)
 
     def _numbers(self, problem: Problem) -> Floats:
-        """Every number that members may differ in, flat [numbers · L], in float64."""
+        """Return the hyperparameters that members may differ in, flat [numbers · L], in float64."""
         named = {
             **problem.numbers,
             **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
@@ -65,7 +65,10 @@ class LaneBlock:
         return np.concatenate([named[name][self.members] for name in number_names(problem)])
 
     def advance(self, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates) -> None:
-        """Advance the block by its program, whose scratch arrays are `spaces`, and store its members' results."""
+        """Advance the block with the program `run`, and store its members' results.
+
+        `spaces` are the lengths and dtypes of the program's scratch arrays.
+        """
         problem, state, n, lanes = updates.problem, updates.state, updates.n, self.lanes
         ids, positions = self._rows(problem, state.step, n)
         slots = [state.slots[name] for name in problem.optimizer.slots]  # a file may hold them in another order
@@ -100,26 +103,30 @@ class LaneBlock:
         updates.bad[indices] = bad[:count]
 
     def _gather(self, vector: Floats) -> Floats:
-        """The block's part of [K, P], as flat [P · L]."""
+        """Return the block's part of an array [K, P], flat [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
     def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
-        """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
-        if self.shape.own_rows:
-            ids, places = row_orders(problem, self.members, step, n)
-            return self._by_lane(ids), self._by_lane(places)
-        ids, places = row_orders(problem, self.members[:1], step, n)
-        # A program is compiled for arrays that can be written.
-        return np.array(ids[:, 0], order="C"), np.array(places[:, 0], order="C")
+        """Return the order of the rows in the epochs of n updates from `step` on: their indices, and their positions.
 
-    def _by_lane(self, by_member: Integers) -> Integers:
+        Both are [epochs, rows], or [epochs, rows · L] if lanes differ in their rows.
+        """
+        if self.shape.own_rows:
+            ids, positions = row_orders(problem, self.members, step, n)
+            return self._interleave_lanes(ids), self._interleave_lanes(positions)
+        ids, positions = row_orders(problem, self.members[:1], step, n)
+        # A program is compiled for arrays that can be written.
+        return np.array(ids[:, 0], order="C"), np.array(positions[:, 0], order="C")
+
+    def _interleave_lanes(self, by_member: Integers) -> Integers:
+        """Return an array [epochs, L, rows], or [epochs, 1, rows], as [epochs, rows · L]."""
         epochs, _, rows = by_member.shape
-        every = np.broadcast_to(by_member, (epochs, self.lanes, rows))
-        return np.array(every.transpose(0, 2, 1), order="C").reshape(epochs, -1)
+        by_lane = np.broadcast_to(by_member, (epochs, self.lanes, rows))
+        return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
     def _weights(self, problem: Problem) -> Floats:
-        """The rows' weights: [N, 1] for all lanes, or [N, L]."""
-        given = problem.weights
-        if given is None:
+        """Return the rows' weights: [N, 1] for all lanes, or [N, L]; [1, 1] if there are none."""
+        weights = problem.weights
+        if weights is None:
             return np.ones((1, 1), problem.dtype)
-        return given[:, None] if given.ndim == 1 else np.ascontiguousarray(given[self.members].T)
+        return weights[:, None] if weights.ndim == 1 else np.ascontiguousarray(weights[self.members].T)

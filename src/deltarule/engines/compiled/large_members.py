@@ -1,4 +1,4 @@
-"""The members of a large network's program: their arrays, blocks of rows, and tiles."""
+"""Members that the program for large networks advances: the program's arguments, blocks of rows, and shares of work."""
 
 import ctypes
 import sys
@@ -18,20 +18,21 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
 NEAR_BYTES, MIN_MEMBERS_TOGETHER = 400_000, 4
-"""What θ and the optimizer's memory of the members that go through updates together may take, beside what is a batch's;
-and members from which on it is worth that each such group brings its rows together anew."""
+"""The bytes that θ and the optimizer's slots of members that are updated together may take, beside a batch's arrays;
+and the fewest such members for which it is worth gathering the batch's rows again for each group."""
 
 BLOCK_ROWS, MAX_BLOCKS = 128, 8
-"""Rows of a block at least, so that products stay large; and blocks at most, for each has a gradient of its own."""
+"""The fewest rows of a block, so that products stay large, and the most blocks, as each has its own gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Some members of a state that have equally many rows, and what is theirs for n updates.
+    """Some members of a state, with equally many rows, that a compiled program advances by n updates.
 
     run              the compiled function `advance` of the problem's program
-    after            the state that is changed, in the members' places
-    objective, bad   the trace's [n, K] and [K], which are changed likewise
+    places           the members' indices in the state
+    after            the state into which the program writes the results
+    objective, bad   the trace's [n, K] and [K], into which the program writes, too
     """
 
     run: Callable[..., None]
@@ -45,25 +46,29 @@ class Members:
 
     @property
     def blocks(self) -> int:
-        """Into how many blocks the rows of their batches are divided."""
+        """The number of blocks into which the rows of a batch are divided."""
         return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.places[0]]))
 
     @property
     def together(self) -> int:
-        """How many of them make an update before the next: many share a batch's rows, few stay in the nearer memory."""
+        """How many members make an update before the next one: many share a batch's rows, few stay in near memory."""
         near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
         return near if near >= MIN_MEMBERS_TOGETHER else len(self.places)
 
     def advance(self) -> None:
-        """Advance them, on this thread."""
+        """Advance the members on this thread."""
         self.shares(1)[0]()
 
     def shares(self, threads: int) -> list[Callable[[], None]]:
-        """The work as so many shares, which must run at the same time; the result does not depend on how many."""
+        """Return the work as functions, one for each thread, which must run at the same time.
+
+        The result does not depend on their number.
+        """
         gate, arrays = np.zeros(1, np.int64), self._arrays()
         return [partial(self.run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
 
     def _arrays(self) -> list[Any]:
+        """Return the program's arguments that threads share: those of `codegen_large.ARGUMENTS` and scratch arrays."""
         problem, state, n = self.problem, self.state, self.n
         members, layers, dtype = state.members[self.places], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
@@ -73,14 +78,14 @@ class Members:
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
-        of_batch = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
-        of_batch += [layer.units for layer in layers[:-1]]
-        spaces = [np.empty((size, units), dtype) for units in of_batch]
+        widths = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
+        widths += [layer.units for layer in layers[:-1]]
+        spaces = [np.empty((size, units), dtype) for units in widths]
         for layer in layers:
             if layer.batch_norm:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
-        answers = size * layers[-1].units
-        spaces += [np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
+        outputs = size * layers[-1].units
+        spaces += [np.empty(outputs, dtype), np.empty(outputs), np.empty(outputs)]
         spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
         return [
             *((blas().gemm(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
@@ -94,34 +99,34 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.empty((blocks, 64)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, self._turned_numbers()), dtype)),
+            *(*spaces, np.empty((blocks, self._max_transposed_weights()), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
 
-    def _turned_numbers(self) -> int:
-        """The numbers of the largest weights that are turned, or scaled, before a product."""
+    def _max_transposed_weights(self) -> int:
+        """Return the size of the largest weight array that is transposed or scaled before a product."""
         layers = self.problem.network.layers
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
-        """The optimizer's numbers of each member, [K, numbers]; where arrays have factors [K, ranges, numbers].
+        """Return the optimizer's hyperparameters of each member, [K, numbers], or [K, ranges, numbers] with factors.
 
-        In the place of the learning rate then stands its factor, as each update has a rate of its own.
+        With factors the learning rate is replaced by its factor, because the rate changes from update to update.
         """
         problem = self.problem
         numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
         if not problem.factors:
             return np.stack(list(numbers.values()), 1)
         numbers["learning_rate"] = np.ones(len(members))
-        of_ranges = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
-        return np.ascontiguousarray(np.array(of_ranges).transpose(2, 0, 1))
+        by_range = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
+        return np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1))
 
 
 def blocks_of(problem: Problem, rows: int) -> int:
-    """Into how many blocks a batch's rows are divided: by their number alone, so that a member's bits are its own.
+    """Return the number of blocks into which a batch of `rows` rows is divided: 1 with batch norm, which needs all.
 
-    Batch norm looks at all rows at a time.
+    It depends on nothing else, so that a member's bits do not depend on the other members.
     """
     if problem.network.buffers:
         return 1
@@ -130,8 +135,10 @@ def blocks_of(problem: Problem, rows: int) -> int:
 
 @cache
 def tiles_of(dtype: np.dtype[Any]) -> int:
-    """The address of the function that multiplies in tiles: one for all programs, as it takes longer to compile than
-    what calls it."""
+    """Return the address of the compiled function that multiplies in tiles for a dtype.
+
+    All programs share it, because it takes longer to compile than what calls it.
+    """
     numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
     lines = [
         "from numba import cfunc",
@@ -144,7 +151,7 @@ def tiles_of(dtype: np.dtype[Any]) -> int:
 
 @cache
 def _step_aside() -> int:
-    """The address of the system's function that gives the processor to another thread for a moment."""
+    """Return the address of the system's function that yields the processor to another thread."""
     if sys.platform == "win32":
         function = ctypes.windll.kernel32.SwitchToThread
     else:

@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from deltarule.engines.compiled.simd_math import HAS_FMA
+from deltarule.engines.compiled.program_sources.simd_math import HAS_FMA
 
 WORD = ir.IntType(64)
 WIDE, AVX = (get_host_cpu_features().get(name) for name in ("avx512f", "avx"))

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from deltarule.engines.compiled.simd_math import compiled, fma
+from deltarule.engines.compiled.program_sources.simd_math import compiled, fma
 
 # Global numbers of NumPy's: beside a number of Python's, which is of float64, all lanes would become float64.
 ZERO, ONE, TWO, HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)

@@ -11,8 +11,8 @@ rows of a single unit, and vectors of lanes.
 
 from numba import njit
 
-from deltarule.engines.compiled.gemm_tiles import lanes, tiles
-from deltarule.engines.compiled.simd_math import INNER
+from deltarule.engines.compiled.program_sources.gemm_tiles import lanes, tiles
+from deltarule.engines.compiled.program_sources.simd_math import INNER
 
 separate = njit(**INNER)
 

@@ -20,8 +20,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from deltarule.engines.compiled.gemm_tiles import VECTOR_BYTES, WIDE, WORD
-from deltarule.engines.compiled.simd_math import INNER, compiled, exp, philox, select, sqrt
+from deltarule.engines.compiled.program_sources.gemm_tiles import VECTOR_BYTES, WIDE, WORD
+from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select, sqrt
 
 loop = njit(**INNER)
 PLAIN, TURNED = ord("N"), ord("T")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.engines.compiled.gemm_tiles import HAS_FMA, ROWS, VECTOR_BYTES, VECTORS
 from deltarule.engines.compiled.large_members import tiles_of
+from deltarule.engines.compiled.program_sources.gemm_tiles import HAS_FMA, ROWS, VECTOR_BYTES, VECTORS
 
 SIZES = st.integers(1, 2 * ROWS + 3), st.integers(0, 4), st.integers(1, 2 * VECTORS * VECTOR_BYTES // 4 + 3)
 
