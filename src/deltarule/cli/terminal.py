@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from deltarule.errors import COMMANDS
+from deltarule.errors import CONTROL_CHARACTERS
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
@@ -19,7 +19,8 @@ def print_json(record: Any) -> None:
     out = data_output()
     in_ascii = not (out.encoding or "utf-8").lower().startswith("utf")  # JSON's escapes have four digits
     text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=in_ascii, allow_nan=False)
-    out.write(re.sub(f"[{COMMANDS}]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
+    # Control characters occur only within texts.
+    out.write(re.sub(f"[{CONTROL_CHARACTERS}]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     out.flush()
 
 

@@ -8,24 +8,23 @@ from unicodedata import bidirectional
 
 import numpy as np
 
-from deltarule.errors import COMMANDS
+from deltarule.errors import CONTROL_CHARACTERS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
 MAX_EXACT_PROBABILITY = 0.999
 """Probabilities between it and 1 are shown as "more than 99.9 %"."""
-CONTROL_CHARACTERS = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
-"""Control characters; completely isolated text is kept, because it does not affect its surroundings."""
+ISOLATED_TEXT_OR_CONTROL_CHARACTER = re.compile(rf"(\u2068[^{CONTROL_CHARACTERS}]*\u2069)|[{CONTROL_CHARACTERS}]")
+"""Completely isolated text, which is kept because it does not affect its surroundings, or a control character."""
 
 
 def visible(text: str) -> str:
-    r"""Replace control characters: those that move a terminal's cursor or change the direction of writing, and those
-    that XML forbids.
+    r"""Replace each control character by \ufffd, so that text cannot move a cursor or turn the direction of writing.
 
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return CONTROL_CHARACTERS.sub(lambda found: found[1] or "\ufffd", text)
+    return ISOLATED_TEXT_OR_CONTROL_CHARACTER.sub(lambda match: match[1] or "\ufffd", text)
 
 
 def isolate_direction(name: str) -> str:
