@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL, MAX_ROWS
-from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, write_out_ticks
+from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
+from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, use_full_tick_labels
 from deltarule.reports.formatting import format_probability, isolate_direction, percent
 from deltarule.reports.text_fitting import wrap_text
 
@@ -36,13 +36,13 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     """
     losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
     with style.style_context():
-        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
+        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL_INCHES[1] * len(losses))
         builder.axes.axvline(0, **DIAGONAL)
         dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN, losses, intervals)
         builder.entries.append((dots, f"{score} lost"))
         if np.isfinite(intervals).any():
             builder.entries.append((bars, "its interval (95 %)"))
-        write_out_ticks(builder.axes.xaxis)
+        use_full_tick_labels(builder.axes.xaxis)
         builder.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         builder.y_label("column")
         if len(columns) > MAX_ROWS:
@@ -101,8 +101,8 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         (line,) = builder.axes.plot(ends, ends, label="_right", **DIAGONAL)
         (dots,) = builder.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
         builder.entries += [(dots, "a row"), (line, "right")]
-        write_out_ticks(builder.axes.xaxis)
-        write_out_ticks(builder.axes.yaxis)
+        use_full_tick_labels(builder.axes.xaxis)
+        use_full_tick_labels(builder.axes.yaxis)
         builder.axes.set_xlabel(wrap_text(f"true {target}", 44))
         builder.y_label(f"answered {target}")
         if len(targets) > MAX_DOTS:

@@ -13,12 +13,12 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import GREATEST, SIGNS, describe_signs, largest_magnitude
+from deltarule.reports.cell_figures import MAX_COLOR_LIMIT, SIGNS_NOTE, describe_signs, largest_magnitude
 from deltarule.reports.cell_figures import activation_cells as activation_cells
 from deltarule.reports.cell_figures import sign_agreement as sign_agreement
 from deltarule.reports.cell_figures import weight_cells as weight_cells
 from deltarule.reports.figure_builder import FigureBuilder
-from deltarule.reports.text_fitting import all_fitted, wrap_text
+from deltarule.reports.text_fitting import fit_names, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ MAX_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
 MAX_NETWORKS, IMAGES_ACROSS = 8, 3
 """Maximum number of networks whose weights are shown as images, and how many per row."""
-UNIT = 72.0
+UNIT_NAME_POINTS = 72.0
 """Maximum width in points of the name of a unit or of a class."""
 
 
@@ -72,7 +72,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
         if len(shape) == 3:
             builder.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
         elif several:
-            builder.note(f"White: 0. {SIGNS}")
+            builder.note(f"White: 0. {SIGNS_NOTE}")
         if several:
             builder.note("Each is drawn on a scale of its own, up to its largest weight.")
         if units < shown["before training"].shape[1]:
@@ -169,7 +169,7 @@ def _images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], with
     largest = largest_magnitude(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
-        end = min(largest, GREATEST)
+        end = min(largest, MAX_COLOR_LIMIT)
         drawn = builder.axes.imshow(mosaic, cmap=style.diverging_colormap(), vmin=-end, vmax=end)
         if with_scale:
             builder.figure.colorbar(drawn, ax=builder.axes, label="weight", location="bottom", shrink=0.8)
@@ -237,7 +237,7 @@ def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], siz
 
 def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
     """Draw the names of a layer's units, if any."""
-    shown = all_fitted(names[: min(units, MAX_UNITS)], UNIT, 8.5)
+    shown = fit_names(names[: min(units, MAX_UNITS)], UNIT_NAME_POINTS, 8.5)
     axes.set_yticks(_places(min(units, MAX_UNITS))[: len(shown)], shown)
     axes.tick_params(length=0)
 

@@ -11,7 +11,7 @@ from deltarule.reports import style
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.sweep_figures import NAME, last_key
-from deltarule.reports.text_fitting import all_fitted, wrap_text
+from deltarule.reports.text_fitting import fit_names, wrap_text
 from deltarule.stats.effects import Parameter, parameters_of
 from deltarule.stats.ranking import ranking
 
@@ -133,7 +133,7 @@ def _paths(axes: "Axes", paths: Floats) -> None:
 def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
     axes.axvline(at, color=style.GRAY, linewidth=1)
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for text, height in zip(all_fitted(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
+    for text, height in zip(fit_names(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
         axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
 
 

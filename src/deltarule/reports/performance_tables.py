@@ -63,7 +63,9 @@ def performance_page(record: Record) -> dict[str, str]:
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
-    text = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    text = (
+        f"Measured on {describe_machine(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    )
     if record["quick"]:
         text += " **This was a quick run, on small populations: its times say little.**"
     works = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
@@ -82,11 +84,11 @@ def curve_name(curve: Record) -> str:
     return f"time-by-{curve['quantity'].replace(' ', '-')}"
 
 
-def in_words(record: Record) -> str:
+def describe_machine(record: Record) -> str:
     """Date and machine of a benchmark.
 
     >>> computer = {"processor": "AMD EPYC", "processors": 2, "avx512": False, "system": "Linux"}
-    >>> in_words({"date": "2026-01-31", "machine": computer})
+    >>> describe_machine({"date": "2026-01-31", "machine": computer})
     '2026-01-31: AMD EPYC, 2 processors, without AVX-512, Linux'
     """
     one = record["machine"]

@@ -14,8 +14,8 @@ from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_COLUMNS, label_cells
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.network_figures import UNIT
-from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
+from deltarule.reports.network_figures import UNIT_NAME_POINTS
+from deltarule.reports.text_fitting import fit_names, text_width, wrap_text
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def true_and_predicted(
                 if plane is not None:
                     _boundary(builder, plane)
             for label in range(count):
-                _points(builder, x[answers == label], names[label], label, listed=not is_predicted)
+                _points(builder, x[answers == label], names[label], label, in_legend=not is_predicted)
             builder.axes.set_xlabel(wrap_text(features[0].strip() or "x0", 14))
             builder.y_label(features[1].strip() or "x1")
             builder.row += 1
@@ -119,7 +119,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     right, total = int(np.trace(counts)), int(counts.sum())
     with style.style_context():
         font = _font_size_for(counts)
-        widest = width_of(f"{int(counts.max(initial=0)):,}", font, "bold")
+        widest = text_width(f"{int(counts.max(initial=0)):,}", font, "bold")
         size = max(3.6, 1.6 + max(0.45, (widest + GAP) / 72) * len(classes))
         builder = FigureBuilder.of_axes("True against predicted classes", size + 1.2, size)
         drawn = builder.axes.imshow(
@@ -127,7 +127,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         )
         texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
         label_cells(builder.axes, drawn, counts, texts, font, np.eye(len(counts), dtype=bool))
-        names = all_fitted(classes, UNIT, 8.5)
+        names = fit_names(classes, UNIT_NAME_POINTS, 8.5)
         turned = 90 if max(map(len, names), default=0) > 3 else 0
         builder.axes.set_xticks(range(len(names)), names, rotation=turned)
         builder.axes.set_yticks(range(len(names)), names)
@@ -161,7 +161,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         for index, (name, values) in enumerate(norms.items()):
             values = np.asarray(values, np.float64)
             if values.ndim == 2 and values.shape[1] > 1:
-                builder.band(steps, values, name, index=index)
+                builder.median_band(steps, values, name, index=index)
                 members = values.shape[1]
             else:
                 builder.line(steps, values.ravel(), name, index=index)
@@ -174,7 +174,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         return builder.finish("layer")
 
 
-def _points(builder: FigureBuilder, x: Floats, name: str, label: int, listed: bool) -> None:
+def _points(builder: FigureBuilder, x: Floats, name: str, label: int, in_legend: bool) -> None:
     look: dict[str, Any] = {
         "color": style.COLORS[label],
         "marker": style.MARKERS[label],
@@ -182,7 +182,7 @@ def _points(builder: FigureBuilder, x: Floats, name: str, label: int, listed: bo
         "linewidths": 0.6,
     }
     drawn = builder.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
-    if listed:
+    if in_legend:
         builder.entries.append((drawn, name))
 
 

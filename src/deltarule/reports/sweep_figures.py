@@ -10,10 +10,10 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL
-from deltarule.reports.figure_builder import FigureBuilder, write_out_ticks
+from deltarule.reports.cell_figures import CELL_INCHES
+from deltarule.reports.figure_builder import FigureBuilder, use_full_tick_labels
 from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.text_fitting import all_fitted, fit_text, width_of, wrap_text
+from deltarule.reports.text_fitting import fit_names, fit_text, text_width, wrap_text
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
 from deltarule.stats.ranking import Ranking
 
@@ -81,7 +81,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
             else:
                 builder.axes.set_visible(False)
             if row == count - 1:
-                values = all_fitted(parameters[column].values, VALUE, 8)
+                values = fit_names(parameters[column].values, VALUE, 8)
                 builder.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
                 builder.axes.set_xlabel(fit_text(last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
@@ -132,9 +132,9 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         for place in ranked.place[:shown].tolist()
     ]
     with style.style_context():
-        names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, MAX_NAME_POINTS, 8.5), 1)]
-        width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
-        builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
+        names = [f"{rank}: {name}" for rank, name in enumerate(fit_names(shorts, MAX_NAME_POINTS, 8.5), 1)]
+        width = 5.6 + max(text_width(name, 8.5) for name in names) / 72
+        builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL_INCHES[1] * shown)
         rows = np.arange(shown)
         lacks = ~as_good & np.isnan(ranked.behind)
         for chosen, color, marker, entry in (
@@ -151,11 +151,11 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
                 ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
                 builder.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
         builder.axes.set_yticks(rows, names)
-        write_out_ticks(builder.axes.xaxis)
+        use_full_tick_labels(builder.axes.xaxis)
         builder.axes.set_ylim(shown - 0.4, -0.6)
         builder.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
         keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
-        builder.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
+        builder.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL_INCHES[1] * shown), 9))
         verdict = _verdict(ranked)
         builder.note(verdict)
         builder.describe(verdict)
@@ -201,7 +201,7 @@ def _marginal(
     axes.set_ylim(*limits)
     axes.set_xticks([])
     axes.grid(visible=False, axis="x")
-    write_out_ticks(axes.yaxis)
+    use_full_tick_labels(axes.yaxis)
     axes.tick_params(labelsize=7)
     axes.set_ylabel(wrap_text(last_key(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
 
@@ -222,7 +222,7 @@ def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
 def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
     """Draw the values of a parameter beside the first table of its row."""
     axes.set_xticks([])
-    named = all_fitted(parameter.values, VALUE, 8) if first else []
+    named = fit_names(parameter.values, VALUE, 8) if first else []
     axes.set_yticks(range(len(named)), named)
     axes.tick_params(length=0, labelsize=8)
     if first:

@@ -24,10 +24,10 @@ def wrap_text(text: str, width: int, lines: int = 4) -> str:
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
-def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Wrap names as `wrap_text`; names that would look alike are shortened as by `all_fitted`.
+def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
+    """Wrap names as `wrap_text`; names that would look alike are shortened as by `fit_names`.
 
-    >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
+    >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
     ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
     """
     shown = {name: wrap_text(name, width, lines) for name in names}
@@ -35,7 +35,7 @@ def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
     alike = [name for name, text in shown.items() if used[text] > 1]
     room = 0.6 * 8.5 * width * lines  # the average width of this many characters
     for share in (1, 0.8, 0.6, 0.4):
-        for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
+        for name, text in zip(alike, fit_names(alike, share * room, 8.5), strict=True):
             shown[name] = wrap_text(text.replace(r"\$", "$"), width, len(text))
         if all(shown[name].count("\n") < lines for name in alike):
             break
@@ -49,17 +49,17 @@ def fit_text(text: str, points: float, size: float) -> str:
     ('learning rate', 'learnin…')
     """
     line = " ".join(text.split())
-    if width_of(line, size) <= points:
+    if text_width(line, size) <= points:
         return escape_dollars(line)
-    room = points - width_of("…", size)
+    room = points - text_width("…", size)
     ends = np.cumsum([_advance(character, "normal") for character in line]) * size
     return escape_dollars(f"{line[: int((ends <= room).sum())]}…")
 
 
-def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
+def fit_names(names: Sequence[str], points: float, size: float) -> list[str]:
     """Shorten names as `fit_text`; names that would look alike keep the part where they differ, or get a number.
 
-    >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
+    >>> fit_names(["mean income of households", "mean income of persons", "age"], 80, 8)
     ['mean… households', 'mean inc… persons', 'age']
     """
     lines = [" ".join(name.split()) for name in names]
@@ -67,7 +67,7 @@ def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
     used = Counter(shown.values())
     for line in [line for line, text in shown.items() if used[text] > 1]:
         tails = (f" {number}" for number in itertools.count(1))
-        numbered = (fit_text(line, points - width_of(tail, size), size) + tail for tail in tails)
+        numbered = (fit_text(line, points - text_width(tail, size), size) + tail for tail in tails)
         shown[line] = next(text for text in numbered if text not in used)
         used[shown[line]] += 1
     return [shown[line] for line in lines]
@@ -81,19 +81,19 @@ def _shorten_distinctly(lines: Sequence[str], points: float, size: float) -> dic
         start = len(os.path.commonprefix(alike))
         if len(alike) > 1 and start:
             rest = [" ".join(line[start:].split()) for line in alike]
-            shortened = _shorten_distinctly(rest, 2 / 3 * points - width_of(" ", size), size)
+            shortened = _shorten_distinctly(rest, 2 / 3 * points - text_width(" ", size), size)
             ends = [shortened[line] for line in rest]
             gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
             tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
             heads = [
-                fit_text(text[:start], points - width_of(tail, size), size)
+                fit_text(text[:start], points - text_width(tail, size), size)
                 for text, tail in zip(alike, tails, strict=True)
             ]
             shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
     return shown
 
 
-def width_of(text: str, size: float, weight: str = "normal") -> float:
+def text_width(text: str, size: float, weight: str = "normal") -> float:
     """An upper bound of a text's width in points."""
     return size * sum(_advance(character, weight) for character in text)
 
