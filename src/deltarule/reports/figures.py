@@ -321,7 +321,7 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
 
 
 def _complete_evaluations(curves: Curves, name: str) -> tuple[Floats, Floats]:
-    """The steps and values [T, K] of evaluations of all members that still trained; L-BFGS also evaluates single ones."""
+    """Steps and values [T, K] of evaluations of all members that still trained; L-BFGS also evaluates single ones."""
     steps, values = np.array(curves.history.steps), curves.history.series(name)
     counts = (~np.isnan(curves.history.objective)).sum(1)
     is_complete = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return
