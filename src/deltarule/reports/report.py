@@ -184,8 +184,8 @@ def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
 def _color_opacity(value: float, table: Floats) -> float:
     """The opacity of the color behind a number of a table: at most 0.6, for contrast.
 
-    It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript rounds
-    differently.
+    It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript
+    rounds differently.
     """
     largest = _displayed_magnitude(np.abs(table[np.isfinite(table)]).max(initial=0))
     return 0.6 * _displayed_magnitude(value) / (largest or 1.0)
