@@ -40,6 +40,7 @@ class DeltaruleError(Exception):
     """
 
     def __str__(self) -> str:
+        """The message as one line, shortened in the middle if it is very long."""
         text = one_line(super().__str__())
         half = MAX_MESSAGE_CHARACTERS // 2
         return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:half]} … {text[3 - half :]}"

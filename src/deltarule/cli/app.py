@@ -57,6 +57,7 @@ def _with_early_end_message(command: Callable[..., int | None]) -> Callable[...,
 
     @functools.wraps(command)
     def run_command(**arguments: Any) -> int | None:
+        """Run the command, and report an early end as an error with advice."""
         try:
             return command(**arguments)
         except SystemExit as end:

@@ -101,6 +101,7 @@ class _FilteredText:
         self.inner = inner
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the segments of the renderable, with visible signs in place of control characters."""
         from rich.segment import Segment
 
         from deltarule.reports.formatting import visible

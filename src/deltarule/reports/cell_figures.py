@@ -104,13 +104,13 @@ def activation_cells(
 
 def weight_cells(
     arrays: Mapping[str, Any],
-    rows: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    row_names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    column_names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> "Figure":
     """Draw the weights and biases of layers as heat maps, each number with its sign.
 
-    Parameters: `arrays`, by name: W [D, H], with a row for each unit of the layer before; b [1, H] or [H]; `rows` and
-    `columns`, the names of the units by the array's name; units without names are numbered from 1.
+    Parameters: `arrays`, by name: W [D, H], with a row for each unit of the layer before; b [1, H] or [H];
+    `row_names` and `column_names`, the names of the units by the array's name, by default numbers from 1.
     Errors: `BadInput` for no array, or one that is too large for a page.
 
     >>> figure = weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]})
@@ -125,14 +125,14 @@ def weight_cells(
     largest = max(map(largest_magnitude, shown.values())) or 1.0
     with style.style_context():
         counts = [len(values) for values in shown.values()]
-        across = {name: _labels(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
+        across = {name: _labels(column_names.get(name, ()), values.shape[1]) for name, values in shown.items()}
         width, _ = _figure_size(1, max(map(len, across.values())) + 3)
         height = 0.9 + sum(
             CELL_INCHES[1] * len(shown[name]) + 0.55 + _column_names_height(across[name]) for name in shown
         )
         builder = FigureBuilder.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
         for name, values in shown.items():
-            down = _labels(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
+            down = _labels(row_names.get(name, ()), len(values)) if len(values) > 1 else [""]
             _draw_cells(builder.axes, values, down, across[name], (-largest, largest), format_signed)
             builder.axes.set_ylabel(wrap_text(name, 14), rotation=0, ha="right", va="center")
             builder.axes.set_xlabel("to unit")
@@ -144,7 +144,7 @@ def weight_cells(
 
 
 def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
-    """Draw for each input and hidden unit whether the weights W1 (`first`) and back in W2 (`second`) agree in sign.
+    """Draw for each input and hidden unit whether its weights in W1 (`first`) and W2 (`second`) have the same sign.
 
     Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2; `names` of the D inputs, by default
     numbers from 1.

@@ -48,6 +48,7 @@ class _Claims:
     verdicts: Sequence[Any]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the claims, and below them how many have which verdict."""
         if options.max_width >= WIDE:
             yield self._claims_table()
             yield ""
@@ -60,6 +61,7 @@ class _Claims:
         yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {text}"
 
     def _claims_table(self) -> "Table":
+        """The table for a wide console, with a row for each claim."""
         from rich.text import Text
 
         table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)

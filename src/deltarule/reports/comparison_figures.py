@@ -172,20 +172,22 @@ def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantit
         return builder.finish()
 
 
-def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked: str, count: int = 10) -> "Figure":
+def top_and_bottom(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked_by: str, count: int = 10
+) -> "Figure":
     """Draw the first and the last rows of a ranking as a table.
 
     Parameters
     ----------
     columns : names of the columns.
     rows : the texts of the cells of each row, the best row first.
-    ranked : the name of the score by which the rows are ranked.
+    ranked_by : the name of the score by which the rows are ranked.
     count : how many of the first rows are drawn, and how many of the last.
 
     Raises `BadInput` for no rows, or rows that do not have a cell for each column.
 
     >>> rows = [["1", "0.9"], ["2", "0.5"], ["3", "0.1"]]
-    >>> figure = top_and_bottom(["rate", "accuracy"], rows, ranked="accuracy", count=1)
+    >>> figure = top_and_bottom(["rate", "accuracy"], rows, ranked_by="accuracy", count=1)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['1', '…', '3']
     """
@@ -209,7 +211,9 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
             ]
         )
         width = max(4.0, 1.0 + float(ends[-1]) / 72)
-        title = f"All {len(rows):,}, by {ranked}" if all_shown else f"First and last of {len(rows):,}, by {ranked}"
+        title = (
+            f"All {len(rows):,}, by {ranked_by}" if all_shown else f"First and last of {len(rows):,}, by {ranked_by}"
+        )
         builder = FigureBuilder.of_axes(title, width, 1.3 + CELL_INCHES[1] * len(lines))
         axes = builder.axes
         for index, row in enumerate(cells[1:]):
@@ -224,7 +228,7 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.set_xticks(ends, cells[0], ha="right", weight="bold", fontsize=8)
         axes.tick_params(length=0)
         axes.grid(False)
-        axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
+        axes.set_xlabel(f"settings, and {ranked_by} last" if columns[-1] == ranked_by else "settings and scores")
         builder.y_label("rank")
         for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
             descriptions = (

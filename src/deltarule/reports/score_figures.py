@@ -42,7 +42,7 @@ def true_and_predicted(
     features: Sequence[str] = ("x0", "x1"),
     classes: Sequence[str] = (),
     rows: str = "rows",
-    by: str = "",
+    predictor: str = "",
 ) -> "Figure":
     """Draw the true and the predicted classes of rows side by side, over the decision boundary if a plane is given.
 
@@ -53,7 +53,7 @@ def true_and_predicted(
     plane : what `deltarule.stats.planes.decision_plane` returns.
     features : names of the two inputs.
     classes : names of the classes.
-    rows, by : what the rows are ("test rows"), and which model predicted, for the note.
+    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
 
     Raises `BadInput` for more than 8 classes, and for different lengths.
 
@@ -96,7 +96,9 @@ def true_and_predicted(
             )
             builder.entries.append((wrong, "wrong"))
         for add_sentence in (builder.note, builder.describe):
-            add_sentence(f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_format_predictor(by)}.")
+            add_sentence(
+                f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_format_predictor(predictor)}."
+            )
         if plane is not None:
             builder.describe("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
@@ -105,11 +107,11 @@ def true_and_predicted(
         return builder.finish("class")
 
 
-def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
+def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", predictor: str = "") -> "Figure":
     """Draw the number of rows for each pair of true and predicted class.
 
     Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names; `rows`, what the
-    rows are ("test rows"), and `by`, which model predicted, for the note.
+    rows are, such as "test rows", and `predictor`, which model predicted, for the note.
     Errors: `BadInput` for a matrix that does not fit the names, or more classes than can be read.
 
     >>> figure = confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"])
@@ -142,7 +144,9 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         builder.axes.set_xlabel("predicted class (rows)")
         builder.y_label("true class")
         for add_sentence in (builder.note, builder.describe):
-            add_sentence(f"{right:,} of {total:,} {rows} are in the class that they belong to{_format_predictor(by)}.")
+            add_sentence(
+                f"{right:,} of {total:,} {rows} are in the class that they belong to{_format_predictor(predictor)}."
+            )
         for pair, count in _most_confused(counts):
             true, predicted = (isolate_direction(classes[label]) for label in pair)
             builder.describe(f"{count_of(count, 'row')} of class {true} taken for class {predicted}.")
@@ -193,8 +197,8 @@ def _draw_points(builder: FigureBuilder, x: Floats, name: str, label: int, in_le
         builder.entries.append((drawn, name))
 
 
-def _format_predictor(model: str) -> str:
-    return f", by {model}" if model else ""
+def _format_predictor(predictor: str) -> str:
+    return f", by {predictor}" if predictor else ""
 
 
 def _draw_boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:

@@ -162,7 +162,7 @@ def _draw_portrait(
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, by=first))
+            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=first))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
@@ -219,7 +219,7 @@ def _boundary(portrait: Portrait, outputs: Any, first: str) -> "Figure":
         features=portrait.features,
         classes=portrait.classes,
         rows="training rows",
-        by=first,
+        predictor=first,
     )
 
 

@@ -125,7 +125,7 @@ def _draw_sweep(
     known of that."""
     ranked, found = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
-    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
+    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *_ends(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
     is_told = any(np.isfinite(one.mean).any() for one in found.marginal)
