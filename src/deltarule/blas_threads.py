@@ -49,7 +49,7 @@ def blas_threads() -> int:
 
 
 def rescan_libraries() -> None:
-    """Forget the list of loaded BLAS libraries, so that one which was loaded without an import is found."""
+    """Forget the list of loaded BLAS libraries, so that one that was loaded without an import is found."""
     _loaded_libraries.cache_clear()
 
 

@@ -6,7 +6,7 @@ import reprlib
 from typing import Any
 
 INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
-"""The message for Ctrl-C while the program starts or ends; a command has a message of its own."""
+"""The message for Ctrl-C while the program starts or ends; a command has another message."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """System errors of a full or failing disk, which are no mistake of the user."""
 

@@ -53,7 +53,7 @@ NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR 
 
 
 def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Wrap a command so that after Ctrl-C or without memory it says what is kept and how to resume."""
+    """Wrap a command so that if Ctrl-C or lack of memory ends it, it says what is kept and how to resume."""
 
     @functools.wraps(command)
     def run_command(**arguments: Any) -> int | None:

@@ -29,8 +29,8 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
     from deltarule.json_files import to_jsonable, write_json
 
     folder = None if out is None else make_folder(out)
-    with _progress_messages() as tell:
-        record = to_jsonable(measure(row, quick=quick, grown=folder is not None, tell=tell))
+    with _progress_messages() as show_message:
+        record = to_jsonable(measure(row, quick=quick, grown=folder is not None, tell=show_message))
     if folder is not None:
         write_json(folder / "bench.json", record)
         _draw_curves(record, folder)
@@ -63,7 +63,7 @@ def _progress_messages() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows on stderr what is being measured, if that is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):
-        yield lambda what: None
+        yield lambda message: None
         return
     with screen.status("") as status:
-        yield lambda what: status.update(what)
+        yield lambda message: status.update(message)

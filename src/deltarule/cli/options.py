@@ -121,13 +121,13 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
     return chosen
 
 
-def check_output(out: Path | None, what: str, **inputs: Path | None) -> None:
-    """Check before minutes of work that a file can be written and is none of the `inputs`; `what` names its content."""
+def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
+    """Check before minutes of work that a file can be written and is none of the `inputs`; `content` is for errors."""
     if out is None:
         return
     for name, path in inputs.items():
         if path is not None and is_same_file(out, path):
-            raise BadInput(f"{out} is the {name} itself; give the {what} another name")
+            raise BadInput(f"{out} is the {name} itself; give the {content} another name")
     check_can_write(out)
 
 

@@ -80,7 +80,7 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
     """Format what `_predict` returns as CSV: the target's column, then one for each class."""
     lines: list[str] = []
-    # The writer quotes whatever may end a line; with line ends of its own it also quotes a lone \r.
+    # The writer quotes whatever may end a line; with its own line ends it also quotes a lone \r.
     stream = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))
     writer = csv.writer(stream, delimiter=delimiter)
     writer.writerow([target, *(f"probability of {name}" for name in predicted["classes"] or ())])

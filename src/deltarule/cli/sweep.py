@@ -107,14 +107,14 @@ def sweep(
 
 def _check_no_training_options(context: typer.Context, folder: Path) -> None:
     """Refuse options of a training beside --table, where they have no effect."""
-    given = [
+    unused = [
         name
         for name in context.params
         if _source(context, name) == "COMMANDLINE" and name not in ("table", "format", "json")
     ]
-    if given:
-        words = [context.params[name] if name == "study" else f"--{name}" for name in given]
-        into = " (send the table into a file by > table.csv)" if "out" in given else ""
+    if unused:
+        words = [context.params[name] if name == "study" else f"--{name}" for name in unused]
+        into = " (send the table into a file by > table.csv)" if "out" in unused else ""
         raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
 
 
