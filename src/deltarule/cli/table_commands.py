@@ -102,7 +102,7 @@ def read_with_target(
 
 
 def _normalize_target(path: Path, cells: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
-    """Replace decimal commas by points, missing values by empty texts, and for regression all formats by plain numbers.
+    """Make decimal commas points, missing values empty texts, and for regression durations and thousands plain numbers.
 
     Classes that the model knows are kept as written. A text such as "none" is a class if the model knows it or, before
     there is a model, if the other values are names.

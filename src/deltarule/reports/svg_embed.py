@@ -144,11 +144,8 @@ def _shorten(root: ElementTree.Element) -> None:
         element.tail = element.tail if element.tail and element.tail.strip() else None
         for name, value in element.attrib.items():
             if name == "style":
-                value = (
-                    FONT_FAMILY_STYLE.sub("", FONT_STYLE.sub(_without_font_family, value))
-                    .replace("; ", ";")
-                    .replace(": ", ":")
-                )
+                value = FONT_FAMILY_STYLE.sub("", FONT_STYLE.sub(_without_font_family, value))
+                value = value.replace("; ", ";").replace(": ", ":")
             elif name == "href" and value.startswith(PNG_PREFIX):
                 value = _with_palette(value)
             elif name in COORDINATE_ATTRIBUTES:
