@@ -20,7 +20,7 @@ from deltarule.files import write_whole
 from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.reports.markdown import table
-from deltarule.reports.performance_tables import in_words
+from deltarule.reports.performance_tables import describe_machine
 from deltarule.studies.recipes import Recipe, load_recipe, with_experiment
 from deltarule.sweeps.result import Sweep
 
@@ -95,7 +95,7 @@ def drawn(page: str, record: dict[str, Any]) -> str:
             parts[f"{study}: trials"] = _search(one["trials"], [])
         parts |= {f"{study}: search": _search(one["search"]["rows"], best), f"{study}: test": _test(one["test"])}
     last = max(one["date"] for study in record["studies"].values() for one in study["test"])
-    parts["machine"] = f"Measured on {in_words({'date': last, 'machine': record['machine']})}."
+    parts["machine"] = f"Measured on {describe_machine({'date': last, 'machine': record['machine']})}."
     return filled(page, RECORD.name, parts)
 
 

@@ -14,7 +14,7 @@ from deltarule.benchmarks.bench import bench
 from deltarule.files import write_whole
 from deltarule.json_files import read_json, write_json
 from deltarule.reports.figures import save, time_curves
-from deltarule.reports.performance_tables import curve_name, in_words, performance_page
+from deltarule.reports.performance_tables import curve_name, describe_machine, performance_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
@@ -36,8 +36,8 @@ def main() -> None:
     record = read_json(RECORD)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), record))
     for one in record["curves"]:
-        told = f"{one['work']}. {in_words(record)}."
-        figure = time_curves(one["quantity"], one["values"], one["microseconds"], told=told)
+        note = f"{one['work']}. {describe_machine(record)}."
+        figure = time_curves(one["quantity"], one["values"], one["microseconds"], note=note)
         save(figure, FOLDER / curve_name(one))
 
 

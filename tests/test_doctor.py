@@ -46,21 +46,21 @@ def test_blas_is_whose_it_is() -> None:
     owners = {one.whose for one in doctor.examine().blas}
     loaded = {"numpy", "scipy"} if sys.platform != "darwin" else set()
     assert loaded <= owners
-    assert doctor._owner(Path("site-packages/numpy.libs/libopenblas.so")) == "numpy"
-    assert doctor._owner(Path("lib/libblas.so.3")) == "libblas.so.3"
+    assert doctor._package_of_library(Path("site-packages/numpy.libs/libopenblas.so")) == "numpy"
+    assert doctor._package_of_library(Path("lib/libblas.so.3")) == "libblas.so.3"
 
 
 def test_poor_kernels_are_noted_on_a_processor_that_can_do_more(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = doctor.Machine("a processor", 2, (), True, "Linux")
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    [note] = doctor._slow_kernels(wide, {"kernels": "Haswell"})
+    [note] = doctor._note_on_slow_kernels(wide, {"kernels": "Haswell"})
     assert "Haswell" in note and "pip install" in note
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    [note] = doctor._slow_kernels(wide, {"kernels": "Haswell"})
+    [note] = doctor._note_on_slow_kernels(wide, {"kernels": "Haswell"})
     assert "without OPENBLAS_CORETYPE=Haswell" in note and "pip" not in note
-    assert doctor._slow_kernels(wide, {"kernels": "SkylakeX"}) == []
+    assert doctor._note_on_slow_kernels(wide, {"kernels": "SkylakeX"}) == []
     plain = doctor.Machine("a processor", 2, (), False, "Linux")
-    assert doctor._slow_kernels(plain, {"kernels": "Haswell"}) == []
+    assert doctor._note_on_slow_kernels(plain, {"kernels": "Haswell"}) == []
 
 
 def test_data_folder_is_the_variables_and_a_wrong_one_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_caches_are_counted(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "a").write_bytes(b"1234")
     (tmp_path / "inner" / "b").write_bytes(b"56")
-    one = doctor._cache("something", tmp_path)
+    one = doctor._measure_cache("something", tmp_path)
     assert (one.files, one.bytes) == (2, 6)
-    assert doctor._cache("nothing", tmp_path / "nowhere").bytes == 0
+    assert doctor._measure_cache("nothing", tmp_path / "nowhere").bytes == 0
     assert doctor.examine().caches[0].folder == str(cache.folder())
 
 

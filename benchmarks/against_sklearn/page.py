@@ -13,7 +13,7 @@ from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
 from against_sklearn.tabm import KINDS as KINDS_OF_MEMBERS
 from deltarule.reports.markdown import table
-from deltarule.reports.performance_tables import in_words
+from deltarule.reports.performance_tables import describe_machine
 
 
 def drawn(page: str, record: Mapping[str, Any]) -> str:
@@ -71,7 +71,7 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         notes = "".join(f" **{note}**" for note in occasion["notes"])
         if parts:
-            yield f"{'; '.join(parts)}: {in_words(occasion)}.{notes}"
+            yield f"{'; '.join(parts)}: {describe_machine(occasion)}.{notes}"
 
 
 def _good(found: Mapping[str, Any]) -> list[Any]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_HOMES = {
+_MODULE_OF_NAME = {
     "BadInput": "errors",
     "DeltaruleError": "errors",
     "MLPClassifier": "estimators.mlp.classifier",
@@ -127,13 +127,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
     if name == "__version__":
         from importlib.metadata import version  # a tenth of the time that `deltarule --help` may take
 
         return version("deltarule")
-    if name not in _HOMES:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module 'deltarule' has no attribute '{name}'")
-    return getattr(import_module(f"deltarule.{_HOMES[name]}"), name)
+    return getattr(import_module(f"deltarule.{_MODULE_OF_NAME[name]}"), name)
 
 
 def __dir__() -> list[str]:
@@ -141,7 +142,8 @@ def __dir__() -> list[str]:
 
 
 def _show_in_notebooks() -> None:
-    # An import, which waits where another thread is at it: what it has put there until then lacks its parts.
+    """Register the HTML of our records with IPython, if this is a notebook."""
+    # import_module waits while another thread imports IPython: until then the module in sys.modules is incomplete.
     shell = import_module("IPython").get_ipython() if sys.modules.get("IPython") else None
     if shell is not None:
         import_module("deltarule.reports.notebook").register(shell)

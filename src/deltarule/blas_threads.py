@@ -10,7 +10,7 @@ from typing import Any
 from deltarule import platforms
 
 ThreadLimits = list[tuple[Any, int]]
-"""Libraries, each with its number of threads before the limit."""
+"""BLAS libraries, each with its number of threads before the limit."""
 
 
 @contextmanager
@@ -37,9 +37,9 @@ def one_blas_thread() -> Iterator[None]:
                 _holders[holder] = get_ident()
             yield
         finally:
-            _leave(holder, own_limits)
+            _release(holder, own_limits)
     except BaseException:
-        _leave(holder, own_limits)  # again: Ctrl-C may have interrupted the first call
+        _release(holder, own_limits)  # again: Ctrl-C may have interrupted the first call
         raise
 
 
@@ -49,7 +49,7 @@ def blas_threads() -> int:
 
 
 def rescan_libraries() -> None:
-    """Forget the list of loaded BLAS libraries, so that one which was loaded without an import is found."""
+    """Forget the list of loaded BLAS libraries, so that one that was loaded without an import is found."""
     _loaded_libraries.cache_clear()
 
 
@@ -72,8 +72,8 @@ _process_limits = ThreadLimits()
 platforms.hold_lock_across_fork(_lock, _forget_parent_threads)
 
 
-def _leave(holder: object, own_limits: ThreadLimits) -> None:
-    """Restore the limits that one `one_blas_thread` has set; a second call changes nothing."""
+def _release(holder: object, own_limits: ThreadLimits) -> None:
+    """Restore the limits that one use of `one_blas_thread` has set; a second call changes nothing."""
     with _lock:
         _holders.pop(holder, None)
         _restore(own_limits)
@@ -83,12 +83,14 @@ def _leave(holder: object, own_limits: ThreadLimits) -> None:
 
 
 def _limit_to_one(libraries: list[Any], limits: ThreadLimits) -> None:
+    """Limit libraries to one thread each, and record in `limits` how many they had."""
     for library in libraries:
         limits.insert(0, (library, library.num_threads))  # before it changes: Ctrl-C may come in between
         _set_limit(library, 1)
 
 
 def _restore(limits: ThreadLimits) -> None:
+    """Give each library the number of threads that it had before."""
     for library, threads in limits:
         _set_limit(library, threads)
 
@@ -114,14 +116,14 @@ def _has_thread_local_limit(library: Any) -> bool:
 
 
 def _libraries() -> list[Any]:
-    """Every loaded BLAS: asking each one takes a fraction of the time of threadpoolctl's own limit."""
+    """The loaded BLAS libraries: asking each one takes a fraction of the time of threadpoolctl's own limit."""
     return _loaded_libraries(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
-def _loaded_libraries(modules: int) -> list[Any]:
-    """Every loaded BLAS; searched again when modules were imported since, which may have brought another one."""
+def _loaded_libraries(module_count: int) -> list[Any]:
+    """The loaded BLAS libraries, cached by the number of imported modules, because an import may load another one."""
     from threadpoolctl import ThreadpoolController
 
-    found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found
+    libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries

@@ -8,13 +8,13 @@ from typing import Any
 from deltarule.errors import BadInput
 
 MAX_UNPACKED_BYTES = 2**30
-"""Bytes that every file may decompress to."""
+"""Bytes that any file, however small, may decompress to."""
 
 
-def check_unpacked(path: Path, unpacked: int) -> None:
+def check_unpacked(path: Path, unpacked_bytes: int) -> None:
     """Refuse a file whose declared decompressed size is implausibly large.
 
-    Parameters: `unpacked`, the bytes that it says it unpacks to.
+    Parameters: `unpacked_bytes`, the size that the file declares for its decompressed content.
     Errors: `BadInput` for more than a gigabyte that is more than a hundred times the file.
 
     >>> import tempfile
@@ -24,9 +24,9 @@ def check_unpacked(path: Path, unpacked: int) -> None:
     ...     check_unpacked(file, 2**30)
     """
     # Beyond that a file may decompress to a hundred times its own size.
-    if unpacked > max(MAX_UNPACKED_BYTES, 100 * path.stat().st_size):
+    if unpacked_bytes > max(MAX_UNPACKED_BYTES, 100 * path.stat().st_size):
         raise BadInput(
-            f"{path} has {path.stat().st_size:,} bytes and says that it unpacks to {unpacked / 2**30:,.0f} GiB; "
+            f"{path} has {path.stat().st_size:,} bytes and says that it unpacks to {unpacked_bytes / 2**30:,.0f} GiB; "
             "save it again without compression"
         )
 
@@ -42,7 +42,7 @@ def check_zip(path: Path, archive: zipfile.ZipFile) -> None:
 class BoundedStream(RawIOBase):
     """A seekable stream that raises an error beyond a maximum position, because a bomb decompresses without end.
 
-    Parameters: `stream`, seekable; `most`, the maximum position in bytes; `where`, the file's name in an error.
+    Parameters: `stream`, seekable; `max_bytes`, the maximum position; `name`, of the file, for an error.
     Errors: `BadInput` for reading or seeking beyond the maximum.
 
     >>> from io import BytesIO
@@ -50,18 +50,18 @@ class BoundedStream(RawIOBase):
     b'abc'
     """
 
-    def __init__(self, stream: Any, most: int, where: str) -> None:
-        self.stream, self.most, self.where = stream, most, where
+    def __init__(self, stream: Any, max_bytes: int, name: str) -> None:
+        self.stream, self.max_bytes, self.name = stream, max_bytes, name
 
     def read(self, size: int = -1) -> bytes:
         """Read `size` bytes, or everything."""
         self._check_size(self.stream.tell() + max(size, 0))
-        content: bytes = self.stream.read(size if size >= 0 else self.most + 1 - self.stream.tell())
+        content: bytes = self.stream.read(size if size >= 0 else self.max_bytes + 1 - self.stream.tell())
         self._check_size(self.stream.tell())
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a position, counted from the beginning."""
+        """Go to a position; `offset` is checked as if it were counted from the beginning."""
         self._check_size(offset)
         return int(self.stream.seek(offset, whence))
 
@@ -74,7 +74,8 @@ class BoundedStream(RawIOBase):
         return True
 
     def _check_size(self, position: int) -> None:
-        if position > self.most:
+        """Refuse a position beyond the maximum."""
+        if position > self.max_bytes:
             raise BadInput(
-                f"{self.where} holds more than the {self.most:,} bytes that make sense: it is damaged; get it again"
+                f"{self.name} holds more than the {self.max_bytes:,} bytes that make sense: it is damaged; get it again"
             )

@@ -41,7 +41,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class EngineFound:
-    """An engine: its name, whether it can be used, and if not, why."""
+    """An engine: its name, whether it can be used, and if not, the reason."""
 
     name: str
     usable: bool
@@ -82,13 +82,13 @@ class Cache:
 class Findings:
     """The report; its fields are the JSON object of `deltarule doctor --json`.
 
-    machine, versions   the computer; Python, deltarule and the libraries that it needs
-    optional            optional libraries, None for what is not installed
-    engines, blas       what can compute; what multiplies matrices in NumPy, SciPy and others
-    matrices            what multiplies them in the compiled engine: name, kernels, threads; None where it is not usable
-    data_folder, data   the folder of DELTARULE_DATA or None; published data sets, and whether they are there
+    machine, versions   the computer; versions of Python, deltarule and the required libraries
+    optional            versions of optional libraries, None for those that are not installed
+    engines, blas       the engines; the BLAS libraries of NumPy, SciPy and others
+    matrices            BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable
+    data_folder, data   the folder of DELTARULE_DATA or None; published data sets and their folders
     bundled             data sets that need no file
-    caches, notes       folders that are filled by themselves; what is not as it should be, a sentence each
+    caches, notes       cache folders; a sentence for each problem
     """
 
     machine: Machine
@@ -113,21 +113,21 @@ def examine() -> Findings:
     >>> found.machine.processors > 0
     True
     """
-    engines = tuple(_engine(name) for name in ("reference", "compiled", "autograd"))
-    multiplies = matrices()
-    data_folder, data, bundled = _data_folders()
+    engines = tuple(_check_engine(name) for name in ("reference", "compiled", "autograd"))
+    engine_blas = compiled_engine_blas()
+    data_folder, data, bundled = _find_data_sets()
     notes = [f"the engine {engine.name} is not usable: {engine.why}" for engine in engines if not engine.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
-    notes += _slow_kernels(machine(), multiplies)
-    caches, missing = _caches()
-    notes += missing
+    notes += _note_on_slow_kernels(machine(), engine_blas)
+    caches, problems = _measure_caches()
+    notes += problems
     return Findings(
         machine=machine(),
         versions=versions(),
         optional=optional_versions(),
         engines=engines,
-        blas=_blas(),
-        matrices=multiplies,
+        blas=_loaded_blas(),
+        matrices=engine_blas,
         data_folder=data_folder,
         data=data,
         bundled=bundled,
@@ -152,7 +152,7 @@ def optional_versions() -> dict[str, str | None]:
 
 
 def machine() -> Machine:
-    """The description of this computer.
+    """The processor and the operating system of this computer.
 
     >>> machine().system == platform.system()
     True
@@ -175,31 +175,33 @@ def _processor() -> str:
             names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
             return names[0] if names else platform.machine()
         if platform.system() == "Darwin":
-            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(asked, capture_output=True, encoding="utf-8", check=True).stdout.strip()
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         pass
     return platform.processor() or platform.machine()
 
 
 def _features() -> dict[str, bool]:
-    """The processor's features by LLVM's names; empty without Numba."""
+    """Whether the processor has each feature, by LLVM's names; empty without Numba."""
     try:
         from llvmlite.binding import get_host_cpu_features
     except (ImportError, OSError):
         return {}
-    found: dict[str, bool] = get_host_cpu_features()
-    return found
+    features: dict[str, bool] = get_host_cpu_features()
+    return features
 
 
 def _version(name: str) -> str | None:
+    """The installed version of a package, None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _engine(name: str) -> EngineFound:
+def _check_engine(name: str) -> EngineFound:
+    """Load an engine to see whether it can be used."""
     from deltarule.engines.selection import engine
 
     try:
@@ -209,84 +211,88 @@ def _engine(name: str) -> EngineFound:
     return EngineFound(name, True, "")
 
 
-def _blas() -> tuple[BlasFound, ...]:
-    import scipy.linalg  # noqa: F401  # loads SciPy's own
+def _loaded_blas() -> tuple[BlasFound, ...]:
+    """The BLAS libraries that are loaded in this process."""
+    import scipy.linalg  # noqa: F401  # loads SciPy's BLAS
     from threadpoolctl import threadpool_info
 
     return tuple(
         BlasFound(
-            whose=_owner(Path(one["filepath"])),
-            library=one["internal_api"],
-            version=one["version"],
-            kernels=one.get("architecture"),
-            threads=one["num_threads"],
+            whose=_package_of_library(Path(library["filepath"])),
+            library=library["internal_api"],
+            version=library["version"],
+            kernels=library.get("architecture"),
+            threads=library["num_threads"],
         )
-        for one in threadpool_info()
-        if one["user_api"] == "blas"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
     )
 
 
-def _owner(file: Path) -> str:
-    """The package that brought a library: wheels keep theirs in package.libs or package/.dylibs."""
+def _package_of_library(file: Path) -> str:
+    """The package that installed a library: wheels keep theirs in package.libs or package/.dylibs."""
     packages = [
         part for part in file.parts if part.removesuffix(".libs") in ("numpy", "scipy", "torch", "scipy_openblas64")
     ]
     return packages[-1].removesuffix(".libs") if packages else file.name
 
 
-def matrices() -> dict[str, Any] | None:
+def compiled_engine_blas() -> dict[str, Any] | None:
     """The BLAS of the compiled engine: name, kernels, threads; None if the engine is not usable."""
-    if not _engine("compiled").usable:
+    if not _check_engine("compiled").usable:
         return None
     from deltarule.engines.compiled.blas import blas
     from deltarule.engines.compiled.engine import available_processors
 
-    found = blas()
-    return {"name": found.name, "kernels": found.kernels, "threads": available_processors()}
+    library = blas()
+    return {"name": library.name, "kernels": library.kernels, "threads": available_processors()}
 
 
-def _slow_kernels(computer: Machine, matrices: Mapping[str, Any] | None) -> list[str]:
+def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | None) -> list[str]:
+    """A note if the processor has AVX-512 and the compiled engine's BLAS does not use it."""
     from deltarule.engines.compiled.blas import CORETYPE, WIDE_KERNELS
 
-    if matrices is None or not computer.avx512 or matrices["kernels"] in WIDE_KERNELS:
+    if engine_blas is None or not computer.avx512 or engine_blas["kernels"] in WIDE_KERNELS:
         return []
-    asked = os.environ.get(CORETYPE)
-    cure = f"without {CORETYPE}={asked} in the environment" if asked else "with: pip install scipy-openblas64"
+    core_type = os.environ.get(CORETYPE)
+    cure = f"without {CORETYPE}={core_type} in the environment" if core_type else "with: pip install scipy-openblas64"
     return [
-        f"the processor has AVX-512, and the compiled engine's BLAS does not use it ({matrices['kernels']} kernels); "
-        f"large networks train faster {cure}"
+        "the processor has AVX-512, and the compiled engine's BLAS does not use it "
+        f"({engine_blas['kernels']} kernels); large networks train faster {cure}"
     ]
 
 
-def _data_folders() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
+def _find_data_sets() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
+    """The folder of DELTARULE_DATA, the published data sets with their folders, and the names of the bundled ones."""
     from deltarule.data.cache import VARIABLE, find
     from deltarule.data.load import names
     from deltarule.data.published import PUBLISHED
 
-    found = []
-    for one in PUBLISHED.values():
+    published = []
+    for data_set in PUBLISHED.values():
         try:
-            place = find(one)
-            found.append(DataFound(one.name, None if place is None else str(place), ""))
+            path = find(data_set)
+            published.append(DataFound(data_set.name, None if path is None else str(path), ""))
         except DeltaruleError as error:
-            found.append(DataFound(one.name, None, str(error)))
-    return os.environ.get(VARIABLE), tuple(found), tuple(name for name, _ in names() if name not in PUBLISHED)
+            published.append(DataFound(data_set.name, None, str(error)))
+    return os.environ.get(VARIABLE), tuple(published), tuple(name for name, _ in names() if name not in PUBLISHED)
 
 
-def _caches() -> tuple[tuple[Cache, ...], list[str]]:
-    """The cache folders, and a sentence for each that cannot be had."""
+def _measure_caches() -> tuple[tuple[Cache, ...], list[str]]:
+    """The cache folders with their sizes, and a sentence for each one that cannot be used."""
     from deltarule.data.cache import cache_folder
     from deltarule.engines.compiled.cache import folder
 
-    found, missing = [], []
-    for what, place in (("compiled programs", folder), ("data", cache_folder)):
+    caches, problems = [], []
+    for content, folder_of_cache in (("compiled programs", folder), ("data", cache_folder)):
         try:
-            found.append(_cache(what, place()))
+            caches.append(_measure_cache(content, folder_of_cache()))
         except (DeltaruleError, OSError) as error:
-            missing.append(f"there is no cache for {what}: {error}")
-    return tuple(found), missing
+            problems.append(f"there is no cache for {content}: {error}")
+    return tuple(caches), problems
 
 
-def _cache(what: str, folder: Path) -> Cache:
+def _measure_cache(content: str, folder: Path) -> Cache:
+    """Count the files and bytes in a cache folder."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return Cache(what, str(folder), len(sizes), sum(sizes))
+    return Cache(content, str(folder), len(sizes), sum(sizes))

@@ -1,4 +1,4 @@
-"""Errors for users: `BadInput` and `RunFailed`, each with a message of one sentence."""
+"""Errors for users (`BadInput`, `RunFailed`), and helpers for their one-sentence messages."""
 
 import errno
 import re
@@ -6,7 +6,7 @@ import reprlib
 from typing import Any
 
 INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
-"""The message for Ctrl-C while the program starts or ends; a command has a message of its own."""
+"""The message for Ctrl-C while the program starts or ends; a command has another message."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """System errors of a full or failing disk, which are no mistake of the user."""
 
@@ -15,18 +15,19 @@ FREE_SPACE = "free some space, and start again"
 MAX_MESSAGE_CHARACTERS = 1000
 """Longest message in characters: nobody reads more than a screen of text."""
 
-COMMANDS = (
+CONTROL_CHARACTERS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"
 )
-"""Control characters: those that move a cursor, change the direction of writing, or are not allowed in XML.
+"""Control characters (for a regular expression) that move a cursor, turn the direction of writing, or are not XML.
 
 Other invisible characters are parts of words: the joiners of Persian and of emoji, spaces of every width.
 """
-WITHOUT_WIDTH = r"\xad\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f"
+ZERO_WIDTH = r"\xad\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 """Characters without width: names that differ only by them look alike. They do no harm in running text."""
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
-BREAKS = re.compile(rf"[\t\n{COMMANDS}{WITHOUT_WIDTH}]")
+_SHORT_REPR = reprlib.Repr()
+_SHORT_REPR.maxstring = _SHORT_REPR.maxother = 80
+ESCAPED = re.compile(rf"[\t\n{CONTROL_CHARACTERS}{ZERO_WIDTH}]")
+"""Characters that are escaped in a message."""
 
 
 class DeltaruleError(Exception):
@@ -39,6 +40,7 @@ class DeltaruleError(Exception):
     """
 
     def __str__(self) -> str:
+        """The message as one line, shortened in the middle if it is very long."""
         text = one_line(super().__str__())
         half = MAX_MESSAGE_CHARACTERS // 2
         return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:half]} … {text[3 - half :]}"
@@ -64,7 +66,7 @@ def one_line(text: object) -> str:
     >>> print(one_line("red \x1b[31m"))
     red \x1b[31m
     """
-    return BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+    return ESCAPED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def short_repr(value: Any) -> str:
@@ -74,25 +76,25 @@ def short_repr(value: Any) -> str:
     ('[0.5]', "'validation half_mean_squared_error'", True)
     """
     try:
-        return _SHORT.repr(value)
+        return _SHORT_REPR.repr(value)
     except ValueError:  # Python writes out no number of more than 4,300 digits
         return f"of the type {type(value).__name__} and too long to be shown"
 
 
-def count_of(count: int, what: str) -> str:
+def count_of(count: int, noun: str) -> str:
     """A count and its noun, in the plural except for 1.
 
     >>> count_of(1, "network"), count_of(2000, "seed")
     ('1 network', '2,000 seeds')
     """
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def not_installed(what: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
+def not_installed(feature: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
     """The error for a missing optional library, with the command that installs it.
 
-    Parameters: `what` needs it; `library`; `extra` of this package that installs it; `error`, which its import raised:
-    other than a ModuleNotFoundError, it means that the library is there and cannot be loaded.
+    Parameters: `feature`, what needs it; `library`; `extra`, the extra of this package that installs it; `error`, which
+    its import raised: any other than a ModuleNotFoundError means that the library is there but cannot be loaded.
 
     >>> print(not_installed("ONNX", "onnx", "onnx"))
     ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
@@ -102,17 +104,18 @@ def not_installed(what: str, library: str, extra: str, error: Exception | None =
     why, cure = "is not installed", "install it with"
     if error is not None and not isinstance(error, ModuleNotFoundError):
         why, cure = f"cannot be loaded ({one_line(str(error)).rstrip('.')})", "install it anew"
-    return BadInput(f'{what} needs {library}, which {why}; {cure}: pip install "deltarule[{extra}]"')
+    return BadInput(f'{feature} needs {library}, which {why}; {cure}: pip install "deltarule[{extra}]"')
 
 
 OUT_OF_MEMORY_TEXTS = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
 """What threads, the loader of libraries and the system say when memory runs out."""
 
 
-def is_interruption(error: BaseException, outside: BaseException | None = None) -> bool:
+def is_interruption(error: BaseException, handled_before: BaseException | None = None) -> bool:
     """Whether an error is a KeyboardInterrupt, or was raised by a library because of one.
 
-    Parameters: `error`; `outside`, the exception that the caller was handling before the work began; it is ignored.
+    Parameters: `error`; `handled_before`, the exception that the caller was handling before the work began; it is
+    ignored.
 
     >>> try:
     ...     try:
@@ -123,10 +126,10 @@ def is_interruption(error: BaseException, outside: BaseException | None = None) 
     ...     is_interruption(error), is_interruption(ValueError())
     (True, False)
     """
-    if error is outside or isinstance(error, DeltaruleError):  # reported already
+    if error is handled_before or isinstance(error, DeltaruleError):  # reported already
         return False
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return isinstance(error, KeyboardInterrupt) or (before is not None and is_interruption(before, outside))
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return isinstance(error, KeyboardInterrupt) or (cause is not None and is_interruption(cause, handled_before))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

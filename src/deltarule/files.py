@@ -1,4 +1,4 @@
-"""Write files completely or not at all; output folders, and what a path leads to."""
+"""Write files atomically, create output folders, and find out what a path leads to."""
 
 import atexit
 import contextlib
@@ -14,6 +14,7 @@ from deltarule import platforms
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
 
 PART = ".deltarule-*.part"
+"""Pattern of the names of partial files, which are renamed once they are complete."""
 ABANDONED_SECONDS = 3600.0
 """A partial file that was not written to for this long was left by a killed process."""
 
@@ -115,7 +116,7 @@ def remove(path: str | Path) -> None:
 
 
 def kind_of(path: str | Path) -> str:
-    """What a path leads to: "file", "folder", "device" (also a pipe), or "" if it does not exist.
+    """The kind of thing that a path leads to: "file", "folder", "device" (also a pipe), or "" if it does not exist.
 
     Errors: `BadInput` if this is unknown: in a folder without access, or for a name that no file can have.
 
@@ -129,7 +130,7 @@ def kind_of(path: str | Path) -> str:
 
 
 def kind_or_error(path: str | Path) -> str:
-    """`kind_of` for callers with a message of their own: it raises the system's `OSError`.
+    """The same as `kind_of`, but for callers with their own message: it raises the system's `OSError`.
 
     From Python 3.14 on (on Windows from 3.12) `Path.exists` returns False without access to the folder, and existing
     results would be started again.
@@ -144,10 +145,10 @@ def kind_or_error(path: str | Path) -> str:
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
 
 
-def check_is_file(path: str | Path, wanted: str) -> None:
+def check_is_file(path: str | Path, expected: str) -> None:
     """Refuse a path that is not a plain file.
 
-    Parameters: `wanted`, what it should be, as "a CSV file".
+    Parameters: `expected`, what the message asks for instead, such as "a CSV file".
     Errors: `BadInput`.
 
     >>> check_is_file("missing.csv", "a CSV file")
@@ -159,12 +160,12 @@ def check_is_file(path: str | Path, wanted: str) -> None:
     if not kind:
         raise BadInput(f"{path} does not exist; check the name and the folder")
     if kind == "folder":
-        raise BadInput(f"{path} is a folder; name {wanted} in it")
+        raise BadInput(f"{path} is a folder; name {expected} in it")
     if kind == "device":
-        raise BadInput(f"{path} is a pipe or a device; save what comes from it as {wanted}, and name that")
+        raise BadInput(f"{path} is a pipe or a device; save what comes from it as {expected}, and name that")
 
 
-def is_same_file(one: str | Path, other: str | Path) -> bool:
+def is_same_file(first: str | Path, second: str | Path) -> bool:
     """Whether two paths lead to the same file, or will when it is written.
 
     Two new files count as the same if their names differ only in case: many disks, on all systems, ignore case, and
@@ -175,10 +176,10 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
     >>> is_same_file("x.csv", "folder/../X.csv")
     True
     """
-    kinds = kind_of(one), kind_of(other)
+    kinds = kind_of(first), kind_of(second)
     if all(kinds):
-        return Path(one).samefile(other)
-    targets = [real_path(path) for path in (one, other)]
+        return Path(first).samefile(second)
+    targets = [real_path(path) for path in (first, second)]
     if any(kinds) or not all(path.name for path in targets):  # a missing drive has no name
         return targets[0] == targets[1]
     names = [path.name.lower() for path in targets]
@@ -228,7 +229,7 @@ def temporary_folder() -> Path:
 
 
 def _remove_abandoned(folder: Path, now: float) -> None:
-    """Remove the partial files that killed processes have left in a folder."""
+    """Remove the partial files that killed processes have left in a folder; `now` is the time by its disk's clock."""
     for part in folder.glob(PART):
         with contextlib.suppress(OSError):  # another process was quicker
             if part.stat().st_mtime < now - ABANDONED_SECONDS:
@@ -265,10 +266,12 @@ def _destination(path: str | Path) -> Path:
 
 
 def _cannot_use(path: str | Path, error: OSError) -> BadInput:
+    """The error for a path that cannot even be examined."""
     return BadInput(f"{path} cannot be used: {error.strerror}; check the name, and that you may enter its folder")
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
+    """The error for a file that cannot be written, with its likely cause: the disk, another program, or the path."""
     if error.errno in DISK_TROUBLE:
         return RunFailed(f"{path} could not be written: {error.strerror}; what was there before stays: {FREE_SPACE}")
     if platforms.WINDOWS and isinstance(error, PermissionError) and path.is_file():
@@ -277,7 +280,7 @@ def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file; a missing file or a device is refused."""
+    """Read the content of a file; a missing file or a device is refused."""
     kind = kind_of(path)
     if not kind:
         raise BadInput(f"{path} does not exist; check the name and the folder")

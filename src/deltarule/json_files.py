@@ -13,7 +13,7 @@ from deltarule.errors import BadInput
 from deltarule.files import read_bytes, write_whole
 
 MAX_NESTED = 50
-"""Levels of JSON: far more than a record has, far fewer than Python's recursion allows."""
+"""Maximum number of nested levels of JSON: far more than a record has, far fewer than Python's recursion allows."""
 TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
 
 
@@ -40,7 +40,7 @@ def to_jsonable(record: Any) -> Any:
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         return {field.name: to_jsonable(getattr(record, field.name)) for field in dataclasses.fields(record)}
     if isinstance(record, Mapping):
-        return {_key(key): to_jsonable(value) for key, value in record.items()}
+        return {_jsonable_key(key): to_jsonable(value) for key, value in record.items()}
     if isinstance(record, list | tuple):
         return [to_jsonable(value) for value in record]
     raise TypeError(f"JSON has no form for a {type(record).__name__}; make it numbers, texts, lists or mappings")
@@ -91,23 +91,25 @@ def _array_to_jsonable(array: np.ndarray) -> Any:
     return to_jsonable(plain)
 
 
-def _key(key: Any) -> str:
+def _jsonable_key(key: Any) -> str:
+    """A mapping's key as text, if it is a text or a whole number; anything else is refused."""
     if not isinstance(key, str | int):
         raise TypeError(f"JSON has no form for the key {key!r}; use texts")
     return str(key)
 
 
 def _refuse_constant(text: str) -> None:
+    """Refuse NaN and Infinity, which Python's parser accepts."""
     raise ValueError(f"{text} is not a JSON number")
 
 
-def parse_json(text: str, **how: Any) -> Any:
-    """Parse JSON and refuse deep nesting, for which Python's limit differs between versions."""
-    value = json.loads(text, **how)
+def parse_json(text: str, **options: Any) -> Any:
+    """Parse JSON with `json.loads` and refuse deep nesting, for which Python's limit differs between versions."""
+    value = json.loads(text, **options)
     inner = [[value]]
     for _ in range(MAX_NESTED + 2):
-        found = [one for values in inner for one in values if isinstance(one, list | dict)]
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in found]
+        containers = [child for children in inner for child in children if isinstance(child, list | dict)]
+        inner = [list(child.values()) if isinstance(child, dict) else child for child in containers]
     if inner:
         raise ValueError(TOO_DEEP)
     return value

@@ -42,10 +42,10 @@ REMOTE_FILE_SYSTEM = re.compile(
 
 
 def replace(part: Path, path: Path) -> None:
-    """Replace a file by another one in one step.
+    """Replace the file at `path` by `part`, its new version, in one step.
 
-    Windows refuses this while another program has the file open, as virus scanners and indexers do for moments: there
-    it is tried again for a second.
+    Windows refuses this while another program has the file open, as virus scanners and indexers do for moments, so
+    there it is tried again for a second.
     Errors: `OSError` of the system.
     """
     for seconds in RETRY_SECONDS if WINDOWS else ():
@@ -59,35 +59,35 @@ def replace(part: Path, path: Path) -> None:
 
 
 def may_replace(path: Path) -> bool:
-    """Whether a file in a writable folder may be replaced: in a sticky folder (/tmp) only by root and the owners."""
+    """Whether this process may replace a file in a writable folder: in a sticky one (/tmp) only root and owners may."""
     if not hasattr(os, "geteuid"):  # Windows
         return True
     folder = path.parent.stat()
     return not folder.st_mode & stat.S_ISVTX or os.geteuid() in (0, folder.st_uid, path.stat().st_uid)
 
 
-def keep_permissions(part: Path, before: os.stat_result) -> None:
-    """Copy owner, group and permissions to the file that replaces another, as far as the system allows.
+def keep_permissions(part: Path, old: os.stat_result) -> None:
+    """Give a file the owner, group and permissions of the `old` one that it will replace, as far as the system allows.
 
     Only root can change the owner. If the group cannot be kept, the file's new group gets only the permissions that
     everybody has.
     Errors: `OSError` of a disk without permissions.
     """
-    mode = before.st_mode & 0o777
+    mode = old.st_mode & 0o777
     if not hasattr(os, "chown"):  # Windows
         part.chmod(mode)
         return
     with suppress(OSError):
-        os.chown(part, -1, before.st_gid)
-    if part.stat().st_gid != before.st_gid:
+        os.chown(part, -1, old.st_gid)
+    if part.stat().st_gid != old.st_gid:
         mode &= 0o707 | (mode & 0o007) << 3
     part.chmod(mode)
     with suppress(OSError):  # last: afterwards the file may belong to another user
-        os.chown(part, before.st_uid, -1)
+        os.chown(part, old.st_uid, -1)
 
 
 def full_length(path: Path) -> Path:
-    r"""A path that may have any length: on Windows long paths must be absolute and begin with \\?\."""
+    r"""The path in a form that may have any length: on Windows long ones must be absolute and begin with \\?\."""
     return Path(_without_limit(str(path))) if WINDOWS else path
 
 
@@ -173,49 +173,50 @@ def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
     >>> _is_remote_mount(mounts, PurePath("/mnt/my disk/out")), _is_remote_mount(mounts, PurePath("/mnt"))
     (True, False)
     """
-    inner, kind = "", ""
+    innermost, file_system = "", ""
     for line in mounts.splitlines():
         of_macos = re.fullmatch(r".* on (/.*) \((\w+)[,)].*", line)
         if of_macos:
-            place, found = of_macos.groups()
+            mount_point, type_of_mount = of_macos.groups()
         else:
             words = line.split()
             if len(words) < 3:
                 continue
-            place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), words[1])
-            found = words[2]
-        if folder.is_relative_to(place) and len(place) >= len(inner):
-            inner, kind = place, found
-    return REMOTE_FILE_SYSTEM.fullmatch(kind) is not None
+            mount_point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), words[1])
+            type_of_mount = words[2]
+        if folder.is_relative_to(mount_point) and len(mount_point) >= len(innermost):
+            innermost, file_system = mount_point, type_of_mount
+    return REMOTE_FILE_SYSTEM.fullmatch(file_system) is not None
 
 
 @contextmanager
 def termination_as_ctrl_c() -> Iterator[None]:
     """Handle every termination signal like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
 
-    Signals that the program was started to ignore, as by `nohup`, stay ignored.
+    Signals that were ignored when the program started, as under `nohup`, stay ignored.
     """
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def handle_as_ctrl_c(number: int, frame: FrameType | None) -> None:
+        """Call the handler of Ctrl-C, or raise KeyboardInterrupt if there is none."""
         ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(ctrl_c):  # ignored, as by a shell for background jobs
             raise KeyboardInterrupt
         ctrl_c(signal.SIGINT, frame)
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
+        yield  # only the main thread receives signals
         return
-    taken = {
-        number: signal.signal(number, end)
+    previous = {
+        number: signal.signal(number, handle_as_ctrl_c)
         for number in _termination_signals()
         if signal.getsignal(number) == signal.SIG_DFL
     }
     try:
         yield
     finally:
-        for number, before in taken.items():
-            if signal.getsignal(number) == end:  # not after `ignore_termination`
-                signal.signal(number, before)
+        for number, handler in previous.items():
+            if signal.getsignal(number) == handle_as_ctrl_c:  # not after `ignore_termination`
+                signal.signal(number, handler)
 
 
 def ignore_termination() -> None:
@@ -236,29 +237,30 @@ def processor_count() -> int:
 
 
 def thread_pool(count: int, purpose: str) -> ThreadPoolExecutor:
-    """The thread pool of this process for one purpose, created on first use.
+    """The pool of `count` threads of this process for one purpose, created on first use.
 
-    Every pool of the library comes from here. Work that waits for other work needs a purpose of its own: in one pool
+    Every pool of the library comes from here. Work that waits for other work needs its own purpose: in one pool
     both could wait forever.
     """
     return _thread_pool_of(count, purpose, os.getpid())
 
 
 @cache
-def _thread_pool_of(count: int, purpose: str, process: int) -> ThreadPoolExecutor:
-    """One pool per process number: a forked process has none of its parent's threads."""
+def _thread_pool_of(count: int, purpose: str, process_id: int) -> ThreadPoolExecutor:
+    """Create one pool per process, because a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(count, thread_name_prefix=f"deltarule-{purpose}")
 
 
-def exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent_id: int) -> None:
     """Exit this process within a second of the end of its parent process, however the parent ended.
 
-    Parameters: `parent`, its process number.
+    Parameters: `parent_id`, the process number of the parent.
     """
-    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_after, args=(parent_id,), daemon=True).start()
 
 
-def _exit_after(parent: int) -> None:
+def _exit_after(parent_id: int) -> None:
+    """Wait until the parent process has ended, then exit."""
     if WINDOWS:  # where getppid still gives the number of an ended parent
         from multiprocessing import parent_process
 
@@ -267,7 +269,7 @@ def _exit_after(parent: int) -> None:
             started_by.join()
             os._exit(1)
         return
-    while os.getppid() == parent:
+    while os.getppid() == parent_id:
         time.sleep(0.5)
     os._exit(1)
 
@@ -302,6 +304,7 @@ class ForkSafeLock:
             os.register_at_fork(after_in_child=self._replace_if_held_elsewhere)
 
     def _replace_if_held_elsewhere(self) -> None:
+        """In a forked process, replace the lock if a thread of the parent held it."""
         if self.current.acquire(blocking=False):
             self.current.release()
         else:  # its owner is a thread that the child does not have

@@ -16,36 +16,34 @@ import numpy as np
 from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
 
 
-def call_user_function(
-    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], what: str
-) -> Any:
-    """Call a user's function; an exception or an attempt to exit becomes a `BadInput` of one sentence.
+def call_user_function(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], name: str) -> Any:
+    """Call a user's function; an exception or an attempt to exit becomes a `BadInput` that begins with `name`.
 
     >>> call_user_function(lambda w: w / [], (1.0,), {}, "loss")
     Traceback (most recent call last):
         ...
     deltarule.errors.BadInput: loss raised TypeError: unsupported operand type(s) for /: 'float' and 'list' (...)
     """
-    outside = sys.exception()
+    handled_before = sys.exception()
     try:
-        result = function(*positional, **named)
+        result = function(*args, **kwargs)
     except DeltaruleError:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) would pass for a check that found nothing wrong
-        if is_interruption(error, outside) or is_out_of_memory(error):
+        if is_interruption(error, handled_before) or is_out_of_memory(error):
             raise
         message = re.sub(r"\s+", " ", str(error)).strip()
         # A SyntaxError names its line itself.
         line = "" if isinstance(error, SyntaxError) else _failing_line(error)
-        raise BadInput(f"{what} raised {type(error).__name__}{': ' if message else ''}{message}{line}") from error
+        raise BadInput(f"{name} raised {type(error).__name__}{': ' if message else ''}{message}{line}") from error
     if inspect.iscoroutine(result):
         result.close()
-        raise BadInput(f"{what} is an async function; give a plain one")
+        raise BadInput(f"{name} is an async function; give a plain one")
     return result
 
 
 def _failing_line(error: BaseException) -> str:
-    """File and line of the user's code that raised an error."""
+    """The file and line of the user's code that raised an error, as text in brackets."""
     frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
     last = (own or frames)[-1]
@@ -53,7 +51,7 @@ def _failing_line(error: BaseException) -> str:
 
 
 def quietly(function: Callable[[], Any]) -> Any:
-    """Call a function without its printed output and NumPy's warnings, because checks call it a thousand times."""
+    """Call a function with printed output and all warnings suppressed, because checks call it a thousand times."""
     with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function()

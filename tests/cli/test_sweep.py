@@ -127,8 +127,8 @@ def test_a_grid_that_mixes_kinds_is_a_table_in_every_format(deltarule, tmp_path)
 
 
 def test_what_is_missing_among_cells_of_several_kinds_is_null():
-    assert sweep._column([1, "a", None]) == ["1", '"a"', None]
-    assert sweep._column([1, 2.5, None]) == [1, 2.5, None]
+    assert sweep._parquet_column([1, "a", None]) == ["1", '"a"', None]
+    assert sweep._parquet_column([1, 2.5, None]) == [1, 2.5, None]
 
 
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):

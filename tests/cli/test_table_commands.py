@@ -291,7 +291,7 @@ def test_on_a_terminal_no_word_and_no_number_of_a_line_is_broken(monkeypatch, wi
     screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None)
     monkeypatch.setattr(table_commands, "console", lambda to_errors=False: screen)
     lines = [("R²", "0.913 (0.874 to 0.942) on 1,234,567 rows"), ("mean absolute error", "1.234e+12 and 5.678e-12")]
-    table_commands.show_lines(lines)
+    table_commands.print_pairs(lines)
     said = screen.file.getvalue()
     assert max(map(len, said.splitlines())) <= width
     assert sorted(said.split()) == sorted(" ".join(map(" ".join, lines)).split())
@@ -549,7 +549,7 @@ def test_a_class_may_be_called_none(deltarule, tmp_path):
 )
 def test_rows_without_a_target_are_counted_in_words(tmp_path, gaps, told):
     table = written(tmp_path / "t.csv", "x,y", [(n, "" if n < gaps else n / 7) for n in range(1200)])
-    assert table_commands.with_target(table, "y", "regress")[2] == [f"{told} passed over"]
+    assert table_commands.read_with_target(table, "y", "regress")[2] == [f"{told} passed over"]
 
 
 @pytest.mark.slow
@@ -632,10 +632,10 @@ def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_
 )
 def test_apostrophes_and_durations_of_a_target_are_read_where_numbers_are_asked_for(cells, numbers, told, tmp_path):
     table = written(tmp_path / "t.csv", "x,y", [(n / 7, cells[n % 2]) for n in range(60)])
-    assert table_commands.with_target(table, "y", "regress")[1].tolist() == numbers * 30
-    assert table_commands.with_target(table, "y", "classify")[1].tolist() == cells * 30
+    assert table_commands.read_with_target(table, "y", "regress")[1].tolist() == numbers * 30
+    assert table_commands.read_with_target(table, "y", "classify")[1].tolist() == cells * 30
     with pytest.raises(BadInput, match=f"it holds numbers with a {told}; correct it, or give --task classify"):
-        table_commands.with_target(table, "y", "auto")
+        table_commands.read_with_target(table, "y", "auto")
 
 
 @pytest.mark.slow

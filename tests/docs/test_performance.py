@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts import benchmark
 
 from deltarule.json_files import read_json
-from deltarule.reports.performance_tables import curve_name, in_words
+from deltarule.reports.performance_tables import curve_name, describe_machine
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -28,7 +28,7 @@ def test_curves_are_those_of_the_record() -> None:
         svg = (REFERENCE / f"{curve_name(one)}.svg").read_text(encoding="utf-8")
         words = " ".join(re.sub(r"<[^>]*>", " ", svg).split())
         assert RECORD["date"] in words and all(name in words for name in one["microseconds"])
-        assert f"{curve_name(one)}.svg" in PAGE and in_words(RECORD).split(": ")[1].split(",")[0] in words
+        assert f"{curve_name(one)}.svg" in PAGE and describe_machine(RECORD).split(": ")[1].split(",")[0] in words
 
 
 def test_every_target_that_is_missed_is_reported() -> None:

@@ -13,7 +13,7 @@ from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import embed_figure
-from deltarule.reports.text_fitting import all_fitted, all_wrapped, fit_text, width_of, wrap_text
+from deltarule.reports.text_fitting import fit_names, fit_text, text_width, wrap_names, wrap_text
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
 
@@ -24,19 +24,19 @@ words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.spl
 @example(["households 12 of all", "households of all 12"], 56)
 @example(["households12 of all", "households 12 of all"], 56)
 def test_fitted_names_have_room_and_are_as_they_are_where_they_fit(names, points):
-    for name, shown in zip(names, all_fitted(names, points, 8), strict=True):
+    for name, shown in zip(names, fit_names(names, points, 8), strict=True):
         shown = shown.replace(r"\$", "$")
-        assert width_of(shown, 8) <= points
+        assert text_width(shown, 8) <= points
         kept = {".*".join(map(re.escape, text.split("…"))) for text in (shown, re.sub(r"… \d+$", "…", shown))}
         assert any(re.fullmatch(text, name) for text in kept) or "…" in name
-        if width_of(name, 8) <= points:
+        if text_width(name, 8) <= points:
             assert shown == name
 
 
 @given(st.text("abcd", min_size=5, max_size=12), st.lists(st.text("efgh", min_size=1, max_size=30), unique=True))
 def test_names_that_differ_behind_a_long_start_are_distinguished(start, ends):
     """Where they differ is shown, whatever they have in common before."""
-    shown = all_fitted([8 * start + end for end in ends], 80, 8)
+    shown = fit_names([8 * start + end for end in ends], 80, 8)
     for one, other in itertools.combinations(range(len(ends)), 2):
         alike = len(ends[one]) > 6 or len(ends[other]) > 6  # what differs farther on than there is room
         assert alike or shown[one] != shown[other]
@@ -46,30 +46,30 @@ def test_names_that_differ_behind_a_long_start_are_distinguished(start, ends):
 @example(["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"], 40)
 @example(["mean rooms household", "mean rooms house", "mean persons household", "mean persons house", "mean… 1"], 40)
 def test_no_two_names_look_alike(names, points):
-    shown = dict(zip([" ".join(name.split()) for name in names], all_fitted(names, points, 8), strict=True))
+    shown = dict(zip([" ".join(name.split()) for name in names], fit_names(names, points, 8), strict=True))
     assert len(set(shown.values())) == len(shown)
 
 
 def test_names_that_no_cut_distinguishes_are_numbered():
     names = ["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"]
-    assert all_fitted(names, 40, 8) == ["mean… 1", "mean r…", "mean… 2", "mean p…"]
+    assert fit_names(names, 40, 8) == ["mean… 1", "mean r…", "mean… 2", "mean p…"]
 
 
 def test_a_name_alone_is_cut_at_its_end():
-    assert all_fitted(["learning rate", "momentum"], 40, 8) == [
+    assert fit_names(["learning rate", "momentum"], 40, 8) == [
         fit_text(name, 40, 8) for name in ("learning rate", "momentum")
     ]
-    assert all_fitted(["learning rate"], 40, 8) == ["learnin…"]
+    assert fit_names(["learning rate"], 40, 8) == ["learnin…"]
 
 
 def test_the_blank_where_names_part_stays():
-    assert [one.partition("…")[2] for one in all_fitted(["households x_1", "households 1"], 56, 8.5)] == [" x_1", " 1"]
+    assert [one.partition("…")[2] for one in fit_names(["households x_1", "households 1"], 56, 8.5)] == [" x_1", " 1"]
 
 
 @pytest.mark.parametrize(("width", "lines"), [(26, 4), (7, 4), (4, 4)])
 def test_of_wrapped_names_none_look_alike(width, lines):
     long = [f"configuration with a very long name that differs at the end, {number}$" for number in range(6)]
-    shown = all_wrapped([*long, *long, "short"], width, lines)
+    shown = wrap_names([*long, *long, "short"], width, lines)
     assert len(set(shown)) == 7 and shown[:6] == shown[6:12] and shown[-1] == wrap_text("short", width, lines)
     assert all(rf"{number}\$" in text for number, text in enumerate(shown[:6]))
     assert all(len(line) <= width for text in shown for line in text.replace(r"\$", "$").splitlines())
@@ -77,7 +77,7 @@ def test_of_wrapped_names_none_look_alike(width, lines):
 
 def test_wrapped_names_of_narrow_letters_have_no_more_lines_than_others():
     names = [f"{'i' * 600}{number}{'i' * 600}" for number in (1, 2)]
-    shown = all_wrapped(names, 26)
+    shown = wrap_names(names, 26)
     assert shown[0] != shown[1] and max(len(text.splitlines()) for text in shown) <= 4
 
 

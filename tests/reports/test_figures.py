@@ -303,7 +303,7 @@ def test_series_that_are_no_value_for_each_step_are_one_sentence(shape):
     for draw in (
         lambda: comparison_curves({"a": ([0, 1, 2, 7, 8], np.ones(shape))}, parameter="rate"),
         lambda: norm_curves([0, 1, 2, 7, 8], {"a": np.ones(shape)}, quantity="length"),
-        lambda: time_curves("batch", [1, 2, 4, 8, 16], {"a": np.ones(shape)}, told=""),
+        lambda: time_curves("batch", [1, 2, 4, 8, 16], {"a": np.ones(shape)}, note=""),
     ):
         with pytest.raises(BadInput, match=r"^the values( of 'a')? have the shape \(.*\) for 5 x values"):
             draw()
@@ -400,7 +400,7 @@ def test_saved_files_are_the_same_bytes_for_the_same_record_hold_text_and_no_dat
 @pytest.mark.parametrize(
     "figure",
     [
-        lambda: time_curves("batch", [1], {"a": [None]}, told="x"),
+        lambda: time_curves("batch", [1], {"a": [None]}, note="x"),
         lambda: true_and_answered([1e307, -1e308], [1.2e308, -1.5e308], target="t"),
     ],
 )

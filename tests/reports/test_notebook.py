@@ -112,7 +112,7 @@ def test_another_training_begins_another_plot(capsys):
     live = LivePlot()
     for step in (10, 20, 5):
         live(Progress(step, 100, 1, 0, 0, 1.0, 0, 0.5))
-    assert live.seen.steps == [5]
+    assert live.history.steps == [5]
 
 
 def test_outside_a_notebook_it_says_so(monkeypatch):

@@ -183,7 +183,7 @@ def test_only_what_passes_the_bar_is_drawn_best_first(scored):
 @example(243, 7, "W" * 60)
 def test_first_and_last_rows_are_those_of_the_ranking(rows, columns, name):
     ranking = [[f"{row}.{column}" for column in range(columns)] for row in range(rows)]
-    figure = top_and_bottom([f"{name}{place}" for place in range(columns)], ranking, ranked="accuracy")
+    figure = top_and_bottom([f"{name}{place}" for place in range(columns)], ranking, ranked_by="accuracy")
     assert_readable(figure)
     title = f"All {rows}, by accuracy" if rows <= 20 else f"First and last of {rows}, by accuracy"
     assert alt_text(figure).startswith(f"{title}. ")
@@ -215,7 +215,7 @@ def test_norms_are_lines_of_one_member_and_bands_of_many():
         (lambda: confusion_matrix([[1, 2]], ["a", "b"]), "the counts are 1 × 2 for 2 classes"),
         (lambda: spreads({}, option="momentum", quantity="epochs"), "0 options of momentum; give 1 to 10"),
         (lambda: success_rates([], [], [], parameter="momentum"), "no values of momentum to draw; give the share of"),
-        (lambda: top_and_bottom(["a"], [["1", "2"]], ranked="a"), "do not have 1 cells each"),
+        (lambda: top_and_bottom(["a"], [["1", "2"]], ranked_by="a"), "do not have 1 cells each"),
         (lambda: norm_curves([], {}, quantity="length"), "no layers to draw"),
     ],
 )
@@ -281,7 +281,7 @@ def test_names_that_are_shortened_are_marked_and_still_differ():
     for figure in figures:
         shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
         assert len(set(shown)) == 4 and all("…" in text for text in shown[:3]), shown
-    table = top_and_bottom(LONG, [[f"{name} of all" for name in LONG]] * 2, ranked="age")
+    table = top_and_bottom(LONG, [[f"{name} of all" for name in LONG]] * 2, ranked_by="age")
     heads = [text.get_text() for text in table.axes[0].get_xticklabels()]
     assert len(set(heads)) == 4 and "…" in heads[0] and "\n" not in "".join(heads)
 
@@ -289,8 +289,8 @@ def test_names_that_are_shortened_are_marked_and_still_differ():
 def test_figures_of_predictions_say_which_rows_and_whose():
     of = "training rows", "the first network (seed 3)"
     for figure in (
-        confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"], rows=of[0], by=of[1]),
-        true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0], rows=of[0], by=of[1]),
+        confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"], rows=of[0], predictor=of[1]),
+        true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0], rows=of[0], predictor=of[1]),
     ):
         assert "training rows are " in alt_text(figure) and "by the first network (seed 3)." in alt_text(figure)
         assert "training rows" in caption(figure) and "the first network (seed 3)" in caption(figure)

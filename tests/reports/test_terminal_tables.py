@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
-from deltarule.reports.bars import BARS, LONGEST, sparkline
+from deltarule.reports.bars import BARS, MAX_BAR_CHARACTERS, sparkline
 from deltarule.reports.claims_table import claims_table
 from deltarule.reports.terminal_layout import fitted_table, pairs
 from deltarule.reports.terminal_tables import (
@@ -163,10 +163,10 @@ def test_an_object_is_right_from_where_it_stays_above_one_half(data, count, look
         assert f" {column[-1]:.2f} " in row
 
 
-@given(st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=LONGEST, max_size=LONGEST))
+@given(st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=MAX_BAR_CHARACTERS, max_size=MAX_BAR_CHARACTERS))
 def test_bars_are_as_high_as_the_probabilities(column):
-    row = printed(object_convergence(range(LONGEST), np.array(column)[:, None], ["cat"])).splitlines()[2]
-    bars = row[len("object ") :][:LONGEST]
+    row = printed(object_convergence(range(MAX_BAR_CHARACTERS), np.array(column)[:, None], ["cat"])).splitlines()[2]
+    bars = row[len("object ") :][:MAX_BAR_CHARACTERS]
     for bar, value in zip(bars, column, strict=True):
         if np.isnan(value):
             assert bar == " "
@@ -214,7 +214,7 @@ def test_convergence_fits_any_width_from_the_first_look_to_the_last(width, looks
     rows = re.findall("^[1-8] +([▁▂▃▄▅▆▇█]+) ", text, re.MULTILINE)
     assert len(rows) == 8
     for bars in rows:
-        assert len(bars) >= min(width - 32, LONGEST)
+        assert len(bars) >= min(width - 32, MAX_BAR_CHARACTERS)
         assert bars[0] == ("▁" if looks > 1 else "█")
         assert bars[-1] == "█"
     assert "right from" in text
@@ -425,7 +425,7 @@ def test_a_terminal_without_unicode_gets_characters_that_it_has():
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
     text = done.stdout.decode("ascii")
-    assert f"{'_' * (LONGEST // 2)}{'#' * (LONGEST // 2)}" in text
+    assert f"{'_' * (MAX_BAR_CHARACTERS // 2)}{'#' * (MAX_BAR_CHARACTERS // 2)}" in text
     assert "0.90*" in text
 
 

@@ -12,7 +12,7 @@ from deltarule.benchmarks.process_measurements import Memory, Process
 from deltarule.benchmarks.targets import Target, targets
 from deltarule.benchmarks.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
 from deltarule.benchmarks.workloads import ROWS, work_of
-from deltarule.doctor import Machine, machine, matrices, optional_versions, versions
+from deltarule.doctor import Machine, compiled_engine_blas, machine, optional_versions, versions
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def bench(
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
         versions={name: one for name, one in {**versions(), **optional_versions()}.items() if one},
-        matrices=matrices(),
+        matrices=compiled_engine_blas(),
         quick=quick,
         rounds=pace.rounds,
         compared={"updates": CHECKED, **TOLERANCES},

@@ -1,8 +1,8 @@
 """The command line: one small file for each command.
 
-`program` is the entry point of the console script, `app.py` registers the commands, `options.py`, `terminal.py` and
-`progress_line.py` are what they share. A user's mistake gives one sentence and status 2, a failure status 1. Heavy
-modules are imported inside commands, so that `deltarule --help` is quick. May import everything.
+`program` is the entry point of the console script, `app.py` registers the commands; they share `options.py`,
+`terminal.py`, `progress_line.py` and `table_commands.py`. A user's mistake gives one sentence and status 2, a failure
+status 1. Heavy modules are imported inside commands, so that `deltarule --help` is quick. May import everything.
 """
 
 import os
@@ -26,7 +26,7 @@ def program() -> None:
     """Run the command line as a process: it can be interrupted while it loads, but not after its last message."""
     with platforms.termination_as_ctrl_c():
         try:
-            _forget_sizes_of_no_screen()
+            _delete_impossible_screen_sizes()
             try:
                 main()
             finally:
@@ -40,8 +40,8 @@ def program() -> None:
             eval("0")
 
 
-def _forget_sizes_of_no_screen() -> None:
-    """Ignore impossible values of COLUMNS and LINES: rich would take 0 literally and print nothing."""
+def _delete_impossible_screen_sizes() -> None:
+    """Delete impossible values of COLUMNS and LINES from the environment: with 0, rich would print nothing."""
     for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):  # the last is Typer's
         if not re.fullmatch("[2-9][0-9]|[1-9][0-9]{2,4}", os.environ.get(name, "80")):
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""The program: registers the commands, parses their words, and turns errors into sentences and exit statuses."""
+"""The program: register the commands, parse their arguments, and turn errors into sentences and exit statuses."""
 
 import codecs
 import functools
@@ -36,7 +36,7 @@ from deltarule.cli import (
     train,
     warm,
 )
-from deltarule.cli.options import how_to_resume, number, path, text, whole_number
+from deltarule.cli.options import how_to_resume, parse_number, parse_path, parse_text, parse_whole_number
 from deltarule.cli.terminal import IN_ASCII, console, in_ascii
 from deltarule.errors import (
     DISK_TROUBLE,
@@ -53,43 +53,48 @@ NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR 
 
 
 def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Wrap a command so that Ctrl-C and lack of memory end it with what it has kept and how to resume."""
+    """Wrap a command so that if Ctrl-C or lack of memory ends it, it says what is kept and how to resume."""
 
     @functools.wraps(command)
-    def run_command(**given: Any) -> int | None:
+    def run_command(**arguments: Any) -> int | None:
+        """Run the command, and report an early end as an error with advice."""
         try:
-            return command(**given)
+            return command(**arguments)
         except SystemExit as end:
             if isinstance(end.__context__, BrokenPipeError):  # from rich, when the reader of our output has gone
                 raise
             # A user's code called exit: this must not look like our own status.
             raise BadInput("the code that was run ended the program; take the call of exit out of it") from None
         except (Exception, KeyboardInterrupt) as error:
-            advice = how_to_resume(given.get("out"), "resume" in given)
+            advice = how_to_resume(arguments.get("out"), "resume" in arguments)
             if is_interruption(error):  # Typer would end without a message
                 raise RunFailed(f"interrupted; {advice}") from None
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
                 raise RunFailed(f"there is not enough memory for this; {advice}") from error
-            if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and given.get("resume") is not None:
+            if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and arguments.get("resume") is not None:
                 raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
             raise
 
     return run_command
 
 
-PARSERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: number, Path: path, str: text, list[str]: text}
+PARSERS: dict[Any, Callable[[str], Any]] = {
+    **{int: parse_whole_number, float: parse_number, Path: parse_path},
+    **{str: parse_text, list[str]: parse_text},
+}
 """Parsers by type of an option or argument: Typer's own messages vary by version and do not always quote the word."""
 
 
 def _use_own_parsers(command: Callable[..., int | None]) -> None:
+    """Give every option and argument of a command the parser in `PARSERS` for its type."""
     for annotation in get_type_hints(command, include_extras=True).values():
         if get_origin(annotation) is Annotated:
             kind, info = get_args(annotation)
             info.parser = next((PARSERS[part] for part in (kind, *get_args(kind)) if part in PARSERS), None)
 
 
-def _without_types(parameters: list[Any]) -> list[Any]:
-    """Hide types in --help: Typer would show <bool> for a flag and <list[str]> for an argument."""
+def _hide_types(parameters: list[Any]) -> list[Any]:
+    """Hide parameters' types in --help: Typer would show <bool> for a flag and <list[str]> for an argument."""
     for parameter in parameters:
         if parameter.param_type_name == "argument" or parameter.is_flag:
             parameter.display_type_rich = lambda ctx: None
@@ -106,10 +111,13 @@ MIN_BOXES = 72
 
 
 class _Command(TyperCommand):
+    """A command whose --help shows no types and fits narrow screens."""
+
     def get_params(self, ctx: Any) -> list[Any]:
-        return _without_types(super().get_params(ctx))
+        return _hide_types(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the --help text, without boxes on a narrow screen."""
         width = console().width
         if width < MIN_BOXES:
             self.rich_markup_mode, formatter.width = None, width
@@ -118,8 +126,10 @@ class _Command(TyperCommand):
 
 
 class _Group(TyperGroup):
+    """The group of all commands, whose --help shows no types."""
+
     def get_params(self, ctx: Any) -> list[Any]:
-        return _without_types(super().get_params(ctx))
+        return _hide_types(super().get_params(ctx))
 
 
 app = typer.Typer(
@@ -152,13 +162,13 @@ for command in (
     warm.warm,
 ):
     _use_own_parsers(command)
-    called = getattr(command, "command_name", command.__name__)
-    app.command(called, cls=_Command)(_with_early_end_message(command))
+    name = getattr(command, "command_name", command.__name__)
+    app.command(name, cls=_Command)(_with_early_end_message(command))
 
 
 def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
-    _open_what_is_closed()
+    _replace_closed_streams()
     # Replace characters that the terminal's encoding lacks instead of failing.
     codecs.register_error(IN_ASCII, in_ascii)
     for stream in (sys.stdout, sys.stderr):
@@ -178,7 +188,7 @@ def main() -> None:
     sys.exit(status)
 
 
-def _open_what_is_closed() -> None:
+def _replace_closed_streams() -> None:
     """Replace a closed stdout or stderr by the null device, so that files are still written."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -234,6 +244,7 @@ def _usage_message(error: Any) -> str:
 
 
 def _has_temporary_folder() -> bool:
+    """Whether there is a folder for temporary files that can be written."""
     try:
         return bool(tempfile.gettempdir())
     except OSError:

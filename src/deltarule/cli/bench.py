@@ -1,4 +1,4 @@
-"""`deltarule bench`: compare our engines with other libraries and floors on the same work, in one process."""
+"""`deltarule bench`: compare the speed of our engines with other libraries and with lower bounds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,12 +25,12 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
     It takes about ten minutes on an idle computer.
     """
-    from deltarule.benchmarks.bench import bench as measured
+    from deltarule.benchmarks.bench import bench as measure
     from deltarule.json_files import to_jsonable, write_json
 
     folder = None if out is None else make_folder(out)
-    with _progress_messages() as tell:
-        record = to_jsonable(measured(row, quick=quick, grown=folder is not None, tell=tell))
+    with _progress_messages() as show_message:
+        record = to_jsonable(measure(row, quick=quick, grown=folder is not None, tell=show_message))
     if folder is not None:
         write_json(folder / "bench.json", record)
         _draw_curves(record, folder)
@@ -48,22 +48,22 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
 
 def _draw_curves(record: dict[str, Any], folder: Path) -> None:
+    """Draw the growth of the time of an update, a figure for each curve of the record, into a folder."""
     from deltarule.reports.figures import save, time_curves
-    from deltarule.reports.performance_tables import curve_name, in_words
+    from deltarule.reports.performance_tables import curve_name, describe_machine
 
     for curve in record["curves"]:
-        figure = time_curves(
-            curve["quantity"], curve["values"], curve["microseconds"], told=f"{curve['work']}. {in_words(record)}."
-        )
+        note = f"{curve['work']}. {describe_machine(record)}."
+        figure = time_curves(curve["quantity"], curve["values"], curve["microseconds"], note=note)
         save(figure, folder / curve_name(curve))
 
 
 @contextmanager
 def _progress_messages() -> Iterator[Callable[[str], None]]:
-    """Show on stderr what is being measured, if it is a terminal."""
+    """Yield a function that shows on stderr what is being measured, if that is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):
-        yield lambda what: None
+        yield lambda message: None
         return
     with screen.status("") as status:
-        yield lambda what: status.update(what)
+        yield lambda message: status.update(message)

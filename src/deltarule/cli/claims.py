@@ -55,7 +55,7 @@ def claims(
             seeds=seeds or recipe.configuration.study.seeds,
             engine=chosen_engine(engine, recipe, device),
             data_dir=data,
-            progress=None if progress is None else lambda what, seen: progress(seen),
+            progress=None if progress is None else lambda experiment, state: progress(state),
             folder=folder,
         )
         with closing(experiments), redirect_stdout(sys.stderr):
@@ -69,7 +69,7 @@ def claims(
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
-    """The claims of a file, whose code is run, or those of the study."""
+    """Load the claims to judge: from a file, whose code is run, or if there is none, those of the study."""
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
     if file is not None and kind_of(file) == "file":
@@ -84,6 +84,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 
 def _print_results(results: "StudyResults") -> None:
+    """Print the table of judged claims, a summary, and the notes."""
     from deltarule.reports.claims_table import claims_table
 
     show_all(claims_table(results.claims))

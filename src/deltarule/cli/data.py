@@ -23,7 +23,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, 
 class DataSet:
     """A published data set on this machine.
 
-    name, about   which it is
+    name, about   its name, and a description of its content
     place         the folder or file where it was found, or None
     train, test   number of images, or None if it was not read
     """
@@ -43,39 +43,42 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
     if action == "fetch":
         for published in chosen:
             fetch(published)
-    seen = [_inspect(published, data, action != "list", bool(names)) for published in chosen]
+    data_sets = [_inspect(published, data, action != "list", bool(names)) for published in chosen]
     if json:
-        print_json({"data": seen})
+        print_json({"data": data_sets})
         return
     screen = console()
-    for one in seen:
-        screen.print(f"[bold]{one.name}[/bold]  {one.about}", markup=True)
-        screen.print(f"  {_describe(one)}", soft_wrap=True)
+    for data_set in data_sets:
+        screen.print(f"[bold]{data_set.name}[/bold]  {data_set.about}", markup=True)
+        screen.print(f"  {_describe_location(data_set)}", soft_wrap=True)
 
 
 def _select_published(names: list[str] | None) -> "list[Published]":
+    """The published data sets with these names, or all of them; an unknown name is refused."""
     for name in names or ():
         if name not in PUBLISHED:
             raise BadInput(f"there is no published data set '{name}'; there are: {', '.join(PUBLISHED)}")
     return [PUBLISHED[name] for name in names or PUBLISHED]
 
 
-def _inspect(published: "Published", folder: Path | None, read: bool, needed: bool) -> DataSet:
+def _inspect(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
+    """Find a published data set, read and verify it if it should be read, and refuse to go without a required one."""
     from deltarule.data import images
 
     place = find(published, folder)
-    if place is None and read and needed:
+    if place is None and should_read and is_required:
         raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
-    if place is None or not read:
+    if place is None or not should_read:
         return DataSet(published.name, published.about, None if place is None else str(place))
     whole = images.read_images(published, place)
     test = 0 if whole.test is None else len(whole.test)
     return DataSet(published.name, published.about, str(place), len(whole.train), test)
 
 
-def _describe(one: DataSet) -> str:
-    if one.place is None:
-        return f"not here; get it with: deltarule data fetch {one.name}"
-    if one.train is None:
-        return f"in {one.place}"
-    return f"in {one.place}: {one.train:,} training and {one.test:,} test images, every digest right"
+def _describe_location(data_set: DataSet) -> str:
+    """Describe where a data set is, and if it was read, how many images it has."""
+    if data_set.place is None:
+        return f"not here; get it with: deltarule data fetch {data_set.name}"
+    if data_set.train is None:
+        return f"in {data_set.place}"
+    return f"in {data_set.place}: {data_set.train:,} training and {data_set.test:,} test images, every digest right"

@@ -1,4 +1,4 @@
-"""`deltarule doctor`: show what was found on this computer and what is in use."""
+"""`deltarule doctor`: show what is installed on this computer and what deltarule uses of it."""
 
 from deltarule.cli.options import Json
 from deltarule.cli.terminal import console, print_json
@@ -9,10 +9,10 @@ def doctor(json: Json = False) -> None:
     """Show versions, processor, BLAS, engines, optional libraries, data and caches."""
     from deltarule.json_files import to_jsonable
 
-    found = to_jsonable(examine())
+    record = to_jsonable(examine())
     if json:
-        print_json(found)
+        print_json(record)
         return
-    from deltarule.reports.performance_tables import findings
+    from deltarule.reports.performance_tables import doctor_table
 
-    console().print(findings(found))
+    console().print(doctor_table(record))

@@ -1,4 +1,4 @@
-"""`deltarule evaluate`: score a model on new rows, show its mistakes and the importance of each column."""
+"""`deltarule evaluate`: score a model on a table, and show its mistakes and the importance of each column."""
 
 import shlex
 from pathlib import Path
@@ -10,12 +10,12 @@ from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.table_commands import (
     Model,
-    chosen_model,
     collect_warnings,
-    columns_used,
+    filter_used_columns,
+    load_table_model,
     print_notes,
-    show_lines,
-    with_target,
+    print_pairs,
+    read_with_target,
 )
 from deltarule.cli.terminal import as_written, console, name_as_written, print_json
 from deltarule.errors import BadInput, one_line
@@ -51,37 +51,42 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--report is {report}; give the page a name that ends in .html")
     check_output(report, "page", model=model, table=table)
-    trained = chosen_model(model)
+    trained = load_table_model(model)
     classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
+        frame, y, notes = read_with_target(
+            table, trained.target_, task, names, filter_used_columns(trained), classes, needed
+        )
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
-        found = trained.inspect(frame, y)
-    notes += doubts(found.scores, found.targets, found.answers)
+        inspection = trained.inspect(frame, y)
+    notes += doubts(inspection.scores, inspection.targets, inspection.answers)
     if report is not None:
-        _write_page(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
+        command = shlex.join(["deltarule", "evaluate", str(model), str(table), "--report", str(report)])
+        _write_page(report, trained, inspection, command, notes)
     if json:
-        asked = {"model": str(model), "table": str(table), "target": trained.target_, "scores": found.scores}
-        details = {name: getattr(found, name) for name in ("classes", "mistakes", "calibration", "importances")}
-        print_json(asked | details | {"notes": notes, "report": None if report is None else str(report)})
+        summary = {"model": str(model), "table": str(table), "target": trained.target_, "scores": inspection.scores}
+        details = {name: getattr(inspection, name) for name in ("classes", "mistakes", "calibration", "importances")}
+        print_json(summary | details | {"notes": notes, "report": None if report is None else str(report)})
         return
-    _print_evaluation(trained, found)
+    _print_evaluation(trained, inspection)
     print_notes(notes)
     if report is not None:
         console().print(f"Written: {one_line(report)}", markup=False, soft_wrap=True)
 
 
 def _write_page(
-    page: Path, model: "TabularClassifier | TabularRegressor", found: "Inspection", command: str, notes: list[str]
+    path: Path, model: "TabularClassifier | TabularRegressor", inspection: "Inspection", command: str, notes: list[str]
 ) -> None:
+    """Write the HTML page of an evaluation, with the command that repeats it."""
     from deltarule.estimators.tabular.model_page import model_page
 
-    write_whole(page, model_page(model, found, [f"{command} --report {shlex.quote(str(page))}"], notes))
+    write_whole(path, model_page(model, inspection, [command], notes))
 
 
-def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
+def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection: "Inspection") -> None:
+    """Print the scores of an evaluation, and its tables by class and by column."""
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
         class_rows,
@@ -91,23 +96,24 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Ins
     )
     from deltarule.tables.cell_parsing import shorten
 
-    show_lines([("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)])
-    for cells in (class_rows(found), importance_rows(found)):
+    print_pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
+    for cells in (class_rows(inspection), importance_rows(inspection)):
         if len(cells) > 1:
             console().print()
             _show_table(cells[: MAX_SHOWN + 1])
             if len(cells) > MAX_SHOWN + 1:
                 console().print(f"and {len(cells) - MAX_SHOWN - 1:,} more; --json and --report have them all")
-    if found.importances:
-        console().print(" ".join([SHUFFLED, little_to_lose(found)]).strip())
+    if inspection.importances:
+        console().print(" ".join([SHUFFLED, little_to_lose(inspection)]).strip())
 
 
 def _show_table(cells: list[list[str]]) -> None:
-    """Print a table without its empty columns."""
+    """Print rows of cells, the first of them the headings, without the columns that are empty below the heading."""
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
 
-    cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
+    columns = [column for column in zip(*cells, strict=True) if any(column[1:])]
+    cells = [list(row) for row in zip(*columns, strict=True)]
     are_names = [not index or name == TAKEN_FOR for index, name in enumerate(cells[0])]
-    written = [name_as_written if are else as_written for are in are_names]
-    rows = [[write(cell) for write, cell in zip(written, row, strict=True)] for row in cells[1:]]
+    encoders = [name_as_written if is_name else as_written for is_name in are_names]
+    rows = [[encode(cell) for encode, cell in zip(encoders, row, strict=True)] for row in cells[1:]]
     console().print(fitted_table([as_written(name) for name in cells[0]], rows, are_names))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 MAX_WORKED = 16
-"""Entries of an array up to which the JSON object has each formula with its numbers substituted."""
+"""Maximum number of entries of an array whose formulas the JSON object has with their numbers substituted."""
 MANY_NUMBERS = 2_000_000
-"""Numbers from which the JSON object exceeds about 50 MB."""
+"""Count of numbers from which the JSON object exceeds about 50 MB."""
 
 Step = Annotated[int, typer.Option("--step", metavar="N", help="Show the update after N others; 0 is the first.")]
 Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show only this row of the data, from 0.")]
@@ -79,15 +79,15 @@ def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "R
     """Check that page and figure can be written and overwrite neither each other nor their inputs."""
     from deltarule.data.pipeline import data_file
 
-    own = Path(study) if Path(study).parent == recipe.folder else None  # and no bundled study
-    made_of = {"recipe": own, "data": data_file(recipe.configuration, recipe.folder, data)}
-    check_output(html, "page", **made_of)
-    check_output(graph, "figure", **made_of, page=html)
+    recipe_file = Path(study) if Path(study).parent == recipe.folder else None  # none for a bundled study
+    inputs = {"recipe": recipe_file, "data": data_file(recipe.configuration, recipe.folder, data)}
+    check_output(html, "page", **inputs)
+    check_output(graph, "figure", **inputs, page=html)
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:
-    """The trace as plain values; for one sample, arrays with a row per sample are reduced to its row."""
-    place = explanation.place_of(sample)
+    """The trace as the fields of the JSON object; for one sample, arrays with a row per sample keep only its row."""
+    sample_index = explanation.place_of(sample)
     return {
         "study": recipe.name,
         "experiment": recipe.experiment,
@@ -99,29 +99,30 @@ def _record(recipe: Any, explanation: Any, member: int, sample: int | None, laye
         "sample": sample,
         "layer": layer,
         "objective": float(explanation["J"]),
-        "quantities": [_quantity(one, place) for one in explanation.of_layer(layer)],
+        "quantities": [_quantity_record(quantity, sample_index) for quantity in explanation.of_layer(layer)],
         "notes": explanation.notes,
     }
 
 
-def _quantity(one: Any, place: int | None) -> dict[str, Any]:
+def _quantity_record(quantity: Any, sample_index: int | None) -> dict[str, Any]:
+    """A quantity of the trace as plain values, with the formulas of some entries; for one row of the batch if given."""
     from itertools import islice
 
     from deltarule.tracing.expression_text import with_names, with_numbers
 
-    formula = one.formula
-    narrowed = place is not None and one.axes[:1] == ("i",)
-    places = list(islice(one.indices(place), MAX_WORKED)) if one.rule else []
+    formula, value = quantity.formula, quantity.value
+    has_sample_axis = quantity.axes[:1] == ("i",)
+    indices = list(islice(quantity.indices(sample_index), MAX_WORKED)) if quantity.rule else []
     return {
-        "name": one.name,
-        "section": one.section,
-        "layer": one.layer,
-        "about": one.about,
-        "axes": one.axes,
+        "name": quantity.name,
+        "section": quantity.section,
+        "layer": quantity.layer,
+        "about": quantity.about,
+        "axes": quantity.axes,
         "formula": None if formula is None else with_names(formula),
-        "value": one.value[place] if narrowed else one.value,
+        "value": value[sample_index] if sample_index is not None and has_sample_axis else value,
         "worked": [
-            {"index": index, "numbers": with_numbers(one.rule(*index), 17), "value": float(one.value[index])}
-            for index in places
+            {"index": index, "numbers": with_numbers(quantity.rule(*index), 17), "value": float(value[index])}
+            for index in indices
         ],
     }

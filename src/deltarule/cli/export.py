@@ -11,10 +11,12 @@ from deltarule.cli.terminal import console
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, write_whole
 
-OURS = re.compile(rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL)
+EXPORT_START = re.compile(
+    rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL
+)
 """First bytes of scripts, ONNX graphs and arrays that deltarule wrote."""
-FORMS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
-"""Forms of a model, with the endings of their files."""
+FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
+"""The ending of the file for each form that a model can be exported to."""
 
 Run = Annotated[
     Path,
@@ -50,10 +52,10 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
 
 
 def _is_export(path: Path) -> bool:
-    """Whether a file is an export and not a model, which begins like exported arrays."""
+    """Whether a file is an export; a model is none, although it begins like exported arrays."""
     from deltarule.estimators.model_file import load_model
 
-    if not OURS.match(path.read_bytes()[:100]):
+    if not EXPORT_START.match(path.read_bytes()[:100]):
         return False
     try:
         load_model(path)
@@ -63,17 +65,18 @@ def _is_export(path: Path) -> bool:
 
 
 def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
+    """Write a model in the form `to`, and return the path of the file."""
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx
 
-    if to not in FORMS:
-        raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FORMS)}')
+    if to not in FILE_ENDINGS:
+        raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FILE_ENDINGS)}')
     if member and to != "torch":
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
-    is_ours = source.suffix.lower() == ".safetensors"
-    name = source.stem if is_ours else source.name  # any other ending is part of the name, as in churn-1.1
-    path = source.with_name(name + FORMS[to]) if out is None else out
+    has_ending = source.suffix.lower() == ".safetensors"
+    name = source.stem if has_ending else source.name  # any other ending is part of the name, as in churn-1.1
+    path = source.with_name(name + FILE_ENDINGS[to]) if out is None else out
     check_output(path, "export", model=source)
     if out is None and path.is_file() and not _is_export(path):
         raise BadInput(f"{path} is there already and no export of a model; name another file with --out")
@@ -88,6 +91,7 @@ def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
 
 
 def _export_run(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
+    """Write one network of a run as a NumPy script that trains it, and return the path of the script."""
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script.script import training_script
     from deltarule.studies.run_records import read_run

@@ -100,6 +100,7 @@ def gradcheck(
 def _check_study(
     study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "GradientReport":
+    """Check the gradient of the networks that a study trains."""
     from deltarule.proofs.gradcheck import check_problem
     from deltarule.studies.recipes import dataset_of, problem_of
 
@@ -110,7 +111,7 @@ def _check_study(
 
 
 def _fit_to_width(report: "GradientReport") -> "RenderableType":
-    """The report at the width of a terminal."""
+    """The report for a terminal: its table fits the width."""
     from rich.console import Group
 
     header, rows, remarks = parts(report)
@@ -118,80 +119,82 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
+    """Check the gradient of a user's function; `name` and `like` have the form module:function."""
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import validate_hint
 
     validate_hint(hint)
-    module, attribute = _split_name("--function", name)
-    network_place = None if like is None else _split_name("--like", like)
+    module, attribute = _split_function_name("--function", name)
+    network_function = None if like is None else _split_function_name("--like", like)
     console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
     folder = str(Path.cwd())
     sys.path.insert(0, folder)  # a user's module is usually in the current folder
     try:
         with redirect_stdout(sys.stderr):  # what the code prints is not part of the report
-            loss, gradient, params = _user_triple(module, attribute, "loss, gradient (or None) and params")
+            loss, gradient, params = _call_for_three(module, attribute, "loss, gradient (or None) and params")
             options: dict[str, Any] = {}
-            if network_place is not None:
-                network, x, y = _user_triple(*network_place, "network, x and y")
+            if network_function is not None:
+                network, x, y = _call_for_three(*network_function, "network, x and y")
                 options = {"like": network, "x": x, "y": y}
             return check_gradient(loss, gradient, params, hint=hint, **options)
     finally:
         sys.path.remove(folder)
 
 
-def _split_name(option: str, name: str) -> tuple[str, str]:
-    """Module and function in package.module:name."""
+def _split_function_name(option: str, name: str) -> tuple[str, str]:
+    """Split package.module:name into module and name; `option` is the option that gave it."""
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")
     if module.endswith(".ipynb"):
         raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
     if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
-        raise BadInput(f"{option} names a file, {module}; {_instead(module.removesuffix('.py'), attribute)}")
+        raise BadInput(f"{option} names a file, {module}; {_suggest_module(module.removesuffix('.py'), attribute)}")
     return module, attribute
 
 
-def _instead(path: str, attribute: str) -> str:
-    """Suggest what to give instead of a file's path (without its ending)."""
+def _suggest_module(path: str, attribute: str) -> str:
+    """Suggest the module:name to give instead of a file's path (without its ending)."""
     *folders, name = re.split(r"[/\\:]", path.removeprefix("./").removeprefix(".\\"))
     stem = name.strip(".") or "module"
     if "." in stem:
         new = stem.replace(".", "_")
         renamed = path[: len(path) - len(name)] + new
-        return f"a name with a dot in it cannot be imported: rename it, as {new}.py, and {_instead(renamed, attribute)}"
+        suggestion = _suggest_module(renamed, attribute)
+        return f"a name with a dot in it cannot be imported: rename it, as {new}.py, and {suggestion}"
     parts = [*folders, name]
     if all(parts) and ":" not in path and not any("." in part for part in parts):
         return f"give its module, as {'.'.join(parts)}:{attribute}"
     return f"give its module, as {stem}:{attribute}, and run it where the file lies"
 
 
-def _check_own(module: str) -> None:
-    """Refuse a file or folder in the current folder that an already loaded module of the same name hides."""
+def _check_is_importable(module: str) -> None:
+    """Refuse a module in the current folder that is hidden by an already loaded one of the same name."""
     first, *rest = module.split(".")
     loaded = sys.modules.get(first)
     is_taken = loaded is not None or first in sys.builtin_module_names
-    meant = next((one for one in _places(Path(first, *rest)) if kind_of(one)), None)
-    if not is_taken or meant is None or (meant == Path(first) and not kind_of(meant / "__init__.py")):
+    hidden = next((path for path in _module_paths(Path(first, *rest)) if kind_of(path)), None)
+    if not is_taken or hidden is None or (hidden == Path(first) and not kind_of(hidden / "__init__.py")):
         return
     file = getattr(loaded, "__file__", None)
-    read = [Path(one) for one in getattr(loaded, "__path__", [file]) if one]
-    if not any(is_same_file(one, own) for one in read for own in _places(Path(first))):
+    loaded_paths = [Path(path) for path in getattr(loaded, "__path__", [file]) if path]
+    if not any(is_same_file(path, local) for path in loaded_paths for local in _module_paths(Path(first))):
         owner = "deltarule's own" if first == "deltarule" else f"that of {file or 'Python itself'}"
-        raise BadInput(f"{meant} is not read, as the name {first} is {owner}; rename {'its folder' if rest else 'it'}")
+        raise BadInput(f"{hidden} is not read, as the name {first} is {owner}; rename {'its folder' if rest else 'it'}")
 
 
-def _places(path: Path) -> tuple[Path, Path]:
-    """The paths that a module may have: a file or a folder."""
+def _module_paths(path: Path) -> tuple[Path, Path]:
+    """The two paths that a module may have, a file or a folder; `path` has no ending."""
     return path.with_suffix(".py"), path
 
 
-def _user_triple(module: str, attribute: str, content: str) -> Any:
-    """Three things that a user's function returns, as loss, gradient and parameters."""
+def _call_for_three(module: str, attribute: str, content: str) -> Any:
+    """Import a user's function and return the three things that it returns; `content` names them, for errors."""
     from deltarule.user_functions import call_user_function
 
-    _check_own(module)
+    _check_is_importable(module)
     try:
-        found = call_user_function(import_module, (module,), {}, f"importing {module}")
+        function = call_user_function(import_module, (module,), {}, f"importing {module}")
     except BadInput as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{module}.".startswith(f"{cause.name}."):
@@ -200,14 +203,13 @@ def _user_triple(module: str, attribute: str, content: str) -> Any:
             ) from None
         raise
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(function, part):
             raise BadInput(f"the module {module} has no '{attribute}'")
-        found = getattr(found, part)
-    if not callable(found):
-        raise BadInput(
-            f"{attribute} is {type(found).__name__}; give a function that returns {content.replace(' (or None)', '')}"
-        )
-    given = call_user_function(found, (), {}, attribute)
-    if not isinstance(given, tuple | list) or len(given) != 3:
+        function = getattr(function, part)
+    if not callable(function):
+        content = content.replace(" (or None)", "")
+        raise BadInput(f"{attribute} is {type(function).__name__}; give a function that returns {content}")
+    returned = call_user_function(function, (), {}, attribute)
+    if not isinstance(returned, tuple | list) or len(returned) != 3:
         raise BadInput(f"{attribute}() has to return three things: {content}")
-    return given
+    return returned

@@ -67,22 +67,25 @@ def grade(
         console().print(f"Written: {one_line(gradescope_zip)}", markup=False, soft_wrap=True)
         return
     if single:
-        found = [single_submission(submissions, assignment.submission)]
+        all_submissions = [single_submission(submissions, assignment.submission)]
     else:
-        found = find_submissions(submissions, assignment.submission)
-    if gradescope is not None and len(found) != 1:
-        raise BadInput(f"--gradescope is for one submission; {submissions} holds {len(found)}; give --single, or --out")
+        all_submissions = find_submissions(submissions, assignment.submission)
+    count = len(all_submissions)
+    if gradescope is not None and count != 1:
+        raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
     hidden = [with_, assignment.folder / assignment.solution, submissions, *([folder] if folder else [])]
     screen = console()
 
-    def keep(result: SubmissionResult) -> None:
+    def write_if_wanted(result: SubmissionResult) -> None:
         if folder is not None:
             write_result(folder, result)
 
     known = read_results(folder) if folder is not None and kind_of(folder) else {}
-    with show_elapsed_time(f"{count_of(len(found), 'submission')} graded"):
-        record = grade_submissions(assignment, found, sandbox=mode, hidden=hidden, known=known, after_submission=keep)
+    with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
+        record = grade_submissions(
+            assignment, all_submissions, sandbox=mode, hidden=hidden, known=known, after_submission=write_if_wanted
+        )
     if folder is not None:
         write_results(folder, record)
     if gradescope is not None:
@@ -91,11 +94,11 @@ def grade(
         print_json(to_json(record))
         return
     points = format_points(record.max_points)
-    screen.print(f"{assignment.title}: {count_of(len(found), 'submission')}, {points} points", markup=False)
+    screen.print(f"{assignment.title}: {count_of(count, 'submission')}, {points} points", markup=False)
     for result in record.submissions:
         line = f"  {result.student:20} {format_points(result.points):>6}  {remarks(result)}"
         screen.print(line.rstrip(), markup=False, soft_wrap=True, highlight=False)
-    for text, count in count_mistakes(record):
-        screen.print(f"{count} of {len(found)}: {text}", markup=False, soft_wrap=True)
+    for text, students in count_mistakes(record):
+        screen.print(f"{students} of {count}: {text}", markup=False, soft_wrap=True)
     if folder is not None:
         screen.print(f"Written: {one_line(folder / 'class.html')}", markup=False, soft_wrap=True)

@@ -88,7 +88,7 @@ def lr_range(
 def _record(
     recipe: "Recipe", dataset: "Dataset", tested: "RangeTest", suggested: "Floats", folder: Path | None
 ) -> dict[str, Any]:
-    """The JSON object of the test; `suggested` are the finite suggestions."""
+    """The fields of the JSON object; `suggested` has the finite suggestions of the members."""
     import numpy as np
 
     return {
@@ -107,14 +107,14 @@ def _record(
 
 
 def _print_suggestion(suggested: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
-    """Print the suggestion and the recipe's own rate."""
+    """Print the suggested learning rate beside the recipe's; `suggested` has the finite suggestions of the members."""
     import numpy as np
 
     screen = console()
-    of = f"of {len(suggested)} of {members} members"
+    remark = f"of {len(suggested)} of {members} members"
     if len(suggested) > 1:
-        of = f"median {of}, from {suggested.min():.3g} to {suggested.max():.3g}"
-    screen.print(f"Suggested learning rate: {np.median(suggested):.3g}{f' ({of})' if members > 1 else ''}")
+        remark = f"median {remark}, from {suggested.min():.3g} to {suggested.max():.3g}"
+    screen.print(f"Suggested learning rate: {np.median(suggested):.3g}{f' ({remark})' if members > 1 else ''}")
     screen.print(f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}.")
     if folder is not None:
         screen.print(f"Curves: {folder / 'lr_range.svg'}")

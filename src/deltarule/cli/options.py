@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and what they mean: the recipe, the engine, the output file."""
+"""Options and arguments that several commands share, and functions that parse, check and apply them."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 
-def whole_number(word: str) -> int:
+def parse_whole_number(word: str) -> int:
     """Parse a whole number as Python's int(): 1_000 is one; 0x10, 1e3 and 2.0 are not."""
     try:
         return int(word)
@@ -22,7 +22,7 @@ def whole_number(word: str) -> int:
         raise _bad_parameter(word, "a whole number") from None
 
 
-def number(word: str) -> float:
+def parse_number(word: str) -> float:
     """Parse a number as Python's float()."""
     try:
         return float(word)
@@ -30,22 +30,22 @@ def number(word: str) -> float:
         raise _bad_parameter(word, "a number") from None
 
 
-def text(word: str) -> str:
-    """Refuse an empty text, which an unset shell variable gives."""
+def parse_text(word: str) -> str:
+    """Return a text as it is; an empty one, which an unset shell variable gives, is refused."""
     if not word:
         raise _bad_parameter(word, "one")
     return word
 
 
-def path(word: str) -> Path:
-    """Parse a path; Python would take an empty one for the current folder."""
-    return Path(text(word))
+def parse_path(word: str) -> Path:
+    """Parse a path; an empty one is refused, which Python would take for the current folder."""
+    return Path(parse_text(word))
 
 
-def _bad_parameter(word: str, wanted: str) -> typer.BadParameter:
-    """End of a sentence that begins with the name of the option or argument."""
-    given = word or '""'
-    return typer.BadParameter(f"is {given}; give {wanted}")
+def _bad_parameter(word: str, expected: str) -> typer.BadParameter:
+    """The error for a wrong value: the end of a sentence that begins with the name of the option or argument."""
+    value = word or '""'
+    return typer.BadParameter(f"is {value}; give {expected}")
 
 
 Study = Annotated[
@@ -121,18 +121,18 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
     return chosen
 
 
-def check_output(out: Path | None, what: str, **inputs: Path | None) -> None:
-    """Check before minutes of work that a file can be written and is none of the `inputs`; `what` names its content."""
+def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
+    """Check before minutes of work that a file can be written and is none of the `inputs`; `content` is for errors."""
     if out is None:
         return
     for name, path in inputs.items():
         if path is not None and is_same_file(out, path):
-            raise BadInput(f"{out} is the {name} itself; give the {what} another name")
+            raise BadInput(f"{out} is the {name} itself; give the {content} another name")
     check_can_write(out)
 
 
 def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
-    """Say what an interrupted command has kept, and how to resume it."""
+    """A sentence on what an interrupted command has kept, and how to resume it."""
     if not can_resume:
         return "no file is left half-written; start again"
     if out is None:

@@ -59,6 +59,7 @@ def play(
 
 
 def _serve(session: "Session", port: int, no_browser: bool) -> None:
+    """Serve the page of a session until Ctrl-C, and open it in the browser."""
     from deltarule.playground.server import PlayServer
 
     server = PlayServer(session, port)

@@ -9,7 +9,7 @@ import typer
 
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, print_notes
+from deltarule.cli.table_commands import Model, collect_warnings, filter_used_columns, load_table_model, print_notes
 from deltarule.cli.terminal import data_output, print_json
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
@@ -26,8 +26,8 @@ Out = Annotated[
         "--out", metavar="FILE", help="Write the predictions to this file: CSV, or with tabs if it ends in .tsv."
     ),
 ]
-NO_TEXT = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
-"""Formats of table files that are not text, by ending."""
+BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
+"""Names of the formats of table files that are not text, by ending."""
 
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
@@ -38,25 +38,25 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     from deltarule.tables.reader import DELIMITERS, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
-    if ending in NO_TEXT:
+    if ending in BINARY_FORMATS:
         raise BadInput(
-            f"{out} would be {NO_TEXT[ending]}, but answers are written as text; end the name in .csv or .tsv"
+            f"{out} would be {BINARY_FORMATS[ending]}, but answers are written as text; end the name in .csv or .tsv"
         )
     check_output(out, "answers", table=table, model=model)
-    trained = chosen_model(model)
+    trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
+        frame = read_frame(table, named_columns(trained.columns_), filter_used_columns(trained))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
-        answers = _predict(trained, frame)
+        predicted = _predict(trained, frame)
     print_notes(notes, to_errors=True)
-    text = _as_csv(trained.target_, answers, DELIMITERS.get(ending, ","))
+    text = _as_csv(trained.target_, predicted, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
     if json:
-        print_json({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | answers)
+        print_json({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | predicted)
     elif out is None:
         stdout = data_output()
         stdout.write(visible(text) if stdout.isatty() else text)
@@ -64,6 +64,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
 
 
 def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
+    """The predictions of all rows; for a classifier also the classes and their probabilities [rows, classes]."""
     from deltarule.estimators.tabular.classifier import TabularClassifier
 
     if not isinstance(model, TabularClassifier):
@@ -76,12 +77,13 @@ def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
     }
 
 
-def _as_csv(target: str, answers: dict[str, Any], delimiter: str) -> str:
+def _as_csv(target: str, predicted: dict[str, Any], delimiter: str) -> str:
+    """Format what `_predict` returns as CSV: the target's column, then one for each class."""
     lines: list[str] = []
-    # The writer quotes whatever may end a line; with line ends of its own it also quotes a lone \r.
+    # The writer quotes whatever may end a line; with its own line ends it also quotes a lone \r.
     stream = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))
     writer = csv.writer(stream, delimiter=delimiter)
-    writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])
-    for row, prediction in enumerate(answers["predictions"]):
-        writer.writerow([prediction, *(answers["probabilities"][row] if answers["classes"] else ())])
+    writer.writerow([target, *(f"probability of {name}" for name in predicted["classes"] or ())])
+    for row, prediction in enumerate(predicted["predictions"]):
+        writer.writerow([prediction, *(predicted["probabilities"][row] if predicted["classes"] else ())])
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""One line on stderr that shows how far a training or a sweep is."""
+"""Show the progress of a training or a sweep, or the elapsed time of a task, as one line on stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 CTRL_C = "^C "
 """A terminal echoes this beside the line; without room for it, it would start another line."""
 MIN_BAR, MAX_TIME, GAPS = 4, len("0:00:00"), 4
+"""Characters of the line for the shortest bar, the longest remaining time, and the gaps between its parts."""
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
-    """Show the progress of a training or a sweep on stderr, if it is a terminal; yields the callback or None."""
+def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
+    """Show the progress of a training or a sweep on stderr, if that is a terminal; yield a callback or None."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield None
@@ -30,24 +31,27 @@ def show_progress(what: str) -> Iterator["Callable[[training.Progress | SweepPro
     from deltarule.reports.progress import ProgressHistory
     from deltarule.training.train import Progress as TrainingProgress
 
-    with _line(screen) as bar:
-        name, losses = visible(what), ProgressHistory()
-        task = bar.add_task(name, detail="", losses="")
+    with _progress_line(screen) as line:
+        name, losses = visible(name), ProgressHistory()
+        task = line.add_task(name, detail="", losses="")
 
-        def tell(seen: "training.Progress | SweepProgress") -> None:
-            if not isinstance(seen, TrainingProgress):
-                rows = f"{seen.done:,} of {seen.rows:,} rows"
-                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, detail=rows)
+        def show(progress: "training.Progress | SweepProgress") -> None:
+            if not isinstance(progress, TrainingProgress):
+                rows = f"{progress.done:,} of {progress.rows:,} rows"
+                completed = progress.done + progress.under_way
+                line.update(task, total=progress.rows, completed=completed, detail=rows)
                 return
-            losses.add(seen.step, seen.objective)
-            called, drawn, says = _fit_progress(name, losses, seen, screen)
-            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, detail=says)
+            losses.add(progress.step, progress.objective)
+            title, bars, text = _fit_progress(name, losses, progress, screen)
+            line.update(
+                task, total=progress.limit, completed=progress.step, description=title, losses=bars, detail=text
+            )
 
-        yield tell
+        yield show
 
 
-def _line(screen: "Console") -> "ProgressLine":
-    """The line: name, bars of the losses, progress bar, description, remaining time."""
+def _progress_line(screen: "Console") -> "ProgressLine":
+    """Create the line: name, sparkline of the losses, progress bar, description, remaining time."""
     from rich.constrain import Constrain
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -61,27 +65,28 @@ def _line(screen: "Console") -> "ProgressLine":
 
     class Line(Progress):
         def get_renderables(self) -> "Iterator[RenderableType]":
+            """Yield the line, with room for the terminal's echo of Ctrl-C."""
             yield Constrain(self.make_tasks_table(self.tasks), screen.width - len(CTRL_C))
 
     return Line(*columns, console=screen, transient=True, expand=True)
 
 
 def _fit_progress(
-    name: str, losses: "ProgressHistory", seen: "training.Progress", screen: "Console"
+    name: str, losses: "ProgressHistory", progress: "training.Progress", screen: "Console"
 ) -> tuple[str, str, str]:
-    """Name, loss bars and description of a training, shortened to the width of the screen."""
+    """Name, sparkline of the losses and description of a training, shortened to the width of the screen."""
     from deltarule.reports.progress import describe_progress
 
-    text, line = describe_progress(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
-    short = text.partition(f", {seen.training:,} training")[0]
+    text, bars = describe_progress(progress), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
+    short = text.partition(f", {progress.training:,} training")[0]
     room = screen.width - len(CTRL_C) - MIN_BAR - MAX_TIME - GAPS
-    choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
+    choices = (name, bars, text), (name, "", text), (name, "", short), ("", "", short)
     return next((choice for choice in choices if sum(map(len, choice)) <= room), choices[-1])
 
 
 @contextmanager
-def show_elapsed_time(what: str) -> Iterator[None]:
-    """Show a task with its elapsed seconds on stderr, if it is a terminal."""
+def show_elapsed_time(task: str) -> Iterator[None]:
+    """Show the description of a task and its elapsed seconds on stderr, if that is a terminal."""
     screen = console(to_errors=True)
     if not is_watched(screen):
         yield
@@ -92,5 +97,5 @@ def show_elapsed_time(what: str) -> Iterator[None]:
 
     columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=True) as line:
-        line.add_task(visible(what), total=None)
+        line.add_task(visible(task), total=None)
         yield

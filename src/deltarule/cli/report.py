@@ -19,19 +19,19 @@ def report(folder: Folder, json: Json = False) -> None:
     from deltarule.reports.report import report_page
     from deltarule.studies.report.page import NAME, report_of
 
-    found = report_of(folder)
+    content = report_of(folder)
     path = folder / NAME
-    write_whole(path, report_page(found))
+    write_whole(path, report_page(content))
     if json:
         print_json(
             {
                 "path": str(path),
-                "studies": [section.title for section in found.sections],
-                "unfinished": found.unfinished,
+                "studies": [section.title for section in content.sections],
+                "unfinished": content.unfinished,
             }
         )
         return
     screen = console()
     screen.print(f"Written: {path}", markup=False, soft_wrap=True)
-    for one in found.unfinished:
-        screen.print(f"Unfinished: {one}", markup=False, soft_wrap=True)
+    for sentence in content.unfinished:
+        screen.print(f"Unfinished: {sentence}", markup=False, soft_wrap=True)

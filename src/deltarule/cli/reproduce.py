@@ -43,20 +43,20 @@ def reproduce(
     Repeat an interrupted command to continue it.
     """
     from deltarule.reports.reproduction_table import reproduction_table
-    from deltarule.studies.reproduce_studies import reproduce as reproduced
+    from deltarule.studies.reproduce_studies import reproduce as reproduce_studies
 
     out = out or Path("reproduction-quick" if quick else "reproduction")
     try:
         with show_progress("reproduce") as progress:
-            done = reproduced(
+            done = reproduce_studies(
                 studies,
                 quick=quick,
                 out=out,
                 seeds=seeds,
                 engine=engine,
                 data_dir=data,
-                tell=_tell,
-                progress=None if progress is None else lambda what, seen: progress(seen),
+                tell=_print_finished_study,
+                progress=None if progress is None else lambda study, state: progress(state),
             )
     except KeyboardInterrupt:
         raise RunFailed(f"interrupted; {how_to_resume(out)}") from None
@@ -66,9 +66,9 @@ def reproduce(
     show_all(reproduction_table(done))
 
 
-def _tell(done: "StudyReproduced") -> None:
-    """Print a line on stderr for each finished study."""
-    text = f"{done.study} on {done.data}: {count_of(done.networks, 'network')} trained, "
-    text += f"{count_of(len(done.verdicts), 'claim')} judged"
-    text += f", {len(done.left_out)} left out" if done.left_out else ""
+def _print_finished_study(study: "StudyReproduced") -> None:
+    """Print a line on stderr about a study that is finished."""
+    text = f"{study.study} on {study.data}: {count_of(study.networks, 'network')} trained, "
+    text += f"{count_of(len(study.verdicts), 'claim')} judged"
+    text += f", {len(study.left_out)} left out" if study.left_out else ""
     console(to_errors=True).print(text, markup=False, soft_wrap=True)

@@ -70,7 +70,7 @@ def run(
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
         done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
-    outcome = outcome_of(recipe, population.dataset, done, folder, _why(done) if why else None)
+    outcome = outcome_of(recipe, population.dataset, done, folder, _explain_failure(done) if why else None)
     if folder is not None:
         write_records(folder, population, done, outcome)
         _draw_figures(folder, population, done)
@@ -84,14 +84,15 @@ def run(
     return 1 if outcome.interrupted else 0
 
 
-def _why(done: "Run") -> "WhyReport":
+def _explain_failure(run: "Run") -> "WhyReport":
+    """The likely reasons why a run does not learn."""
     from deltarule.symptoms.report import why_not_learning  # slow to import
 
-    return why_not_learning(done)
+    return why_not_learning(run)
 
 
-def _details(population: "Population", run: "Run") -> "list[RenderableType]":
-    """For the first member, when each row's correct output became right, and the final activations."""
+def _object_tables(population: "Population", run: "Run") -> "list[RenderableType]":
+    """Tables of the first member: since when each row's prediction is right, and the final activations."""
     import numpy as np
 
     from deltarule.reports.formatting import row_names
@@ -103,17 +104,18 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
         return []
     y = dataset.encode(dataset.train, outputs.shape[-1])
     steps, end = np.array(run.history.steps), int(run.steps[0])
-    before = steps < end  # later evaluations are of members that trained longer
-    correct = (np.concatenate([run.history.series("outputs")[before, 0], outputs[None]]) * y).sum(-1)
+    is_before_end = steps < end  # later evaluations are of members that trained longer
+    correct = (np.concatenate([run.history.series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
     names = row_names([name_as_written(dataset.classes[label]) for label in dataset.train.answers])
     hidden = run.problem.network.layers[0].activation
     return [
-        object_convergence([*steps[before].tolist(), end], correct, names),
+        object_convergence([*steps[is_before_end].tolist(), end], correct, names),
         activation_table(names, activations["a1"][0], outputs, activation=hidden),
     ]
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
+    """Draw the curves of the objective, the accuracy and the study's criterion into a folder."""
     from deltarule.reports.figures import accuracy_curves, objective_curves, save
 
     save(objective_curves(run), folder / "objective")
@@ -124,10 +126,11 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
 
 
 def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
+    """Print the summary of a run, with tables for small data, likely causes of failure, and notes."""
     from deltarule.reports.terminal_tables import run_summary
     from deltarule.studies.runner import is_small
 
-    show_all(*(_details(population, run) if is_small(population.dataset) else []), run_summary(outcome))
+    show_all(*(_object_tables(population, run) if is_small(population.dataset) else []), run_summary(outcome))
     screen = console()
     if outcome.why is not None:
         screen.print()

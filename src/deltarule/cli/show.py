@@ -1,4 +1,4 @@
-"""`deltarule show`: print a study's recipe, with what the report leaves unsaid."""
+"""`deltarule show`: print a study's recipe, including the assumptions made where the report is silent."""
 
 from typing import Any
 
@@ -38,10 +38,13 @@ def show(study: Study, experiment: ExperimentName = None, set: Settings = None, 
 
 
 def _experiments(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """The name of each experiment of a recipe, with a description of what it changes."""
     from deltarule.problem.error_messages import as_toml
 
-    shown = []
+    experiments = []
     for experiment in record["experiments"]:
         changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in experiment["set"].items())
-        shown.append((experiment["name"], f"{experiment['about']} ({changes})" if experiment["about"] else changes))
-    return shown
+        experiments.append(
+            (experiment["name"], f"{experiment['about']} ({changes})" if experiment["about"] else changes)
+        )
+    return experiments

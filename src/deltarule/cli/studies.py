@@ -12,26 +12,26 @@ def list_studies(json: Json = False) -> None:
     from deltarule.studies.claim_results import claims_of_study
     from deltarule.studies.recipes import bundled_studies, load_recipe
 
-    found: list[dict[str, Any]] = []
+    studies: list[dict[str, Any]] = []
     for name, title, summary in bundled_studies():
         recipe = load_recipe(name)
-        found.append(
+        studies.append(
             {
                 "study": name,
                 "title": title,
                 "summary": summary,
-                "experiments": [one.name for one in recipe.configuration.experiment],
+                "experiments": [experiment.name for experiment in recipe.configuration.experiment],
                 "claims": len(claims_of_study(recipe)),
             }
         )
     if json:
-        print_json({"studies": found})
+        print_json({"studies": studies})
         return
     screen = console()
-    for one in found:
-        screen.print(f"[bold]{one['study']}[/bold]  {one['title']}", markup=True)
-        counts = f"{count_of(len(one['experiments']), 'experiment')}, {count_of(one['claims'], 'claim')}"
-        screen.print(f"  {one['summary']} ({counts})" if one["summary"] else f"  ({counts})")
+    for study in studies:
+        screen.print(f"[bold]{study['study']}[/bold]  {study['title']}", markup=True)
+        counts = f"{count_of(len(study['experiments']), 'experiment')}, {count_of(study['claims'], 'claim')}"
+        screen.print(f"  {study['summary']} ({counts})" if study["summary"] else f"  ({counts})")
     screen.print("\nTry: deltarule run encoder")
 
 

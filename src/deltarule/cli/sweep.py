@@ -66,11 +66,11 @@ def sweep(
     With --table, print the table of an earlier sweep.
     """
     from deltarule.studies.report.page import write_report
-    from deltarule.studies.sweep_study import sweep as swept
+    from deltarule.studies.sweep_study import sweep as run_sweep
     from deltarule.studies.sweep_study import sweep_outcome
 
     if table is not None:
-        _check_alone(context, table)
+        _check_no_training_options(context, table)
         _print_table(table, format or ("json" if json else "csv"))
         return
     if study is None:
@@ -81,7 +81,7 @@ def sweep(
         raise BadInput("--resume continues the store in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seeds=seeds)
     with show_progress(recipe.name) as progress:
-        done = swept(
+        done = run_sweep(
             recipe,
             out=out,
             resume=resume,
@@ -105,32 +105,35 @@ def sweep(
     show_all(best_configurations(outcome))
 
 
-def _check_alone(context: typer.Context, folder: Path) -> None:
-    """Refuse options that have no effect on a stored table."""
-    given = [
+def _check_no_training_options(context: typer.Context, folder: Path) -> None:
+    """Refuse options of a training beside --table, where they have no effect."""
+    unused = [
         name
         for name in context.params
         if _source(context, name) == "COMMANDLINE" and name not in ("table", "format", "json")
     ]
-    if given:
-        words = [context.params[name] if name == "study" else f"--{name}" for name in given]
-        into = " (send the table into a file by > table.csv)" if "out" in given else ""
+    if unused:
+        words = [context.params[name] if name == "study" else f"--{name}" for name in unused]
+        into = " (send the table into a file by > table.csv)" if "out" in unused else ""
         raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
 
 
 def _source(context: typer.Context, name: str) -> str:
+    """Where the value of an option comes from, by Typer's name for it: "COMMANDLINE", "DEFAULT" or others."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 
 
 def _print_table(folder: Path, format: str) -> None:
+    """Print the table of the sweep in a folder as CSV, JSON or Parquet."""
     from deltarule.sweeps.result import load_sweep
 
     table = load_sweep(folder)
-    {"csv": _print_csv, "json": _print_rows, "parquet": _print_parquet}[format](table)
+    {"csv": _print_csv, "json": _print_json_rows, "parquet": _print_parquet}[format](table)
 
 
 def _print_csv(table: "Sweep") -> None:
+    """Print the rows of a sweep as CSV."""
     from deltarule.sweeps.result import as_cell
 
     stdout, writer = data_output(), None
@@ -142,20 +145,21 @@ def _print_csv(table: "Sweep") -> None:
     stdout.flush()
 
 
-def _column(values: list[Any]) -> list[Any]:
-    """A column of one type for Parquet: cells as in CSV, or all as JSON if numbers and texts are mixed."""
+def _parquet_column(values: list[Any]) -> list[Any]:
+    """Convert a column to one type for Parquet: to cells as in CSV, or to JSON if numbers and texts are mixed."""
     from deltarule.sweeps.result import as_cell
 
     cells = [as_cell(value) for value in values]
-    kinds = {float if type(cell) is int else type(cell) for cell in cells if cell is not None}
-    return cells if len(kinds) < 2 else [None if value is None else json_format.dumps(value) for value in values]
+    types = {float if type(cell) is int else type(cell) for cell in cells if cell is not None}
+    return cells if len(types) < 2 else [None if value is None else json_format.dumps(value) for value in values]
 
 
-def _print_rows(table: "Sweep") -> None:
+def _print_json_rows(table: "Sweep") -> None:
     print_json({"study": table.name, "metric": table.metric, "ranked": table.ranked, "rows": list(table.rows())})
 
 
 def _print_parquet(table: "Sweep") -> None:
+    """Print the rows of a sweep as a Parquet file; a terminal is refused."""
     import io
 
     if sys.stdout.isatty():
@@ -164,7 +168,7 @@ def _print_parquet(table: "Sweep") -> None:
         raise not_installed("Parquet", "pandas", "frames")
     frame, rows = table.frame(), list(table.rows())
     for name in table.grid:
-        frame[name] = _column([row[name] for row in rows])
+        frame[name] = _parquet_column([row[name] for row in rows])
     content = io.BytesIO()
     try:
         frame.to_parquet(content)

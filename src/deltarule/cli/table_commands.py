@@ -1,4 +1,4 @@
-"""Shared by the commands for tables: read a table and a model, interpret the target, print notes."""
+"""Helpers of the commands for tables (train, predict, evaluate): read models and tables, parse targets, print notes."""
 
 import re
 import warnings
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file that `deltarule train --out` wrote.")]
 
 
-WITH_ZEROS = re.compile(r"0\d+")
+LEADING_ZEROS = re.compile(r"0\d+")
 """A whole number with leading zeros, as codes are written."""
 
 
-def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
-    """Load a table model from a file."""
+def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
+    """Load a model of `deltarule train` from a file; any other model is refused."""
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
@@ -43,8 +43,8 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
-    """Predicate for the columns that a model uses, by name; None if it takes columns by position."""
+def filter_used_columns(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+    """A predicate that accepts the names of columns that a model uses; None if it takes columns by position."""
     from deltarule.tables.column_encoder import used_columns
 
     if not hasattr(model, "feature_names_in_"):
@@ -52,19 +52,19 @@ def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str
     return used_columns(model.columns_).__contains__
 
 
-def with_target(
+def read_with_target(
     path: Path,
     target: str,
     task: str,
-    names: Sequence[str] = (),
+    text_columns: Sequence[str] = (),
     is_used: Callable[[str], bool] | None = None,
     classes: Collection[str] | None = None,
-    needed: Sequence[str] = (),
+    needed_columns: Sequence[str] = (),
 ) -> "tuple[Frame, np.ndarray, list[str]]":
-    """Read a table and split off its target; rows without a target are dropped, with a note.
+    """Read a table and split off its target; return features, target and notes. Rows without a target are dropped.
 
-    Columns in `names`, and a target that may be classes, are kept as written; columns that `is_used` rejects are not
-    read. `classes` are those that a model knows, `needed` the columns that it uses.
+    Columns in `text_columns`, and a target that may be classes, are kept as written; columns that `is_used` rejects are
+    not read. `classes` are those that a model knows, `needed_columns` the columns that it uses.
     """
     from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names
     from deltarule.tables.column_parsers import numbers_in
@@ -73,36 +73,36 @@ def with_target(
 
     frame = read_frame(
         path,
-        names if task == "regress" else [*names, target],
+        text_columns if task == "regress" else [*text_columns, target],
         is_used and (lambda name: name == target or is_used(name)),
         as_written=[target],
     )
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
     if len(frame) == 1:
-        which = f": {list_names([repr(name) for name in needed])}" if needed else ""
-        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{which}")
+        needed = f": {list_names([repr(name) for name in needed_columns])}" if needed_columns else ""
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{needed}")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
-    written = frame.pop(target)
-    y = _target_as_written(path, written, task, classes)
+    cells = frame.pop(target)
+    y = _normalize_target(path, cells, task, classes)
     notes = _check_target(path, target, y, task)
     numbers = y if PERHAPS_CLASSES & {*y.tolist()} else numbers_in(y)
-    known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
-    gaps = int((~known).sum())
-    if gaps == len(y):
+    is_known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
+    missing = int((~is_known).sum())
+    if missing == len(y):
         raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
-    missing_texts = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
+    missing_texts = sorted({repr(one) for one in cells[~is_known].tolist() if isinstance(one, str) and one})
     why = f", which {', '.join(missing_texts)} is taken to say," if missing_texts else ""
-    if gaps:
-        have, were = ("has", "was") if gaps == 1 else ("have", "were")
-        notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
-    y = (numbers if task == "regress" else y)[known]
-    return select_rows(frame, known), y, notes + (_note_on_codes(y, target) if task == "auto" else [])
+    if missing:
+        have, were = ("has", "was") if missing == 1 else ("have", "were")
+        notes.append(f"{missing:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
+    y = (numbers if task == "regress" else y)[is_known]
+    return select_rows(frame, is_known), y, notes + (_note_on_codes(y, target) if task == "auto" else [])
 
 
-def _target_as_written(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
-    """The target with decimal points for commas, for regression as plain numbers, and empty texts for missing values.
+def _normalize_target(path: Path, cells: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
+    """Make decimal commas points, missing values empty texts, and for regression durations and thousands plain numbers.
 
     Classes that the model knows are kept as written. A text such as "none" is a class if the model knows it or, before
     there is a model, if the other values are names.
@@ -114,21 +114,21 @@ def _target_as_written(path: Path, written: "np.ndarray", task: str, classes: Co
     from deltarule.tables.column_parsers import DECIMAL_COMMAS, PARSERS, as_plain_numbers, numbers_in
     from deltarule.tables.reader import takes_commas
 
-    if written.dtype.kind != "O":
-        return written
-    y = np.array([strip_missing(text) for text in written.tolist()], object)
-    parsers = PARSERS if task == "regress" else (DECIMAL_COMMAS,)  # a class is not called otherwise than it is written
+    if cells.dtype.kind != "O":
+        return cells
+    y = np.array([strip_missing(text) for text in cells.tolist()], object)
+    parsers = PARSERS if task == "regress" else (DECIMAL_COMMAS,)  # the name of a class stays as it is written
     y = as_plain_numbers(y, [one for one in parsers if one is not DECIMAL_COMMAS or takes_commas(path)])
     if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or diagnose_texts(y))):
         return y
-    named = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
-    return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
+    class_names = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
+    return np.array([cell if cell in class_names else text for cell, text in zip(cells, y, strict=True)], object)
 
 
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[str]:
     """Refuse texts among numbers, which are probably mistakes; return notes about doubtful classes.
 
-    Among a few classes that are numbers a name may be a class, which is reported. A sign alone is none, such as the
+    Among a few classes that are numbers a name may be a class, which is reported. A mere sign is no class, such as the
     missing values of Stata and SAS: ., ._ and .a to .z.
     """
     from deltarule.data.numeric_tables import MAX_CLASSES
@@ -157,13 +157,14 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
 
 
 def _may_be_a_class(text: str) -> bool:
+    """Whether a text has a letter or digit, and is no missing value of Stata or SAS."""
     return any(map(str.isalnum, text)) and not re.fullmatch(r"\.[A-Za-z_]", text)
 
 
-def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
-    """Convert a target to numbers or classes: whole numbers if written as such, otherwise the texts.
+def parse_target(y: "np.ndarray", task: str) -> "np.ndarray":
+    """Convert a target to numbers, or to classes: whole numbers if written as such, otherwise texts.
 
-    If either is possible, few different numbers, and numbers that are all written like codes, are classes.
+    With the task "auto", few different numbers, and numbers that are all written like codes, are classes.
     """
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN
@@ -173,7 +174,7 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     if numbers.dtype.kind == "O" or task == "regress":
         return numbers
     if task == "auto" and not looks_like_classes(numbers):
-        return y if _codes(y)[1] else numbers
+        return y if _find_codes(y)[1] else numbers
     is_whole = (numbers == numbers.round()).all() and abs(numbers).max() < 2**53
     if y.dtype.kind == "O":  # 01 and 1 are two classes, and 1.50 is not called 1.5
         texts = set(y.tolist())
@@ -185,21 +186,21 @@ def _note_on_codes(y: "np.ndarray", target: str) -> list[str]:
     """A note if many whole numbers are written like codes, e.g. 037."""
     from deltarule.tables.cell_parsing import shorten_repr
 
-    code, are_classes = _codes(y)
-    taken, other = (
+    code, are_classes = _find_codes(y)
+    interpretation, alternative = (
         ("classes", "amounts, say --task regress") if are_classes else ("numbers", "classes, say --task classify")
     )
     return [
-        f"the cells of {shorten_repr(target)} are written like codes, {shorten_repr(code)}, and are taken for {taken}; "
-        f"if they are {other}"
+        f"the cells of {shorten_repr(target)} are written like codes, {shorten_repr(code)}, and are taken for "
+        f"{interpretation}; if they are {alternative}"
     ] * bool(code)
 
 
-def _codes(y: "np.ndarray") -> tuple[str, bool]:
-    """A code among many whole numbers ("" if there is none), and whether the numbers are classes.
+def _find_codes(y: "np.ndarray") -> tuple[str, bool]:
+    """A number with a leading zero among many whole numbers ("" if there is none), and whether all are classes.
 
-    They are if all have the same length, enough have leading zeros, each occurs twice on average, and those that occur
-    once are few enough to be left out.
+    They are classes if all have the same length, enough have leading zeros, each occurs twice on average, and those
+    that occur once are few enough to be left out.
     """
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
@@ -207,19 +208,19 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     from deltarule.tables.column_parsers import numbers_in
 
     texts = y.tolist() if y.dtype.kind == "O" else []
-    codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]
+    codes = [text for text in texts if LEADING_ZEROS.fullmatch(text)]
     if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
         return "", False
-    times = list(Counter(texts).values())
-    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MAX_LEFT_OUT * len(texts)
-    is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
+    counts = list(Counter(texts).values())
+    are_frequent = len(counts) <= len(texts) // 2 and counts.count(1) <= MAX_LEFT_OUT * len(texts)
+    are_alike = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
     # Share with a leading zero from which all are codes; fewer may be typing errors among amounts.
-    return codes[0], is_learned and is_written and len(codes) >= 0.05 * len(texts)
+    return codes[0], are_frequent and are_alike and len(codes) >= 0.05 * len(texts)
 
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Append warnings to `notes` instead of printing them."""
+    """Append the warnings of the code within to `notes` instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
@@ -228,18 +229,18 @@ def collect_warnings(notes: list[str]) -> Iterator[None]:
 
 
 def print_notes(notes: list[str], to_errors: bool = False) -> None:
-    """Print notes."""
+    """Print each note as a sentence, to stdout or stderr."""
     screen = console(to_errors)
     for note in notes:  # wrapped on a terminal, otherwise a line each
         screen.print(f"Note: {note}.", markup=False, soft_wrap=not is_watched(screen))
 
 
-def show_lines(lines: list[tuple[str, str]]) -> None:
-    """Print pairs of names and texts, wrapped on a terminal, otherwise a line each."""
+def print_pairs(names_with_texts: list[tuple[str, str]]) -> None:
+    """Print names with their texts, wrapped on a terminal, otherwise a line each."""
     screen = console()
     if is_watched(screen):
-        screen.print(pairs(lines))
+        screen.print(pairs(names_with_texts))
         return
-    width = max(len(name) for name, _ in lines) + 2
-    for name, text in lines:
+    width = max(len(name) for name, _ in names_with_texts) + 2
+    for name, text in names_with_texts:
         screen.print(f"{name:{width}}{text}", markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ import typer
 
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import as_learned, collect_warnings, print_notes, show_lines, with_target
+from deltarule.cli.table_commands import collect_warnings, parse_target, print_notes, print_pairs, read_with_target
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput, one_line
 
@@ -40,10 +40,10 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="Write 
 class TrainOutcome:
     """Result of training on a table: the JSON object of `deltarule train --json` has these fields.
 
-    columns    name, kind, why and inputs of each
-    settings   the best of the candidates
-    scores     on validation_rows of the rows
-    out        the file of the model, or None
+    columns    name, type ("kind"), the reason for it and the inputs of each column
+    settings   hyperparameters of the best candidate
+    scores     on `validation_rows` of the rows
+    out        file of the model, or None
     """
 
     table: str
@@ -75,25 +75,25 @@ def train(
     Column types are inferred, hyperparameters chosen, and the score stands beside a simple baseline.
     """
     check_output(out, "model", table=table)
-    target, pairs = target.strip(), [_type(one) for one in type or ()]
+    target, pairs = target.strip(), [_parse_type(text) for text in type or ()]
     types = dict(pairs)
     for name, kind in pairs:
         if types[name] != kind:
             raise BadInput(f"--type {name} is given twice, as {kind} and as {types[name]}; give one of them")
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
-    names = [name for name, kind in types.items() if kind == "category"]
+    categories = [name for name, kind in types.items() if kind == "category"]
     with show_elapsed_time(f"{table} is read"):
-        frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
-    y = as_learned(y, task)
-    model = _estimator(y, task, types, seed)
-    y = _class_names(y) if task == "classify" else y
+        frame, y, notes = read_with_target(table, target, task, categories, lambda name: types.get(name) != "unused")
+    y = parse_target(y, task)
+    model = _unfitted_model(y, task, types, seed)
+    y = _fractions_as_texts(y) if task == "classify" else y
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
-        begun = model._prepare(frame, y)
-    notes += _quantities(getattr(model, "classes_", ()), target) if task == "auto" else []
-    _show_beginning(begun, model._describe_work(begun), json)
+        prepared = model._prepare(frame, y)
+    notes += _note_on_counts(getattr(model, "classes_", ()), target) if task == "auto" else []
+    _print_plan(prepared, model._describe_work(prepared), json)
     with show_elapsed_time(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
-        model._fit(begun)
+        model._fit(prepared)
     model.target_ = target
     if out is not None:
         model.save(out)
@@ -104,25 +104,29 @@ def train(
     _print_training(model, outcome)
 
 
-def _type(text: str) -> tuple[str, str]:
+def _parse_type(text: str) -> tuple[str, str]:
+    """Split COLUMN=KIND of --type into the column and its type."""
     name, equals, kind = text.rpartition("=")
     if not equals:
         raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
     return name.strip(), kind
 
 
-def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> "TabularClassifier | TabularRegressor":
+def _unfitted_model(
+    y: "np.ndarray", task: str, types: dict[str, str], seed: int
+) -> "TabularClassifier | TabularRegressor":
+    """A classifier or a regressor, by the task, or by the target if the task is "auto"."""
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
     if not 0 <= seed < 2**32:
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
-    classify = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
-    return (TabularClassifier if classify else TabularRegressor)(types, random_state=seed)
+    is_classifier = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
+    return (TabularClassifier if is_classifier else TabularRegressor)(types, random_state=seed)
 
 
-def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
+def _note_on_counts(classes: "Collection[Any]", target: str) -> list[str]:
     """A note if the classes are three or more whole numbers, which often are counts."""
     from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
 
@@ -135,8 +139,8 @@ def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
     ]
 
 
-def _class_names(y: "np.ndarray") -> "np.ndarray":
-    """Classes, with fractions such as 0.5 as texts: estimators would take such numbers for quantities."""
+def _fractions_as_texts(y: "np.ndarray") -> "np.ndarray":
+    """Convert classes that are fractions, such as 0.5, to texts: estimators would take such numbers for quantities."""
     import numpy as np
 
     from deltarule.tables.cell_parsing import as_text
@@ -147,6 +151,7 @@ def _class_names(y: "np.ndarray") -> "np.ndarray":
 def _outcome(
     model: "TabularClassifier | TabularRegressor", table: Path, notes: list[str], out: Path | None
 ) -> TrainOutcome:
+    """The record of a training, from the fitted model."""
     report, classes = model.report_, getattr(model, "classes_", None)
     return TrainOutcome(
         table=str(table),
@@ -165,8 +170,8 @@ def _outcome(
     )
 
 
-def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
-    """Print the inferred columns and the work ahead, which takes minutes for large tables."""
+def _print_plan(prepared: "Beginning", work: str, json: bool) -> None:
+    """Print the inferred columns, and the description of the work ahead, which takes minutes for large tables."""
     from rich.table import Table as Grid
 
     from deltarule.tables.cell_parsing import shorten
@@ -175,7 +180,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
         grid = Grid(box=None, pad_edge=False)
         for name in ("column", "kind", "why", "inputs"):
             grid.add_column(name, overflow="fold")
-        for column in begun.columns:
+        for column in prepared.columns:
             grid.add_row(shorten(column.name), column.kind, column.why, str(len(column.inputs)))
         console().print(grid)
         console().print()
@@ -185,13 +190,14 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
 
 
 def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
+    """Print the network, settings and scores of a training, its notes, and where the model is."""
     from deltarule.estimators.tabular.formatting import describe_network, describe_settings, score_lines
     from deltarule.tables.cell_parsing import shorten
 
-    what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
-    show_lines(
+    values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
+    print_pairs(
         [
-            ("target", f"{shorten(outcome.target)}, {what}"),
+            ("target", f"{shorten(outcome.target)}, {values}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
             ("network", describe_network(outcome.settings)),
             ("settings", describe_settings(outcome.settings, outcome.candidates)),
@@ -200,9 +206,9 @@ def _print_training(model: "TabularClassifier | TabularRegressor", outcome: Trai
         ]
     )
     print_notes(outcome.notes)
-    kept = (
+    location = (
         f"Model: {one_line(outcome.out)}"
         if outcome.out
         else "Nothing is kept; add --out model.safetensors to keep the model."
     )
-    console().print(kept, markup=False, soft_wrap=True)
+    console().print(location, markup=False, soft_wrap=True)

@@ -14,7 +14,7 @@ STUDIES_HELP = "Names of studies (see `deltarule list`) or paths of recipes (TOM
 
 
 class _FirstUpdatesMade(Exception):
-    """Ends a training whose programs are compiled."""
+    """Raised to end a training as soon as its programs are compiled."""
 
 
 def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", help=STUDIES_HELP)] = None) -> None:
@@ -22,21 +22,21 @@ def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", he
 
     Each is trained for its first updates; the programs that this compiles stay in the cache folder.
     """
-    works: dict[str, Callable[[], Any]] = {
-        "MLPClassifier, several classes": partial(_fit_default, classes=3),
-        "MLPClassifier, two classes": partial(_fit_default, classes=2),
+    tasks: dict[str, Callable[[], Any]] = {
+        "MLPClassifier, several classes": partial(_fit_default, class_count=3),
+        "MLPClassifier, two classes": partial(_fit_default, class_count=2),
         "MLPRegressor": _fit_default,
-        **{study: partial(_begin_study, study) for study in studies or ()},
+        **{study: partial(_train_first_updates, study) for study in studies or ()},
     }
     screen = console()
-    for name, work in works.items():
+    for name, compile_task in tasks.items():
         began = time.perf_counter()
-        work()
+        compile_task()
         screen.print(f"{name}: ready after {time.perf_counter() - began:.1f} s", markup=False, soft_wrap=True)
 
 
-def _fit_default(classes: int | None = None) -> None:
-    """Fit an estimator's default network, which is a large one: its program serves all numbers of inputs and units."""
+def _fit_default(class_count: int | None = None) -> None:
+    """Fit the default regressor, or classifier for `class_count` classes; its program serves all large networks."""
     import numpy as np
 
     from deltarule.estimators.mlp.classifier import MLPClassifier
@@ -45,14 +45,14 @@ def _fit_default(classes: int | None = None) -> None:
 
     x = np.random.default_rng(0).normal(size=(300, 100))
     with suppress_fit_warnings():
-        if classes is None:
+        if class_count is None:
             MLPRegressor(engine="compiled", max_iter=1).fit(x, x[:, 0])
         else:
-            MLPClassifier(engine="compiled", max_iter=1).fit(x, np.arange(len(x)) % classes)
+            MLPClassifier(engine="compiled", max_iter=1).fit(x, np.arange(len(x)) % class_count)
 
 
-def _begin_study(study: str) -> None:
-    """Begin to train a study as `deltarule run` does, with all its seeds, and stop after the first updates."""
+def _train_first_updates(study: str) -> None:
+    """Train a study as `deltarule run` does, with all its seeds, and stop after the first updates."""
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.runner import population_of, run_population
 

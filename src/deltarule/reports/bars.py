@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 
 
-SHORTEST, LONGEST = 8, 48
-"""Width of a line of bars, in characters."""
+MIN_BAR_CHARACTERS, MAX_BAR_CHARACTERS = 8, 48
+"""Width of a line of bars in characters."""
 
 
 def sparkline(values: Any, width: int, bars: str = BARS) -> str:
@@ -31,8 +31,8 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     ('█▄▂▁', '█▆▁', '')
     """
     values = np.asarray(values, np.float64)
-    places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
-    shown = values[places]
+    indices = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
+    shown = values[indices]
     finite = np.isfinite(shown)
     if finite.any() and shown[finite].min() > 0 and shown[finite].max() / 10 > shown[finite].min():
         shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
@@ -40,7 +40,7 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
     heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
-    return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))
+    return "".join(bars[round(height)] if is_finite else " " for height, is_finite in zip(heights, finite, strict=True))
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,20 @@ class Bars:
     values: Floats
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the line of bars at the width that Rich gives it."""
         from rich.text import Text
 
         bars = ASCII_BARS if options.ascii_only else BARS
-        places = np.linspace(0, len(self.values) - 1, min(options.max_width, LONGEST)).round().astype(int)
+        indices = np.linspace(0, len(self.values) - 1, min(options.max_width, MAX_BAR_CHARACTERS)).round().astype(int)
         line = Text(end="")
-        for value in self.values[places].tolist():
+        for value in self.values[indices].tolist():
             finite = np.isfinite(value)
             bar = bars[int(np.clip(value * len(bars), 0, len(bars) - 1))] if finite else " "
             line.append(bar, "green" if finite and value > 0.5 else "")
         yield line
 
     def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        """The minimum and maximum width in characters."""
         from rich.measure import Measurement
 
-        return Measurement(min(SHORTEST, options.max_width), min(LONGEST, options.max_width))
+        return Measurement(min(MIN_BAR_CHARACTERS, options.max_width), min(MAX_BAR_CHARACTERS, options.max_width))

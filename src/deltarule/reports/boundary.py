@@ -1,4 +1,4 @@
-"""`decision_boundary`: draw the decision boundary of any model over two features of its data."""
+"""Draw the decision boundary of any model over two features of its data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,12 @@ def decision_boundary(
     >>> figure.axes[0].get_xlabel(), figure.get_supxlabel().split(". ")[1]
     ('x2', 'Held: x0 at 6, x1 at 3')
     """
-    found = model_plane(model, x, labels, features, held or {}, names)
+    predictions = model_plane(model, x, labels, features, held or {}, names)
     return true_and_predicted(
-        found.points,
-        found.labels,
-        found.predicted,
-        plane=found.plane,
-        features=found.features,
-        classes=classes or found.classes,
+        predictions.points,
+        predictions.labels,
+        predictions.predicted,
+        plane=predictions.plane,
+        features=predictions.features,
+        classes=classes or predictions.classes,
     )

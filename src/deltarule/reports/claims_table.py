@@ -1,4 +1,4 @@
-"""The table of judged claims for the terminal; in narrow ones a block of lines for each claim."""
+"""Show judged claims on the terminal: as a table, or on a narrow one as a block of lines for each claim."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,11 +43,12 @@ def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
 
 @dataclass(frozen=True)
 class _Claims:
-    """Claims as a table if it fits, else one below another."""
+    """Judged claims as a table if it fits, otherwise as a block of lines each."""
 
     verdicts: Sequence[Any]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the claims, and below them how many have which verdict."""
         if options.max_width >= WIDE:
             yield self._claims_table()
             yield ""
@@ -55,11 +56,12 @@ class _Claims:
             for verdict in self.verdicts:
                 yield _claim_lines(verdict)
                 yield ""
-        counts = count_verdicts(one.verdict for one in self.verdicts)
+        counts = count_verdicts(verdict.verdict for verdict in self.verdicts)
         text = ", ".join(f"{count} {words}" for words, count in counts.values())
         yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {text}"
 
     def _claims_table(self) -> "Table":
+        """The table for a wide console, with a row for each claim."""
         from rich.text import Text
 
         table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)
@@ -74,43 +76,49 @@ class _Claims:
                 Text(verdict.report),
                 Text(verdict.ours),
                 Text("\n".join(_share_cells(verdict))),
-                _verdict(verdict),
+                _verdict_text(verdict),
             )
             table.add_row(Text(verdict.id), claim, *cells)
         return table
 
 
-def _claim_lines(one: Any) -> "RenderableType":
+def _claim_lines(claim: Any) -> "RenderableType":
+    """A judged claim as a heading with lines below it."""
     from rich.console import Group
     from rich.text import Text
 
-    head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
-    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours)]
-    if one.share is not None:
-        share, interval = _share_cells(one)
+    head = Text(f"{claim.id}  ", "bold").append_text(_verdict_text(claim))
+    rows = [("claim", claim.claim), ("report", claim.report), ("ours", claim.ours)]
+    if claim.share is not None:
+        share, interval = _share_cells(claim)
         rows.append(("seeds", f"{share} ({interval})"))
-    rows += _remarks(one)
+    rows += _remarks(claim)
     return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
 
 
-def _remarks(one: Any) -> list[tuple[str, str]]:
-    """Remarks on a judged claim."""
-    texts = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
-    if len(one.conventions) > 1:
-        best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
-        texts.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
-    return texts + ([("cause", one.cause)] if one.cause else [])
+def _remarks(claim: Any) -> list[tuple[str, str]]:
+    """Remarks on a judged claim, each with its name: a contradiction, the best convention, a cause."""
+    remarks = []
+    if claim.contradicts_itself:
+        remarks.append(("flag", f"the report contradicts itself: {claim.contradicts_itself}"))
+    if len(claim.conventions) > 1:
+        best = max(claim.conventions, key=lambda name: claim.conventions[name].count / claim.conventions[name].of)
+        remarks.append(("under", f"{best} (the best of {len(claim.conventions)} conventions)"))
+    if claim.cause:
+        remarks.append(("cause", claim.cause))
+    return remarks
 
 
-def _verdict(one: Any) -> "Text":
+def _verdict_text(claim: Any) -> "Text":
+    """The verdict on a claim in words, with its color."""
     from rich.text import Text
 
-    return Text(describe_verdict(one.verdict, one.conventions), VERDICT_STYLES.get(one.verdict, ""))
+    return Text(describe_verdict(claim.verdict, claim.conventions), VERDICT_STYLES.get(claim.verdict, ""))
 
 
-def _share_cells(one: Any) -> tuple[str, ...]:
+def _share_cells(claim: Any) -> tuple[str, ...]:
     """The share of seeds for which a claim holds and its interval; empty if it was not tested."""
-    if one.share is None:
+    if claim.share is None:
         return ()
-    low, high = one.interval
-    return percent(one.share), f"{100 * low:.3g} to {percent(high)}"
+    low, high = claim.interval
+    return percent(claim.share), f"{100 * low:.3g} to {percent(high)}"

@@ -1,4 +1,4 @@
-"""Build figures: the layout, legend, notes and description that all of them share.
+"""Build figures: layout, legend, notes and description, which all of them share.
 
 T evaluations · K members
 """
@@ -15,7 +15,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.figure_description import CURVE, describe_curves, title_sentence
 from deltarule.reports.formatting import visible
-from deltarule.reports.text_fitting import all_fitted, all_wrapped, escape_dollars, width_of, wrap_text
+from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 MAX_LINES = 8
 """Members that get a line each; more are drawn as their median and a band."""
 MAX_SHOWN_GROWTH = 1000
-"""Largest shown value, as a multiple of the largest first value: a diverging curve would flatten all others."""
+"""Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
 CANNOT_DRAW = ValueError, IndexError
-"""What Matplotlib raises, depending on its version, for too large numbers or none."""
+"""What Matplotlib raises, depending on its version, for numbers that are too large, or for none."""
 LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
 """Width in points of a legend without its text, and of a character of a title."""
 MAX_LINE_PIECES = 50
@@ -38,7 +38,7 @@ BAND_LABEL = "10 to 90 %"
 
 @dataclass
 class FigureBuilder:
-    """A figure under construction: its axes, legend entries, notes below, and sentences for screen readers."""
+    """A figure under construction: its axes, legend entries, notes below it, and sentences for screen readers."""
 
     figure: "Figure"
     rows: list["Axes"]
@@ -51,12 +51,12 @@ class FigureBuilder:
 
     @classmethod
     def blank(cls, title: str, rows: int = 1) -> "FigureBuilder":
-        """Axes below one another with a shared x axis."""
+        """Create a figure with `rows` axes below one another, which share the x axis."""
         return cls.of_axes(title, 7.0, 3.6 + 1.6 * (rows - 1), nrows=rows, sharex=True)
 
     @classmethod
     def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "FigureBuilder":
-        """A grid of axes, row by row.    width, height  in inches"""
+        """Create a figure of width × height inches with a grid of axes, as `subplots` says (nrows, ncols, …)."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         from deltarule.reports.figure_display import ShownFigure
@@ -76,85 +76,86 @@ class FigureBuilder:
         self.row += 1
         self.drawn.clear()
 
-    def line(self, x: Any, y: Any, name: str, index: int | None = None, listed: bool = True, **look: Any) -> None:
+    def line(self, x: Any, y: Any, name: str, index: int | None = None, in_legend: bool = True, **options: Any) -> None:
         """Draw a line through the finite values, with a dot at its end and at values isolated between gaps.
 
-        If most values are isolated, as with rare evaluations, the line joins them; if gaps are many, it skips narrow
+        `index` selects color and dashes, by default the number of lines so far; `options` are Matplotlib's.
+        If most values are isolated, as with rare evaluations, the line joins them; with many gaps it has only the wide
         ones. Raises `BadInput` unless there is one value for each of `x`.
         """
         x, y = np.ravel(x), np.asarray(y, np.float64)
         check_shape(y, {"x value": len(x)}, name)
-        there = np.isfinite(y)
-        self.drawn.append(y[there])
-        beside = np.pad(there, 1)
-        begins = there & ~beside[:-2]
-        alone = begins & ~beside[2:]
-        chosen, dots = there.copy(), []
-        if 2 * alone.sum() <= there.sum():
-            are_many = begins.sum() > MAX_LINE_PIECES
-            at = np.flatnonzero(there)
-            gaps = at[:-1][np.diff(at) > (len(y) / MAX_LINE_PIECES if are_many else 1)]
-            chosen[gaps + 1] = True  # one value that is missing makes a gap
-            dots = [] if are_many else np.flatnonzero(alone[chosen]).tolist()
-        x, y = x[chosen], np.where(there, y, np.nan)[chosen]
-        place = len(self.axes.lines) if index is None else index
-        given = {"marker": "o", "markersize": 3, "markevery": [*dots, -1], **style.line(place), **look}
-        (drawn,) = self.axes.plot(x, y, label=escape_dollars(name), **given)
-        drawn.set_gid(CURVE)
-        if listed and name:
-            self.entries.append((drawn, name))
+        is_finite = np.isfinite(y)
+        self.drawn.append(y[is_finite])
+        padded = np.pad(is_finite, 1)
+        is_start = is_finite & ~padded[:-2]
+        is_isolated = is_start & ~padded[2:]
+        chosen, dots = is_finite.copy(), []
+        if 2 * is_isolated.sum() <= is_finite.sum():
+            are_many = is_start.sum() > MAX_LINE_PIECES
+            indices = np.flatnonzero(is_finite)
+            gaps = indices[:-1][np.diff(indices) > (len(y) / MAX_LINE_PIECES if are_many else 1)]
+            chosen[gaps + 1] = True  # one missing value makes a gap
+            dots = [] if are_many else np.flatnonzero(is_isolated[chosen]).tolist()
+        x, y = x[chosen], np.where(is_finite, y, np.nan)[chosen]
+        index = len(self.axes.lines) if index is None else index
+        options = {"marker": "o", "markersize": 3, "markevery": [*dots, -1], **style.line(index), **options}
+        (line,) = self.axes.plot(x, y, label=escape_dollars(name), **options)
+        line.set_gid(CURVE)
+        if in_legend and name:
+            self.entries.append((line, name))
 
-    def lines(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
-        """Draw a line for each column.    values [T, K]"""
+    def lines(self, x: Any, values: Floats, names: Sequence[str], in_legend: bool = True) -> None:
+        """Draw a line for each column of the values [T, K]."""
         for name, column in zip(names, values.T, strict=True):
-            self.line(x, column, name, listed=listed)
+            self.line(x, column, name, in_legend=in_legend)
 
-    def band(self, x: Any, values: Floats, name: str, index: int = 0, listed: bool = True) -> None:
-        """Draw the median of each row and the band around it.    values [T, K]"""
-        look = style.line(index)
-        steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[0], axis=axis))
-        _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[1], axis=axis))
-        pale: dict[str, Any] = {"color": look["color"], "alpha": style.BAND}
+    def median_band(self, x: Any, values: Floats, name: str, index: int = 0, in_legend: bool = True) -> None:
+        """Draw the median of each row of the values [T, K], and the band from the 10th to the 90th percentile."""
+        line_style = style.line(index)
+        steps, low = row_summary(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[0], axis=axis))
+        _, high = row_summary(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[1], axis=axis))
+        pale: dict[str, Any] = {"color": line_style["color"], "alpha": style.BAND}
         if len(steps) > 1:
             shade: Any = self.axes.fill_between(steps, low, high, linewidth=0, **pale)
         else:  # one step cannot be filled
             shade = self.axes.vlines(steps, low, high, linewidth=4, **pale)
-        median = middle(x, values, np.nanmedian)
-        (line,) = self.axes.plot(*median, label=escape_dollars(name), marker="o", markersize=3, markevery=[-1], **look)
+        line_style |= {"marker": "o", "markersize": 3, "markevery": [-1]}
+        (line,) = self.axes.plot(*row_summary(x, values, np.nanmedian), label=escape_dollars(name), **line_style)
         line.set_gid(CURVE)
         self.drawn += [low, high]
-        if listed:
+        if in_legend:
             self.entries += [(line, name), (shade, BAND_LABEL)]
 
-    def ranges(self, names: Sequence[str], points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
+    def ranges(self, names: Sequence[str], name_points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
         """Draw a row for each name, the first on top: a dot at its value [T], a bar over its interval [T, 2].
 
-        `points` is the width for names. Returns the dots and the bars, for the legend.
+        Names have a width of at most `name_points`. Returns the dots and the bars, for the legend.
         """
-        places = np.arange(len(names))
-        bars = self.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
-        (dots,) = self.axes.plot(values, places, "o", color=style.BLUE, markersize=5)
-        self.axes.set_yticks(places, all_fitted(names, points, 8.5))
+        rows = np.arange(len(names))
+        bars = self.axes.hlines(rows, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        (dots,) = self.axes.plot(values, rows, "o", color=style.BLUE, markersize=5)
+        self.axes.set_yticks(rows, fit_names(names, name_points, 8.5))
         self.axes.set_ylim(len(names) - 0.4, -0.6)
         return dots, bars
 
-    def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
-        """Draw a line for each of few members, a band for many.    values [T, K]"""
+    def members(self, x: Any, values: Floats, names: Sequence[str], in_legend: bool = True) -> None:
+        """Draw the values [T, K] of members: a line each if they are few, otherwise their median and a band."""
         if len(names) <= MAX_LINES:
-            self.lines(x, values, names if len(names) > 1 else [""], listed)
+            self.lines(x, values, names if len(names) > 1 else [""], in_legend)
         else:
-            self.band(x, values, f"median of {len(names)}", listed=listed)
+            self.median_band(x, values, f"median of {len(names)}", in_legend=in_legend)
 
-    def mark_rate(self, suggested: Floats, listed: bool = True) -> None:
-        """Draw a vertical line at the suggested rate, the median of the members."""
-        found = suggested[np.isfinite(suggested)]
-        if not len(found):
+    def mark_rate(self, suggested: Floats, in_legend: bool = True) -> None:
+        """Draw a vertical line at the median of the members' suggested learning rates [K]."""
+        rates = suggested[np.isfinite(suggested)]
+        if not len(rates):
             self.note("No rate is suggested: at none does the objective fall.")
             return
-        rate = float(np.median(found))
+        rate = float(np.median(rates))
         line = self.axes.axvline(rate, color=style.GRAY, linewidth=1.2, zorder=1)
-        if listed:
-            self.entries.append((line, f"suggested: {rate:.3g}" + (" (median)" if len(found) > 1 else "")))
+        if in_legend:
+            self.entries.append((line, f"suggested: {rate:.3g}" + (" (median)" if len(rates) > 1 else "")))
 
     def x_label_updates(self) -> None:
         """Label the x axis with whole numbers of updates."""
@@ -168,27 +169,28 @@ class FigureBuilder:
         """Label the y axis."""
         self.axes.set_ylabel(wrap_text(text, 44))
 
-    def scale_objective(self, top: float | None = None) -> None:
-        """Use a logarithmic scale for over two decades; cut off what diverges.    top   the largest value shown"""
+    def scale_objective(self, max_shown: float | None = None) -> None:
+        """Make the y axis logarithmic if values span over two decades, and cut off those above `max_shown`."""
         values = np.concatenate([np.empty(0), *self.drawn])
         if not len(values):
             return
         least, greatest = float(values.min()), float(values.max())
-        if top is None:
-            top = MAX_SHOWN_GROWTH * max(abs(float(column[0])) for column in self.drawn if len(column))
+        if max_shown is None:
+            max_shown = MAX_SHOWN_GROWTH * max(abs(float(column[0])) for column in self.drawn if len(column))
             # If most values, or all ends, lie above it, nothing is cut off.
-            if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
-                top = greatest
-        shown = min(greatest, max(top, least))
-        logarithmic = least > 0 and np.log10(shown) - np.log10(least) > 2
-        if logarithmic:
+            if np.median(values) > max_shown or all(column[-1] > max_shown for column in self.drawn if len(column)):
+                max_shown = greatest
+        shown = min(greatest, max(max_shown, least))
+        is_logarithmic = least > 0 and np.log10(shown) - np.log10(least) > 2
+        if is_logarithmic:
             self.axes.set_yscale("log")
             # Matplotlib searches for ticks beyond the largest float.
             if shown > 1e200:
                 self._mark_decades(least, shown)
-        if greatest > top > 0:
-            self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
-            self.note(f"Values above {top:.3g} are outside the picture.")
+        if greatest > max_shown > 0:
+            bottom = least / 2 if is_logarithmic else least - 0.05 * (max_shown - least)
+            self.axes.set_ylim(bottom, max_shown)
+            self.note(f"Values above {max_shown:.3g} are outside the picture.")
 
     def _mark_decades(self, least: float, greatest: float) -> None:
         """Set a few ticks and the limits of a logarithmic scale that ends near the largest float."""
@@ -200,16 +202,16 @@ class FigureBuilder:
         self.axes.set_ylim(max(least / 2, np.finfo(float).tiny), min(greatest, np.finfo(float).max / 2) * 2)
 
     def scale_share(self) -> None:
-        """Scale the y axis from 0 to 1, with room for lines at either end."""
+        """Limit the y axis to shares, from 0 to 1, with room for lines at both ends."""
         self.axes.set_ylim(-0.03, 1.03)
 
     def describe(self, text: str) -> None:
-        """Add a sentence to the description for screen readers, once."""
+        """Add a sentence to the description for screen readers, unless it is there already."""
         if text not in self.descriptions:
             self.descriptions.append(text)
 
     def note(self, text: str) -> None:
-        """Add a sentence below the figure, once."""
+        """Add a sentence below the figure, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -219,12 +221,12 @@ class FigureBuilder:
         self.figure.set_label(" ".join(visible(description).split()))
         for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
             if _has_offset(axis):
-                write_out_ticks(axis)
-        names = all_wrapped([name for _, name in self.entries], 26)
+                use_full_tick_labels(axis)
+        names = wrap_names([name for _, name in self.entries], 26)
         room = 72 * self.figure.get_figwidth()
         if names:
             room -= LEGEND_MARGIN_POINTS + max(
-                width_of(line, 8.5) for name in names for line in name.splitlines() or [""]
+                text_width(line, 8.5) for name in names for line in name.splitlines() or [""]
             )
             lines = sum(name.count("\n") + 1 for name in names)
             self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
@@ -234,7 +236,7 @@ class FigureBuilder:
             across = max(int(room / TITLE_CHARACTER_POINTS), 12)
             lines = -int(
                 -4 * 72 * self.figure.get_figwidth() // (TITLE_CHARACTER_POINTS * across)
-            )  # as much as without a legend
+            )  # as many lines as without a legend would do
             self.rows[0].set_title(wrap_text(self.title, across, lines))
         if self.notes:
             notes = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
@@ -242,23 +244,24 @@ class FigureBuilder:
         return self.figure
 
 
-def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> None:
-    """Raise `BadInput` unless the values have these counts along their axes.    counts  by what each axis holds"""
-    if values.shape != (wanted := tuple(counts.values())):
-        of = f" of {visible(name)!r}" if name else ""
-        there = " and ".join(count_of(count, what) for what, count in counts.items())
+def check_shape(values: Floats, axis_lengths: Mapping[str, int], name: str = "") -> None:
+    """Raise `BadInput` unless the values have these axis lengths, which are given by what is along each axis."""
+    expected_shape = tuple(axis_lengths.values())
+    if values.shape != expected_shape:
+        of_name = f" of {visible(name)!r}" if name else ""
+        lengths = " and ".join(count_of(length, noun) for noun, length in axis_lengths.items())
         raise BadInput(
-            f"the values{of} have the shape {values.shape} for {there}; "
-            f"give the shape {wanted}, a value for each {' and '.join(counts)}"
+            f"the values{of_name} have the shape {values.shape} for {lengths}; "
+            f"give the shape {expected_shape}, a value for each {' and '.join(axis_lengths)}"
         )
 
 
-def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, Floats]:
-    """Compute a statistic of the finite values of each row that has any.    values [T, K]"""
+def row_summary(x: Any, values: Floats, statistic: Callable[..., Floats]) -> tuple[Floats, Floats]:
+    """Compute a statistic of the finite values [T, K] in each row; rows without any are dropped, also from `x` [T]."""
     check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
-    there = ~np.isnan(values).all(1)
-    return np.asarray(x)[there], of(values[there], axis=1)
+    has_any = ~np.isnan(values).all(1)
+    return np.asarray(x)[has_any], statistic(values[has_any], axis=1)
 
 
 def _has_offset(axis: Any) -> bool:
@@ -269,10 +272,10 @@ def _has_offset(axis: Any) -> bool:
     return bool(formatter.get_offset())
 
 
-def write_out_ticks(axis: Any) -> None:
-    """Label an axis with few complete numbers instead of a common factor, which would overlap something else.
+def use_full_tick_labels(axis: Any) -> None:
+    """Label an axis with complete numbers instead of a common factor beside them, which would overlap something else.
 
-    The longer the numbers, the fewer, so that they do not overlap. Call it after drawing.
+    The longer the numbers, the fewer there are, so that they do not overlap. Call it after drawing.
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 

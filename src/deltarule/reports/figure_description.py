@@ -1,4 +1,4 @@
-"""Text descriptions of figures for screen readers, derived from what is drawn."""
+"""Describe figures in words for screen readers, from what is drawn."""
 
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 CURVE = "curve"
-"""The group id of lines that are data, and not guides."""
+"""The group id of lines that show data, as opposed to guide lines."""
 MAX_DESCRIBED_LINES = 8
 """Lines of a figure that its description for screen readers describes individually."""
 
 
 def alt_text(figure: "Figure") -> str:
-    """Describe a figure in a few sentences.
+    """The description of a figure in a few sentences.
 
     >>> from deltarule.reports.figure_builder import FigureBuilder
     >>> builder = FigureBuilder.blank("Cost")
@@ -33,12 +33,12 @@ def alt_text(figure: "Figure") -> str:
 
 
 def curves(axes: "Axes") -> list["Line2D"]:
-    """The lines of some axes that are data, without guide lines."""
+    """The lines of the axes that show data, without guide lines and empty lines."""
     return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
 
 
 def name_of(line: "Line2D") -> str:
-    """The name of a curve, or ""."""
+    """The name of a curve, "" if it has none."""
     label = str(line.get_label())
     return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
 
@@ -49,7 +49,7 @@ def title_sentence(title: str) -> str:
 
 
 def describe_curves(figure: "Figure") -> list[str]:
-    """Describe where each line begins and ends."""
+    """Describe where each line begins and ends, a sentence for each axes."""
     texts = []
     for axes in figure.axes:
         lines, ends = curves(axes), []
@@ -59,6 +59,6 @@ def describe_curves(figure: "Figure") -> list[str]:
             ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
         if len(lines) > MAX_DESCRIBED_LINES:
             ends.append(count_of(len(lines) - MAX_DESCRIBED_LINES, "more line"))
-        what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
-        texts.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
+        topic = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
+        texts.append(f"{topic[:1].upper()}{topic[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
     return [" ".join(text.split()) for text in texts]

@@ -1,4 +1,4 @@
-"""The class of all figures; a module of its own, because importing it imports Matplotlib."""
+"""The class of all our figures, in its own module because importing it imports Matplotlib."""
 
 from matplotlib.figure import Figure
 
@@ -14,4 +14,5 @@ class ShownFigure(Figure):
     """
 
     def _repr_html_(self) -> str | None:
+        """The figure as HTML, None while it is empty."""
         return figure_html(self) if self.axes else None

@@ -1,6 +1,6 @@
 """Figures of training runs: curves of objective, accuracy and probabilities, range tests, benchmarks; and `save`.
 
-T looks · K members · N objects · n updates of a range test
+T evaluations · K members · N objects · n updates of a range test
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports import style
-from deltarule.reports.figure_builder import BAND_LABEL, CANNOT_DRAW, MAX_LINES, FigureBuilder, check_shape, middle
+from deltarule.reports.figure_builder import BAND_LABEL, CANNOT_DRAW, MAX_LINES, FigureBuilder, check_shape, row_summary
 from deltarule.reports.formatting import member_names
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The data of a run's curves; `of` takes it from a run.
+    """The data of a run's curves.
 
-    history         what was seen on the way
-    steps [K], objective [K]   where each member ended
+    history         evaluations during the training
+    steps [K], objective [K]   last step of each member, and its objective there
     names           of the K members; empty for more than a legend has room for
-    told            what was trained, in a sentence
-    diverged        the numbers of the members that did
-    ended_at_best   whether the ends are those of the best weights, from before the last look
+    description     what was trained, in a sentence
+    diverged        indices of the members that diverged
+    ended_at_best   whether members end with their best weights, from before the last evaluation
     """
 
     history: History
     steps: Integers
     objective: Floats
     names: tuple[str, ...]
-    told: str
+    description: str
     diverged: tuple[int, ...] = ()
     ended_at_best: bool = False
 
     @classmethod
-    def of(cls, run: Run) -> "Curves":
-        """The curves of a run."""
+    def from_run(cls, run: Run) -> "Curves":
+        """Take the data of the curves from a run."""
         return cls(
             run.history,
             run.steps,
             run.objective,
             tuple(member_names(run.problem)) if run.problem.members <= MAX_LINES else (),
             _describe_problem(run.problem),
-            tuple(one.member for one in run.diverged),
+            tuple(divergence.member for divergence in run.diverged),
             run.best_steps is not None,
         )
 
@@ -71,8 +71,8 @@ class Curves:
 def objective_curves(run: Run | Curves) -> "Figure":
     """Draw the objective against updates, for training and validation rows.
 
-    A line a member where they are few, ended where the member ended; the median and the band from 10 to 90 % of the
-    members that still train where they are many. The scale is logarithmic where the values span over two decades.
+    Few members get a line each, which ends where the member ended; many are drawn as the median and the band from 10 to
+    90 % of those that still train. The scale is logarithmic if the values span over two decades.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -84,8 +84,8 @@ def objective_curves(run: Run | Curves) -> "Figure":
     """
     with style.style_context():
         builder = FigureBuilder.blank("Objective")
-        curves = run if isinstance(run, Curves) else Curves.of(run)
-        builder.note(curves.told)
+        curves = run if isinstance(run, Curves) else Curves.from_run(run)
+        builder.note(curves.description)
         _draw_history(builder, curves, "objective")
         builder.y_label("objective")
         builder.scale_objective()
@@ -96,7 +96,7 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
     """Draw a metric that is a share, such as the accuracy, against updates.
 
     Parameters: `metric`, a name in the run's history.
-    Errors: `BadInput` where the history does not hold it.
+    Errors: `BadInput` if it is not in the history.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -110,8 +110,8 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
     text = metric.replace("_", " ")
     with style.style_context():
         builder = FigureBuilder.blank(text.capitalize())
-        curves = run if isinstance(run, Curves) else Curves.of(run)
-        builder.note(curves.told)
+        curves = run if isinstance(run, Curves) else Curves.from_run(run)
+        builder.note(curves.description)
         _draw_history(builder, curves, metric)
         builder.y_label(f"{text} (share of rows)")
         builder.scale_share()
@@ -124,8 +124,8 @@ def object_curves(
     """Draw the probability of each object's correct output against updates.
 
     Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects; `quantity`, what the values
-    are where they are no probabilities, as those of linear outputs.
-    Errors: `BadInput` for values that are not a row for each step with one of each object.
+    are if they are no probabilities, such as linear outputs.
+    Errors: `BadInput` for values that are not [T, N].
 
     >>> figure = object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"])
     >>> figure.axes[0].lines[0].get_ydata()
@@ -138,7 +138,7 @@ def object_curves(
         if len(labels) <= 16:
             builder.lines(steps, values, labels)
         else:
-            builder.band(steps, values, "median object")
+            builder.median_band(steps, values, "median object")
             builder.note(f"{len(labels)} objects; band: {BAND_LABEL} of them.")
         builder.axes.axhline(0.5, color=style.GRAY, linewidth=1, zorder=1)
         builder.x_label_updates()
@@ -150,7 +150,7 @@ def object_curves(
 
 
 def range_test_curves(tested: RangeTest) -> "Figure":
-    """Draw a learning-rate range test: objective, and accuracy where there is one, against the rate.
+    """Draw a learning-rate range test: objective, and accuracy if there is one, against the learning rate.
 
     >>> rates = np.logspace(-3, 0, 4)
     >>> tested = RangeTest(rates, np.array([[2.0], [1.0], [0.5], [9.0]]), None, np.array([0.01]))
@@ -162,22 +162,22 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         names = [f"member {member}" for member in range(tested.objective.shape[1])]
         builder.members(tested.rates, tested.objective, names)
         builder.y_label("objective on the batch")
-        builder.scale_objective(_highest_objective_shown(tested.objective))
+        builder.scale_objective(_max_objective_shown(tested.objective))
         builder.mark_rate(tested.suggested)
         if tested.accuracy is not None:
             builder.next_row()
-            builder.members(tested.rates, tested.accuracy, names, listed=False)
+            builder.members(tested.rates, tested.accuracy, names, in_legend=False)
             builder.y_label("accuracy (share of rows)")
             builder.scale_share()
-            builder.mark_rate(tested.suggested, listed=False)
+            builder.mark_rate(tested.suggested, in_legend=False)
         builder.axes.set_xlabel("learning rate")
         if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0):
             builder.axes.set_xscale("log")
         return builder.finish()
 
 
-def _highest_objective_shown(objective: Floats) -> float:
-    """The largest objective to show of a range test: its divergence would flatten the decrease.    objective [n, K]"""
+def _max_objective_shown(objective: Floats) -> float:
+    """The largest objective [n, K] of a range test to show, as its divergence would flatten the decrease."""
     start = float(np.max(objective[0]))
     least = float(np.min(objective[np.isfinite(objective)], initial=start))
     return start + (2 * (start - least) or abs(start))
@@ -192,9 +192,9 @@ def comparison_curves(
     ----------
     series : for each value, by name, its steps [T] and its values [T] or [T, K].
     parameter : what the names are values of.
-    quantity : what the values are, with their unit where they have one.
+    quantity : what the values are, with their unit if they have one.
 
-    Raises `BadInput` where there is nothing to compare, or a series has not a value, or row, for each of its steps.
+    Raises `BadInput` for no series, or one without a value or a row for each of its steps.
 
     >>> figure = comparison_curves({"0.1": ([0, 5], [1.0, 0.8]), "1": ([0, 5], [1.0, 0.2])}, parameter="learning rate")
     >>> figure.axes[0].get_title(loc="left")
@@ -208,7 +208,7 @@ def comparison_curves(
             values = np.asarray(values)
             if values.ndim == 2:
                 members.add(values.shape[1])
-                steps, values = middle(steps, values, np.nanmedian)
+                steps, values = row_summary(steps, values, np.nanmedian)
             builder.line(steps, values, name)
         builder.x_label_updates()
         builder.y_label(quantity)
@@ -220,20 +220,20 @@ def comparison_curves(
 
 
 def time_curves(
-    quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, told: str
+    quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, note: str
 ) -> "Figure":
     """Draw how the time of an update grows with a quantity, a line for each contender of a benchmark.
 
     Parameters
     ----------
-    quantity : what grows, in words: "members".
-    values : its values [T].
+    quantity : what grows, such as "members".
+    values : values of the quantity [T].
     microseconds : for each contender, by name, the time of an update of one member [T], None where it was not measured.
-    told : what was measured on what, for the note.
+    note : what was measured on which computer.
 
     Raises `BadInput` for times that are not one for each of the values.
 
-    >>> figure = time_curves("batch", [8, 32], {"compiled": [20.0, 60.0], "JAX scan": [None, 90.0]}, told="one 8-3-8")
+    >>> figure = time_curves("batch", [8, 32], {"compiled": [20.0, 60.0], "JAX scan": [None, 90.0]}, note="one 8-3-8")
     >>> figure.axes[0].get_xscale(), figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
     ('log', 'batch', 2)
     """
@@ -245,7 +245,7 @@ def time_curves(
         builder.axes.set_yscale("log")
         builder.axes.set_xlabel(quantity)
         builder.y_label("microseconds for an update of one member")
-        builder.note(told)
+        builder.note(note)
         return builder.finish()
 
 
@@ -254,8 +254,8 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
 
     Parameters: `path`, in a folder that exists, without a suffix.
     Returns: the paths of the SVG and the PNG file.
-    Errors: `BadInput` for a place that cannot be written, and for what cannot be drawn; `RunFailed` for a full or
-    failing disk.
+    Errors: `BadInput` for a file that cannot be written, and for a figure that cannot be drawn; `RunFailed` for a full
+    or failing disk.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -266,16 +266,17 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     path = Path(path)
     files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
     with style.style_context():
-        contents = [_content(figure, "svg", {"Date": None}), _content(figure, "png", {})]
+        contents = [_file_content(figure, "svg", {"Date": None}), _file_content(figure, "png", {})]
     for file, content in zip(files, contents, strict=True):
         write_whole(file, content)
     return files
 
 
-def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
+def _file_content(figure: "Figure", format: str, metadata: dict[str, Any]) -> bytes:
+    """Render a figure in a format of Matplotlib, such as "svg"."""
     content = BytesIO()
     try:
-        figure.savefig(content, format=kind, metadata=metadata)
+        figure.savefig(content, format=format, metadata=metadata)
     except CANNOT_DRAW as error:
         raise BadInput(
             f"the figure cannot be drawn; Matplotlib says: {' '.join(str(error).split())}; "
@@ -285,61 +286,62 @@ def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
 
 
 def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
-    """Draw a series of the history for training rows, and for validation rows if there are any."""
+    """Draw the series of a name in the history, for training rows, and for validation rows if there are any."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     members = curves.members
     for index, part in enumerate(parts):
         rows = part.removesuffix(name).strip() or "training"
         if members * len(parts) > MAX_LINES:
-            steps, values = _complete(curves, part)
-            builder.band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
+            steps, values = _complete_evaluations(curves, part)
+            builder.median_band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
         elif members == 1:
-            builder.line(*_of_member(curves, part, 0), rows if len(parts) > 1 else "", index=index)
+            builder.line(*_member_series(curves, part, 0), rows if len(parts) > 1 else "", index=index)
         else:
             for member, member_name in enumerate(curves.labelled_names()):
                 label = f"{member_name}, {rows}" if len(parts) > 1 else member_name
-                steps, values = _of_member(curves, part, member)
+                steps, values = _member_series(curves, part, member)
                 # Marks by index: with marks by distance, Matplotlib up to 3.11.0 samples the invisible part of a line
                 # until memory runs out.
                 marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
                 builder.line(steps, values, label, index=member, **(marks if index else {}))
     if members * len(parts) > MAX_LINES:
-        builder.note(_still_training(curves, name))
+        builder.note(_describe_band(curves, name))
     builder.x_label_updates()
 
 
-def _of_member(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
-    """The steps and values at which a member was evaluated; for the objective including its end."""
+def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
+    """The steps at which a member was evaluated and its values there; for the objective with its end."""
     values = curves.history.series(name)[:, member]
-    looked = ~np.isnan(values)
-    steps, values = np.array(curves.history.steps)[looked], values[looked]
+    is_evaluated = ~np.isnan(values)
+    steps, values = np.array(curves.history.steps)[is_evaluated], values[is_evaluated]
     # With patience the final weights are the best ones, which belong to an earlier step.
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):
         steps, values = np.append(steps, curves.steps[member]), np.append(values, curves.objective[member])
     return steps, values
 
 
-def _complete(curves: Curves, name: str) -> tuple[Floats, Floats]:
-    """The evaluations of all members that still trained; L-BFGS evaluates a member alone when that one ends."""
+def _complete_evaluations(curves: Curves, name: str) -> tuple[Floats, Floats]:
+    """Steps and values [T, K] of evaluations of all members that still trained; L-BFGS also evaluates single ones."""
     steps, values = np.array(curves.history.steps), curves.history.series(name)
     counts = (~np.isnan(curves.history.objective)).sum(1)
-    looked = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return
-    return steps[looked], values[looked]
+    is_complete = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return
+    return steps[is_complete], values[is_complete]
 
 
-def _still_training(curves: Curves, name: str) -> str:
-    steps, values = _complete(curves, name)
+def _describe_band(curves: Curves, name: str) -> str:
+    """The note on how many members a median and its band are of, at which updates."""
+    steps, values = _complete_evaluations(curves, name)
     counts = (~np.isnan(values)).sum(1)
     text = f"Band: {BAND_LABEL} of the members."
     if counts[-1] < counts[0]:
-        places = sorted({0, len(steps) // 2, len(steps) - 1})
-        looks = ", ".join(f"{counts[place]} at {steps[place]:,}" for place in places)
-        text = f"Median and band ({BAND_LABEL}) are of the members that still train: {looks} updates."
+        indices = sorted({0, len(steps) // 2, len(steps) - 1})
+        counts_at_steps = ", ".join(f"{counts[index]} at {steps[index]:,}" for index in indices)
+        text = f"Median and band ({BAND_LABEL}) are of the members that still train: {counts_at_steps} updates."
     return text + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 
 def _describe_problem(problem: Problem) -> str:
-    """Text about what was trained with which objective."""
+    """A sentence on the network that was trained, and one on its objective."""
     loss, reduction = (text.replace("_", " ") for text in (problem.loss.name, problem.reduction))
     penalty = "" if problem.penalty is None else f", plus a penalty ({problem.penalty.name.replace('_', ' ')})"
     members = f", {problem.members} members" if problem.members > 1 else ""

@@ -1,4 +1,4 @@
-"""Formats of numbers, shares, names and text, shared by figures, tables and pages."""
+"""Format numbers, shares, names and text, for figures, tables and pages."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,24 +8,23 @@ from unicodedata import bidirectional
 
 import numpy as np
 
-from deltarule.errors import COMMANDS
+from deltarule.errors import CONTROL_CHARACTERS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
 MAX_EXACT_PROBABILITY = 0.999
-"""Probabilities between it and 1 are shown as "more than 99.9 %"."""
-CONTROL_CHARACTERS = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
-"""Control characters; completely isolated text is kept, because it does not affect its surroundings."""
+"""Probabilities between this and 1 are shown as "more than 99.9 %"."""
+ISOLATED_TEXT_OR_CONTROL_CHARACTER = re.compile(rf"(\u2068[^{CONTROL_CHARACTERS}]*\u2069)|[{CONTROL_CHARACTERS}]")
+"""Completely isolated text, which is kept because it does not affect its surroundings, or a control character."""
 
 
 def visible(text: str) -> str:
-    r"""Replace control characters: those that move a terminal's cursor or change the direction of writing, and those
-    that XML forbids.
+    r"""Replace each control character by \ufffd, so that text cannot move a cursor or turn the direction of writing.
 
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return CONTROL_CHARACTERS.sub(lambda found: found[1] or "\ufffd", text)
+    return ISOLATED_TEXT_OR_CONTROL_CHARACTER.sub(lambda match: match[1] or "\ufffd", text)
 
 
 def isolate_direction(name: str) -> str:
@@ -48,7 +47,7 @@ def escape_html(text: str) -> str:
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """Lower and upper bound of an activation, or None; half-way between them it counts as high.
+    """The lower and upper bound of an activation function, or None; above their mean an activation counts as high.
 
     >>> activation_bounds(TANH)
     (-1.0, 1.0)
@@ -58,26 +57,26 @@ def activation_bounds(function: Activation) -> tuple[float, float] | None:
     return (-1.0, 1.0) if function == TANH else None
 
 
-def hidden_codes(hidden: Any, middle: float) -> list[str]:
-    """The binary code of each row of hidden activations [N, H]: a 1 for each unit above the middle.
+def hidden_codes(hidden: Any, threshold: float) -> list[str]:
+    """The binary code of each row of hidden activations [N, H]: a 1 for each unit above the threshold, otherwise 0.
 
     >>> hidden_codes([[0.97, 0.02], [0.51, 0.5]], 0.5)
     ['10', '10']
     """
-    return ["".join("1" if value > middle else "0" for value in row) for row in np.asarray(hidden).tolist()]
+    return ["".join("1" if value > threshold else "0" for value in row) for row in np.asarray(hidden).tolist()]
 
 
-def describe_marked(middle: float) -> str:
-    """Describe the marked activations: hidden ones above the middle of their range, outputs above 0.5.
+def describe_marked(threshold: float) -> str:
+    """Describe which activations are marked: hidden ones above their threshold, outputs above 0.5.
 
     >>> describe_marked(0.5), describe_marked(0.0)
     ('above 0.5', 'hidden units above 0, outputs above 0.5')
     """
-    return "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
+    return "above 0.5" if threshold == 0.5 else f"hidden units above {threshold:g}, outputs above 0.5"
 
 
 def row_names(classes: Sequence[str]) -> list[str]:
-    """Names of rows by their classes, with row numbers if classes repeat.
+    """Name rows by their classes, with row numbers if classes repeat.
 
     >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
     (['cat', 'dog'], ['row 0 (class 0)', 'row 1 (class 1)', 'row 2 (class 0)'])
@@ -107,7 +106,7 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
 
     Parameters
     ----------
-    digits : significant digits, or with `form` "f" decimals; more are added if needed.
+    digits : significant digits, or decimals if `form`, the format code, is "f"; more are added if needed.
 
     >>> percent(0.625), percent(0.9998), percent(1.0)
     ('62.5 %', '99.98 %', '100 %')
@@ -149,7 +148,7 @@ def format_share(holds: Any) -> str:
 
 
 def format_by_convention(texts: Mapping[str, str]) -> str:
-    """One line for each convention of a claim."""
+    """Join the texts for a claim's conventions, a line for each: its name and its text."""
     return "\n".join(f"{name}: {text}" for name, text in texts.items())
 
 
@@ -166,13 +165,13 @@ def format_probability(probability: float) -> str:
     )
 
 
-def describe_solved(criterion: str, count: int, of: int, steps_median: float | None) -> str:
-    """Describe how many networks met a study's criterion, and by which update if known.
+def describe_solved(criterion: str, count: int, total: int, steps_median: float | None) -> str:
+    """Describe how many of all networks met a study's criterion, and by which update (the median) if known.
 
     >>> describe_solved("accuracy of 1", 3, 4, 148.0)
     '3 of 4 (accuracy of 1), half of them by update 148'
     """
-    text = f"{count:,} of {of:,} ({criterion})"
+    text = f"{count:,} of {total:,} ({criterion})"
     if steps_median is None:
         return text
     return f"{text}, {'half of them ' if count > 1 else ''}by update {steps_median:,.0f}"

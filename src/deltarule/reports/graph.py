@@ -1,7 +1,7 @@
 """Draw the computational graph of a trace: forward from x to J, with the derivatives that flow back on the edges.
 
-What needs no second computation is marked: δ, the derivative by the pre-activations of a layer, is computed once, and
-the derivatives by its weights, by its biases and by what it got all begin with it.
+What is computed only once is marked: δ, the derivative by the pre-activations of a layer, from which the derivatives by
+its weights, its biases and its inputs are computed.
 """
 
 import re
@@ -41,8 +41,8 @@ _STYLE = f"""
 def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
     """Draw the computational graph of a trace.
 
-    Parameters: `links`, addresses by the names of arrays, to which nodes and derivatives lead.
-    Returns: an SVG, as text.
+    Parameters: `links`, the addresses to which nodes and derivatives link, by the names of their arrays.
+    Returns: an SVG as text.
     Source: the boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
 
     >>> import deltarule
@@ -52,16 +52,16 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     (True, True)
     """
     drawing = _GraphDrawing(explanation, links or {})
-    drawing.node("x", "data", given=True)
+    drawing.node("x", "data", is_given=True)
     for layer in explanation.problem.network.layers:
-        _layer(drawing, layer)
-    _objective(drawing)
+        _add_layer(drawing, layer)
+    _add_objective(drawing)
     return drawing.to_svg()
 
 
-def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
+def _add_layer(drawing: "_GraphDrawing", layer: Layer) -> None:
     """Add the nodes of a layer, with its parameters beside them."""
-    at, n = drawing.explanation.quantities, layer.number
+    quantities, n = drawing.explanation.quantities, layer.number
     if layer.scaling:
         drawing.edge(f"x · scale{n}", "x", f"∂J/∂s{n} · scale{n}")
         drawing.node(f"s{n}", "")
@@ -85,12 +85,12 @@ def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
         slope = f"∂J/∂a{n} through the Jacobian of {layer.activation.name}"
     drawing.edge(layer.activation.name, drawing.last, slope)
     drawing.node(f"a{n}", "")
-    if f"d{n}" in at:
+    if f"d{n}" in quantities:
         drawing.edge("dropout", f"a{n}", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
         drawing.node(f"d{n}", "")
 
 
-def _objective(drawing: "_GraphDrawing") -> None:
+def _add_objective(drawing: "_GraphDrawing") -> None:
     """Add J at the end, with targets and penalty beside it."""
     problem = drawing.explanation.problem
     loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
@@ -101,7 +101,7 @@ def _objective(drawing: "_GraphDrawing") -> None:
     else:
         drawing.edge(loss, drawing.last, f"share · slope of {loss}")
     drawing.node("J", f"= {format_significant(float(drawing.explanation['J']), 6)}")
-    drawing.add_side_node("y", "targets: data")
+    drawing.side_node("y", "targets: data")
     if "R" in drawing.explanation.quantities and problem.penalty is not None:
         drawing.note(
             f"J holds the penalty {problem.penalty.name.replace('_', ' ')} too; its part goes straight to the weights."
@@ -122,23 +122,24 @@ class _GraphDrawing:
 
     @property
     def is_fused(self) -> bool:
+        """Whether the output activation and the loss have one derivative together."""
         problem = self.explanation.problem
         return is_fused(problem.loss, problem.network.output)
 
-    def node(self, name: str, remark: str, given: bool = False) -> None:
-        """Add the next node of the chain."""
+    def node(self, name: str, remark: str, is_given: bool = False) -> None:
+        """Add the next node of the chain, an array with a remark; data that are given have a dashed border."""
         if self.last:
             self.y += STEP
-        self._box(name, MIDDLE, self.y, remark, given)
+        self._box(name, MIDDLE, self.y, remark, is_given)
         self.last = name
 
-    def add_side_node(self, name: str, remark: str) -> None:
-        """Add a node at the left of the last one, without a derivative."""
+    def side_node(self, name: str, remark: str) -> None:
+        """Add a node to the left of the last one, without a derivative."""
         self._arrow("forth", SIDE + BOX_WIDTH / 2, self.y, MIDDLE - BOX_WIDTH / 2, self.y)
         self._box(name, SIDE, self.y, remark, True)
 
     def parameter(self, name: str, formula: str, offset: int) -> None:
-        """Add a parameter at the left of the last node, with the derivative that flows back to it."""
+        """Add a parameter to the left of the last node, `offset` below it, with the formula of its derivative."""
         y = self.y + offset
         left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
         target = self.y + offset / 2.5
@@ -150,7 +151,7 @@ class _GraphDrawing:
         self._formula(f"∂J/∂{name}", formula, middle, (y + target) / 2 + (-16 if above else 24), "middle")
 
     def edge(self, operation: str, source: str, formula: str) -> None:
-        """Add an edge from the last node to the next: the forward operation, and the derivative that flows back."""
+        """Add an edge to the next node: the forward operation on `source`, and the formula of the derivative by it."""
         top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
         self._arrow("forth", MIDDLE - 8, top, MIDDLE - 8, bottom)
         self._text(operation, MIDDLE - 20, (top + bottom) / 2 + 4, "end")
@@ -161,15 +162,16 @@ class _GraphDrawing:
         y = (top + bottom) / 2 + 4
         if source.startswith("z"):
             self._mark(name, source, y)
-            self._formula("", formula, MIDDLE + 24 + 128, y, "start", self._size(name))
+            self._formula("", formula, MIDDLE + 24 + 128, y, "start", self._describe_size(name))
         else:
-            self._formula(name, formula, MIDDLE + 24, y, "start", self._size(name))
+            self._formula(name, formula, MIDDLE + 24, y, "start", self._describe_size(name))
 
     def note(self, text: str) -> None:
+        """Add a line below the legend."""
         self.notes.append(text)
 
     def to_svg(self) -> str:
-        """The complete figure, with a legend below."""
+        """The complete figure with its legend, as text."""
         y = self.y + BOX_HEIGHT / 2 + 36
         legend = [
             f'<line class="forth" x1="40" y1="{y - 4}" x2="76" y2="{y - 4}" marker-end="url(#forth)"/>',
@@ -195,12 +197,13 @@ class _GraphDrawing:
             '<rect class="ground" width="100%" height="100%"/>\n' + "\n".join([*self.parts, *legend]) + "\n</svg>\n"
         )
 
-    def _box(self, name: str, x: float, y: float, remark: str, given: bool) -> None:
+    def _box(self, name: str, x: float, y: float, remark: str, is_given: bool) -> None:
+        """Draw the box of an array around a point, with its name, shape and remark."""
         value = self.explanation[name]
         size = " × ".join(f"{length:,}" for length in value.shape)
         text = ", ".join(filter(None, (size, remark)))
         box = (
-            f'<rect class="box{" given" if given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
+            f'<rect class="box{" given" if is_given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
             f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
             f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_with_subscripts(name)}</text>'
             f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape_html(text)}</text>'
@@ -208,7 +211,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
-        """Mark the derivative with respect to a pre-activation, which is computed once and used twice."""
+        """Draw δ (`name`) as marked: the derivative by a pre-activation, `source`, is computed once and used twice."""
         text = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
@@ -217,7 +220,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, text))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
-        """Draw a derivative with its formula; δ is marked where it is used again."""
+        """Draw a derivative with its formula, and a text below it; δ is underlined where it is used again."""
         words = [
             f'<tspan class="once">{_with_subscripts(word)}</tspan>' if word.startswith("δ") else _with_subscripts(word)
             for word in formula.split(" ")
@@ -228,7 +231,8 @@ class _GraphDrawing:
         if below:
             self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape_html(below)}</text>')
 
-    def _size(self, name: str) -> str:
+    def _describe_size(self, name: str) -> str:
+        """The shape of an array and its largest absolute value."""
         value = self.explanation[name]
         return f"{' × '.join(map(str, value.shape))}, at most {format_significant(float(np.abs(value).max()))} in size"
 
@@ -236,18 +240,20 @@ class _GraphDrawing:
         self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_with_subscripts(text)}</text>')
 
     def _arrow(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+        """Draw an arrow between two points; its kind is "forth" or "flow" (back)."""
         self.parts.append(
             f'<line class="{kind}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{kind})"/>'
         )
 
-    def _link(self, name: str, drawn: str) -> str:
-        return f'<a href="{escape_html(self.links[name])}">{drawn}</a>' if name in self.links else drawn
+    def _link(self, name: str, content: str) -> str:
+        """SVG within a link to an array, if that has an address."""
+        return f'<a href="{escape_html(self.links[name])}">{content}</a>' if name in self.links else content
 
 
 def _with_subscripts(text: str) -> str:
-    """Names with their numbers as subscripts.
+    """Escape text for SVG, with the numbers in names as subscripts.
 
     >>> _with_subscripts("keep1 / (1 − dropout1)")
     'keep₁ / (1 − dropout₁)'
     """
-    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escape_html(text))
+    return re.sub(r"(?<=[^\W\d_])\d+", lambda match: match[0].translate(_SUBSCRIPTS), escape_html(text))

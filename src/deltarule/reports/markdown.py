@@ -1,4 +1,4 @@
-"""Markdown tables of stored records for docs/; a test compares each page with its records."""
+"""Format stored records as Markdown tables for docs/; a test compares each page with its records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from deltarule.reports.verdict_words import describe_verdict
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table.
+    """Format a Markdown table.
 
     >>> print(table(["rate", "cost"], [["10", "0.1"], ["|1|", "0.2"]]))
     | rate | cost |
@@ -22,9 +22,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(results: Mapping[str, Any]) -> str:
-    """Write a study's claims with their verdicts as a table, and the reasons of those that fail below it.
+    """Format a study's claims and verdicts as a Markdown table, with the causes of failures in a list below it.
 
-    Parameters: `results`, a study's results.json as it was read.
+    Parameters: `results`, the content of a study's results.json.
 
     >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", ours="180", share=1.0, interval=[0.96, 1.0],
     ...     verdict="agrees", contradicts_itself="", changed="", cause="", conventions={}, control=None,
@@ -35,41 +35,47 @@ def verdicts(results: Mapping[str, Any]) -> str:
     | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **supported** |
     """
     headers = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
-    claims = table(headers, [_verdict(claim) for claim in results["claims"]])
+    claims = table(headers, [_claim_row(claim) for claim in results["claims"]])
     reasons = [line for claim in results["claims"] for line in _reasons(claim)]
     return "\n\n".join([claims, "\n".join(reasons)] if reasons else [claims])
 
 
-def _verdict(one: Mapping[str, Any]) -> list[str]:
-    words = describe_verdict(one["verdict"], one["conventions"])
-    return [one["id"], one["claim"], one["report"], one["ours"], _seeds(one), f"**{words}**"]
+def _claim_row(claim: Mapping[str, Any]) -> list[str]:
+    """The cells of a judged claim."""
+    words = describe_verdict(claim["verdict"], claim["conventions"])
+    return [claim["id"], claim["claim"], claim["report"], claim["ours"], _format_seeds(claim), f"**{words}**"]
 
 
-def _seeds(one: Mapping[str, Any]) -> str:
-    """The share of seeds with its interval; for several conventions one of each."""
-    if one["share"] is None:
+def _format_seeds(claim: Mapping[str, Any]) -> str:
+    """The share of seeds for which a claim holds, with its interval; for several conventions one of each."""
+    if claim["share"] is None:
         return "none"
-    if len(one["conventions"]) < 2:
-        return _share_with_interval(one["share"], one["interval"])
-    return "; ".join(f"{name}: {_share_of_count(share)}" for name, share in one["conventions"].items())
+    if len(claim["conventions"]) < 2:
+        return _format_share(claim["share"], claim["interval"])
+    return "; ".join(f"{name}: {_format_count(count)}" for name, count in claim["conventions"].items())
 
 
-def _share_with_interval(share: float, interval: Sequence[float]) -> str:
+def _format_share(share: float, interval: Sequence[float]) -> str:
+    """Format a share and its interval in percent."""
     low, high = interval
     return f"{percent(share, 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def _share_of_count(share: Mapping[str, Any]) -> str:
-    return _share_with_interval(share["count"] / share["of"], share["interval"])
+def _format_count(count: Mapping[str, Any]) -> str:
+    """Format the share of a record with `count`, `of` and `interval`."""
+    return _format_share(count["count"] / count["of"], count["interval"])
 
 
-def _reasons(one: Mapping[str, Any]) -> list[str]:
+def _reasons(claim: Mapping[str, Any]) -> list[str]:
+    """Lines of a list: a contradiction, a changed criterion, or the cause why a claim fails."""
     lines = []
-    if one["contradicts_itself"]:
-        lines.append(f"- **{one['id']}**: the report contradicts itself: {one['contradicts_itself']}.")
-    if one["changed"]:
-        lines.append(f"- **{one['id']}**: the criterion was changed after there were results: {one['changed']}.")
-    if one["cause"]:
-        control = "; ".join(_share_of_count(share) for share in one["control"].values())
-        lines.append(f"- **{one['id']}**: {one['cause']}. Control: {one['control_ours']}; {control} of the seeds.")
+    if claim["contradicts_itself"]:
+        lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")
+    if claim["changed"]:
+        lines.append(f"- **{claim['id']}**: the criterion was changed after there were results: {claim['changed']}.")
+    if claim["cause"]:
+        control = "; ".join(_format_count(count) for count in claim["control"].values())
+        lines.append(
+            f"- **{claim['id']}**: {claim['cause']}. Control: {claim['control_ours']}; {control} of the seeds."
+        )
     return lines

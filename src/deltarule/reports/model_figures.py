@@ -1,6 +1,6 @@
 """Figures of a table model: importance of columns, calibration, predicted against true numbers, loss by epoch.
 
-N rows · T columns of a table · G groups of answers · n epochs
+N rows · T columns of a table · G groups of predictions · n epochs
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import style
-from deltarule.reports.cell_figures import CELL, MAX_ROWS
-from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, write_out_ticks
+from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
+from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, use_full_tick_labels
 from deltarule.reports.formatting import format_probability, isolate_direction, percent
 from deltarule.reports.text_fitting import wrap_text
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_DOTS = 2000
-COLUMN = 134
+"""Maximum number of rows that are drawn as dots."""
+COLUMN_NAME_POINTS = 134
 """Maximum width in points of a column's name."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
-    """Draw how much the score drops when a column is shuffled, with intervals.
+    """Draw how much the score drops if a column is shuffled, with intervals.
 
-    Parameters: `columns`, their names; `losses` [T], the greatest first; `intervals` [T, 2], NaN where there is
-    none; `score`, what is lost: "R²".
+    Parameters: `columns`, their names; `losses` [T] of the score, the greatest first; `intervals` [T, 2], NaN if there
+    is none; `score`, its name, such as "R²".
 
     >>> figure = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -36,13 +37,13 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     """
     losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
     with style.style_context():
-        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
+        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL_INCHES[1] * len(losses))
         builder.axes.axvline(0, **DIAGONAL)
-        dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN, losses, intervals)
+        dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN_NAME_POINTS, losses, intervals)
         builder.entries.append((dots, f"{score} lost"))
         if np.isfinite(intervals).any():
             builder.entries.append((bars, "its interval (95 %)"))
-        write_out_ticks(builder.axes.xaxis)
+        use_full_tick_labels(builder.axes.xaxis)
         builder.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         builder.y_label("column")
         if len(columns) > MAX_ROWS:
@@ -59,14 +60,14 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
     """Draw how often predictions are right against their predicted probability.
 
-    Parameters: `probabilities` [G], the means of groups of answers; `shares` [G], how many of each are right;
-    `intervals` [G, 2], of these.
+    Parameters: `probabilities` [G], the means of groups of predictions; `shares` [G] of each group that are right;
+    `intervals` [G, 2] of the shares.
 
     >>> figure = calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]])
     >>> figure.axes[0].get_xlabel()
     'probability that was said of the answer'
     """
-    probabilities, shares, intervals = (np.asarray(one, np.float64) for one in (probabilities, shares, intervals))
+    probabilities, shares, intervals = (np.asarray(array, np.float64) for array in (probabilities, shares, intervals))
     with style.style_context():
         builder = FigureBuilder.of_axes("Are the probabilities right?", 5.6, 3.8)
         start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
@@ -79,15 +80,15 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         builder.axes.set_xlabel("probability that was said of the answer")
         builder.y_label("share of answers that are right")
         builder.note("Below the gray line the model is too sure of itself, above it not sure enough.")
-        for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
-            builder.describe(f"Said {format_probability(said)}: right {percent(share)}.")
+        for probability, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
+            builder.describe(f"Said {format_probability(probability)}: right {percent(share)}.")
         return builder.finish()
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     """Draw predicted against true numbers.
 
-    Parameters: `targets` [N]; `answers` [N]; `target`, what they are.
+    Parameters: `targets` [N], the true numbers; `answers` [N], the predictions; `target`, what they are.
 
     >>> figure = true_and_answered([1.0, 2.0], [1.5, 2.0], target="price")
     >>> figure.axes[0].get_ylabel()
@@ -101,19 +102,21 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         (line,) = builder.axes.plot(ends, ends, label="_right", **DIAGONAL)
         (dots,) = builder.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
         builder.entries += [(dots, "a row"), (line, "right")]
-        write_out_ticks(builder.axes.xaxis)
-        write_out_ticks(builder.axes.yaxis)
+        use_full_tick_labels(builder.axes.xaxis)
+        use_full_tick_labels(builder.axes.yaxis)
         builder.axes.set_xlabel(wrap_text(f"true {target}", 44))
         builder.y_label(f"answered {target}")
         if len(targets) > MAX_DOTS:
             builder.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
-        half, most = np.quantile(np.abs(targets - answers), [0.5, 0.9])
-        builder.describe(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
+        median_error, large_error = np.quantile(np.abs(targets - answers), [0.5, 0.9])
+        builder.describe(
+            f"Half of the answers are off by {median_error:.3g} at most, nine in ten by {large_error:.3g}."
+        )
         return builder.finish()
 
 
 def loss_by_epoch(losses: Any) -> "Figure":
-    """Draw the loss of each epoch of a fit.    losses [n]
+    """Draw the loss of each epoch of a fit, `losses` [n].
 
     >>> figure = loss_by_epoch([0.9, 0.5, 0.4])
     >>> figure.axes[0].lines[0].get_xdata().tolist()

@@ -1,4 +1,4 @@
-"""HTML of records in notebooks, and `LivePlot` for a running training.
+"""Show records as HTML in notebooks, and a running training as a `LivePlot`.
 
 `import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
@@ -17,19 +17,19 @@ from deltarule.reports.svg_embed import figure_html as figure_html
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PATIENCE = 9
+MIN_TRAINING_PER_DRAWING = 9
 """Minimum training time between two drawings, as a multiple of the drawing time."""
 
 
 def register(shell: Any) -> None:
     """Register the HTML of networks, runs, sweeps and gradient reports in an IPython shell."""
     html = shell.display_formatter.formatters["text/html"]
-    for module, name, function in SHOWN:
+    for module, name, function in HTML_FUNCTIONS:
         html.for_type_by_name(f"deltarule.{module}", name, function)
 
 
 def network_html(network: Any) -> str:
-    """A network as a table of its layers.
+    """A network as HTML: a table of its layers.
 
     >>> from deltarule.problem.network import Network
     >>> network_html(Network([2, 3, 1], "tanh", "sigmoid")).count("<tr>")
@@ -37,15 +37,16 @@ def network_html(network: Any) -> str:
     """
     rows = [["layer", "inputs", "units", "activation", "parameters"]]
     for layer in network.layers:
-        own = sum(entry.stop - entry.start for entry in network.entries if entry.name.endswith(str(layer.number)))
+        entries = (entry for entry in network.entries if entry.name.endswith(str(layer.number)))
+        parameters = sum(entry.stop - entry.start for entry in entries)
         extra = ", batch norm" if layer.batch_norm else ""
         name = layer.activation.name.replace("_", " ") + extra
-        rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{own:,}"])
+        rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{parameters:,}"])
     return _record_html(repr(network), rows)
 
 
 def run_html(run: Any) -> str:
-    """A run as its curve and a short table."""
+    """A run as HTML: its objective curve and a short table."""
     from deltarule.reports.figures import objective_curves
 
     ended = ", ".join(f"{run.reasons.count(reason):,} {reason}" for reason in dict.fromkeys(run.reasons))
@@ -55,15 +56,16 @@ def run_html(run: Any) -> str:
         ["ended", ended],
         ["objective", _median_and_range(run.objective)],
     ]
-    for one in run.diverged[:3]:
-        facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
+    for divergence in run.diverged[:3]:
+        text = f"member {divergence.member} after update {divergence.step:,}, in {divergence.where}"
+        facts.append(["diverged", text])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
     return _record_html(repr(run.problem.network), facts, has_head=False, figure=curve)
 
 
 def sweep_html(table: Any) -> str:
-    """A sweep as its best configurations, and whether the first differs from the others by more than noise."""
+    """A sweep as HTML: its best configurations, and whether the first differs from the others by more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
     from deltarule.reports.sweep_table import format_score
     from deltarule.stats.effects import format_value
@@ -77,17 +79,16 @@ def sweep_html(table: Any) -> str:
     ranked = ranking(scores)
     keys = list(settings[0])
     rows = [[*keys, "mean", "±"]]
-    # Configurations of a sweep that are listed.
-    for rank, place in enumerate(ranked.place[:10].tolist()):
+    for rank, index in enumerate(ranked.place[:10].tolist()):  # the best ones are listed
         numbers = ranked.mean[rank], ranked.half[rank]
         scores = ("" if np.isnan(number) else format_score(number) for number in numbers)
-        rows.append([*(format_value(settings[place][key]) for key in keys), *scores])
+        rows.append([*(format_value(settings[index][key]) for key in keys), *scores])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return _record_html(summary, rows, figure=figure)
 
 
 def gradient_html(report: Any) -> str:
-    """A gradient check as a table with a row for each method."""
+    """A gradient check as HTML: a table with a row for each method."""
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     rows = [["method", "worst error", "allowed", "at", "compared"]]
     for check in report.checks:
@@ -97,40 +98,40 @@ def gradient_html(report: Any) -> str:
     return _record_html(f"Gradient of {report.entries:,} entries", rows, verdict=verdict, remarks=remarks)
 
 
-SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
+HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("problem.network", "Network", network_html),
     ("training.run", "Run", run_html),
     ("sweeps.result", "Sweep", sweep_html),
     ("proofs.report", "GradientReport", gradient_html),
 )
-"""Module and name of each record with the function that returns its HTML."""
+"""The module and name of each record, with the function that returns its HTML."""
 
 
 class LivePlot:
     """A plot of the objective that is updated during training: pass it to `train` as `progress`.
 
-    Parameters: `every`, seconds between two pictures at least.
-    Errors: `BadInput` outside a notebook, when it is called.
+    Parameters: `every`, the minimum number of seconds between two drawings.
+    Errors: `BadInput` if it is called outside a notebook.
 
-    Of a population it shows the median of the members that train, on the batch of the last update.
+    For a population it shows the median of the members that still train, on the batch of the last update.
     """
 
     def __init__(self, every: float = 1.0) -> None:
         self.every = every
-        self.seen = ProgressHistory()
+        self.history = ProgressHistory()
         self._due = float("-inf")
         self._shown: Any = None
 
     def __call__(self, progress: Any) -> None:
-        """Add the progress of a training, and redraw if enough time has passed."""
-        self.seen.add(progress.step, progress.objective)
+        """Record the progress of a training, and redraw the plot if enough time has passed."""
+        self.history.add(progress.step, progress.objective)
         started = time.perf_counter()
         if started < self._due and progress.training:
             return
         page = _record_html(describe_progress(progress), figure=figure_html(self.figure()))
         self._display(page, bool(progress.training))
         drawn = time.perf_counter()
-        self._due = drawn + max(self.every, PATIENCE * (drawn - started))
+        self._due = drawn + max(self.every, MIN_TRAINING_PER_DRAWING * (drawn - started))
 
     def figure(self) -> "Figure":
         """The objectives so far as a figure."""
@@ -139,13 +140,14 @@ class LivePlot:
 
         with style.style_context():
             builder = FigureBuilder.blank("Objective while it trains")
-            builder.line(self.seen.steps, self.seen.objectives, "")
+            builder.line(self.history.steps, self.history.objectives, "")
             builder.x_label_updates()
             builder.y_label("median objective on the last batch")
             builder.scale_objective()
             return builder.finish()
 
-    def _display(self, html: str, goes_on: bool) -> None:
+    def _display(self, html: str, is_training: bool) -> None:
+        """Show HTML in the notebook in place of the earlier one of the same training."""
         try:
             from IPython.display import HTML, display
         except ImportError:
@@ -154,8 +156,8 @@ class LivePlot:
             self._shown = display(HTML(html), display_id=True)
         else:
             self._shown.update(HTML(html))
-        if not goes_on:
-            self._shown = None  # another training gets a plot of its own
+        if not is_training:
+            self._shown = None  # another training gets another plot
 
 
 def _record_html(
@@ -167,7 +169,7 @@ def _record_html(
     remarks: Sequence[str] = (),
     figure: str = "",
 ) -> str:
-    """HTML with a title, a table (with a heading row if `has_head`), remarks, and a figure."""
+    """HTML with a title, a table (whose first row is the headings if `has_head`), remarks, and a figure."""
     template = load_template("record.html")
     return template.render(
         title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure
@@ -175,6 +177,7 @@ def _record_html(
 
 
 def _median_and_range(values: Any) -> str:
+    """The median and the range of the finite values, as text."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return "not finite"

@@ -1,4 +1,4 @@
-"""Parallel coordinates of a sweep: a line for each configuration, across its parameters to its score."""
+"""Draw the parallel coordinates of a sweep: a line for each configuration, across its parameters to its score."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.sweep_figures import NAME, last_key
-from deltarule.reports.text_fitting import all_fitted, wrap_text
+from deltarule.reports.sweep_figures import NAME_CHARACTERS, last_key
+from deltarule.reports.text_fitting import fit_names, wrap_text
 from deltarule.stats.effects import Parameter, parameters_of
 from deltarule.stats.ranking import ranking
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_DRAWN = 200
-"""Maximum number of drawn configurations: half of them the best, the others evenly spaced by rank."""
+"""Maximum number of configurations that are drawn: the best are half of them, the others evenly spaced by rank."""
 
 
-APART = 1.3
-"""Inches between two parameters."""
+AXIS_DISTANCE_INCHES = 1.3
+"""Distance between the axes of two parameters."""
 
 
 def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> "Figure":
@@ -32,11 +32,11 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
 
     Parameters
     ----------
-    settings : of the C configurations, by dotted key.
-    scores : [C, B], NaN where nothing was trained, infinite for what diverged: `Sweep.scores` gives both.
-    quantity : what the scores are: "accuracy on validation rows".
+    settings : the hyperparameters of each of the C configurations, by dotted key.
+    scores : [C, B], NaN for what was not trained, infinite for what diverged: `Sweep.scores` returns both.
+    quantity : what the scores are, such as "accuracy on validation rows".
 
-    Raises `BadInput` where no parameter takes several values.
+    Raises `BadInput` if no parameter has several values.
 
     >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
     >>> figure = parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy")
@@ -45,26 +45,24 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     """
     ranked = ranking(scores)
     # A configuration with few scores is not compared, because it may be above the best by chance.
-    lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
-    means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
-    # Parameters beside one another.
-    parameters = parameters_of(settings)[0][:8]
+    lacks_scores = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
+    means = np.where(lacks_scores, np.nan, ranked.mean)[np.argsort(ranked.place)]
+    parameters = parameters_of(settings)[0][:8]  # more do not fit beside each other
     if not parameters:
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
     drawn = _select_lines(means)
     with style.style_context():
-        width = max(7.0, 1.4 + APART * (len(parameters) + 1))
+        width = max(7.0, 1.4 + AXIS_DISTANCE_INCHES * (len(parameters) + 1))
         builder = FigureBuilder.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
-        low, high = _limits(means)
-        strength = (np.maximum(means, low) - low) / (high - low)
-        _paths(
-            builder.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn]
-        )
-        for at, parameter in enumerate(parameters):
-            _named_heights(builder.axes, at, parameter.values, _heights(parameter))
+        low, high = _score_limits(means)
+        score_heights = (np.maximum(means, low) - low) / (high - low)
+        heights = [*(_line_heights(parameter, score_heights) for parameter in parameters), score_heights]
+        _draw_paths(builder.axes, np.column_stack(heights)[drawn])
+        for index, parameter in enumerate(parameters):
+            _draw_value_axis(builder.axes, index, parameter.values, _value_heights(parameter))
         ticks = np.linspace(low, high, 5)
-        _named_heights(builder.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
-        names = [wrap_text(last_key(one.key), NAME) for one in parameters]
+        _draw_value_axis(builder.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+        names = [wrap_text(last_key(one.key), NAME_CHARACTERS) for one in parameters]
         builder.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
         builder.axes.set_xlim(-0.1, len(names) + 0.45)
         builder.axes.set_ylim(-0.1, 1.1)
@@ -77,8 +75,8 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         builder.note("A line a configuration: the darker, and of those through one value the higher, the better.")
         if (means < low).any():
             builder.note(f"Means below {low:.4g} are drawn there.")
-        if lacks.any():
-            builder.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
+        if lacks_scores.any():
+            builder.note(f"{lacks_scores.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
         if len(drawn) < np.isfinite(means).sum():
             builder.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MAX_DRAWN // 2}, and others by rank.")
         best, worst = int(ranked.place[0]), int(np.nanargmin(means))
@@ -88,7 +86,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
 
 
 def _select_lines(means: Floats) -> Floats:
-    """The configurations to draw, the worst first, so that the best are on top."""
+    """The indices of the configurations to draw, the worst first, so that the best are on top."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
     if len(order) <= MAX_DRAWN:
@@ -98,30 +96,31 @@ def _select_lines(means: Floats) -> Floats:
     return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
 
 
-def _limits(means: Floats) -> tuple[float, float]:
-    """The limits of the score axis: from the worst to the best, without uninformative extremes."""
-    there = means[~np.isnan(means)]
-    if not len(there):
+def _score_limits(means: Floats) -> tuple[float, float]:
+    """The limits of the score axis: from the worst to the best mean, without uninformative extremes."""
+    known = means[~np.isnan(means)]
+    if not len(known):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
-    low, high = float(there.min()), float(there.max())
+    low, high = float(known.min()), float(known.max())
     # Means farther from the best than this multiple of the median's distance are not shown: they would flatten the
     # rest.
-    low = max(low, high - 20 * (high - float(np.median(there))))
+    low = max(low, high - 20 * (high - float(np.median(known))))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _heights(parameter: Parameter) -> Floats:
-    """The positions of a parameter's values, from 0 to 1."""
+def _value_heights(parameter: Parameter) -> Floats:
+    """The heights of a parameter's values on its axis, from 0 to 1."""
     return np.linspace(0, 1, len(parameter.values))
 
 
-def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
-    """The positions of all configurations at a parameter: side by side, the best on top."""
+def _line_heights(parameter: Parameter, score_heights: Floats) -> Floats:
+    """The heights of the configurations' lines at a parameter: around that of its value, the best on top."""
     # Spread of the lines through one value, as a share of the distance to the next value.
-    return _heights(parameter)[parameter.index] + 0.16 * (strength - 0.5) / (len(parameter.values) - 1)
+    return _value_heights(parameter)[parameter.index] + 0.16 * (score_heights - 0.5) / (len(parameter.values) - 1)
 
 
-def _paths(axes: "Axes", paths: Floats) -> None:
+def _draw_paths(axes: "Axes", paths: Floats) -> None:
+    """Draw each row of heights as a line from axis to axis, the darker the higher it ends."""
     from matplotlib.collections import LineCollection
 
     lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
@@ -130,15 +129,17 @@ def _paths(axes: "Axes", paths: Floats) -> None:
     )
 
 
-def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
-    axes.axvline(at, color=style.GRAY, linewidth=1)
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for text, height in zip(all_fitted(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
-        axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
+def _draw_value_axis(axes: "Axes", x: int, names: Sequence[str], heights: Floats) -> None:
+    """Draw a vertical axis with names at the given heights."""
+    axes.axvline(x, color=style.GRAY, linewidth=1)
+    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    for text, height in zip(fit_names(names, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5), heights, strict=True):
+        axes.text(x + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=background)
 
 
-def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
+def _describe_parameters(parameters: Sequence[Parameter], configuration: int) -> str:
+    """The names of the parameters, each with its value in a configuration (an index)."""
     return ", ".join(
-        f"{last_key(parameter.key)} {isolate_direction(parameter.values[parameter.index[at]])}"
+        f"{last_key(parameter.key)} {isolate_direction(parameter.values[parameter.index[configuration]])}"
         for parameter in parameters
     )

@@ -1,6 +1,6 @@
-"""Tables of a benchmark and of `deltarule doctor`: for the terminal, and for docs/reference/performance.md.
+"""Tables of `deltarule bench` and `deltarule doctor`, for the terminal and for docs/reference/performance.md.
 
-Both draw the record as JSON has it: `record` is what `deltarule bench --json` prints, read again.
+`record` is the JSON object that `deltarule bench --json` prints.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Record = Mapping[str, Any]
+"""A JSON object."""
 
 HEADERS = ("who", "µs for an update", "least … most", "times ours")
-BYTES = 1e6
+BYTES_PER_MB = 1e6
 
 
 def bench_tables(record: Record) -> "list[RenderableType]":
-    """A benchmark's record as tables for the terminal.
+    """The titles and tables of a benchmark's record, for the terminal.
 
     >>> from rich import print
     >>> spread = {"least": 1.0, "median": 2.0, "most": 4.0}
@@ -41,33 +42,35 @@ def bench_tables(record: Record) -> "list[RenderableType]":
     parts: list[RenderableType] = []
     for row in record["rows"]:
         parts.append(Text(f"{row['name']}: {row['title']}, {row['dtype']}. {row['about']}"))
-        shown = plain_table()
+        contenders = plain_table()
         for header, justify in zip((*HEADERS, "how"), ("left", "right", "right", "right", "left"), strict=True):
-            shown.add_column(header, justify=justify, no_wrap=header != "how")  # type: ignore[arg-type]
+            contenders.add_column(header, justify=justify, no_wrap=header != "how")  # type: ignore[arg-type]
         for cells in _contender_rows(row):
-            shown.add_row(*map(Text, cells))
-        parts.append(shown)
+            contenders.add_row(*map(Text, cells))
+        parts.append(contenders)
     for title, headers, rows in _other_tables(record):
         if rows:
-            shown = plain_table()
+            others = plain_table()
             for header in headers:
-                shown.add_column(header)
+                others.add_column(header)
             for cells in rows:
-                shown.add_row(*map(Text, cells))
-            parts += [Text(title), shown]
+                others.add_row(*map(Text, cells))
+            parts += [Text(title), others]
     return parts
 
 
 def performance_page(record: Record) -> dict[str, str]:
-    """The parts of docs/reference/performance.md that come from the record, as Markdown by name."""
+    """The parts of docs/reference/performance.md that come from the record: name and Markdown."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
-    products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
-    text = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_describe_threads(blas)}. "
+    text = (
+        f"Measured on {describe_machine(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    )
     if record["quick"]:
         text += " **This was a quick run, on small populations: its times say little.**"
-    works = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
-    parts = {"machine": text, "rows": "\n".join(works) + "\n\n" + _comparison_table(record["rows"])}
+    workloads = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
+    parts = {"machine": text, "rows": "\n".join(workloads) + "\n\n" + _comparison_table(record["rows"])}
     for title, headers, cells in _other_tables(record):
         parts[title] = table(headers, cells)
     return parts
@@ -82,32 +85,33 @@ def curve_name(curve: Record) -> str:
     return f"time-by-{curve['quantity'].replace(' ', '-')}"
 
 
-def in_words(record: Record) -> str:
-    """Date and machine of a benchmark.
+def describe_machine(record: Record) -> str:
+    """The date and the machine of a benchmark, as text.
 
     >>> computer = {"processor": "AMD EPYC", "processors": 2, "avx512": False, "system": "Linux"}
-    >>> in_words({"date": "2026-01-31", "machine": computer})
+    >>> describe_machine({"date": "2026-01-31", "machine": computer})
     '2026-01-31: AMD EPYC, 2 processors, without AVX-512, Linux'
     """
-    one = record["machine"]
-    wide = "with AVX-512" if one["avx512"] else "without AVX-512"
-    plural = "processor" if one["processors"] == 1 else "processors"
-    return f"{record['date']}: {one['processor']}, {one['processors']} {plural}, {wide}, {one['system']}"
+    machine = record["machine"]
+    avx512 = "with AVX-512" if machine["avx512"] else "without AVX-512"
+    noun = "processor" if machine["processors"] == 1 else "processors"
+    processors = f"{machine['processor']}, {machine['processors']} {noun}"
+    return f"{record['date']}: {processors}, {avx512}, {machine['system']}"
 
 
 def _comparison_table(rows: Sequence[Record]) -> str:
-    """A table with a row for each contender and a column for each work: microseconds, and the ratio to ours."""
+    """A Markdown table with a row for each contender and a column for each benchmark row: the time, and its ratio."""
     contenders = {row["name"]: {contender["name"]: contender for contender in row["contenders"]} for row in rows}
-    names = dict.fromkeys(name for found in contenders.values() for name in found)
+    names = dict.fromkeys(name for contenders_of_row in contenders.values() for name in contenders_of_row)
 
-    def cell(one: Record | None) -> str:
-        if one is None:
+    def cell(contender: Record | None) -> str:
+        if contender is None:
             return "–"
-        if one["microseconds"] is None:
+        if contender["microseconds"] is None:
             return "other losses"
-        return f"{_three_digits(one['microseconds']['median'])} ({_three_digits(one['ratio'])}×)"
+        return f"{_three_digits(contender['microseconds']['median'])} ({_three_digits(contender['ratio'])}×)"
 
-    cells = [[name, *(cell(found.get(name)) for found in contenders.values())] for name in names]
+    cells = [[name, *(cell(of_row.get(name)) for of_row in contenders.values())] for name in names]
     return table(("µs for an update (times ours)", *contenders), cells)
 
 
@@ -128,7 +132,7 @@ def _contender_rows(row: Record) -> list[list[str]]:
 
 
 def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    """The record's other tables: a title, headers and cells each."""
+    """The other tables of the record (processes, memory, targets): title, headers and rows of cells."""
     processes = [
         [
             process["about"],
@@ -140,7 +144,7 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
     memory = [
         [
             f"{one['members']:,} of {one['row']}",
-            *(f"{one[name] / BYTES:,.0f}" for name in ("needed", "advance", "train")),
+            *(f"{one[name] / BYTES_PER_MB:,.0f}" for name in ("needed", "advance", "train")),
         ]
         for one in record["memory"]
     ]
@@ -159,14 +163,15 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
     ]
 
 
-def _target_row(one: Record) -> list[str]:
-    if one["found"] is None:
+def _target_row(target: Record) -> list[str]:
+    """The cells with a target's measured value, and whether it is reached."""
+    if target["found"] is None:
         return ["not measured", ""]
-    return [_three_digits(one["found"]), "yes" if one["reached"] else "no"]
+    return [_three_digits(target["found"]), "yes" if target["reached"] else "no"]
 
 
 def _three_digits(value: float) -> str:
-    """A number with three digits, never in exponential notation.
+    """Format a number with three significant digits, never in exponential notation.
 
     >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
     ('0.0123', '1.23', '12,346')
@@ -176,30 +181,32 @@ def _three_digits(value: float) -> str:
     return f"{value:#.3g}"
 
 
-def findings(found: Record) -> "RenderableType":
-    """The findings of `deltarule doctor` for the terminal.
+def doctor_table(findings: Record) -> "RenderableType":
+    """The findings of `deltarule doctor` as a table for the terminal.
 
-    Parameters: `found`, what `deltarule doctor --json` prints, read again.
+    Parameters: `findings`, the JSON object that `deltarule doctor --json` prints.
     """
-    machine, blas = found["machine"], found["matrices"]
-    engines = [engine["name"] if engine["usable"] else f"{engine['name']} (not usable)" for engine in found["engines"]]
+    machine, blas = findings["machine"], findings["matrices"]
+    engines = [
+        engine["name"] if engine["usable"] else f"{engine['name']} (not usable)" for engine in findings["engines"]
+    ]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
-        ("versions", _format_versions(found["versions"])),
-        ("optional", _format_versions(found["optional"])),
+        ("versions", _format_versions(findings["versions"])),
+        ("optional", _format_versions(findings["optional"])),
         ("engines", ", ".join(engines)),
-        ("BLAS", "; ".join(_blas(one) for one in found["blas"])),
+        ("BLAS", "; ".join(map(_describe_blas, findings["blas"]))),
         (
             "matrices",
-            f"{blas['name']}, {blas['kernels']} kernels, {_threads(blas)} of ours" if blas else "none",
+            f"{blas['name']}, {blas['kernels']} kernels, {_describe_threads(blas)} of ours" if blas else "none",
         ),
-        ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in found["data"])),
-        ("", f"DELTARULE_DATA: {found['data_folder'] or 'not set'}; bundled: {', '.join(found['bundled'])}"),
+        ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in findings["data"])),
+        ("", f"DELTARULE_DATA: {findings['data_folder'] or 'not set'}; bundled: {', '.join(findings['bundled'])}"),
         *(
-            (f"cache: {cache['what']}", f"{cache['folder']}, {cache['bytes'] / BYTES:,.1f} MB")
-            for cache in found["caches"]
+            (f"cache: {cache['what']}", f"{cache['folder']}, {cache['bytes'] / BYTES_PER_MB:,.1f} MB")
+            for cache in findings["caches"]
         ),
-        *(("note", note) for note in found["notes"]),
+        *(("note", note) for note in findings["notes"]),
     ]
     return pairs(rows)
 
@@ -208,10 +215,12 @@ def _format_versions(versions: Mapping[str, str | None]) -> str:
     return ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())
 
 
-def _blas(one: Record) -> str:
-    kernels = f", {one['kernels']} kernels" if one["kernels"] else ""
-    return f"{one['whose']}: {one['library']} {one['version'] or ''}{kernels}, {_threads(one)}"
+def _describe_blas(library: Record) -> str:
+    """The package, name, version, kernels and number of threads of a BLAS library, as text."""
+    kernels = f", {library['kernels']} kernels" if library["kernels"] else ""
+    name = f"{library['library']} {library['version'] or ''}"
+    return f"{library['whose']}: {name}{kernels}, {_describe_threads(library)}"
 
 
-def _threads(found: Mapping[str, Any]) -> str:
-    return count_of(found["threads"], "thread")
+def _describe_threads(library: Mapping[str, Any]) -> str:
+    return count_of(library["threads"], "thread")

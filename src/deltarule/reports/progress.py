@@ -1,4 +1,4 @@
-"""Progress of a running training: recorded objectives for a sparkline or a live plot."""
+"""Record and describe the progress of a training, for a sparkline or a live plot."""
 
 import math
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from typing import Any
 from deltarule.reports.bars import ASCII_BARS, BARS, sparkline
 
 MAX_VALUES = 512
-"""Maximum number of stored values; above it every second one is dropped."""
+"""Maximum number of recorded values; beyond it every second one is dropped."""
 SPARKLINE_CHARACTERS = 16
 """Width of the sparkline."""
 
 
 @dataclass
 class ProgressHistory:
-    """The objectives reported by a training, with their updates.
+    """The objectives that a training has reported, with their steps.
 
-    >>> seen = ProgressHistory()
+    >>> history = ProgressHistory()
     >>> for step in range(1000):
-    ...     seen.add(step, 1 / (step + 1))
-    >>> seen.steps[:3], len(seen.objectives) <= MAX_VALUES, seen.bars()[0]
+    ...     history.add(step, 1 / (step + 1))
+    >>> history.steps[:3], len(history.objectives) <= MAX_VALUES, history.bars()[0]
     ([0, 4, 8], True, '█')
     """
 
@@ -28,7 +28,7 @@ class ProgressHistory:
     objectives: list[float] = field(default_factory=list)
 
     def add(self, step: int, objective: float) -> None:
-        """Add a value; a smaller update number than the last one starts a new training."""
+        """Record the objective at a step; a step that is not after the last one starts a new training."""
         if self.steps and step <= self.steps[-1]:
             self.steps.clear()
             self.objectives.clear()

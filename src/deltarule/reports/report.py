@@ -1,7 +1,7 @@
 """Render the report of studies: one self-contained HTML page.
 
-It can be read with scripts switched off; where they run, tables sort, curves answer the pointer, and a slider goes
-through the training. S snapshots · N rows · G points along an input
+The page works without scripts; with them, tables can be sorted, curves show the values below the pointer, and a slider
+moves through the training. S snapshots · N rows · G points along an input
 """
 
 import base64
@@ -24,18 +24,18 @@ from deltarule.reports.svg_embed import EmbeddedFigure
 from deltarule.reports.verdict_words import count_verdicts, describe_verdict
 
 NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
-"""A cell that begins with a number, possibly after signs; a cell in quotes is text."""
+"""The beginning of a cell with a number, possibly after signs; a cell in quotes is text."""
 
 
 @dataclass(frozen=True)
 class TrainingSlider:
     """A small network at several updates of its training, for the slider.
 
-    steps [S]    updates before each snapshot
-    tables       by name, of each snapshot the numbers [S, rows, columns]
-    labels       of the rows of those tables that have names, by the table's name; `heads`, of the columns
-    plane        the answers over two inputs [S, G, G], as whole numbers from 0 to `levels`; empty without
-    points       the rows over that plane: across and down from 0 to 1, and the class
+    steps [S]    step of each snapshot
+    tables       numbers [S, rows, columns] of all snapshots, by the name of the table
+    labels       names of the rows, for tables whose rows have names, by the name of the table; `heads`, of the columns
+    plane        predictions over two inputs [S, G, G], as whole numbers from 0 to `levels`; may be empty
+    points       data rows over that plane: position across and down from 0 to 1, and class
     """
 
     id: str
@@ -53,11 +53,12 @@ class Block:
     """A part of a section: a run, a range test or the claims of a study, with its figures.
 
     facts        names with values
-    commands     that repeat it
-    assumed      what the report left unsaid: what, value, why
-    table        what is listed, rows of cells, the first of them the headings
+    commands     commands that repeat it
+    assumed      assumptions where the report is silent: subject, value, reason
+    through      the slider through the training
+    table        rows of cells, the first of them the headings
     claims       judged claims, as `claims.json` lists them
-    unfinished   what is missing, where something is
+    unfinished   what is missing, empty if nothing is
     """
 
     id: str
@@ -77,7 +78,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A study: everything that was run of it."""
+    """A section of the report: all blocks of a study."""
 
     id: str
     title: str
@@ -89,9 +90,9 @@ class Section:
 class Report:
     """The content of the page: the records of a folder, by study.
 
-    unfinished   what is missing, in sentences; empty where everything is there
-    notes        sentences about all of it
-    footer       where it is not of a folder: what drew it
+    unfinished   sentences on what is missing; empty if nothing is
+    notes        sentences about the whole report
+    footer       what drew the page, if it is not a report of a folder
     """
 
     title: str
@@ -102,7 +103,7 @@ class Report:
 
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
-        """All judged claims, with links to their place on the page."""
+        """All judged claims, each with the section and the block that it is in."""
         return [
             (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
         ]
@@ -115,56 +116,58 @@ def report_page(report: Report) -> str:
     >>> "Unfinished" in page, "http://" in page or "https://" in page
     (True, False)
     """
-    script = _script()
+    script = _read_script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     counts = count_verdicts(claim["verdict"] for _, _, claim in report.claims)
     template = load_template(
         "report.html",
         share=_percent,
-        cell=_cell,
+        cell=_format_signed,
         counted=count_of,
         verdict=_describe_claim,
-        strength=_strength,
-        sides=_sides,
-        data=_data,
+        strength=_color_opacity,
+        sides=_column_classes,
+        data=_json_for_html,
         through_data=_slider_data,
     )
     return template.render(title=report.title, report=report, script=script, digest=digest, counts=counts)
 
 
-def _script() -> str:
+def _read_script() -> str:
+    """The script of the page."""
     return (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
 
 
-def _slider_data(through: TrainingSlider) -> str:
-    """The slider's data for the script; tables as formatted cells, so that rounding happens only here."""
+def _slider_data(slider: TrainingSlider) -> str:
+    """The slider's data for the script, as JSON; tables have formatted cells, so that rounding happens only here."""
     tables = {
-        name: [" ".join(map(_cell, values)) for values in rows.reshape(len(rows), -1).tolist()]
-        for name, rows in through.tables.items()
+        name: [" ".join(map(_format_signed, values)) for values in rows.reshape(len(rows), -1).tolist()]
+        for name, rows in slider.tables.items()
     }
     record = {
-        "steps": through.steps.tolist(),
+        "steps": slider.steps.tolist(),
         "tables": tables,
-        "plane": [rows.ravel().tolist() for rows in through.plane],
-        "levels": through.levels,
-        "points": through.points,
+        "plane": [rows.ravel().tolist() for rows in slider.plane],
+        "levels": slider.levels,
+        "points": slider.points,
         "colors": style.COLORS,
     }
-    return _data(record)
+    return _json_for_html(record)
 
 
-def _data(record: Any) -> str:
-    """JSON that cannot end the HTML element that contains it."""
+def _json_for_html(record: Any) -> str:
+    """A record as JSON that cannot end the HTML element that contains it."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _percent(share: float) -> str:
+    """Format a share in percent, with a space that does not break."""
     return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _cell(value: float) -> str:
-    """A number of a table with its sign."""
+def _format_signed(value: float) -> str:
+    """Format a number for a table of the slider: its sign and two decimals; empty if it is not finite."""
     if not np.isfinite(value):
         return ""
     if abs(value) >= 1e6:
@@ -172,24 +175,27 @@ def _cell(value: float) -> str:
     return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
-def _sides(table: Sequence[Sequence[str]]) -> list[str]:
+def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
     """The CSS class of each column: texts to the left, numbers to the right."""
     columns = zip(*table[1:], strict=True)
     return ["" if any(map(NUMBER.match, cells)) else "words" for cells in columns]
 
 
-def _strength(value: float, table: Floats) -> float:
-    """The opacity of the color behind a number: at most 0.6, for contrast.
+def _color_opacity(value: float, table: Floats) -> float:
+    """The opacity of the color behind a number of a table: at most 0.6, for contrast.
 
-    It is reckoned with the numbers as they are shown, and not rounded: report.js has no others, and rounds otherwise.
+    It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript
+    rounds differently.
     """
-    largest = _size(np.abs(table[np.isfinite(table)]).max(initial=0))
-    return 0.6 * _size(value) / (largest or 1.0)
+    largest = _displayed_magnitude(np.abs(table[np.isfinite(table)]).max(initial=0))
+    return 0.6 * _displayed_magnitude(value) / (largest or 1.0)
 
 
-def _size(value: float) -> float:
-    return abs(float(_cell(value) or 0))
+def _displayed_magnitude(value: float) -> float:
+    """The absolute value of a number as it is displayed, 0 if it is not finite."""
+    return abs(float(_format_signed(value) or 0))
 
 
 def _describe_claim(claim: Mapping[str, Any]) -> str:
+    """The verdict on a claim in words."""
     return describe_verdict(claim["verdict"], claim["conventions"])

@@ -1,4 +1,4 @@
-"""The table of a reproduction for the terminal: every study with its verdicts, and what was left out."""
+"""Show a reproduction as a table on the terminal: every study with its verdicts, and what was left out."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-def reproduction_table(done: Any) -> "RenderableType":
-    """Show the number of claims of each verdict for each study, what was left out, and the folder.
+def reproduction_table(reproduction: Any) -> "RenderableType":
+    """Show for each study how many claims have which verdict; below it what was left out, and where the report is.
 
-    Parameters: `done`, the record of a reproduction, its fields those of `deltarule reproduce --json`.
+    Parameters: `reproduction`, a record with the fields of `deltarule reproduce --json`.
 
     >>> from types import SimpleNamespace as record
     >>> from rich import print
@@ -36,20 +36,20 @@ def reproduction_table(done: Any) -> "RenderableType":
     table.add_column("seeds", justify="right", no_wrap=True)
     table.add_column("claims")
     table.add_column("seconds", justify="right", no_wrap=True)
-    for study in done.studies:
+    for study in reproduction.studies:
         seeds = "–" if study.seeds is None else f"{study.seeds:,}"
         table.add_row(study.study, study.data, seeds, _verdict_counts(study), f"{study.seconds:,.0f}")
-    texts = [f"Left out: {one}." for one in done.left_out]
-    texts += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
-    texts += [f"Written: {done.report}"] if done.report else []
+    texts = [f"Left out: {text}." for text in reproduction.left_out]
+    texts += [f"Note: {study.study}: {note}." for study in reproduction.studies for note in study.notes]
+    texts += [f"Written: {reproduction.report}"] if reproduction.report else []
     return Group(table, "", *map(Text, texts))
 
 
-def _verdict_counts(one: Any) -> "Text":
-    """The number of claims of each verdict, in words."""
+def _verdict_counts(study: Any) -> "Text":
+    """The number of a study's claims with each verdict, as text."""
     from rich.text import Text
 
-    counts = count_verdicts([*one.verdicts.values(), *["left out"] * len(one.left_out)])
+    counts = count_verdicts([*study.verdicts.values(), *["left out"] * len(study.left_out)])
     return Text(", ").join(
         Text(f"{count:,} {words}", VERDICT_STYLES.get(code, "")) for code, (words, count) in counts.items()
     )

@@ -1,4 +1,4 @@
-"""Figures of classification quality: predictions, decision boundaries, confusion matrices; and norms in training.
+"""Figures of classifications: predictions, decision boundaries, confusion matrices; and of norms during training.
 
 N rows · K seeds · C classes · T values of a parameter · G points of a grid
 """
@@ -14,23 +14,23 @@ from deltarule.reports import style
 from deltarule.reports.cell_figures import MAX_COLUMNS, label_cells
 from deltarule.reports.figure_builder import FigureBuilder
 from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.network_figures import UNIT
-from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
+from deltarule.reports.network_figures import UNIT_NAME_POINTS
+from deltarule.reports.text_fitting import fit_names, text_width, wrap_text
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_CLASSES = len(style.MARKERS)
-GAP = 4
+CELL_GAP_POINTS = 4
 """Points between the numbers of a confusion matrix."""
 MAX_HELD = 6
-"""Maximum number of held features whose values the note lists."""
+"""Maximum number of features held constant whose values the note lists."""
 MIN_PROBABILITY = 1e-15
-"""Smallest probability whose logarithm is drawn; 1 minus it is still less than 1."""
+"""Probabilities are clipped to at least this, and at most 1 minus it, before the logarithm."""
 MAX_NORM_GROWTH = 1e12
-"""Largest shown norm, as a multiple of its start or of 1: it includes outputs that learn large targets, and excludes
-most values of what diverges."""
+"""Largest displayed norm, as a multiple of its start or of 1: it includes outputs that learn large targets, and
+excludes most values of members that diverge."""
 
 
 def true_and_predicted(
@@ -42,20 +42,20 @@ def true_and_predicted(
     features: Sequence[str] = ("x0", "x1"),
     classes: Sequence[str] = (),
     rows: str = "rows",
-    by: str = "",
+    predictor: str = "",
 ) -> "Figure":
     """Draw the true and the predicted classes of rows side by side, over the decision boundary if a plane is given.
 
     Parameters
     ----------
-    x : [N, 2], the two inputs that are drawn; a plane's features, where one is given.
+    x : [N, 2], the two inputs that are drawn; the plane's features, if there is a plane.
     labels, predicted : [N], class numbers from 0.
-    plane : what `deltarule.stats.planes.decision_plane` found.
+    plane : what `deltarule.stats.planes.decision_plane` returns.
     features : names of the two inputs.
     classes : names of the classes.
-    rows, by : which rows they are, and whose predictions.
+    rows, predictor : what the rows are, such as "test rows", and which model predicted, for the note.
 
-    Raises `BadInput` for more than 8 classes, and for lengths that differ.
+    Raises `BadInput` for more than 8 classes, and for different lengths.
 
     >>> figure = true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0])
     >>> figure.axes[1].get_title(loc="left")
@@ -68,42 +68,50 @@ def true_and_predicted(
     if count > MAX_CLASSES:
         raise BadInput(f"there are {count} classes; at most {MAX_CLASSES} can be told apart: choose some of them")
     names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
-    right = labels == predicted
+    is_right = labels == predicted
     with style.style_context():
         builder = FigureBuilder.of_axes("True beside predicted classes", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
         builder.axes.set_title("true")
-        for answers in (labels, predicted):
-            is_predicted = answers is predicted
+        for drawn_labels in (labels, predicted):
+            is_predicted = drawn_labels is predicted
             if is_predicted:
                 builder.axes.set_title("predicted")
                 if plane is not None:
-                    _boundary(builder, plane)
+                    _draw_boundary(builder, plane)
             for label in range(count):
-                _points(builder, x[answers == label], names[label], label, listed=not is_predicted)
+                _draw_points(builder, x[drawn_labels == label], names[label], label, in_legend=not is_predicted)
             builder.axes.set_xlabel(wrap_text(features[0].strip() or "x0", 14))
             builder.y_label(features[1].strip() or "x1")
             builder.row += 1
         builder.row = 1
-        if not right.all():
+        if not is_right.all():
             wrong = builder.axes.scatter(
-                x[~right, 0], x[~right, 1], s=110, facecolors="none", edgecolors=style.BLACK, linewidths=1.2, zorder=4
+                x[~is_right, 0],
+                x[~is_right, 1],
+                s=110,
+                facecolors="none",
+                edgecolors=style.BLACK,
+                linewidths=1.2,
+                zorder=4,
             )
             builder.entries.append((wrong, "wrong"))
-        for tell in (builder.note, builder.describe):
-            tell(f"{right.sum():,} of {len(right):,} {rows} are predicted right{_format_predictor(by)}.")
+        for add_sentence in (builder.note, builder.describe):
+            add_sentence(
+                f"{is_right.sum():,} of {len(is_right):,} {rows} are predicted right{_format_predictor(predictor)}."
+            )
         if plane is not None:
             builder.describe("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
-            builder.note(f"{_describe_constant_features(plane.held)} The rows are answered with their own values.")
-            builder.describe(_describe_constant_features(plane.held))
+            builder.note(f"{_describe_held_features(plane.held)} The rows are answered with their own values.")
+            builder.describe(_describe_held_features(plane.held))
         return builder.finish("class")
 
 
-def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
-    """Draw the number of rows for each true and predicted class.
+def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", predictor: str = "") -> "Figure":
+    """Draw the number of rows for each pair of true and predicted class.
 
-    Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names; `rows`, which rows
-    they are, and `by`, whose predictions.
+    Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names; `rows`, what the
+    rows are, such as "test rows", and `predictor`, which model predicted, for the note.
     Errors: `BadInput` for a matrix that does not fit the names, or more classes than can be read.
 
     >>> figure = confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"])
@@ -119,36 +127,38 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
     right, total = int(np.trace(counts)), int(counts.sum())
     with style.style_context():
         font = _font_size_for(counts)
-        widest = width_of(f"{int(counts.max(initial=0)):,}", font, "bold")
-        size = max(3.6, 1.6 + max(0.45, (widest + GAP) / 72) * len(classes))
+        widest = text_width(f"{int(counts.max(initial=0)):,}", font, "bold")
+        size = max(3.6, 1.6 + max(0.45, (widest + CELL_GAP_POINTS) / 72) * len(classes))
         builder = FigureBuilder.of_axes("True against predicted classes", size + 1.2, size)
         drawn = builder.axes.imshow(
             counts, cmap=style.sequential_colormap(), vmin=0, vmax=max(int(counts.max(initial=0)), 1)
         )
         texts = [[f"{count:,}" for count in row] for row in counts.tolist()]
         label_cells(builder.axes, drawn, counts, texts, font, np.eye(len(counts), dtype=bool))
-        names = all_fitted(classes, UNIT, 8.5)
-        turned = 90 if max(map(len, names), default=0) > 3 else 0
-        builder.axes.set_xticks(range(len(names)), names, rotation=turned)
+        names = fit_names(classes, UNIT_NAME_POINTS, 8.5)
+        rotation = 90 if max(map(len, names), default=0) > 3 else 0
+        builder.axes.set_xticks(range(len(names)), names, rotation=rotation)
         builder.axes.set_yticks(range(len(names)), names)
         builder.axes.tick_params(length=0)
         builder.axes.grid(False)
         builder.axes.set_xlabel("predicted class (rows)")
         builder.y_label("true class")
-        for tell in (builder.note, builder.describe):
-            tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_format_predictor(by)}.")
-        for place, of in _most_confused(counts):
-            true, answered = (isolate_direction(classes[one]) for one in place)
-            builder.describe(f"{count_of(of, 'row')} of class {true} taken for class {answered}.")
+        for add_sentence in (builder.note, builder.describe):
+            add_sentence(
+                f"{right:,} of {total:,} {rows} are in the class that they belong to{_format_predictor(predictor)}."
+            )
+        for pair, count in _most_confused(counts):
+            true, predicted = (isolate_direction(classes[label]) for label in pair)
+            builder.describe(f"{count_of(count, 'row')} of class {true} taken for class {predicted}.")
         return builder.finish()
 
 
 def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figure":
-    """Draw the norm of each layer's gradients, or of its activations, through training.
+    """Draw the norm of each layer's gradients, or of its activations, against updates.
 
-    Parameters: `steps` [T]; `norms`, by the layer's array ("W1"), [T], or [T, K] of K members; `quantity`, what
-    they are.
-    Errors: `BadInput` for none, and for norms that are not a value, or a row, for each step.
+    Parameters: `steps` [T]; `norms` [T], or [T, K] for K members, by the layer's array ("W1"); `quantity`, what they
+    are.
+    Errors: `BadInput` for no norms, and for norms without a value or a row for each step.
 
     >>> figure = norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient")
     >>> [line.get_label() for line in figure.axes[0].lines]
@@ -161,7 +171,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         for index, (name, values) in enumerate(norms.items()):
             values = np.asarray(values, np.float64)
             if values.ndim == 2 and values.shape[1] > 1:
-                builder.band(steps, values, name, index=index)
+                builder.median_band(steps, values, name, index=index)
                 members = values.shape[1]
             else:
                 builder.line(steps, values.ravel(), name, index=index)
@@ -174,24 +184,25 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         return builder.finish("layer")
 
 
-def _points(builder: FigureBuilder, x: Floats, name: str, label: int, listed: bool) -> None:
-    look: dict[str, Any] = {
+def _draw_points(builder: FigureBuilder, x: Floats, name: str, label: int, in_legend: bool) -> None:
+    """Draw the rows [N, 2] of a class with its color and marker; `label` is its number."""
+    options: dict[str, Any] = {
         "color": style.COLORS[label],
         "marker": style.MARKERS[label],
         "edgecolors": "white",
         "linewidths": 0.6,
     }
-    drawn = builder.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
-    if listed:
+    drawn = builder.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **options)
+    if in_legend:
         builder.entries.append((drawn, name))
 
 
-def _format_predictor(whose: str) -> str:
-    return f", by {whose}" if whose else ""
+def _format_predictor(predictor: str) -> str:
+    return f", by {predictor}" if predictor else ""
 
 
-def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
-    """Draw the regions of the classes in pale colors, and the lines between them."""
+def _draw_boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
+    """Draw the regions of the predicted classes in pale colors, and the lines between them."""
     from matplotlib.colors import ListedColormap
 
     if plane.outputs.shape[-1] == 1:
@@ -201,31 +212,32 @@ def _boundary(builder: FigureBuilder, plane: DecisionPlane) -> None:
         regions = plane.outputs.argmax(-1)
     count = max(int(regions.max()) + 1, 2)
     colors = ListedColormap(list(style.COLORS[:count]))
-    look: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
-    ends = (*_outer(plane.first), *_outer(plane.second))
-    builder.axes.imshow(regions, extent=ends, origin="lower", aspect="auto", interpolation="nearest", **look)
-    for heights in _heights(plane.outputs):
-        if heights.min() < 0 < heights.max():
-            builder.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
+    options: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
+    ends = (*_outer_edges(plane.first), *_outer_edges(plane.second))
+    builder.axes.imshow(regions, extent=ends, origin="lower", aspect="auto", interpolation="nearest", **options)
+    for margins in _class_margins(plane.outputs):
+        if margins.min() < 0 < margins.max():
+            builder.axes.contour(plane.first, plane.second, margins, [0.0], colors=style.BLACK, linewidths=1.1)
 
 
-def _describe_constant_features(values: Mapping[str, str]) -> str:
+def _describe_held_features(values: Mapping[str, str]) -> str:
     """A sentence with the values of the features that are held constant."""
     texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
     more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
     return f"Held: {', '.join(texts)}{more}."
 
 
-def _outer(axis: Floats) -> tuple[float, float]:
-    """The edges of the cells around grid points."""
+def _outer_edges(axis: Floats) -> tuple[float, float]:
+    """The outer edges of the cells around the grid points of an axis."""
     half = (axis[1] - axis[0]) / 2
     return float(axis[0] - half), float(axis[-1] + half)
 
 
-def _heights(outputs: Floats) -> list[Floats]:
-    """For each class its output minus the largest other one, 0 on its boundary; for a single output, minus 0.5.
+def _class_margins(outputs: Floats) -> list[Floats]:
+    """The margin of each class: its output minus the largest other one, 0 on its boundary; a single output minus 0.5.
 
-    Of probabilities their logarithms count: between points where they are nearly 0 and 1 a line is found more evenly.
+    The margin of probabilities is that of their logarithms, because a line between points where they are nearly 0 and 1
+    is then smoother.
     """
     is_single = outputs.shape[-1] == 1
     if ((outputs >= 0) & (outputs <= 1)).all():
@@ -236,19 +248,20 @@ def _heights(outputs: Floats) -> list[Floats]:
     if is_single:
         return [outputs[..., 0]]
     classes = range(outputs.shape[-1])
-    return [outputs[..., one] - np.delete(outputs, one, -1).max(-1) for one in classes]
+    return [outputs[..., label] - np.delete(outputs, label, -1).max(-1) for label in classes]
 
 
 def _font_size_for(counts: Integers) -> float:
+    """The font size at which the largest count fits into a cell."""
     digits = len(f"{int(counts.max(initial=0)):,}")
     return 8.5 if digits <= 4 else 7 if digits == 5 else 6
 
 
-def _most_confused(counts: Integers, most: int = 3) -> list[tuple[tuple[int, int], int]]:
-    """The largest counts off the diagonal."""
-    beside = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    # Counts without a sign have no negative.
-    places = np.argsort(beside.max(initial=0) - beside, axis=None, kind="stable")[:most]
-    rows, columns = np.unravel_index(places, counts.shape)
-    found = [((int(a), int(b)), int(counts[a, b])) for a, b in zip(rows, columns, strict=True)]
-    return [one for one in found if beside[one[0]] > 0]
+def _most_confused(counts: Integers, max_pairs: int = 3) -> list[tuple[tuple[int, int], int]]:
+    """The pairs of true and predicted class with the most rows off the diagonal, each with its number of rows."""
+    off_diagonal = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    # Unsigned counts cannot be negated to sort them downwards.
+    indices = np.argsort(off_diagonal.max(initial=0) - off_diagonal, axis=None, kind="stable")[:max_pairs]
+    rows, columns = np.unravel_index(indices, counts.shape)
+    pairs = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
+    return [(pair, int(counts[pair])) for pair in pairs if off_diagonal[pair] > 0]

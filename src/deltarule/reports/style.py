@@ -1,4 +1,4 @@
-"""Style of all figures: fonts, sizes, dashes, and colors that color-blind readers can distinguish."""
+"""The style of all figures: fonts, sizes, dashes, and colors that color-blind readers can distinguish."""
 
 import warnings
 from collections.abc import Iterator
@@ -82,14 +82,14 @@ def ink_on(color: Any) -> str:
     """
     from matplotlib.colors import to_rgb
 
-    channels = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in to_rgb(color)]
+    channels = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(color)]
     luminance = sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
-    return "#000000" if luminance > 0.179 else "#ffffff"  # there both contrasts are alike: √(1.05 · 0.05) − 0.05
+    return "#000000" if luminance > 0.179 else "#ffffff"  # both contrasts are equal at √(1.05 · 0.05) − 0.05
 
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """Draw and save in this style, independent of Matplotlib's settings, which are restored afterwards.
+    """Draw and save figures in this style, independent of Matplotlib's settings, which are restored afterwards.
 
     >>> import matplotlib
     >>> before = matplotlib.rcParams["font.size"]
@@ -122,10 +122,10 @@ restore them."""
 
 
 def line(index: int) -> dict[str, Any]:
-    """Color and dashes of the line with an index; 32 lines are distinct.
+    """The color and dashes of the line with an index, for Matplotlib; 32 lines are distinct.
 
     >>> line(0), line(8)["color"] == line(0)["color"], line(8)["linestyle"] == line(0)["linestyle"]
     ({'color': '#026dad', 'linestyle': 'solid'}, True, False)
     """
-    turn, place = divmod(index, len(COLORS))
-    return {"color": COLORS[place], "linestyle": DASHES[(place + turn) % len(DASHES)]}
+    turn, color = divmod(index, len(COLORS))
+    return {"color": COLORS[color], "linestyle": DASHES[(color + turn) % len(DASHES)]}

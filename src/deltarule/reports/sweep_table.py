@@ -1,4 +1,4 @@
-"""The table of a sweep's best configurations for the terminal."""
+"""Show a sweep's best configurations as a table on the terminal."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def format_score(score: float) -> str:
-    """A score with few digits, however large.
+    """Format a score with few digits, however large it is.
 
     >>> format_score(0.97), format_score(-5.9e105)
     ('0.9700', '-5.9e+105')
@@ -21,7 +21,7 @@ def format_score(score: float) -> str:
 def best_configurations(outcome: Any) -> "RenderableType":
     """Show the best configurations of a sweep, by the mean score over folds and seeds.
 
-    Parameters: `outcome`, the record of a sweep, its fields those of `deltarule sweep --json`.
+    Parameters: `outcome`, a record with the fields of `deltarule sweep --json`.
 
     >>> from types import SimpleNamespace as record
     >>> from rich import print
@@ -37,7 +37,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     from rich.console import Group
 
     keys = list(outcome.configurations[0].settings) if outcome.configurations else []
-    head = [*(_short_key(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
+    headings = [*(_short_key(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
     rows = []
     for configuration in outcome.configurations:
         scores = (
@@ -45,15 +45,15 @@ def best_configurations(outcome: Any) -> "RenderableType":
             for value in (configuration.mean, configuration.least, configuration.greatest)
         )
         rows.append([*map(format_value, configuration.settings.values()), *scores, f"{configuration.rows:,}"])
-    given = [[one.settings[key] for one in outcome.configurations] for key in keys]
-    are_texts = [not all(type(value) in (int, float) for value in values) for values in given]  # True is no number
-    table = fitted_table(head, rows, [*are_texts, *[False] * 4])
+    columns = [[configuration.settings[key] for configuration in outcome.configurations] for key in keys]
+    are_texts = [not all(type(value) in (int, float) for value in values) for values in columns]  # True is no number
+    table = fitted_table(headings, rows, [*are_texts, *[False] * 4])
     text = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
     text += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
     return Group(table, "", text, *(f"Note: {note}." for note in outcome.notes))
 
 
 def _short_key(key: str, keys: list[str]) -> str:
-    """The last part of a dotted key; the whole key if two end alike."""
+    """The last part of a dotted key, or the whole key if another one ends with the same part."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

@@ -1,4 +1,4 @@
-"""Layout of terminal output: tables that fit any width, and lists of names with texts."""
+"""Lay out terminal output: tables that fit any width, and lists of names with texts."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ GAP, MIN_GAP = 2, 1
 
 
 MIN_TEXT_WIDTH = 12
-"""Minimum width of a column of texts, enough for most words; below it there is a line for each cell."""
+"""Minimum width of a column of texts, enough for most words; in less room each cell gets a line."""
 
 
-def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
+def fitted_table(headings: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
     """Show rows of cells below headings at any width, numbers right-aligned and never broken.
 
-    Where there is no room headings and texts are folded; where numbers have none even so, each cell gets a line.
+    In a narrow terminal headings and texts are folded; if numbers still do not fit, each cell gets a line.
 
-    Parameters: `head` and `are_texts`, the heading of each column and whether it holds texts; `rows`, of their cells.
+    Parameters: `headings` and `are_texts`, the heading of each column and whether it has texts; `rows` of cells.
 
     >>> from rich import print
     >>> print(fitted_table(["class", "rows"], [["plum", "12"], ["sweet cherry", "7"]], [True, False]))
@@ -33,70 +33,77 @@ def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: 
     plum            12
     sweet cherry     7
     """
-    return _FittingTable(head, rows, are_texts)
+    return _FittingTable(headings, rows, are_texts)
 
 
 @dataclass(frozen=True)
 class _FittingTable:
-    """A table that wraps texts if it is too wide; if numbers do not fit either, a line for each cell."""
+    """A table that folds texts if it is too wide, or if numbers do not fit either, has a line for each cell."""
 
-    head: Sequence[str]
+    headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     are_texts: Sequence[bool]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the table, or its cells, at the width of the console."""
         from rich.cells import cell_len
         from rich.text import Text
 
-        head = self.head
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(head)
-        cells = [max(map(cell_len, column), default=0) for column in columns]
-        widths = [max(width, cell_len(name)) for width, name in zip(cells, head, strict=True)]
+        headings = self.headings
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(headings)
+        cell_widths = [max(map(cell_len, column), default=0) for column in columns]
+        widths = [max(width, cell_len(name)) for width, name in zip(cell_widths, headings, strict=True)]
         gap = GAP
-        if _width(widths, gap) > options.max_width:
+        if _table_width(widths, gap) > options.max_width:
             gap = MIN_GAP
-            cells = [
+            cell_widths = [
                 min(width, MIN_TEXT_WIDTH) if is_text else width
-                for width, is_text in zip(cells, self.are_texts, strict=True)
+                for width, is_text in zip(cell_widths, self.are_texts, strict=True)
             ]
-            head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
-            widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
-            if _width(widths, gap) > options.max_width:
+            headings = [_fold_heading(name, width) for name, width in zip(headings, cell_widths, strict=True)]
+            widths = [
+                max([width, *map(cell_len, name.splitlines())])
+                for width, name in zip(cell_widths, headings, strict=True)
+            ]
+            if _table_width(widths, gap) > options.max_width:
                 for index, row in enumerate(self.rows):
                     if index:
                         yield ""
-                    yield pairs([(name, cell) for name, cell in zip(self.head, row, strict=True) if cell])
+                    yield pairs([(name, cell) for name, cell in zip(self.headings, row, strict=True) if cell])
                 return
         table = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False)
-        for name, width, is_text in zip(head, widths, self.are_texts, strict=True):
-            side: Any = "left" if is_text else "right"
-            table.add_column(Text(name), min_width=width, overflow="fold", justify=side, no_wrap=not is_text)
+        for name, width, is_text in zip(headings, widths, self.are_texts, strict=True):
+            justify: Any = "left" if is_text else "right"
+            table.add_column(Text(name), min_width=width, overflow="fold", justify=justify, no_wrap=not is_text)
         for row in self.rows:
             table.add_row(*map(Text, row))
         yield table
 
 
-def _width(columns: Sequence[int], gap: int) -> int:
-    """The width of a table with these column widths and a gap between them."""
-    return sum(columns) + gap * (len(columns) - 1)
+def _table_width(column_widths: Sequence[int], gap: int) -> int:
+    """The width of a table with columns of these widths and a gap between them."""
+    return sum(column_widths) + gap * (len(column_widths) - 1)
 
 
 def _fold_heading(heading: str, width: int) -> str:
-    """Wrap a heading to a width, or to its longest word; names in code are broken at punctuation."""
+    """Wrap a heading to a width, or to its longest word if that is wider; names in code are broken at punctuation."""
     spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
     return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
-    """Names with texts: beside each other if they fit, else below."""
+    """Show names with texts, each text beside its name, or below it in a narrow terminal."""
     return _Pairs(rows)
 
 
 @dataclass(frozen=True)
 class _Pairs:
+    """Names with texts, beside each other or below."""
+
     rows: Sequence[tuple[str, str]]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the names and texts at the width of the console."""
         from rich.cells import cell_len
         from rich.padding import Padding
         from rich.table import Table
@@ -117,9 +124,9 @@ class _Pairs:
             yield table
 
 
-def plain_table(**given: Any) -> "Table":
-    """A table with a rule below its head and a space between its columns."""
+def plain_table(**options: Any) -> "Table":
+    """Create an empty table with a rule below its headings and a space between its columns; `options` are Rich's."""
     from rich import box
     from rich.table import Table
 
-    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **given})
+    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **options})

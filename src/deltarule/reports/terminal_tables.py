@@ -1,8 +1,8 @@
-"""Tables of runs for the terminal, fitted to its width; nothing is expressed by color alone.
+"""Show runs as tables on the terminal, fitted to its width; nothing is expressed by color alone.
 
-T looks · N objects · D inputs · H hidden units · C outputs
+T evaluations · N objects · D inputs · H hidden units · C outputs
 
-What is returned is for Rich to print; into a file or a pipe it prints plain text.
+The functions return what Rich prints; in a file or a pipe that is plain text.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,12 +45,13 @@ ENDED = {
     "interrupted": "interrupted",
     "converged": "converged",
 }
+"""How members ended, in words, by the reason."""
 
 
 def run_summary(outcome: Any) -> "RenderableType":
     """Summarize the result of a run in a few lines.
 
-    Parameters: `outcome`, the record of a run, its fields those of `deltarule run --json`.
+    Parameters: `outcome`, a record with the fields of `deltarule run --json`.
 
     >>> from types import SimpleNamespace as record
     >>> from rich import print
@@ -96,9 +97,9 @@ def run_summary(outcome: Any) -> "RenderableType":
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
-    """Show the probability of each object's correct output over training, and since when it is right.
+    """Show the probability of each object's correct output during training, and since which update it is right.
 
-    Right is above 0.5 at every look from there to the end.
+    It is right if it is above 0.5 at every evaluation from there to the end.
 
     Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects, None for 1 to N.
 
@@ -119,7 +120,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
     table.add_column("correct output", overflow="ellipsis")
     table.add_column("at the end", justify="right", no_wrap=True)
     table.add_column("right from", justify="right", no_wrap=True)
-    for label, column in zip(_labels(labels, values.shape[1]), values.T, strict=True):
+    for label, column in zip(_text_labels(labels, values.shape[1]), values.T, strict=True):
         since = _right_since(column)
         text = f"{steps[since]:,}" if since is not None else "not right"
         table.add_row(Text(label), Bars(column), f"{column[-1]:.2f}", Text(text, "" if since is not None else "bold"))
@@ -131,10 +132,10 @@ def activation_table(
 ) -> "RenderableType":
     """Show the hidden and output activations of every input, with the binary code of the hidden units.
 
-    What is high is marked with a star, and a code has a 1 in its place.
+    High activations are marked with a star, and have a 1 in the code.
 
     Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C], high above 0.5; `activation` of
-    the hidden units: high is above 0 of tanh, above 0.5 of sigmoid and softmax, and of others nothing is.
+    the hidden units: high is above 0 for tanh, above 0.5 for sigmoid and softmax; others have none.
 
     >>> from rich import print
     >>> print(activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]))
@@ -149,24 +150,23 @@ def activation_table(
 
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
     bounds = activation_bounds(registry.activation(activation))
-    middle = np.inf if bounds is None else sum(bounds) / 2
-    groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
+    threshold = np.inf if bounds is None else sum(bounds) / 2
+    groups = [_activation_columns("h", hidden, threshold), _activation_columns("o", outputs, 0.5)]
     text = "* outputs above 0.5."
     if bounds is not None:
-        codes = hidden_codes(hidden, middle)
-        text = f"* {describe_marked(middle)}." + (f" {_describe_codes(labels, codes)}" if len(codes) > 1 else "")
+        codes = hidden_codes(hidden, threshold)
+        text = f"* {describe_marked(threshold)}." + (f" {_describe_codes(labels, codes)}" if len(codes) > 1 else "")
         if hidden.shape[1] <= MAX_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
-    return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(text))
+    return Group(_Blocks("input", _text_labels(labels, len(hidden)), groups), Text(text))
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
     """Show a layer's weights, a row for each input and a column for each unit.
 
-    The sign is always shown; where there are colors, negative weights are blue and positive ones orange, the larger the
-    darker.
+    The sign is always shown; with colors, negative weights are blue and positive ones orange, the larger the darker.
 
-    Parameters: `name`, of the matrix; `weights` [D, H]; `biases` [H] or [1, H], a row of their own.
+    Parameters: `name` of the matrix; `weights` [D, H]; `biases` [H] or [1, H], which are shown as a last row.
 
     >>> from rich import print
     >>> print(weights_table("W1", [[1.25, -0.3], [-4.0, 0.0]], [[0.5, -0.5]]))
@@ -177,12 +177,12 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
     bias +0.50 -0.50
     """
     weights = np.asarray(weights)
-    rows, labels = weights, _labels(None, len(weights))
+    rows, labels = weights, _text_labels(None, len(weights))
     if biases is not None:
         rows, labels = np.vstack([weights, np.reshape(biases, (1, -1))]), [*labels, "bias"]
     largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
     columns = [
-        _Column(str(number + 1), [_weight(value, largest) for value in column.tolist()], "right")
+        _Column(str(number + 1), [_weight_cell(value, largest) for value in column.tolist()], "right")
         for number, column in enumerate(rows.T)
     ]
     return _Blocks(name, labels, [columns])
@@ -190,7 +190,7 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of cells that are never wrapped."""
+    """A column of a table, whose cells are never wrapped."""
 
     header: str
     cells: Sequence["Text"]
@@ -198,6 +198,7 @@ class _Column:
 
     @property
     def width(self) -> int:
+        """The width in characters of the widest cell or the header."""
         from rich.cells import cell_len
 
         return max([cell_len(self.header), *(cell.cell_len for cell in self.cells)])
@@ -205,18 +206,19 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Labelled rows, split into several tables if the columns do not fit, preferably between groups."""
+    """A table with labelled rows, split into several if its columns do not fit, preferably between their groups."""
 
     corner: str
     labels: Sequence[str]
     groups: Sequence[Sequence[_Column]]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield the tables at the width of the console."""
         from rich.text import Text
 
         labels = _Column(self.corner, [Text(label) for label in self.labels])
         room = options.max_width - min(labels.width, options.max_width // 3)
-        for index, columns in enumerate(self._parts(room)):
+        for index, columns in enumerate(self._split_columns(room)):
             table = plain_table()
             table.add_column(self.corner, no_wrap=True, max_width=options.max_width // 3, overflow="ellipsis")
             for column in columns:
@@ -227,49 +229,54 @@ class _Blocks:
                 yield ""
             yield table
 
-    def _parts(self, room: int) -> "Iterable[Sequence[_Column]]":
-        whole = [column for group in self.groups for column in group]
-        if sum(column.width + 1 for column in whole) <= room:
-            return [whole]
+    def _split_columns(self, room: int) -> "Iterable[Sequence[_Column]]":
+        """Split the columns into parts that are at most `room` characters wide."""
+        all_columns = [column for group in self.groups for column in group]
+        if sum(column.width + 1 for column in all_columns) <= room:
+            return [all_columns]
         parts: list[list[_Column]] = []
         for group in self.groups:
-            left = 0
+            remaining = 0
             for column in group:
-                if column.width + 1 > left:
+                if column.width + 1 > remaining:
                     parts.append([])
-                    left = room
+                    remaining = room
                 parts[-1].append(column)
-                left -= column.width + 1
+                remaining -= column.width + 1
         return parts
 
 
 def _format_spread(spread: Any, format_number: Callable[[float], str]) -> str:
+    """The median and the range of a quantity over the members, as text."""
     if format_number(spread.min) == format_number(spread.max):
         return format_number(spread.median)
     return f"median {format_number(spread.median)}, from {format_number(spread.min)} to {format_number(spread.max)}"
 
 
 def _describe_diverged(diverged: Sequence[Any]) -> str:
+    """How many members diverged, and when and where the first of them did."""
     texts = [
-        f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
-        for one in diverged[:MAX_LISTED]
+        f"member {record['member']} after update {record['step']:,} (layer {record['layer']}, {record['where']})"
+        for record in diverged[:MAX_LISTED]
     ]
     more = len(diverged) - len(texts)
     return f"{len(diverged):,}: " + "; ".join([*texts, *([f"and {more:,} more"] if more else [])])
 
 
-def _labels(labels: Sequence[str] | None, count: int) -> list[str]:
+def _text_labels(labels: Sequence[str] | None, count: int) -> list[str]:
+    """The labels as texts, numbers from 1 to `count` if they are None."""
     return [str(label) for label in labels] if labels is not None else [str(number + 1) for number in range(count)]
 
 
-def _activations(letter: str, values: Floats, middle: float) -> list[_Column]:
+def _activation_columns(letter: str, values: Floats, threshold: float) -> list[_Column]:
+    """A column for each unit with its activations [N, units], which are marked above the threshold."""
     from rich.text import Text
 
     return [
         _Column(
             f"{letter}{number + 1}",
             [
-                Text(f"{value:.2f}*", "bold green") if value > middle else Text(f"{value:.2f} ")
+                Text(f"{value:.2f}*", "bold green") if value > threshold else Text(f"{value:.2f} ")
                 for value in column.tolist()
             ],
         )
@@ -278,13 +285,15 @@ def _activations(letter: str, values: Floats, middle: float) -> list[_Column]:
 
 
 def _describe_codes(labels: Sequence[str], codes: Sequence[str]) -> str:
-    sharing: dict[str, list[str]] = {}
+    """A sentence on how many codes differ, and which inputs share a code."""
+    labels_of_code: dict[str, list[str]] = {}
     for label, code in zip(labels, codes, strict=True):
-        sharing.setdefault(code, []).append(str(label))
-    if len(sharing) == len(codes):
+        labels_of_code.setdefault(code, []).append(str(label))
+    different = len(labels_of_code)
+    if different == len(codes):
         return f"The {len(codes)} inputs have {len(codes)} different codes."
-    text = "; ".join(f"{_join_words(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
-    return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {text}."
+    text = "; ".join(f"{_join_words(group)} share {code}" for code, group in labels_of_code.items() if len(group) > 1)
+    return f"The {len(codes)} inputs have {different} different code{'' if different == 1 else 's'}: {text}."
 
 
 def _join_words(words: Sequence[str]) -> str:
@@ -292,25 +301,25 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def _right_since(values: Floats) -> int | None:
-    """The first evaluation from which a probability stays above 0.5; None if it ends below.    values [T]"""
+    """The index from which the probabilities [T] of an object stay above 0.5; None if the last one is not."""
     wrong = np.flatnonzero(~(values > 0.5))
     since = int(wrong[-1]) + 1 if len(wrong) else 0
     return since if since < len(values) else None
 
 
-def _weight(value: float, largest: float) -> "Text":
-    """A weight with its sign, on a background that is darker for larger ones."""
+def _weight_cell(value: float, largest: float) -> "Text":
+    """A weight with its sign, on a background that is the darker, the closer it is to the largest weight."""
     from rich.text import Text
 
     text = format_signed(value)
     strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
     if strength < 0.1:
         return Text(text)
-    ground = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
-    return Text(text, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {ground}")
+    background = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
+    return Text(text, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {background}")
 
 
 def _blend(color: str, strength: float) -> str:
-    """A color mixed with white; paler for less strength."""
-    channels = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    """Mix a color (#rrggbb) with white; a strength of 1 leaves it as it is."""
+    channels = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in channels)

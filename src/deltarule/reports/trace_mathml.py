@@ -1,6 +1,6 @@
-"""Expression trees as MathML: with names, or with numbers that link to their source.
+"""Write expression trees as MathML: with names, or with numbers that link to their source.
 
-Browsers break no lines within a <math>, so each term of a long sum is an element of its own.
+Browsers break no lines within a <math> element, so each term of a long sum becomes one.
 """
 
 import re
@@ -39,36 +39,38 @@ from deltarule.tracing.expressions import (
 
 DIGITS = 4
 MAX_TERMS = 12
-"""Terms of a sum that are written out: the first ones and the last."""
+"""Maximum number of terms of a sum that are written out: the first ones and the last."""
 
 _LETTERS = {"mean": "μ", "loss": "ℓ"}
 _UPRIGHT = '<mo stretchy="false">{}</mo>'
-"""A bracket that stays as it is; browsers would stretch it around every number that is a link."""
+"""A bracket with a fixed height; browsers would stretch it around every number that is a link."""
 
 
 def with_names(tree: Expression) -> str:
-    """The formula with the names of its entries.
+    """A formula as MathML with the names of its entries.
 
     >>> with_names(Ref("W1", (0, 2), None) ** 2)  # doctest: +ELLIPSIS
     '<msup><mrow><msub><mi>W</mi><mn>1</mn></msub>...</mrow><mn>2</mn></msup>'
     """
-    return _MathML(None).whole(tree)
+    return _MathML(None).formula(tree)
 
 
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
-    """The formula with its numbers inserted, term by term; `link` gives the address of a number's source, and `sample`
-    is the position of the sample whose term every sum over samples shows.
+    """The terms of a formula as MathML with numbers, each of which links to its source.
+
+    Parameters: `link` returns the address of a number's source, "" for none; `sample`, the index of the sample whose
+    term every sum over samples shows.
 
     >>> two, three = (Ref("x", (place,), 2.0 + place) for place in (0, 1))
     >>> len(terms_with_numbers(two + three, lambda ref: f"#{ref.name}"))
     2
     """
     writer = _MathML(link, sample)
-    return [writer.whole(tree)] if isinstance(tree, Cases) else writer.terms(tree, first=True)
+    return [writer.formula(tree)] if isinstance(tree, Cases) else writer.terms(tree, is_first=True)
 
 
 def symbol(name: str) -> str:
-    """A name as a MathML symbol.
+    """The name of an array as a MathML symbol.
 
     >>> symbol("W1"), symbol("∂J/∂b2")
     ('<msub><mi>W</mi><mn>1</mn></msub>', '<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi><msub><mi>b</mi>\
@@ -100,97 +102,109 @@ def symbol(name: str) -> str:
 
 
 def entry(name: str, index: tuple[Index, ...]) -> str:
-    """An entry of an array: its name with its index in brackets."""
+    """An entry of an array as MathML: its name with its index in brackets."""
     if not index:
         return symbol(name)
-    places = "<mo>,</mo>".join(_place(place) for place in index)
-    return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{places}{_UPRIGHT.format("]")}</mrow>'
+    indices = "<mo>,</mo>".join(map(_index_mathml, index))
+    return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{indices}{_UPRIGHT.format("]")}</mrow>'
 
 
-def _place(place: Index) -> str:
-    return f"<mn>{place}</mn>" if isinstance(place, int) else f"<mi>{place}</mi>"
+def _index_mathml(index: Index) -> str:
+    return f"<mn>{index}</mn>" if isinstance(index, int) else f"<mi>{index}</mi>"
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    found = re.fullmatch(r"(.*?)(\d*)", name)
-    assert found
-    return found[1], found[2]
+    """The letters of a name and the digits at its end."""
+    match = re.fullmatch(r"(.*?)(\d*)", name)
+    assert match
+    return match[1], match[2]
 
 
 @dataclass(frozen=True)
 class _MathML:
-    """Writes a tree as MathML; without `link` with names instead of numbers."""
+    """A writer of trees as MathML; without `link` it writes names instead of numbers.
+
+    `is_first` is whether a part begins the formula, where its sign needs no brackets.
+    """
 
     link: Callable[[Ref], str] | None
     sample: int | None = None
 
-    def whole(self, tree: Expression) -> str:
+    def formula(self, tree: Expression) -> str:
+        """The MathML of a complete formula."""
         return self._mathml_of(tree, True)[0]
 
-    def terms(self, tree: Expression, first: bool) -> list[str]:
-        """The terms of a sum, each with its sign."""
+    def terms(self, tree: Expression, is_first: bool) -> list[str]:
+        """The MathML of the terms of a sum, each with its sign; anything else is one term."""
         match tree:
             case Sum(terms):
-                return [part for index, term in enumerate(terms) for part in self._plus(term, first and not index)]
+                return [
+                    part for index, term in enumerate(terms) for part in self._added_terms(term, is_first and not index)
+                ]
             case Difference(left, right):
-                return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._with_brackets(right, MULTIPLIED)}']
+                return [*self.terms(left, is_first), f'<mo form="infix">−</mo>{self._operand(right, MULTIPLIED)}']
             case Series() if self.link:
                 parts: list[str] = []
-                for place in shown_terms(tree, MAX_TERMS, self.sample):
-                    if isinstance(place, int):
-                        parts.append(f'<mo form="infix">+</mo><mtext>… {place:,} more …</mtext>')
+                for index in shown_terms(tree, MAX_TERMS, self.sample):
+                    if isinstance(index, int):  # a count of terms that are left out
+                        parts.append(f'<mo form="infix">+</mo><mtext>… {index:,} more …</mtext>')
                     else:
-                        parts += self._plus(tree.term(*place), first and not parts)
+                        parts += self._added_terms(tree.term(*index), is_first and not parts)
                 return parts
-        return [self._with_brackets(tree, ADDED, first)]
+        return [self._operand(tree, ADDED, is_first)]
 
-    def _plus(self, term: Expression, first: bool) -> list[str]:
-        parts = self.terms(term, first)
-        return parts if first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
+    def _added_terms(self, term: Expression, is_first: bool) -> list[str]:
+        """The terms of a summand, after a plus sign unless it is the first."""
+        parts = self.terms(term, is_first)
+        return parts if is_first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
 
-    def _mathml_of(self, tree: Expression, first: bool) -> tuple[str, int]:
-        """The MathML of a tree and its precedence; `first`: whether it may begin with a sign."""
+    def _mathml_of(self, tree: Expression, is_first: bool) -> tuple[str, int]:
+        """The MathML of a tree, and the precedence of its operator."""
         match tree:
             case Number(value):
                 return self._mathml_number(value)
             case Ref():
                 return self._ref(tree)
             case Sum() | Difference():
-                return "".join(self.terms(tree, first)), ADDED
+                return "".join(self.terms(tree, is_first)), ADDED
             case Product(factors):
                 texts = [
-                    self._with_brackets(factor, MULTIPLIED, first and not index) for index, factor in enumerate(factors)
+                    self._operand(factor, MULTIPLIED, is_first and not index) for index, factor in enumerate(factors)
                 ]
                 return "<mo>·</mo>".join(texts), MULTIPLIED
             case Quotient(above, below):
-                return f"<mfrac><mrow>{self.whole(above)}</mrow><mrow>{self.whole(below)}</mrow></mfrac>", RAISED
+                return f"<mfrac><mrow>{self.formula(above)}</mrow><mrow>{self.formula(below)}</mrow></mfrac>", RAISED
             case Power(base, exponent):
-                return f"<msup><mrow>{self._with_brackets(base, WHOLE)}</mrow>{self._row(exponent)}</msup>", RAISED
+                return f"<msup><mrow>{self._operand(base, WHOLE)}</mrow>{self._exponent(exponent)}</msup>", RAISED
             case Negative(of):
-                return f"<mo>−</mo>{self._with_brackets(of, MULTIPLIED)}", SIGNED
+                return f"<mo>−</mo>{self._operand(of, MULTIPLIED)}", SIGNED
             case Function(name, arguments):
                 return self._function(name, arguments)
             case Series():
-                return self._series(tree, first)
+                return self._series(tree, is_first)
             case Cases():
                 return self._cases(tree)
             case Weighted(weight, term):
-                return self._mathml_of(term, first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
+                return self._mathml_of(term, is_first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
-    def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
-        text, level = self._mathml_of(tree, first)
-        fits = level >= least and (first or level != SIGNED) and (first or not text.startswith("<mo>−</mo>"))
-        return text if fits else _in_brackets("(", self.whole(tree), ")")
+    def _operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
+        """The MathML of an operand, in brackets if its precedence is too low or a sign would follow another one."""
+        text, precedence = self._mathml_of(tree, is_first)
+        has_sign = precedence == SIGNED or text.startswith("<mo>−</mo>")
+        needs_no_brackets = precedence >= min_precedence and (is_first or not has_sign)
+        return text if needs_no_brackets else _in_brackets("(", self.formula(tree), ")")
 
-    def _row(self, tree: Expression) -> str:
-        text = self.whole(tree)
+    def _exponent(self, tree: Expression) -> str:
+        """The MathML of an exponent as one element."""
+        text = self.formula(tree)
         return text if isinstance(tree, Number) else f"<mrow>{text}</mrow>"
 
     def _mathml_number(self, value: float) -> tuple[str, int]:
         return f"<mn>{format_number(value)}</mn>", SIGNED if value < 0 else WHOLE
 
     def _ref(self, ref: Ref) -> tuple[str, int]:
+        """The MathML of an entry, as its name or its linked value, and its precedence."""
         if self.link is None or ref.value is None:
             return entry(ref.name, ref.index), WHOLE
         title = escape(f"{format_index(ref.name, ref.index)} = {float(ref.value)!r}")
@@ -203,7 +217,8 @@ class _MathML:
         return f"<mn>{formatted}</mn>", SIGNED if ref.value < 0 else WHOLE
 
     def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
-        texts = [self._with_brackets(argument, ADDED, True) for argument in arguments]
+        """The MathML of a function's call, and its precedence."""
+        texts = [self._operand(argument, ADDED, True) for argument in arguments]
         if name == "exp":
             return f"<msup><mi>e</mi><mrow>{texts[0]}</mrow></msup>", RAISED
         if name == "sqrt":
@@ -213,37 +228,39 @@ class _MathML:
             return _in_brackets(left, texts[0], right), WHOLE
         return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
 
-    def _series(self, series: Series, first: bool) -> tuple[str, int]:
+    def _series(self, series: Series, is_first: bool) -> tuple[str, int]:
+        """The MathML of a sum over indices, as ∑ with names or term by term with numbers, and its precedence."""
         if self.link:
-            return "".join(self.terms(series, first)), ADDED
+            return "".join(self.terms(series, is_first)), ADDED
         letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
-        term = self._with_brackets(series.term(*series.letters), MULTIPLIED)
+        term = self._operand(series.term(*series.letters), MULTIPLIED)
         return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{term}", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
+        """The MathML of a definition by cases, with numbers only of the case that applies, and its precedence."""
         if self.link:
             conditions, piece = tree.selection
             reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
-            return f"{self._with_brackets(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
-        rows = [(self.whole(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
-        rows.append((self.whole(tree.otherwise), "<mtext>else</mtext>"))
+            return f"{self._operand(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
+        rows = [(self.formula(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
+        rows.append((self.formula(tree.otherwise), "<mtext>else</mtext>"))
         cells = "".join(f"<mtr><mtd>{piece}</mtd><mtd>{when}</mtd></mtr>" for piece, when in rows)
         return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>', WHOLE
 
     def _condition(self, condition: Comparison) -> str:
-        left, right = (self._with_brackets(side, ADDED, True) for side in (condition.left, condition.right))
+        left, right = (self._operand(side, ADDED, True) for side in (condition.left, condition.right))
         return f"{left}<mo>{escape(condition.sign)}</mo>{right}"
 
 
 def _in_brackets(left: str, inside: str, right: str) -> str:
-    """Put brackets around a formula, large ones around tall ones."""
-    high = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
-    left, right = (f"<mo>{one}</mo>" if high else _UPRIGHT.format(one) for one in (left, right))
+    """Put brackets around MathML, with fixed height unless it is tall."""
+    is_tall = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
+    left, right = (f"<mo>{side}</mo>" if is_tall else _UPRIGHT.format(side) for side in (left, right))
     return f"<mrow>{left}{inside}{right}</mrow>"
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:
-    """A number for print, with a true minus sign.
+    """Format a number for print, with a true minus sign.
 
     >>> format_number(-0.25), format_number(1.5e-7)
     ('−0.25', '1.5e−07')

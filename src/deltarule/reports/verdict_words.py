@@ -1,4 +1,4 @@
-"""Verdicts in words for readers; records keep their codes: agrees, disagrees, mixed, undecided, not testable here."""
+"""Put verdicts into words; records have the codes agrees, disagrees, mixed, undecided and "not testable here"."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ VERDICT_WORDS = {
 
 
 def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
-    """A claim's verdict in words; a mixed one with what it depends on: an unstated convention, or the seeds.
+    """A claim's verdict in words; for a mixed one also what it depends on: an unstated convention, or the seeds.
 
-    Parameters: `verdict`, its code; `conventions`, for each reading of the report a record that has the code `verdict`.
+    Parameters: `verdict`, its code; `conventions`, a record with the code `verdict` for each reading of the report.
 
     >>> describe_verdict("agrees", {})
     'supported'

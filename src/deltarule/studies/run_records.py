@@ -74,7 +74,7 @@ def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
         **{f"slot {name}": slot for name, slot in run.state.slots.items()},
         **run.history.arrays(),
     }
-    curves = Curves.of(run)
+    curves = Curves.from_run(run)
     header = {
         "format": FORMAT,
         "study": recipe.name,
@@ -82,7 +82,7 @@ def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
         "arrays": [[entry.name, *entry.shape, entry.start, entry.stop] for entry in run.problem.network.entries],
         "reasons": list(run.reasons),
         "names": curves.names,
-        "told": curves.told,
+        "told": curves.description,
         "ended_at_best": curves.ended_at_best,
     }
     save_arrays(folder / "arrays.safetensors", arrays, header)

@@ -172,7 +172,7 @@ def _draw_portrait(
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
             rows = f"{'training' if part_name == 'train' else part_name} rows"
-            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, by=network_name))
+            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, predictor=network_name))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
@@ -234,7 +234,7 @@ def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> "Fi
         features=portrait.features,
         classes=portrait.classes,
         rows="training rows",
-        by=network_name,
+        predictor=network_name,
     )
 
 

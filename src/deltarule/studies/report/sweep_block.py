@@ -127,7 +127,7 @@ def _draw_sweep(
     """
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
     columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
-    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_first_and_last(rows)])
+    drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *_first_and_last(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
     has_effects = any(np.isfinite(effect.mean).any() for effect in sweep_effects.marginal)
