@@ -32,7 +32,7 @@ def _compressed() -> list[bytes]:
 def _read_compressed(content: bytes) -> None:
     from deltarule.data.compressed import read_decompressed
 
-    assert len(read_decompressed(written("c", content), most=1000)) <= 1001
+    assert len(read_decompressed(written("c", content), max_bytes=1000)) <= 1001
 
 
 def _archives() -> list[bytes]:
