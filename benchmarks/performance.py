@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     if not given.drawn:
-        write_json(RECORD, bench(quick=given.quick, grown=True, tell=print))
+        write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), record))
     for one in record["curves"]:

@@ -30,7 +30,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
     folder = None if out is None else make_folder(out)
     with _progress_messages() as tell:
-        record = to_jsonable(measured(row, quick=quick, grown=folder is not None, tell=tell))
+        record = to_jsonable(measured(row, quick=quick, with_curves=folder is not None, report=tell))
     if folder is not None:
         write_json(folder / "bench.json", record)
         _draw_curves(record, folder)

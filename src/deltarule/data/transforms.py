@@ -199,7 +199,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and covariance [D, D] of rows, summed in blocks: float64 images would take eight times the memory."""
+    """The mean [D] and covariance [D, D] of rows, summed in blocks, as float64 images take eight times the memory."""
     mean = np.zeros(x.shape[1])
     for start in range(0, len(x), ROWS_PER_BLOCK):
         mean += x[start : start + ROWS_PER_BLOCK].sum(0, dtype=np.float64)
