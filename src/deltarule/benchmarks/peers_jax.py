@@ -51,6 +51,7 @@ def _contender(problem: Problem, name: str, about: str, members: int) -> Contend
 
 
 def _jax() -> Any:
+    """Import JAX; raise `LeftOut` if it is not installed."""
     try:
         import jax
     except ImportError:

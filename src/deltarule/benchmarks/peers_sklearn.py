@@ -80,6 +80,7 @@ class _Epochs:
         return self.cache[n]
 
     def _order_rows(self, n: int) -> list[tuple[Floats, Any]]:
+        """Copy the inputs and labels of each epoch in the order of the batches."""
         ids = batches(self.problem, n)
         assert ids is not None
         each = self.problem.steps_per_epoch(0)

@@ -77,6 +77,7 @@ def vmap_population(problem: Problem) -> Contender:
 
 
 def _torch() -> Any:
+    """Import PyTorch; raise `LeftOut` if it is not installed."""
     try:
         import torch
     except ImportError:

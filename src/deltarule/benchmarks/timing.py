@@ -43,7 +43,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of some values.
+        """The minimum, median and maximum of some values.
 
         >>> Spread.of([3.0, 1.0, 2.0])
         Spread(least=1.0, median=2.0, most=3.0)

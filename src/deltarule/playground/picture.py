@@ -46,7 +46,7 @@ class View:
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], members: int) -> "View":
-        """Parse a page's request for a view of a population with so many members; raise `BadInput` if it is invalid."""
+        """Parse a page's request for a view; `members`, the size of the population; raise `BadInput` if invalid."""
         for name in ("member", "step", "first_multiple"):
             value = table.get(name, 0)
             if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):

@@ -64,6 +64,8 @@ class PlayServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection from the page."""
+
     server: PlayServer
     protocol_version = "HTTP/1.1"  # keeps a connection for many frames
     server_version, sys_version = "deltarule", ""

@@ -133,6 +133,7 @@ class Session:
         self.workbench.advance(updates)
 
     def _change(self, table: Mapping[str, Any]) -> None:
+        """Change the `settings` of the recipe that are in the table."""
         self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
@@ -159,8 +160,10 @@ class Session:
         self.workbench.use_recipe(recipe_of_configuration(configuration, old.name, old.folder))
 
     def _use_own_data(self, table: Mapping[str, Any]) -> None:
-        """Train on a table that the user pasted, dropped or drew: the text of a CSV file, with the last column as the
-        target unless another `target` is named."""
+        """Train on a table that the user pasted, dropped or drew, the text of a CSV file with a `target` column.
+
+        By default the target is the last column.
+        """
         text = _text_of(table, "csv")
         target = table.get("target") or text.strip().partition("\n")[0].rpartition(",")[2].strip().strip('"')
         file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"

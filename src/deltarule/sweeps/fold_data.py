@@ -19,7 +19,7 @@ _data_cache: dict[str, Data] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The data of a configuration, from a cache of the last two data sets that this process loaded.
+    """The data of a configuration (or of one fold), from a cache of the last two that this process loaded.
 
     Parameters: `fold`, as in `load`.
     """

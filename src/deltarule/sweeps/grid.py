@@ -304,8 +304,7 @@ def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: 
 
 
 def _needs_training_per_limit(configuration: Configuration) -> bool:
-    """Whether one training cannot serve several step limits: its stop depends on evaluations, whose schedule depends on
-    the limit, or L-BFGS minimizes."""
+    """Whether each step limit needs its own training, because stopping depends on evaluations, or L-BFGS minimizes."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     lbfgs = registry.optimizer(configuration.optimizer.name).name == "lbfgs"

@@ -1,4 +1,4 @@
-"""By what the rows of a sweep are ranked: a metric on the training or the validation rows."""
+"""The ranking of a sweep's rows: the metric, and the part of the data (training or validation) that it scores."""
 
 from collections.abc import Iterable
 

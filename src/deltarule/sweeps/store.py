@@ -103,8 +103,8 @@ class Store:
             raise
 
     def _set_journal_mode(self, is_local: bool) -> None:
-        """Use SQLite's write-ahead log, so that readers and the writer do not wait for each other; not on a network
-        drive, because it needs memory that they share."""
+        """Use SQLite's write-ahead log on a local disk, so that readers and the writer do not wait for each other."""
+        # On a network drive they have no shared memory, which the log needs.
         with contextlib.suppress(sqlite3.OperationalError):  # on a disk that does not support it, or is full
             self.connection.execute(f"PRAGMA journal_mode={'WAL' if is_local else 'DELETE'}")
 

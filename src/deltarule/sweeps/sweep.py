@@ -172,7 +172,7 @@ def _validate_keep(notes: Mapping[str, Any], keep: str | None, folder: Path) -> 
 
 @translate_damage_errors()
 def _write_plan(
-    store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None
+    store: Store, plan: Plan, name: str, keep: str, workers: int, run_options: Mapping[str, Any] | None
 ) -> list[int]:
     """Write the plan's configurations and notes to the store; return the number of each configuration in it."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
@@ -180,7 +180,7 @@ def _write_plan(
     notes = store.about()
     ids = store.add_configurations(plan.hashes, plan.settings, base)
     grid_keys = [key for setting in plan.settings for key in setting]
-    runs = [] if run is None else [run]
+    runs = [] if run_options is None else [run_options]
     # Not added to the store of an earlier version, which does not record them.
     optional_notes = {
         "formulas": notes.get("formulas", {}) | own_digests(plan.formulas),
