@@ -1,10 +1,10 @@
-"""Measure what an update costs with each engine, and fit the prices by which `engine="auto"` chooses.
+"""Measure the time of updates with each engine, and fit the prices by which `engine="auto"` chooses.
 
     python benchmarks/costs.py [--write]
 
-With --write the measurements and the prices go into src/deltarule/engines/costs.json. An update of many small and large
-networks is timed, the least of several times; prices are never negative, and are fitted so that the error in per cent
-is small, for a millisecond that is 10 % off matters as much as a microsecond that is.
+With --write, the measurements and the prices are written to src/deltarule/engines/costs.json. Updates of many small and
+large networks are timed, each as the minimum of several times. Prices are never negative, and minimize the relative
+errors, because an error of 10 % matters as much for a millisecond as for a microsecond.
 """
 
 import argparse
@@ -29,16 +29,16 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
-KEPT = Path(__file__).parents[1] / "src" / "deltarule" / "engines" / "costs.json"
+COSTS_FILE = Path(__file__).parents[1] / "src" / "deltarule" / "engines" / "costs.json"
 SIZES = [(2, 3, 3, 1), (8, 3, 8), (8, 16, 16, 2), (30, 50, 2), (64, 100, 10), (784, 100, 10), (100, 200, 200, 10)]
 BATCHES = [8, 64, 256]
 MEMBERS = [1, 16, 256]
-PRODUCTS = 4  # the place of rows · parameters among the quantities
-LARGEST = 2e8  # rows · parameters of an update: more takes too long to be timed often
+PRODUCTS_INDEX = 4  # the index of rows · parameters among the quantities
+MAX_PRODUCTS = 2e8  # rows · parameters of an update: larger ones take too long to be timed often
 
 
 def problem_of(sizes: tuple[int, ...], batch: int, members: int, dtype: str) -> Problem:
-    """Networks with what is usual: sigmoid, softmax and cross-entropy or a squared error, weight decay, momentum."""
+    """A usual problem of these layer sizes: sigmoid units, (binary) cross-entropy, weight decay and momentum."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2 * batch, sizes[0])), np.eye(sizes[-1])[rng.integers(0, sizes[-1], 2 * batch)]
     output = ("softmax", "cross_entropy") if sizes[-1] > 1 else ("sigmoid", "binary_cross_entropy")
@@ -57,56 +57,56 @@ def problem_of(sizes: tuple[int, ...], batch: int, members: int, dtype: str) -> 
     )
 
 
-def nanoseconds(chosen: Engine, problem: Problem) -> float:
-    """The least time of an update, of several stretches."""
+def time_update(timed: Engine, problem: Problem) -> float:
+    """The nanoseconds of an update: the minimum over several series of updates."""
     state = initial_state(problem)
-    chosen.advance(problem, state, 1)
+    timed.advance(problem, state, 1)
     count, took = 1, 0.0
     while took < 0.02:
         count = max(2 * count, int(count * 0.03 / max(took, 1e-6))) if took else count
         started = perf_counter()
-        chosen.advance(problem, state, count)
+        timed.advance(problem, state, count)
         took = perf_counter() - started
     times = [took]
     for _ in range(4):
         started = perf_counter()
-        chosen.advance(problem, state, count)
+        timed.advance(problem, state, count)
         times.append(perf_counter() - started)
     return min(times) / count * 1e9
 
 
-def measured() -> list[dict[str, object]]:
-    """Every combination that is not too large, with each engine."""
-    found: list[dict[str, object]] = []
+def measure_updates() -> list[dict[str, object]]:
+    """Time an update of every combination of sizes, batch and members that is not too large, with each engine."""
+    measurements: list[dict[str, object]] = []
     for sizes, batch, members, dtype in product(SIZES, BATCHES, MEMBERS, ("float64", "float32")):
         problem = problem_of(sizes, batch, members, dtype)
-        if quantities(problem)[4] > LARGEST:
+        if quantities(problem)[4] > MAX_PRODUCTS:
             continue
-        # Of a small network the compiled engine has two forms: a program of its sizes, and that of all sizes.
+        # For a small network the compiled engine has two forms: a program for its sizes, and one for all sizes.
         engines = engine("reference"), CompiledEngine(), CompiledEngine(own_shape=False)
-        for form, chosen in {form_of(one, problem): one for one in engines}.items():
+        for form, timed in {form_of(candidate, problem): candidate for candidate in engines}.items():
             entry = {"sizes": sizes, "batch": batch, "members": members, "form": f"{form} {dtype}"}
-            found.append({**entry, "nanoseconds": round(nanoseconds(chosen, problem))})
-            print(*found[-1].values(), flush=True)
-    return found
+            measurements.append({**entry, "nanoseconds": round(time_update(timed, problem))})
+            print(*measurements[-1].values(), flush=True)
+    return measurements
 
 
-def fitted(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
-    """The prices of each form, least squares of the relative errors.
+def fit_prices(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
+    """Fit the prices of the quantities for each form of an engine, by least squares of the relative errors.
 
-    In the networks that are measured products are a small part of what the reference engine does, and their price is
-    fitted badly, to 0 even: then it would be taken for the largest networks. They cannot cost it less than the compiled
-    engine, whose BLAS is at least as fast.
+    In the measured networks, products are a small part of the reference engine's work, so their price would be fitted
+    badly, even to 0, and the engine would be chosen for the largest networks. Its products cannot cost less than those
+    of the compiled engine, whose BLAS is at least as fast.
     """
     prices: dict[str, list[float]] = {}
     for form in sorted({str(one["form"]) for one in measurements}):  # "products" before "reference"
-        chosen = [one for one in measurements if one["form"] == form]
+        rows = [row for row in measurements if row["form"] == form]
         name, dtype = form.split()
-        took = np.array([one["nanoseconds"] for one in chosen], float)
-        A = np.array([quantities(problem_of(one["sizes"], one["batch"], one["members"], dtype)) for one in chosen])
+        took = np.array([row["nanoseconds"] for row in rows], float)
+        A = np.array([quantities(problem_of(row["sizes"], row["batch"], row["members"], dtype)) for row in rows])
         least = np.zeros(A.shape[1])
         if name == "reference":
-            least[PRODUCTS] = prices[f"products {dtype}"][PRODUCTS]
+            least[PRODUCTS_INDEX] = prices[f"products {dtype}"][PRODUCTS_INDEX]
         above = nnls(A / took[:, None], 1 - A @ least / took)[0]
         prices[form] = [float(f"{price:.4g}") for price in least + above]
     return prices
@@ -115,8 +115,8 @@ def fitted(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
 PROGRAMS = {"lanes": ((4, 5, 4), 8, 16), "products": ((30, 100, 1), 200, 1)}
 
 
-def first_update(form: str, folder: str) -> float:
-    """How long the first update of a process takes, whose programs lie in a folder."""
+def time_first_update(form: str, folder: str) -> float:
+    """The seconds of this process's first update by a form of the compiled engine, with its programs in a folder."""
     sizes, batch, members = PROGRAMS[form]
     problem = problem_of(sizes, batch, members, "float64")
     assert form_of(engine("compiled"), problem) == form
@@ -126,46 +126,46 @@ def first_update(form: str, folder: str) -> float:
     return perf_counter() - started
 
 
-def seconds_to_begin() -> dict[str, dict[str, float]]:
-    """What is lost before the first update, by the form of the program: where it is compiled, and where it is loaded.
+def measure_startup_seconds() -> dict[str, dict[str, float]]:
+    """Measure the seconds before the first update, if the program is compiled and if it is loaded, by its form.
 
-    The least of three processes each.
+    Each is the minimum of three processes.
     """
-    found: dict[str, dict[str, float]] = {"seconds_to_compile": {}, "seconds_to_load": {}}
+    seconds: dict[str, dict[str, float]] = {"seconds_to_compile": {}, "seconds_to_load": {}}
     for form in PROGRAMS:
-        times: dict[str, list[float]] = {name: [] for name in found}
+        times: dict[str, list[float]] = {name: [] for name in seconds}
         for _ in range(3):
             with TemporaryDirectory(prefix="deltarule-costs-") as folder:
-                for name in found:
+                for name in seconds:
                     command = [sys.executable, __file__, "--first-update", form, folder]
-                    said = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
-                    times[name].append(float(said))
-        for name, each in times.items():
-            found[name][form] = round(min(each), 2)
-    return found
+                    output = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+                    times[name].append(float(output))
+        for name, measured in times.items():
+            seconds[name][form] = round(min(measured), 2)
+    return seconds
 
 
 def main() -> None:
-    """Measure, fit, and write."""
+    """Measure, fit, and with --write store the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--first-update", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.first_update:
-        print(first_update(*arguments.first_update))
+        print(time_first_update(*arguments.first_update))
         return
-    measurements = measured()
+    measurements = measure_updates()
     record = {
         "date": date.today().isoformat(),
         "quantities": ["1", "layers", "members", "rows * units", "rows * parameters", "parameters"],
-        **seconds_to_begin(),
-        "nanoseconds": fitted(measurements),
+        **measure_startup_seconds(),
+        "nanoseconds": fit_prices(measurements),
         "measurements": measurements,
     }
     if arguments.write:
         head = json.dumps({key: value for key, value in record.items() if key != "measurements"}, indent=1)[:-2]
-        lines = ",\n".join(f"  {json.dumps(one)}" for one in measurements)
-        KEPT.write_text(f'{head},\n "measurements": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+        lines = ",\n".join(f"  {json.dumps(row)}" for row in measurements)
+        COSTS_FILE.write_text(f'{head},\n "measurements": [\n{lines}\n ]\n}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Our estimators beside scikit-learn's, measured, stored and put onto the page: docs/reference/estimators.json and .md.
+"""Compare our estimators with scikit-learn's, store the record and fill the page docs/reference/estimators.md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
     python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables, ideas, tabm
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
-Every measurement is a process of its own, and is stored as soon as it is there; whatever ends the benchmark, the rest
-of the record stays. Within a process whoever is compared takes turns, round after round. What the environment tells
-OpenBLAS is left out, so that each copy of it, NumPy's and ours, takes the kernels that it finds best.
+Every measurement runs in a fresh process, and is stored in docs/reference/estimators.json as soon as it is done.
+Within a process the compared estimators take turns, round after round. Environment variables of OpenBLAS are removed,
+so that each copy of it, NumPy's and ours, uses the kernels that it finds best.
 
 fit      the same settings, the same number of epochs
 predict  for one row and for many
@@ -34,13 +34,13 @@ from typing import Any
 
 from against_sklearn import tables
 from against_sklearn.ideas import SETS as IDEA_SETS
-from against_sklearn.ideas import varied
-from against_sklearn.page import drawn
-from against_sklearn.same import SETS, repeated
-from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, searched, searchers
-from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, compared
+from against_sklearn.ideas import score_variants
+from against_sklearn.page import fill_page
+from against_sklearn.same import SETS, repeat_fits
+from against_sklearn.speed import FITS, PREDICTS, SEARCHES, searchers, time_fits, time_predictions, time_search
+from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, score_contender
 from against_sklearn.tabm import SETS as TABM_SETS
-from against_sklearn.tabm import shared
+from against_sklearn.tabm import score_members
 
 from deltarule.doctor import examine
 from deltarule.files import write_whole
@@ -49,49 +49,62 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
 MULTIPLY = ("numpy", "scipy_openblas64")
-"""Whose copies of OpenBLAS multiply matrices here: scikit-learn's and ours."""
+"""The copies of OpenBLAS that multiply matrices here: scikit-learn's and ours."""
 PARTS = ("fit", "predict", "search", "same", "tables", "ideas", "tabm")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
 def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
-    """What is to be measured: of which part, under which name in the record, and by which call."""
+    """The measurements to make, each as (part, name in the record, call); a call is a function's name and arguments."""
     made = [f"{kind} {rows}" for rows in given.rows for kind in ("classes", "numbers")]
     calls: dict[str, list[tuple[str, list[Any]]]] = {
-        "fit": [(name, ["fitted", name]) for name in FITS],
-        "predict": [(name, ["predicted", name]) for name in PREDICTS],
+        "fit": [(name, ["time_fits", name]) for name in FITS],
+        "predict": [(name, ["time_predictions", name]) for name in PREDICTS],
         "search": [
-            (f"{name}, {who}, {jobs}", ["searched", name, who, jobs])
+            (f"{name}, {who}, {jobs}", ["time_search", name, who, jobs])
             for name in SEARCHES
             for who, jobs in searchers(name)
         ],
-        "same": [(name, ["repeated", name]) for name in SETS],
+        "same": [(name, ["repeat_fits", name]) for name in SETS],
         "tables": [
-            (f"{name}, {contender}", ["compared", name, contender])
+            (f"{name}, {contender}", ["score_contender", name, contender])
             for name in given.only or [*BUNDLED, *REAL, *made]
             for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
             if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
         ],
-        "ideas": [(name, ["varied", name]) for name in given.only or IDEA_SETS],
-        "tabm": [(name, ["shared", name]) for name in given.only or TABM_SETS],
+        "ideas": [(name, ["score_variants", name]) for name in given.only or IDEA_SETS],
+        "tabm": [(name, ["score_members", name]) for name in given.only or TABM_SETS],
     }
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
 
-def circumstances() -> dict[str, Any]:
-    """The computer, the versions, and the kernels of whoever multiplies matrices."""
-    found = examine()
-    kernels = {one.whose: one.kernels for one in found.blas if one.whose in MULTIPLY}
-    return {"machine": asdict(found.machine), "versions": found.versions, "kernels": kernels}
+def describe_environment() -> dict[str, Any]:
+    """The machine, the versions of libraries, and the kernels of the copies of OpenBLAS."""
+    findings = examine()
+    kernels = {library.whose: library.kernels for library in findings.blas if library.whose in MULTIPLY}
+    return {"machine": asdict(findings.machine), "versions": findings.versions, "kernels": kernels}
 
 
 CALLS = {
-    call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, varied, shared)
+    call.__name__: call
+    for call in (
+        describe_environment,
+        time_fits,
+        time_predictions,
+        time_search,
+        repeat_fits,
+        score_contender,
+        score_variants,
+        score_members,
+    )
 }
 
 
-def fresh(call: list[Any], peers: str | None = None) -> Any:
-    """What a call comes to in a process of its own, of a peer in the Python that has it; or what went wrong."""
+def run_in_fresh_process(call: list[Any], peers: str | None = None) -> Any:
+    """Run a call in a fresh process, and return its result, or {"error": message}.
+
+    Parameters: `peers`, the Python in which the other libraries are installed.
+    """
     command = [sys.executable, __file__, "--one", json.dumps(call)]
     if peers and call[-1] in PEERS:
         command = [peers, tables.__file__, *call[1:]]
@@ -101,16 +114,16 @@ def fresh(call: list[Any], peers: str | None = None) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def occasion_of(record: dict[str, Any], found: dict[str, Any], note: str | None) -> int:
-    """The number of this day and these circumstances among those of the record, to which they are added if new."""
-    now = {"date": datetime.now(UTC).date().isoformat(), **found, "notes": [note] if note else []}
+def occasion_index(record: dict[str, Any], environment: dict[str, Any], note: str | None) -> int:
+    """The index of this date and environment among the record's occasions, to which they are added if new."""
+    now = {"date": datetime.now(UTC).date().isoformat(), **environment, "notes": [note] if note else []}
     if now not in record["occasions"]:
         record["occasions"].append(now)
     return int(record["occasions"].index(now))
 
 
 def main() -> None:
-    """Measure, store and draw."""
+    """Measure, store the record, and fill the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
@@ -131,15 +144,15 @@ def main() -> None:
         return
     empty = {"occasions": [], "measured": {part: {} for part in PARTS}, **{part: {} for part in PARTS}}
     record = read_json(RECORD) if RECORD.exists() else empty
-    found = {} if given.drawn else fresh(["circumstances"])
-    if "error" in found:
-        sys.exit(found["error"])
+    environment = {} if given.drawn else run_in_fresh_process(["describe_environment"])
+    if "error" in environment:
+        sys.exit(environment["error"])
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
-        record.setdefault(part, {})[name] = fresh(call, given.peers)
-        record["measured"].setdefault(part, {})[name] = occasion_of(record, found, given.note)
+        record.setdefault(part, {})[name] = run_in_fresh_process(call, given.peers)
+        record["measured"].setdefault(part, {})[name] = occasion_index(record, environment, given.note)
         write_json(RECORD, record)
-    write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
+    write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
 
 
 if __name__ == "__main__":

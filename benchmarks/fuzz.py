@@ -1,13 +1,12 @@
-"""Damaged and hostile files by the hundred thousand: each parser takes them, or refuses them in one sentence.
+"""Fuzz every parser with hundreds of thousands of damaged and hostile files, which it must read, or refuse properly.
 
     python benchmarks/fuzz.py [TARGET ...] [--inputs 1000000] [--seed 0] [--out DIR] [--json]
 
-Every input is a good file that was changed: bytes, whole numbers, pieces of other files, and where a file has a
-structure (JSON, a recipe, a model's description, a store's rows) also that, so that what is wrong lies deep inside.
-With atheris installed (`pip install atheris`; Linux), half of the changes are its own, and libFuzzer keeps the inputs
-that reach code that none reached before. A finding is any error but `DeltaruleError`, a warning, a refusal that is not
-one printable sentence, and an input that takes more than two seconds or half a gigabyte. Status 1 where there are
-findings; --out keeps what they were found with.
+Every input is a good file that was changed: bytes, whole numbers, pieces of other files, and also its structure if it
+has one (JSON, a recipe, a model's description, a store's rows), so that errors are deep inside. With atheris installed
+(`pip install atheris`; Linux), half of the changes are its own, and libFuzzer keeps the inputs that reach new code. A
+finding is any error but `DeltaruleError`, a warning, a refusal that is not one printable sentence, and an input that
+takes more than two seconds or half a gigabyte. The exit status is 1 if there are findings; --out stores their inputs.
 """
 
 import argparse
@@ -29,18 +28,18 @@ from random import Random
 from typing import Any
 
 from hostile import TARGETS
-from hostile.changes import LARGEST, changed
-from hostile.target import Target, refused
+from hostile.changes import MAX_CHANGED_BYTES, change_bytes
+from hostile.target import Target, check_refusal
 
 MAX_SECONDS, MAX_BYTES = 2.0, 2**29
-FEWEST = 40
-WORTH = 10_000
-"""Inputs from which on it pays to have a process of its own that libFuzzer guides."""
+MIN_INPUTS = 40
+MIN_GUIDED_INPUTS = 10_000
+"""The number of inputs from which a separate process that libFuzzer guides is worth its start."""
 
 
 @dataclass
 class Found:
-    """What was found in a target: how many inputs, how many of them were refused, and each finding once."""
+    """The record of a target: how many inputs were tried, how many were refused, and the input of each finding."""
 
     target: str
     inputs: int = 0
@@ -53,8 +52,8 @@ class Found:
 # --- trying ----------------------------------------------------------------------------------------------------------
 
 
-def try_one(target: Target, content: bytes, found: Found) -> None:
-    """Read one input, and note what came of it."""
+def try_input(target: Target, content: bytes, found: Found) -> None:
+    """Let a target read one input, and record the outcome."""
     found.inputs += 1
     memory, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
@@ -63,28 +62,30 @@ def try_one(target: Target, content: bytes, found: Found) -> None:
         raise
     except BaseException as error:  # Rust's panics are no Exception
         try:
-            refused(error)
+            check_refusal(error)
             found.refused += 1
         except BaseException as other:
-            _note(found, f"{type(other).__name__} {_where(other)}: {str(other)[:300]!r}", content)
+            message = f"{type(other).__name__} {_location(other)}: {str(other)[:300]!r}"
+            _add_finding(found, message, content)
     seconds = time.process_time() - started
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * (1 if sys.platform == "darwin" else 1024)
     found.seconds += seconds
     found.slowest = max(found.slowest, seconds)
     if seconds > MAX_SECONDS:
-        _note(found, f"slow: {seconds:.0f} s", content)
+        _add_finding(found, f"slow: {seconds:.0f} s", content)
     if grown > MAX_BYTES:
-        _note(found, f"large: {grown / 2**20:.0f} MiB", content)
+        _add_finding(found, f"large: {grown / 2**20:.0f} MiB", content)
 
 
-def _note(found: Found, what: str, content: bytes) -> None:
-    place = what.partition(": ")[0]
-    if not any(one.partition(": ")[0] == place for one in found.findings):
-        found.findings[what] = content
+def _add_finding(found: Found, message: str, content: bytes) -> None:
+    """Record a finding, unless there is one of the same kind and location."""
+    kind = message.partition(": ")[0]
+    if not any(known.partition(": ")[0] == kind for known in found.findings):
+        found.findings[message] = content
 
 
-def _where(error: BaseException) -> str:
-    """The last line of ours that an error passed through, so that each finding is told once."""
+def _location(error: BaseException) -> str:
+    """The file and line of the last frame of our code in an error's traceback, which identifies a finding."""
     ours = [
         frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}deltarule{os.sep}" in frame.filename
     ]
@@ -92,28 +93,28 @@ def _where(error: BaseException) -> str:
 
 
 def fuzz(target: Target, inputs: int, seed: int) -> Found:
-    """Try so many changed files; the same for the same seed."""
+    """Try a number of inputs on a target, its good files first, then changed ones; reproducible by the seed."""
     found, random, good = Found(target.name), Random(f"{seed} {target.name}"), target.good()
     for content in good[:inputs]:
-        try_one(target, content, found)
-    with quiet():
+        try_input(target, content, found)
+    with strict_warnings():
         for _ in range(found.inputs, inputs):
-            try_one(target, one_of(target, good, random), found)
+            try_input(target, random_change(target, good, random), found)
     return found
 
 
-def one_of(target: Target, good: Sequence[bytes], random: Random) -> bytes:
-    """A changed file: of its structure, of its bytes, or of both."""
+def random_change(target: Target, good: Sequence[bytes], random: Random) -> bytes:
+    """Change a random one of the good files: its structure, its bytes, or both."""
     content = random.choice(good)
     if target.change is not None and random.random() < 0.7:
         content = target.change(content, random)
         if random.random() < 0.8:
             return content
-    return changed(content, random, good)
+    return change_bytes(content, random, good)
 
 
-class quiet:
-    """Warnings are errors, so that none gets to the user unexplained; nothing is logged."""
+class strict_warnings:
+    """A context in which warnings are errors, except our own sentences, and nothing is logged."""
 
     def __enter__(self) -> None:
         self.caught = warnings.catch_warnings()
@@ -133,75 +134,77 @@ class quiet:
 INSTRUMENTED = ["deltarule", "tomllib", "csv", "tarfile", "zipfile"]
 
 
-def guided(target: Target, inputs: int, seed: int) -> Found:
-    """As `fuzz`, in a process of its own that libFuzzer guides."""
+def fuzz_with_atheris(target: Target, inputs: int, seed: int) -> Found:
+    """Try inputs as `fuzz` does, in a separate process that libFuzzer guides."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, __file__, target.name, "--inputs", str(inputs), "--seed", str(seed), "--child", folder]
-        own = os.environ | {"TMPDIR": folder}  # libFuzzer ends a process without tidying up
-        child = subprocess.run(words, capture_output=True, text=True, errors="replace", env=own)
+        environment = os.environ | {"TMPDIR": folder}  # libFuzzer ends a process without cleaning up
+        child = subprocess.run(words, capture_output=True, text=True, errors="replace", env=environment)
         try:
             record = json.loads((Path(folder) / "found.json").read_text(encoding="utf-8"))
         except OSError:
             raise SystemExit(f"the process of {target.name} died:\n{child.stderr[-3000:]}") from None
-    findings = {what: bytes.fromhex(content) for what, content in record.pop("findings").items()}
+    findings = {message: bytes.fromhex(content) for message, content in record.pop("findings").items()}
     return Found(**record, findings=findings)
 
 
-def _child(name: str, inputs: int, seed: int, folder: Path) -> None:
+def _run_child(name: str, inputs: int, seed: int, folder: Path) -> None:
+    """Fuzz a target with atheris in this process, which writes its record to the folder and exits."""
     import atheris
 
-    target = _by_name(name)
+    target = _target_of_name(name)
     random, found = Random(seed), Found(target.name)
     with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
         good = target.good()
-        for content in good:  # what it imports is instrumented too
-            try_one(target, content, found)
+        for content in good:  # so that the modules that it imports are instrumented, too
+            try_input(target, content, found)
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, content in enumerate(good):
-        (corpus / str(number)).write_bytes(content[:LARGEST])
+        (corpus / str(number)).write_bytes(content[:MAX_CHANGED_BYTES])
 
-    def one(content: bytes) -> None:
-        with quiet():
-            try_one(target, content, found)
+    def try_next(content: bytes) -> None:
+        with strict_warnings():
+            try_input(target, content, found)
         if found.inputs >= inputs:
-            record = {**found.__dict__, "findings": {what: one.hex() for what, one in found.findings.items()}}
+            findings = {message: content.hex() for message, content in found.findings.items()}
+            record = {**found.__dict__, "findings": findings}
             (folder / "found.json").write_text(json.dumps(record), encoding="utf-8")
             os._exit(0)
 
-    def mutate(content: bytes, largest: int, chosen: int) -> bytes:
+    def mutate(content: bytes, max_size: int, seed: int) -> bytes:
         if random.random() < 0.5:
-            return one_of(target, [content, *good[:3]], random)[:largest]
-        return bytes(atheris.Mutate(content, len(content) or 1))[:largest]
+            return random_change(target, [content, *good[:3]], random)[:max_size]
+        return bytes(atheris.Mutate(content, len(content) or 1))[:max_size]
 
-    arguments = [sys.argv[0], f"-seed={seed + 1}", f"-max_len={LARGEST}", "-rss_limit_mb=0", "-verbosity=0"]
-    atheris.Setup([*arguments, str(corpus)], one, custom_mutator=mutate)
+    arguments = [sys.argv[0], f"-seed={seed + 1}", f"-max_len={MAX_CHANGED_BYTES}", "-rss_limit_mb=0", "-verbosity=0"]
+    atheris.Setup([*arguments, str(corpus)], try_next, custom_mutator=mutate)
     atheris.Fuzz()
 
 
-def _by_name(name: str) -> Target:
+def _target_of_name(name: str) -> Target:
     return next(target for target in TARGETS if target.name == name)
 
 
-def inputs_of(total: int, targets: Sequence[Target]) -> dict[str, int]:
-    """How many inputs each target gets of them all: its share, and some at least."""
+def share_inputs(total: int, targets: Sequence[Target]) -> dict[str, int]:
+    """Divide the total number of inputs among the targets by their shares, with MIN_INPUTS for each."""
     shares = sum(target.share for target in targets)
-    return {target.name: max(FEWEST, round(total * target.share / shares)) for target in targets}
+    return {target.name: max(MIN_INPUTS, round(total * target.share / shares)) for target in targets}
 
 
-def told(every: Sequence[Found], kind: str) -> str:
-    """The counts as a table, and the findings."""
+def format_counts(records: Sequence[Found], origin: str) -> str:
+    """The counts of all targets as a table, with their findings; `origin` says how the inputs were made."""
     lines = [f"{'target':12s} {'inputs':>9s} {'refused':>9s} {'CPU s':>7s} {'slowest':>8s}  findings"]
-    for one in every:
-        counts = f"{one.inputs:>9,} {one.refused:>9,} {one.seconds:>7.1f} {one.slowest:>7.2f}s"
-        lines.append(f"{one.target:12s} {counts}  {len(one.findings)}")
-        lines += [f"  {what}" for what in one.findings]
-    inputs, findings = sum(one.inputs for one in every), sum(len(one.findings) for one in every)
-    return "\n".join([*lines, f"{inputs:,} inputs over {len(every)} parsers, {kind}: {findings} findings"])
+    for found in records:
+        counts = f"{found.inputs:>9,} {found.refused:>9,} {found.seconds:>7.1f} {found.slowest:>7.2f}s"
+        lines.append(f"{found.target:12s} {counts}  {len(found.findings)}")
+        lines += [f"  {message}" for message in found.findings]
+    inputs, findings = sum(found.inputs for found in records), sum(len(found.findings) for found in records)
+    return "\n".join([*lines, f"{inputs:,} inputs over {len(records)} parsers, {origin}: {findings} findings"])
 
 
 def main() -> int:
-    """Try every target, print the counts; status 1 where there are findings."""
+    """Fuzz the targets, and print the counts; return 1 if there are findings, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET", choices=[[], *(target.name for target in TARGETS)])
     parser.add_argument("--inputs", type=int, default=1_000_000)
@@ -211,23 +214,24 @@ def main() -> int:
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        _child(given.targets[0], given.inputs, given.seed, given.child)
-    targets = [_by_name(name) for name in given.targets] or list(TARGETS)
+        _run_child(given.targets[0], given.inputs, given.seed, given.child)
+    targets = [_target_of_name(name) for name in given.targets] or list(TARGETS)
     has_atheris = find_spec("atheris") is not None
-    every: list[Found] = []
-    for name, inputs in inputs_of(given.inputs, targets).items():
-        every.append((guided if has_atheris and inputs >= WORTH else fuzz)(_by_name(name), inputs, given.seed))
-        print(told(every[-1:], "").splitlines()[1], file=sys.stderr, flush=True)
-        for number, content in enumerate(every[-1].findings.values()):
+    records: list[Found] = []
+    for name, inputs in share_inputs(given.inputs, targets).items():
+        fuzz_target = fuzz_with_atheris if has_atheris and inputs >= MIN_GUIDED_INPUTS else fuzz
+        records.append(fuzz_target(_target_of_name(name), inputs, given.seed))
+        print(format_counts(records[-1:], "").splitlines()[1], file=sys.stderr, flush=True)
+        for number, content in enumerate(records[-1].findings.values()):
             if given.out is not None:
                 given.out.mkdir(parents=True, exist_ok=True)
                 (given.out / f"{name}-{number}").write_bytes(content)
-    kind = "half of them made by libFuzzer" if has_atheris else "made by changing good files"
+    origin = "half of them made by libFuzzer" if has_atheris else "made by changing good files"
     if given.json:
-        print(json.dumps([{**one.__dict__, "findings": list(one.findings)} for one in every], indent=2))
+        print(json.dumps([{**found.__dict__, "findings": list(found.findings)} for found in records], indent=2))
     else:
-        print(told(every, kind))
-    return 1 if any(one.findings for one in every) else 0
+        print(format_counts(records, origin))
+    return 1 if any(found.findings for found in records) else 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Losses and their slopes where numbers are hard, against mpmath at 50 digits: how many were compared, how many differ.
+"""Compare losses and their derivatives at extreme numbers with mpmath at 50 digits, and count the mismatches.
 
     python benchmarks/hard_numbers.py [--json]
 
-Logits up to ±1e4, where e^z is no number, down to the smallest that there are; predictions and targets of 1e±30 and
-1e±300; one-hot and soft targets, equal logits, one class. First the formulas themselves, then the objective that each
-engine comes to for a network with these logits. A number differs where its error is more than four units of the last
-place of the sum of its terms' sizes: less cannot be promised of a sum of rounded terms. Status 1 where one does.
+Logits up to ±1e4, where e^z overflows, down to the smallest numbers; predictions and targets of 1e±30 and 1e±300;
+one-hot and soft targets, equal logits, one class. First the formulas are compared, then the objectives that each engine
+computes for networks with these logits. A number differs if its error is more than four units in the last place of the
+sum of its terms' absolute values: a sum of rounded terms cannot be more accurate. Then the exit status is 1.
 """
 
 import argparse
@@ -55,36 +55,37 @@ COUNTS = (0.0, SMALLEST, 1e-30, 0.5, 1.0, 3.0, 1e4, 1e30)
 SCALES = (0.0, SMALLEST, 1e-300, 1e-30, 1e-8, 1.0, 1.0 + 2.0**-52, 3.0, 1e4, 1e8, 1e30, 1e150)
 
 Terms = Sequence[Any]
-"""The numbers whose sum a value is, exactly."""
+"""The exact numbers whose sum is a value."""
 
 
 @dataclass
 class Compared:
-    """How many numbers were compared by what they are, and those that differ."""
+    """The record: how many numbers were compared, by what they are, and those that differ."""
 
     counts: dict[str, int] = field(default_factory=dict)
     differ: list[str] = field(default_factory=list)
     worst: float = 0.0
 
-    def add(self, what: str, found: float, terms: Terms, given: Any, least: Any = 0) -> None:
-        """Compare a number with the sum of its exact terms, whose sizes come to `least` at least."""
-        self.counts[what] = self.counts.get(what, 0) + 1
-        scale = max(mpmath.fsum(abs(term) for term in terms), least)
-        error = abs(mpf(float(found)) - mpmath.fsum(terms)) if np.isfinite(found) else mpf("inf")
-        # The smallest numbers that there are have no more digits to be right in.
+    def add(self, name: str, value: float, terms: Terms, arguments: Any, min_scale: Any = 0) -> None:
+        """Compare a value with the sum of its exact terms, relative to that of their sizes (at least `min_scale`)."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+        scale = max(mpmath.fsum(abs(term) for term in terms), min_scale)
+        error = abs(mpf(float(value)) - mpmath.fsum(terms)) if np.isfinite(value) else mpf("inf")
+        # The smallest numbers have no more digits that could be correct.
         share = error / scale if scale and error > 4 * SMALLEST else mpf(0)
         self.worst = max(self.worst, float(share))
         if share > ALLOWED:
-            self.differ.append(f"{what} of {given}: {found!r}, and exactly {mpmath.nstr(mpmath.fsum(terms), 20)}")
+            exact = mpmath.nstr(mpmath.fsum(terms), 20)
+            self.differ.append(f"{name} of {arguments}: {value!r}, and exactly {exact}")
 
     @property
     def total(self) -> int:
-        """All that were compared."""
+        """The number of all comparisons."""
         return sum(self.counts.values())
 
 
 def weighted_log(weight: mpf, p: mpf) -> mpf:
-    """0 log 0 is 0"""
+    """weight · log p, which is 0 for a weight of 0."""
     return weight * mpmath.log(p) if weight else mpf(0)
 
 
@@ -94,18 +95,18 @@ def sigmoid(z: mpf) -> mpf:
 
 
 def binary_terms(z: mpf, y: mpf) -> Terms:
-    """Of −y log σ(z) − (1 − y) log(1 − σ(z))"""
+    """The terms of the binary cross-entropy −y log σ(z) − (1 − y) log(1 − σ(z))."""
     return [y * mpmath.log1p(mpmath.exp(-z)), (1 - y) * mpmath.log1p(mpmath.exp(z))]
 
 
 def poisson_terms(z: mpf, y: mpf) -> Terms:
-    """Of eᶻ − y + y log y − y z"""
+    """The terms of the Poisson loss eᶻ − y + y log y − y z."""
     return [mpmath.exp(z), -y, weighted_log(y, y), -y * z]
 
 
 def softmax_of(z: Sequence[mpf]) -> list[mpf]:
-    """e^zᵢ / Σⱼ e^zⱼ"""
-    powers = [mpmath.exp(one) for one in z]
+    """The softmax e^zᵢ / Σⱼ e^zⱼ."""
+    powers = [mpmath.exp(logit) for logit in z]
     total = mpmath.fsum(powers)
     return [power / total for power in powers]
 
@@ -123,7 +124,7 @@ REAL: dict[str, tuple[Callable[..., Terms], Callable[..., Terms]]] = {
 
 
 def compare_formulas(compared: Compared) -> None:
-    """Values and slopes of the losses themselves."""
+    """Compare the values and derivatives of the losses."""
     with np.errstate(all="ignore"):
         _compare_real(compared)
         for z, y in itertools.product(LOGITS, SHARES):
@@ -139,6 +140,7 @@ def compare_formulas(compared: Compared) -> None:
 
 
 def _compare_real(compared: Compared) -> None:
+    """Compare the losses of differences between predictions and targets."""
     for (name, (value, slope)), p, y in itertools.product(REAL.items(), SCALES, SCALES):
         for sign in (1, -1):
             loss, e = LOSSES[name], mpf(sign * p) - mpf(y)
@@ -151,7 +153,7 @@ def _compare_real(compared: Compared) -> None:
 
 
 def _rows() -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Logits of a sample with its targets: of one class, of two far apart, and of four, equal or not."""
+    """Yield the logits of a sample with its targets: one class, two classes far apart, and four, equal or not."""
     yield from (((z,), (1.0,)) for z in LOGITS)
     few = (-1e4, -745.2, -1.0, 0.0, SMALLEST, 36.7, 1e4)
     yield from itertools.product(itertools.product(few, few), ((1.0, 0.0), (0.0, 1.0), (0.3, 0.7), (1e-300, 1.0)))
@@ -160,19 +162,20 @@ def _rows() -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
 
 
 def _compare_softmax(compared: Compared, row: tuple[float, ...], target: tuple[float, ...]) -> None:
+    """Compare the cross-entropy after softmax, and its derivative, for one row of logits."""
     fused, z = CROSS_ENTROPY.fused["softmax"], [mpf(one) for one in row]
     values, slopes = (part(np.array([row]), np.array([target]))[0] for part in (fused.value, fused.derivative))
     share, total, largest = softmax_of(z), mpmath.fsum(map(mpf, target)), max(z)
     others = mpmath.fsum(mpmath.exp(one - largest) for place, one in enumerate(z) if place != z.index(largest))
     for place, y in enumerate(map(mpf, target)):
-        # y (log Σ e^(z − m) + m − zᵢ), m the largest logit: the sum is 1 and more, and its logarithm as exact as that.
+        # y (log Σ e^(z − m) + m − zᵢ), m the largest logit: the sum is 1 or more, and its logarithm as exact as that.
         terms = [y * mpmath.log1p(others), y * (largest - z[place])]
-        compared.add("cross-entropy", values[place], terms, (row, target), least=y)
+        compared.add("cross-entropy", values[place], terms, (row, target), min_scale=y)
         compared.add("its slope", slopes[place], [share[place] * total, -y], (row, target))
 
 
 def compare_engines(compared: Compared) -> None:
-    """The objective that each engine comes to for networks whose logits these are, each a member with one row."""
+    """Compare the objectives of each engine for networks that output these logits, each a member with one row."""
     for name in ("reference", "compiled", "autograd"):
         for loss, output, targets, terms in (
             ("binary_cross_entropy", "sigmoid", SHARES, binary_terms),
@@ -184,6 +187,7 @@ def compare_engines(compared: Compared) -> None:
 
 
 def _objectives(engine: str, output: str, loss: str, rows: Sequence[tuple[float, float]]) -> np.ndarray:
+    """The objective that an engine computes for each row (logit, target)."""
     x, y = (np.array(column)[:, np.newaxis] for column in zip(*rows, strict=True))
     network = Network([1, 1], output=output, bias=False)
     own = [np.array([row]) for row in range(len(rows))]
@@ -194,7 +198,7 @@ def _objectives(engine: str, output: str, loss: str, rows: Sequence[tuple[float,
 
 
 def compare() -> Compared:
-    """Compare all."""
+    """Compare all formulas and engines, and return the record."""
     mpmath.mp.dps = DIGITS
     compared = Compared()
     compare_formulas(compared)
@@ -203,7 +207,7 @@ def compare() -> Compared:
 
 
 def main() -> int:
-    """Compare all, print the counts; status 1 where a number differs."""
+    """Compare everything, and print the counts; return 1 if a number differs, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

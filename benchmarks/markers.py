@@ -1,11 +1,11 @@
-"""Pages whose figures stand between markers that name the record they are drawn from."""
+"""Fill the parts of a page that are between markers, which name the record that they are made from."""
 
 import re
 from collections.abc import Mapping
 
 
-def filled(page: str, record: str, parts: Mapping[str, str]) -> str:
-    """The page with these parts, as Markdown by their names, between its markers, such as
+def fill_markers(page: str, record: str, parts: Mapping[str, str]) -> str:
+    """Replace parts of a page, Markdown by their names, between markers such as
 
     <!-- fit, drawn from estimators.json --> … <!-- end -->
     """

@@ -1,4 +1,4 @@
-"""The whole benchmark, measured, stored and put onto the page: docs/reference/performance.json, .md and curves.
+"""Run the whole benchmark, store its record and fill its page: docs/reference/performance.json, .md and curves.
 
 python benchmarks/performance.py            measure (about ten minutes, on a computer that does nothing else)
 python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
@@ -8,7 +8,7 @@ python benchmarks/performance.py --quick    small populations, to see whether it
 import argparse
 from pathlib import Path
 
-from markers import filled
+from markers import fill_markers
 
 from deltarule.benchmarks.bench import bench
 from deltarule.files import write_whole
@@ -20,21 +20,21 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
 
 
-def drawn(page: str, record: dict) -> str:
-    """The page with what is between its markers drawn from the record."""
-    return filled(page, RECORD.name, performance_page(record))
+def fill_page(page: str, record: dict) -> str:
+    """Replace the parts of a page between markers by tables of the record."""
+    return fill_markers(page, RECORD.name, performance_page(record))
 
 
 def main() -> None:
-    """Measure, store and draw."""
+    """Measure, store the record, and fill the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     if not given.drawn:
-        write_json(RECORD, bench(quick=given.quick, grown=True, tell=print))
+        write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)
-    write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), record))
+    write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), record))
     for one in record["curves"]:
         note = f"{one['work']}. {describe_machine(record)}."
         figure = time_curves(one["quantity"], one["values"], one["microseconds"], note=note)

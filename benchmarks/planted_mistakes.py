@@ -1,12 +1,11 @@
-"""How often the checker is right: correct code must not be accused, and planted mistakes must be found and named.
+"""Measure how often the gradient checker is right: it must accept correct code, and find and name planted mistakes.
 
     python benchmarks/planted_mistakes.py [--correct 10000] [--planted 2000] [--scale relative=3] [--json]
 
-Random networks in plain NumPy, written as a student would and without anything of deltarule: samples as rows or as
-columns, weights inputs × outputs or outputs × inputs, one to four layers, eight kinds of output and loss, penalties,
-dropout masks, batch norm. In each planted one a single mistake is made, in one place or in all places of its kind; it
-counts if it changes some entry of the gradient by more than 0.05 %. `--scale` multiplies one of the checker's
-tolerances, to see what it is needed for.
+Random networks in plain NumPy, written as a student would and without deltarule: samples as rows or as columns, weights
+inputs × outputs or outputs × inputs, one to four layers, eight kinds of output and loss, penalties, dropout masks,
+batch norm. A planted network has a single mistake, in one layer or in all; it counts if it changes an entry of the
+gradient by more than 0.05 %. `--scale` multiplies one of the checker's tolerances, to see its effect.
 """
 
 import argparse
@@ -24,10 +23,10 @@ from deltarule.checking.check import check_gradient
 from deltarule.checking.report import CodeReport
 from deltarule.problem.network import Network
 
-SMALLEST = 5e-4
+MIN_RELATIVE_CHANGE = 5e-4
 
 ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
-    # the function, its derivative by z, and its derivative written in a
+    # the function, its derivative as a function of z, and its derivative as a function of a
     "sigmoid": (
         lambda z: 1 / (1 + np.exp(-z)),
         lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2,
@@ -45,14 +44,20 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..
 
 
 def softmax(z: Any) -> Any:
-    """Of each row."""
+    """The softmax of each row of z."""
     e = np.exp(z - z.real.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
 
 
 @dataclass
 class Student:
-    """A network in plain NumPy, samples as rows inside, and at most one mistake."""
+    """A network in plain NumPy (samples are rows inside), with at most one mistake.
+
+    mean      whether the loss is a mean over samples     columns     whether users see samples as columns
+    strength  of the penalty                              turned      whether weights are outputs × inputs
+    masks     dropout masks by layer                      normalized  whether hidden layers have batch norm
+    mistake   its name, or ""                             place       its layer, or 0 for all
+    """
 
     sizes: list[int]
     hidden: str
@@ -73,50 +78,50 @@ class Student:
 
     @property
     def layers(self) -> int:
-        """How many layers have weights."""
+        """The number of layers with weights."""
         return len(self.sizes) - 1
 
     @property
     def share(self) -> float:
-        """What the sum of losses is multiplied with."""
+        """The factor of the sum of losses: 1 / N for a mean, else 1."""
         return 1 / len(self.x) if self.mean else 1.0
 
     def parameters(self, generator: np.random.Generator) -> dict[str, Any]:
-        """Random parameters."""
-        found = {}
+        """Draw random parameters, by name."""
+        arrays = {}
         for n in range(1, self.layers + 1):
             shape = (self.sizes[n - 1], self.sizes[n])
-            found[f"W{n}"] = generator.normal(size=shape[::-1] if self.turned else shape) / np.sqrt(shape[0]) * 1.5
+            arrays[f"W{n}"] = generator.normal(size=shape[::-1] if self.turned else shape) / np.sqrt(shape[0]) * 1.5
             bias = 0.5 * generator.normal(size=shape[1])
-            found[f"b{n}"] = bias.reshape(-1, 1) if self.columns else bias
+            arrays[f"b{n}"] = bias.reshape(-1, 1) if self.columns else bias
             if self.normalized and n < self.layers:
-                found[f"gamma{n}"], found[f"beta{n}"] = 1 + 0.3 * generator.normal(size=(2, shape[1]))
-        return found
+                arrays[f"gamma{n}"], arrays[f"beta{n}"] = 1 + 0.3 * generator.normal(size=(2, shape[1]))
+        return arrays
 
     def weights(self, p: dict[str, Any], n: int) -> Any:
-        """The weights of a layer, inputs × outputs."""
+        """The weights of layer n as inputs × outputs."""
         return p[f"W{n}"].T if self.turned else p[f"W{n}"]
 
-    def here(self, name: str, n: int) -> bool:
-        """Whether the mistake of this name is made in layer n; place 0 means in all of them."""
+    def makes_mistake(self, name: str, n: int) -> bool:
+        """Whether the network makes the mistake of this name in layer n."""
         return self.mistake == name and self.place in (0, n)
 
     def value(self, p: dict[str, Any]) -> Any:
-        """The loss."""
+        """The objective at parameters p."""
         return self.forward(p)[0]
 
     def gradient(self, p: dict[str, Any]) -> dict[str, Any]:
-        """The gradient."""
+        """The gradient at parameters p, with the mistake, by name."""
         _, cache, d = self.forward(p)
-        return self.back(p, cache, d)
+        return self.backward(p, cache, d)
 
-    def both(self, p: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The loss and the gradient."""
+    def value_and_gradient(self, p: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The objective and the gradient at parameters p."""
         value, cache, d = self.forward(p)
-        return value, self.back(p, cache, d)
+        return value, self.backward(p, cache, d)
 
     def forward(self, p: dict[str, Any]) -> tuple[Any, list[Any], Any]:
-        """The loss, what every layer has computed, and ∂J/∂z of the last one."""
+        """The forward pass: the objective, a cache of each layer's values, and ∂J/∂z of the last layer."""
         a, cache = self.x, list[Any]([(None, None, self.x, None)])
         for n in range(1, self.layers + 1):
             z = a @ self.weights(p, n) + p[f"b{n}"].reshape(1, -1)
@@ -131,12 +136,12 @@ class Student:
                 h = f(z)
                 a = h * self.masks[n] if n in self.masks else h
                 cache.append((z, h, a, normal))
-        value, d = self.top(z)
+        value, d = self.loss_and_delta(z)
         penalty = self.strength * sum((p[f"W{n}"] ** 2).sum() for n in range(1, self.layers + 1))
         return value + penalty, cache, d
 
-    def top(self, z: Any) -> tuple[Any, Any]:
-        """The loss of the data, and ∂J/∂z of the last layer, with mistakes of both."""
+    def loss_and_delta(self, z: Any) -> tuple[Any, Any]:
+        """The loss of the data at the last layer's z, and ∂J/∂z, with mistakes in either."""
         y, c = self.y, self.share
         if self.output == "softmax":
             q = softmax(z)
@@ -167,19 +172,19 @@ class Student:
                 d = q * (dq - (q * dq).sum(1, keepdims=True))
         if self.mistake == "broadcast" and self.mean:
             value = value / len(y)
-        return c * value, c * self.wrong_top(z, q, dq, d)
+        return c * value, c * self.output_delta(z, q, dq, d)
 
-    def wrong_top(self, z: Any, q: Any, dq: Any, d: Any) -> Any:
-        """∂J/∂z of the last layer, with mistakes in it."""
+    def output_delta(self, z: Any, q: Any, dq: Any, d: Any) -> Any:
+        """Return ∂J/∂z of the last layer with the network's mistake in it; `d` is the correct one, `dq` ∂J/∂q."""
         last = self.layers
         if self.mistake == "target_missing" and self.loss != "squared_error":
             d = q + 0 * d
         if self.output == "identity":
             return d
         if self.place in (0, last):
-            if self.here("derivative_missing", last):
+            if self.makes_mistake("derivative_missing", last):
                 d = dq
-            if self.here("derivative_twice", last):
+            if self.makes_mistake("derivative_twice", last):
                 d = q * (d - (q * d).sum(1, keepdims=True)) if self.output == "softmax" else d * q * (1 - q)
             if self.mistake == "derivative_at_output" and self.output == "sigmoid":
                 s = 1 / (1 + np.exp(-q))
@@ -193,25 +198,25 @@ class Student:
             d = e / e.sum(0) - self.y
         return d
 
-    def back(self, p: dict[str, Any], cache: list[Any], d: Any) -> dict[str, Any]:
-        """The pass back, with mistakes in it."""
+    def backward(self, p: dict[str, Any], cache: list[Any], d: Any) -> dict[str, Any]:
+        """The backward pass from ∂J/∂z of the last layer: the gradient by name, with the network's mistake."""
         g: dict[str, Any] = {}
         for n in range(self.layers, 0, -1):
             _, _, before, _ = cache[n - 1]
-            if self.here("summed_early", n):
+            if self.makes_mistake("summed_early", n):
                 d = np.broadcast_to(d.sum(0, keepdims=True), d.shape)
             if n < self.layers and self.normalized:
                 normal, deviation = cache[n][3]
                 g[f"gamma{n}"], g[f"beta{n}"] = (d * normal).sum(0), d.sum(0)
                 gain = p[f"gamma{n}"] / deviation
-                if self.here("batch_norm_constants", n):
+                if self.makes_mistake("batch_norm_constants", n):
                     d = gain * d
                 else:
                     d = gain * (d - d.mean(0) - normal * (d * normal).mean(0))
-            if self.here("penalty_through_network", n) and n == self.layers:
+            if self.makes_mistake("penalty_through_network", n) and n == self.layers:
                 d = d + 2 * self.strength * self.weights(p, n).reshape(d.shape)
             inputs = before
-            if self.here("wrong_input", n) and n > 1:
+            if self.makes_mistake("wrong_input", n) and n > 1:
                 inputs = cache[n - 1][0]
             dW = inputs.T @ d
             db = d.sum(0)
@@ -222,58 +227,58 @@ class Student:
             g[f"W{n}"] = dW + 2 * self.strength * self.weights(p, n)
             if n > 1:
                 W = self.weights(p, n)
-                if self.here("updated_weights", n):
+                if self.makes_mistake("updated_weights", n):
                     W = W - self.rate * g[f"W{n}"]
-                if self.here("weights_not_transposed", n) and W.shape[0] == W.shape[1]:
+                if self.makes_mistake("weights_not_transposed", n) and W.shape[0] == W.shape[1]:
                     W = W.T
-                if self.here("other_weights", n):
+                if self.makes_mistake("other_weights", n):
                     others = [self.weights(p, m) for m in range(1, self.layers + 1) if m != n]
                     W = next((one for one in others if one.shape == W.shape), W)
                 below = d @ W.T
-                d = self.through(cache, n - 1, below)
+                d = self.activation_backward(cache, n - 1, below)
             g[f"b{n}"] = db if db.ndim == 2 else db.reshape(p[f"b{n}"].shape)
             if db.ndim == 2 and self.columns:
                 g[f"b{n}"] = db.T
-        return self.finished(p, g)
+        return self.finish_gradient(p, g)
 
-    def through(self, cache: list[Any], n: int, d: Any) -> Any:
-        """Back through dropout and the activation of hidden layer n."""
+    def activation_backward(self, cache: list[Any], n: int, d: Any) -> Any:
+        """The backward pass through dropout and the activation of hidden layer n: ∂J/∂z from d = ∂J/∂a."""
         z, h, _, _ = cache[n]
-        if n in self.masks and not self.here("dropout_mask", n):
+        if n in self.masks and not self.makes_mistake("dropout_mask", n):
             d = d * self.masks[n]
-        if self.here("derivative_missing", n):
+        if self.makes_mistake("derivative_missing", n):
             return d
         if self.hidden == "softmax":
-            if self.here("softmax_elementwise", n):
+            if self.makes_mistake("softmax_elementwise", n):
                 return d * h * (1 - h)
             return h * (d - (h * d).sum(1, keepdims=True))
         _, slope, slope_of_a = ACTIVATIONS[self.hidden]
-        if self.here("derivative_at_output", n):
+        if self.makes_mistake("derivative_at_output", n):
             return d * slope(h)
-        if self.here("derivative_of_z", n):
+        if self.makes_mistake("derivative_of_z", n):
             return d * slope_of_a(z)
-        if self.here("derivative_twice", n):
+        if self.makes_mistake("derivative_twice", n):
             return d * slope(z) ** 2
-        if self.here("other_mask", n):
+        if self.makes_mistake("other_mask", n):
             z = cache[self.layers - 1 if n < self.layers - 1 else 1][0] if self.place else cache[self.layers - 1][0]
         return d * slope(z)
 
-    def finished(self, p: dict[str, Any], g: dict[str, Any]) -> dict[str, Any]:
-        """Weights the way round that the parameters are, and mistakes that are made at the end."""
-        g = {name: one.T if self.turned and name[0] == "W" else one for name, one in g.items()}
+    def finish_gradient(self, p: dict[str, Any], g: dict[str, Any]) -> dict[str, Any]:
+        """Bring the gradient into the shapes of the parameters, and make the mistakes that are made at the end."""
+        g = {name: array.T if self.turned and name[0] == "W" else array for name, array in g.items()}
         names = [f"W{n}" for n in range(1, self.layers + 1)]
         own = f"W{self.place or 1}"
         if self.mistake == "sign":
-            g = {name: -one for name, one in g.items()}
+            g = {name: -array for name, array in g.items()}
         elif self.mistake == "factor_two":
-            g = {name: one * (2 if self.place else 0.5) for name, one in g.items()}
+            g = {name: array * (2 if self.place else 0.5) for name, array in g.items()}
         elif self.mistake in ("mean_missing", "mean_twice"):
             count = len(self.x) if self.mistake == "mean_missing" else 1 / len(self.x)
             add = {name: 2 * self.strength * p[name] if name[0] == "W" else 0.0 for name in g}
             chosen = g if not self.place else [own, f"b{self.place}"]
-            g = {name: (one - add[name]) * count + add[name] if name in chosen else one for name, one in g.items()}
+            g = {name: (dW - add[name]) * count + add[name] if name in chosen else dW for name, dW in g.items()}
         elif self.mistake == "factor":
-            g = {name: one * 1.37 for name, one in g.items()}
+            g = {name: array * 1.37 for name, array in g.items()}
         elif self.mistake == "transposed":
             g[own] = g[own].T
         elif self.mistake == "exchanged":
@@ -352,8 +357,8 @@ MISTAKES = sorted(NEEDS_LIKE | PENALTIES | WITHOUT)
 CODES = {"wrong_axis_softmax": "wrong_axis"}
 
 
-def student(generator: np.random.Generator, mistake: str = "") -> Student:
-    """A random network, of a kind in which the mistake can be made."""
+def random_student(generator: np.random.Generator, mistake: str = "") -> Student:
+    """Draw a random network in which the mistake can be made; "" for a correct network."""
     samples, layers = int(generator.integers(3, 9)), int(generator.integers(1, 5))
     if mistake in ("other_mask", "other_weights", "penalty_other_weights", "exchanged"):
         layers = max(layers, 3)
@@ -414,15 +419,15 @@ def student(generator: np.random.Generator, mistake: str = "") -> Student:
     if mistake == "penalty_not_in_loss":
         strength = 0.0
     mean = mistake == "mean_missing" or bool(generator.random() < 0.6)
-    place = _place(generator, mistake, layers, output)
+    place = _choose_place(generator, mistake, layers, output)
     columns, turned = bool(generator.random() < 0.4), bool(generator.random() < 0.4)
     return Student(
         sizes, hidden, output, loss, mean, x, y, strength, columns, turned, masks, normalized, mistake, place
     )
 
 
-def _place(generator: np.random.Generator, mistake: str, layers: int, output: str) -> int:
-    """In which layer the mistake is made; 0 for all of them."""
+def _choose_place(generator: np.random.Generator, mistake: str, layers: int, output: str) -> int:
+    """Choose the layer in which the mistake is made; 0 for all layers."""
     if mistake in ("other_mask", "dropout_mask", "batch_norm_constants"):
         return int(generator.integers(0, layers))
     if mistake in ("transposed",):
@@ -434,8 +439,8 @@ def _place(generator: np.random.Generator, mistake: str, layers: int, output: st
     if mistake == "summed_early":
         return int(generator.integers(1, layers + 1))
     if mistake in ("derivative_missing", "derivative_twice", "derivative_at_output", "derivative_of_z"):
-        most = layers if output == "identity" else layers + 1
-        return int(generator.integers(0, most))
+        end = layers if output == "identity" else layers + 1
+        return int(generator.integers(0, end))
     if mistake in ("exchanged", "penalty_other_weights"):
         return int(generator.integers(1, layers))
     if mistake in ("wrong_axis", "not_summed", "zero_gradient", "single_entry", "single_row", "random_gradient"):
@@ -445,65 +450,65 @@ def _place(generator: np.random.Generator, mistake: str, layers: int, output: st
     return int(generator.integers(0, layers + 1))
 
 
-def changes(one: Student, p: dict[str, Any]) -> bool:
-    """Whether the mistake changes an entry of the gradient, or of the right one, by more than 0.05 %."""
-    value, wrong = one.both(p)
-    mistake, one.mistake = one.mistake, ""
-    right_value, right = one.both(p)
-    one.mistake = mistake
-    if abs(value - right_value) > SMALLEST * abs(right_value):
+def changes_gradient(student: Student, p: dict[str, Any]) -> bool:
+    """Whether a network's mistake changes its objective, or an entry of its gradient, by more than 0.05 %."""
+    value, wrong = student.value_and_gradient(p)
+    mistake, student.mistake = student.mistake, ""
+    right_value, right = student.value_and_gradient(p)
+    student.mistake = mistake
+    if abs(value - right_value) > MIN_RELATIVE_CHANGE * abs(right_value):
         return True
     for name, array in right.items():
         if array.shape != wrong[name].shape:
             return True
-        if (np.abs(array - wrong[name]) > SMALLEST * np.abs(array)).any():
+        if (np.abs(array - wrong[name]) > MIN_RELATIVE_CHANGE * np.abs(array)).any():
             return True
     return False
 
 
-def checked(one: Student, p: dict[str, Any], like: bool) -> CodeReport:
-    """The checker's word on a student's network."""
-    given: dict[str, Any] = {}
+def check_student(student: Student, p: dict[str, Any], like: bool) -> CodeReport:
+    """Check a student's gradient at parameters p; with `like`, the checker is given the network and the data, too."""
+    options: dict[str, Any] = {}
     if like:
-        network = Network(one.sizes, one.hidden, one.output, batch_norm=one.normalized)
-        given = {
+        network = Network(student.sizes, student.hidden, student.output, batch_norm=student.normalized)
+        options = {
             "like": network,
-            "x": one.x.T if one.columns else one.x,
-            "y": one.y.T if one.columns else one.y,
-            "masks": one.masks or None,
+            "x": student.x.T if student.columns else student.x,
+            "y": student.y.T if student.columns else student.y,
+            "masks": student.masks or None,
         }
-    if one.place % 2:  # some in one function, some in two
-        return check_gradient(one.both, None, p, **given)
-    return check_gradient(one.value, one.gradient, p, **given)
+    if student.place % 2:  # some as one function, some as two
+        return check_gradient(student.value_and_gradient, None, p, **options)
+    return check_gradient(student.value, student.gradient, p, **options)
 
 
 def count_correct(count: int, seed: int = 0) -> dict[str, Any]:
-    """How many of `count` correct networks are accused, and how many are not proved.
+    """Check `count` correct networks; return how many are accused, how many are not proved, and which are accused.
 
-    Not proved is one with a dead layer: the whole gradient of an array is 0, as it would be had nobody computed it.
+    A network with a dead layer is not proved: the whole gradient of an array is 0, as if it was never computed.
     """
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     accused = []
     for number in range(count):
         generator = np.random.default_rng([seed, 1, number])
-        one = student(generator)
-        p = one.parameters(generator)
-        report = checked(one, p, like=number % 4 == 0)
-        dead = report.vacuous and has_dead_layer(one.gradient(p))
-        found["right" if report.ok else "not proved" if dead else "accused"] += 1
-        if not report.ok and not dead:
+        student = random_student(generator)
+        p = student.parameters(generator)
+        report = check_student(student, p, like=number % 4 == 0)
+        is_dead = report.vacuous and has_dead_layer(student.gradient(p))
+        outcomes["right" if report.ok else "not proved" if is_dead else "accused"] += 1
+        if not report.ok and not is_dead:
             accused.append(number)
-    return {"correct": count, "accused": found["accused"], "not_proved": found["not proved"], "which": accused}
+    return {"correct": count, "accused": outcomes["accused"], "not_proved": outcomes["not proved"], "which": accused}
 
 
 def has_dead_layer(gradient: dict[str, Any]) -> bool:
-    """Whether the gradient of some array is 0 in every entry, but for rounding."""
-    sizes = [np.abs(one).max() for one in gradient.values()]
+    """Whether the gradient of an array is 0 in all entries, except for rounding."""
+    sizes = [np.abs(array).max() for array in gradient.values()]
     return bool(min(sizes) <= 1e-13 * max(sizes))
 
 
 def count_planted(count: int, seed: int = 0) -> dict[str, Any]:
-    """How many of `count` planted mistakes are rejected, and how many named by the right code."""
+    """Check `count` networks with a planted mistake; return how many are rejected, and how many named correctly."""
     table: dict[str, Counter[str]] = {name: Counter() for name in MISTAKES}
     missed = []
     number = done = 0
@@ -511,12 +516,12 @@ def count_planted(count: int, seed: int = 0) -> dict[str, Any]:
         mistake = MISTAKES[done % len(MISTAKES)]
         generator = np.random.default_rng([seed, 2, number])
         number += 1
-        one = student(generator, mistake)
-        p = one.parameters(generator)
-        if not changes(one, p):
+        student = random_student(generator, mistake)
+        p = student.parameters(generator)
+        if not changes_gradient(student, p):
             continue
-        report = checked(one, p, like=mistake in NEEDS_LIKE)
-        codes = [found.code for found in report.diagnosis]
+        report = check_student(student, p, like=mistake in NEEDS_LIKE)
+        codes = [diagnosed.code for diagnosed in report.diagnosis]
         named = CODES.get(mistake, mistake) in codes
         table[mistake].update(planted=1, rejected=not report.ok, named=named)
         if not named or report.ok:
@@ -541,7 +546,7 @@ def scale_tolerance(name: str, factor: float) -> None:
 
 
 def main() -> int:
-    """Count both, print both; status 1 where a goal is missed."""
+    """Check correct and planted networks, and print the counts; return 1 if a goal is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--correct", type=int, default=10_000)
     parser.add_argument("--planted", type=int, default=2_000)

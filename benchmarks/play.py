@@ -1,11 +1,11 @@
-"""Measure the workbench with Chromium: the first picture, frames a second, the server's share of the time, memory.
+"""Measure the workbench with Chromium: first picture, frames per second, processor time by part, and memory.
 
     python benchmarks/play.py [--seconds 20] [--minutes 0]
 
-1,000 networks 2-8-8-3 train on 300 points; 24 of them are drawn. The updates a second are those of the page's training
-against those of the same engine alone, interleaved in one run; the processor time of that run is divided among the
-engine, the rest of the server (evaluations, frames, answers) and the browser. With --minutes the page plays so long,
-and the memory of its scripts is read each minute, after a garbage collection.
+1,000 networks 2-8-8-3 train on 300 points; 24 of them are drawn. The updates per second of the page's training are
+compared with those of the engine alone, interleaved in one run; the processor time of that run is divided among the
+engine, the rest of the server (evaluations, frames, answers) and the browser. With --minutes the page plays for that
+time, and the memory of its scripts is read each minute, after a garbage collection.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from deltarule.studies.recipes import Recipe, with_settings
 ROUNDS = 3
 
 
-def crowded() -> Recipe:
-    """A thousand networks 2-8-8-3 with 300 points."""
+def thousand_networks() -> Recipe:
+    """The recipe of a thousand networks 2-8-8-3 on 300 points."""
     spirals = {"name": "spirals", "samples": 300, "classes": 3}
     return with_settings(recipe_to_play(), {"data.name": spirals, "run.seeds": 1000})
 
 
-def first_picture(browser_path: str) -> float:
-    """Seconds from the command to the first drawn picture, with a browser that is already open."""
+def time_first_picture(browser_path: str) -> float:
+    """The seconds from the command to the first picture, in a browser that is already open."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -59,8 +59,8 @@ def first_picture(browser_path: str) -> float:
     return seconds
 
 
-def alone(session: Session, seconds: float) -> float:
-    """Updates a second of the engine without a page."""
+def updates_per_second_alone(session: Session, seconds: float) -> float:
+    """The updates per second of the engine without a page."""
     problem, engine = session.workbench.moment.problem, session.workbench.engine
     state, began = initial_state(problem), time.perf_counter()
     while time.perf_counter() - began < seconds:
@@ -69,7 +69,7 @@ def alone(session: Session, seconds: float) -> float:
 
 
 class TimedEngine:
-    """An engine that adds up the processor time of its updates, but for that of its own threads."""
+    """An engine that adds up the processor time of its updates, except that of its own threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.seconds = engine, 0.0
@@ -78,7 +78,7 @@ class TimedEngine:
         return getattr(self._engine, name)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Advance, and add the time of this thread."""
+        """Make n updates, and add the processor time of this thread."""
         began = time.thread_time()
         advanced = self._engine.advance(problem, state, n)
         self.seconds += time.thread_time() - began
@@ -86,25 +86,27 @@ class TimedEngine:
 
 
 def browser_seconds() -> float:
-    """Processor time of all processes of the browser so far."""
-    times = [one.cpu_times() for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
-    return sum(one.user + one.system for one in times)
+    """The processor time of all processes of the browser so far."""
+    children = psutil.Process().children(recursive=True)
+    times = [process.cpu_times() for process in children if "chrom" in process.name()]
+    return sum(used.user + used.system for used in times)
 
 
 def processor_seconds() -> tuple[float, float]:
-    """Processor time so far of the engine's own threads, and of this process without them and without this script."""
-    pool = {one.native_id for one in threading.enumerate() if one.name.startswith("deltarule-engine")}
-    engine = sum(one.user_time + one.system_time for one in psutil.Process().threads() if one.id in pool)
+    """The processor time so far of the engine's threads, and of the rest of this process without this script."""
+    pool = {thread.native_id for thread in threading.enumerate() if thread.name.startswith("deltarule-engine")}
+    threads = [thread for thread in psutil.Process().threads() if thread.id in pool]
+    engine = sum(thread.user_time + thread.system_time for thread in threads)
     return engine, time.process_time() - time.thread_time() - engine
 
 
-def played(page: Page, session: Session, seconds: float) -> dict[str, float]:
-    """Updates and frames a second while a page draws, and the processor seconds of each part a second."""
+def measure_page(page: Page, session: Session, seconds: float) -> dict[str, float]:
+    """Measure updates and frames per second while a page draws, and the processor seconds of each part per second."""
     session.command("reset", {})
     engine = session.workbench._engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
     page.evaluate(
-        "window.counter?.disconnect(); window.drawn = 0;"  # one of an earlier round would count the same frames
+        "window.counter?.disconnect(); window.drawn = 0;"  # a counter of an earlier round would count the same frames
         "window.counter = new MutationObserver(() => window.drawn++); window.counter.observe("
         "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
     )
@@ -134,8 +136,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0)
     options = parser.parse_args()
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    pictures = [first_picture(browser_path) for _ in range(ROUNDS)]
-    session = Session(crowded(), tempfile.TemporaryDirectory())
+    pictures = [time_first_picture(browser_path) for _ in range(ROUNDS)]
+    session = Session(thousand_networks(), tempfile.TemporaryDirectory())
     session.command("step", {"updates": 5})  # compiled
     server = PlayServer(session)
     server.start()
@@ -147,7 +149,10 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(server.url)
         page.locator(".multiples button").first.wait_for()
-        rounds = [(alone(session, options.seconds), played(page, session, options.seconds)) for _ in range(ROUNDS)]
+        rounds = [
+            (updates_per_second_alone(session, options.seconds), measure_page(page, session, options.seconds))
+            for _ in range(ROUNDS)
+        ]
         memory = []
         if options.minutes:
             session.command("play", {})

@@ -2,10 +2,10 @@
 
     python benchmarks/same_results.py --against REVISION [--only TEXT]
 
-trains about 230 networks and populations with the code of both, each in a process of its own, on the same machine and
-with the same libraries: every engine, optimizer, loss, activation, penalty and schedule, dropout, batch norm, batches,
-weights, rows, stop rules, checkpoints, estimators, a table, a search, a sweep, checks of gradients and commands. Names
-that differ in a bit are printed, and the exit status is 1. Only public names are used, so that code may move.
+runs about 230 cases with the code of both, each in its own process, on the same machine and with the same libraries:
+every engine, optimizer, loss, activation, penalty and schedule, dropout, batch norm, batches, weights, rows, stop
+rules, checkpoints, estimators, a table, a search, a sweep, checks of gradients and commands. The names of cases that
+differ in a bit are printed, and the exit status is 1. Only public names are used, so that code may move.
 """
 
 import argparse
@@ -63,7 +63,7 @@ DATA = {
 def problem_of(
     loss: str = "squared_error", hidden: str = "tanh", sizes: tuple[int, ...] = (4, 5, 3), **given: Any
 ) -> Any:
-    """A population on 13 rows of made data, with targets that fit the loss."""
+    """A problem with MEMBERS members on 13 random rows, with targets that fit the loss."""
     import deltarule
 
     random = np.random.default_rng(1)
@@ -76,8 +76,8 @@ def problem_of(
     return deltarule.create_problem(network, x, y, loss=loss, **{**defaults, **given})
 
 
-def training(engine: str, problem: Mapping[str, Any], **rules: Any) -> Callable[[], Result]:
-    """A case: train a problem, and give all that the run holds."""
+def training_case(engine: str, problem: Mapping[str, Any], **rules: Any) -> Callable[[], Result]:
+    """The case that trains a problem (options of `problem_of`) by stop rules, and returns everything in the run."""
 
     def case() -> Result:
         import deltarule
@@ -98,44 +98,47 @@ def training(engine: str, problem: Mapping[str, Any], **rules: Any) -> Callable[
     return case
 
 
-def trainings() -> Iterator[tuple[str, Callable[[], Result]]]:
-    """One part of a problem varied at a time, by each engine."""
+def training_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Yield the cases of trainings, with their names: for each engine, one part of a problem is varied at a time."""
     for engine, optimizer in product(ENGINES, OPTIMIZERS):
-        yield f"{engine} {optimizer}", training(engine, {"optimizer": optimizer})
+        yield f"{engine} {optimizer}", training_case(engine, {"optimizer": optimizer})
         yield (
             f"{engine} {optimizer} batch norm",
-            training(engine, {"optimizer": optimizer, "batch_norm": True, "batch_size": 6}),
+            training_case(engine, {"optimizer": optimizer, "batch_norm": True, "batch_size": 6}),
         )
     for engine, loss in product(ENGINES, OUTPUTS):
-        yield f"{engine} {loss}", training(engine, {"loss": loss}, metrics=("thresholded",))
+        yield f"{engine} {loss}", training_case(engine, {"loss": loss}, metrics=("thresholded",))
     for engine, hidden in product(ENGINES, HIDDEN):
-        yield f"{engine} {hidden}", training(engine, {"hidden": hidden, "sizes": (4, 6, 5, 3)})
+        yield f"{engine} {hidden}", training_case(engine, {"hidden": hidden, "sizes": (4, 6, 5, 3)})
     for engine, penalty in product(ENGINES, PENALTIES):
         given = {"penalty": penalty, "strength": np.linspace(0.001, 0.1, MEMBERS), "penalize_biases": penalty == "l1"}
-        yield f"{engine} {penalty}", training(engine, given)
+        yield f"{engine} {penalty}", training_case(engine, given)
     for engine, schedule in product(ENGINES, SCHEDULES):
-        yield f"{engine} {schedule}", training(engine, {"schedule": schedule})
+        yield f"{engine} {schedule}", training_case(engine, {"schedule": schedule})
     for engine, name in product(ENGINES, DATA):
-        yield f"{engine} {name}", training(engine, DATA[name])
+        yield f"{engine} {name}", training_case(engine, DATA[name])
     for engine in ENGINES:
-        yield f"{engine} threshold", training(engine, {"learning_rate": 0.5}, max_steps=300, threshold=0.05, times=2)
-        yield f"{engine} tolerance", training(engine, {"learning_rate": 0.5}, max_steps=300, tolerance=1e-4)
-        yield f"{engine} diverged", training(engine, {"learning_rate": [0.1, 50.0, 0.2, 1e5, 0.3]}, max_steps=60)
+        yield (
+            f"{engine} threshold",
+            training_case(engine, {"learning_rate": 0.5}, max_steps=300, threshold=0.05, times=2),
+        )
+        yield f"{engine} tolerance", training_case(engine, {"learning_rate": 0.5}, max_steps=300, tolerance=1e-4)
+        yield f"{engine} diverged", training_case(engine, {"learning_rate": [0.1, 50.0, 0.2, 1e5, 0.3]}, max_steps=60)
         yield (
             f"{engine} adaptive",
-            training(engine, {"schedule": "adaptive", "learning_rate": 0.9}, max_epochs=60, max_steps=None),
+            training_case(engine, {"schedule": "adaptive", "learning_rate": 0.9}, max_epochs=60, max_steps=None),
         )
         rows = np.random.default_rng(2).normal(size=(7, 4)), np.random.default_rng(3).random((7, 3))
         patient = {"validation": rows, "patience": 3, "max_epochs": 50, "max_steps": None, "score": "objective"}
-        yield f"{engine} patience", training(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
-        yield f"{engine} large", training(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
-        yield f"{engine} outputs", training(engine, {}, outputs=True, gradients=True)
-    yield "lbfgs", training("auto", {"optimizer": "lbfgs"})
-    yield "resumed", resumed
+        yield f"{engine} patience", training_case(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
+        yield f"{engine} large", training_case(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
+        yield f"{engine} outputs", training_case(engine, {}, outputs=True, gradients=True)
+    yield "lbfgs", training_case("auto", {"optimizer": "lbfgs"})
+    yield "resumed", resume_training
 
 
-def resumed() -> Result:
-    """A training that goes on from its checkpoint."""
+def resume_training() -> Result:
+    """Interrupt a training, and resume it from its checkpoint."""
     import deltarule
 
     with tempfile.TemporaryDirectory() as folder:
@@ -147,8 +150,8 @@ def resumed() -> Result:
     return {"theta": run.state.theta, "objective": run.history.series("objective")}
 
 
-def estimators() -> Iterator[tuple[str, Callable[[], Result]]]:
-    """Fits of the estimators, with their answers."""
+def estimator_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Yield the cases of estimators, with their names; their results include the predictions."""
     random = np.random.default_rng(4)
     x = random.normal(size=(150, 6))
     labels, numbers = (x[:, 0] + x[:, 1] ** 2 > 1).astype(int), x[:, :2] @ [1.0, -2.0] + x[:, 2] ** 2
@@ -163,14 +166,14 @@ def estimators() -> Iterator[tuple[str, Callable[[], Result]]]:
         "in order": {"shuffle": False, "batch_size": 32},
     }
     for (name, given), kind in product(variants.items(), ("MLPClassifier", "MLPRegressor")):
-        yield f"{kind} {name}", fit(kind, x, labels if kind == "MLPClassifier" else numbers, given)
-    yield "partial_fit", lambda: partly(x, labels)
+        yield f"{kind} {name}", fit_case(kind, x, labels if kind == "MLPClassifier" else numbers, given)
+    yield "partial_fit", lambda: partial_fit(x, labels)
     yield "search", lambda: search(x, labels)
     yield "table", lambda: table(x, labels)
 
 
-def fit(kind: str, x: Any, y: Any, given: Mapping[str, Any]) -> Callable[[], Result]:
-    """A case: fit an estimator."""
+def fit_case(kind: str, x: Any, y: Any, given: Mapping[str, Any]) -> Callable[[], Result]:
+    """The case that fits an estimator (`kind`, its class) with these parameters."""
 
     def case() -> Result:
         import deltarule
@@ -188,8 +191,8 @@ def fit(kind: str, x: Any, y: Any, given: Mapping[str, Any]) -> Callable[[], Res
     return case
 
 
-def partly(x: Any, y: Any) -> Result:
-    """Steps of `partial_fit`."""
+def partial_fit(x: Any, y: Any) -> Result:
+    """Fit a classifier by three calls of `partial_fit`."""
     import deltarule
 
     model = deltarule.MLPClassifier((5,), random_state=1)
@@ -199,7 +202,7 @@ def partly(x: Any, y: Any) -> Result:
 
 
 def search(x: Any, y: Any) -> Result:
-    """A search whose candidates train together."""
+    """Run a search whose candidates train as one population."""
     import deltarule
 
     model = deltarule.MLPClassifier((5,), max_iter=15, random_state=0)
@@ -210,7 +213,7 @@ def search(x: Any, y: Any) -> Result:
 
 
 def table(x: Any, y: Any) -> Result:
-    """An estimator for tables, with a category and a gap."""
+    """Fit an estimator for tables to columns with a category and missing values."""
     import deltarule
 
     columns = {f"c{number}": column for number, column in enumerate(x.T)}
@@ -219,11 +222,11 @@ def table(x: Any, y: Any) -> Result:
         "gap": np.where(x[:, 0] > 1, np.nan, x[:, 3]),
     }
     model = deltarule.TabularClassifier(random_state=0).fit(columns, y)
-    return {"answers": model.predict_proba(columns), "report": numbers_of(model.report_)}
+    return {"answers": model.predict_proba(columns), "report": without_texts(model.report_)}
 
 
-def checks() -> Iterator[tuple[str, Callable[[], Result]]]:
-    """Checks of right and wrong gradients, an explanation, and a diagnosis."""
+def check_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Yield the cases of checks, with their names: correct and wrong gradients, our own gradient, and a range test."""
     random = np.random.default_rng(5)
     x, t = random.normal(size=(7, 4)), random.integers(0, 2, (7, 1)).astype(float)
     start = {
@@ -253,32 +256,32 @@ def checks() -> Iterator[tuple[str, Callable[[], Result]]]:
             import deltarule
 
             report = deltarule.check_gradient(loss, lambda p: gradient(p, slip), start)
-            return {"report": numbers_of(dataclasses.asdict(report))}
+            return {"report": without_texts(dataclasses.asdict(report))}
 
         return case
 
     for slip in ("", "mean", "derivative", "sign"):
         yield f"check {slip or 'right'}", check(slip)
-    yield "check_problem", lambda: {"report": numbers_of(check_problem())}
+    yield "check_problem", lambda: {"report": without_texts(check_problem())}
     yield "range test", lambda: {"rates": range_test()}
 
 
 def check_problem() -> Any:
-    """Our own gradient, proved."""
+    """Check our own gradient of a problem."""
     import deltarule
 
     return dataclasses.asdict(deltarule.check_problem(problem_of(batch_norm=True, penalty="l2", strength=0.1)))
 
 
 def range_test() -> Any:
-    """A learning-rate range test."""
+    """The objectives of a learning-rate range test."""
     import deltarule
 
     return np.asarray(deltarule.range_test(problem_of(batch_size=4), steps=60).objective)
 
 
-def commands() -> Iterator[tuple[str, Callable[[], Result]]]:
-    """Commands with --json: the fields, and the numbers that hold no time."""
+def command_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Yield the cases of commands with --json; their results are the fields, and the numbers that are not times."""
     for words in (
         "run encoder --seeds 4 --json",
         "run boundary-xor --seeds 3 --engine reference --json",
@@ -288,85 +291,85 @@ def commands() -> Iterator[tuple[str, Callable[[], Result]]]:
         "list --json",
         "run nosuchstudy --json",
     ):
-        yield words, command(words)
+        yield words, command_case(words)
 
 
-def command(words: str) -> Callable[[], Result]:
-    """A case: run a command in a process of its own."""
+def command_case(words: str) -> Callable[[], Result]:
+    """The case that runs a command line in a new process."""
 
     def case() -> Result:
         done = subprocess.run(
             [sys.executable, "-m", "deltarule", *words.split()], capture_output=True, encoding="utf-8"
         )
-        return {"status": done.returncode, "record": numbers_of(json.loads(done.stdout)) if done.stdout else None}
+        return {"status": done.returncode, "record": without_texts(json.loads(done.stdout)) if done.stdout else None}
 
     return case
 
 
-def numbers_of(record: Any) -> Any:
-    """A record with its keys, numbers and truths; texts, which may be worded otherwise, and times are left out."""
+def without_texts(record: Any) -> Any:
+    """Remove times from a record, and replace its texts, whose wording may change, by their type."""
     if isinstance(record, Mapping):
-        return {str(key): numbers_of(value) for key, value in record.items() if "seconds" not in str(key)}
+        return {str(key): without_texts(value) for key, value in record.items() if "seconds" not in str(key)}
     if isinstance(record, list | tuple):
-        return [numbers_of(value) for value in record]
+        return [without_texts(value) for value in record]
     return record if isinstance(record, bool | int | float | None) else type(record).__name__
 
 
-def digest(value: Any) -> Any:
-    """A result as JSON in which each array is the digest of its bytes."""
+def digest_arrays(value: Any) -> Any:
+    """Convert a result to JSON values, with the digest of its bytes for each array."""
     if isinstance(value, Mapping):
-        return {key: digest(part) for key, part in value.items()}
+        return {key: digest_arrays(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [digest(part) for part in value]
+        return [digest_arrays(part) for part in value]
     if isinstance(value, np.ndarray | np.generic):
         array = np.ascontiguousarray(value)
         return f"{array.dtype}{array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
     return value if isinstance(value, bool | int | float | str | None) else repr(type(value))
 
 
-def results(only: str) -> Result:
-    """The digests of all cases whose name has a text; of one that fails the kind of its error."""
-    found: Result = {}
-    for name, case in [*trainings(), *estimators(), *checks(), *commands()]:
+def run_cases(only: str) -> Result:
+    """Run all cases whose name contains a text; return the digests of their results, or of failed ones the error."""
+    results: Result = {}
+    for name, case in [*training_cases(), *estimator_cases(), *check_cases(), *command_cases()]:
         if only in name:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    found[name] = digest(case())
-                except Exception as error:  # what fails in one revision must fail in the other
-                    found[name] = f"fails: {type(error).__name__}: {error}"
-    return found
+                    results[name] = digest_arrays(case())
+                except Exception as error:  # a case that fails in one revision must fail in the other
+                    results[name] = f"fails: {type(error).__name__}: {error}"
+    return results
 
 
-def of_revision(source: Path, only: str) -> Result:
-    """The results with the code in a folder `src`."""
+def results_of(source: Path, only: str) -> Result:
+    """Run the cases in a new process with the code of a folder `src`."""
     environment = {"PYTHONPATH": str(source), "PATH": "", "HOME": tempfile.gettempdir()}
     words = [sys.executable, __file__, "--results", "--only", only]
     done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=True)
-    found: Result = json.loads(done.stdout.splitlines()[-1])
-    return found
+    results: Result = json.loads(done.stdout.splitlines()[-1])
+    return results
 
 
 def main() -> int:
-    """Compare, and say what differs."""
+    """Compare two revisions, and print the cases that differ; return 1 if there are any, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--against", metavar="REVISION", default="HEAD")
     parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name has this text")
     parser.add_argument("--results", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.results:
-        print(json.dumps(results(options.only)))
+        print(json.dumps(run_cases(options.only)))
         return 0
     archive = subprocess.run(
         ["git", "archive", options.against, "src"], cwd=ROOT, capture_output=True, check=True
     ).stdout
     with tempfile.TemporaryDirectory() as folder:
         tarfile.open(fileobj=io.BytesIO(archive)).extractall(folder, filter="data")
-        before, after = of_revision(Path(folder) / "src", options.only), of_revision(ROOT / "src", options.only)
+        before, after = results_of(Path(folder) / "src", options.only), results_of(ROOT / "src", options.only)
     different = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     for name in different:
         print(f"{name}: {str(before.get(name))[:300]}\n    now {str(after.get(name))[:300]}")
-    failed = sum(str(one).startswith("fails") for one in after.values())
+    failed = sum(str(result).startswith("fails") for result in after.values())
     print(f"{len(after)} cases, {failed} of which fail in both; {len(different)} differ from {options.against}")
     return 1 if different else 0
 

@@ -1,11 +1,11 @@
-"""How often `why_not_learning` is right: it is shown runs with a planted cause, and healthy ones.
+"""Measure how often `why_not_learning` is right, on runs with a planted cause and on healthy ones.
 
     python benchmarks/why_not_learning.py [--runs 50] [--healthy 200] [--set final] [--lenient] [--json FILE]
 
 A setting is drawn (data, network, loss, optimizer, sensible rates) and trained, and trained once more with a single
-cause planted. A pair counts when the first training learned and the second did not, by the R² of their outputs on the
-training rows, which `why_not_learning` never looks at. The thresholds of `why_not_learning` were chosen on the set
-"development"; "final" has other seeds, and data sets that the development set has not.
+cause planted. A pair counts if the first training learned and the second did not, by the R² of their outputs on the
+training rows, which `why_not_learning` never uses. The thresholds of `why_not_learning` were chosen on the set
+"development"; "final" has other seeds, and additional data sets.
 
 K members · N rows · D inputs · C outputs
 """
@@ -32,19 +32,19 @@ from deltarule.training.train import train
 
 Random = np.random.Generator
 MEMBERS = 4
-USED = 2
-"""Members of a setting that are counted at most: fifty runs are then of twenty-five settings or more."""
-LEARNED = 0.15
-"""R² that some member of a setting must reach: below it nobody could say who is healthy."""
-ALIKE = 0.8
-"""Share of the best member's R² from which on a member has learned as well."""
-BROKEN = 0.5
-"""Share of the healthy twin's R² up to which a planted cause counts as having stopped the learning."""
+MAX_MEMBERS_PER_SETTING = 2
+"""Members of a setting that are counted at most, so that fifty runs come from twenty-five settings or more."""
+MIN_R_SQUARED = 0.15
+"""The R² that the best member of a setting must reach; below it nobody could say which members are healthy."""
+MIN_SHARE_OF_BEST = 0.8
+"""The share of the best member's R² from which a member has learned as well."""
+MAX_SHARE_OF_TWIN = 0.5
+"""The share of the healthy twin's R² up to which a planted cause counts as having stopped the learning."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained: data, the network's description, the problem's numbers, and the length of the training."""
+    """What is trained: data, options of the network and of the problem, and the number of steps."""
 
     data: str
     x: Any
@@ -54,20 +54,20 @@ class Setting:
     steps: int
 
     def run(self) -> Run:
-        """Train it."""
+        """Train the setting with the reference engine."""
         problem = create_problem(Network(**self.network), self.x, self.y, **self.problem)
         return train(problem, max_steps=self.steps, engine="reference")
 
     def with_network(self, **changes: Any) -> "Setting":
-        """The setting with some of the network's keys set otherwise."""
+        """The setting with changed options of the network."""
         return replace(self, network=self.network | changes)
 
     def with_problem(self, **changes: Any) -> "Setting":
-        """The setting with some of the problem's keys set otherwise."""
+        """The setting with changed options of the problem."""
         return replace(self, problem=self.problem | changes)
 
 
-# Data: inputs [N, D] and classes [N] or numbers [N, C]. Inputs are standardized afterwards.
+# Data sets: functions that draw inputs [N, D], and classes [N] or numbers [N, C]. Inputs are standardized afterwards.
 
 
 def blobs(random: Random) -> tuple[Any, Any]:
@@ -86,7 +86,7 @@ def moons(random: Random) -> tuple[Any, Any]:
 
 
 def quadrants(random: Random) -> tuple[Any, Any]:
-    """Which points have coordinates of one sign: exclusive or, with many points and some labels wrong."""
+    """Exclusive or: whether both coordinates have the same sign, with some wrong labels."""
     x = random.normal(size=(120, 2))
     return x, (x.prod(1) > 0) ^ (random.random(120) < random.uniform(0, 0.08))
 
@@ -105,7 +105,7 @@ def plane(random: Random) -> tuple[Any, Any]:
 
 
 def one_hot(random: Random) -> tuple[Any, Any]:
-    """The encoder's rows, each its own class."""
+    """The encoder's one-hot rows, each its own class."""
     size = int(random.integers(4, 11))
     return np.eye(size), np.arange(size)
 
@@ -117,18 +117,18 @@ def diagonals(random: Random) -> tuple[Any, Any]:
     return xor().train.x, xor().train.labels
 
 
-def bundled(name: str, most: int = 150) -> Callable[[Random], tuple[Any, Any]]:
-    """Some rows of a data set that is installed with scikit-learn."""
+def bundled(name: str, max_rows: int = 150) -> Callable[[Random], tuple[Any, Any]]:
+    """A function that draws rows of a data set that is installed with scikit-learn."""
 
-    def drawn(random: Random) -> tuple[Any, Any]:
+    def draw_rows(random: Random) -> tuple[Any, Any]:
         from sklearn import datasets
 
         bunch = getattr(datasets, f"load_{name}")()
-        rows = random.permutation(len(bunch.data))[:most]
+        rows = random.permutation(len(bunch.data))[:max_rows]
         y = bunch.target[rows]
         return bunch.data[rows], y[:, None] if name == "diabetes" else y
 
-    return drawn
+    return draw_rows
 
 
 def circles(random: Random) -> tuple[Any, Any]:
@@ -140,7 +140,7 @@ def circles(random: Random) -> tuple[Any, Any]:
 
 
 def friedman(random: Random) -> tuple[Any, Any]:
-    """Friedman's first function: five inputs that matter and five that do not."""
+    """Friedman's first function: five relevant and five irrelevant inputs."""
     from sklearn.datasets import make_friedman1
 
     x, y = make_friedman1(120, noise=random.uniform(0, 2), random_state=int(random.integers(2**31)))
@@ -170,14 +170,14 @@ DATA["final"] = DATA["development"] | {
 SEEDS = {"development": 1, "final": 2}
 FEW_ROWS = {"one_hot", "diagonals"}
 MANY_ROWS = {"shuffled_labels", "class_never_predicted"}
-"""Causes that need some rows of each class: a shuffled encoder is another encoder."""
+"""Causes that need several rows of each class: a shuffled encoder is only another encoder."""
 
 RATES = {"sgd": (0.05, 0.5), "momentum": (0.01, 0.1), "adam": (0.003, 0.03), "rmsprop": (0.002, 0.01)}
 """Sensible learning rates for standardized inputs and a mean over samples."""
 
 
-def setting(random: Random, which: str, cause: str = "") -> Setting:
-    """Draw a setting that somebody with experience might have chosen; for some causes only certain data will do."""
+def draw_setting(random: Random, which: str, cause: str = "") -> Setting:
+    """Draw a sensible setting with data of a set (`which`), of a kind in which the cause can be planted."""
     names = [name for name in DATA[which] if cause not in MANY_ROWS or name not in FEW_ROWS]
     while True:
         name = str(random.choice(names))
@@ -185,7 +185,7 @@ def setting(random: Random, which: str, cause: str = "") -> Setting:
         if y.ndim == 1 or cause != "class_never_predicted":
             break
     x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
-    y, output, loss = _judged(random, y)
+    y, output, loss = _choose_loss(random, y)
     hidden = [int(random.integers(6, 25)) for _ in range(random.integers(1, 4))]
     optimizer = str(random.choice(list(RATES), p=[0.35, 0.25, 0.3, 0.1]))
     rates = np.exp(random.uniform(*np.log(RATES[optimizer]), MEMBERS))
@@ -225,8 +225,8 @@ def setting(random: Random, which: str, cause: str = "") -> Setting:
     )
 
 
-def _judged(random: Random, y: Any) -> tuple[Any, str, str]:
-    """Targets [N, C], with an output activation and a loss that suit them."""
+def _choose_loss(random: Random, y: Any) -> tuple[Any, str, str]:
+    """Encode targets as [N, C], and choose an output activation and a loss that fit them."""
     if y.ndim == 2:
         return (
             (y - y.mean(0)) / y.std(0),
@@ -239,43 +239,43 @@ def _judged(random: Random, y: Any) -> tuple[Any, str, str]:
 
 
 Pair = tuple[Setting, Setting]
-"""A setting, and the same with a cause planted; mostly only the second differs from what was drawn."""
+"""A healthy setting, and the same with a cause planted; the first is mostly the one that was drawn."""
 
 
 def zero_weights(random: Random, drawn: Setting) -> Pair:
-    """All weights begin at 0, or as good as."""
+    """Plant initial weights of 0, or almost 0."""
     if random.random() < 0.5:
         return drawn, drawn.with_network(initializer="zeros")
     return drawn, drawn.with_problem(initial_scale=10 ** random.uniform(-12, -8, MEMBERS))
 
 
 def symmetric_weights(random: Random, drawn: Setting) -> Pair:
-    """All weights of a layer begin alike."""
+    """Plant equal initial weights in each layer."""
     biases = str(random.choice(["zeros", "same"]))
     law = {"name": "constant", "value": float(random.uniform(0.05, 1)), "biases": biases}
     return drawn, drawn.with_network(initializer=law)
 
 
 def saturated_units(random: Random, drawn: Setting) -> Pair:
-    """Weights begin so large that units sit in the flat ends of their function."""
+    """Plant initial weights so large that units are saturated."""
     drawn = drawn.with_network(activation=str(random.choice(["tanh", "sigmoid"])), batch_norm=False)
     return drawn, drawn.with_problem(initial_scale=10 ** random.uniform(1, 2.3, MEMBERS))
 
 
 @dataclass(frozen=True)
 class LowBiases(Initializer):
-    """Another law's weights, with biases that switch most ReLU units off."""
+    """An initializer with the weights of another one, and biases that switch most ReLU units off."""
 
     low: float = 0.0
 
     def bias(self, seed: Any, layer: int, fan_in: int, fan_out: int) -> Any:
-        """Biases between half of `low` and one and a half."""
+        """Biases from 0.5 to 1.5 times `low`."""
         drawn = replace(INITIALIZERS["uniform"], biases="same").bias(seed, layer, fan_in, fan_out)  # −0.5 … 0.5
         return self.low * (1 + drawn)
 
 
 def dead_units(random: Random, drawn: Setting) -> Pair:
-    """ReLU units that begin at 0 for every row: low biases, or inputs of one sign and weights of the other."""
+    """Plant ReLU units that are 0 for every row at first: low biases, or negative inputs and positive weights."""
     drawn = drawn.with_network(activation="relu", batch_norm=False)
     if random.random() < 0.5:
         law = LowBiases("low_biases", "uniform", INITIALIZERS["glorot_uniform"].spread, low=-random.uniform(3, 12))
@@ -287,7 +287,7 @@ def dead_units(random: Random, drawn: Setting) -> Pair:
 
 
 def unscaled_inputs(random: Random, drawn: Setting) -> Pair:
-    """Inputs as they were measured: large, small, of units that differ, or far from 0."""
+    """Plant unscaled inputs: large, small, in different units, or far from 0."""
     drawn = drawn.with_network(batch_norm=False)
     columns, kind = drawn.x.shape[1], random.integers(4)
     if kind == 0:
@@ -302,21 +302,21 @@ def unscaled_inputs(random: Random, drawn: Setting) -> Pair:
 
 
 def rate_too_high(random: Random, drawn: Setting) -> Pair:
-    """A rate some ten to some thousand times what is sensible."""
+    """Plant a learning rate 5 to 1,000 times as large as a sensible one."""
     return drawn, drawn.with_problem(
         learning_rate=drawn.problem["learning_rate"] * 10 ** random.uniform(0.7, 3, MEMBERS)
     )
 
 
 def rate_too_low(random: Random, drawn: Setting) -> Pair:
-    """A rate so small that the training ends long before it is done."""
+    """Plant a learning rate so small that the training ends long before it has converged."""
     return drawn, drawn.with_problem(
         learning_rate=drawn.problem["learning_rate"] / 10 ** random.uniform(1.5, 4, MEMBERS)
     )
 
 
 def vanishing_gradient(random: Random, drawn: Setting) -> Pair:
-    """Many layers that each make the gradient smaller: sigmoids, or small weights."""
+    """Plant many layers that each reduce the gradient: sigmoids, or small weights."""
     sizes, hidden = drawn.network["sizes"], int(random.integers(5, 10))
     deep = drawn.with_network(sizes=[sizes[0], *[sizes[1]] * hidden, sizes[-1]], batch_norm=False)
     deep = deep.with_problem(dropout=0.0)
@@ -327,7 +327,7 @@ def vanishing_gradient(random: Random, drawn: Setting) -> Pair:
 
 
 def class_never_predicted(random: Random, drawn: Setting) -> Pair:
-    """A class with few rows, or with rows that hardly count."""
+    """Plant a class with few rows, or with rows of tiny weights."""
     labels = (drawn.y[:, 0] > 0.5) if drawn.y.shape[1] == 1 else drawn.y.argmax(1)
     chosen = random.integers(labels.max() + 1)
     if random.random() < 0.5:
@@ -339,12 +339,12 @@ def class_never_predicted(random: Random, drawn: Setting) -> Pair:
 
 
 def shuffled_labels(random: Random, drawn: Setting) -> Pair:
-    """The targets in another order than the inputs."""
+    """Plant targets in another order than the inputs."""
     return drawn, replace(drawn, y=random.permutation(drawn.y))
 
 
 def dominating_penalty(random: Random, drawn: Setting) -> Pair:
-    """A penalty so strong that the weights serve it and not the data."""
+    """Plant a penalty so strong that it dominates the loss."""
     penalty = str(random.choice(["l2", "weight_decay", "l1"]))
     strength = 10 ** random.uniform(-1.5, 0.5, MEMBERS)
     if drawn.problem["reduction"] == "sum":
@@ -370,40 +370,40 @@ PLANTS: dict[str, Callable[[Random, Setting], Pair]] = {
 }
 
 
-def learned(run: Run) -> Any:
-    """R² of the outputs on the training rows, [K]: 0 at least, and for members that diverged."""
+def training_r_squared(run: Run) -> Any:
+    """R² of each member's outputs on the training rows, [K]; 0 if it is negative or the member diverged."""
     outputs, weights = run.outputs(run.problem.x), np.ones((len(run.problem.x), 1))
     with np.errstate(all="ignore"):
         score = metrics.find("r_squared").value(outputs, run.problem.y, weights)
-    fine = np.isfinite(score) & np.array([reason != "diverged" for reason in run.reasons])
-    return np.where(fine, np.maximum(score, 0), 0.0)
+    is_finite = np.isfinite(score) & np.array([reason != "diverged" for reason in run.reasons])
+    return np.where(is_finite, np.maximum(score, 0), 0.0)
 
 
 def healthy_members(run: Run, lenient: bool = False) -> Any:
-    """The members of a population that learned, as places: about as well as the best of it, and every class.
+    """The indices of members that learned about as well as the best one, and predict every class.
 
-    One that learned much less than another of the same setting, or never says some class, has something to be told of.
-    With `lenient` one that learned anything at all counts as healthy.
+    A member that learned much less than another of the same setting, or never predicts some class, has a cause to be
+    reported. With `lenient`, every member that learned anything counts as healthy.
     """
-    score = learned(run)
+    score = training_r_squared(run)
     if lenient:
-        return np.flatnonzero(score >= LEARNED)
-    members = np.flatnonzero(score >= max(LEARNED, ALIKE * score.max()))
+        return np.flatnonzero(score >= MIN_R_SQUARED)
+    members = np.flatnonzero(score >= max(MIN_R_SQUARED, MIN_SHARE_OF_BEST * score.max()))
     return np.array([member for member in members if not never_predicted(run, member)], int)
 
 
 def planted_members(cause: str, healthy: Run, planted: Run) -> Any:
-    """The members, as places, that learn without the planted cause and do not with it."""
+    """The indices of members that learn without the planted cause and do not learn with it."""
     twins = healthy_members(healthy)
     if cause == "class_never_predicted":
         return twins[[never_predicted(planted, member) for member in twins]]
     if cause == "shuffled_labels":
-        return twins  # what was learned of them, if anything, is wrong
-    return twins[learned(planted)[twins] <= BROKEN * learned(healthy)[twins]]
+        return twins  # whatever was learned from shuffled targets is wrong
+    return twins[training_r_squared(planted)[twins] <= MAX_SHARE_OF_TWIN * training_r_squared(healthy)[twins]]
 
 
 def never_predicted(run: Run, member: int) -> bool:
-    """Whether targets are classes, and some class is never predicted on the training rows."""
+    """Whether targets are classes and a member never predicts one of them on the training rows."""
     outputs, y = run.outputs(run.problem.x)[member], run.problem.y
     if run.problem.network.output.name not in ("sigmoid", "softmax"):
         return False
@@ -413,43 +413,43 @@ def never_predicted(run: Run, member: int) -> bool:
 
 
 def planted_runs(which: str, cause: str, count: int) -> Iterator[tuple[Setting, Run, Any]]:
-    """Settings with a planted cause, their runs, and the members of these that count; `count` members in all."""
-    place = list(PLANTS).index(cause)
-    left, drawn = count, 0
-    while left:
-        random = np.random.default_rng([SEEDS[which], place, drawn])
-        first = setting(random, which, cause)
+    """Yield settings with a planted cause, their runs, and the indices of members that count, `count` in all."""
+    cause_index = list(PLANTS).index(cause)
+    remaining, drawn = count, 0
+    while remaining:
+        random = np.random.default_rng([SEEDS[which], cause_index, drawn])
+        first = draw_setting(random, which, cause)
         healthy, planted = PLANTS[cause](random, first)
         drawn += 1
         twin = healthy.run()
         if not len(healthy_members(twin)):
             continue
         run = planted.run()
-        chosen = planted_members(cause, twin, run)[: min(USED, left)]
-        left -= len(chosen)
+        chosen = planted_members(cause, twin, run)[: min(MAX_MEMBERS_PER_SETTING, remaining)]
+        remaining -= len(chosen)
         if len(chosen):
             yield planted, run, chosen
 
 
 def healthy_runs(which: str, count: int, lenient: bool) -> Iterator[tuple[Setting, Run, Any]]:
-    """Settings as they were drawn, their runs, and the members of these that are healthy; `count` members in all."""
-    left, drawn = count, 0
-    while left:
+    """Yield drawn settings, their runs, and the indices of healthy members; `count` members in all."""
+    remaining, drawn = count, 0
+    while remaining:
         random = np.random.default_rng([SEEDS[which], len(PLANTS), drawn])
-        plain = setting(random, which)
+        plain = draw_setting(random, which)
         drawn += 1
         run = plain.run()
-        chosen = healthy_members(run, lenient)[: min(USED, left)]
-        left -= len(chosen)
+        chosen = healthy_members(run, lenient)[: min(MAX_MEMBERS_PER_SETTING, remaining)]
+        remaining -= len(chosen)
         if len(chosen):
             yield plain, run, chosen
 
 
 @dataclass(frozen=True)
 class Named:
-    """What was named in the runs of one planted cause, or in healthy ones ("nothing" is what is wanted there).
+    """The causes that were named in runs of one planted cause, or in healthy runs (cause "nothing").
 
-    first   how often each code was named first        settings   how many were drawn to find them
+    first   how often each code was named first        settings   how many settings the runs come from
     """
 
     cause: str
@@ -460,12 +460,12 @@ class Named:
 
     @property
     def right(self) -> int:
-        """How often the cause was named first."""
+        """How often the planted cause was named first."""
         return self.first.get(self.cause, 0)
 
 
-def named(which: str, cause: str, count: int, lenient: bool = False) -> Named:
-    """Let `why_not_learning` judge runs of one cause, or healthy ones where the cause is "nothing"."""
+def count_named(which: str, cause: str, count: int, lenient: bool = False) -> Named:
+    """Let `why_not_learning` judge runs with a planted cause, or healthy ones ("nothing"), and count what it names."""
     started, first, settings = time.perf_counter(), Counter[str](), 0
     healthy = cause == "nothing"
     for _, run, members in healthy_runs(which, count, lenient) if healthy else planted_runs(which, cause, count):
@@ -476,10 +476,10 @@ def named(which: str, cause: str, count: int, lenient: bool = False) -> Named:
     return Named(cause, sum(first.values()), settings, dict(first.most_common()), time.perf_counter() - started)
 
 
-def told(done: Named) -> str:
-    """A line of the table."""
-    others = ", ".join(f"{code} {count}" for code, count in done.first.items() if code != done.cause)
-    return f"{done.cause:24}{done.right:4} of {done.runs:3}   {others}"
+def format_line(result: Named) -> str:
+    """Format the counts of one cause as a line of the table."""
+    others = ", ".join(f"{code} {count}" for code, count in result.first.items() if code != result.cause)
+    return f"{result.cause:24}{result.right:4} of {result.runs:3}   {others}"
 
 
 def main() -> None:
@@ -496,17 +496,17 @@ def main() -> None:
     print(f"{'planted':24}{'named first':14}named first instead", flush=True)
     for cause in given.causes:
         count = given.healthy if cause == "nothing" else given.runs
-        results.append(named(given.which, cause, count, given.lenient))
-        print(told(results[-1]), flush=True)
-    planted = [done for done in results if done.cause != "nothing"]
-    right, runs = sum(done.right for done in planted), sum(done.runs for done in planted)
+        results.append(count_named(given.which, cause, count, given.lenient))
+        print(format_line(results[-1]), flush=True)
+    planted = [result for result in results if result.cause != "nothing"]
+    right, runs = sum(result.right for result in planted), sum(result.runs for result in planted)
     print(f"planted, all causes: {right} of {runs} named first")
-    for done in results:
-        if done.cause == "nothing":
-            print(f"healthy: {done.runs - done.right} of {done.runs} accused")
-    print(f"{sum(done.seconds for done in results):.0f} s")
+    for result in results:
+        if result.cause == "nothing":
+            print(f"healthy: {result.runs - result.right} of {result.runs} accused")
+    print(f"{sum(result.seconds for result in results):.0f} s")
     if given.json:
-        given.json.write_text(json.dumps([vars(done) for done in results], indent=2), encoding="utf-8")
+        given.json.write_text(json.dumps([vars(result) for result in results], indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

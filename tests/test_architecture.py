@@ -25,7 +25,7 @@ ALLOWED = {
     "deltarule.engines.selection": "loads an engine only once it is chosen",
     "deltarule.playground.custom_formulas": "loads the checker only once asked, so that the first picture comes soon",
     "deltarule.playground.session": "loads what explains only once it is asked, so that the first picture comes soon",
-    "deltarule.playground.take_along": "writes a script only once it is asked, so that the first picture comes soon",
+    "deltarule.playground.exports": "writes a script only once it is asked, so that the first picture comes soon",
     "deltarule.reports.notebook": "is loaded by `import deltarule` within IPython, where it must be quick",
 }
 """Modules whose functions may import others of ours for another reason."""

@@ -52,10 +52,10 @@ import numpy as np
 from deltarule import MLPClassifier, to_onnx, to_torch
 from deltarule.tables.reader import read_frame
 from deltarule.engines.selection import engine
-from deltarule.sweeps.executors import _dask
+from deltarule.sweeps.executors import _dask_pool
 model = MLPClassifier((2,), max_iter=1).fit(np.eye(2), [0, 1])
 calls = [lambda: to_torch(model), lambda: to_onnx(model, "m.onnx"), lambda: engine("autograd")]
-calls += [lambda: read_frame("t.parquet"), lambda: _dask(1, None).__enter__()]
+calls += [lambda: read_frame("t.parquet"), lambda: _dask_pool(1, None).__enter__()]
 for call in calls:
     try:
         call()

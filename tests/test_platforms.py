@@ -330,11 +330,11 @@ def test_a_store_that_another_program_keeps_to_itself_is_reported_and_stays(tmp_
     monkeypatch.setattr(platforms, "is_remote", lambda folder: True)
     monkeypatch.setattr(store_connection, "PATIENCE_SECONDS", 0.1)
     with Store(tmp_path) as store:
-        store.note(name="mine")
+        store.write_notes(name="mine")
         with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(RunFailed, match="has been in use by another program.* go on with --resume"):
-                store.note(name="yours")
+                store.write_notes(name="yours")
         assert store.about() == {"name": "mine"}
 
 

@@ -1,1 +1,1 @@
-"""Our estimators beside scikit-learn's: what benchmarks/estimators.py measures, and the page it draws."""
+"""For benchmarks/estimators.py: measurements of our estimators and of scikit-learn's, and the page that shows them."""

@@ -1,4 +1,4 @@
-"""What each idea of the deep networks in Tabular… brings: trained without it, or with one more, on the same folds."""
+"""Measure the effect of each idea of the deep networks in Tabular…: train without it, or with another one."""
 
 import math
 from collections.abc import Callable
@@ -10,20 +10,20 @@ import numpy as np
 from against_sklearn.tables import CHOOSING, accuracy, data_of, r_squared
 
 SETS = (*CHOOSING, "breast_cancer", "diabetes")
-"""The tables on which defaults are chosen, and bundled sets that are about as hard."""
+"""The tables on which defaults were chosen, and bundled sets of similar difficulty."""
 FOLDS, MEMBERS = 3, 4
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The deep network with something else.
+    """A change of the deep network.
 
-    settings           of the estimator
-    first_layer        the factor of the first layer's learning rate in place of 6 √(H / D), or None
-    usual_start        whether weights start as those of other estimators
+    settings           parameters of the estimator
+    first_layer        a function of the first layer's learning-rate factor, 6 √(H / D), that replaces it, or None
+    usual_start        whether initial weights are drawn as those of other estimators
     hard_labels        whether labels are not smoothed
     coslog4            whether the learning rate follows that schedule
-    inputs             what becomes of standardized inputs, from those of the training rows
+    inputs             a function (training inputs, inputs) that transforms standardized inputs
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,10 @@ class Variant:
 
 
 def robust_inputs(training: Any, inputs: Any) -> Any:
-    """Inputs [n, D] by median and quartiles of training's, and then x / √(1 + (x / 3)²), as RealMLP; 0 and 1 stay."""
+    """Scale inputs [n, D] by median and quartiles of the training rows, then x / √(1 + (x / 3)²), as RealMLP does.
+
+    Columns of two values stay unchanged.
+    """
     low, middle, high = np.quantile(training, [0.25, 0.5, 0.75], axis=0)
     width = np.where(high > low, high - low, np.ptp(training, axis=0) / 2)
     scaled = (inputs - middle) / np.where(width > 0, width, 1.0)
@@ -44,8 +47,10 @@ def robust_inputs(training: Any, inputs: Any) -> Any:
 
 
 def with_periodic_features(training: Any, inputs: Any) -> Any:
-    """Inputs [n, D], and of each number eight times cos(2 π (w x + b)), w from N(0, 0.1²): the first step of RealMLP's
-    embeddings of numbers, whose w and b are learned."""
+    """Append to inputs [n, D] eight features cos(2 π (w x + b)) of each number, with random w from N(0, 0.1²) and b.
+
+    This is the first step of RealMLP's embeddings of numbers, whose w and b are learned.
+    """
     random = np.random.default_rng(0)
     added = []
     for column, values in zip(inputs.T, training.T, strict=True):
@@ -71,11 +76,11 @@ VARIANTS = {
     "with inputs by quartiles, clipped smoothly": Variant(inputs=robust_inputs),
     "with periodic features of numbers": Variant(inputs=with_periodic_features),
 }
-"""RealMLP has what stands behind "with", too."""
+"""Variants that begin with "with" are ideas of RealMLP."""
 
 
 def network_of(variant: Variant, classify: bool, rows: int) -> Any:
-    """The estimator of a variant for so many rows."""
+    """The estimator of a variant for a table with this number of rows."""
     from deltarule.estimators.mlp.base import BaseMLP
     from deltarule.estimators.tabular import table_network, training_budget
     from deltarule.maths.elementary import Fixed
@@ -96,7 +101,7 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
         def _start(self, problem: Any, first: bool) -> Any:
             return BaseMLP._start(self, problem, first) if variant.usual_start else super()._start(problem, first)
 
-    Changed.__init__ = kind.__init__  # of which scikit-learn reads the parameters
+    Changed.__init__ = kind.__init__  # scikit-learn reads the parameters from its signature
     settings = training_budget.training_for(rows)
     if variant.coslog4:
         updates = settings["max_iter"] * math.ceil(rows / settings["batch_size"])
@@ -107,7 +112,7 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
 
 
 def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
-    """Of each fold of a set inputs and targets to learn from, those to judge on, and whether they are classes."""
+    """The folds of a set: training inputs and targets, test inputs and targets, and whether targets are classes."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
     from deltarule.estimators.tabular.table_input import frame_of_input
@@ -122,26 +127,26 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
     parts = []
     for train, test in folds.split(y, y):
         columns = fit_columns(select_rows(frame, train), kinds)
-        known, asked = (encode_columns(columns, select_rows(frame, rows)) for rows in (train, test))
-        parts.append((known, y[train], asked, y[test], classify))
+        train_inputs, test_inputs = (encode_columns(columns, select_rows(frame, rows)) for rows in (train, test))
+        parts.append((train_inputs, y[train], test_inputs, y[test], classify))
     return parts
 
 
-def varied(name: str) -> dict[str, dict[str, list[float]]]:
-    """Of each variant the errors, 1 − accuracy or 1 − R², on every fold of a set; of classes also the log loss."""
+def score_variants(name: str) -> dict[str, dict[str, list[float]]]:
+    """The errors of each variant (1 − accuracy or 1 − R²) on every fold of a set, and for classes the log loss."""
     from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
     from deltarule.estimators.tabular.scores import log_loss
 
-    found: dict[str, dict[str, list[float]]] = {variant: {"errors": [], "log_loss": []} for variant in VARIANTS}
-    for known, y, asked, judged, classify in folds_of(name):
+    scores: dict[str, dict[str, list[float]]] = {variant: {"errors": [], "log_loss": []} for variant in VARIANTS}
+    for train_inputs, y, test_inputs, y_test, classify in folds_of(name):
         for label, variant in VARIANTS.items():
             model = network_of(variant, classify, len(y))
             with suppress_fit_warnings():
-                model.fit(variant.inputs(known, known), y)
-            asked_inputs = variant.inputs(known, asked)
+                model.fit(variant.inputs(train_inputs, train_inputs), y)
+            inputs = variant.inputs(train_inputs, test_inputs)
             if classify:
-                found[label]["errors"].append(1 - accuracy(judged, model.predict(asked_inputs)))
-                found[label]["log_loss"].append(log_loss(judged, model.predict_proba(asked_inputs), model.classes_))
+                scores[label]["errors"].append(1 - accuracy(y_test, model.predict(inputs)))
+                scores[label]["log_loss"].append(log_loss(y_test, model.predict_proba(inputs), model.classes_))
             else:
-                found[label]["errors"].append(1 - r_squared(judged, model.predict(asked_inputs)))
-    return found
+                scores[label]["errors"].append(1 - r_squared(y_test, model.predict(inputs)))
+    return scores

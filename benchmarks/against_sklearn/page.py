@@ -1,11 +1,11 @@
-"""What docs/reference/estimators.md says between its markers, drawn from estimators.json."""
+"""Make the tables between the markers of docs/reference/estimators.md from estimators.json."""
 
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from markers import filled
+from markers import fill_markers
 
 from against_sklearn.ideas import AS_IT_IS, VARIANTS
 from against_sklearn.same import KINDS
@@ -16,9 +16,9 @@ from deltarule.reports.markdown import table
 from deltarule.reports.performance_tables import describe_machine
 
 
-def drawn(page: str, record: Mapping[str, Any]) -> str:
-    """The page with what is between its markers drawn from the record."""
-    return filled(page, "estimators.json", parts_of_page(record))
+def fill_page(page: str, record: Mapping[str, Any]) -> str:
+    """Replace the parts of a page between markers by tables of the record."""
+    return fill_markers(page, "estimators.json", parts_of_page(record))
 
 
 def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
@@ -26,7 +26,7 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
     tables: dict[str, tuple[list[str], list[list[str]]]] = {
         "fit": (
             ["fit", "theirs, s", "ours, s", "products alone, s", "theirs / ours", "least … most", "meant", "reached"],
-            [_fit_cells(one) for one in _good(record["fit"])],
+            [_fit_cells(one) for one in _successful(record["fit"])],
         ),
         "predict": (
             ["network; rows:", "1", "100", "1,000", "10,000", "60,000"],
@@ -54,7 +54,7 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
-            [_same_cells(one) for one in _good(record["same"])],
+            [_same_cells(one) for one in _successful(record["same"])],
         ),
     }
     measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
@@ -62,11 +62,11 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
-    """When and on what was measured what."""
+    """Describe each occasion: the parts that were measured, the date, the machine, and notes."""
     for number, occasion in enumerate(record["occasions"]):
         parts = []
         for part, names in record["measured"].items():
-            own = [name for name, one in names.items() if one == number]
+            own = [name for name, occasion_number in names.items() if occasion_number == number]
             sets = sorted({_set_of(name) if part == "tables" else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         notes = "".join(f" **{note}**" for note in occasion["notes"])
@@ -74,11 +74,13 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"{'; '.join(parts)}: {describe_machine(occasion)}.{notes}"
 
 
-def _good(found: Mapping[str, Any]) -> list[Any]:
-    return [one for one in found.values() if "error" not in one]
+def _successful(measurements: Mapping[str, Any]) -> list[Any]:
+    """The measurements that did not fail."""
+    return [measurement for measurement in measurements.values() if "error" not in measurement]
 
 
 def _fit_cells(one: Mapping[str, Any]) -> list[str]:
+    """The line of a fit: seconds, ratio, spread, and whether the target is reached."""
     theirs, ours = (statistics.median(one["seconds"][who]) for who in ("theirs", "ours"))
     spread = f"{min(one['ratios']):.2f} … {max(one['ratios']):.2f}"
     reached = "yes" if one["ratio"] >= one["target"] else "no"
@@ -88,9 +90,9 @@ def _fit_cells(one: Mapping[str, Any]) -> list[str]:
 
 
 def _predict_cells(record: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each network, and for each number of rows both ratios and our milliseconds."""
+    """A line for each network, with both ratios and our milliseconds for each number of rows."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
-    for part in _good(record["predict"]):
+    for part in _successful(record["predict"]):
         for one in part:
             found.setdefault(one["network"], {}).setdefault(one["rows"], {})[one["method"]] = one
     return [
@@ -107,8 +109,8 @@ def _predict_cells(record: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each searcher, and for each search its seconds and how many times ours that is."""
-    found = _good(record["search"])
+    """A line for each searcher, with its seconds for each search, and their ratio to ours."""
+    found = _successful(record["search"])
     ours = {one["search"]: one["seconds"] for one in found if one["who"] == SEARCHERS[0]}
     lines: dict[str, dict[str, str]] = {}
     for one in found:
@@ -119,7 +121,7 @@ def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDERS) -> list[list[str]]:
-    """A line for each set, and for each contender score, half the width of its interval, and seconds of a fit."""
+    """A line for each set, with score, half the width of its interval and seconds of a fit for each contender."""
     lines: dict[str, dict[str, str]] = {}
     for name, one in found.items():
         data_set, contender = name.rsplit(", ", 1)
@@ -129,11 +131,11 @@ def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDER
             continue
         half = "" if one["interval"] is None else f" ± {(one['interval'][1] - one['interval'][0]) / 2:.3f}"
         cells[contender] = f"{one['score']:.3f}{half}; {one['fit_seconds']:.2f} s"
-    return [[name, *lines[name].values()] for name in sorted(lines, key=_place)]
+    return [[name, *lines[name].values()] for name in sorted(lines, key=_sort_key)]
 
 
 def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """The same for real tables, those on which defaults are chosen first, with a star; and the ratios of errors."""
+    """The same for real tables, with a star for those on which defaults were chosen; and the mean ratios of errors."""
     own = {name: one for name, one in found.items() if _set_of(name) in REAL}
     contenders = _contenders_of(found)
     lines = _table_cells(own, contenders)
@@ -145,13 +147,13 @@ def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _contenders_of(found: Mapping[str, Any]) -> list[str]:
-    """Who was measured on a real table; peers may not be installed."""
+    """The contenders that were measured on a real table, because peers may not be installed."""
     measured = {name.rsplit(", ", 1)[1] for name in found if _set_of(name) in REAL}
     return [contender for contender in REAL_CONTENDERS if contender in measured]
 
 
 def _mean_ratio(errors: Mapping[str, float], sets: Sequence[str], contender: str) -> str:
-    """The geometric mean of a contender's errors over those of HistGradientBoosting, and on how many sets it is."""
+    """The geometric mean of a contender's errors divided by those of HistGradientBoosting, and the number of sets."""
     pairs = [
         (errors[f"{name}, {contender}"], errors[f"{name}, HistGradientBoosting"])
         for name in sets
@@ -168,9 +170,10 @@ def _set_of(name: str) -> str:
 
 
 def _same_cells(one: Mapping[str, Any]) -> list[str]:
+    """The line of a set: mean scores of both, the interval of their difference, epochs and last losses."""
     theirs, ours = (list(zip(*one[who], strict=True)) for who in KINDS)  # scores, epochs and losses
     means = [[statistics.fmean(values) for values in who] for who in (theirs, ours)]
-    told = _apart(ours[0], theirs[0])
+    told = _difference_interval(ours[0], theirs[0])
     scores = [f"{who[0]:.4f}" for who in means]
     return [
         *(one["set"], str(one["fits"]), *scores, told),
@@ -178,37 +181,37 @@ def _same_cells(one: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _apart(scores: list[float], others: list[float]) -> str:
-    """The 95 % interval of how much higher scores are than others, taken pair by pair."""
+def _difference_interval(scores: list[float], others: list[float]) -> str:
+    """The 95 % interval of the mean difference between paired scores and others, as text."""
     found = interval([one - other for one, other in zip(scores, others, strict=True)])
     return "" if found is None else "{:+.4f} … {:+.4f}".format(*found)
 
 
-def _place(name: str) -> tuple[int, int, str]:
-    """Where a set stands in the table: bundled sets first, then made ones by their rows."""
+def _sort_key(name: str) -> tuple[int, int, str]:
+    """The sort key of a set in the table: bundled sets first, then synthetic ones by their rows."""
     kind, _, rows = name.partition(" ")
     return BUNDLED.index(name) if name in BUNDLED else len(BUNDLED), int(rows or 0), kind
 
 
 def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each variant: the geometric mean over the sets of its errors divided by those as it is, and its
-    interval by Student's law over the sets, which are what differs from table to table."""
+    """A line for each variant: the geometric mean over the sets of its errors divided by the baseline's, with the
+    interval of Student's t distribution over the sets."""
     lines = [[AS_IT_IS, "1", "1", str(len(found))]] if found else []
     for variant in VARIANTS if found else ():
         if variant != AS_IT_IS:
-            ratios = [_beside(one, variant) for one in found.values()]
+            ratios = [_ratios_to_baseline(one, variant) for one in found.values()]
             lines.append(
                 [
                     variant,
-                    *(_geometric(list(filter(None, each))) for each in zip(*ratios, strict=True)),
+                    *(_format_geometric_mean(list(filter(None, each))) for each in zip(*ratios, strict=True)),
                     str(len(ratios)),
                 ]
             )
     return lines
 
 
-def _beside(one: Mapping[str, Any], variant: str) -> tuple[float | None, float | None]:
-    """Mean errors and log loss of a variant on a set, divided by those as it is; None where there is no log loss."""
+def _ratios_to_baseline(one: Mapping[str, Any], variant: str) -> tuple[float | None, float | None]:
+    """The mean error and log loss of a variant on a set, divided by the baseline's; None if there is no log loss."""
     errors, losses = (
         statistics.fmean(one[variant][name]) / statistics.fmean(one[AS_IT_IS][name]) if one[variant][name] else None
         for name in ("errors", "log_loss")
@@ -216,20 +219,20 @@ def _beside(one: Mapping[str, Any], variant: str) -> tuple[float | None, float |
     return errors, losses
 
 
-def _geometric(ratios: Sequence[float]) -> str:
-    """The geometric mean of ratios, and its interval."""
+def _format_geometric_mean(ratios: Sequence[float]) -> str:
+    """Format the geometric mean of ratios, with its 95 % interval."""
     found = interval([math.log(ratio) for ratio in ratios])
     mean = f"{statistics.geometric_mean(ratios):.3f}"
     return mean if found is None else f"{mean} ({math.exp(found[0]):.2f} … {math.exp(found[1]):.2f})"
 
 
 def _sharing_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each kind of members: errors and seconds of a fit divided by those of a plain ensemble."""
+    """A line for each kind of population: errors and seconds of a fit, divided by those of a plain ensemble."""
     plain, *others = KINDS_OF_MEMBERS
     lines = [[plain, "1", "1", str(len(found))]] if found else []
     for kind in others if found else ():
         errors, seconds = (
-            _geometric(
+            _format_geometric_mean(
                 [statistics.fmean(one[kind][name]) / statistics.fmean(one[plain][name]) for one in found.values()]
             )
             for name in ("errors", "seconds")

@@ -1,23 +1,23 @@
-"""Whether the same settings come to the same: scores, epochs and losses over many seeds."""
+"""Compare the results of equal settings in scikit-learn and ours: scores, epochs and losses over many seeds."""
 
 from typing import Any
 
 import numpy as np
 
-from against_sklearn.tables import CONTENDERS, contender_of, data_of, divided
+from against_sklearn.tables import CONTENDERS, contender_of, data_of, divisions
 
 SETS = ("breast_cancer", "digits", "diabetes")
 SEEDS = range(14)
 KINDS = CONTENDERS[:2]
 
 
-def repeated(name: str) -> dict[str, Any]:
-    """For every seed the mean score, epochs and last loss of both over ten folds, each fold with a seed of its own.
+def repeat_fits(name: str) -> dict[str, Any]:
+    """The mean score, epochs and last loss of both estimators over ten folds of a set, for every seed.
 
-    With one seed for all folds of a division they have the same first weights, and one lucky draw counts ten times.
+    Each fold has a different seed: with one for all folds, one lucky draw of initial weights would count ten times.
     """
     x, y, classify = data_of(name)
-    folds = [(train, test) for division, train, test in divided(name, x, y, classify) if division == 0]
+    folds = [(train, test) for division, train, test in divisions(name, x, y, classify) if division == 0]
     found: dict[str, list[list[float]]] = {who: [] for who in KINDS}
     for seed in SEEDS:
         for who in KINDS:

@@ -1,4 +1,4 @@
-"""Seconds of fits, answers and searches: the same settings, and whoever is compared takes turns."""
+"""Time fits, predictions and searches of our estimators and of scikit-learn's, with equal settings and in turn."""
 
 import statistics
 import sys
@@ -10,16 +10,18 @@ import numpy as np
 
 ROUNDS = 5
 REST_SECONDS = 0.2
-"""Before each turn: after a product OpenBLAS's threads wait busily for a tenth of a second, on processors that whoever
-is next would have."""
+"""The pause before each turn: after a product, OpenBLAS's threads spin for a tenth of a second, on processors that the
+next turn needs."""
 
 
 def in_turn(
     calls: Mapping[str, Callable[[], Any]], rounds: int = ROUNDS, repeats: int = 1, warm: bool = False
 ) -> dict[str, Any]:
-    """Seconds of each call in several rounds after one that does not count; somebody else begins each time.
+    """Time calls in turn, in several rounds after one that does not count; each round begins with another call.
 
-    With `warm`, a call that does not count comes first in each turn: processors have fallen asleep in the rest.
+    Parameters: `calls`, named "theirs" and "ours"; `repeats`, calls in a turn; `warm`, whether each turn begins with a
+    call that does not count, because processors have gone idle in the pause.
+    Returns: the seconds of each, the ratio of their medians, and the ratios of all rounds.
     """
     names, seconds = list(calls), {name: [] for name in calls}
     for number in range(rounds + 1):
@@ -55,9 +57,8 @@ FITS: dict[str, dict[str, Any]] = {
 }
 
 
-def fitted(name: str) -> dict[str, Any]:
-    """Seconds of fits that differ in nothing but whose they are; the first of each, in which ours may be compiled, does
-    not count."""
+def time_fits(name: str) -> dict[str, Any]:
+    """Time fits with equal settings by scikit-learn and ours; the first, which may compile, does not count."""
     from sklearn import neural_network
 
     import deltarule
@@ -77,7 +78,7 @@ def fitted(name: str) -> dict[str, Any]:
 
 
 def products_alone(model: Any, x: Any, batch_size: Any) -> float:
-    """Seconds of the products of matrices of a fit, and nothing else; the least of several times."""
+    """The seconds that the matrix products of a fit take alone: the minimum of several times."""
     from deltarule import Network, create_problem
     from deltarule.benchmarks.floors import products
 
@@ -93,6 +94,7 @@ def products_alone(model: Any, x: Any, batch_size: Any) -> float:
 
 
 def _rows_of_fit(name: str) -> tuple[Any, Any]:
+    """The inputs and labels of a fit, random ones of its shape or scikit-learn's."""
     from sklearn.datasets import load_breast_cancer
     from sklearn.preprocessing import StandardScaler
 
@@ -114,8 +116,8 @@ PREDICTS = {
 }
 
 
-def predicted(name: str) -> list[dict[str, Any]]:
-    """Seconds of `predict` and `predict_proba` for so many rows."""
+def time_predictions(name: str) -> list[dict[str, Any]]:
+    """Time `predict` and `predict_proba` of a network for several numbers of rows."""
     from sklearn import neural_network
 
     import deltarule
@@ -144,20 +146,20 @@ def predicted(name: str) -> list[dict[str, Any]]:
 
 SEARCHES = {"100 hidden units": (100,), "30 hidden units": (30,), "10 hidden units": (10,)}
 SEARCHES_OF_OURS = 3
-"""How often ours is timed, of which the median counts: a few seconds are soon disturbed."""
+"""How often ours is timed, of which the median counts: a few seconds are easily disturbed."""
 SEARCHERS = ("PopulationSearchCV", "GridSearchCV, ours", "GridSearchCV, theirs")
 COMPILED = "GridSearchCV, ours, compiled"
-"""For networks so small that a single fit of ours takes the reference engine."""
+"""For networks so small that a single fit of ours uses the reference engine."""
 
 
 def searchers(name: str) -> list[tuple[str, int]]:
-    """Who searches, in how many processes."""
+    """The searchers that are timed on a search, each with a number of processes."""
     others = [*SEARCHERS[1:], *([COMPILED] if SEARCHES[name] == (10,) else [])]
     return [(SEARCHERS[0], 1), *((who, jobs) for who in others for jobs in (1, 2))]
 
 
-def searched(name: str, who: str, jobs: int) -> dict[str, Any]:
-    """Seconds of a search over 10 penalties and 10 rates on 5 folds, and what it found."""
+def time_search(name: str, who: str, jobs: int) -> dict[str, Any]:
+    """Time a search over 10 penalties and 10 rates on 5 folds; return seconds, best parameters and best score."""
     from sklearn import neural_network
     from sklearn.base import clone
     from sklearn.datasets import load_breast_cancer
@@ -172,18 +174,18 @@ def searched(name: str, who: str, jobs: int) -> dict[str, Any]:
     kind = neural_network.MLPClassifier if who.endswith("theirs") else deltarule.MLPClassifier
     model = kind(SEARCHES[name], random_state=0, **({"engine": "compiled"} if who == COMPILED else {}))
     if who == SEARCHERS[0]:
-        kept: Any = deltarule.PopulationSearchCV(model, grid, cv=5)
-        clone(kept).fit(x, y)  # what is to be compiled and loaded, is
+        search: Any = deltarule.PopulationSearchCV(model, grid, cv=5)
+        clone(search).fit(x, y)  # to compile and load everything
     else:
-        kept = GridSearchCV(model, grid, cv=5, n_jobs=jobs)
-        GridSearchCV(model, {}, cv=2, n_jobs=jobs).fit(x, y)  # what is to be compiled and loaded, is
+        search = GridSearchCV(model, grid, cv=5, n_jobs=jobs)
+        GridSearchCV(model, {}, cv=2, n_jobs=jobs).fit(x, y)  # to compile and load everything
     took = []
     for _ in range(SEARCHES_OF_OURS if who == SEARCHERS[0] else 1):  # those of the others take a minute
         began = time.perf_counter(), time.process_time()
-        kept.fit(x, y)
+        search.fit(x, y)
         took.append((time.perf_counter() - began[0], time.process_time() - began[1]))
     seconds, of_processors = sorted(took)[len(took) // 2]
     return {
         **{"search": name, "who": who, "jobs": jobs, "seconds": seconds, "processor_seconds": of_processors},
-        **{"best": kept.best_params_, "score": kept.best_score_},
+        **{"best": search.best_params_, "score": search.best_score_},
     }

@@ -1,4 +1,4 @@
-"""Accuracy, seconds and memory of estimators with their defaults, on the same divisions of the same tables.
+"""Measure scores, seconds and memory of estimators with their defaults, on equal divisions of equal tables.
 
 PYTHON benchmarks/against_sklearn/tables.py SET CONTENDER      with peers that are installed beside another Python
 """
@@ -18,20 +18,20 @@ import numpy as np
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 PEERS = ("LightGBM", "CatBoost", "RealMLP")
-"""Contenders for the real tables that may be installed beside another Python."""
+"""Contenders for the real tables that may be installed in another Python."""
 REAL_CONTENDERS = ("linear", "sklearn MLP", "Tabular", "HistGradientBoosting", *PEERS)
 INPUTS = 50
 DIVISIONS = dict.fromkeys(BUNDLED, 5)
-"""How often a set is divided into folds; made sets and large tables once."""
+"""How often a set is divided into folds; synthetic sets and large tables once."""
 MAX_REAL_ROWS = 12_000
-"""Rows of a larger real table that are drawn once for all contenders: two processors compare eight of them in hours."""
+"""Rows that are drawn from a larger real table, once for all contenders, so that a comparison takes only hours."""
 MAX_CATEGORIES = 255
-"""Texts of a column beyond which HistGradientBoosting refuses it; such columns are left out for the trees."""
+"""The number of categories that HistGradientBoosting accepts in a column; columns with more are dropped for it."""
 
 
 class RealTable(NamedTuple):
-    """A real table: its target, whether that is a class, and columns left out for everyone, which give it away or are
-    times that no contender reads."""
+    """A real table: its target, whether that is a class, and columns that are dropped for all contenders, because they
+    reveal the target, or are times that no contender reads."""
 
     target: str
     classify: bool
@@ -45,7 +45,7 @@ CHOOSING = {
     "mpg": RealTable("mpg", classify=False),
     "phoneme": RealTable("nasal", classify=True),
 }
-"""The tables on which defaults of Tabular… are chosen. They were named before any default was tried."""
+"""The tables on which the defaults of Tabular… were chosen; they were selected before any default was tried."""
 HELD = {
     "adult": RealTable("income", classify=True),
     "automobile": RealTable("price", classify=False),
@@ -54,13 +54,16 @@ HELD = {
     "titanic": RealTable("survived", classify=True, left_out=("alive",)),
     "wine_quality_white": RealTable("quality", classify=False),
 }
-"""Those that have no part in the choice, and are scored once."""
+"""The tables that were not used for the choice, and are scored once."""
 REAL = CHOOSING | HELD
 DIVISIONS |= dict.fromkeys(REAL, 2) | dict.fromkeys(("adult", "diamonds", "taxis"), 1)
 
 
 def data_of(name: str) -> tuple[Any, Any, bool]:
-    """Rows, targets, and whether they are classes. A made set is named by its kind and rows: "classes 1000"."""
+    """Load or make a set by its name: inputs, targets, and whether these are classes.
+
+    A synthetic set is named by its kind and number of rows, such as "classes 1000".
+    """
     from sklearn import datasets
 
     if name in REAL:
@@ -79,7 +82,8 @@ def data_of(name: str) -> tuple[Any, Any, bool]:
 
 
 def real_table(name: str) -> tuple[Any, Any, bool]:
-    """The same of a real table, as a data frame of numbers and categories; of a large one some rows that are drawn."""
+    """Load a real table, or rows drawn from a large one: a data frame of numbers and categories, targets, and whether
+    these are classes."""
     import pandas as pd
 
     table = REAL[name]
@@ -94,7 +98,7 @@ def real_table(name: str) -> tuple[Any, Any, bool]:
 
 
 def contender_of(name: str, classify: bool, seed: int, x: Any = None) -> Any:
-    """An estimator with its defaults; for a data frame x behind the usual preprocessing of its kind."""
+    """An estimator with its defaults, by its name; for a data frame x with the usual preprocessing for its kind."""
     from sklearn import ensemble
 
     kind = "Classifier" if classify else "Regressor"
@@ -108,11 +112,11 @@ def contender_of(name: str, classify: bool, seed: int, x: Any = None) -> Any:
         return _without_many_categories(getattr(ensemble, name + kind)(random_state=seed, **own), x)
     if name in PEERS:
         return _peer(name, kind, seed, x)
-    return _scaled(name, classify, seed, x)
+    return _pipeline(name, classify, seed, x)
 
 
-def _scaled(name: str, classify: bool, seed: int, x: Any) -> Any:
-    """A linear model or a network behind a StandardScaler; of a table behind medians and one-hot categories, too."""
+def _pipeline(name: str, classify: bool, seed: int, x: Any) -> Any:
+    """A linear model or a network after a StandardScaler, and for a table x after median and one-hot encoding."""
     from sklearn import linear_model, neural_network
     from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
@@ -140,7 +144,7 @@ def _scaled(name: str, classify: bool, seed: int, x: Any) -> Any:
 
 
 def _without_many_categories(model: Any, x: Any) -> Any:
-    """The model behind a step that leaves out columns of more categories than trees take."""
+    """The model after a step that drops columns with more categories than it accepts."""
     from sklearn.compose import make_column_transformer
     from sklearn.pipeline import make_pipeline
 
@@ -153,6 +157,7 @@ def _without_many_categories(model: Any, x: Any) -> Any:
 
 
 def _peer(name: str, kind: str, seed: int, x: Any) -> Any:
+    """A Classifier or Regressor (`kind`) of another library, by its name."""
     if name == "LightGBM":
         import lightgbm
 
@@ -173,18 +178,18 @@ def _peer(name: str, kind: str, seed: int, x: Any) -> Any:
 
 
 def _texts_of_categories(frame: Any) -> Any:
-    """CatBoost takes no missing category."""
+    """Replace missing categories by empty texts, because CatBoost accepts none."""
     texts = {
         column: frame[column].astype(object).fillna("") for column in frame if str(frame[column].dtype) == "category"
     }
     return frame.assign(**texts)
 
 
-def divided(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, Any, Any]]:
-    """The seed of a division, and the rows to learn from and to judge on, of each of its parts.
+def divisions(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, Any, Any]]:
+    """Yield the seed of each division of a set into folds, with the training and test rows of each of its folds.
 
-    What a network answers to the rows of a small set depends on its seed and on the division as much as on whose it is:
-    one division says little, and those of bundled sets and of real tables are made anew.
+    The score on a small set depends on the seed and on the division as much as on the estimator, so bundled sets and
+    real tables are divided several times.
     """
     from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
@@ -198,41 +203,41 @@ def divided(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, An
             yield seed, train, test
 
 
-def compared(name: str, contender: str) -> dict[str, Any]:
-    """Scores of every fold, and the median seconds of a fit and of the answers to the fold's rows."""
+def score_contender(name: str, contender: str) -> dict[str, Any]:
+    """Score a contender on every fold of a set, with the median seconds of a fit and of the predictions for a fold."""
     x, y, classify = data_of(name)
     scores, fits, predictions = [], [], []
-    for seed, train, test in divided(name, x, y, classify):
+    for seed, train, test in divisions(name, x, y, classify):
         model = contender_of(contender, classify, seed, x)
-        known, asked = (x.iloc[rows] if name in REAL else x[rows] for rows in (train, test))
+        x_train, x_test = (x.iloc[rows] if name in REAL else x[rows] for rows in (train, test))
         started = time.perf_counter()
-        model.fit(known, y[train])
-        done = time.perf_counter()
-        answers = np.ravel(model.predict(asked))
-        predictions.append(time.perf_counter() - done)
-        fits.append(done - started)
-        scores.append(accuracy(y[test], answers) if classify else r_squared(y[test], answers))
+        model.fit(x_train, y[train])
+        fitted = time.perf_counter()
+        predicted = np.ravel(model.predict(x_test))
+        predictions.append(time.perf_counter() - fitted)
+        fits.append(fitted - started)
+        scores.append(accuracy(y[test], predicted) if classify else r_squared(y[test], predicted))
         share = len(test) / len(train)
     record = {"fit_seconds": statistics.median(fits), "predict_seconds": statistics.median(predictions)}
     record |= {"score": float(np.mean(scores)), "folds": scores}
     return record | {"interval": interval(scores, share), **_memory()}
 
 
-def accuracy(y: Any, answers: Any) -> float:
-    """The share of right answers."""
-    return float(np.mean(answers == y))
+def accuracy(y: Any, predicted: Any) -> float:
+    """The share of correct predictions."""
+    return float(np.mean(predicted == y))
 
 
-def r_squared(y: Any, answers: Any) -> float:
-    """1 − Σ(y − a)² / Σ(y − ȳ)²."""
-    return float(1 - np.square(y - answers).sum() / np.square(y - y.mean()).sum())
+def r_squared(y: Any, predicted: Any) -> float:
+    """R² of predictions p: 1 − Σ(y − p)² / Σ(y − ȳ)²."""
+    return float(1 - np.square(y - predicted).sum() / np.square(y - y.mean()).sum())
 
 
 def interval(scores: list[float], share: float = 0.0) -> list[float] | None:
-    """The 95 % interval of the mean, by Student's law.
+    """The 95 % interval of the mean of scores, by Student's t distribution; None for a single score.
 
-    share : rows that judge for each row that was learned from. Folds share the latter, so their scores are alike, and
-        the interval is wider by that (Nadeau and Bengio, Inference for the generalization error, 2003).
+    share : test rows divided by training rows. Folds share training rows, so their scores are correlated, which widens
+        the interval (Nadeau and Bengio, Inference for the generalization error, 2003).
     """
     from scipy import stats
 
@@ -243,7 +248,7 @@ def interval(scores: list[float], share: float = 0.0) -> list[float] | None:
 
 
 def _memory() -> dict[str, Any]:
-    """The most memory that this process had, in MB; None where the system does not tell."""
+    """The peak memory of this process in MB; None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -254,4 +259,4 @@ def _memory() -> dict[str, Any]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    print(json.dumps(compared(*sys.argv[1:])))
+    print(json.dumps(score_contender(*sys.argv[1:])))

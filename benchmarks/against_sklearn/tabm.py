@@ -1,4 +1,4 @@
-"""TabM beside a plain ensemble: members that share weights but for factors of rank one, in PyTorch, on the same folds.
+"""Compare TabM, whose members share weights except for factors of rank one, with a plain ensemble, in PyTorch.
 
 K members · D inputs · H units of a hidden layer
 
@@ -15,17 +15,17 @@ from against_sklearn.ideas import folds_of
 from against_sklearn.tables import accuracy, r_squared
 
 SETS = ("mpg", "ionosphere", "german_credit", "breast_cancer", "diabetes")
-"""Tables and bundled sets of which a network is trained in seconds."""
+"""Tables and bundled sets on which a network is trained in seconds."""
 KINDS = {"ensemble of 8": (8, False), "TabM of 8": (8, True), "TabM of 32": (32, True)}
-"""Members, and whether they share their weights."""
+"""The number of members, and whether they share their weights."""
 HIDDEN, LEARNING_RATE, LABEL_SMOOTHING = (128, 128, 128), 0.004, 0.1
 
 
 class Members:
-    """K networks that start and learn as the deep ones of Tabular…; those of TabM share all hidden weights.
+    """K networks that are initialized and trained as the deep ones of Tabular…; those of TabM share all hidden weights.
 
-    Of a shared layer member k gives s_k ∘ ((x ∘ r_k) W) + b_k: r_k and s_k are vectors, r_k of the first layer starts
-    as signs by chance, all others as 1.
+    Member k of a shared layer computes s_k ∘ ((x ∘ r_k) W) + b_k with vectors r_k and s_k, which start at 1, except r_k
+    of the first layer, which are random signs.
     """
 
     def __init__(self, sizes: list[int], members: int, shares: bool) -> None:
@@ -59,8 +59,8 @@ class Members:
         return value
 
 
-def trained(x: Any, y: Any, classes: int, members: int, shares: bool) -> Members:
-    """Networks that have learned rows x [N, D] and y [N]: classes from 0, or numbers where there are no classes."""
+def train_members(x: Any, y: Any, classes: int, members: int, shares: bool) -> Members:
+    """Train K networks on rows x [N, D] and y [N]: classes from 0, or numbers if `classes` is 0."""
     import torch
 
     from deltarule.estimators.tabular import table_network, training_budget
@@ -96,8 +96,8 @@ def trained(x: Any, y: Any, classes: int, members: int, shares: bool) -> Members
     return networks
 
 
-def shared(name: str) -> dict[str, dict[str, list[float]]]:
-    """Of each kind the errors, 1 − accuracy or 1 − R², on every fold of a set, and the processor seconds of its fit."""
+def score_members(name: str) -> dict[str, dict[str, list[float]]]:
+    """The errors of each kind (1 − accuracy or 1 − R²) on every fold of a set, and processor seconds of its fits."""
     import torch
 
     torch.set_num_threads(1)
@@ -108,7 +108,7 @@ def shared(name: str) -> dict[str, dict[str, list[float]]]:
         targets = np.searchsorted(names, y) if classify else (y - mean) / scale
         for kind, (members, shares) in KINDS.items():
             began = time.process_time()
-            networks = trained(known, targets, len(names), members, shares)
+            networks = train_members(known, targets, len(names), members, shares)
             found[kind]["seconds"].append(time.process_time() - began)
             with torch.no_grad():
                 logits = networks(torch.tensor(asked, dtype=torch.float32).expand(members, -1, -1))

@@ -1,1 +1,1 @@
-"""What benchmarks/crashes.py disturbs, in what processes, and what must hold afterwards."""
+"""For benchmarks/crashes.py: the commands that it disturbs, their processes, and the checks afterwards."""

@@ -1,4 +1,4 @@
-"""Commands that are disturbed: what they need, what they come to, and what of it is done already."""
+"""The commands that are disturbed: their input files, their results, and their completed parts."""
 
 import re
 import shutil
@@ -61,9 +61,10 @@ def learns(experiments):
 class Subject:
     """A command that is disturbed.
 
-    words    of the command line, also to go on      share   of all kills
-    result   what it comes to, by name               done    what is done already: it must stay, and be in the result
-    workers  whether it has some
+    words    of the command line, also to resume      share   of all kills
+    result   reads its result from the output folder, by name
+    done     reads the parts of the result that are completed already, which must not change
+    workers  whether it has worker processes
     """
 
     words: tuple[str, ...]
@@ -74,19 +75,19 @@ class Subject:
 
 
 def without_seconds(value: Any) -> Any:
-    """A record without what no two runs share."""
+    """Remove the seconds from a record (JSON values), which differ between runs."""
     if isinstance(value, dict):
-        return {name: without_seconds(one) for name, one in value.items() if not name.endswith("seconds")}
-    return [without_seconds(one) for one in value] if isinstance(value, list) else value
+        return {name: without_seconds(part) for name, part in value.items() if not name.endswith("seconds")}
+    return [without_seconds(part) for part in value] if isinstance(value, list) else value
 
 
 def arrays_of(file: Path) -> dict[str, Any]:
-    """The numbers of a file, as bytes."""
+    """The arrays of a safetensors file as bytes, by name."""
     return {name: array.tobytes() for name, array in load_arrays(file)[0].items()}
 
 
 def run_result(out: Path) -> dict[str, Any]:
-    """The members of a run, its arrays, and what it says of itself."""
+    """The result of a run: its members, arrays and record."""
     arrays, about = load_arrays(out / "arrays.safetensors")
     members = {
         str(member): (about["reasons"][member], int(arrays["steps"][member]), theta.tobytes())
@@ -97,7 +98,7 @@ def run_result(out: Path) -> dict[str, Any]:
 
 
 def run_done(out: Path) -> dict[str, Any]:
-    """The members that have ended, as the checkpoint has them."""
+    """The members of an unfinished run that have ended, from its checkpoint."""
     if not (out / "checkpoint.safetensors").exists():
         return {}
     arrays, about = load_arrays(out / "checkpoint.safetensors")
@@ -109,17 +110,17 @@ def run_done(out: Path) -> dict[str, Any]:
 
 
 def sweep_result(out: Path) -> dict[str, Any]:
-    """The rows of a sweep and their weights, by key; a key that is there twice is none of these."""
+    """The rows of a sweep and their weights, by key; raise `AssertionError` if a key occurs twice."""
     with closing(load_sweep(out)) as table:
         rows = [without_seconds(row) for row in table.rows()]
-        found = {row["key"]: (row, table.network(row["key"]).theta.tobytes()) for row in rows}
-    if len(found) != len(rows):
-        raise AssertionError(f"{len(rows) - len(found)} rows are there twice")
-    return found
+        by_key = {row["key"]: (row, table.network(row["key"]).theta.tobytes()) for row in rows}
+    if len(by_key) != len(rows):
+        raise AssertionError(f"{len(rows) - len(by_key)} rows are there twice")
+    return by_key
 
 
 def sweep_done(out: Path) -> dict[str, Any]:
-    """The rows that are committed."""
+    """The rows of an unfinished sweep that are committed, and their weights."""
     try:
         return sweep_result(out)
     except BadInput:  # it was ended before there was a table
@@ -127,36 +128,36 @@ def sweep_done(out: Path) -> dict[str, Any]:
 
 
 def claims_result(out: Path) -> dict[str, Any]:
-    """The verdicts by claim, and everything else."""
-    told = without_seconds(read_json(out / "claims.json"))
-    return {one["id"]: one for one in told["claims"]} | {"all": told}
+    """The verdicts by claim, and the whole record."""
+    record = without_seconds(read_json(out / "claims.json"))
+    return {verdict["id"]: verdict for verdict in record["claims"]} | {"all": record}
 
 
 def claims_done(out: Path) -> dict[str, Any]:
-    """The verdicts that are there."""
+    """The verdicts that are stored already, by claim."""
     if not (out / "claims.json").exists():
         return {}
     return {name: verdict for name, verdict in claims_result(out).items() if name != "all"}
 
 
 def reproduce_result(out: Path) -> dict[str, Any]:
-    """What its two studies come to, and everything else."""
-    studies = {f"{name} {what}": one for name in STUDIES for what, one in run_result(out / name).items()}
+    """The results of the two studies that are reproduced, and the whole record."""
+    studies = {f"{name} {part}": result for name in STUDIES for part, result in run_result(out / name).items()}
     return studies | {"all": without_seconds(read_json(out / "reproduce.json"))}
 
 
 def reproduce_done(out: Path) -> dict[str, Any]:
-    """The members of its studies that have ended."""
-    return {f"{name} {what}": one for name in STUDIES for what, one in run_done(out / name).items()}
+    """The members of the two studies that have ended."""
+    return {f"{name} {part}": member for name in STUDIES for part, member in run_done(out / name).items()}
 
 
 def model_result(out: Path) -> dict[str, Any]:
-    """The networks of a model."""
+    """The arrays of a model file."""
     return {"arrays": arrays_of(out / "model.safetensors")}
 
 
 def report_result(out: Path) -> dict[str, Any]:
-    """The page, but for the names that Matplotlib gives the outlines in its figures: those no two processes share."""
+    """The report page without the random names that Matplotlib gives to the outlines in its figures."""
     return {"page": re.sub(rb"-[a-z][0-9a-f]{10}\b", b"", (out / "report.html").read_bytes())}
 
 
@@ -182,21 +183,21 @@ SUBJECTS = {
 }
 
 
-def prepare(folder: Path, drawn: Path | None) -> None:
-    """Put into a folder what the commands need; into the one for what they write, the records that a report draws."""
+def prepare(folder: Path, records: Path | None) -> None:
+    """Write the input files of all commands to a folder, and copy the records of a report to its output folder."""
     (folder / "train.toml").write_text(TRAINING, encoding="utf-8")
     (folder / "other.toml").write_text(TRAINING.replace('auto", 6,', 'auto", 3,'), encoding="utf-8")
     (folder / "sweep.toml").write_text(TRAINING + GRID, encoding="utf-8")
     (folder / "claims.py").write_text(CLAIMS, encoding="utf-8")
     (folder / "flowers.csv").write_text(flowers(), encoding="utf-8")
     (folder / "out").mkdir(exist_ok=True)
-    if drawn is not None:
-        shutil.copytree(drawn, folder / "out", dirs_exist_ok=True)
+    if records is not None:
+        shutil.copytree(records, folder / "out", dirs_exist_ok=True)
 
 
 @cache
 def flowers() -> str:
-    """A table with a column of text."""
+    """A CSV table with a column of texts."""
     from sklearn.datasets import load_iris
 
     given = load_iris()

@@ -1,4 +1,4 @@
-"""A command on trial, and what must hold afterwards: every file whole, nothing lost, a word on how to go on."""
+"""A disturbed command, and the checks afterwards: files are whole, nothing is lost, the message says how to resume."""
 
 import sqlite3
 from collections import Counter
@@ -17,21 +17,21 @@ from disturbed.processes import start
 from disturbed.subjects import Subject
 
 
-def damaged(out: Path) -> list[str]:
-    """The files that are not whole; what a killed process has left of a file has a name of its own, and is none."""
-    found = []
+def damaged_files(out: Path) -> list[str]:
+    """The names of the files that are not whole; temporary files of a killed process do not count."""
+    damaged = []
     for path in sorted(out.rglob("*")) if out.exists() else []:
         if path.is_dir() or path.match(PART) or path.name == LOCK or path.name.startswith(f"{FILE}-"):
             continue
         try:
             assert is_whole(path)
         except (AssertionError, BadInput, sqlite3.Error):
-            found.append(path.name)
-    return found
+            damaged.append(path.name)
+    return damaged
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is as it was meant to be written."""
+    """Whether a file is complete and valid."""
     if path.suffix == ".json":
         return isinstance(read_json(path), dict)
     if path.suffix in (".safetensors", ".rows"):
@@ -45,7 +45,7 @@ def is_whole(path: Path) -> bool:
 
 @dataclass
 class Trial:
-    """A command in a folder of its own; how long it takes undisturbed, what it comes to, and its largest file."""
+    """A command in its own folder, with the seconds, the result and the largest file of an undisturbed one."""
 
     name: str
     subject: Subject
@@ -57,45 +57,45 @@ class Trial:
 
     @property
     def out(self) -> Path:
-        """Where it writes to."""
+        """The output folder."""
         return self.folder / "out"
 
-    def start(self, **hindered: Any) -> int:
-        """Start it, or go on with it."""
-        return start(self.folder, self.subject.words, **hindered)
+    def start(self, **limits: Any) -> int:
+        """Start or resume the command, and return its process id."""
+        return start(self.folder, self.subject.words, **limits)
 
 
 class Watch:
-    """What has been seen: how many moments of each kind, and everything that must not be."""
+    """Collects the disturbances of each kind, and everything that went wrong."""
 
     def __init__(self) -> None:
         self.moments: Counter[str] = Counter()
         self.wrong: list[str] = []
 
-    def check(self, what: str, trial: Trial, before: dict[str, Any]) -> dict[str, Any]:
-        """Look at what a disturbance has left; gives what is done."""
+    def check(self, title: str, trial: Trial, before: dict[str, Any]) -> dict[str, Any]:
+        """Check the files after a disturbance, and return the completed parts; `before`, those of the last check."""
         done = trial.subject.done(trial.out)
-        self.wrong += [f"{what}: {name} is damaged" for name in damaged(trial.out)]
-        self.wrong += [f"{what}: {name} was done and is lost" for name in before if name not in done]
-        self.wrong += [f"{what}: {name} is another one" for name in done if done[name] != trial.expected.get(name)]
+        self.wrong += [f"{title}: {name} is damaged" for name in damaged_files(trial.out)]
+        self.wrong += [f"{title}: {name} was done and is lost" for name in before if name not in done]
+        self.wrong += [f"{title}: {name} is another one" for name in done if done[name] != trial.expected.get(name)]
         return done
 
-    def heard(self, what: str, folder: Path, status: int, allowed: tuple[int, ...], room: int = -1) -> None:
-        """Look at how a command ended that was not killed."""
-        said = (folder / "said").read_text(encoding="utf-8")
-        last = ([line for line in said.splitlines() if line.startswith("deltarule: ")] or [said[-200:]])[-1]
+    def check_exit(self, title: str, folder: Path, status: int, allowed: tuple[int, ...], room: int = -1) -> None:
+        """Check the exit status and the last message of a command that was not killed."""
+        output = (folder / "said").read_text(encoding="utf-8")
+        last = ([line for line in output.splitlines() if line.startswith("deltarule: ")] or [output[-200:]])[-1]
         if status not in allowed:
-            self.wrong.append(f"{what}: it ended with status {status}: {last}")
-        if "Traceback" in said:
-            self.wrong.append(f"{what}: a traceback: {said[said.index('Traceback') :][:2000]}")
-        if len(said.encode()) == room:  # what was said found no more room than any other file: its end is missing
+            self.wrong.append(f"{title}: it ended with status {status}: {last}")
+        if "Traceback" in output:
+            self.wrong.append(f"{title}: a traceback: {output[output.index('Traceback') :][:2000]}")
+        if len(output.encode()) == room:  # the output was cut off by the limit on the size of files
             return
         if status and not (last.startswith("deltarule: ") and ("--resume" in last or "again" in last or status == 2)):
-            self.wrong.append(f"{what}: it does not say how to go on: {last!r}")
+            self.wrong.append(f"{title}: it does not say how to go on: {last!r}")
 
     def record(self) -> dict[str, Any]:
-        """How often what was tried, and what was wrong."""
-        kills = sum(count for what, count in self.moments.items() if what.endswith("killed"))
+        """The record as JSON values: how many disturbances of each kind there were, and what went wrong."""
+        kills = sum(count for title, count in self.moments.items() if title.endswith("killed"))
         return {
             "kills": kills,
             "other_disturbances": self.moments.total() - kills,

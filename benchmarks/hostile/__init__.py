@@ -1,4 +1,4 @@
-"""Files as a hostile hand might make them, for every parser: good ones, what reads them, and how they are changed."""
+"""Targets of benchmarks/fuzz.py: for every parser good files, a function that reads one, and how to change one."""
 
 from hostile import images, models, recipes, results, tables
 

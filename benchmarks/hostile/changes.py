@@ -1,4 +1,4 @@
-"""Changes of good files: of their bytes, and of the structures that bytes seldom reach."""
+"""Change good files at random: their bytes, and structures that changes of bytes rarely reach."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-LARGEST = 2**16
+MAX_CHANGED_BYTES = 2**16
 
 NUMBERS = (
     *(0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1),
@@ -40,8 +40,8 @@ WORDS = (
 )
 
 
-def changed(content: bytes, random: Random, others: Sequence[bytes]) -> bytes:
-    """A file with one to eight changes."""
+def change_bytes(content: bytes, random: Random, others: Sequence[bytes]) -> bytes:
+    """Make one to eight random changes of a file's bytes, some of them with pieces of other files."""
     data = bytearray(content)
     for _ in range(min(8, 1 + int(random.expovariate(0.7)))):
         at = random.randrange(len(data) + 1)
@@ -68,7 +68,7 @@ def changed(content: bytes, random: Random, others: Sequence[bytes]) -> bytes:
             data[at : at + random.choice((0, 16))] = other[start : start + random.choice((4, 64, 512))]
         else:
             del data[at:]
-    return bytes(data[:LARGEST])
+    return bytes(data[:MAX_CHANGED_BYTES])
 
 
 VALUES: tuple[Any, ...] = (
@@ -92,8 +92,8 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def changed_json(content: bytes, random: Random) -> bytes:
-    """JSON with some of its values put in the place of others, given new keys, or left out."""
+def change_json(content: bytes, random: Random) -> bytes:
+    """Replace, rename or remove some random values of a JSON text."""
     try:
         tree = json.loads(content)
     except (ValueError, RecursionError):
@@ -117,33 +117,35 @@ def changed_json(content: bytes, random: Random) -> bytes:
 
 
 def _places(tree: Any) -> Any:
+    """Yield every (container, key or index) in nested JSON values."""
     for key in _keys(tree):
         yield tree, key
         yield from _places(tree[key])
 
 
 def _keys(tree: Any) -> Sequence[Any]:
+    """The keys of a dict, the indices of a list, nothing for other values."""
     return list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
 
 
-def changed_description(content: bytes, random: Random) -> bytes:
-    """A safetensors file whose JSON, the header's or ours in it, is another."""
+def change_description(content: bytes, random: Random) -> bytes:
+    """Change the JSON in a safetensors file: its header, or our description in it."""
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         if random.random() < 0.8:
             words = header["__metadata__"]
-            words["deltarule"] = changed_json(words["deltarule"].encode(), random).decode()
+            words["deltarule"] = change_json(words["deltarule"].encode(), random).decode()
             text = json.dumps(header).encode()
         else:
-            text = changed_json(content[8 : 8 + size], random)
+            text = change_json(content[8 : 8 + size], random)
         return len(text).to_bytes(8, "little") + text + content[8 + size :]
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return content
 
 
-def changed_store(content: bytes, random: Random) -> bytes:
-    """A store with cells of its tables, or its tables themselves, changed."""
+def change_store(content: bytes, random: Random) -> bytes:
+    """Change cells of the tables of a store, or the tables themselves."""
 
     connection = sqlite3.connect(":memory:")
     try:
@@ -155,10 +157,10 @@ def changed_store(content: bytes, random: Random) -> bytes:
             table, column = random.choice(_columns(connection))
             value = connection.execute(f'SELECT "{column}" FROM {table} ORDER BY random() LIMIT 1').fetchone()
             if isinstance(value and value[0], str) and random.random() < 0.7:
-                given: Any = changed_json(value[0].encode(), random).decode()
+                new_value: Any = change_json(value[0].encode(), random).decode()
             else:
-                given = random.choice([one for one in VALUES if _fits_sqlite(one)])
-            connection.execute(f'UPDATE OR IGNORE {table} SET "{column}" = ?', (given,))
+                new_value = random.choice([value for value in VALUES if _fits_sqlite(value)])
+            connection.execute(f'UPDATE OR IGNORE {table} SET "{column}" = ?', (new_value,))
         connection.commit()
         return connection.serialize()
     except (sqlite3.Error, IndexError, TypeError, UnicodeError):
@@ -180,6 +182,7 @@ SCHEMA_CHANGES = (
 
 
 def _columns(connection: Any) -> list[tuple[str, str]]:
+    """The (table, column) pairs of a database."""
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     return [(table, row[1]) for table in tables for row in connection.execute(f"PRAGMA table_info({table})")]
 

@@ -1,11 +1,11 @@
-"""Published images: IDX files, compressed ones and archives."""
+"""Targets for published images: IDX files, compressed files and archives."""
 
 import gzip
 import io
 import lzma
 import tarfile
 
-from hostile.target import Target, scratch, written
+from hostile.target import Target, scratch, write_scratch
 
 
 def _idx_files() -> list[bytes]:
@@ -32,7 +32,7 @@ def _compressed() -> list[bytes]:
 def _read_compressed(content: bytes) -> None:
     from deltarule.data.compressed import read_decompressed
 
-    assert len(read_decompressed(written("c", content), most=1000)) <= 1001
+    assert len(read_decompressed(write_scratch("c", content), max_bytes=1000)) <= 1001
 
 
 def _archives() -> list[bytes]:
@@ -56,7 +56,7 @@ def _read_archive(content: bytes) -> None:
     from deltarule.data.images import read_images
     from deltarule.data.published import CIFAR10
 
-    read_images(CIFAR10, Place(scratch(), {}, archive=written("cifar.tar", content)))
+    read_images(CIFAR10, Place(scratch(), {}, archive=write_scratch("cifar.tar", content)))
 
 
 TARGETS = (

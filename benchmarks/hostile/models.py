@@ -1,12 +1,12 @@
-"""Safetensors: arrays, models and checkpoints."""
+"""Targets for safetensors files: arrays, models and checkpoints."""
 
 import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hostile.changes import changed_description
-from hostile.target import Target, bytes_of, scratch, written
+from hostile.changes import change_description
+from hostile.target import Target, scratch, write_scratch, written_bytes
 
 
 def _arrays() -> list[bytes]:
@@ -19,13 +19,15 @@ def _arrays() -> list[bytes]:
         {"a": np.float32([1.5]), "b": np.zeros(0, np.uint8)},
         {},
     ]
-    return [bytes_of("good.safetensors", lambda path, one=one: save_arrays(path, one, {"step": 7})) for one in sets]
+    return [
+        written_bytes("good.safetensors", lambda path, one=one: save_arrays(path, one, {"step": 7})) for one in sets
+    ]
 
 
 def _read_arrays(content: bytes) -> None:
     from deltarule.array_files import load_arrays
 
-    load_arrays(written("a.safetensors", content))
+    load_arrays(write_scratch("a.safetensors", content))
 
 
 @cache
@@ -51,7 +53,7 @@ def _models() -> list[bytes]:
         ]
     for model in made[2:]:
         model.target_ = "y"
-    return [bytes_of("good.safetensors", model.save) for model in made]
+    return [written_bytes("good.safetensors", model.save) for model in made]
 
 
 def _read_model(content: bytes) -> None:
@@ -60,7 +62,7 @@ def _read_model(content: bytes) -> None:
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.tabular.tabular import BaseTabular
 
-    model = load_model(written("m.safetensors", content))
+    model = load_model(write_scratch("m.safetensors", content))
     if isinstance(model, BaseTabular):
         model.predict({str(column.name): [0.5, None] for column in model.columns_})
     else:
@@ -70,11 +72,12 @@ def _read_model(content: bytes) -> None:
 @cache
 def _checkpoints() -> list[bytes]:
     path = scratch() / "good.checkpoint"
-    _trained(path, resume=False)
+    _train(path, resume=False)
     return [path.read_bytes()]
 
 
-def _trained(checkpoint: Path, resume: bool) -> None:
+def _train(checkpoint: Path, resume: bool) -> None:
+    """Train a small network with a checkpoint, or resume it from one."""
     from deltarule.engines.reference import ReferenceEngine
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
@@ -87,11 +90,11 @@ def _trained(checkpoint: Path, resume: bool) -> None:
 
 
 def _read_checkpoint(content: bytes) -> None:
-    _trained(written("c.checkpoint", content), resume=True)
+    _train(write_scratch("c.checkpoint", content), resume=True)
 
 
 TARGETS = (
-    Target("arrays", _arrays, _read_arrays, 150, changed_description),
-    Target("model", _models, _read_model, 50, changed_description),
-    Target("checkpoint", _checkpoints, _read_checkpoint, 1, changed_description),
+    Target("arrays", _arrays, _read_arrays, 150, change_description),
+    Target("model", _models, _read_model, 50, change_description),
+    Target("checkpoint", _checkpoints, _read_checkpoint, 1, change_description),
 )

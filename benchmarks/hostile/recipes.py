@@ -1,9 +1,9 @@
-"""Recipes, their settings and JSON."""
+"""Targets for recipes, their settings, and JSON files."""
 
 import json
 
-from hostile.changes import changed_json
-from hostile.target import Target, written
+from hostile.changes import change_json
+from hostile.target import Target, write_scratch
 
 RECIPE = b"""[study]
 title = "Mine"
@@ -51,7 +51,7 @@ def _recipes() -> list[bytes]:
 def _read_recipe(content: bytes) -> None:
     from deltarule.studies.recipes import explain_recipe, load_recipe
 
-    explain_recipe(load_recipe(written("r.toml", content)))
+    explain_recipe(load_recipe(write_scratch("r.toml", content)))
 
 
 def _recipe_trees() -> list[bytes]:
@@ -90,12 +90,12 @@ def _read_setting(content: bytes) -> None:
 def _read_json(content: bytes) -> None:
     from deltarule.json_files import read_json, to_jsonable
 
-    to_jsonable(read_json(written("r.json", content)))
+    to_jsonable(read_json(write_scratch("r.json", content)))
 
 
 TARGETS = (
     Target("recipe", _recipes, _read_recipe, 12),
-    Target("recipe-tree", _recipe_trees, _read_recipe_tree, 30, changed_json),
+    Target("recipe-tree", _recipe_trees, _read_recipe_tree, 30, change_json),
     Target("setting", lambda: list(SETTINGS), _read_setting, 6),
-    Target("json", lambda: _recipe_trees()[:2], _read_json, 100, changed_json),
+    Target("json", lambda: _recipe_trees()[:2], _read_json, 100, change_json),
 )

@@ -1,4 +1,4 @@
-"""What commands have written: the stores of sweeps, the folders of runs, and the reports drawn from them."""
+"""Targets for the output of commands: stores of sweeps, folders of runs, and the reports made from them."""
 
 import json
 import os
@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from hostile.changes import changed_description, changed_json, changed_store
-from hostile.target import Target, refused, scratch, written
+from hostile.changes import change_description, change_json, change_store
+from hostile.target import Target, check_refusal, scratch, write_scratch
 
 SWEPT = b"""[data]
 name = "xor"
@@ -31,7 +31,7 @@ def _stores() -> list[bytes]:
 
     folder = scratch() / "good-store"
     table = sweep(
-        load_recipe(written("sweep.toml", SWEPT)),
+        load_recipe(write_scratch("sweep.toml", SWEPT)),
         {"optimizer.learning_rate": [0.1, 1e9]},
         seeds=2,
         out=folder,
@@ -46,14 +46,14 @@ def _read_store(content: bytes) -> None:
 
     for ending in ("-wal", "-shm", "-journal"):
         (scratch() / "store" / f"sweep.sqlite{ending}").unlink(missing_ok=True)
-    table = load_sweep(written("store/sweep.sqlite", content).parent)
+    table = load_sweep(write_scratch("store/sweep.sqlite", content).parent)
     try:
         len(table), table.diverged
         for row in table.rows():
             try:
                 table.network(row["key"]).outputs([[0.5, 0.5]])
             except Exception as error:
-                refused(error)
+                check_refusal(error)
         table.best(3), table.configurations(3)
     finally:
         table.close()
@@ -65,7 +65,7 @@ def _run_folder() -> dict[str, bytes]:
     from deltarule.cli.app import app
 
     folder = scratch() / "good-run"
-    recipe = written("run.toml", SWEPT.replace(b"max_steps = 3", b"max_steps = 4"))
+    recipe = write_scratch("run.toml", SWEPT.replace(b"max_steps = 3", b"max_steps = 4"))
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
         stdout, sys.stdout = sys.stdout, nothing
         try:
@@ -90,12 +90,14 @@ def _run_arrays() -> list[bytes]:
 
 
 def _read_run_of(name: str) -> Callable[[bytes], None]:
+    """A function that reads the folder of a run in which the file of this name has other content."""
+
     def read(content: bytes) -> None:
         from deltarule.studies.run_records import read_run
 
         for other, kept in _run_folder().items():
             if other in ("run.json", "recipe.json", "arrays.safetensors"):
-                written(f"run/{other}", content if other == name else kept)
+                write_scratch(f"run/{other}", content if other == name else kept)
         stored = read_run(scratch() / "run")
         stored.losses(0)
 
@@ -106,12 +108,14 @@ REPORTED = ("run.json", "recipe.json", "arrays.safetensors", "portrait.safetenso
 
 
 def _reported() -> list[bytes]:
+    """Each file that a report reads, with its name in the first line."""
     return [name.encode() + b"\n" + _run_folder()[name] for name in REPORTED]
 
 
-def _changed_reported(content: bytes, random: Random) -> bytes:
+def _change_reported(content: bytes, random: Random) -> bytes:
+    """Change the structure of a file that a report reads, after the name in its first line."""
     name, _, rest = content.partition(b"\n")
-    inside = changed_description if name.endswith(b"safetensors") else changed_json
+    inside = change_description if name.endswith(b"safetensors") else change_json
     return name + b"\n" + inside(rest, random)
 
 
@@ -127,13 +131,13 @@ def _read_report(content: bytes) -> None:
     for other in REPORTED:
         (scratch() / "report" / other).unlink(missing_ok=True)
     for other in together:
-        written(f"report/{other}", rest if other == changed_name else _run_folder()[other])
+        write_scratch(f"report/{other}", rest if other == changed_name else _run_folder()[other])
     report_page(report_of(scratch() / "report"))
 
 
 TARGETS = (
-    Target("store", _stores, _read_store, 2, changed_store),
-    Target("run-recipe", _run_recipe, _read_run_of("recipe.json"), 1, changed_json),
-    Target("run-arrays", _run_arrays, _read_run_of("arrays.safetensors"), 1, changed_description),
-    Target("report", _reported, _read_report, 0, _changed_reported),
+    Target("store", _stores, _read_store, 2, change_store),
+    Target("run-recipe", _run_recipe, _read_run_of("recipe.json"), 1, change_json),
+    Target("run-arrays", _run_arrays, _read_run_of("arrays.safetensors"), 1, change_description),
+    Target("report", _reported, _read_report, 0, _change_reported),
 )

@@ -1,8 +1,8 @@
-"""Tables of one's own: CSV, NPZ and Parquet."""
+"""Targets for users' tables: CSV, npz and Parquet files."""
 
 import io
 
-from hostile.target import Target, refused, written
+from hostile.target import Target, check_refusal, write_scratch
 
 TABLES = (
     b"weight,length,kind\n150,7,apple\n120,19,banana\n1e3,-2,apple\n",
@@ -15,12 +15,12 @@ TABLES = (
 def _read_csv(content: bytes) -> None:
     from deltarule.data.numeric_tables import read_table
 
-    path = written("t.csv", content)
+    path = write_scratch("t.csv", content)
     for target in ("kind", "y"):
         try:
             read_table(path, target)
         except Exception as error:
-            refused(error)
+            check_refusal(error)
 
 
 def _read_frame(content: bytes) -> None:
@@ -29,9 +29,9 @@ def _read_frame(content: bytes) -> None:
 
     for name in ("t.csv", "t.tsv"):
         try:
-            frame_of(read_frame(written(name, content)))
+            frame_of(read_frame(write_scratch(name, content)))
         except Exception as error:
-            refused(error)
+            check_refusal(error)
 
 
 def _npz_files() -> list[bytes]:
@@ -49,7 +49,7 @@ def _npz_files() -> list[bytes]:
 def _read_npz(content: bytes) -> None:
     from deltarule.data.numeric_tables import read_table
 
-    read_table(written("t.npz", content))
+    read_table(write_scratch("t.npz", content))
 
 
 def _parquet_files() -> list[bytes]:
@@ -72,7 +72,7 @@ def _parquet_files() -> list[bytes]:
 def _read_parquet(content: bytes) -> None:
     from deltarule.tables.reader import read_frame
 
-    read_frame(written("t.parquet", content))
+    read_frame(write_scratch("t.parquet", content))
 
 
 TARGETS = (

@@ -1,6 +1,6 @@
-"""What is tried: a parser with good files to begin with, and the folder where they are written.
+"""A target of the fuzzer (a parser with good files), and functions that write files to a temporary folder.
 
-deltarule is imported where it is used, here and in the files beside: atheris watches what is imported under its eyes.
+deltarule is imported within functions, here and in the other modules, so that atheris can instrument it.
 """
 
 import atexit
@@ -19,9 +19,9 @@ Change = Callable[[bytes, Random], bytes]
 
 @dataclass(frozen=True)
 class Target:
-    """A parser: good files to begin with, what reads one, and its share of the inputs.
+    """A parser to fuzz: good files to start from, a function that reads one, and its share of all inputs.
 
-    change   of the structure of a file, where it has one that bytes seldom reach
+    change   a function that changes the structure of a file, which changes of bytes rarely reach, or None
     """
 
     name: str
@@ -33,34 +33,34 @@ class Target:
 
 @cache
 def scratch() -> Path:
-    """A folder for this process's files."""
+    """The temporary folder for the files of this process."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def written(name: str, content: bytes) -> Path:
-    """A file with this content."""
+def write_scratch(name: str, content: bytes) -> Path:
+    """Write a file with this name and content to the temporary folder, and return its path."""
     path = scratch() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
 
 
-def bytes_of(name: str, write: Callable[[Path], object]) -> bytes:
-    """The content of the file that a function writes."""
+def written_bytes(name: str, write: Callable[[Path], object]) -> bytes:
+    """The content of the file that a function `write` writes to a path with this name."""
     path = scratch() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path)
     return path.read_bytes()
 
 
-def refused(error: BaseException) -> None:
-    """Pass over a refusal as it should be; anything else is raised."""
+def check_refusal(error: BaseException) -> None:
+    """Raise an error unless it is a proper refusal: a `DeltaruleError` whose message is one printable line."""
     from deltarule.errors import DeltaruleError, one_line
 
     if not isinstance(error, DeltaruleError):
         raise error
-    told = str(error)
-    if told != one_line(told) or not 0 < len(told) <= MAX_SENTENCE:
-        raise AssertionError(f"no sentence for people: {told[:300]!r}") from error
+    message = str(error)
+    if message != one_line(message) or not 0 < len(message) <= MAX_SENTENCE:
+        raise AssertionError(f"no sentence for people: {message[:300]!r}") from error

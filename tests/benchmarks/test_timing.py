@@ -59,7 +59,7 @@ def test_the_products_alone_are_products(left: bool, right: bool) -> None:
     a, b = (generator.random(shape).astype("float32") for shape in ((3, 4), (4, 5)))
     a, b = (np.ascontiguousarray(a.T).T if left else a), (np.ascontiguousarray(b.T).T if right else b)
     out = np.zeros((3, 5), "float32")
-    one.gemm(*one._call(a, b, out))
+    one.gemm(*one._gemm_arguments(a, b, out))
     assert np.allclose(out, a @ b, rtol=1e-5)
 
 
@@ -105,14 +105,14 @@ def test_everybody_has_a_turn_in_each_round_and_another_one_begins() -> None:
     def contender(name: str) -> Contender:
         return Contender(name, "", 4, lambda n: turns.append(name))
 
-    times = timing._rounds([contender("a"), contender("b")], {"a": 10, "b": 20}, Pace(3, 0.0))
+    times = timing._time_rounds([contender("a"), contender("b")], {"a": 10, "b": 20}, Pace(3, 0.0))
     assert turns == ["a", "b", "b", "a", "a", "b"]
     assert all(0 <= one.least <= one.median <= one.most for one in times.values())
 
 
 def test_times_are_of_an_update_of_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "_seconds", lambda contender, n: 6e-6 * n)
-    times = timing._rounds([Contender("a", "", 3, lambda n: None)], {"a": 50}, Pace(2, 0.0))
+    times = timing._time_rounds([Contender("a", "", 3, lambda n: None)], {"a": 50}, Pace(2, 0.0))
     assert times["a"].median == pytest.approx(2.0)
 
 

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from deltarule.data.bundled import digits
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.transforms import ROWS, SCALES, principal_components, scale
+from deltarule.data.transforms import ROWS_PER_BLOCK, SCALES, principal_components, scale
 from deltarule.errors import BadInput
 
 
@@ -174,7 +174,7 @@ def test_components_are_fitted_on_the_training_rows_alone() -> None:
 
 
 def test_components_of_images_come_block_by_block_in_float32() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, size=(ROWS + 3, 6), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, size=(ROWS_PER_BLOCK + 3, 6), dtype=np.uint8)
     whole, components = principal_components(dataset(pixels), 6)
     assert whole.train.x.dtype == np.float32 and not whole.train.x.flags.writeable
     np.testing.assert_allclose(components.mean, pixels.mean(0), rtol=1e-12)

@@ -22,7 +22,7 @@ WANTED = {"mnist-best": 0.986, "cifar-best": 0.58}
 
 
 def test_page_is_what_the_record_says() -> None:
-    assert BEST.drawn(PAGE, RECORD) == PAGE
+    assert BEST.fill_page(PAGE, RECORD) == PAGE
 
 
 @pytest.mark.parametrize("study", WANTED)
@@ -30,7 +30,7 @@ def test_page_is_what_the_record_says() -> None:
 def test_another_record_would_be_seen(study: str, part: str) -> None:
     other = {**RECORD["studies"][study]}
     other[part] = {"rows": other[part]["rows"][1:]} if part == "search" else other[part][1:]
-    assert BEST.drawn(PAGE, {**RECORD, "studies": {**RECORD["studies"], study: other}}) != PAGE
+    assert BEST.fill_page(PAGE, {**RECORD, "studies": {**RECORD["studies"], study: other}}) != PAGE
 
 
 @pytest.mark.parametrize("study", WANTED)
@@ -53,7 +53,7 @@ def test_recipes_are_the_best_that_the_search_found_on_validation_images(study: 
     rows = RECORD["studies"][study]["search"]["rows"]
     assert len(rows) == math.prod(len(values) for values in load_recipe(study).configuration.grid.values())
     for recipe in BEST.variants(load_recipe(study)).values():
-        found = BEST.chosen(rows, recipe)
+        found = BEST.best_row(rows, recipe)
         # But for the rows that the search sets aside.
         again = with_changes(recipe.configuration, without_split(found["settings"]))
         assert configuration_hash(again) == configuration_hash(recipe.configuration)

@@ -19,13 +19,13 @@ IDEAS, PAGES, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in 
 
 
 def test_page_is_what_the_record_says() -> None:
-    assert PAGES.drawn(PAGE, RECORD) == PAGE
+    assert PAGES.fill_page(PAGE, RECORD) == PAGE
 
 
 def test_another_record_would_be_seen() -> None:
     occasions = [{**one, "date": "1999-01-01"} for one in RECORD["occasions"]]
-    assert PAGES.drawn(PAGE, {**RECORD, "occasions": occasions}) != PAGE
-    assert PAGES.drawn(PAGE, {**RECORD, "measured": {part: {} for part in RECORD["measured"]}}) != PAGE
+    assert PAGES.fill_page(PAGE, {**RECORD, "occasions": occasions}) != PAGE
+    assert PAGES.fill_page(PAGE, {**RECORD, "measured": {part: {} for part in RECORD["measured"]}}) != PAGE
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def test_folds_that_share_rows_widen_the_interval_as_nadeau_and_bengio_say() -> 
 @pytest.mark.parametrize(("name", "divisions", "folds"), [("iris", 5, 10), ("mpg", 2, 5)])
 def test_bundled_sets_and_real_tables_are_divided_again_several_times(name: str, divisions: int, folds: int) -> None:
     x, y, classify = TABLES.data_of(name)
-    parts = list(TABLES.divided(name, x, y, classify))
+    parts = list(TABLES.divisions(name, x, y, classify))
     assert len(parts) == divisions * folds
     for seed in range(divisions):
         tested = np.concatenate([test for own, _, test in parts if own == seed])

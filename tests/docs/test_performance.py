@@ -16,11 +16,11 @@ PERFORMANCE = benchmark("performance")
 
 
 def test_page_is_what_the_record_says() -> None:
-    assert PERFORMANCE.drawn(PAGE, RECORD) == PAGE
+    assert PERFORMANCE.fill_page(PAGE, RECORD) == PAGE
 
 
 def test_another_record_would_be_seen() -> None:
-    assert PERFORMANCE.drawn(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
+    assert PERFORMANCE.fill_page(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
 
 
 def test_curves_are_those_of_the_record() -> None:

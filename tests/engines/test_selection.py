@@ -27,7 +27,7 @@ def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) ->
 def test_the_prices_are_fitted_to_the_measurements_that_are_kept() -> None:
     kept = prices()
     assert len(kept["measurements"]) >= 100
-    fitted = benchmark("costs").fitted(kept["measurements"])
+    fitted = benchmark("costs").fit_prices(kept["measurements"])
     assert fitted.keys() == kept["nanoseconds"].keys()
     for form, found in fitted.items():
         assert found == pytest.approx(kept["nanoseconds"][form], rel=0.02, abs=0.01), form

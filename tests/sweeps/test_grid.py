@@ -258,7 +258,7 @@ def test_a_grid_from_python_is_checked():
 def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
     data = SimpleNamespace(folds=[(None, [0, 1]), (None, [2])])
     with pytest.raises(BadInput, match="take fewer folds"):
-        row_ranking.check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
+        row_ranking.check_ranking(data, SimpleNamespace(folds=2), "r_squared", "validation")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store, read_notes, seed_value
-from deltarule.sweeps.store_connection import FILE, reader
+from deltarule.sweeps.store_connection import FILE, open_for_reading
 from deltarule.sweeps.worker import COLUMNS, Table, read_table, write_table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -39,8 +39,8 @@ def fill(store, keys, seeds=None, weights=(), table=None):
     }
     table = table or table_of(keys)
     table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
-    store.add(table, members, (2, 1), None, **SHARED)
-    store.note(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
+    store.add_rows(table, members, (2, 1), None, **SHARED)
+    store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
 
 
 def test_what_is_written_is_read_and_nothing_twice(tmp_path):
@@ -271,10 +271,10 @@ def test_a_sweep_that_was_killed_as_it_began_is_gone_on_with(tmp_path):
 
 def test_a_reader_says_where_there_is_nothing(tmp_path):
     with pytest.raises(BadInput, match="holds no sweep: there is no sweep.sqlite in it"):
-        reader(tmp_path)
+        open_for_reading(tmp_path)
     (tmp_path / FILE).touch()
     with pytest.raises(BadInput, match="holds no sweep yet"):
-        reader(tmp_path)
+        open_for_reading(tmp_path)
 
 
 def test_the_store_of_a_search_is_no_sweep_and_stays_as_it_is(tmp_path):
@@ -345,8 +345,10 @@ def sweep_of(folder, given):
             members = {
                 key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
             }
-            store.add(table, members, (2, 1), None, **SHARED)
-        store.note(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b")
+            store.add_rows(table, members, (2, 1), None, **SHARED)
+        store.write_notes(
+            name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b"
+        )
     return load_sweep(folder)
 
 
@@ -397,7 +399,7 @@ def test_the_best_of_many_rows_are_found_by_an_index(tmp_path, part):
             str(row[3])
             for row in store.connection.execute(
                 f"EXPLAIN QUERY PLAN SELECT * FROM members WHERE {part}_score IS NOT NULL "
-                f"ORDER BY {stores.order(part)} LIMIT 10"
+                f"ORDER BY {stores.ranking_order(part)} LIMIT 10"
             )
         )
     assert f"USING INDEX members_{part}" in plan and "TEMP B-TREE" not in plan

@@ -254,14 +254,14 @@ def test_of_checkpoints_nothing_is_left_when_a_sweep_is_done(recipe, tmp_path):
 
 
 def test_the_seconds_of_a_row_are_its_share_of_those_of_its_population(recipe, monkeypatch):
-    whole, took = sweeping.do, []
+    train_unit, took = sweeping.train_unit, []
 
-    def do(*given, **also):
-        done = whole(*given, **also)
-        took.append(done.seconds)
-        return done
+    def timed(*given, **also):
+        result = train_unit(*given, **also)
+        took.append(result.seconds)
+        return result
 
-    monkeypatch.setattr(sweeping, "do", do)
+    monkeypatch.setattr(sweeping, "train_unit", timed)
     table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, seeds=5)
     assert sum(row["train_seconds"] for row in table.rows()) == pytest.approx(sum(took))
 

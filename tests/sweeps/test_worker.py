@@ -10,7 +10,7 @@ from deltarule.studies.sweep_study import sweep
 from deltarule.sweeps import worker
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Source
-from deltarule.sweeps.worker import Table, do, read_table, write_table
+from deltarule.sweeps.worker import Table, read_table, train_unit, write_table
 from deltarule.training import checkpoint
 
 RECIPE = """
@@ -85,7 +85,7 @@ def done(tmp_path):
 
     def called(name="checkpoints", **changed):
         given = {"keep": "none", "ranked": "train", "folder": tmp_path / name}
-        return do(replace(unit, **changed), np.array([0]), source, **given)
+        return train_unit(replace(unit, **changed), np.array([0]), source, **given)
 
     return called
 

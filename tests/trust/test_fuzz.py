@@ -27,8 +27,8 @@ def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
     target = next(one for one in fuzz.TARGETS if one.name == name)
     found = fuzz.Found(name)
     warm(fuzz, target)
-    with fuzz.quiet():
-        fuzz.try_one(target, content, found)
+    with fuzz.strict_warnings():
+        fuzz.try_input(target, content, found)
     assert found.inputs == 1
     return found.findings
 
@@ -41,8 +41,8 @@ def good(target: Any) -> list[bytes]:
 @cache
 def warm(fuzz: ModuleType, target: Any) -> None:
     """Whatever is imported when such a file is read for the first time is no time of the file's."""
-    with fuzz.quiet():
-        fuzz.try_one(target, good(target)[0], fuzz.Found(target.name))
+    with fuzz.strict_warnings():
+        fuzz.try_input(target, good(target)[0], fuzz.Found(target.name))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # that categories are new, in a sentence
@@ -51,7 +51,7 @@ def test_every_parser_is_tried(fuzz: ModuleType) -> None:
     for target in fuzz.TARGETS:
         for place, content in enumerate(good(target) if target.name != "report" else ()):
             found = fuzz.Found(target.name)
-            fuzz.try_one(target, content, found)
+            fuzz.try_input(target, content, found)
             assert not found.findings
             # Good in form, but none of a published set: that is told by digests. The third table has lists as cells.
             nested = target.name == "parquet" and place == 2
@@ -62,7 +62,7 @@ def test_every_parser_is_tried(fuzz: ModuleType) -> None:
 @given(seed=st.integers(0, 2**64))
 def test_a_changed_file_is_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str, seed: int) -> None:
     target = next(one for one in fuzz.TARGETS if one.name == name)
-    assert not findings(fuzz, name, fuzz.one_of(target, good(target), Random(seed)))
+    assert not findings(fuzz, name, fuzz.random_change(target, good(target), Random(seed)))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -79,9 +79,9 @@ def test_what_goes_wrong_is_a_finding(fuzz: ModuleType) -> None:
 
     found = fuzz.Found("broken")
     target = fuzz.Target("broken", lambda: [b"key"], read, 1)
-    with fuzz.quiet():
+    with fuzz.strict_warnings():
         for content in (b"key", b"log", b"lines"):
-            fuzz.try_one(target, content, found)
+            fuzz.try_input(target, content, found)
     assert [finding.split()[0] for finding in found.findings] == ["KeyError", "RuntimeWarning"]
     assert found.refused == 1, "an error tells itself in one line, whatever stands in it"
 

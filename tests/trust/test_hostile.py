@@ -100,7 +100,7 @@ def test_an_archive_that_unpacks_without_end_is_left_early(tmp_path: Path) -> No
 
 def test_of_a_compressed_file_no_more_is_read_than_makes_sense(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb(1))
-    assert len(read_decompressed(tmp_path / "train-images-idx3-ubyte.gz", most=1000)) == 1001
+    assert len(read_decompressed(tmp_path / "train-images-idx3-ubyte.gz", max_bytes=1000)) == 1001
 
 
 def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
     content[place] = 39  # a dictionary of 3 GiB
     content[12 + size - 4 : 12 + size] = struct.pack("<I", zlib.crc32(content[12 : 12 + size - 4]))
     (tmp_path / "labels.xz").write_bytes(content)
-    refused(lambda: read_decompressed(tmp_path / "labels.xz", most=1000), "cannot be decompressed")
+    refused(lambda: read_decompressed(tmp_path / "labels.xz", max_bytes=1000), "cannot be decompressed")
 
 
 # --- arrays ----------------------------------------------------------------------------------------------------------

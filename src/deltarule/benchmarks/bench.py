@@ -20,11 +20,11 @@ class Bench:
     """The record of a benchmark: these fields are the JSON object of `deltarule bench --json`.
 
     date, machine, versions   when, on what, with what
-    matrices     what multiplied matrices in the compiled engine, as `deltarule doctor` tells it
-    quick        whether populations were small and rounds few: then the times say little
-    rounds       how often everybody had a turn
-    compared     the updates after which the losses were compared, and by how much they may differ, by dtype
-    rows, processes, memory, curves, targets   what was measured; empty what was not asked for
+    matrices     what multiplied matrices in the compiled engine, as `deltarule doctor` reports it
+    quick        whether populations were small and rounds few: then the times are not reliable
+    rounds       the number of turns that each contender had
+    compared     the updates after which the losses were compared, and the allowed differences by dtype
+    rows, processes, memory, curves, targets   the measurements; empty if not requested
     """
 
     date: str
@@ -45,38 +45,38 @@ def bench(
     rows: Sequence[str] | None = None,
     *,
     quick: bool = False,
-    grown: bool = False,
-    tell: Callable[[str], None] = lambda what: None,
+    with_curves: bool = False,
+    report: Callable[[str], None] = lambda message: None,
 ) -> Bench:
-    """Run the whole benchmark, or some of its rows.
+    """Run the whole benchmark, or some of its rows, and return the record of its measurements.
 
     Parameters
     ----------
-    rows : names of rows; None for all of them, fresh processes and memory, too.
-    quick : small populations and few rounds: whether everything works, in about a minute.
-    grown : measure how the time grows, too, with members, hidden units and batch.
-    tell : called with what is being measured, in words.
+    rows : names of rows; None for all of them, and for fresh processes and memory.
+    quick : use small populations and few rounds, to check in about a minute that everything works.
+    with_curves : also measure how the time grows with members, hidden units and batch size.
+    report : called with a description of each measurement before it begins.
 
-    Raises `BadInput` for a row that there is not.
+    Raises `BadInput` for an unknown row.
 
     >>> record = bench(["encoder"], quick=True)
     >>> [row.title for row in record.rows], record.compared["updates"]
     (['one 8-3-8'], 20)
     """
     pace, measured = QUICK if quick else FULL, []
-    # A quick run leaves out what is like another row, but for its sizes.
+    # A quick run omits rows that differ from others only in their sizes.
     default = [name for name in ROWS if not (quick and name.startswith(("3072", "20-64", "64-128")))]
     works = [work_of(name, quick) for name in rows or default]
     for work in works:
-        tell(f"{work.name}: {work.about}")
+        report(f"{work.name}: {work.about}")
         measured.append(measure(work, pace))
-    processes = [] if rows else running.processes(quick, tell)
-    memory = [] if rows else running.memory(quick, tell)
+    processes = [] if rows else running.processes(quick, report)
+    memory = [] if rows else running.memory(quick, report)
     bounds = [] if quick else targets(measured, processes, memory)
     return Bench(
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
-        versions={name: one for name, one in {**versions(), **optional_versions()}.items() if one},
+        versions={name: version for name, version in {**versions(), **optional_versions()}.items() if version},
         matrices=compiled_engine_blas(),
         quick=quick,
         rounds=pace.rounds,
@@ -84,6 +84,6 @@ def bench(
         rows=measured,
         processes=processes,
         memory=memory,
-        curves=curving.curves(quick, tell) if grown else [],
+        curves=curving.curves(quick, report) if with_curves else [],
         targets=[bound for bound in bounds if bound.found is not None or not rows],
     )

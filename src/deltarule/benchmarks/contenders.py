@@ -1,4 +1,4 @@
-"""`Contender`: something that does a piece of work; and our own engines as contenders."""
+"""Contenders of the benchmark: libraries or engines that do a piece of work, and our own engines as such."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
 OURS = "compiled"
-"""The contender by whose times the others are divided."""
+"""The contender to whose times those of the others are compared."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contender:
     """A library or engine that does a piece of work.
 
-    name, about : who it is, and how it goes about the work.
-    members : how many of the problem's members it trains, the first ones; one after another where that is its way, and
-        then a few of them tell the time of all.
-    advance : makes n updates from the problem's initial state and returns θ [members, P]; None where there is nothing
-        to compare, as of a floor that trains nothing.
+    name, about : its name, and how it does the work.
+    members : how many of the problem's members it trains, the first ones; if it trains one after another, a few of them
+        are enough to measure its time.
+    advance : makes n updates from the problem's initial state and returns θ [members, P]; None if there is nothing to
+        compare, such as for a floor that trains nothing.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Contender:
 
 
 class LeftOut(Exception):
-    """Raised by a contender that cannot do a piece of work: its library is missing, or it has no such network."""
+    """Raised if a contender cannot do a piece of work: its library is missing, or has no such network."""
 
 
 def our_engine(name: str, problem: Problem) -> Contender:
-    """One of our engines as a contender, all members as one population.
+    """The contender for one of our engines, which trains all members as one population.
 
     >>> from deltarule.benchmarks.workloads import encoder
     >>> our_engine("reference", encoder("", 2).problem).advance(3).shape
@@ -50,7 +50,7 @@ def our_engine(name: str, problem: Problem) -> Contender:
 
 
 def describe_threads(count: int) -> str:
-    """A number of threads in words.
+    """Describe a number of threads in words.
 
     >>> describe_threads(1), describe_threads(2)
     ('1 thread', '2 threads')

@@ -14,7 +14,7 @@ FULL, QUICK = Pace(3, 0.1), Pace(1, 0.005)
 class Curve:
     """Microseconds per update of a member, for each contender and value of one quantity; None if not measured.
 
-    quantity  "members", "hidden units" or "batch"      work  what is trained, in words
+    quantity  "members", "hidden units" or "batch"      work  a description of what is trained
     """
 
     quantity: str
@@ -23,34 +23,38 @@ class Curve:
     microseconds: Mapping[str, list[float | None]]
 
 
-def curves(quick: bool, tell: Callable[[str], None]) -> list[Curve]:
-    """Measure all three curves; `tell` is called with the name of each measurement."""
-    few = slice(None, 2) if quick else slice(None)
-    grown: list[tuple[str, str, tuple[int, ...], Callable[[int], Work]]] = [
+def curves(quick: bool, report: Callable[[str], None]) -> list[Curve]:
+    """Measure all three curves; `report` is called with a description of each measurement before it begins."""
+    measured = slice(None, 2) if quick else slice(None)
+    specifications: list[tuple[str, str, tuple[int, ...], Callable[[int], Work]]] = [
         ("members", "8-3-8, full batch", (1, 4, 16, 64, 256, 1_024, 4_096), lambda K: encoder("", K)),
         ("hidden units", "one 784-H-10, batches of 256", (10, 32, 100, 316, 1_000), lambda H: images("", 1, hidden=H)),
         ("batch", "one 784-100-10", (8, 32, 128, 512), lambda B: images("", 1, batch=B)),
     ]
-    return [_curve(quantity, work, values[few], make, quick, tell) for quantity, work, values, make in grown]
+    return [
+        _measure_curve(quantity, work, values[measured], make, quick, report)
+        for quantity, work, values, make in specifications
+    ]
 
 
-def _curve(
+def _measure_curve(
     quantity: str,
     work: str,
     values: tuple[int, ...],
     make: Callable[[int], Work],
     quick: bool,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Curve:
+    """Measure the time of an update for each value of a quantity; `make` makes the work for a value."""
     chosen, pace = (("reference", "compiled", "PyTorch"), QUICK) if quick else (CONTENDERS, FULL)
-    found: dict[str, list[float | None]] = {name: [] for name in chosen}
+    microseconds: dict[str, list[float | None]] = {name: [] for name in chosen}
     for value in values:
-        tell(f"{work}: {value:,} {quantity}")
+        report(f"{work}: {value:,} {quantity}")
         row = measure(make(value), pace, chosen)
         medians = {
             contender.name: contender.microseconds.median for contender in row.contenders if contender.microseconds
         }
         for name in chosen:
-            found[name].append(medians.get(name))
-    there = {name: times for name, times in found.items() if any(time is not None for time in times)}
-    return Curve(quantity, work, values, there)
+            microseconds[name].append(medians.get(name))
+    timed = {name: times for name, times in microseconds.items() if any(time is not None for time in times)}
+    return Curve(quantity, work, values, timed)

@@ -1,7 +1,7 @@
-"""Lower bounds for other contenders: the matrix products alone, and the encoder as a C program.
+"""Lower bounds for the time of contenders: the matrix products alone, and the encoder as a C program.
 
-Both use as many threads as the compiled engine. The products are those of the BLAS that it uses: who makes them by it
-cannot be faster, only who has faster ones, such as tiles.
+Both use as many threads as the compiled engine. The products are made by the BLAS that it uses: only a contender with
+faster products, such as tiles, can take less time.
 """
 
 import ctypes
@@ -26,67 +26,71 @@ from deltarule.problem.state import initial_state
 
 
 def products(problem: Problem) -> Contender:
-    """Only the matrix products of each update, of all members, into preallocated arrays."""
+    """The contender that makes only the matrix products of each update of all members, into preallocated arrays."""
     library, threads = blas(), available_processors()
     theta, rows = initial_state(problem).theta, problem.batch_rows(0)
     if problem.members % threads == 0 or problem.members >= 4 * threads:  # as the engine divides its work
-        parts, how = [(part, rows) for part in np.array_split(theta, threads)], "over members"
+        parts, division = [(part, rows) for part in np.array_split(theta, threads)], "over members"
     else:
         parts = [(theta, len(part)) for part in np.array_split(np.arange(rows), threads)]
-        how = "over rows, without waiting"
-    made = [_Products(problem, part, count, library.gemm(problem.dtype)) for part, count in parts]
+        division = "over rows, without waiting"
+    by_thread = [_Products(problem, part, count, library.gemm(problem.dtype)) for part, count in parts]
 
     def advance(n: int) -> None:
-        _in_parallel(lambda part: part.work(n), made)
+        """Make the products of n updates."""
+        _run_in_parallel(lambda part: part.multiply(n), by_thread)
 
-    about = f"our BLAS, {describe_threads(threads)} {how}"
+    about = f"our BLAS, {describe_threads(threads)} {division}"
     return Contender("products alone", about, problem.members, advance)
 
 
 class _Products:
     """The products of some members on some rows of a batch: xW forward, xᵀδ and δWᵀ back, without δWᵀ of layer 1.
 
-    Each is a call with its arguments made beforehand: BLAS's own function, without the interpreter's lock.
+    Each is a call of BLAS's function with prepared arguments, without the interpreter's lock; `gemm`, its address.
     """
 
     def __init__(self, problem: Problem, theta: Floats, rows: int, gemm: int) -> None:
         layers, entries = problem.network.layers, problem.network.entries
         self.gemm = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(gemm)
-        self.kept: list[Any] = [theta]  # the calls hold addresses alone
+        self.arrays: list[Any] = [theta]  # kept alive, because the calls hold only addresses
         sizes = [layer.inputs for layer in layers], [layer.units for layer in layers]
-        x, z = ([np.ones((rows, size), problem.dtype) for size in of] for of in sizes)
-        back, g = [np.empty_like(one) for one in x], views(np.zeros_like(theta[0]), entries)
-        self.kept += [x, z, back, g]
+        x, z = ([np.ones((rows, size), problem.dtype) for size in layer_sizes] for layer_sizes in sizes)
+        back, g = [np.empty_like(inputs) for inputs in x], views(np.zeros_like(theta[0]), entries)
+        self.arrays += [x, z, back, g]
         self.calls = []
         for member in theta:
             W = [views(member, entries)[f"W{layer.number}"] for layer in layers]
-            self.calls += [self._call(x[i], W[i], z[i]) for i in range(len(layers))]
+            self.calls += [self._gemm_arguments(x[i], W[i], z[i]) for i in range(len(layers))]
             for i in reversed(range(len(layers))):
-                self.calls.append(self._call(x[i].T, z[i], g[f"W{i + 1}"]))
-                self.calls += [self._call(z[i], W[i].T, back[i])] if i else []
+                self.calls.append(self._gemm_arguments(x[i].T, z[i], g[f"W{i + 1}"]))
+                self.calls += [self._gemm_arguments(z[i], W[i].T, back[i])] if i else []
 
-    def work(self, n: int) -> None:
+    def multiply(self, n: int) -> None:
+        """Make the products of n updates."""
         gemm, calls = self.gemm, self.calls
         for _ in range(n):
             for call in calls:
                 gemm(*call)
 
-    def _call(self, a: Floats, b: Floats, out: Floats) -> tuple[int, ...]:
-        """Compute out = a b by BLAS, which stores matrices by columns: outᵀ = bᵀ aᵀ, arguments by address."""
+    def _gemm_arguments(self, a: Floats, b: Floats, out: Floats) -> tuple[int, ...]:
+        """The arguments (addresses) for BLAS to compute out = a b; as it stores matrices by columns, outᵀ = bᵀ aᵀ."""
         (m, shared), columns = a.shape, b.shape[1]
-        turned = [not one.flags.c_contiguous for one in (b, a)]
-        width = [one.shape[0] if flag else one.shape[1] for one, flag in zip((b, a), turned, strict=True)]
-        letters = [ord("T") if flag else ord("N") for flag in turned]
-        whole = np.array([*letters, columns, m, shared, *width, columns], np.int64)  # 32-bit ones read the lower half
-        number = np.array([1, 0], out.dtype)
-        self.kept += [whole, number]
-        at, (one, zero) = [_at(whole[i:]) for i in range(len(whole))], (_at(number), _at(number[1:]))
-        return (*at[:5], one, _at(b), at[5], _at(a), at[6], zero, _at(out), at[7])
+        transposed = [not matrix.flags.c_contiguous for matrix in (b, a)]
+        width = [matrix.shape[0] if flag else matrix.shape[1] for matrix, flag in zip((b, a), transposed, strict=True)]
+        letters = [ord("T") if flag else ord("N") for flag in transposed]
+        # A BLAS with 32-bit integers reads their lower half.
+        integers = np.array([*letters, columns, m, shared, *width, columns], np.int64)
+        factors = np.array([1, 0], out.dtype)
+        self.arrays += [integers, factors]
+        at = [_address(integers[i:]) for i in range(len(integers))]
+        one, zero = _address(factors), _address(factors[1:])
+        return (*at[:5], one, _address(b), at[5], _address(a), at[6], zero, _address(out), at[7])
 
 
 def encoder(problem: Problem) -> Contender:
-    """The encoder as a C program with members in SIMD lanes, compiled for this processor."""
-    program, compiler = _program(problem.dtype.name)
+    """The contender that trains the encoder by a C program with members in SIMD lanes, compiled for this processor."""
+    program, compiler = _compile_encoder(problem.dtype.name)
     block = 256 // problem.dtype.itemsize  # LANES · REGISTERS; lanes without a member repeat the last one
     members, threads = problem.members, available_processors()
     filled = np.minimum(np.arange(-(-members // block) * block), members - 1)
@@ -98,18 +102,23 @@ def encoder(problem: Problem) -> Contender:
     def advance(n: int) -> Floats:
         theta, objective = start.copy(), np.empty((n, len(filled)), problem.dtype)
 
-        def part(span: tuple[int, int]) -> None:
-            program(_at(theta), len(filled), *span, _at(x), _at(y), rate, decay, n, _at(objective))
+        def train_span(span: tuple[int, int]) -> None:
+            """Train the members from a first to a last one."""
+            data = _address(x), _address(y)
+            program(_address(theta), len(filled), *span, *data, rate, decay, n, _address(objective))
 
-        _in_parallel(part, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
+        _run_in_parallel(train_span, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
         return np.ascontiguousarray(theta[:, :members].T)
 
     return Contender("SIMD C", f"{compiler}, {describe_threads(len(bounds) - 1)}", members, advance)
 
 
 @cache
-def _program(dtype: str) -> tuple[Callable[..., None], str]:
-    """The compiled program and the compiler's name; raises `LeftOut` without a compiler."""
+def _compile_encoder(dtype: str) -> tuple[Callable[..., None], str]:
+    """Compile and load encoder.c; return its function, and the compiler's name and version.
+
+    Raises `LeftOut` without a compiler.
+    """
     source = Path(__file__).with_name("encoder.c")
     compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
     if compiler is None:
@@ -118,7 +127,7 @@ def _program(dtype: str) -> tuple[Callable[..., None], str]:
     # The library stays loaded when its file is gone; Windows keeps the file.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "encoder.so"
-        # What the system's compiler is asked for; Clang on ARM has only the second.
+        # Clang on ARM has only the second of these options.
         for options in ("-O3", "-march=native"), ("-O3", "-mcpu=native"):
             command = [compiler, *options, *single, "-shared", "-fPIC", "-o", str(target), str(source)]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
@@ -135,18 +144,18 @@ def _program(dtype: str) -> tuple[Callable[..., None], str]:
 
 def _version(compiler: str) -> str:
     """The compiler's name and version, such as "gcc 12.2.0"."""
-    asked = [compiler, "-dumpfullversion", "-dumpversion"]  # Clang and old GCCs know the second alone
-    done = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    command = [compiler, "-dumpfullversion", "-dumpversion"]  # Clang and old GCCs know only the second
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     return f"{Path(compiler).stem} {done.stdout.strip()}".strip()
 
 
-def _at(array: Floats) -> int:
+def _address(array: Floats) -> int:
     return int(array.ctypes.data)
 
 
-def _in_parallel(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
-    """Run the parts in parallel, one thread each."""
+def _run_in_parallel(function: Callable[[Any], None], parts: Sequence[Any]) -> None:
+    """Call a function on each part, in a thread for each."""
     if len(parts) == 1:
-        work(parts[0])
+        function(parts[0])
     else:
-        list(platforms.thread_pool(len(parts), "floor").map(work, parts))
+        list(platforms.thread_pool(len(parts), "floor").map(function, parts))

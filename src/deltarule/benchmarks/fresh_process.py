@@ -1,8 +1,8 @@
-"""Measurements that run in a fresh process: `python -m deltarule.benchmarks.fresh_process first-call|memory ROW
-[MEMBERS]`.
+"""Measure a first call or the memory of a population in this process, which must be fresh, and print a JSON object.
 
-It prints one JSON object. Memory can be told where the system keeps a process's greatest size, and lets it be set back:
-on Linux.
+    python -m deltarule.benchmarks.fresh_process first-call|memory ROW [MEMBERS]
+
+Memory is measured on Linux only, where a process's peak memory can be read and reset.
 """
 
 import json
@@ -24,7 +24,7 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def first_call(row: str) -> dict[str, float]:
-    """Seconds of the first update by the compiled engine, compilation included."""
+    """Measure the seconds of the first update of a row by the compiled engine, including compilation."""
     problem = work_of(row).problem
     state, compiled = initial_state(problem), engine("compiled")
     started = time.perf_counter()
@@ -33,37 +33,38 @@ def first_call(row: str) -> dict[str, float]:
 
 
 def memory(row: str, members: int) -> dict[str, int] | None:
-    """Additional memory of a population beyond process, data and programs: for updates, and for training.
+    """Measure the bytes that a population takes in addition to process, data and programs; None if not on Linux.
 
     needed    θ, the optimizer's state and the activations of one batch
-    advance   the greatest size during some updates of the compiled engine, the states before and after among it
-    train     the same of a whole `train`, which also looks at all rows from time to time
+    advance   the peak during some updates of the compiled engine, including the states before and after
+    train     the peak during a whole `train`, which also evaluates all rows from time to time
     """
     if not RESET.exists():
         return None
     problem = work_of(row, members=members).problem
-    few = problem.take(np.arange(min(members, 128)))  # as many as make every program that will be needed
+    few = problem.take(np.arange(min(members, 128)))  # enough to compile every program that will be needed
     train(few, max_steps=UPDATES, engine="compiled", history_every=UPDATES)
     compiled = engine("compiled")
-    before = _size("VmRSS")
+    before = _memory_bytes("VmRSS")
     RESET.write_text("5", encoding="utf-8")
     _, trace = compiled.advance(problem, initial_state(problem), UPDATES)
-    advanced = _size("VmHWM") - before
+    advanced = _memory_bytes("VmHWM") - before
     del trace, _
-    before = _size("VmRSS")
+    before = _memory_bytes("VmRSS")
     RESET.write_text("5", encoding="utf-8")
     train(problem, max_steps=UPDATES, engine="compiled", history_every=UPDATES)
-    return {"needed": _updates_needed(problem), "advance": advanced, "train": _size("VmHWM") - before}
+    return {"needed": _needed_bytes(problem), "advance": advanced, "train": _memory_bytes("VmHWM") - before}
 
 
-def _updates_needed(problem: Problem) -> int:
+def _needed_bytes(problem: Problem) -> int:
+    """The bytes of θ, the optimizer's slots and the activations of one batch, for all members."""
     vectors = (1 + len(problem.optimizer.slots)) * problem.network.parameters
     activations = problem.batch_rows(0) * sum(layer.units for layer in problem.network.layers)
     return problem.members * (vectors + activations) * problem.dtype.itemsize
 
 
-def _size(name: str) -> int:
-    """Memory of this process in bytes: VmRSS now, VmHWM the maximum since the last reset."""
+def _memory_bytes(name: str) -> int:
+    """The memory of this process in bytes: VmRSS, the current one, or VmHWM, the peak since the last reset."""
     for line in STATUS.read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""JAX as a contender: all updates as one compiled `lax.scan`, and a population as its vmap."""
+"""JAX as a contender: all updates as one compiled `lax.scan`, and a population as a vmap of it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,18 +15,19 @@ from deltarule.problem.state import initial_state
 
 
 def scan(problem: Problem) -> Contender:
-    """One network as one program; of several members the first."""
+    """The JAX contender that trains one network, the first member, as one program."""
     return _contender(problem, "JAX scan", "jit of lax.scan, one by one", 1)
 
 
 def vmap_population(problem: Problem) -> Contender:
-    """A population as one program."""
+    """The JAX contender that trains a population as one program; raises `LeftOut` for a single network."""
     if problem.members == 1:
         raise LeftOut("one network is no population")
     return _contender(problem, "JAX vmap", "jit of vmap of lax.scan", problem.members)
 
 
 def _contender(problem: Problem, name: str, about: str, members: int) -> Contender:
+    """A JAX contender that trains the first members of a problem, several of them by vmap."""
     jax = _jax()
     theta = initial_state(problem).theta[:members]
     start = views(theta if members > 1 else theta[0], problem.network.entries)
@@ -42,14 +43,15 @@ def _contender(problem: Problem, name: str, about: str, members: int) -> Contend
     def advance(n: int) -> Floats:
         with _precision(problem):
             parameters, _ = jax.block_until_ready(program(start, problem.x, problem.y, ids(n), n=n))
-            arrays = {one: np.asarray(value) for one, value in parameters.items()}
-        found = flatten(arrays, problem.network.entries)
-        return found if members > 1 else found[None]
+            arrays = {parameter: np.asarray(value) for parameter, value in parameters.items()}
+        theta = flatten(arrays, problem.network.entries)
+        return theta if members > 1 else theta[None]
 
     return Contender(name, about, members, advance)
 
 
 def _jax() -> Any:
+    """Import JAX; raise `LeftOut` if it is not installed."""
     try:
         import jax
     except ImportError:
@@ -58,7 +60,7 @@ def _jax() -> Any:
 
 
 def _precision(problem: Problem) -> AbstractContextManager[None]:
-    """Enable 64-bit numbers only inside, without changing the user's setting."""
+    """A context in which JAX uses the problem's precision, which leaves the user's setting unchanged."""
     if problem.dtype == np.float32:
         return nullcontext()
     jax = _jax()
@@ -67,24 +69,29 @@ def _precision(problem: Problem) -> AbstractContextManager[None]:
 
 
 def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, chosen: Any) -> Any:
-    """n updates of one network: the parameters after them, and the objective before each."""
+    """Make n updates of one network; return its parameters, and the objective before each update.
+
+    `chosen` holds the row indices of each batch [n, B], or is None for full batches.
+    """
     jax = _jax()
     gradient = jax.value_and_grad(_objective(problem))
     update = _update(problem)
     slots = tuple(jax.tree.map(jax.numpy.zeros_like, parameters) for _ in problem.optimizer.slots)
 
     def step(carry: Any, ids: Any) -> Any:
+        """Make one update, as `lax.scan` calls it."""
         parameters, slots, t = carry
         rows = (x, y) if ids is None else (x[ids], y[ids])
         J, g = gradient(parameters, *rows)
         parameters, slots = update(parameters, g, slots, t + 1)
         return (parameters, slots, t + 1), J
 
-    (parameters, _, _), seen = jax.lax.scan(step, (parameters, slots, 0), chosen, length=n)
-    return parameters, seen
+    (parameters, _, _), objectives = jax.lax.scan(step, (parameters, slots, 0), chosen, length=n)
+    return parameters, objectives
 
 
 def _objective(problem: Problem) -> Callable[..., Any]:
+    """The objective of one network in JAX, a function of the parameters and a batch."""
     jax = _jax()
     strength, layers = penalty_strength(problem), problem.network.layers
 
@@ -107,7 +114,7 @@ def _objective(problem: Problem) -> Callable[..., Any]:
 
 
 def _update(problem: Problem) -> Callable[..., Any]:
-    """The optimizer's update of all parameters and slots, at update t, counted from 1."""
+    """The optimizer in JAX, a function of parameters, gradient, slots and the number t of the update, from 1."""
     jax = _jax()
     numbers = {name: float(value[0]) for name, value in problem.numbers.items()}
     rate = numbers["learning_rate"]

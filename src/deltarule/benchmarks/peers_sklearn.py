@@ -1,6 +1,6 @@
 """scikit-learn's MLPClassifier as a contender: one network after another, with our initial weights and row order.
 
-Where a batch is all the rows, `fit` makes all updates in one call. Else each epoch has an order of its own, and is a
+With full batches, `fit` makes all updates in one call. Otherwise each epoch has a different order of rows, and is a
 call of `partial_fit`.
 """
 
@@ -18,7 +18,7 @@ from deltarule.problem.state import initial_state
 
 
 def classifier(problem: Problem) -> Contender:
-    """The networks that MLPClassifier supports: one hidden activation, cross-entropy."""
+    """The contender MLPClassifier; raises `LeftOut` for a loss that it does not support."""
     from sklearn.neural_network import MLPClassifier
 
     if problem.loss.name not in ("cross_entropy", "binary_cross_entropy"):
@@ -40,10 +40,11 @@ def classifier(problem: Problem) -> Contender:
         tol=0.0,
     )
     labels = problem.y.argmax(1) if problem.network.outputs > 1 else problem.y[:, 0].astype(int)
-    model.partial_fit(problem.x, labels, classes=np.unique(labels))  # makes its arrays, which are then ours
+    model.partial_fit(problem.x, labels, classes=np.unique(labels))  # creates the arrays that we overwrite
     epochs = _Epochs(problem, labels)
 
     def train(theta: Floats, n: int) -> Floats:
+        """Train one network from θ [P] for n updates, and return its θ."""
         _set_weights(model, problem, theta)
         if problem.batch_size is None:
             model.set_params(max_iter=n, n_iter_no_change=n + 1)
@@ -51,7 +52,7 @@ def classifier(problem: Problem) -> Contender:
                 warnings.simplefilter("ignore")  # that n epochs were too few for it to converge
                 model.fit(problem.x, labels)
         else:
-            for x, y in epochs.of(n):
+            for x, y in epochs.ordered_rows(n):
                 model.partial_fit(x, y)
         arrays = {f"W{i + 1}": W for i, W in enumerate(model.coefs_)}
         arrays |= {f"b{i + 1}": b[None] for i, b in enumerate(model.intercepts_)}
@@ -65,18 +66,21 @@ def classifier(problem: Problem) -> Contender:
 
 
 class _Epochs:
-    """The rows of whole epochs in our order, and of a partial last one; arranged outside of the measured time."""
+    """The rows of each epoch in our order, the last of which may be partial; cached outside of the measured time."""
 
     def __init__(self, problem: Problem, labels: Any) -> None:
         self.problem, self.labels = problem, labels
-        self.ordered: dict[int, list[tuple[Floats, Any]]] = {}
+        self.cache: dict[int, list[tuple[Floats, Any]]] = {}
 
-    def of(self, n: int) -> list[tuple[Floats, Any]]:
-        if n not in self.ordered:
-            self.ordered = {n: self._of(n)}  # one length at a time: each holds a copy of the data for each epoch
-        return self.ordered[n]
+    def ordered_rows(self, n: int) -> list[tuple[Floats, Any]]:
+        """The inputs and labels of each epoch of n updates, in our order of rows."""
+        if n not in self.cache:
+            # For one n at a time, because it holds a copy of the data for each epoch.
+            self.cache = {n: self._order_rows(n)}
+        return self.cache[n]
 
-    def _of(self, n: int) -> list[tuple[Floats, Any]]:
+    def _order_rows(self, n: int) -> list[tuple[Floats, Any]]:
+        """Copy the inputs and labels of each epoch in the order of the batches."""
         ids = batches(self.problem, n)
         assert ids is not None
         each = self.problem.steps_per_epoch(0)
@@ -85,7 +89,7 @@ class _Epochs:
 
 
 def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
-    """Set our weights in a fitted model, with everything else reset."""
+    """Set the weights of a fitted model to θ [P], and reset everything else."""
     arrays = views(theta, problem.network.entries)
     for i in range(len(model.coefs_)):
         model.coefs_[i][...] = arrays[f"W{i + 1}"]

@@ -13,11 +13,11 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
 ONE_BY_ONE = 2
-"""Number of timed members, of those that are trained one after another."""
+"""The number of members that are timed if they are trained one after another."""
 
 
 def eager(problem: Problem) -> Contender:
-    """`torch.nn.Sequential` and `torch.optim`, one network after another."""
+    """The PyTorch contender that trains one network after another, by `torch.nn.Sequential` and `torch.optim`."""
     torch = _torch()
     members = min(ONE_BY_ONE, problem.members)
     start = initial_state(problem).theta[:members]
@@ -28,22 +28,23 @@ def eager(problem: Problem) -> Contender:
         return np.stack([train(theta, n) for theta in start])
 
     def train(theta: Floats, n: int) -> Floats:
+        """Train one network from θ [P] for n updates, and return its θ."""
         _set_weights(model, problem, theta)
         optimizer = _optimizer(problem, dict(_parameters_by_name(model)))
-        seen = []  # every engine of ours tells the objective of each update, so this loop keeps it, too
+        objectives = []  # our engines return the objective of each update, so this loop stores it, too
         for x, y in rows_of(*inputs, n):
             optimizer.zero_grad()
             J = loss(model(x), y)
             J.backward()
             optimizer.step()
-            seen.append(J.detach())
+            objectives.append(J.detach())
         return _theta(problem, {name: value.detach().numpy() for name, value in _parameters_by_name(model)})
 
     return Contender("PyTorch", f"eager, one by one, {describe_threads(torch.get_num_threads())}", members, advance)
 
 
 def vmap_population(problem: Problem) -> Contender:
-    """`torch.func.vmap` over the gradient of one network's loss, and `torch.optim` on the stacked parameters."""
+    """The PyTorch contender that trains a population, by `torch.func.vmap` over the gradient of one network's loss."""
     torch = _torch()
     if problem.members == 1:
         raise LeftOut("one network is no population")
@@ -62,20 +63,21 @@ def vmap_population(problem: Problem) -> Contender:
     def advance(n: int) -> Floats:
         parameters = {name: torch.from_numpy(array.copy()) for name, array in start.items()}
         optimizer = _optimizer(problem, parameters)
-        seen = []
+        objectives = []
         for x, y in rows_of(*inputs, n):
             gradients, J = gradient(parameters, x, y)
             for name, parameter in parameters.items():
                 parameter.grad = gradients[name]
             optimizer.step()
-            seen.append(J)
-        return flatten({name: one.numpy() for name, one in parameters.items()}, problem.network.entries)
+            objectives.append(J)
+        return flatten({name: value.numpy() for name, value in parameters.items()}, problem.network.entries)
 
     about = f"vmap, {describe_threads(torch.get_num_threads())}"
     return Contender("PyTorch vmap", about, problem.members, advance)
 
 
 def _torch() -> Any:
+    """Import PyTorch; raise `LeftOut` if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -84,7 +86,7 @@ def _torch() -> Any:
 
 
 def _data(problem: Problem) -> tuple[Any, Any]:
-    """The rows as tensors; class targets as class numbers, which PyTorch's cross-entropy handles fastest."""
+    """The inputs and targets as tensors; for cross-entropy, class numbers, which PyTorch handles fastest."""
     torch = _torch()
     classes = problem.loss.name == "cross_entropy"
     y = problem.y.argmax(1) if classes else problem.y
@@ -92,13 +94,13 @@ def _data(problem: Problem) -> tuple[Any, Any]:
 
 
 def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, Any]]]:
-    """A function that gives the batches of n updates; the row indices are computed outside of the measured time."""
+    """A function (x, y, n) that yields the batches of n updates; their row indices are cached in the first call."""
     torch = _torch()
 
     @cache
     def batch_rows(n: int) -> list[Any]:
-        found = batches(problem, n)
-        return [] if found is None else list(torch.from_numpy(found))
+        indices = batches(problem, n)
+        return [] if indices is None else list(torch.from_numpy(indices))
 
     def rows_of(x: Any, y: Any, n: int) -> Iterator[tuple[Any, Any]]:
         if problem.batch_size is None:
@@ -109,7 +111,7 @@ def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, 
 
 
 def _mean_loss(problem: Problem) -> Callable[[Any, Any], Any]:
-    """The mean loss of a batch, from logits; the penalty is the optimizer's weight decay."""
+    """A function (logits, targets) that returns the mean loss; the penalty is the optimizer's weight decay instead."""
     torch = _torch()
     functional = torch.nn.functional
     if problem.loss.name == "cross_entropy":
@@ -120,6 +122,7 @@ def _mean_loss(problem: Problem) -> Callable[[Any, Any], Any]:
 
 
 def _module(problem: Problem) -> Any:
+    """The problem's network as a `torch.nn.Sequential`, without the output activation."""
     torch = _torch()
     dtype, parts = getattr(torch, problem.dtype.name), []
     for layer in problem.network.layers:
@@ -130,7 +133,7 @@ def _module(problem: Problem) -> Any:
 
 
 def _parameters_by_name(model: Any) -> Iterator[tuple[str, Any]]:
-    """A module's parameters by our names; its weights are outputs × inputs, transposed to ours."""
+    """Yield a module's parameters with our names, such as W1; its weights are transposed, [outputs, inputs]."""
     layers = [part for part in model if hasattr(part, "weight")]
     for number, layer in enumerate(layers, 1):
         yield f"W{number}", layer.weight
@@ -138,6 +141,7 @@ def _parameters_by_name(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
+    """Set the parameters of a module to θ [P]."""
     torch, arrays = _torch(), views(theta, problem.network.entries)
     with torch.no_grad():
         for name, parameter in _parameters_by_name(model):
@@ -146,12 +150,13 @@ def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
 
 
 def _theta(problem: Problem, arrays: dict[str, Floats]) -> Floats:
+    """The vector θ [P] of a module's parameters, given by our names."""
     ours = {name: array.T if name.startswith("W") else array[None] for name, array in arrays.items()}
     return flatten(ours, problem.network.entries)
 
 
 def _optimizer(problem: Problem, parameters: dict[str, Any]) -> Any:
-    """PyTorch's optimizer; its weight decay is the penalty's gradient, λ / B times the weight."""
+    """PyTorch's optimizer for the parameters; its weight decay is the penalty's gradient, λ / B times the weight."""
     torch, rate = _torch(), float(problem.numbers["learning_rate"][0])
     weights = [value for name, value in parameters.items() if name.startswith("W")]
     biases = [value for name, value in parameters.items() if not name.startswith("W")]

@@ -1,4 +1,4 @@
-"""Measure in fresh processes: first calls, whole commands, and the memory of populations."""
+"""Measure first calls, whole commands and the memory of populations, each in a fresh process."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from deltarule.errors import RunFailed
 
 CACHES = ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")
 """Environment variables for the cache folders of Linux, Windows and macOS."""
-# A program that frees an array gives its memory back at once, so that the next one is counted again.
+# Freed arrays return their memory at once, so that the next one is counted again.
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
@@ -42,78 +42,85 @@ class Memory:
     train_ratio: float
 
 
-def processes(quick: bool, tell: Callable[[str], None]) -> list[Process]:
-    """Time commands, and first calls without caches; `tell` is called with the name of each measurement."""
+def processes(quick: bool, report: Callable[[str], None]) -> list[Process]:
+    """Time commands, and first calls without caches; `report` is called with the description of each measurement."""
     few, many = (1, 1) if quick else (3, 7)
     command = [sys.executable, "-m", "deltarule"]
-    found = []
+    timed = []
 
-    def add(name: str, about: str, times: int, seconds: Callable[[], float]) -> None:
-        tell(about)
-        found.append(Process(name, about, Spread.of([seconds() for _ in range(times)])))
+    def add(name: str, about: str, times: int, measure_seconds: Callable[[], float]) -> None:
+        """Measure a task some times, and add the result."""
+        report(about)
+        timed.append(Process(name, about, Spread.of([measure_seconds() for _ in range(times)])))
 
-    add("help", "deltarule --help, the whole process", many, lambda: _whole([*command, "--help"]))
+    add("help", "deltarule --help, the whole process", many, lambda: _time_command([*command, "--help"]))
     if not quick:
         for row in ("encoders", "784-100-10"):
-            add(f"first call, {row}", f"the first update of {row}, nothing cached", few, lambda row=row: _first(row))  # type: ignore[misc]
+            about = f"the first update of {row}, nothing cached"
+            add(f"first call, {row}", about, few, lambda row=row: _time_first_call(row))  # type: ignore[misc]
     run = [*command, "run", "encoder"]
     compiled = [*run, "--engine", "compiled"]
     command_words = "deltarule run encoder, the whole process"
     with tempfile.TemporaryDirectory() as folder:
-        cached = _elsewhere(folder)
+        cached = _environment_with_cache(folder)
         add(
             "run encoder, first",
             f"{command_words}, --engine compiled, nothing cached",
             1,
-            lambda: _whole(compiled, cached),
+            lambda: _time_command(compiled, cached),
         )
         add(
             "run encoder, compiled",
             f"{command_words}, --engine compiled, cached",
             many,
-            lambda: _whole(compiled, cached),
+            lambda: _time_command(compiled, cached),
         )
-        add("run encoder", f"{command_words}, cached", many, lambda: _whole(run, cached))
-    return found
+        add("run encoder", f"{command_words}, cached", many, lambda: _time_command(run, cached))
+    return timed
 
 
-def memory(quick: bool, tell: Callable[[str], None]) -> list[Memory]:
-    """Measure the memory of populations; empty if the system does not report it."""
-    found = []
+def memory(quick: bool, report: Callable[[str], None]) -> list[Memory]:
+    """Measure the memory of two populations; empty if the system does not report it."""
+    measured = []
     for row, members, few in (("encoders", 16_384, 512), ("784-100-10-many", 96, 16)):
         members = few if quick else members
-        tell(f"memory of {members:,} members of {row}")
-        bytes_of = json.loads(_run_command([*_fresh("memory", row), str(members)], os.environ | EXACT))
+        report(f"memory of {members:,} members of {row}")
+        bytes_of = json.loads(_run_command([*_measuring_command("memory", row), str(members)], os.environ | EXACT))
         if bytes_of is not None:
             ratios = {f"{name}_ratio": bytes_of[name] / bytes_of["needed"] for name in ("advance", "train")}
-            found.append(Memory(row, members, **bytes_of, **ratios))
-    return found
+            measured.append(Memory(row, members, **bytes_of, **ratios))
+    return measured
 
 
-def _fresh(task: str, row: str) -> list[str]:
+def _measuring_command(task: str, row: str) -> list[str]:
+    """The command that measures a task, "first-call" or "memory", for a row in a fresh process."""
     return [sys.executable, "-m", "deltarule.benchmarks.fresh_process", task, row]
 
 
-def _first(row: str) -> float:
+def _time_first_call(row: str) -> float:
+    """The seconds of the first update of a row in a fresh process with empty caches."""
     with tempfile.TemporaryDirectory() as folder:
-        return float(json.loads(_run_command(_fresh("first-call", row), _elsewhere(folder)))["seconds"])
+        output = _run_command(_measuring_command("first-call", row), _environment_with_cache(folder))
+        return float(json.loads(output)["seconds"])
 
 
-def _whole(command: list[str], environment: Mapping[str, str] | None = None) -> float:
+def _time_command(command: list[str], environment: Mapping[str, str] | None = None) -> float:
+    """The seconds that a command takes, from the start of its process to its end."""
     started = time.perf_counter()
     _run_command(command, environment)
     return time.perf_counter() - started
 
 
 def _run_command(command: list[str], environment: Mapping[str, str] | None = None) -> str:
-    given: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done = subprocess.run(command, **given, encoding="utf-8", errors="replace", check=False)
+    """Run a command, and return its output; raise `RunFailed` if it fails."""
+    options: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = subprocess.run(command, **options, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         raise RunFailed(f"{' '.join(command[1:])} ended with status {done.returncode}: {last}")
     return str(done.stdout)
 
 
-def _elsewhere(folder: str) -> dict[str, str]:
-    """The environment with another cache folder."""
+def _environment_with_cache(folder: str) -> dict[str, str]:
+    """The environment variables of this process, with another cache folder."""
     return {**os.environ, **{name: str(Path(folder)) for name in CACHES}}

@@ -12,9 +12,9 @@ from deltarule.benchmarks.timing import Measured
 class Target:
     """A target: its bound, the measured value (None if not measured), and whether it is met.
 
-    what   in words, such as "encoder: PyTorch / ours"
+    what   the name, such as "encoder: PyTorch / ours"
     kind   "at least" or "at most"
-    unit   "" of ratios, or "s"
+    unit   "" for ratios, or "s"
     """
 
     what: str
@@ -25,7 +25,7 @@ class Target:
     reached: bool | None
 
 
-# Row, who is held against whom, and the bound on the ratio of their times.
+# Row, contender, and the bound on the ratio of its time to that of the compiled engine (or the inverse ratio).
 AT_LEAST = (
     ("encoder", "PyTorch", 100.0),
     ("encoder", "JAX scan", 2.0),
@@ -53,11 +53,11 @@ SECONDS = (
     ("help", 0.3),
 )
 MEMORY = 3.0
-"""Maximum memory as a multiple of what is needed."""
+"""The largest allowed memory, as a multiple of the needed one."""
 
 
 def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequence[Memory]) -> list[Target]:
-    """Compare every target with the measurements."""
+    """Compare the measurements of rows, processes and memory with every target."""
     medians = {
         (row.name, contender.name): contender.microseconds.median
         for row in rows
@@ -65,24 +65,30 @@ def targets(rows: Sequence[Measured], processes: Sequence[Process], memory: Sequ
         if contender.microseconds
     }
     seconds = {process.name: process.seconds.median for process in processes}
-    found = []
+    compared = []
     for row, other, bound in AT_LEAST:
         ratio = _ratio(medians.get((row, other)), medians.get((row, OURS)))
-        found.append(_target(f"{row}: {other} / ours", "at least", bound, "", ratio))
+        compared.append(_target(f"{row}: {other} / ours", "at least", bound, "", ratio))
     for row, floor, bound in AT_MOST:
         ratio = _ratio(medians.get((row, OURS)), medians.get((row, floor)))
-        found.append(_target(f"{row}: ours / {floor}", "at most", bound, "", ratio))
-    found += [_target(name, "at most", bound, "s", seconds.get(name)) for name, bound in SECONDS]
-    for one in memory:
-        found.append(_target(f"memory of updates, {one.row}: / needed", "at most", MEMORY, "", one.advance_ratio))
-        found.append(_target(f"memory of training, {one.row}: / needed", "at most", MEMORY, "", one.train_ratio))
-    return found
+        compared.append(_target(f"{row}: ours / {floor}", "at most", bound, "", ratio))
+    compared += [_target(name, "at most", bound, "s", seconds.get(name)) for name, bound in SECONDS]
+    for population in memory:
+        compared.append(
+            _target(f"memory of updates, {population.row}: / needed", "at most", MEMORY, "", population.advance_ratio)
+        )
+        compared.append(
+            _target(f"memory of training, {population.row}: / needed", "at most", MEMORY, "", population.train_ratio)
+        )
+    return compared
 
 
-def _ratio(above: float | None, below: float | None) -> float | None:
-    return above / below if above and below else None
+def _ratio(numerator: float | None, denominator: float | None) -> float | None:
+    """The ratio of two measurements; None if one was not measured."""
+    return numerator / denominator if numerator and denominator else None
 
 
 def _target(what: str, kind: str, bound: float, unit: str, found: float | None) -> Target:
+    """The record of a target, and whether the measurement `found` reaches its bound."""
     reached = None if found is None else bool(found >= bound if kind == "at least" else found <= bound)
     return Target(what, kind, bound, unit, found, reached)

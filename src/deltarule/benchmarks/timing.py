@@ -1,6 +1,6 @@
 """Compare the losses of contenders, then time them in turn, round after round.
 
-A machine that slows down for a while slows down all of them, so what counts are the ratios.
+A machine that slows down for a while slows down all of them, so the ratios are what counts.
 """
 
 import statistics
@@ -43,7 +43,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of some values.
+        """The minimum, median and maximum of some values.
 
         >>> Spread.of([3.0, 1.0, 2.0])
         Spread(least=1.0, median=2.0, most=3.0)
@@ -53,14 +53,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timed:
-    """The result of a contender in a row.
+    """The result of a contender in a row of the benchmark.
 
-    name, about    who, and how
+    name, about    the contender, and how it works
     members, updates   how many members it trained, and how many updates in a turn
-    loss           the first member's objective over all rows after the compared updates; None of floors
-    difference     the greatest relative difference of its members' objectives from the reference engine's
-    microseconds   for an update of one member; None where the losses differ, for then it is not timed
-    ratio          its median over that of our compiled engine
+    loss           the first member's objective over all rows after the compared updates; None for floors
+    difference     the greatest relative difference of its members' objectives from those of the reference engine
+    microseconds   time of an update of one member; None if the losses differ, because it is not timed then
+    ratio          its median divided by that of our compiled engine
     """
 
     name: str
@@ -75,7 +75,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured row: the work, the results of all contenders, and who was left out and why."""
+    """A measured row of the benchmark: its work, the results of all contenders, and why others were left out."""
 
     name: str
     title: str
@@ -105,34 +105,34 @@ FLOORS: dict[str, tuple[str, Callable[[Problem], Contender]]] = {
 
 
 def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Measured:
-    """Measure a row: compare the losses, then time all contenders in turn.
+    """Measure a row of the benchmark: compare the losses of its contenders, then time them in turn.
 
-    Parameters: `chosen`, the names of the contenders, or None for all that there are.
+    Parameters: `work` of the row; `pace`, how long to measure; `chosen`, the names of the contenders, None for all.
 
     >>> from deltarule.benchmarks.workloads import encoder
     >>> row = measure(encoder("encoder", 2), Pace(1, 0.001), ["reference", "scikit-learn"])
-    >>> [one.name for one in row.contenders], row.left_out["scikit-learn"]
+    >>> [contender.name for contender in row.contenders], row.left_out["scikit-learn"]
     (['reference'], 'no squared error behind a sigmoid')
     """
     problem = work.problem
-    contenders, left_out = _contenders(work, chosen)
+    contenders, left_out = _make_contenders(work, chosen)
     losses = {contender.name: _losses(problem, contender.advance(CHECKED)) for contender in contenders}
-    differences = {name: _difference(found, losses["reference"]) for name, found in losses.items()}
+    differences = {name: _relative_difference(loss, losses["reference"]) for name, loss in losses.items()}
     tolerance = TOLERANCES[problem.dtype.name]
-    fair = [contender for contender in contenders if _losses_agree(differences[contender.name], tolerance)]
-    updates = {one.name: _updates(one, pace) for one in fair}
-    times = _rounds(fair, updates, pace)
-    middle = times[OURS].median if OURS in times else None
+    agreeing = [contender for contender in contenders if _losses_agree(differences[contender.name], tolerance)]
+    updates = {contender.name: _updates_per_turn(contender, pace) for contender in agreeing}
+    times = _time_rounds(agreeing, updates, pace)
+    median = times[OURS].median if OURS in times else None
     timed = [
         Timed(
             name=contender.name,
             about=contender.about,
             members=contender.members,
             updates=updates.get(contender.name, 0),
-            loss=_first(losses[contender.name]),
+            loss=_first_loss(losses[contender.name]),
             difference=differences[contender.name],
             microseconds=times.get(contender.name),
-            ratio=times[contender.name].median / middle if middle and contender.name in times else None,
+            ratio=times[contender.name].median / median if median and contender.name in times else None,
         )
         for contender in contenders
     ]
@@ -149,7 +149,8 @@ def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Meas
     )
 
 
-def _contenders(work: Work, chosen: Sequence[str] | None) -> tuple[list[Contender], dict[str, str]]:
+def _make_contenders(work: Work, chosen: Sequence[str] | None) -> tuple[list[Contender], dict[str, str]]:
+    """Make the contenders (all if `chosen` is None), and collect the reasons of those that cannot do the work."""
     makers = {name: make for name, make in MAKERS.items() if chosen is None or name in chosen}
     if work.floor and chosen is None:
         name, make = FLOORS[work.floor]
@@ -164,13 +165,15 @@ def _contenders(work: Work, chosen: Sequence[str] | None) -> tuple[list[Contende
 
 
 def _losses(problem: Problem, theta: Floats | None) -> Floats | None:
+    """The objectives [K'] of a contender's members; None for a floor, which trains nothing."""
     return None if theta is None else objectives(problem, theta)
 
 
-def _difference(found: Floats | None, expected: Floats | None) -> float | None:
-    if found is None or expected is None:
+def _relative_difference(losses: Floats | None, expected: Floats | None) -> float | None:
+    """The largest relative difference of losses [K'] from the expected ones [K]; None if there are none."""
+    if losses is None or expected is None:
         return None
-    return float(np.abs(found / expected[: len(found)] - 1).max())
+    return float(np.abs(losses / expected[: len(losses)] - 1).max())
 
 
 def _losses_agree(difference: float | None, tolerance: float) -> bool:
@@ -178,12 +181,12 @@ def _losses_agree(difference: float | None, tolerance: float) -> bool:
     return difference is None or difference <= tolerance
 
 
-def _first(losses: Floats | None) -> float | None:
+def _first_loss(losses: Floats | None) -> float | None:
     return None if losses is None else float(losses[0])
 
 
-def _updates(contender: Contender, pace: Pace) -> int:
-    """The number of updates that fill a turn; afterwards everything for that number is compiled."""
+def _updates_per_turn(contender: Contender, pace: Pace) -> int:
+    """Find the number of updates that fill a turn; afterwards everything for that number is compiled."""
     n = CHECKED
     seconds = _seconds(contender, n)
     while seconds < pace.seconds / 4:
@@ -196,16 +199,18 @@ def _updates(contender: Contender, pace: Pace) -> int:
     return n
 
 
-def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
-    """Microseconds per update of a member, for each round; each round begins with another contender."""
+def _time_rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
+    """Time all contenders in turn; return the spread of microseconds per update of a member, by contender.
+
+    Each round begins with another contender. `updates`, how many each makes in a turn.
+    """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(pace.rounds):
         first = turn % max(1, len(contenders))
-        for one in [*contenders[first:], *contenders[:first]]:
-            # Seconds between two turns: the threads of a library go on spinning for a moment, and would slow the next
-            # one.
+        for contender in [*contenders[first:], *contenders[:first]]:
+            # The threads of a library keep spinning for a moment, and would slow down the next contender.
             time.sleep(0.005)
-            seconds[one.name].append(_seconds(one, updates[one.name]))
+            seconds[contender.name].append(_seconds(contender, updates[contender.name]))
     return {
         contender.name: Spread.of(
             [value * 1e6 / updates[contender.name] / contender.members for value in seconds[contender.name]]
@@ -215,6 +220,7 @@ def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: P
 
 
 def _seconds(contender: Contender, n: int) -> float:
+    """The seconds that a contender takes for n updates."""
     started = time.perf_counter()
     contender.advance(n)
     return time.perf_counter() - started

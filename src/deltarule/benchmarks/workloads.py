@@ -1,7 +1,7 @@
-"""The rows of the benchmark: the work that all contenders do.
+"""The rows of the benchmark: the problems that all contenders train.
 
-All of them are what peers can do too: no dropout (masks of other random numbers would give other losses), constant
-learning rates, batches that divide the rows.
+Other libraries can train all of them with equal results: there is no dropout (other random numbers would give other
+losses), learning rates are constant, and batches divide the rows.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,16 +17,16 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import initial_state
 
-NUMBERS_AT_ONCE = 4_000_000
-"""Numbers of a part of the rows: 32 megabytes, so that an evaluation needs little memory."""
+MAX_NUMBERS_AT_ONCE = 4_000_000
+"""How many numbers an evaluation computes at a time: 32 megabytes, so that it needs little memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A piece of work: name, description and problem.
+    """The work of a row: its name, description and problem.
 
-    floor : what it is held against from below: "products" (its products of matrices alone), "encoder" (the program in
-        C, for members in lanes), or "" for nothing.
+    floor : the lower bound on its time, "products" (its matrix products alone), "encoder" (a C program with members in
+        SIMD lanes), or "" for none.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Work:
 
 
 def encoder(name: str, members: int, hidden: int = 3, dtype: str = "float64") -> Work:
-    """The encoder study's setting: eight one-hot vectors through sigmoids, all eight in every update.
+    """The work of the encoder study: eight one-hot vectors through sigmoid units, all eight in every update.
 
     >>> encoder("encoder", 1).problem.network
     Network 8-3-8 (sigmoid, sigmoid), 59 parameters
@@ -57,7 +57,7 @@ def encoder(name: str, members: int, hidden: int = 3, dtype: str = "float64") ->
 
 
 def boundary(name: str, members: int) -> Work:
-    """The boundary study's network: 100 points of the unit square, classified by side of the diagonal."""
+    """The work of the boundary study: 100 points of the unit square, classified by side of the diagonal."""
     x = np.random.default_rng(0).random((100, 2))
     problem = create_problem(
         Network([2, 3, 3, 1], "sigmoid", "sigmoid"),
@@ -72,7 +72,7 @@ def boundary(name: str, members: int) -> Work:
 
 
 def digits(name: str, members: int) -> Work:
-    """The digits study's network without dropout, on 1,792 of scikit-learn's images: 56 full batches of 32."""
+    """The work of the digits study without dropout: 1,792 of scikit-learn's images, in 56 full batches of 32."""
     from sklearn.datasets import load_digits
 
     bundled = load_digits()
@@ -93,7 +93,7 @@ def digits(name: str, members: int) -> Work:
 def middle(
     name: str, members: int, inputs: int = 2, hidden: int = 32, outputs: int = 3, dtype: str = "float32"
 ) -> Work:
-    """Random features through two layers of ReLU units, each of as many: between small and large networks.
+    """Work of a medium size: random features through two layers with the same number of ReLU units.
 
     >>> middle("", 1).problem.network
     Network 2-32-32-3 (relu, relu, softmax), 1,251 parameters
@@ -118,7 +118,7 @@ def middle(
 
 
 def images(name: str, members: int, inputs: int = 784, hidden: int = 100, batch: int = 256, batches: int = 20) -> Work:
-    """Random pixels of MNIST's shape (784) or CIFAR-10's (3,072) through one layer of ReLU units."""
+    """Work of a large size: random pixels, as many as MNIST's (784) or CIFAR-10's (3,072), through one ReLU layer."""
     generator = np.random.default_rng(0)
     rows = batch * batches
     problem = create_problem(
@@ -137,12 +137,12 @@ def images(name: str, members: int, inputs: int = 784, hidden: int = 100, batch:
 
 
 def wider_middle(name: str, members: int, dtype: str = "float32") -> Work:
-    """Twenty random features through two layers of 64 ReLU units."""
+    """Work of a medium size: 20 random features through two layers of 64 ReLU units."""
     return middle(name, members, inputs=20, hidden=64, outputs=5, dtype=dtype)
 
 
 def wide(name: str, members: int, **shape: int) -> Work:
-    """Images of CIFAR-10's shape through 200 ReLU units."""
+    """Work of the largest size: random pixels, as many as CIFAR-10's, through 200 ReLU units."""
     return images(name, members, **{"inputs": 3_072, "hidden": 200, "batches": 10, **shape})
 
 
@@ -175,10 +175,10 @@ ROWS: dict[str, Row] = {
 """The rows by name."""
 
 
-def work_of(name: str, quick: bool = False, **given: int) -> Work:
-    """The work of a row, optionally with other sizes.
+def work_of(name: str, quick: bool = False, **sizes: int) -> Work:
+    """Make the work of a row by its name, optionally with other sizes, such as members=2.
 
-    Errors: `BadInput` for a name that there is not.
+    Errors: `BadInput` for an unknown name.
 
     >>> work_of("encoders").problem.members, work_of("encoders", members=2).problem.members
     (4096, 2)
@@ -186,11 +186,11 @@ def work_of(name: str, quick: bool = False, **given: int) -> Work:
     if name not in ROWS:
         raise BadInput(f"there is no row '{name}'; there are: {', '.join(ROWS)}")
     row = ROWS[name]
-    return row.make(name, **{"members": row.members, **(row.quick if quick else {}), **given})
+    return row.make(name, **{"members": row.members, **(row.quick if quick else {}), **sizes})
 
 
 def title(problem: Problem) -> str:
-    """A short text about a problem's networks.
+    """Describe the number and the sizes of a problem's networks.
 
     >>> title(encoder("encoders", 4_096).problem)
     '4,096 of 8-3-8'
@@ -200,7 +200,7 @@ def title(problem: Problem) -> str:
 
 
 def batches(problem: Problem, n: int) -> Integers | None:
-    """The rows of the first n batches [n, B], the same for every member; None for full batches.
+    """The row indices of the first n batches [n, B], equal for all members; None for full batches.
 
     >>> batches(images("", 1, inputs=2, batch=4, batches=2).problem, 3).shape
     (3, 4)
@@ -211,7 +211,7 @@ def batches(problem: Problem, n: int) -> Integers | None:
 
 
 def penalty_strength(problem: Problem) -> float:
-    """λ / B of a penalty ½ λ / B ‖W‖² on the weights, or 0."""
+    """The factor λ / B of the problem's penalty ½ λ / B ‖W‖² on the weights; 0 without a penalty."""
     if problem.penalty is None:
         return 0.0
     assert problem.penalty.name == "weight_decay_per_sample"
@@ -219,17 +219,17 @@ def penalty_strength(problem: Problem) -> float:
 
 
 def objectives(problem: Problem, theta: Floats) -> Floats:
-    """The objective [K'] of the first K' members over all rows, by the reference formulas.    theta [K', P]
+    """The objective [K'] over all rows of the first K' members, with parameters theta [K', P], by our NumPy formulas.
 
     >>> work = encoder("", 3)
     >>> objectives(work.problem, np.zeros((2, 59)))
     array([2., 2.])
     """
     state = initial_state(problem)
-    found = []
+    values = []
     # A few members at a time: all rows of all members at once would need much memory.
-    size = max(1, NUMBERS_AT_ONCE // (len(problem.x) * sum(problem.network.sizes)))
+    size = max(1, MAX_NUMBERS_AT_ONCE // (len(problem.x) * sum(problem.network.sizes)))
     for start in range(0, len(theta), size):
         members = np.arange(start, min(start + size, len(theta)))
-        found.append(whole_objective(problem, replace(state.take(members), theta=theta[members])))
-    return np.concatenate(found)
+        values.append(whole_objective(problem, replace(state.take(members), theta=theta[members])))
+    return np.concatenate(values)

@@ -30,7 +30,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
     folder = None if out is None else make_folder(out)
     with _progress_messages() as show_message:
-        record = to_jsonable(measure(row, quick=quick, grown=folder is not None, tell=show_message))
+        record = to_jsonable(measure(row, quick=quick, with_curves=folder is not None, report=show_message))
     if folder is not None:
         write_json(folder / "bench.json", record)
         _draw_curves(record, folder)

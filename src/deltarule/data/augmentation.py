@@ -1,4 +1,4 @@
-"""Mirrored copies of training images.
+"""Augment training images with mirrored copies.
 
 N images · D numbers of an image, channel by channel, row by row
 """
@@ -12,8 +12,8 @@ from deltarule.errors import BadInput
 def with_mirrored(dataset: Dataset) -> Dataset:
     """Add a copy of each training image, mirrored left to right; the other parts stay unchanged.
 
-    Returns: the data set with 2 N training rows, the copies behind the images in their order.
-    Errors: `BadInput` where the rows are no images.
+    Returns: the data set with 2 N training rows: the images, then their copies in the same order.
+    Errors: `BadInput` if the rows are not images.
 
     >>> from deltarule.data.bundled import digits
     >>> train = with_mirrored(digits()).train

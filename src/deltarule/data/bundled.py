@@ -1,4 +1,4 @@
-"""Small real data sets that are installed with scikit-learn, as measured and not scaled."""
+"""Small real data sets that are installed with scikit-learn, as measured (not scaled)."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ def digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     note = "1,797 handwritten digits of 8 × 8 pixels (0 to 16), bundled with scikit-learn."
-    return replace(_classes("digits", load_digits(), note), image=(1, 8, 8))
+    return replace(_classification_dataset("digits", load_digits(), note), image=(1, 8, 8))
 
 
 def iris() -> Dataset:
@@ -30,7 +30,9 @@ def iris() -> Dataset:
     """
     from sklearn.datasets import load_iris
 
-    return _classes("iris", load_iris(), "150 irises of three species, measured in cm, bundled with scikit-learn.")
+    return _classification_dataset(
+        "iris", load_iris(), "150 irises of three species, measured in cm, bundled with scikit-learn."
+    )
 
 
 def wine() -> Dataset:
@@ -43,7 +45,9 @@ def wine() -> Dataset:
     """
     from sklearn.datasets import load_wine
 
-    return _classes("wine", load_wine(), "178 wines of three growers, 13 measurements, bundled with scikit-learn.")
+    return _classification_dataset(
+        "wine", load_wine(), "178 wines of three growers, 13 measurements, bundled with scikit-learn."
+    )
 
 
 def breast_cancer() -> Dataset:
@@ -56,7 +60,7 @@ def breast_cancer() -> Dataset:
     """
     from sklearn.datasets import load_breast_cancer
 
-    return _classes(
+    return _classification_dataset(
         "breast_cancer",
         load_breast_cancer(),
         "569 tumors, malignant or benign, 30 measurements, bundled with scikit-learn.",
@@ -82,7 +86,8 @@ def diabetes() -> Dataset:
     )
 
 
-def _classes(name: str, bunch: Any, note: str) -> Dataset:
+def _classification_dataset(name: str, bunch: Any, note: str) -> Dataset:
+    """Convert a scikit-learn data set (a `Bunch`) with classes to a `Dataset`."""
     return Dataset(
         name=name,
         train=Rows(x=bunch.data, labels=bunch.target),

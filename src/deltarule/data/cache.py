@@ -46,22 +46,23 @@ def cache_folder() -> Path:
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
     """Find a data set: in the given folder, else in DELTARULE_DATA, else in the cache.
 
-    A folder may hold the files themselves, or a folder with a name that is usual for them.
+    A folder may hold the files themselves, or a folder with a usual name that holds them.
 
-    Parameters: `data_dir`, the folder that is named; `cache`, instead of this user's.
+    Parameters: `published`, the data set; `data_dir`, the folder that the user named; `cache`, a folder instead of this
+    user's cache.
     Returns: the first place that holds any of its files, or None.
-    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing;
-    where the cache lacks some a download broke off, and `fetch` goes on with it.
+    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing; if
+    the cache lacks some, a download was interrupted, which `fetch` resumes.
 
     >>> import tempfile
     >>> from deltarule.data.published import CIFAR10
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     find(CIFAR10, folder, cache=Path(folder))
     """
-    ours = (cache or cache_folder()) / published.name
-    for folder in _folders(published, data_dir, ours):
+    cached = (cache or cache_folder()) / published.name
+    for folder in _possible_folders(published, data_dir, cached):
         try:
-            place = _place(published, folder, may_lack=folder == ours)
+            place = _find_in_folder(published, folder, may_be_incomplete=folder == cached)
         except OSError as error:
             raise BadInput(f"{folder} cannot be read: {error.strerror}; name another folder") from error
         if place is not None:
@@ -69,7 +70,8 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     return None
 
 
-def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> Iterator[Path]:
+def _possible_folders(published: Published, data_dir: str | Path | None, cached: Path) -> Iterator[Path]:
+    """The folders that may hold a data set, in the order of the search; `cached`, its folder in the cache."""
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if kind_of(named) != "folder":
@@ -77,23 +79,23 @@ def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> I
             raise BadInput(f"{origin} {named} does not exist; name a folder, or none for the current one")
         yield from (Path(named) / folder for folder in published.folders)
         yield Path(named)
-    yield ours
+    yield cached
     yield from published.system
 
 
-def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
-    """The files of a data set in a folder, or None."""
+def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
+    """Find the files of a data set in a folder; None if there are none, or if it is incomplete and may be so."""
     if kind_or_error(folder) != "folder":
         return None
     files = {}
     for file in published.files:
-        places = [folder / (file.name + ending) for ending in ENDINGS]
-        there = [place for place in places if kind_or_error(place) == "file"]
-        if there:
-            files[file.name] = there[0]
+        paths = [folder / (file.name + ending) for ending in ENDINGS]
+        existing = [path for path in paths if kind_or_error(path) == "file"]
+        if existing:
+            files[file.name] = existing[0]
     if files:
         missing = [file.name for file in published.files if file.name not in files]
-        if missing and may_lack:
+        if missing and may_be_incomplete:
             return None
         if missing:
             raise BadInput(
@@ -115,56 +117,57 @@ def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:
-    """Download the missing files of a data set; each is written whole, and only if its digest is right.
+    """Download the missing files of a data set, and return their folder; files with a wrong digest are not written.
 
-    Proxies are taken from the environment, as every program takes them.
+    Proxies are taken from the environment variables that all programs use.
 
-    Parameters: `folder`, to put them into; None for this user's cache.
-    Returns: the folder.
-    Errors: `RunFailed` where no mirror gives a file, with what the last one said; otherwise as `make_folder`.
+    Parameters: `folder` for the files; None for this user's cache.
+    Errors: `RunFailed` if no mirror serves a file, with the reason of the last one; otherwise as `make_folder`.
     """
     import pooch
 
     try:
-        place = make_folder(folder or cache_folder() / published.name)
+        target = make_folder(folder or cache_folder() / published.name)
     except BadInput as error:
         if folder is not None:
             raise
         raise BadInput(f"the cache {error}, and set {platforms.CACHE_VARIABLE} to it") from error
-    pooch.get_logger().setLevel("ERROR")  # one sentence at the end says more
+    pooch.get_logger().setLevel("ERROR")  # the error at the end says more
     for name, digest in published.downloads.items():
-        if (place / name).is_file() and pooch.file_hash(str(place / name)) == digest:
+        if (target / name).is_file() and pooch.file_hash(str(target / name)) == digest:
             continue
-        _download(published, place, name, digest)
-    return place
+        _download(published, target, name, digest)
+    return target
 
 
 def _download(published: Published, folder: Path, name: str, digest: str) -> None:
+    """Download one file of a data set from the first mirror that serves it with the right SHA-256 digest."""
     import pooch
 
-    said = ""
+    reason = ""
     for mirror in published.mirrors:
         with _Bar(name) as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, timeout=SECONDS_TO_ANSWER)
             try:
                 pooch.retrieve(mirror + name, f"sha256:{digest}", name, folder, downloader=downloader)
             except ValueError:
-                said = f"{mirror}: what it sends is not the published file"
+                reason = f"{mirror}: what it sends is not the published file"
             except OSError as error:
-                if error.errno is not None:  # the disk's; what the network says has no number
+                if error.errno is not None:  # from the disk; errors of the network have no number
                     raise RunFailed(
                         f"{folder / name} could not be written: {error.strerror}; free some space and try again"
                     ) from error
-                said = f"{mirror}: {_reason(error)}"
+                reason = f"{mirror}: {_describe_network_error(error)}"
             else:
                 return
     raise RunFailed(
-        f"{name} of {published.name} could not be downloaded ({said}); "
+        f"{name} of {published.name} could not be downloaded ({reason}); "
         "try again, or get it elsewhere and name its folder with --data"
     )
 
 
-def _reason(error: Exception) -> str:
+def _describe_network_error(error: Exception) -> str:
+    """The HTTP status of a failed download, such as "status 404", or the name of the exception."""
     response = getattr(error, "response", None)
     return f"status {response.status_code}" if response is not None else type(error).__name__
 
@@ -195,7 +198,7 @@ class _Bar:
             self.bar.stop()
 
     def update(self, size: int) -> None:
-        """Count `size` more bytes."""
+        """Add `size` bytes to the count."""
         self.bar.update(self.task, advance=size, total=self.total)
 
     def reset(self) -> None:

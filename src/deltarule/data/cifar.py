@@ -16,7 +16,7 @@ RECORD = 1 + 3 * 32 * 32
 def parse_cifar(content: bytes, where: str) -> np.ndarray:
     """Parse the content of a file of CIFAR-10's binary version.
 
-    Parameters: `content`, decompressed; `where`, what an error calls it, usually the path.
+    Parameters: `content`, decompressed; `where`, its name in error messages, usually the path.
     Returns: records, uint8 [N, 3073], the label first; not writable.
     Errors: `BadInput` for anything but one or more whole records.
 

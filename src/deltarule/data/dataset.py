@@ -1,4 +1,4 @@
-"""`Dataset`: rows with labels or targets, in up to three parts.
+"""The class `Dataset`: rows with labels or targets, in up to three parts (training, validation, test).
 
 N rows · D inputs · C outputs.    x [N, D]    labels [N]    targets [N, C]
 """
@@ -34,11 +34,11 @@ class Rows:
         if (self.labels is None) == (self.targets is None):
             raise BadInput("rows need either labels (classification) or targets (regression); give exactly one of them")
         # Images stay small in memory; every other kind of number becomes float64.
-        object.__setattr__(self, "x", _matrix(self.x, "x", ("uint8", "float32", "float64")))
+        object.__setattr__(self, "x", _validate_matrix(self.x, "x", ("uint8", "float32", "float64")))
         if self.labels is not None:
-            object.__setattr__(self, "labels", _labels(self.labels))
+            object.__setattr__(self, "labels", _validate_labels(self.labels))
         else:
-            object.__setattr__(self, "targets", _matrix(self.targets, "targets", ("float64",)))
+            object.__setattr__(self, "targets", _validate_matrix(self.targets, "targets", ("float64",)))
         if len(self.x) != len(self.answers):
             raise BadInput(f"there are {len(self.x)} rows of x but {len(self.answers)} answers; give one for each row")
 
@@ -75,8 +75,8 @@ class Dataset:
     """Named rows for training, and optionally for validation and test.
 
     Parameters: `features`, the names of the D inputs; `classes`, the names of the classes (empty: regression);
-    `note`, one sentence: what it is and where it is from; `remark`, what whoever uses it must be told, if anything;
-    `image`, for rows that are images, (channels, rows, columns), in this order in a row of x.
+    `note`, one sentence: what it is and where it is from; `remark`, a warning for its users, or ""; `image`, if rows
+    are images, (channels, rows, columns), in this order in a row of x.
     Errors: `BadInput` for parts that do not fit each other and labels outside the classes.
 
     >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
@@ -147,7 +147,7 @@ class Dataset:
         return sha.hexdigest()
 
     def encode(self, rows: Rows, outputs: int) -> np.ndarray:
-        """The targets of these rows for a network with a number of outputs.
+        """Encode the labels or targets of rows as the targets [N, C] of a network with this number of outputs.
 
         Parameters: `rows`, N rows of this data set; `outputs`, C: the number of classes (one-hot), 1 for two classes
         (the label itself), or the number of target columns (regression).
@@ -170,10 +170,11 @@ class Dataset:
         return np.eye(outputs)[rows.labels]
 
     def default_outputs(self, output_activation: str) -> int:
-        """The number of outputs of a network whose last size is "auto".
+        """The number of outputs that a network for this data set has if its last size is "auto".
 
         Parameters: `output_activation`, the name of the activation of the last layer.
-        Returns: the number of target columns (regression), 1 for two classes under a sigmoid, else that of classes.
+        Returns: for regression the number of target columns; for classes 1 if there are two and the activation is
+        "sigmoid", otherwise their number.
 
         >>> from deltarule.data.synthetic import xor
         >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
@@ -185,15 +186,16 @@ class Dataset:
 
     @property
     def _possible_outputs(self) -> tuple[int, ...]:
+        """The numbers of outputs that a network for this data set may have."""
         if not self.classes:
             return (self.train.answers.shape[1],)
         return (1, 2) if len(self.classes) == 2 else (len(self.classes),)
 
 
 def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
-    """A copy of a data set with some parts replaced.
+    """Copy a data set with some parts replaced.
 
-    Parameters: `parts`, rows by the name of their part: train, validation, test.
+    Parameters: `parts`, the new rows by the name of their part: train, validation, test.
 
     >>> from deltarule.data.synthetic import xor
     >>> list(with_parts(xor(), {"test": xor().train}).parts)
@@ -202,33 +204,36 @@ def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
     return dataclasses.replace(dataset, **parts)  # type: ignore[arg-type]
 
 
-def _matrix(values: object, what: str, dtypes: tuple[str, ...]) -> np.ndarray:
+def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
+    """Convert values to a finite matrix; its dtype becomes float64 unless it is one of `dtypes`."""
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise BadInput(f"the rows of {what} have different lengths; give a table [rows, columns]") from error
+        raise BadInput(f"the rows of {name} have different lengths; give a table [rows, columns]") from error
     if array.ndim != 2 or 0 in array.shape:
-        raise BadInput(f"{what} has the shape {array.shape}; give a table [rows, columns] with at least one of each")
+        raise BadInput(f"{name} has the shape {array.shape}; give a table [rows, columns] with at least one of each")
     if array.dtype.kind not in "biuf":
-        raise BadInput(f"{what} holds {array.dtype}, not real numbers; turn each column into numbers")
+        raise BadInput(f"{name} holds {array.dtype}, not real numbers; turn each column into numbers")
     dtype = array.dtype.newbyteorder("=") if array.dtype.name in dtypes else np.dtype("float64")
     array = array.astype(dtype, copy=False)
     if array.dtype.kind == "f":
-        _check_finite(array, what)
+        _check_finite(array, name)
     return array
 
 
-def _check_finite(array: np.ndarray, what: str) -> None:
+def _check_finite(array: np.ndarray, name: str) -> None:
+    """Raise `BadInput` with the position of the first entry that is not finite."""
     finite = np.isfinite(array)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise BadInput(
-            f"{what} has {array[row, column]} in row {row}, column {column} (counted from 0); "
+            f"{name} has {array[row, column]} in row {row}, column {column} (counted from 0); "
             "replace it or leave the row out"
         )
 
 
-def _labels(values: object) -> np.ndarray:
+def _validate_labels(values: object) -> np.ndarray:
+    """Convert labels to an int64 array [N]; raise `BadInput` unless they are integers."""
     labels = np.asarray(values)
     if labels.ndim != 1 or labels.dtype.kind not in "biu":
         raise BadInput(
@@ -238,6 +243,7 @@ def _labels(values: object) -> np.ndarray:
 
 
 def _check_labels(labels: np.ndarray, classes: int, where: str) -> None:
+    """Raise `BadInput` if a label is outside of 0 to `classes` − 1; `where` names the rows in the message."""
     outside = (labels < 0) | (labels >= classes)
     if outside.any():
         row = int(np.argmax(outside))

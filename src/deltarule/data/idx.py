@@ -19,9 +19,9 @@ UNSIGNED_BYTES = b"\x00\x00\x08"
 def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
     """Parse the content of an IDX file of unsigned bytes.
 
-    Parameters: `content`, decompressed; `where`, what an error calls it, usually the path; `dimensions`, how many
-    sizes it must have: 1 for labels, 3 for images.
-    Returns: uint8 of the sizes that the file says, not writable.
+    Parameters: `content`, decompressed; `where`, its name in error messages, usually the path; `dimensions`, the number
+    of array dimensions that it must have: 1 for labels, 3 for images.
+    Returns: uint8 in the shape that the file states, not writable.
     Errors: `BadInput` for another magic number, other dimensions, a size of 0, and more or fewer bytes than the sizes
     ask for.
 
@@ -47,7 +47,7 @@ def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
 
 
 def to_idx(array: np.ndarray) -> bytes:
-    """The content of an IDX file, the inverse of `parse_idx`.
+    """Convert an array to the content of an IDX file, the inverse of `parse_idx`.
 
     Parameters: `array`, uint8.
 

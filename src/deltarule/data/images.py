@@ -1,4 +1,4 @@
-"""Load the published image sets from their files; damaged files raise an error that names them.
+"""Load the published image sets from their files; errors name the files that are damaged.
 
 N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
 """
@@ -24,8 +24,8 @@ from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, F
 from deltarule.decompression_limits import BoundedStream, check_zip
 from deltarule.errors import BadInput
 
-HEADERS = 2**20
-"""Bytes that a tar archive may have in addition to its files' contents."""
+MAX_HEADER_BYTES = 2**20
+"""Bytes that a tar archive may have in addition to the contents of its files."""
 
 ARRAYS = {
     "train-images-idx3-ubyte": "x_train",
@@ -33,7 +33,7 @@ ARRAYS = {
     "t10k-images-idx3-ubyte": "x_test",
     "t10k-labels-idx1-ubyte": "y_test",
 }
-"""The arrays of Keras's mnist.npz that hold what the published files hold."""
+"""The arrays of Keras's mnist.npz that have the content of the published files."""
 
 
 def mnist(data_dir: str | Path | None = None) -> Dataset:
@@ -63,22 +63,24 @@ def cifar10(data_dir: str | Path | None = None) -> Dataset:
 def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
     """Load a published data set, downloaded if necessary.
 
-    Parameters: `data_dir`, a folder to look in before the folder of DELTARULE_DATA, the cache and the system's.
+    Parameters: `data_dir`, a folder to search before the folder of DELTARULE_DATA, the cache and the system's folders.
     Returns: all images as bytes, in training and test rows.
-    Errors: `BadInput` for files that are missing beside others, damaged, or another data set's; `RunFailed` where
-    they are nowhere and cannot be downloaded.
+    Errors: `BadInput` for files that are incomplete, damaged, or those of another data set; `RunFailed` if they are
+    not found and cannot be downloaded.
     """
     place = find(published, data_dir) or find(published, fetch(published).parent)
-    assert place is not None, "what was downloaded is there"
+    assert place is not None, "downloaded files are found"
     return read_images(published, place)
 
 
 def read_images(published: Published, place: Place) -> Dataset:
-    """Read and check a data set at the place where it was found.
+    """Read and check the files of a data set in the place where they were found.
 
-    Errors: `BadInput` for the first file that is not the published one: what is wrong with it, and what to do.
+    Errors: `BadInput` for the first file that is not the published one, with the reason and a remedy.
     """
-    contents = {file.name: check_content(published, file, *given) for file, given in _contents(published, place)}
+    contents = {
+        file.name: check_content(published, file, *content) for file, content in _read_contents(published, place)
+    }
     parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
     return Dataset(
@@ -93,11 +95,11 @@ def read_images(published: Published, place: Place) -> Dataset:
 
 
 def check_content(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
-    """Check the content of a file of a published data set: form, labels, then digest.
+    """Parse the content of a file of a published data set, and check its format, its labels, then its digest.
 
-    Parameters: `content`, decompressed; `where`, what an error calls it.
+    Parameters: `content`, decompressed; `where`, its name in error messages.
     Returns: images [N, rows, columns] or labels [N] of an IDX file, records [N, 1 + 3072] of CIFAR-10; uint8.
-    Errors: `BadInput`.
+    Errors: `BadInput` if a check fails.
     """
     if published.archive is None:
         array = parse_idx(content, where, 1 if "labels" in file.name else 3)
@@ -113,16 +115,17 @@ def check_content(published: Published, file: File, content: bytes, where: str) 
         )
     digest = hashlib.sha256(content).hexdigest()
     if digest not in file.contents:
-        raise BadInput(_not_the_file(published, file, digest, where))
+        raise BadInput(_wrong_file_message(published, file, digest, where))
     return array
 
 
-def _not_the_file(published: Published, file: File, digest: str, where: str) -> str:
+def _wrong_file_message(published: Published, file: File, digest: str, where: str) -> str:
+    """The message for a file with another digest, which says so if it is another published file."""
     for other in PUBLISHED.values():
-        for one in other.files:
-            if digest in one.contents:
+        for other_file in other.files:
+            if digest in other_file.contents:
                 return (
-                    f"{where} is the file {one.name} of {other.name}, not {file.name} of {published.name}; "
+                    f"{where} is the file {other_file.name} of {other.name}, not {file.name} of {published.name}; "
                     "keep the data sets in folders of their own"
                 )
     return (
@@ -131,59 +134,59 @@ def _not_the_file(published: Published, file: File, digest: str, where: str) -> 
     )
 
 
-def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """The decompressed content of each file, and its name for messages."""
+def _read_contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """Read each file of a data set: yield its decompressed content, and its name in error messages."""
     if place.archive is not None:
-        yield from _in_archive(published, place.archive)
+        yield from _read_archive(published, place.archive)
     elif place.arrays is not None:
-        yield from _in_arrays(published, place.arrays)
+        yield from _read_npz(published, place.arrays)
     else:
         paths = [place.files[file.name] for file in published.files]
-        with ThreadPoolExecutor() as threads:  # xz takes seconds, and leaves the others alone
+        with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
             contents = threads.map(read_decompressed, paths, [file.max_bytes for file in published.files])
             yield from zip(published.files, zip(contents, map(str, paths), strict=True), strict=True)
 
 
-def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """The files of a tar archive, which is read once and not unpacked to disk."""
-    wanted = {file.name: file for file in published.files}
-    most = sum(file.max_bytes for file in published.files) + HEADERS
+def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """Read the files of a data set from a tar archive in one pass, without unpacking it to disk."""
+    missing = {file.name: file for file in published.files}
+    max_bytes = sum(file.max_bytes for file in published.files) + MAX_HEADER_BYTES
     try:
-        with _open(path) as stream, _tar(BoundedStream(stream, most, str(path))) as archive:
+        with _open_decompressed(path) as stream, _open_tar(BoundedStream(stream, max_bytes, str(path))) as archive:
             for member in archive:
                 name = Path(member.name).name
-                inside = archive.extractfile(member) if name in wanted and member.isfile() else None
-                if inside is not None:
-                    file, where = wanted.pop(name), f"{path}, {member.name}"
-                    yield file, (decompressed_stream(inside, where, file.max_bytes), where)
+                content = archive.extractfile(member) if name in missing and member.isfile() else None
+                if content is not None:
+                    file, where = missing.pop(name), f"{path}, {member.name}"
+                    yield file, (decompressed_stream(content, where, file.max_bytes), where)
     except BadInput:
         raise
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error) as error:
         raise BadInput(f"{path} is no whole archive ({str(error).rstrip('.')}); get it again") from error
-    if wanted:
-        raise BadInput(f"{path} lacks {', '.join(wanted)}; get it again")
+    if missing:
+        raise BadInput(f"{path} lacks {', '.join(missing)}; get it again")
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    """Open a file, decompressed if it is compressed by gzip."""
+def _open_decompressed(path: Path) -> gzip.GzipFile | BufferedReader:
+    """Open a file for reading, through gzip if it is compressed."""
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP)) == GZIP
     return gzip.open(path) if is_compressed else path.open("rb")
 
 
-def _tar(stream: Any) -> tarfile.TarFile:
+def _open_tar(stream: Any) -> tarfile.TarFile:
     return tarfile.open(fileobj=stream, mode="r:")
 
 
-def _in_arrays(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
-    """The contents that a data set's files would have, from the arrays of an npz file."""
+def _read_npz(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """Read the arrays of Keras's mnist.npz, and yield the content that the published files would have."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             check_zip(path, archive.zip)
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except BadInput:
         raise
-    except Exception as error:  # damage shows as any of a dozen kinds
+    except Exception as error:  # damaged files raise a dozen kinds of exceptions
         raise BadInput(f"{path} is no npz file of plain arrays, or damaged; get it again") from error
     for file in published.files:
         name = ARRAYS[file.name]
@@ -193,14 +196,16 @@ def _in_arrays(published: Published, path: Path) -> Iterator[tuple[File, tuple[b
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
+    """The training and test rows from the arrays of MNIST's four files, by file name."""
     parts = {}
-    for part, begin in (("train", "train"), ("test", "t10k")):
-        images, labels = contents[f"{begin}-images-idx3-ubyte"], contents[f"{begin}-labels-idx1-ubyte"]
+    for part, prefix in (("train", "train"), ("test", "t10k")):
+        images, labels = contents[f"{prefix}-images-idx3-ubyte"], contents[f"{prefix}-labels-idx1-ubyte"]
         parts[part] = Rows(images.reshape(len(images), -1), labels=labels)
     return parts
 
 
 def _cifar_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
+    """The training and test rows from the records of CIFAR-10's six files, by file name."""
     train = np.concatenate([contents[f"data_batch_{number}.bin"] for number in range(1, 6)])
     records = {"train": train, "test": contents["test_batch.bin"]}
     return {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}

@@ -1,4 +1,4 @@
-"""`load`: data sets by name, and tables by file."""
+"""The function `load`: load a data set by its name, or a numeric table from a file."""
 
 import difflib
 import inspect
@@ -37,13 +37,13 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 def load(
     name_or_file: str | Path, target: str | None = None, data_dir: str | Path | None = None, **options: Any
 ) -> Dataset:
-    """Load a data set by name, or a user's table by file.
+    """Load a data set by its name, or a user's table from a file.
 
     Parameters: `name_or_file`, one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending
-    in it); `target`, for files, as in `read_table`; `data_dir`, a folder in which a file is looked for before it is
-    looked for in the current one, and a published data set (mnist, fashion-mnist, cifar10) before the folder of
-    DELTARULE_DATA, the cache and the download; `options`, those of the loader, such as size=8 (one_hot), samples=100
-    and seed=0 (linear), task="classify" (files).
+    in it); `target`, for files, as in `read_table`; `data_dir`, a folder that is searched for a file before the current
+    one, and for a published data set (mnist, fashion-mnist, cifar10) before the folder of DELTARULE_DATA, the cache and
+    the download; `options`, those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear),
+    task="classify" (files).
     Errors: `BadInput` for a name, an option or a file that cannot be used; `RunFailed` for a failed download.
 
     >>> load("one_hot", size=3).classes
@@ -55,17 +55,17 @@ def load(
         if target is not None:
             raise BadInput(f"{name_or_file} has a target of its own, so {target!r} cannot be chosen; leave target out")
         loader = LOADERS[name_or_file]
-        _check_options(name_or_file, loader, options, given=("data_dir",))
+        _check_options(name_or_file, loader, options, reserved=("data_dir",))
         return loader(data_dir, **options) if name_or_file in PUBLISHED else loader(**options)
     path = Path(name_or_file)
     if isinstance(name_or_file, str) and not path.suffix and path.name == name_or_file:
         raise BadInput(_unknown_dataset_message(name_or_file))
-    _check_options("a file", read_table, options, given=("path", "target"))
+    _check_options("a file", read_table, options, reserved=("path", "target"))
     return read_table(path if data_dir is None else _resolve_path(path, Path(data_dir)), target, **options)
 
 
 def names() -> tuple[tuple[str, str], ...]:
-    """The data sets that `load` knows, each with a sentence (missing with -OO).
+    """The names of the data sets that `load` knows, each with a one-sentence description (empty under python -OO).
 
     >>> names()[2]
     ('xor', 'The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.')
@@ -74,7 +74,7 @@ def names() -> tuple[tuple[str, str], ...]:
 
 
 def _resolve_path(path: Path, folder: Path) -> Path:
-    """The path within the folder if that file exists, else the path itself."""
+    """The path within the folder if such a file exists there, otherwise the path itself."""
     try:
         if kind_or_error(folder) != "folder":
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")
@@ -84,13 +84,17 @@ def _resolve_path(path: Path, folder: Path) -> Path:
 
 
 def _unknown_dataset_message(name: str) -> str:
+    """The error message for a name that no data set has, with the closest name as a hint."""
     close = difflib.get_close_matches(name, LOADERS, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     return f"there is no data set named {name!r}{hint}; choose one of {', '.join(LOADERS)}, or name a .csv or .npz file"
 
 
-def _check_options(what: str, loader: Callable[..., Dataset], options: dict[str, Any], given: tuple[str, ...]) -> None:
-    allowed = [name for name in inspect.signature(loader).parameters if name not in given]
+def _check_options(
+    source: str, loader: Callable[..., Dataset], options: dict[str, Any], reserved: tuple[str, ...]
+) -> None:
+    """Raise `BadInput` for an option that the loader does not have, or that is reserved; the message names `source`."""
+    allowed = [name for name in inspect.signature(loader).parameters if name not in reserved]
     for option in options:
         if option not in allowed:
-            raise BadInput(f"{what} has no option {option!r}; it has {', '.join(allowed) or 'none'}")
+            raise BadInput(f"{source} has no option {option!r}; it has {', '.join(allowed) or 'none'}")

@@ -20,7 +20,7 @@ from deltarule.tables.csv_reader import TextTable, read_text_table
 
 TASKS = ("auto", "classify", "regress")
 
-# A target of whole numbers with more distinct values than this is taken as a quantity, not as classes.
+# A target of whole numbers with more distinct values than this is read as a quantity, not as classes.
 MAX_CLASSES = 20
 
 
@@ -29,25 +29,25 @@ class Table:
     """The content of a file, before its target is interpreted as classes or numbers.
 
     Parameters: `x` [N, D]; `y`, numbers [N] or [N, C], or N texts; `features`, D names; `target`, the name of y;
-    `place`, how a person finds row n in the file ("line 7").
+    `describe_row`, a function of a row's index that names its position in the file, such as "line 7".
     """
 
     x: np.ndarray
     y: np.ndarray | list[str]
     features: tuple[str, ...]
     target: str
-    place: Callable[[int], str]
+    describe_row: Callable[[int], str]
 
 
 def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
-    """Read rows from a CSV or npz file.
+    """Read a data set from a CSV or npz file.
 
     CSV: comma-separated UTF-8 text; the first line names the columns; every column but the target holds numbers;
-    blank lines are passed over. npz: an array `x` (or `X`) [N, D], and the target array [N] or, regression, [N, C].
+    blank lines are ignored. npz: an array `x` (or `X`) [N, D], and the target array [N] or, for regression, [N, C].
 
-    Parameters: `path`; `target`, the target's column (CSV) or array (npz; "y" or "Y" when not given); `task`,
-    "classify", "regress", or "auto": texts are classes, and so are whole numbers with at most 20 distinct values that
-    occur twice each on average (two values always are); all else is regression. The note of the data set says which.
+    Parameters: `path`; `target`, the target's column (CSV) or array (npz; "y" or "Y" if None); `task`, "classify",
+    "regress", or "auto": texts are classes, and so are whole numbers with at most 20 distinct values that occur twice
+    each on average (two values always are); all else is regression. The note of the data set says which.
     Returns: a data set with a training part; classes in sorted order.
     Errors: `BadInput`, with line and column, for a file that does not hold such a table.
 
@@ -68,18 +68,18 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
     _check_finite(path, table)
-    return _dataset(path, table, task)
+    return _interpret_target(path, table, task)
 
 
-def _dataset(path: Path, table: Table, task: str) -> Dataset:
-    """Interpret the target as classes or numbers, with a note about the choice."""
+def _interpret_target(path: Path, table: Table, task: str) -> Dataset:
+    """Make a data set of a table, whose target is read as classes or as numbers; its note says which."""
     if task == "regress" or (task == "auto" and not looks_like_classes(table.y)):
-        return _regression(path, table)
-    return _classification(path, table)
+        return _regression_dataset(path, table)
+    return _classification_dataset(path, table)
 
 
 def looks_like_classes(y: np.ndarray | list[str]) -> bool:
-    """Whether a target is interpreted as classes: see `read_table`."""
+    """Whether a target is read as classes if the task is "auto": see `read_table`."""
     if isinstance(y, list):
         return True
     if y.ndim == 2 or (y != np.floor(y)).any():
@@ -88,7 +88,8 @@ def looks_like_classes(y: np.ndarray | list[str]) -> bool:
     return distinct <= 2 or distinct <= min(MAX_CLASSES, len(y) // 2)
 
 
-def _classification(path: Path, table: Table) -> Dataset:
+def _classification_dataset(path: Path, table: Table) -> Dataset:
+    """Make a data set of a table whose target is read as classes, in sorted order."""
     if isinstance(table.y, list):
         classes = tuple(sorted(set(table.y)))
         number = {name: label for label, name in enumerate(classes)}
@@ -111,7 +112,8 @@ def _classification(path: Path, table: Table) -> Dataset:
     )
 
 
-def _regression(path: Path, table: Table) -> Dataset:
+def _regression_dataset(path: Path, table: Table) -> Dataset:
+    """Make a data set of a table whose target is read as numbers."""
     if isinstance(table.y, list):
         raise BadInput(
             f"{path}: the target {table.target!r} holds texts; regression needs numbers (or task 'classify')"
@@ -125,17 +127,18 @@ def _regression(path: Path, table: Table) -> Dataset:
 
 
 def _check_finite(path: Path, table: Table) -> None:
-    named = [(table.x, table.features)]
+    """Raise `BadInput` with the row and column of the first number that is not finite."""
+    arrays = [(table.x, table.features)]
     if not isinstance(table.y, list):
         y = table.y.reshape(len(table.y), -1)
-        named.append((y, (table.target,) * y.shape[1]))
-    for numbers, names in named:
+        arrays.append((y, (table.target,) * y.shape[1]))
+    for numbers, names in arrays:
         finite = np.isfinite(numbers)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             raise BadInput(
-                f"{path}, {table.place(row)}, column {names[column]!r}: {numbers[row, column]} is no finite number; "
-                "replace it or leave the row out"
+                f"{path}, {table.describe_row(row)}, column {names[column]!r}: {numbers[row, column]} is no finite "
+                "number; replace it or leave the row out"
             )
 
 
@@ -143,28 +146,29 @@ def _check_finite(path: Path, table: Table) -> None:
 
 
 def _read_csv(path: Path, target: str | None, task: str) -> Table:
+    """Read a CSV file with a header; `target`, the name of its target column."""
     table = read_text_table(path, ",")
     position = _target_position(path, table.header, target)
     if not table.lines:
         raise BadInput(f"{path} has a header but no rows; add at least one row of numbers")
     name, texts = table.header.pop(position), table.columns.pop(position)
     return Table(
-        x=_numbers(path, table),
+        x=_parse_numbers(path, table),
         y=_target_column(path, texts, table.lines, name, task),
         features=tuple(table.header),
         target=name,
-        place=lambda row: f"line {table.lines[row]}",
+        describe_row=lambda row: f"line {table.lines[row]}",
     )
 
 
-def _numbers(path: Path, table: TextTable) -> np.ndarray:
-    """All columns as numbers [N, D]."""
+def _parse_numbers(path: Path, table: TextTable) -> np.ndarray:
+    """Parse the cells of all columns as numbers [N, D]; raise `BadInput` for the first one that is none."""
     x = np.empty((len(table.lines), len(table.header)))
     try:
         for index, cells in enumerate(table.columns):
             x[:, index] = list(map(number_of, cells))
     except ValueError:
-        row, index = min(_first_texts(table.columns))
+        row, index = min(_first_non_numbers(table.columns))
         cell = table.columns[index][row]
         what = f"{shorten_repr(cell)} is not a number" if cell else "the cell is empty"
         raise BadInput(
@@ -174,8 +178,8 @@ def _numbers(path: Path, table: TextTable) -> np.ndarray:
     return x
 
 
-def _first_texts(columns: list[list[str]]) -> Iterator[tuple[int, int]]:
-    """Row and column of the first cell of each column that is not a number."""
+def _first_non_numbers(columns: list[list[str]]) -> Iterator[tuple[int, int]]:
+    """The row and column indices of the first cell in each column that is not a number."""
     for index, cells in enumerate(columns):
         row = next((row for row, cell in enumerate(cells) if not is_number(cell)), None)
         if row is not None:
@@ -183,6 +187,7 @@ def _first_texts(columns: list[list[str]]) -> Iterator[tuple[int, int]]:
 
 
 def _target_position(path: Path, header: list[str], target: str | None) -> int:
+    """The index of the target column in the header; raise `BadInput` if it is not there, or is the only column."""
     if target is None:
         raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(header)}")
     if target not in header:
@@ -195,7 +200,10 @@ def _target_position(path: Path, header: list[str], target: str | None) -> int:
 
 
 def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
-    """The target column as numbers if possible, else as texts."""
+    """Parse the cells of the target column as numbers if possible; otherwise return them as texts.
+
+    Parameters: `lines`, the line number of each cell; `name` of the column.
+    """
     try:
         return np.array(array("d", map(number_of, texts)))
     except ValueError:
@@ -217,6 +225,7 @@ def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str
 
 
 def _read_npz(path: Path, target: str | None) -> Table:
+    """Read an npz file; `target`, the name of its target array, "y" or "Y" if None."""
     with path.open("rb") as file:
         try:
             archive = np.load(file, allow_pickle=False)
@@ -224,11 +233,11 @@ def _read_npz(path: Path, target: str | None) -> Table:
             stored = set(archive.files)
         except BadInput:
             raise
-        except Exception as error:  # damage shows as any of a dozen kinds, from zipfile's to tokenize's
+        except Exception as error:  # damaged files raise a dozen kinds of exceptions, from zipfile to tokenize
             raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
-        x = _inputs(path, _load_array(path, archive, _array_name(path, stored, ("x", "X"))))
+        x = _check_inputs(path, _load_array(path, archive, _array_name(path, stored, ("x", "X"))))
         name = _array_name(path, stored, ("y", "Y") if target is None else (target,))
-        y = _npz_targets(path, _load_array(path, archive, name), name)
+        y = _validate_targets(path, _load_array(path, archive, name), name)
     if len(x) != len(y):
         raise BadInput(f"{path}: x has {len(x)} rows but {name} has {len(y)}; give one target for each row")
     return Table(
@@ -236,20 +245,22 @@ def _read_npz(path: Path, target: str | None) -> Table:
         y=y,
         features=tuple(f"x{column}" for column in range(x.shape[1])),
         target=name,
-        place=lambda row: f"row {row} (counted from 0)",
+        describe_row=lambda row: f"row {row} (counted from 0)",
     )
 
 
-def _array_name(path: Path, stored: set[str], wanted: tuple[str, ...]) -> str:
-    found = [name for name in wanted if name in stored]
-    if len(found) != 1:
+def _array_name(path: Path, stored: set[str], accepted: tuple[str, ...]) -> str:
+    """The one of the accepted names that an array of the file has; raise `BadInput` unless exactly one is stored."""
+    matches = [name for name in accepted if name in stored]
+    if len(matches) != 1:
         raise BadInput(
-            f"{path} must hold one array named {' or '.join(wanted)}; it holds: {list_names(sorted(stored))}"
+            f"{path} must hold one array named {' or '.join(accepted)}; it holds: {list_names(sorted(stored))}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
+    """Load an array of an npz file; raise `BadInput` if it is damaged or would need pickle."""
     try:
         return np.asarray(archive[name])
     except Exception as error:  # as above
@@ -258,17 +269,19 @@ def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
         ) from error
 
 
-def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
+def _check_inputs(path: Path, x: np.ndarray) -> np.ndarray:
+    """Return the inputs x, which must be a matrix of numbers."""
     if x.ndim != 2 or 0 in x.shape or x.dtype.kind not in "biuf":
         raise BadInput(f"{path}: x is {x.dtype} of shape {x.shape}; give numbers [rows, columns], at least one of each")
     return x
 
 
-def _npz_targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
+def _validate_targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
+    """Convert the target array of an npz file to float64 [N] or [N, C], or to N names of classes."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 1 and y.dtype.kind == "U":
-        return _class_names(path, y.tolist(), name)
+        return _check_class_names(path, y.tolist(), name)
     if y.ndim not in (1, 2) or 0 in y.shape or y.dtype.kind not in "biuf":
         raise BadInput(
             f"{path}: {name} is {y.dtype} of shape {y.shape}; give numbers or names of classes, one for each row"
@@ -276,7 +289,8 @@ def _npz_targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]
     return y.astype(np.float64)
 
 
-def _class_names(path: Path, texts: list[str], name: str) -> list[str]:
+def _check_class_names(path: Path, texts: list[str], name: str) -> list[str]:
+    """Return the class names of all rows, which must not be empty; `name`, that of the target array."""
     if "" in texts:
         raise BadInput(
             f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"

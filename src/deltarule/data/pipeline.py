@@ -1,4 +1,4 @@
-"""Prepare a configuration's data: load, split, scale, project on principal components."""
+"""Prepare the data of a configuration: load, split, scale, and project them on principal components."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load, split, scale and project the rows of a configuration.
+    """Load, split, scale and project the data of a configuration.
 
-    Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
-    for beside the recipe and in the current folder.
+    Parameters: `folder` of the recipe; `data_dir`, a folder that is searched for a file before those of the recipe and
+    the current one.
     Errors: `BadInput` for data that cannot be read, split, mirrored, scaled or turned into components, or lack a part
-    that the configuration looks at.
+    that the configuration uses.
 
     >>> from deltarule.problem.configuration import parse
     >>> data = {"name": "xor", "split": {"test": 5}}
@@ -38,29 +38,32 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
 
 
 def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load and split the rows of a configuration: the first half of `prepare_dataset`."""
+    """Load and split the data of a configuration: the first half of `prepare_dataset`."""
     data = configuration.data
     name, options = name_and_options(data.name if data.file is None else data.file)
     source = data_file(configuration, folder, data_dir) or name
     try:
         whole = loading.load(source, data.target, data_dir, **options)
-    except RunFailed:  # a download; a folder that somebody names must hold the data
+    except RunFailed:  # a failed download; if the user named a folder, it must hold the data
         if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
             raise
-        whole = _offline_rows(name, data.offline)
+        whole = _offline_dataset(name, data.offline)
     dataset = split(whole, **data.split.model_dump())
-    # After the split: no copy of a row that was set aside may be trained on.
+    # After the split, so that no copy of a validation or test row is trained on.
     return with_mirrored(dataset) if data.mirrored else dataset
 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
-    """Scale rows and project them on components, fitted on the training part: the second half of `prepare_dataset`."""
+    """Scale and project a data set, fitted on its training part: the second half of `prepare_dataset`."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
-def _offline_rows(name: str, offline: Any) -> Dataset:
-    """The bundled rows that replace missing ones, and the sentence that says so."""
+def _offline_dataset(name: str, offline: Any) -> Dataset:
+    """Load the bundled data set that replaces one that cannot be downloaded, with a remark that says so.
+
+    Parameters: `name` of the missing data set; `offline`, the name of the replacement, or a table with its options.
+    """
     other, options = name_and_options(offline)
     remark = (
         f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
@@ -70,27 +73,27 @@ def _offline_rows(name: str, offline: Any) -> Dataset:
 
 
 def data_key(configuration: Configuration) -> str:
-    """A text that is equal for configurations with the same prepared rows."""
+    """A text (JSON) that is equal for configurations with the same prepared data."""
     return json.dumps(resolve_configuration(configuration)["data"], sort_keys=True)
 
 
-def name_and_options(given: Any) -> tuple[str, dict[str, Any]]:
-    """The name of a data set or file, and its options.
+def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
+    """Split the source of data in a recipe, a name or a table, into the name of a data set or file and its options.
 
     >>> name_and_options({"name": "one_hot", "size": 4})
     ('one_hot', {'size': 4})
     """
-    if isinstance(given, str):
-        return given, {}
-    options = {key: value for key, value in given.items() if key != "name"}
+    if isinstance(source, str):
+        return source, {}
+    options = {key: value for key, value in source.items() if key != "name"}
     for key in ("name_or_file", "target", "data_dir"):
         if key in options:
-            raise BadInput(f"'{given['name']}' has no option '{key}'; the target of a file is data.target")
-    return given["name"], options
+            raise BadInput(f"'{source['name']}' has no option '{key}'; the target of a file is data.target")
+    return source["name"], options
 
 
 def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
-    """Check that the parts that a recipe uses exist."""
+    """Raise `BadInput` if the configuration uses a part (or classes) that the data set does not have."""
     criterion, patience = configuration.study.criterion, configuration.stopping.patience
     if patience is not None and dataset.validation is None:
         raise BadInput(
@@ -108,16 +111,16 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
 
 
 def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
-    """The path of a configuration's data file, or None.
+    """The path of a configuration's data file; None if it uses no file.
 
-    Parameters: as `prepared`. The folder that was asked for comes first, then the recipe's, then the current one.
+    The file is searched in `data_dir`, then in `folder`, that of the recipe, then in the current folder.
     """
     if configuration.data.file is None:
         return None
     name, _ = name_and_options(configuration.data.file)
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
-    places = [(one / name).absolute() for one in folders]
+    paths = [(directory / name).absolute() for directory in folders]
     try:
-        return next((place for place in places if kind_of(place) == "file"), places[0])
-    except BadInput:  # a name that no file can have; reading it says what is wrong
-        return places[0]
+        return next((path for path in paths if kind_of(path) == "file"), paths[0])
+    except BadInput:  # a name that no file can have, which is reported when it is read
+        return paths[0]

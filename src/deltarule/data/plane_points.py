@@ -1,6 +1,6 @@
-"""Points in the plane, drawn by the program: small sets whose decision boundary can be looked at.
+"""Synthetic data sets of points in the plane, whose decision boundaries can be plotted.
 
-Every set is a function of its options: the same seed gives the same points.
+Every data set is a function of its options: the same seed gives the same points.
 
 N points    x [N, 2]    labels [N]    targets [N, 1]
 """
@@ -25,7 +25,7 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
     >>> spirals(samples=6, classes=3).train.labels.tolist()
     [0, 1, 2, 0, 1, 2]
     """
-    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
     angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
@@ -40,7 +40,7 @@ def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int
     >>> circles(samples=4).classes
     ('0', '1')
     """
-    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
     radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
     angle = 2 * np.pi * random.random(samples)
@@ -56,7 +56,7 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
     >>> clusters(samples=4, classes=2).train.x.shape
     (4, 2)
     """
-    random, labels = _draws(samples, noise, seed), _alternate_labels(samples, classes)
+    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     angle = 2 * np.pi * labels / classes
     points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1)
     return _make_dataset("clusters", _add_noise(points, noise, random), labels, classes, seed)
@@ -72,7 +72,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
     >>> bool(((board.train.x.prod(1) < 0) == board.train.labels).all())
     True
     """
-    random, squares = _draws(samples, noise, seed), whole_number("squares", squares, range(2, 21))
+    random, squares = _validated_generator(samples, noise, seed), whole_number("squares", squares, range(2, 21))
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
     return _make_dataset("checkerboard", _add_noise(2 * unit - 1, noise, random), labels, 2, seed)
@@ -87,7 +87,7 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     >>> hills(samples=2, noise=0).train.targets.shape
     (2, 1)
     """
-    random = _draws(samples, noise, seed)
+    random = _validated_generator(samples, noise, seed)
     points = 2 * random.random((samples, 2)) - 1
     targets = np.sin(np.pi * points[:, 0]) * np.cos(np.pi * points[:, 1]) + noise * random.standard_normal(samples)
     return Dataset(
@@ -99,6 +99,7 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
 
 
 def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
+    """The data set of labeled points [N, 2]; its note states the seed."""
     return Dataset(
         name=name,
         train=Rows(x=points, labels=labels),
@@ -108,8 +109,8 @@ def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: in
     )
 
 
-def _draws(samples: int, noise: float, seed: int) -> np.random.Generator:
-    """Check the options that all sets share, and return their generator."""
+def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Generator:
+    """Validate the options that all data sets share, and return the random generator of this seed."""
     whole_number("samples", samples, range(1, MAX_SAMPLES + 1))
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
         raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
@@ -117,7 +118,7 @@ def _draws(samples: int, noise: float, seed: int) -> np.random.Generator:
 
 
 def _alternate_labels(samples: int, classes: int) -> np.ndarray:
-    """Labels 0, 1, …, 0, 1, …: classes of equal size, whatever the number of samples."""
+    """Labels 0, 1, …, 0, 1, … [N], so that classes are of equal size."""
     return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
 
 

@@ -11,8 +11,8 @@ COLORS = ("red", "green", "blue")
 class File:
     """A file of a published data set.
 
-    Parameters: `name`, without the ending of a compression; `contents`, what it may hold: SHA-256 (hexadecimal) of the
-    decompressed content, with its bytes. `test_batch.bin` of CIFAR-10 is known whole and by its first 1,000 images.
+    Parameters: `name`, without the ending of a compression; `contents`, the size in bytes of each allowed content, by
+    its SHA-256 (hexadecimal, decompressed). `test_batch.bin` of CIFAR-10 may be whole, or its first 1,000 images.
     """
 
     name: str
@@ -28,11 +28,11 @@ class File:
 class Published:
     """A published data set.
 
-    Parameters: `name`, in recipes; `about`, one sentence; `files`, all of them; `folders`, what the folder may be
-    called that holds them; `downloads`, the files that a mirror serves, with their SHA-256; `mirrors`, addresses to
-    which a file's name is added; `archive`, the name of a tar file that may hold them; `arrays`, the name of an npz
-    file that may hold them; `pickled`, names of files that hold the same as Python objects, which are never read;
-    `system`, folders in which an operating system installs them; `classes`; `features`;
+    Parameters: `name`, in recipes; `about`, one sentence; `files`, all of them; `folders`, the possible names of the
+    folder that holds them; `downloads`, the files that a mirror serves, with their SHA-256; `mirrors`, addresses to
+    which a file's name is appended; `archive`, the name of a tar file that may hold the files; `arrays`, the name of an
+    npz file that may hold them; `pickled`, names of files with the same content as Python objects, which are never
+    read; `system`, folders in which an operating system installs them; `classes` and `features`, their names;
     `image`, (channels, rows, columns) of a row.
     """
 
@@ -52,7 +52,7 @@ class Published:
 
 
 def _idx_files(contents: dict[str, str]) -> tuple[File, ...]:
-    """The files of a set in MNIST's format, from the digests of their contents."""
+    """The files of a data set in MNIST's format, from the digests of their contents by name."""
     sizes = {"train-images": 16 + 60_000 * 784, "train-labels": 8 + 60_000}
     sizes |= {"t10k-images": 16 + 10_000 * 784, "t10k-labels": 8 + 10_000}
     return tuple(File(name, {digest: sizes[name[: name.index("-idx")]]}) for name, digest in contents.items())
@@ -154,4 +154,4 @@ CIFAR10 = Published(
     pickled=("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"),
 )
 
-PUBLISHED = {one.name: one for one in (MNIST, FASHION_MNIST, CIFAR10)}
+PUBLISHED = {published.name: published for published in (MNIST, FASHION_MNIST, CIFAR10)}

@@ -17,15 +17,15 @@ def split(
     draw: str = "random",
     extend: bool = False,
 ) -> Dataset:
-    """Set aside rows of the training part for validation and test.
+    """Move rows of the training part to a validation and a test part.
 
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
-    (a whole number); `draw`, "random" or "last": the last rows, those for validation before those for testing; of
-    rows drawn at random `seed`, a whole number from 0, and `stratify`, keep the shares of the classes alike in all
-    parts; `extend`, whether rows set aside are put before those of the same part that the data set has already.
+    (a whole number); `draw`, "random", or "last" for the last rows, those for validation before those for testing;
+    `seed` of the random draw, a whole number from 0; `stratify`, whether a random draw keeps the shares of the classes
+    equal in all parts; `extend`, whether the rows are added, in front, to a part that the data set has already.
     Returns: the data set with its new parts; in each part rows keep their order.
-    Errors: `BadInput` when a share is neither, when a part is asked for that the data set has already and shall
-    not extend, when too few rows would be left, and when a class has too few rows to be in every part.
+    Errors: `BadInput` for another share, for a part that the data set has already (without `extend`), if too few rows
+    would be left to train on, and if a class has too few rows to be in every part.
 
     >>> from deltarule.data.bundled import iris
     >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
@@ -35,8 +35,8 @@ def split(
         raise BadInput(f"the seed of the split is {seed}; give a whole number from 0 to under 2**32")
     if draw not in DRAWS:
         raise BadInput(f"rows are set aside by {draw!r}; choose one of {', '.join(DRAWS)}")
-    # Test first: its rows shall not depend on how many are set aside for validation.
-    counts = {part: _count(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
+    # Test first, so that its rows do not depend on the number of validation rows.
+    counts = {part: _part_size(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
     for part, count in counts.items():
         if count and part in dataset.parts and not extend:
             raise BadInput(
@@ -48,19 +48,20 @@ def split(
             f"{dataset.name} has {len(dataset.train)} rows to train on, so {counts['validation']} for validation and "
             f"{counts['test']} for test leave none; set fewer aside"
         )
-    left = np.arange(len(dataset.train))
+    remaining = np.arange(len(dataset.train))
     parts = {}
     for part, count in counts.items():
         if count:
             if draw == "last":
-                left, aside = left[:-count], left[-count:]
+                remaining, drawn = remaining[:-count], remaining[-count:]
             else:
-                left, aside = _set_aside(dataset, left, count, part, seed, stratify)
-            parts[part] = _concatenate(dataset.train.take(aside), dataset.parts.get(part))
-    return with_parts(dataset, parts | {"train": dataset.train.take(left)}) if parts else dataset
+                remaining, drawn = _draw_rows(dataset, remaining, count, part, seed, stratify)
+            parts[part] = _concatenate(dataset.train.take(drawn), dataset.parts.get(part))
+    return with_parts(dataset, parts | {"train": dataset.train.take(remaining)}) if parts else dataset
 
 
 def _concatenate(rows: Rows, more: Rows | None) -> Rows:
+    """Append more rows of the same kind, if there are any."""
     if more is None:
         return rows
     x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])
@@ -68,11 +69,11 @@ def _concatenate(rows: Rows, more: Rows | None) -> Rows:
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into k folds, each the validation rows of a network trained on the others.
+    """Divide rows into k folds at random; each is the validation part of a network that is trained on the others.
 
     Parameters: `rows`, N rows, usually the training part; `k`, from 2 to N, and no more than the rows of the smallest
     class, since folds hold each class in the same share; `seed`, a whole number from 0.
-    Returns: k pairs of row numbers, int64, ascending: training, validation.
+    Returns: k pairs of row indices (training, validation), int64, ascending.
     Errors: `BadInput` for another k.
 
     >>> from deltarule.data.synthetic import xor
@@ -81,16 +82,16 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    most = len(rows) if rows.labels is None else int(np.unique(rows.labels, return_counts=True)[1].min())
-    if not 2 <= k <= most:
-        what = "rows" if rows.labels is None else "rows in the smallest class"
-        raise BadInput(f"{k} folds are impossible with {most} {what}; choose from 2 to {most}")
+    max_folds = len(rows) if rows.labels is None else int(np.unique(rows.labels, return_counts=True)[1].min())
+    if not 2 <= k <= max_folds:
+        limit = "rows" if rows.labels is None else "rows in the smallest class"
+        raise BadInput(f"{k} folds are impossible with {max_folds} {limit}; choose from 2 to {max_folds}")
     divide = KFold if rows.labels is None else StratifiedKFold
     return list(divide(k, shuffle=True, random_state=seed).split(rows.x, rows.labels))
 
 
-def _count(share: float | int, part: str, dataset: Dataset) -> int:
-    """The number of rows of a share; at least one if the share is above 0."""
+def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
+    """The number of rows of a part, from a share of the training rows (at least one row, if above 0) or a number."""
     if isinstance(share, int) and not isinstance(share, bool) and share >= 0:
         return share
     if isinstance(share, float) and 0 <= share < 1:
@@ -98,20 +99,20 @@ def _count(share: float | int, part: str, dataset: Dataset) -> int:
     raise BadInput(f"the {part} share is {share!r}; give a fraction from 0 to under 1, or a whole number of rows")
 
 
-def _set_aside(
-    dataset: Dataset, index: np.ndarray, count: int, part: str, seed: int, stratify: bool
+def _draw_rows(
+    dataset: Dataset, indices: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Divide row indices into the remaining ones and `count` that are set aside."""
+    """Draw `count` of these indices of training rows for a part; return the remaining and the drawn ones, ascending."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels if stratify else None
     try:
-        stay, aside = train_test_split(
-            index, test_size=count, random_state=seed, stratify=None if labels is None else labels[index]
+        remaining, drawn = train_test_split(
+            indices, test_size=count, random_state=seed, stratify=None if labels is None else labels[indices]
         )
     except ValueError as error:
         raise BadInput(
             f"{dataset.name} cannot set {count} rows aside for {part} with every class in each part: "
             f"{str(error).rstrip('.')}; change the number of rows or turn stratify off"
         ) from error
-    return np.sort(stay), np.sort(aside)
+    return np.sort(remaining), np.sort(drawn)

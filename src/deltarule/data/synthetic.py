@@ -77,7 +77,7 @@ def xor() -> Dataset:
 
 
 def whole_number(name: str, value: int, allowed: range) -> int:
-    """Check an option that is a whole number. Errors: `BadInput` for any other value."""
+    """Validate an option that must be a whole number in the allowed range; raise `BadInput` for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
         raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)

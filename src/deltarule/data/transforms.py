@@ -16,16 +16,16 @@ from deltarule.problem.validation import whole
 
 SCALES = ("none", "unit", "standardize", "center")
 
-# So many columns at a time are worked on in float64, so that images stay small in memory.
-COLUMNS = 256
+# Columns that are converted to float64 at a time, so that images stay small in memory.
+COLUMNS_PER_BLOCK = 256
 
-# And so many rows where all columns are needed at a time.
-ROWS = 1024
+# Rows that are converted at a time if all columns are needed.
+ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """A fitted scale, to transform new data as the training rows.
+    """A fitted scale, which transforms new data in the same way as the training rows.
 
     Parameters: `how`, its name, one of `SCALES`; `shift` [D] and `factor` [D], float64.
 
@@ -38,11 +38,11 @@ class Transform:
     factor: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """(x − shift) · factor, in float64 for float64 and in float32 for float32 and uint8.
+        """Scale rows: (x − shift) · factor, in float64 for float64 and in float32 for float32 and uint8.
 
         Parameters: `x` [N, D].
         Returns: a new array [N, D], not writable.
-        Errors: `BadInput` when the number of columns is another.
+        Errors: `BadInput` for another number of columns.
 
         >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
         array([[2.]])
@@ -76,20 +76,21 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
         raise BadInput(f"the scale {how!r} is unknown; choose one of {', '.join(SCALES)}")
     if how == "none":
         return dataset, Transform(how, np.zeros(dataset.inputs), np.ones(dataset.inputs))
-    with np.errstate(all="ignore"):  # what overflows is refused in the next lines, with the column's name
+    with np.errstate(all="ignore"):  # overflows raise in the next lines, with the column's name
         transform = _fit_scale(dataset.train.x, how)
         _check_fits(dataset, transform)
-        parts = {name: _apply(rows, transform) for name, rows in dataset.parts.items()}
+        parts = {name: _scale_rows(rows, transform) for name, rows in dataset.parts.items()}
     return with_parts(dataset, parts), transform
 
 
 def _fit_scale(x: np.ndarray, how: str) -> Transform:
+    """Fit the scale with this name, one of `SCALES`, to the training rows x [N, D]."""
     shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if how == "unit":
         largest = float(max(x.max(), -float(x.min())))
         return Transform(how, shift, factor / largest if largest else factor)
-    for start in range(0, x.shape[1], COLUMNS):
-        block = slice(start, start + COLUMNS)
+    for start in range(0, x.shape[1], COLUMNS_PER_BLOCK):
+        block = slice(start, start + COLUMNS_PER_BLOCK)
         mean, deviation = _moments(x[:, block].astype(np.float64))
         shift[block] = mean
         if how == "standardize":
@@ -98,8 +99,8 @@ def _fit_scale(x: np.ndarray, how: str) -> Transform:
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column; exact for a column that never varies."""
-    mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the rounded mean of equal numbers may be another number
+    """The mean and standard deviation of each column; exact for a constant column."""
+    mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the mean of equal numbers may differ by rounding
     centered = x - mean
     largest = np.abs(centered).max(0)
     # Squares of very small numbers would all be 0, so divide first.
@@ -108,6 +109,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_fits(dataset: Dataset, transform: Transform) -> None:
+    """Raise `BadInput` if a column's numbers are so large or small that its scale is not finite."""
     bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
     if bad.any():
         raise BadInput(
@@ -116,7 +118,7 @@ def _check_fits(dataset: Dataset, transform: Transform) -> None:
         )
 
 
-def _apply(rows: Rows, transform: Transform) -> Rows:
+def _scale_rows(rows: Rows, transform: Transform) -> Rows:
     return Rows(transform.apply(rows.x), labels=rows.labels, targets=rows.targets)
 
 
@@ -125,10 +127,10 @@ def _apply(rows: Rows, transform: Transform) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Fitted principal components, to transform new data as the training rows.
+    """Fitted principal components, which transform new data in the same way as the training rows.
 
-    Parameters: `mean` [D], of the training rows; `axes` [D, C], the directions in which they vary most, the first one
-    most of all, each divided by the standard deviation along it.
+    Parameters: `mean` [D] of the training rows; `axes` [D, C], the directions of largest variance, in descending order,
+    each divided by the standard deviation along it.
 
     >>> Components(mean=np.array([1.0, 0.0]), axes=np.array([[0.5], [0.0]])).apply(np.array([[5.0, 3.0]]))
     array([[2.]])
@@ -138,11 +140,11 @@ class Components:
     axes: np.ndarray
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """(x − mean) axes, in float64 for float64 and in float32 for float32 and uint8.
+        """Project rows on the components: (x − mean) axes, in float64 for float64 and in float32 for float32 and uint8.
 
         Parameters: `x` [N, D].
         Returns: a new array [N, C], not writable.
-        Errors: `BadInput` when the number of columns is another.
+        Errors: `BadInput` for another number of columns.
         """
         if x.ndim != 2 or x.shape[1] != len(self.mean):
             raise BadInput(
@@ -150,8 +152,8 @@ class Components:
             )
         components = np.empty((len(x), self.axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
         with one_blas_thread():
-            for start in range(0, len(x), ROWS):
-                components[start : start + ROWS] = (x[start : start + ROWS] - self.mean) @ self.axes
+            for start in range(0, len(x), ROWS_PER_BLOCK):
+                components[start : start + ROWS_PER_BLOCK] = (x[start : start + ROWS_PER_BLOCK] - self.mean) @ self.axes
         components.setflags(write=False)
         return components
 
@@ -159,8 +161,8 @@ class Components:
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
     """Replace the inputs by principal components of the training rows, each with variance 1.
 
-    Parameters: `count`, from 1: C, how many, of those along which the training rows vary most; all directions in which
-    they vary at all, if these are fewer.
+    Parameters: `count`, the number C of components, from 1; fewer are returned if the training rows vary in fewer
+    directions.
     Returns: the data set with C inputs, and the components as `Components`.
     Errors: `BadInput` for another count, for training rows that do not vary, and for numbers so large that their
     squares overflow.
@@ -175,35 +177,35 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     from scipy.linalg import eigh
 
     count, inputs = whole("count", count), dataset.inputs
-    with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
+    with one_blas_thread(), np.errstate(all="ignore"):  # overflows raise in the next lines
         mean, covariance = _covariance(dataset.train.x)
         if not np.isfinite(covariance).all():
             raise BadInput(f"{dataset.name} holds numbers too large for principal components; express them otherwise")
         variances, axes = eigh(covariance, subset_by_index=(max(inputs - count, 0), inputs - 1))
-    # Rounding leaves a little variance in directions that have none.
+    # Rounding gives a little variance to directions that have none.
     count = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
     if not count:
         raise BadInput(
             f"the training rows of {dataset.name} are all alike and have no principal components; add others"
         )
     variances, axes = variances[::-1][:count], axes[:, ::-1][:, :count]
-    # The direction of an axis is free: its largest number shall be positive.
+    # The sign of an axis is arbitrary; choose the one that makes its largest entry positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
     components = Components(mean, axes / np.sqrt(variances))
     parts = {name: replace(rows, x=components.apply(rows.x)) for name, rows in dataset.parts.items()}
     names = tuple(f"component {number}" for number in range(1, count + 1))
-    # All parts at once: with one alone they would not fit each other.
+    # All parts at once, because parts with different columns are not allowed.
     return replace(dataset, features=names, image=None, **parts), components  # type: ignore[arg-type]
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [D] and covariance [D, D] of rows, summed in blocks: images as float64 take eight times their memory."""
+    """The mean [D] and covariance [D, D] of rows, summed in blocks, as float64 images take eight times the memory."""
     mean = np.zeros(x.shape[1])
-    for start in range(0, len(x), ROWS):
-        mean += x[start : start + ROWS].sum(0, dtype=np.float64)
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        mean += x[start : start + ROWS_PER_BLOCK].sum(0, dtype=np.float64)
     mean /= len(x)
     covariance = np.zeros((x.shape[1], x.shape[1]))
-    for start in range(0, len(x), ROWS):
-        centered = x[start : start + ROWS] - mean
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        centered = x[start : start + ROWS_PER_BLOCK] - mean
         covariance += centered.T @ centered
     return mean, covariance / len(x)

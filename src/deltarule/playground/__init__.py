@@ -1,5 +1,6 @@
-"""The workbench: a page in the browser in which a population of networks trains, live, on a person's own data.
+"""The workbench: a page in the browser in which a population of networks trains, live, on the user's data.
 
-Entry points: `play` (`deltarule play`), `workbench.Workbench` (what a page controls), `picture.draw` (what it shows),
-`server.serve`. It may import everything below the command line.
+Entry points: `widget.play` (in notebooks), `play.open_session` (for `deltarule play`), `workbench.Workbench` (which a
+page controls), `picture.draw` (what a page shows), `server.PlayServer`. It may import everything below the command
+line.
 """

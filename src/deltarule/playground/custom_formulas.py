@@ -1,4 +1,4 @@
-"""A person's own activation or loss with a derivative that may be wrong: checked, and trained with all the same."""
+"""Custom activations and losses that a user types in, with derivatives that may be wrong: read, check and use them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
 
 NAMES = {"activation": (("z",), ("z", "a")), "loss": (("p", "y"), ("p", "y"))}
-"""What may stand in the function and in the derivative of each kind of formula."""
+"""The variables that the function and the derivative of each kind of formula may use."""
 PRESETS = {
     "activation": {
         "sigmoid": ("1 / (1 + exp(-z))", "a * (1 - a)"),
@@ -33,33 +33,33 @@ PRESETS = {
         "binary_cross_entropy": ("-y * log(p) - (1 - y) * log(1 - p)", "(p - y) / (p * (1 - p))"),
     },
 }
-"""Formulas to begin with, by the names of what they are."""
+"""Examples of formulas to start from, (function, derivative) by kind and name."""
 
 Formulas = Mapping[str, Activation | Loss]
 """The formulas in use, by kind."""
 
 
 def check_kind(kind: Any) -> str:
-    """Return a kind of formula that a page names. Raises `BadInput` for another one."""
+    """Validate a kind of formula, "activation" or "loss"; raise `BadInput` for another one."""
     if not isinstance(kind, str) or kind not in NAMES:
         raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     return kind
 
 
 def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
-    """Read a function and its derivative, right or wrong.
+    """Read an activation or a loss from the texts of its function and its derivative, which may be wrong.
 
     Raises `BadInput` for texts that are no formulas.
     """
-    for what, text in (("function", function), ("derivative", derivative)):
+    for role, text in (("function", function), ("derivative", derivative)):
         if not isinstance(text, str) or not text.strip():
-            raise BadInput(f"the {what} is {short_repr(text)}; give a formula of {' and '.join(NAMES[kind][1])}")
+            raise BadInput(f"the {role} is {short_repr(text)}; give a formula of {' and '.join(NAMES[kind][1])}")
     value, slope = (read_formula(text, names) for text, names in zip((function, derivative), NAMES[kind], strict=True))
     return Activation("yours", value, slope) if kind == "activation" else Loss("yours", value, slope)
 
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
-    """Check a derivative numerically; the report names the mistake."""
+    """Check the derivative of a formula numerically; the report names the mistake, if there is one."""
     random = np.random.default_rng(2026)
     if isinstance(formula, Activation):
         z = 2 * random.standard_normal((6, 4))
@@ -69,13 +69,14 @@ def check_pair(formula: Activation | Loss) -> "CodeReport":
 
 
 def _check(function: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats], x: Floats) -> "CodeReport":
-    from deltarule.checking.check import check_vjp  # takes as long to import as a first picture to draw
+    """Check the derivative of an elementwise function at x."""
+    from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
 
     return check_vjp(lambda x: (function(x), x), lambda upstream, x: upstream * derivative(x), x)
 
 
 def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
-    """The problem with these formulas: the activation in all hidden layers, the loss in place of its own."""
+    """Replace the activation of all hidden layers, and the loss, of a problem by these formulas."""
     if isinstance(activation := formulas.get("activation"), Activation):
         network = problem.network
         hidden = [activation] * (len(network.layers) - 1)

@@ -1,4 +1,4 @@
-"""Formulas that a person writes in the page, read into functions of arrays; nothing is evaluated as Python.
+"""Parse formulas that a user types in the page into functions of arrays; nothing is evaluated as Python.
 
 sum       product { (+ | −) product }            comparison   sum [ (< | > | ≤ | ≥) sum ]       1 or 0
 product   power { (* | /) power }                power        atom [ ^ power ], with a sign before it
@@ -16,7 +16,7 @@ from deltarule.errors import BadInput
 
 Array = NDArray[Any]
 Evaluate = Callable[[Mapping[str, Any]], Any]
-"""The value of a part of a formula, given the values of the names."""
+"""A function that computes a part of a formula from the values of its variables, by name."""
 
 MAX_CHARACTERS = 300
 MAX_DEPTH = 30
@@ -45,19 +45,19 @@ _TOKEN = re.compile(r"\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z]\w*)
 
 
 def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
-    """Read a formula of some names, as a function of their values in this order.
+    """Parse a formula into a function of the values of its variables, in the order of `names`.
 
     Parameters
     ----------
     text : str
         Such as "max(z, 0)", "1 - a^2" or "z > 0".
     names : sequence of str
-        The names that may stand in it.
+        The variables that it may use.
 
     Raises
     ------
     BadInput
-        With the place, for what is no formula or holds other names.
+        With the reason, for a text that is no formula or uses other names.
 
     Examples
     --------
@@ -68,31 +68,33 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
     """
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"the formula has {len(text)} characters; give at most {MAX_CHARACTERS}")
-    evaluate = _Reader(text, names).read()
+    evaluate = _Parser(text, names).parse()
 
     def function(*values: Array) -> Array:
         with np.errstate(all="ignore"):
-            found = evaluate(dict(zip(names, values, strict=True)))
-        return np.broadcast_to(np.asarray(found, values[0].dtype), values[0].shape).copy()
+            result = evaluate(dict(zip(names, values, strict=True)))
+        return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
 
     return function
 
 
-class _Reader:
-    """Reads one formula by recursive descent, a method for each line of the grammar above."""
+class _Parser:
+    """Parses one formula by recursive descent, with a method for each rule of the grammar above."""
 
     def __init__(self, text: str, names: Sequence[str]) -> None:
         self.text, self.names = text, names
         self.tokens = self._split()
-        self.place = self.depth = 0
+        self.position = self.depth = 0
 
-    def read(self) -> Evaluate:
-        whole = self._comparison()
-        if self.place < len(self.tokens):
-            raise self._error(f"'{self.tokens[self.place]}' stands where an operator is expected")
-        return whole
+    def parse(self) -> Evaluate:
+        """Parse the whole formula."""
+        evaluate = self._comparison()
+        if self.position < len(self.tokens):
+            raise self._error(f"'{self.tokens[self.position]}' stands where an operator is expected")
+        return evaluate
 
     def _split(self) -> list[str]:
+        """Split the text into tokens: numbers, names and operators."""
         tokens, start = [], 0
         text = self.text.rstrip()
         while start < len(text):
@@ -103,20 +105,22 @@ class _Reader:
             start = match.end()
         return tokens
 
-    def _error(self, what: str) -> BadInput:
+    def _error(self, reason: str) -> BadInput:
+        """The error for a formula that cannot be parsed for this reason."""
         allowed = ", ".join([*self.names, *CONSTANTS, *FUNCTIONS])
         return BadInput(
-            f"the formula {self.text!r} cannot be read: {what}; write it with numbers, + - * / ^ and {allowed}"
+            f"the formula {self.text!r} cannot be read: {reason}; write it with numbers, + - * / ^ and {allowed}"
         )
 
     def _take(self, *tokens: str) -> str | None:
-        """The next token, if it is one of these."""
-        if self.place < len(self.tokens) and self.tokens[self.place] in tokens:
-            self.place += 1
-            return self.tokens[self.place - 1]
+        """Move past the next token and return it, if it is one of these; otherwise return None."""
+        if self.position < len(self.tokens) and self.tokens[self.position] in tokens:
+            self.position += 1
+            return self.tokens[self.position - 1]
         return None
 
     def _comparison(self) -> Evaluate:
+        """Parse a comparison of two sums, which is 1 or 0, or a single sum."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self._error(f"its brackets are nested more than {MAX_DEPTH} deep")
@@ -134,13 +138,15 @@ class _Reader:
     def _product(self) -> Evaluate:
         return self._chain(self._power, {"*": np.multiply, "/": np.true_divide})
 
-    def _chain(self, part: Callable[[], Evaluate], operators: Mapping[str, Callable[..., Any]]) -> Evaluate:
-        whole = part()
+    def _chain(self, parse_part: Callable[[], Evaluate], operators: Mapping[str, Callable[..., Any]]) -> Evaluate:
+        """Parse parts that are joined by these operators, from left to right."""
+        whole = parse_part()
         while (operator := self._take(*operators)) is not None:
-            whole = _combine(operators[operator], whole, part())
+            whole = _combine(operators[operator], whole, parse_part())
         return whole
 
     def _power(self) -> Evaluate:
+        """Parse a signed power such as -z^2, which is -(z^2)."""
         if self._take("-"):
             negated = self._power()
             return lambda values: np.negative(negated(values))
@@ -149,12 +155,13 @@ class _Reader:
         return _combine(np.power, base, self._power()) if self._take("^", "**") else base
 
     def _atom(self) -> Evaluate:
-        if self.place == len(self.tokens):
+        """Parse a number, a name, a function call or an expression in brackets."""
+        if self.position == len(self.tokens):
             raise self._error("it ends too early")
-        token = self.tokens[self.place]
-        self.place += 1
+        token = self.tokens[self.position]
+        self.position += 1
         if token == "(":
-            return self._closed(self._comparison())
+            return self._expect_bracket(self._comparison())
         if token[0].isdigit() or token[0] == ".":
             number = np.float64(token)
             return lambda values: number
@@ -168,6 +175,7 @@ class _Reader:
         raise self._error(f"'{token}' is no name of it" if token[0].isalpha() else f"'{token}' stands where it cannot")
 
     def _call(self, name: str) -> Evaluate:
+        """Parse the arguments of a call of the function with this name."""
         count, function = FUNCTIONS[name]
         if not self._take("("):
             raise self._error(f"'{name}' lacks its argument in brackets")
@@ -176,13 +184,15 @@ class _Reader:
             arguments.append(self._comparison())
         if len(arguments) != count:
             raise self._error(f"'{name}' takes {count} argument{'s' if count > 1 else ''}")
-        return self._closed(lambda values: function(*(argument(values) for argument in arguments)))
+        return self._expect_bracket(lambda values: function(*(argument(values) for argument in arguments)))
 
-    def _closed(self, inner: Evaluate) -> Evaluate:
+    def _expect_bracket(self, inner: Evaluate) -> Evaluate:
+        """Move past a closing bracket, which must be next, and return what it closes."""
         if not self._take(")"):
             raise self._error("a bracket is not closed")
         return inner
 
 
 def _combine(operator: Callable[[Array, Array], Array], left: Evaluate, right: Evaluate) -> Evaluate:
+    """The function that applies an operator to the values of two parts."""
     return lambda values: operator(left(values), right(values))

@@ -1,4 +1,4 @@
-"""Frames: a header in JSON and arrays of float32, as bytes.
+"""Encode and decode frames, the messages to the page: a JSON header and arrays of float32, as bytes.
 
     length of the header, uint32 · header, UTF-8, with spaces to a multiple of four bytes · arrays, one after another
 
@@ -17,7 +17,7 @@ from deltarule.problem.problem import Floats
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
-    """Write a frame.
+    """Encode a header and arrays by name as the bytes of a frame.
 
     >>> decode(encode({"step": 3}, {"theta": np.array([1.0, 2.0])}))
     ({'step': 3}, {'theta': array([1., 2.], dtype=float32)})
@@ -30,7 +30,7 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
 
 
 def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Read a frame: the inverse of `encode`."""
+    """Decode a frame into its header and its arrays by name: the inverse of `encode`."""
     (length,) = struct.unpack_from("<I", frame)
     header = json.loads(frame[4 : 4 + length])
     start, arrays = 4 + length, {}

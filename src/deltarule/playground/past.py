@@ -1,7 +1,7 @@
-"""The past of a training: the curves that a page draws, and states from which every moment is computed again, exactly.
+"""The past of a training: its curves, and snapshots from which the state at any earlier step is recomputed exactly.
 
 A state is plain arrays and an update a function of them, so any step is reached from a snapshot before it, bit for bit.
-Points and snapshots lie at multiples of an interval that doubles when there are too many: an hour of training needs no
+Points and snapshots are at multiples of an interval that doubles when there are too many: an hour of training needs no
 more memory than a minute.
 
 T points · K members
@@ -20,14 +20,14 @@ from deltarule.problem.state import State
 
 Floats = NDArray[Any]
 MAX_POINTS = 300
-"""Points of a curve, which is some 300 pixels wide."""
+"""The largest number of points of a curve, which is some 300 pixels wide."""
 QUANTILES = (0.1, 0.5, 0.9)
 MAX_SNAPSHOT_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A state with the problem that trained on from it; `is_change` marks the first one after a change of settings."""
+    """A state with the problem that was trained from it; `is_change` marks the first one after a change of settings."""
 
     problem: Problem
     state: State
@@ -35,18 +35,18 @@ class Snapshot:
 
     @property
     def step(self) -> int:
-        """The updates made before."""
+        """The number of updates before the state."""
         return self.state.step
 
     @property
     def bytes(self) -> int:
-        """The memory of its arrays."""
+        """The memory that its arrays take."""
         state = self.state
         return state.theta.nbytes + state.buffers.nbytes + sum(slot.nbytes for slot in state.slots.values())
 
 
 class Past:
-    """Curves and snapshots of one training, from its first state on.
+    """The curves and snapshots of one training, from its initial state.
 
     `steps` [T]; `curves`, {name: [K] for each of the T points}; `bands`, the QUANTILES of the objective at each point;
     `changes`, (step, description) of each change.
@@ -62,48 +62,48 @@ class Past:
         self._snapshot_interval = 1
 
     def next_point(self, step: int) -> int:
-        """The first step after `step` at which a point is due."""
+        """The first step after `step` at which the curves get a point."""
         return (step // self.interval + 1) * self.interval
 
     def add_point(self, step: int, values: dict[str, Floats]) -> None:
-        """Add a point to the curves; every other one goes when there are too many."""
+        """Add a point to the curves, {name: [K]}; if there are too many points, every other one is dropped."""
         self.steps.append(step)
         for name, value in values.items():
             self.curves.setdefault(name, []).append(value)
-        with np.errstate(invalid="ignore"):  # of members that are not finite any more
+        with np.errstate(invalid="ignore"):  # from members that are no longer finite
             self.bands.append(np.quantile(values["objective"], QUANTILES))
         if len(self.steps) > MAX_POINTS:
             self.coarsen()
 
     def coarsen(self) -> None:
-        """Double the interval of the points, and drop those between."""
+        """Double the interval of the curves' points, and drop those between."""
         self.interval *= 2
-        keep = [index for index, at in enumerate(self.steps) if at % self.interval == 0]
+        keep = [index for index, step in enumerate(self.steps) if step % self.interval == 0]
         self.steps = [self.steps[index] for index in keep]
         self.bands = [self.bands[index] for index in keep]
         self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
-        """Keep a state for going back, if one is due at its step."""
+        """Store a snapshot of a state if one is due at its step."""
         if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state))
         count = len(self._snapshots)
-        if count > MAX_POINTS or sum(one.bytes for one in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
+        if count > MAX_POINTS or sum(snapshot.bytes for snapshot in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
             self._snapshot_interval *= 2
             self._snapshots = [
                 one for one in self._snapshots if one.is_change or one.step % self._snapshot_interval == 0
             ]
 
     def add_change(self, problem: Problem, state: State, description: str) -> None:
-        """Note that another problem trains on from a state."""
+        """Record that another problem is trained from this state; `description` says what changed."""
         self.changes.append((state.step, description))
-        if self._snapshots[-1].step == state.step:  # nothing was trained with the settings before
+        if self._snapshots[-1].step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
-        """The problem and the state of some members at a step of the past, as they were.
+        """Recompute the state of some members at an earlier step; return it with the problem of that time.
 
         >>> import numpy as np
         >>> from deltarule.engines.reference import ReferenceEngine

@@ -1,6 +1,6 @@
-"""What a page shows of a moment, as arrays of float32: planes, curves, matrices, histograms.
+"""Compute what the page shows of a training at one step, as arrays of float32: planes, curves, matrices, histograms.
 
-Nothing is trained here; a picture is a function of states and of what the page asks for.
+Nothing is trained here; a picture is a function of states and of the view that the page requests.
 
 K members · M small multiples · G points along an axis · U units · N rows · C classes · P parameters
 """
@@ -30,7 +30,7 @@ PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS = 72, 24, 20
 """Points along each side of the large plane, of a small multiple and of the plane in a unit."""
 MAX_MULTIPLES = 24
 MAX_DRAWN_UNITS = 12
-"""Units of a layer that are drawn; of more, the first ones."""
+"""The number of units of a layer that are drawn, the first ones."""
 MAX_DRAWN_ROWS = 1_000
 MAX_MISSED = 8
 BINS = 24
@@ -38,7 +38,7 @@ BINS = 24
 
 @dataclass(frozen=True)
 class View:
-    """What a page looks at: a member, a step of the past or None for now, and the first of the small multiples."""
+    """The view of a page: a member, a step (None for the current one), and the first member of the small multiples."""
 
     member: int = 0
     step: int | None = None
@@ -46,7 +46,7 @@ class View:
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], members: int) -> "View":
-        """Read a view that a page asks for. Raises `BadInput` for what is none."""
+        """Parse a page's request for a view; `members`, the size of the population; raise `BadInput` if invalid."""
         for name in ("member", "step", "first_multiple"):
             value = table.get(name, 0)
             if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):
@@ -56,19 +56,19 @@ class View:
 
 
 def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Draw a view: a header of plain values, and the arrays by name."""
+    """Compute what a page shows of a view: a header of plain values, and arrays by name."""
     moment = workbench.moment
     dataset, classes = moment.dataset, len(moment.dataset.classes)
     members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
     with one_blas_thread(), np.errstate(all="ignore"):
         problem, state = workbench.state_at(view.step, np.unique(np.append(members, view.member)), moment)
-        chosen, several = (state.take(np.isin(state.members, one)) for one in (view.member, members))
+        chosen, several = (state.take(np.isin(state.members, shown)) for shown in (view.member, members))
         arrays = {
-            "multiples": _answers(problem, several, axes.grid(MULTIPLE_POINTS), classes),
-            "plane": _answers(problem, chosen, axes.grid(PLANE_POINTS), classes)[0],
+            "multiples": _plane_predictions(problem, several, axes.grid(MULTIPLE_POINTS), classes),
+            "plane": _plane_predictions(problem, chosen, axes.grid(PLANE_POINTS), classes)[0],
             "theta": chosen.theta[0],
-            **_units(problem, chosen, axes, dataset),
-            **_rows(problem, chosen, dataset),
+            **_unit_activations(problem, chosen, axes, dataset),
+            **_activation_statistics(problem, chosen, dataset),
             **_gradients(problem, chosen),
             **_curves(moment.past, view.member),
         }
@@ -113,10 +113,10 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
 
 
 def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """What a page draws of the data: the points of each part over the two axes, with their classes or targets."""
+    """Compute what a page shows of the data: the points of each part on the two axes, with their classes or targets."""
     arrays = {}
     for part, rows in dataset.parts.items():
-        drawn = rows.take(_drawn_rows(len(rows)))
+        drawn = rows.take(_evenly_spaced_rows(len(rows)))
         arrays[f"points {part}"] = axes.coordinates(drawn.x)
         arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
     answers = dataset.train.answers
@@ -135,7 +135,7 @@ def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dic
 
 
 def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
-    """What each of some members has of the key that the recipe varies; empty where it varies none."""
+    """The value of each of these members for the key that the recipe varies, as text; empty if it varies none."""
     for values in recipe.configuration.grid.values():
         seeds = len(seeds_of(recipe.configuration))
         return [str(values[member // seeds]) for member in members.tolist()]
@@ -143,20 +143,20 @@ def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The arrays as a page takes them; what is too large for float32 is infinite there."""
+    """Convert arrays to float32 for the page; numbers that are too large become infinite."""
     with np.errstate(over="ignore"):
         return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
 
 
-def _answers(problem: Problem, state: State, x: Floats, classes: int) -> Floats:
-    """What members answer at rows, one number each.   x [G · G, D]  →  [K, G · G]
+def _plane_predictions(problem: Problem, state: State, x: Floats, classes: int) -> Floats:
+    """The prediction of each member at each point x [G · G, D] of the plane, as one number, [K, G · G].
 
-    Of classes: the number of the predicted one plus its confidence, from 0 (no better than chance) to under 1.
-    Of numbers: the first output.
+    For classes, this is the number of the predicted class plus its confidence, from 0 (no better than chance) to under
+    1; for a regression (`classes` is 0), the first output.
     """
     network = problem.network
     parameters, buffers = (
-        views(vector.astype(np.float32), entries)  # a picture needs no more, and takes half of the time
+        views(vector.astype(np.float32), entries)  # precise enough for a picture, in half of the time
         for vector, entries in ((state.theta, network.entries), (state.buffers, network.buffers))
     )
     tape, _ = forward(network.layers, parameters, x.astype(np.float32), buffers=buffers)
@@ -169,6 +169,7 @@ def _answers(problem: Problem, state: State, x: Floats, classes: int) -> Floats:
 
 
 def _class_and_confidence(outputs: Floats) -> Floats:
+    """The predicted class of outputs [..., C] plus its confidence, from 0 to under 1; NaN unless all are finite."""
     classes = outputs.shape[-1]
     best = outputs.argmax(-1)
     total = np.maximum(np.abs(outputs).sum(-1), 1e-12)
@@ -177,14 +178,14 @@ def _class_and_confidence(outputs: Floats) -> Floats:
     return np.where(np.isfinite(outputs).all(-1), best + confidence, np.nan)
 
 
-def _units(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> dict[str, Floats]:
+def _unit_activations(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> dict[str, Floats]:
     """The activation of each drawn unit over the plane, {"units 1": [U, G · G], ...}; the inputs are "units 0".
 
-    Of images the units of the first layer show their weights, as images.
+    If rows are images, the units of the first layer show their weights, as images.
     """
     x = axes.grid(UNIT_POINTS)
-    values = [x, *_activations(problem, state, x)]
-    units = {f"units {layer}": one[:, :MAX_DRAWN_UNITS].T for layer, one in enumerate(values)}
+    by_layer = [x, *_activations(problem, state, x)]
+    units = {f"units {layer}": values[:, :MAX_DRAWN_UNITS].T for layer, values in enumerate(by_layer)}
     if dataset.image is not None and len(problem.network.layers) > 1:
         weights = views(state.theta[0], problem.network.entries)["W1"]
         units["units 1"] = _as_images(weights[:, :MAX_DRAWN_UNITS].T, dataset.image)
@@ -192,12 +193,12 @@ def _units(problem: Problem, state: State, axes: ViewAxes, dataset: Dataset) -> 
 
 
 def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
-    """Rows of pixels as a page paints them: the mean channel, the lowest line first.   [M, D]  →  [M, pixels]"""
+    """Convert rows of pixels [M, D] to images [M, pixels] as the page draws them: gray, with the lowest line first."""
     return np.asarray(rows.reshape(-1, *image).mean(1)[:, ::-1].reshape(len(rows), -1))
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
-    """Some rows that are put into a wrong class, each as [row, class, predicted class], and their images."""
+    """The first misclassified images, each as [row, class, predicted class], and their pixels."""
     rows = dataset.test or dataset.validation or dataset.train
     if dataset.image is None or rows.labels is None:
         return [], {}
@@ -207,20 +208,20 @@ def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tup
     return table, {"missed": _as_images(np.asarray(rows.x[wrong], np.float64), dataset.image)}
 
 
-def _rows(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
-    """What the training rows make of the network: histograms by layer, dead units, the hidden space."""
-    chosen = _drawn_rows(len(dataset.train))
+def _activation_statistics(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
+    """Statistics of activations on the training rows: a histogram and the dead units by layer, and the hidden space."""
+    chosen = _evenly_spaced_rows(len(dataset.train))
     activations = _activations(problem, state, np.asarray(dataset.train.x[chosen], problem.dtype))
-    found: dict[str, Floats] = {}
+    statistics: dict[str, Floats] = {}
     for layer, values in enumerate(activations, start=1):
-        found[f"activations {layer}"], found[f"activations {layer} range"] = _histogram(values)
-        found[f"dead {layer}"] = (values == values[:1]).all(0)
-    found["hidden space"] = _two_coordinates(activations[-2] if len(activations) > 1 else activations[-1])
-    return found
+        statistics[f"activations {layer}"], statistics[f"activations {layer} range"] = _histogram(values)
+        statistics[f"dead {layer}"] = (values == values[:1]).all(0)
+    statistics["hidden space"] = _reduce_to_plane(activations[-2] if len(activations) > 1 else activations[-1])
+    return statistics
 
 
-def _two_coordinates(values: Floats) -> Floats:
-    """The last hidden layer in two coordinates: both units of two, principal components of more."""
+def _reduce_to_plane(values: Floats) -> Floats:
+    """Reduce activations [N, H] to two coordinates [N, 2]: both units if H is 2, principal components if it is more."""
     if values.shape[1] == 1:
         return np.concatenate([values, np.zeros_like(values)], 1)
     if values.shape[1] == 2 or not np.isfinite(values).all():
@@ -233,42 +234,42 @@ def _two_coordinates(values: Floats) -> Floats:
 
 
 def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
-    """The gradient of the next update: by parameter, and a histogram for each layer's weights."""
+    """The gradient of the next update [P], and a histogram of the gradients of each layer's weights, by name."""
     gradient = objective_and_gradient(problem, state, batch(problem, state.members, state.step)).gradient
-    found: dict[str, Floats] = {"gradient": gradient[0]}
-    arrays = views(gradient[0], problem.network.entries)
+    arrays: dict[str, Floats] = {"gradient": gradient[0]}
+    by_parameter = views(gradient[0], problem.network.entries)
     for layer in problem.network.layers:
         name = f"gradients {layer.number}"
-        found[name], found[f"{name} range"] = _histogram(arrays[f"W{layer.number}"])
-    return found
+        arrays[name], arrays[f"{name} range"] = _histogram(by_parameter[f"W{layer.number}"])
+    return arrays
 
 
 def _curves(past: Past, member: int) -> dict[str, Floats]:
-    """The member's curves, and the quantiles of the objective over all members."""
-    count = len(past.bands)  # the last to get a point, which may be added meanwhile
-    found: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
+    """The curves [T] of a member, and the quantiles of the objective over all members, by name."""
+    count = len(past.bands)  # of a point that is being added meanwhile, the bands come last
+    arrays: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
     for name, rows in list(past.curves.items()):
-        found[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
+        arrays[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
     if len(past.curves["objective"][0]) > 1:
-        found["curve quantiles"] = np.stack(past.bands[:count], 1)
-    return found
+        arrays["curve quantiles"] = np.stack(past.bands[:count], 1)
+    return arrays
 
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
-    """How many rows of each class (row) are put into each class (column).   [C, C]"""
+    """The confusion matrix [C, C] of the one member of a state, with a column for each predicted class."""
     assert rows.labels is not None
     predicted = _predict_classes(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
-    """The class into which the one member of a state puts each row, [N]."""
+    """The class [N] that the one member of a state predicts for each row."""
     _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
     return np.asarray(outputs[0, :, 0] > 0.5, np.int64) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
 
 
 def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
-    """The activations of every layer, the outputs last, of the one member of a state.   x [N, D]  →  [N, H] each"""
+    """The activations [N, H] of every layer at rows x [N, D], the outputs last, for the one member of a state."""
     network = problem.network
     parameters, buffers = views(state.theta[0], network.entries), views(state.buffers[0], network.buffers)
     tape, _ = forward(network.layers, parameters, x, buffers=buffers)
@@ -277,7 +278,7 @@ def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
 
 
 def _histogram(values: Floats) -> tuple[Floats, Floats]:
-    """The counts of finite values in equal bins, and the range of the bins."""
+    """The counts of finite values in bins of equal width, and the range [2] of the bins."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(BINS), np.array([0.0, 1.0])
@@ -286,6 +287,6 @@ def _histogram(values: Floats) -> tuple[Floats, Floats]:
     return counts, np.array([low, high])
 
 
-def _drawn_rows(rows: int) -> Integers:
-    """Evenly spaced rows, at most as many as are drawn."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, MAX_DRAWN_ROWS)).astype(np.int64))
+def _evenly_spaced_rows(count: int) -> Integers:
+    """The indices of evenly spaced rows of `count`, at most MAX_DRAWN_ROWS."""
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_DRAWN_ROWS)).astype(np.int64))

@@ -1,4 +1,4 @@
-"""`play`: open the workbench on a study, a data set, a table or a recipe."""
+"""Find what the user wants to play, a study, a data set, a table, a recipe or a problem, and open a session for it."""
 
 import tempfile
 import tomllib
@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput
-from deltarule.playground.population import recipe_of
+from deltarule.playground.population import recipe_of_configuration
 from deltarule.playground.recipe_of_problem import recipe_of_problem
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings
@@ -20,11 +20,11 @@ from deltarule.training.run import Run
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
 MIN_ROWS_TO_SPLIT = 100
-"""Of fewer rows, as the eight of the encoder, all are for training."""
+"""If there are fewer rows, such as the eight of the encoder, all are used for training."""
 
 
 def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
-    """Find what to play with.
+    """Find or make the recipe of a study, data set, story, recipe file or table, for the workbench.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
     target : str, optional
         The column of a table that is predicted.
     folder : Path, optional
-        Gets a copy of a table whose columns hold texts or gaps, in numbers; without it such a table is refused.
+        Where a numeric copy of a table with texts or missing values is written; without it such a table is refused.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
         rows = file if folder is None else numeric_table(file, target, folder)
         return _recipe_of_data({"file": str(rows), "target": target}, file.stem)
     if name in stories:
-        return recipe_of(parse_toml(stories[name]), name)
+        return recipe_of_configuration(parse_toml(stories[name]), name)
     if name in LOADERS:
         return _recipe_of_data({"name": name}, name)
     if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
@@ -69,7 +69,7 @@ def recipe_to_play(what: str | Path | None = None, target: str | None = None, fo
 
 
 def open_session(what: Any = None, target: str | None = None) -> Session:
-    """A session for what `recipe_to_play` finds, or for a `Problem` or the problem of a `Run`."""
+    """Open a session for what `recipe_to_play` finds, for a `Problem`, or for the problem of a `Run`."""
     problem = what.problem if isinstance(what, Run) else what
     folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
     try:
@@ -82,10 +82,13 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
 
 
 def _recipe_of_data(data: dict[str, Any], name: str) -> Recipe:
-    """The network of the first story on other data; of enough rows a fifth is set aside."""
+    """The recipe of the first story with other data, of which a fifth becomes the test part if there are enough rows.
+
+    `data` has the keys of a recipe's data section.
+    """
     table = tomllib.loads(list_stories()[0]["recipe"])
     table["data"] = {**{key: value for key, value in data.items() if value is not None}, "scale": "standardize"}
-    recipe = recipe_of(parse(table), name)
+    recipe = recipe_of_configuration(parse(table), name)
     dataset = dataset_of(recipe)
     settings = fitting_settings(recipe, dataset)
     if len(dataset.train) >= MIN_ROWS_TO_SPLIT:

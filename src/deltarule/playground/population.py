@@ -1,4 +1,4 @@
-"""The population of a recipe, and the state with which it trains on after a change of the recipe."""
+"""Create the population of a recipe, and carry its state over to a changed recipe."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ MAX_MEMBERS = 10_000
 
 
 def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
-    """The problem of a recipe: members for each seed and for each value of the one key that its grid may have."""
+    """Create the problem of a recipe, with a member for each seed and each value of the one key in its grid."""
     combinations = expand_grid(recipe)
     if len(recipe.configuration.grid) > 1:
         names = ", ".join(recipe.configuration.grid)
@@ -38,16 +38,17 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
 
 
 def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
-    """The state with which another problem trains on, or None where its parameters are other ones.
+    """The state from which a changed problem continues training; None if it has other parameters than `before`.
 
-    The optimizer begins with empty slots where it is another one.
+    If the optimizer has changed, its slots are empty.
     """
 
-    def identity(one: Problem) -> tuple[Any, ...]:
-        entries: tuple[tuple[Entry, ...], ...] = (one.network.entries, one.network.buffers)
-        return entries, one.network.initializer, one.dtype, one.seeds.tolist(), one.initial_scale.tolist()
+    def parameter_identity(problem: Problem) -> tuple[Any, ...]:
+        entries: tuple[tuple[Entry, ...], ...] = (problem.network.entries, problem.network.buffers)
+        seeds, scale = problem.seeds.tolist(), problem.initial_scale.tolist()
+        return entries, problem.network.initializer, problem.dtype, seeds, scale
 
-    if identity(before) != identity(problem):
+    if parameter_identity(before) != parameter_identity(problem):
         return None
     fresh = initial_state(problem, state.theta)
     is_same_optimizer = before.optimizer.slots == problem.optimizer.slots
@@ -57,10 +58,10 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
 
 
 def without_study(recipe: Recipe) -> Recipe:
-    """The recipe without what its study says of its data, for a training on other data."""
+    """Remove the study section from a recipe, because it describes other data."""
     return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
 
 
-def recipe_of(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
-    """The recipe of a configuration that no file holds; data files are looked for in the folder."""
+def recipe_of_configuration(configuration: Configuration, name: str, folder: Path = Path()) -> Recipe:
+    """Make a recipe of a configuration that is not from a file; `folder` is searched for data files."""
     return Recipe(name, folder, configuration, as_read=configuration)

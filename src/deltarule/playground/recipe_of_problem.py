@@ -1,4 +1,4 @@
-"""The recipe of a problem that was made in Python, so that its training can be played."""
+"""Convert a problem that was created in Python to a recipe, so that the workbench can train it."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.playground.population import recipe_of
+from deltarule.playground.population import recipe_of_configuration
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Problem
@@ -21,14 +21,14 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
     problem : Problem
         Its members may differ in their seeds alone.
     folder : Path
-        Gets the rows, as `data.npz`.
+        Where the data are written, as `data.npz`.
 
     Raises
     ------
     BadInput
-        For members that differ in more, weighted rows, rows of a member's own, and formulas of one's own.
+        For members that differ in more than seeds, weighted rows, different rows for each member, and custom formulas.
     """
-    _check(problem)
+    _check_is_playable(problem)
     labels = _labels_of(problem)
     np.savez(folder / "data.npz", x=problem.x, y=problem.y if labels is None else labels)
     network, first = problem.network, problem.network.layers[0]
@@ -70,10 +70,11 @@ def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
             "dtype": problem.dtype.name,
         },
     }
-    return recipe_of(parse(table, "the problem"), "problem", folder)
+    return recipe_of_configuration(parse(table, "the problem"), "problem", folder)
 
 
-def _check(problem: Problem) -> None:
+def _check_is_playable(problem: Problem) -> None:
+    """Raise `BadInput` unless the members differ only in their seeds and share the same unweighted rows."""
     numbers = {
         **problem.numbers,
         **problem.schedule_numbers,
@@ -92,7 +93,7 @@ def _check(problem: Problem) -> None:
 
 
 def _labels_of(problem: Problem) -> Any:
-    """The class numbers [N] where the targets are one-hot rows, or 0 and 1 for an output that is a share; else None."""
+    """The labels [N] if the targets are one-hot rows, or 0 and 1 for an output from 0 to 1; None for a regression."""
     y = problem.y
     if problem.network.output.range not in ("unit", "simplex") or not np.isin(y, (0, 1)).all():
         return None
@@ -103,4 +104,5 @@ def _labels_of(problem: Problem) -> Any:
 
 
 def _with_numbers(name: str, parameters: Any, numbers: Any) -> dict[str, Any]:
+    """A recipe's table for a formula: its name, and the first member's values of its parameters."""
     return {"name": name, **{key: float(numbers[key][0]) for key in parameters}}

@@ -13,7 +13,7 @@ from deltarule.files import make_folder, write_whole
 from deltarule.playground.session import Session
 
 FRAMES = 60
-"""Moments of a recording: close together in the beginning, where most happens."""
+"""The number of frames of a recording; they are closer together at the beginning, where most happens."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -38,20 +38,21 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
 def write_recording(session: Session, folder: Path, updates: int) -> Path:
-    """Train so many updates, and write a page that shows the way there.
+    """Train a session for some updates, and write a page that replays the training.
 
     Parameters
     ----------
     session : Session
-        What is trained, from where it is now.
+        Its training continues from its current state.
     folder : Path
-        Made where there is none; the page is its `index.html`.
+        Created if it does not exist; the page is its `index.html`.
     updates : int
+        The number of updates.
 
     Returns
     -------
     Path
-        The page.
+        The file of the page.
 
     Raises
     ------
@@ -77,9 +78,9 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
     style = style_sheet()
     page = _PAGE.format(
         style=style,
-        style_digest=_digest(style),
+        style_digest=_csp_digest(style),
         script=script,
-        script_digest=_digest(script),
+        script_digest=_csp_digest(script),
         recording=json.dumps(recording).replace("<", "\\u003c"),
     )
     file = folder / "index.html"
@@ -88,25 +89,27 @@ def write_recording(session: Session, folder: Path, updates: int) -> Path:
 
 
 def style_sheet() -> str:
-    """The styles of the page, all below its own element."""
+    """The style sheet (CSS) of the page, whose rules apply only within its own element."""
     return (resources.files("deltarule.playground") / "page" / "style.css").read_text(encoding="utf-8")
 
 
 def bundle(name: str) -> str:
-    """Join a module of the page with all that it imports into one, which a page without a server can hold."""
-    seen: dict[str, str] = {}
+    """Bundle a JavaScript module of the page with its imports into one script, for a page without a server."""
+    scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
-        if module in seen:
+        """Add the imports of a module, then the module itself."""
+        if module in scripts:
             return
         text = (resources.files("deltarule.playground") / "page" / module).read_text(encoding="utf-8")
         for imported in _IMPORT.findall(text):
             add(imported)
-        seen[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
+        scripts[module] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
 
     add(name)
-    return "\n".join(seen.values()).replace("</script", "<\\/script")
+    return "\n".join(scripts.values()).replace("</script", "<\\/script")
 
 
-def _digest(text: str) -> str:
+def _csp_digest(text: str) -> str:
+    """The SHA-256 of a text in base64, as a content security policy has it."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

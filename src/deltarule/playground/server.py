@@ -1,7 +1,7 @@
-"""The server of the workbench: this machine alone, one secret address, commands by POST, frames as bytes.
+"""The HTTP server of the workbench, for this machine only: it has a secret address, and takes commands by POST.
 
-A page from elsewhere can start and read nothing: the address holds a random token, Host and Origin are checked, and a
-command must be JSON, which no form of another page can send.
+Pages from elsewhere can neither send commands nor read anything: the address holds a random token, Host and Origin are
+checked, and a command must be JSON, which no form of another page can send.
 """
 
 import json
@@ -17,9 +17,9 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.playground.session import Session
 
 MAX_BODY_BYTES = 32 * 2**20
-"""A table for a page: tens of thousands of rows."""
+"""Enough for a table of tens of thousands of rows."""
 FRAME_WAIT_SECONDS = 2.0
-"""How long a request for a frame waits for something new."""
+"""How long a request for a frame waits until there is something new to draw."""
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -59,18 +59,20 @@ class PlayServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Serve requests in a new thread."""
         threading.Thread(target=self.serve_forever, name="deltarule play server", daemon=True).start()
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection from the page."""
+
     server: PlayServer
     protocol_version = "HTTP/1.1"  # keeps a connection for many frames
     server_version, sys_version = "deltarule", ""
     timeout = 60  # seconds without a request, after which a connection is closed
 
     def do_GET(self) -> None:
-        """Send a file of the page."""
+        """Answer a GET request with a file of the page."""
         name = self._checked_name()
         if name is None:
             return
@@ -82,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, file.read_bytes(), f"{kind}; charset=utf-8")
 
     def do_POST(self) -> None:
-        """Answer a frame, or do a command."""
+        """Answer a POST request for a frame or the data, or execute a command of the page."""
         name = self._checked_name()
         if name is None:
             return
@@ -97,9 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(lambda: json.dumps(session.command(name, body)).encode())
 
-    def _answer(self, make: Callable[[], bytes]) -> None:
+    def _answer(self, make_content: Callable[[], bytes]) -> None:
+        """Send the content that a function returns, or the message of its `BadInput`."""
         try:
-            content = make()
+            content = make_content()
         except BadInput as error:
             self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
             return
@@ -108,10 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
     # --- checks -------------------------------------------------------------------------------------------------------
 
     def _checked_name(self) -> str | None:
-        """What is asked for below the secret address; None where the request was refused."""
-        own = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
+        """The last part of a request's path, below the secret address; None if the request was refused."""
+        hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
         origin = self.headers.get("Origin")
-        if self.headers.get("Host") not in own or (origin is not None and origin.removeprefix("http://") not in own):
+        is_foreign = origin is not None and origin.removeprefix("http://") not in hosts
+        if self.headers.get("Host") not in hosts or is_foreign:
             self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
             return None
         _, token, *rest = self.path.partition("?")[0].split("/")
@@ -121,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         return rest[0]
 
     def _checked_body(self) -> dict[str, Any] | None:
-        """The JSON object of a request; None where it was refused."""
+        """The JSON object in the body of a request; None if the request was refused."""
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
@@ -142,15 +146,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, "a command is a JSON object")
         return None
 
-    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        self.close_connection = True  # a body that nobody has read must not count as the next request
-        self._send(status, sentence.encode(), "text/plain; charset=utf-8")
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Send an error status with a message, and close the connection."""
+        self.close_connection = True  # an unread body must not be taken for the next request
+        self._send(status, message.encode(), "text/plain; charset=utf-8")
 
-    def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+    def _send(self, status: HTTPStatus, content: bytes, content_type: str) -> None:
+        """Send a response with this content and the security headers."""
         try:
             self.send_response(status)
             for name, value in (
-                ("Content-Type", kind),
+                ("Content-Type", content_type),
                 ("Content-Length", str(len(content))),
                 ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
                 ("X-Content-Type-Options", "nosniff"),
@@ -167,4 +173,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing for each request."""
+        """Suppress the line that the base class prints for each request."""

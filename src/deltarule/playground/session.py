@@ -1,4 +1,4 @@
-"""A session: what a page may ask of a workbench, by name, with plain values in and out."""
+"""A session: the commands of a page to its workbench, by name, with JSON values in and out."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -10,10 +10,10 @@ import numpy as np
 
 from deltarule.errors import BadInput, short_repr
 from deltarule.json_files import to_jsonable
-from deltarule.playground import frame_format, picture, take_along
+from deltarule.playground import exports, frame_format, picture
 from deltarule.playground.custom_formulas import check_kind, check_pair, read_pair
 from deltarule.playground.picture import View
-from deltarule.playground.population import recipe_of
+from deltarule.playground.population import recipe_of_configuration
 from deltarule.playground.settings import describe_settings
 from deltarule.playground.stories import list_stories
 from deltarule.playground.table_input import numeric_table
@@ -29,13 +29,13 @@ MAX_UPDATES_AT_ONCE = 100_000
 
 
 class Session:
-    """A workbench with what its page has chosen: the axes of the plane and a folder for the person's own data.
+    """A workbench, the axes of the plane that its page chose, and a folder for the user's data.
 
     Parameters
     ----------
     recipe : Recipe
     folder : TemporaryDirectory
-        For rows of a person's own; deleted at the end.
+        For tables that the user provides; deleted at the end.
     """
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]") -> None:
@@ -44,17 +44,17 @@ class Session:
         self._columns: list[int] | None = None
         self._axes: tuple[int, ViewAxes] | None = None
         self._commands: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "settings": lambda given: self.settings(),
+            "settings": lambda table: self.settings(),
             "play": self._play,
-            "pause": lambda given: self.workbench.pause(),
+            "pause": lambda table: self.workbench.pause(),
             "toggle": self._toggle,
             "step": self._step,
-            "epoch": lambda given: self.workbench.advance_epoch(),
-            "reset": lambda given: self.workbench.reset(),
+            "epoch": lambda table: self.workbench.advance_epoch(),
+            "reset": lambda table: self.workbench.reset(),
             "change": self._change,
             "vary": self._vary,
             "reseed": self._reseed,
-            "stories": lambda given: list_stories(),
+            "stories": lambda table: list_stories(),
             "recipe": self._use_recipe,
             "own-data": self._use_own_data,
             "axes": self._choose_axes,
@@ -65,13 +65,13 @@ class Session:
         }
 
     def close(self) -> None:
-        """End the training, and delete the copy of the person's data."""
+        """End the training, and delete the copy of the user's data."""
         self.workbench.close()
         self._folder.cleanup()
 
     @property
     def axes(self) -> ViewAxes:
-        """The axes of the plane, for the data of now."""
+        """The axes of the plane, for the current data."""
         workbench = self.workbench
         version, dataset = workbench.version, workbench.moment.dataset
         if self._axes is None or self._axes[0] != version:
@@ -82,7 +82,7 @@ class Session:
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        """Draw what a page looks at; wait until something is new where it says what it has `seen`."""
+        """Draw the view that a page requests, as a frame; if it sends the news it has `seen`, wait for newer ones."""
         seen = table.get("seen")
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)
@@ -92,17 +92,18 @@ class Session:
         return frame
 
     def data(self) -> bytes:
-        """The points that are drawn, and what the data are called."""
+        """The points of the data that the page draws, and their names, as a frame."""
         return frame_format.encode(*picture.describe_data(self.workbench.moment.dataset, self.axes))
 
     def settings(self) -> dict[str, Any]:
-        """The settings of now, and what each of them may be."""
+        """The current settings, and the allowed values of each."""
         return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
-        """Do what a page asks for by name, and answer plain values; numbers that are not finite are None.
+        """Execute a command of the page, and return its JSON values; numbers that are not finite become None.
 
-        Raises `BadInput`, with nothing changed, for a command that does not exist or cannot be done.
+        Parameters: `name` of the command; `table` of its arguments.
+        Raises `BadInput`, with nothing changed, for a command that does not exist or fails.
         """
         if name not in self._commands:
             raise BadInput(f"there is no command {short_repr(name)}; there are: {', '.join(self._commands)}")
@@ -111,32 +112,35 @@ class Session:
     # --- the commands -------------------------------------------------------------------------------------------------
 
     def _play(self, table: Mapping[str, Any]) -> None:
+        """Train until paused, at a limited speed if `updates_per_second` is in the table."""
         speed = table.get("updates_per_second")
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise BadInput(f"updates_per_second is {short_repr(speed)}; give a number above 0, or null for no limit")
         self.workbench.play(np.inf if speed is None else speed)
 
     def _toggle(self, table: Mapping[str, Any]) -> None:
-        """Pause what plays, and play what does not: a page may not have seen yet which of both it is."""
+        """Pause if training, otherwise train: the page may not know yet which of both is the case."""
         if self.workbench.is_playing:
             self.workbench.pause()
         else:
             self._play(table)
 
     def _step(self, table: Mapping[str, Any]) -> None:
+        """Make some `updates`, 1 by default, and pause."""
         updates = table.get("updates", 1)
         if isinstance(updates, bool) or not isinstance(updates, int) or not 1 <= updates <= MAX_UPDATES_AT_ONCE:
             raise BadInput(f"updates is {short_repr(updates)}; give a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}")
         self.workbench.advance(updates)
 
     def _change(self, table: Mapping[str, Any]) -> None:
+        """Change the `settings` of the recipe that are in the table."""
         self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
-        """Give each value of one key members of its own; without a key all members have the same settings."""
+        """Train separate members for each of the `values` of one `key`; without a key all have the same settings."""
         key, values = table.get("key"), table.get("values")
         recipe = self.workbench.moment.recipe
-        toml = take_along.recipe_toml(recipe.configuration.model_copy(update={"grid": {}}))
+        toml = exports.recipe_toml(recipe.configuration.model_copy(update={"grid": {}}))
         if key:
             if not isinstance(key, str) or not isinstance(values, list):
                 raise BadInput(f"key and values are {short_repr((key, values))}; give a key and a list")
@@ -144,19 +148,22 @@ class Session:
         self._use_recipe({"recipe": toml})
 
     def _reseed(self, table: Mapping[str, Any]) -> None:
-        """As many networks with the next seeds, so that every press shows other ones."""
+        """Replace the networks by as many with the next seeds."""
         seeds = seeds_of(self.workbench.moment.recipe.configuration)
         first = max(seeds) + 1
         self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
 
     def _use_recipe(self, table: Mapping[str, Any]) -> None:
+        """Start a new training with the text of a `recipe`."""
         configuration = parse_toml(_text_of(table, "recipe"))
         old = self.workbench.moment.recipe
-        self.workbench.use(recipe_of(configuration, old.name, old.folder))
+        self.workbench.use_recipe(recipe_of_configuration(configuration, old.name, old.folder))
 
     def _use_own_data(self, table: Mapping[str, Any]) -> None:
-        """Train on a table that was pasted, dropped or drawn: the text of a CSV file, whose last column is the target
-        unless another one is named."""
+        """Train on a table that the user pasted, dropped or drew, the text of a CSV file with a `target` column.
+
+        By default the target is the last column.
+        """
         text = _text_of(table, "csv")
         target = table.get("target") or text.strip().partition("\n")[0].rpartition(",")[2].strip().strip('"')
         file = Path(self._folder.name) / f"data-{self.workbench.version}.csv"
@@ -166,14 +173,15 @@ class Session:
         self.workbench.change({**settings, **_table_of(table, "settings")})
 
     def _choose_axes(self, table: Mapping[str, Any]) -> None:
+        """Use two `columns` as the axes of the plane, or the default axes if there are none."""
         columns, dataset = table.get("columns"), self.workbench.moment.dataset
-        if columns is not None and not (isinstance(columns, list) and all(type(one) is int for one in columns)):
+        if columns is not None and not (isinstance(columns, list) and all(type(column) is int for column in columns)):
             raise BadInput(f"columns is {short_repr(columns)}; give two numbers of columns, or null")
         chosen = view_axes(np.asarray(dataset.train.x, np.float64), dataset.features, columns)
         self._columns, self._axes = columns, (self.workbench.version, chosen)
 
     def _explain(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """The formula of one number, with names and with numbers: as `explain` shows it, at that moment."""
+        """The formula of one number at the view's step, with names and with numbers, as `explain` shows it."""
         from deltarule.tracing.explain import explain_update  # imported on use: the first picture comes earlier
         from deltarule.tracing.expression_text import format_index, format_significant, with_names, with_numbers
 
@@ -188,7 +196,7 @@ class Session:
         if (
             not isinstance(index, list)
             or len(index) != len(shape)
-            or not all(type(one) is int and 0 <= one < size for one, size in zip(index, shape, strict=True))
+            or not all(type(entry) is int and 0 <= entry < size for entry, size in zip(index, shape, strict=True))
         ):
             raise BadInput(f"the index of {name} is {short_repr(index)}; give one inside {list(shape)}")
         formula, value = quantity.formula, float(quantity.value[tuple(index)])
@@ -205,7 +213,7 @@ class Session:
         }
 
     def _formula(self, table: Mapping[str, Any]) -> dict[str, str]:
-        """Use a function and a derivative in place of the recipe's, and say whether the derivative is right."""
+        """Replace the recipe's activation or loss by a function and its derivative, and report the check of these."""
         kind = check_kind(table.get("kind"))
         if table.get("function") is None:
             self.workbench.use_formula(kind, None)
@@ -216,7 +224,7 @@ class Session:
         return {"verdict": report.verdict, "text": str(report)}
 
     def _why(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """Why a member does not learn: what stands out in its training, as `why_not_learning` finds it."""
+        """Explain why a member does not learn: the findings of `why_not_learning`."""
         from deltarule.symptoms.report import why_not_learning
 
         run = self.workbench.run()
@@ -227,15 +235,16 @@ class Session:
         }
 
     def _export(self, table: Mapping[str, Any]) -> dict[str, str]:
+        """Export the view's member as a file of some `kind`: its name and its text."""
         moment = self.workbench.moment
         view = View.parse(table, moment.problem.members)
         problem, state = self.workbench.state_at(view.step, np.array([view.member]))
-        trained = take_along.Trained(moment.recipe, moment.dataset, problem, state)
-        return asdict(take_along.export(str(table.get("kind")), trained))
+        trained = exports.Trained(moment.recipe, moment.dataset, problem, state)
+        return asdict(exports.export(str(table.get("kind")), trained))
 
 
 def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
-    """The problem with one row of the data as its only batch; None for the batches as they are."""
+    """The problem with one row of its data, `sample`, as its only batch; the problem itself if that is None."""
     if sample is None:
         return problem
     if type(sample) is not int or not 0 <= sample < len(problem.x):
@@ -245,6 +254,7 @@ def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
 
 
 def _text_of(table: Mapping[str, Any], name: str) -> str:
+    """The argument of a command with this name, which must be a text that is not empty."""
     text = table.get(name)
     if not isinstance(text, str) or not text.strip():
         raise BadInput(f"{name} is {short_repr(text)}; give a text")
@@ -252,7 +262,8 @@ def _text_of(table: Mapping[str, Any], name: str) -> str:
 
 
 def _table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = table.get(name, {})
-    if not isinstance(found, Mapping):
-        raise BadInput(f"{name} is {short_repr(found)}; give a table")
-    return found
+    """The argument of a command with this name, which must be a table; empty if there is none."""
+    value = table.get(name, {})
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{name} is {short_repr(value)}; give a table")
+    return value

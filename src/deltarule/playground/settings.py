@@ -1,4 +1,4 @@
-"""The settings of the page: keys of the recipe, each with what it may be and a sentence."""
+"""The settings that the page shows: keys of the recipe, with their allowed values and a sentence of help."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.playground.custom_formulas import PRESETS
-from deltarule.playground.take_along import recipe_toml
+from deltarule.playground.exports import recipe_toml
 from deltarule.problem import registry
 from deltarule.problem.problem import Problem
 from deltarule.problem.resolved_configuration import resolve_configuration
@@ -44,7 +44,7 @@ HELP = {
     "run.dtype": "Precision of all numbers.",
     "data.scale": "Whether columns are scaled first: standardize gives each mean 0 and deviation 1.",
 }
-"""Every setting of the page, with one sentence."""
+"""Every setting of the page, with a sentence that explains it."""
 
 DATA_OPTIONS = {
     "samples": "How many points are drawn",
@@ -54,24 +54,24 @@ DATA_OPTIONS = {
     "size": "How many inputs there are, one of which is 1",
     "seed": "Which points are drawn: another seed gives others",
 }
-"""Options of the data sets that are made, with a phrase each."""
-LAWS = {"optimizer": "update", "schedule": "rate"}
-"""The function of a kind of formula whose docstring begins with its equation."""
+"""The options of the synthetic data sets, with a phrase that explains each."""
+EQUATION_FUNCTIONS = {"optimizer": "update", "schedule": "rate"}
+"""The field of a formula, by its kind, that holds the function whose docstring begins with the equation."""
 UNAVAILABLE = {"lbfgs": "it has no single updates to watch", "adaptive": "it needs the stop rules of a whole training"}
 
 
 def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
-    """The settings of a recipe with their choices, for a page.
+    """Describe the settings of a recipe and their choices for the page.
 
-    Returns `values` by dotted key, `choices` and `help` of the keys on the page, the `parameters` and
-    `equations` of what a key names, `grid`, `toml` and `notes`.
+    Returns `values` by dotted key, `choices` and `help` of the keys on the page, the `parameters` and `equations` of
+    the formulas that keys name, `grid`, `toml`, `notes`, and examples of custom `formulas`.
     """
     resolved = resolve_configuration(recipe.configuration)
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
     network = problem.network
     values["network.layers"] = list(network.sizes)
-    hidden, given = len(network.layers) - 1, resolved["network"]["activation"]
-    values["network.activation"] = given if isinstance(given, list) else [given] * hidden
+    hidden, activation = len(network.layers) - 1, resolved["network"]["activation"]
+    values["network.activation"] = activation if isinstance(activation, list) else [activation] * hidden
     choices = {
         key: [name for name in registry.names(kind) if name not in UNAVAILABLE]
         for key, kind in {"network.activation": "activation", **FORMULAS}.items()
@@ -92,51 +92,53 @@ def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _parameters(key: str, kind: str, named: Any) -> list[dict[str, Any]]:
-    """The parameters of the formula that a key names, with their values and a sentence each."""
-    if not isinstance(named, Mapping):
+def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
+    """Describe the parameters of the formula that a key of the recipe names: key, name, value and help of each.
+
+    `formula` is the value of the key: a name, or a table with the name and the parameters.
+    """
+    if not isinstance(formula, Mapping):
         return []
-    name, section = named["name"], key.partition(".")[0]
+    name, section = formula["name"], key.partition(".")[0]
     return [
         {
-            "key": f"{section}.{one}" if f"{section}.{one}" in HELP else f"{key}.{one}",
-            "name": one.replace("_", " "),
-            "value": named[one],
-            "help": f"A parameter of {name}: {registry.allowed_parameter(name, one)}; {default:g} unless given.",
+            "key": f"{section}.{parameter}" if f"{section}.{parameter}" in HELP else f"{key}.{parameter}",
+            "name": parameter.replace("_", " "),
+            "value": formula[parameter],
+            "help": f"A parameter of {name}: {registry.allowed_parameter(name, parameter)}; {default:g} unless given.",
         }
-        for one, default in getattr(registry, kind)(name).parameters.items()
+        for parameter, default in getattr(registry, kind)(name).parameters.items()
     ]
 
 
-def _equation(kind: str, named: Any) -> str:
-    """What the formula that a key names computes, as its docstring says it; empty where it says nothing."""
-    if kind not in LAWS or named is None:
+def _equation(kind: str, formula: Any) -> str:
+    """The equation of the formula that a key names, from its docstring; empty if there is none."""
+    if kind not in EQUATION_FUNCTIONS or formula is None:
         return ""
-    text = inspect.getdoc(getattr(getattr(registry, kind)(named), LAWS[kind])) or ""
+    text = inspect.getdoc(getattr(getattr(registry, kind)(formula), EQUATION_FUNCTIONS[kind])) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
-def _data_options(named: Any) -> list[dict[str, Any]]:
-    """The options of the data set, with their values."""
-    options = named if isinstance(named, Mapping) else {"name": named}
+def _data_options(source: Any) -> list[dict[str, Any]]:
+    """Describe the options of the data set that a recipe names: key, name, value and help of each."""
+    options = source if isinstance(source, Mapping) else {"name": source}
     loader = LOADERS.get(options["name"])
-    defaults = (
-        {} if loader is None else {one.name: one.default for one in inspect.signature(loader).parameters.values()}
-    )
+    parameters = [] if loader is None else inspect.signature(loader).parameters.values()
+    defaults = {parameter.name: parameter.default for parameter in parameters}
     return [
         {
-            "key": f"data.name.{one}",
-            "name": one,
-            "value": options.get(one, default),
-            "help": f"{DATA_OPTIONS[one]}; {default} unless given.",
+            "key": f"data.name.{option}",
+            "name": option,
+            "value": options.get(option, default),
+            "help": f"{DATA_OPTIONS[option]}; {default} unless given.",
         }
-        for one, default in defaults.items()
-        if one in DATA_OPTIONS
+        for option, default in defaults.items()
+        if option in DATA_OPTIONS
     ]
 
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """What must change in a recipe so that its network fits its data: the sizes at both ends, the output, the loss.
+    """The settings that adapt a recipe's network to other data: first and last layer size, output activation and loss.
 
     >>> from deltarule.playground.play import recipe_to_play
     >>> from deltarule.studies.recipes import dataset_of, with_settings

@@ -1,4 +1,4 @@
-"""Stories: guided experiments of the gallery, each a recipe with a title and what to look at."""
+"""Read the stories, the guided experiments of the gallery: recipes with a title and a text."""
 
 from functools import cache
 from importlib import resources
@@ -8,7 +8,7 @@ from deltarule.problem.configuration import parse_toml
 
 @cache
 def list_stories() -> tuple[dict[str, str], ...]:
-    """Every story: its `name`, `title`, `text` and `recipe`.
+    """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML).
 
     >>> [story["title"] for story in list_stories() if story["name"] == "02-hidden-layer"]
     ['Why exclusive or needs a hidden layer']

@@ -1,4 +1,4 @@
-"""A table with texts and gaps as a table of numbers, which a network takes."""
+"""Convert a table with texts and missing values to a table of numbers, which a network can use."""
 
 import csv
 from pathlib import Path
@@ -14,10 +14,11 @@ READABLE = (".csv", ".tsv", ".parquet")
 
 
 def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
-    """Return the table itself if all columns but the target hold numbers, else a copy in which they do.
+    """Convert a table file to one whose columns, except the target, hold only numbers; return the file's path.
 
-    Each category becomes a column of 0 and 1, missing numbers the median with a column that says where they were, as
-    `deltarule train` encodes them; rows without a target are left out. The encoding is that of all rows.
+    If they do already, this is the path of the table itself. Each category becomes a column of 0 and 1; missing numbers
+    become the median, with a column that marks them, as `deltarule train` encodes them; rows without a target are
+    dropped. The encoding is fitted to all rows.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
     target : str or None
         The column to predict.
     folder : Path
-        Gets the copy.
+        Where the converted table is written.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
         return path
     frame = read_frame(path)
     if target not in frame:
-        return path  # whoever reads the rows says so
+        return path  # reported when the data are loaded
     answers = texts_of(frame[target])
     features = {name: column for name, column in frame.items() if name != target}
     if path.suffix.lower() == ".csv" and all(

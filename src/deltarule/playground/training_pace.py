@@ -1,19 +1,19 @@
-"""How many updates the thread of a workbench makes before a page sees a newer state."""
+"""Decide how many updates the training thread makes at a time, and how often it evaluates the members."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 CHUNK_SECONDS = 0.03
-"""How long the thread trains before a page sees a newer state: a frame of 30 a second."""
+"""The time of a chunk of updates, after which the page can draw a newer state: 30 frames a second."""
 FREE_EVALUATION_SECONDS = 0.5
-"""Evaluations that are not counted, so that curves begin densely."""
+"""The time of evaluations that is not counted, so that curves have many points at the beginning."""
 MAX_EVALUATION_SHARE = 0.05
-"""The part of the time that evaluations for the curves may take."""
+"""The share of the time that evaluations for the curves may take."""
 
 
 class TrainingPace:
-    """How many updates the next chunk has, and whether there is time for a point of the curves.
+    """Measures chunks of updates and evaluations, to choose the size of the next chunk and the evaluation interval.
 
     Evaluating all rows of a thousand members takes as long as many updates: it may take a twentieth of the time.
     """
@@ -25,7 +25,7 @@ class TrainingPace:
         self.restart()
 
     def restart(self) -> None:
-        """Count the updates of a limited speed from now on."""
+        """Start counting updates anew, to keep a limited speed from now on."""
         self._started = self._last_end = time.perf_counter()
         self._done = 0
 
@@ -36,17 +36,17 @@ class TrainingPace:
         return is_over and self._last_share > MAX_EVALUATION_SHARE
 
     def seconds_to_wait(self, updates_per_second: float) -> float:
-        """The time until the next update is due at a limited speed; a chunk at most, as the limit may change."""
+        """The seconds until the next update at a limited speed; at most a chunk's, because the limit may change."""
         due = self._started + (self._done + 1) / updates_per_second
         return min(due - time.perf_counter(), CHUNK_SECONDS)
 
     def updates_allowed(self, updates_per_second: float) -> float:
-        """The most updates of the next chunk."""
+        """The largest number of updates that the next chunk may have at a limited speed."""
         return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
 
     @contextmanager
-    def training(self, count: int) -> Iterator[int]:
-        """Time a chunk of so many updates, and learn from it how many a chunk may have."""
+    def time_chunk(self, count: int) -> Iterator[int]:
+        """Time a chunk of `count` updates, made within the block, and adapt the size of the next chunk."""
         began = time.perf_counter()
         yield count
         end = time.perf_counter()
@@ -59,7 +59,7 @@ class TrainingPace:
 
     @contextmanager
     def time_evaluation(self) -> Iterator[None]:
-        """Time an evaluation."""
+        """Time an evaluation, made within the block, as a share of the time since the last one."""
         began = time.perf_counter()
         yield
         end = time.perf_counter()

@@ -31,11 +31,13 @@ class ViewAxes:
     high: Floats
 
     def coordinates(self, x: Floats) -> Floats:
-        """The coordinates of rows.   x [N, D]  →  [N, 2]"""
+        """The coordinates [N, 2] of rows x [N, D] in the plane."""
         return np.asarray((x - self.origin) @ self.directions.T)
 
     def grid(self, points: int) -> Floats:
-        """The inputs at the points of a grid over the plane, row by row from its lower left.   →  [G · G, D]
+        """The inputs [G · G, D] at the points of a square grid over the plane, row by row from its lower left.
+
+        Parameters: `points`, the number G of points along each axis.
 
         >>> axes = view_axes(np.array([[0.0, 5.0], [1.0, 7.0]]), ("a", "b"))
         >>> axes.grid(2).round(2).tolist()
@@ -47,7 +49,7 @@ class ViewAxes:
 
 
 def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
-    """Choose the axes over which the outputs for some rows are shown.
+    """Choose the two axes of the plane over which the outputs for some rows are shown.
 
     Parameters
     ----------
@@ -93,6 +95,7 @@ def _principal_directions(centered: Floats) -> Floats:
 
 
 def _check_columns(columns: Sequence[int], features: Sequence[str]) -> None:
+    """Raise `BadInput` unless `columns` are two different indices of features."""
     allowed = range(len(features))
     if len(columns) != 2 or columns[0] == columns[1] or not all(column in allowed for column in columns):
         raise BadInput(f"the axes are {short_repr(list(columns))}; give two different columns from 0 to {allowed[-1]}")

@@ -1,4 +1,4 @@
-"""The workbench in a notebook: Jupyter, VS Code, marimo, Colab."""
+"""Show the workbench as a widget in a notebook: Jupyter, VS Code, marimo, Colab."""
 
 import weakref
 from typing import Any
@@ -42,9 +42,9 @@ def play(what: Any = None, target: str | None = None) -> Any:
 
 
 def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """What is sent back to a page's message: plain values, and a frame where one was asked for.
+    """Answer a message of the page with JSON values, and a frame if it requests one.
 
-    A frame that would be the one that the page has is not drawn again.
+    A frame that the page has already is not drawn again.
     """
     name, table = str(message.get("name")), message.get("table") or {}
     reply: dict[str, Any] = {"id": message.get("id")}
@@ -61,13 +61,14 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
 
 
 def _widget_of(session: Session) -> Any:
+    """Make the notebook's widget (anywidget) for a session; it closes the session when it is deleted."""
     try:
         import anywidget
     except ImportError as error:
         raise not_installed("play in a notebook", "anywidget", "notebook", error) from None
 
     class PlayWidget(anywidget.AnyWidget):
-        """The view of a session; messages of the page are answered one by one."""
+        """The view of a session, which answers the messages of the page one by one."""
 
         _esm = bundle("notebook.js") + "\nexport default { render };\n"
         _css = style_sheet()

@@ -1,7 +1,7 @@
-"""The workbench: a recipe, its data and a population that trains in a thread of its own while a page controls it.
+"""The workbench: a recipe, its data and a population that a thread trains while a page controls it.
 
-Training goes through the ordinary `advance` of an engine, so what is shown is what `train` computes, bit for bit. The
-thread takes a state and puts its successor in its place; whoever draws takes the current one, which nobody changes.
+Training uses the ordinary `advance` of an engine, so its results equal those of `train`, bit for bit. The thread
+replaces the current state by its successor; drawing uses the current state, which is never modified.
 
 K members · N rows
 """
@@ -35,20 +35,20 @@ from deltarule.training.populations import metrics_of
 from deltarule.training.run import Divergence, Run
 
 SOLVED_AT = 0.95
-"""The accuracy (or R²) on the training rows at which a member counts as solved, unless the recipe says otherwise."""
+"""The accuracy (or R²) on the training rows from which a member counts as solved, unless the recipe has a criterion."""
 MAX_NOTED_DIVERGENCES = 8
-"""Members of which it is found out where they stopped being finite; each needs a training up to there."""
+"""The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What is trained now: immutable, so that drawing needs no lock.
+    """The current population and its state: immutable, so that drawing needs no lock.
 
     values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are
-             those of the last point of the curves, which may be some updates before.
-    past     what was trained before; it alone grows, with points and snapshots of the same members.
+             those of the last point of the curves, which may be some updates ago.
+    past     curves and snapshots of the same members; the only field that grows.
     """
 
     recipe: Recipe
@@ -60,12 +60,12 @@ class Moment:
 
     @property
     def score(self) -> str:
-        """The metric that says how good a member is."""
+        """The name of the metric by which members are judged."""
         return score_of(self.recipe, self.dataset)
 
     @property
     def is_solved(self) -> NDArray[np.bool_]:
-        """Which members have solved their task, [K]."""
+        """Whether each member has solved its task, [K]."""
         criterion = self.recipe.configuration.study.criterion
         if criterion is None:
             return np.asarray(self.values[self.score] >= SOLVED_AT)
@@ -74,14 +74,14 @@ class Moment:
 
 
 class Workbench:
-    """A training that is played, paused, changed and looked back on; `close` ends its thread.
+    """A training that can be played, paused, changed and rewound; `close` ends its thread.
 
     Parameters
     ----------
     recipe : Recipe
-        Its data, network and settings; a grid with one key gives each value of the key members of its own.
+        Its data, network and settings; if its grid has a key, there are separate members for each of the key's values.
     engine : Engine or None, default None
-        What advances the state; None for that of the recipe, by default the one that is expected to be the fastest.
+        The engine that trains; None for that of the recipe, by default the one that is expected to be the fastest.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Workbench:
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
             self._begin_population(recipe, dataset_of(recipe))
-        self._thread = threading.Thread(target=self._work, name="deltarule play", daemon=True)
+        self._thread = threading.Thread(target=self._train_until_closed, name="deltarule play", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -118,28 +118,28 @@ class Workbench:
 
     @property
     def moment(self) -> Moment:
-        """What is trained now."""
+        """The current population and its state."""
         return self._moment
 
     @property
     def past(self) -> Past:
-        """What was trained before now."""
+        """The curves and snapshots of the training so far."""
         return self._moment.past
 
     @property
     def is_playing(self) -> bool:
-        """Whether training goes on by itself."""
+        """Whether the thread is training."""
         return self._updates_left > 0
 
     @property
     def chunk_seconds(self) -> float:
-        """How long the current chunk takes already: seconds where a program is compiled first, 0 between chunks."""
+        """The seconds since the current chunk began, long if a program is compiled first; 0 between chunks."""
         began = self._chunk_began
         return 0.0 if began is None else time.perf_counter() - began
 
     @property
     def engine(self) -> Engine:
-        """What advances the state; chosen, and its program loaded, when it is needed first."""
+        """The engine that trains; chosen, and its program loaded, when it is first needed."""
         with self._changed:
             if self._engine is None:
                 moment = self._moment
@@ -148,17 +148,17 @@ class Workbench:
 
     @property
     def engine_name(self) -> str:
-        """The name of the engine, empty as long as none is loaded."""
+        """The name of the engine; empty until one is loaded."""
         return "" if self._engine is None else self._engine.name
 
     def load_engine(self) -> None:
-        """Load the engine in the thread: a first picture needs none, and comes earlier without."""
+        """Have the thread load the engine; called after the first picture, which needs none and so appears earlier."""
         with self._changed:
             self._is_shown = True
             self._changed.notify_all()
 
     def play(self, updates_per_second: float = np.inf) -> None:
-        """Train on until `pause`, at most so many updates a second."""
+        """Train until `pause`, at most at the given speed."""
         with self._changed:
             self._updates_left, self._updates_per_second = np.inf, updates_per_second
             self._changed.notify_all()
@@ -170,7 +170,7 @@ class Workbench:
             self._changed.notify_all()
 
     def advance(self, updates: int) -> None:
-        """Make so many updates, wait for them, and pause."""
+        """Make this number of updates, wait for them, and pause."""
         with self._changed:
             target = self._moment.state.step + updates
             version = self.version
@@ -187,16 +187,17 @@ class Workbench:
         self.advance(epoch - step % epoch)
 
     def reset(self) -> None:
-        """Return to the same initial weights and forget what was trained."""
+        """Restart from the same initial weights, and discard the training so far."""
         with self._changed:
             self._updates_left = 0
             self._begin_population(self._moment.recipe, self._moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
-        """Change keys of the recipe; training goes on where the parameters keep their meaning, and restarts elsewhere.
+        """Change keys of the recipe; training continues if the parameters keep their meaning, and restarts otherwise.
 
-        With other data, the sizes of the network, its output and its loss become those that the data need.
+        With other data, the input and output sizes of the network, its output activation and its loss are adapted.
 
+        Parameters: `settings`, the new values by dotted key.
         Raises `BadInput`, with nothing changed, for settings that do not fit.
         """
         with self._changed:
@@ -207,10 +208,10 @@ class Workbench:
                 recipe = with_settings(without_study(recipe), settings)
                 dataset = dataset_of(recipe)
                 settings = {**fitting_settings(recipe, dataset), **settings}
-            self._use(with_settings(recipe, settings), dataset, _describe_change(settings))
+            self._continue_with(with_settings(recipe, settings), dataset, _describe_change(settings))
 
-    def use(self, recipe: Recipe) -> None:
-        """Begin again with another recipe. Raises `BadInput`, with nothing changed, for one that cannot be used."""
+    def use_recipe(self, recipe: Recipe) -> None:
+        """Restart with another recipe; raise `BadInput`, with nothing changed, if it cannot be used."""
         dataset = dataset_of(recipe)
         with self._changed:
             self._updates_left = 0
@@ -218,30 +219,30 @@ class Workbench:
 
     @property
     def news(self) -> list[int]:
-        """What changes when there is something new to draw: step, version, and whether it plays."""
+        """[step, version, whether it is playing]: changes whenever there is something new to draw."""
         return [self._moment.state.step, self.version, int(self.is_playing)]
 
     def wait_for_change(self, seen: list[int], timeout: float) -> None:
-        """Wait until the `news` differ from those that somebody has `seen`, or the time is out."""
+        """Wait until the `news` differ from those that the caller has `seen`, for at most `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.news != seen, timeout)
 
     def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
-        """Train on with a person's own activation or loss, whose derivative may be wrong; None for the recipe's."""
+        """Continue with a custom activation or loss (`kind`), whose derivative may be wrong; None for the recipe's."""
         with self._changed:
             before = dict(self._formulas)
-            self._formulas = {name: one for name, one in before.items() if name != kind}
+            self._formulas = {name: value for name, value in before.items() if name != kind}
             if formula is not None:
                 self._formulas[kind] = formula
             try:
                 description = f"{kind} {'as it was' if formula is None else 'yours'}"
-                self._use(self._moment.recipe, self._moment.dataset, description)
+                self._continue_with(self._moment.recipe, self._moment.dataset, description)
             except BadInput:
                 self._formulas = before
                 raise
 
     def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
-        """The problem and the states of some members, exact: after `step` updates, or at the `moment`, or now."""
+        """The problem and the exact state of some members after `step` updates, by default at the `moment` or now."""
         moment = moment or self._moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
@@ -267,29 +268,34 @@ class Workbench:
     # --- the population -----------------------------------------------------------------------------------------------
 
     def _begin_population(self, recipe: Recipe, dataset: Dataset) -> None:
-        self._begin(recipe, dataset, self._problem_of(recipe, dataset))
+        """Start the training of a recipe's population."""
+        self._begin_problem(recipe, dataset, self._problem_of(recipe, dataset))
 
     def _problem_of(self, recipe: Recipe, dataset: Dataset) -> Problem:
+        """The problem of a recipe, with the custom formulas in use."""
         return with_formulas(population_of(recipe, dataset), self._formulas)
 
-    def _begin(self, recipe: Recipe, dataset: Dataset, problem: Problem) -> None:
+    def _begin_problem(self, recipe: Recipe, dataset: Dataset, problem: Problem) -> None:
+        """Start the training of a problem from its initial state, with an empty past."""
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
         self.divergences = {}
         self._publish(recipe, dataset, problem, state, Past(problem, state))
 
-    def _use(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
+    def _continue_with(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
+        """Train a changed recipe from the current state, or from the start if its parameters are other ones."""
         moment = self._moment
         problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
-            self._begin(recipe, dataset, problem)
+            self._begin_problem(recipe, dataset, problem)
             return
         self._engine = self._choose_engine(recipe, problem)
         moment.past.add_change(problem, state, description)
         self._publish(recipe, dataset, problem, state, moment.past)
 
     def _publish(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, past: Past) -> None:
+        """Make a new problem and its state the current moment, and wake everybody who waits for a change."""
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
         if state.step == 0:
             past.add_point(0, dict(values))
@@ -299,7 +305,7 @@ class Workbench:
         self._changed.notify_all()
 
     def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine | None:
-        """The engine that was asked for; before the first picture None where the fastest one is yet to be chosen."""
+        """The engine of the user or the recipe; None if the fastest one is to be chosen after the first picture."""
         name = recipe.configuration.run.engine
         if self._given_engine is not None or (name == "auto" and not self._is_shown):
             return self._given_engine
@@ -307,7 +313,8 @@ class Workbench:
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _train_until_closed(self) -> None:
+        """Train chunk by chunk while the workbench plays, until it is closed: the function of the thread."""
         pace = TrainingPace()
         while True:
             with self._changed:
@@ -327,10 +334,10 @@ class Workbench:
                 limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
             self._chunk_began = time.perf_counter()
             try:
-                with pace.training(int(limit)) as count:
+                with pace.time_chunk(int(limit)) as count:
                     state, trace = engine.advance(moment.problem, moment.state, count)
-            except Exception as error:  # of an engine, such as too little memory
-                self._fail(error)
+            except Exception as error:  # from an engine, such as too little memory
+                self._pause_after_failure(error)
                 continue
             finally:
                 self._chunk_began = None
@@ -342,7 +349,7 @@ class Workbench:
                 after = replace(after, values=values)
             with self._changed:
                 if self.version != version:
-                    continue  # settings changed meanwhile: the chunk was made with those before
+                    continue  # settings changed meanwhile: the chunk used the previous ones
                 self._moment = after
                 self._note_divergences(moment, trace.bad)
                 past.add_snapshot(moment.problem, state)
@@ -354,9 +361,11 @@ class Workbench:
                 self._changed.notify_all()
 
     def _has_work(self) -> bool:
+        """Whether the thread has something to do: train, load an engine, or end."""
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
-    def _fail(self, error: Exception) -> None:
+    def _pause_after_failure(self, error: Exception) -> None:
+        """Pause, and set `failure` to a message about an exception of the engine."""
         with self._changed:
             self.failure = (
                 f"the training failed: {one_line(error) or type(error).__name__}; change a setting, or reset it"
@@ -365,6 +374,7 @@ class Workbench:
             self._changed.notify_all()
 
     def _note_divergences(self, moment: Moment, bad: Integers) -> None:
+        """Record where members diverged; `bad` [K], the step at which each did, −1 for members that did not."""
         for member in np.flatnonzero(bad >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(bad[member])
@@ -373,18 +383,19 @@ class Workbench:
 
 
 def score_of(recipe: Recipe, dataset: Dataset) -> str:
-    """The metric by which members are judged: that of the study's criterion, else the accuracy or R²."""
+    """The name of the metric by which members are judged: that of the study's criterion, otherwise accuracy or R²."""
     criterion = recipe.configuration.study.criterion
     return metrics_of(dataset)[0] if criterion is None else criterion.name
 
 
 def evaluate_members(dataset: Dataset, problem: Problem, state: State, metric: str) -> dict[str, Floats]:
-    """Objective and metric of the members of a state, on the training rows and on those set aside, {name: [K]}."""
-    aside = dataset.test or dataset.validation
-    rows = None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs))
+    """Objective and metric of each member, {name: [K]}, on the training rows and on test (or else validation) rows."""
+    held_out = dataset.test or dataset.validation
+    rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
     return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)
 
 
 def _describe_change(settings: Mapping[str, Any]) -> str:
+    """Describe changed settings in a few words, such as "learning rate 0.1"."""
     texts = [f"{key.rpartition('.')[2].replace('_', ' ')} {short_repr(value)}" for key, value in settings.items()]
     return ", ".join(texts) if len(texts) <= 3 else f"{count_of(len(texts), 'setting')} changed"

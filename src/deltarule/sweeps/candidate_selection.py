@@ -1,7 +1,7 @@
-"""Ways to choose configurations other than a whole grid: drawn at random, halved, or asked of Optuna.
+"""Choose configurations without sweeping a whole grid: random sampling, successive halving, Optuna.
 
-Each way hands lists of settings to a function that sweeps them, `run`; with a store that is gone on with, nothing is
-trained twice, and a search that was ended goes on where it was:
+`halving` and `ask_and_tell` pass lists of settings to a function that sweeps them, `run`. If it resumes a store,
+nothing is trained twice, and a search that was interrupted continues:
 
     run = lambda settings: deltarule.sweep("mine.toml", settings, out="search", resume=True)
 """
@@ -22,12 +22,13 @@ Run = Callable[[Sequence[Settings]], Sweep]
 
 
 def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw configurations at random, by scikit-learn's ParameterSampler.
+    """Draw n configurations at random, with scikit-learn's ParameterSampler.
 
-    Parameters: `space`, by dotted key a list of values, or a SciPy distribution; `n`, how many; lists alone are drawn
-    from without repetition; `seed`, from 0 to 2**32 - 1.
-    Returns: what each configuration sets, as `sweep` takes it.
-    Errors: `BadInput` for something that cannot be drawn from, more configurations than there are, and another seed.
+    Parameters: `space`, a list of values or a SciPy distribution for each dotted key; `n`, how many to draw, without
+    repetition if there are only lists; `seed`, from 0 to 2**32 - 1.
+    Returns: the settings of each configuration, for `sweep`.
+    Errors: `BadInput` for a space that cannot be drawn from, for more configurations than it has, and for a seed out of
+    range.
 
     >>> from scipy.stats import loguniform
     >>> drawn = sampled({"optimizer.learning_rate": loguniform(1e-4, 1), "loss.reduction": ["sum"]}, n=3)
@@ -47,6 +48,7 @@ def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, A
 
 
 def _check_space(space: Any) -> None:
+    """Raise `BadInput` unless each value of `space` is a list or a SciPy distribution."""
     if not isinstance(space, Mapping):
         raise BadInput(f"the space is {space!r}; give a table of values to draw from, as {{'loss.reduction': ['sum']}}")
     for key, values in space.items():
@@ -66,15 +68,15 @@ def halving(
     key: str = "stopping.max_epochs",
     keep: float = 1 / 3,
 ) -> list[Settings]:
-    """Successive halving: train all configurations a little, the best of them more, the best of these most.
+    """Successive halving: train all configurations briefly, then in each round the best of them for longer.
 
-    Each round begins anew, so that its rows are those of any training with that budget; with a third kept and three
-    times the budget, this makes half as much work again.
+    Each round trains from the start, so its rows equal those of any training with that budget. If a third is kept and
+    the budget triples, this adds half as much work.
 
-    Parameters: `run`, which sweeps settings; `budgets`, one for each round, rising; `key`, what is set to them; `keep`,
-    the share that goes on.
+    Parameters: `run`, a function that sweeps settings; `budgets`, one for each round, ascending; `key`, the setting
+    that is the budget; `keep`, the share of configurations that reaches the next round.
     Returns: the settings of the last round, the best first.
-    Errors: `BadInput` for budgets that do not rise, and another share.
+    Errors: `BadInput` for budgets that do not ascend, and for a share outside of 0 to 1.
 
     >>> import deltarule
     >>> rates = [{"optimizer.learning_rate": 0.1 * n} for n in range(1, 10)]
@@ -86,17 +88,18 @@ def halving(
     Source: Jamieson & Talwalkar, Non-stochastic best arm identification, AISTATS 2016.
     """
     _check_share(keep)
-    left: list[Settings] = list(settings)
-    for number, budget in enumerate(_check_budgets(budgets)):
-        if number:
-            left = left[: max(1, round(keep * len(left)))]
-        left = [{**one, key: budget} for one in left]
-        scores = scores_of(run(left), left)
-        left = [left[place] for place in sorted(range(len(left)), key=lambda place: -scores[place])]
-    return left
+    remaining: list[Settings] = list(settings)
+    for round_index, budget in enumerate(_validate_budgets(budgets)):
+        if round_index:
+            remaining = remaining[: max(1, round(keep * len(remaining)))]
+        remaining = [{**setting, key: budget} for setting in remaining]
+        scores = scores_of(run(remaining), remaining)
+        remaining = [remaining[index] for index in sorted(range(len(remaining)), key=lambda index: -scores[index])]
+    return remaining
 
 
-def _check_budgets(budgets: Any) -> list[int]:
+def _validate_budgets(budgets: Any) -> list[int]:
+    """Return the budgets of the rounds as a list of whole numbers, which must ascend."""
     rounds = [whole("a budget", budget) for budget in budgets] if np.iterable(budgets) else []
     if not rounds or any(after <= before for before, after in pairwise(rounds)):
         raise BadInput(f"the budgets are {budgets!r}; give whole numbers that rise")
@@ -104,16 +107,17 @@ def _check_budgets(budgets: Any) -> list[int]:
 
 
 def _check_share(keep: Any) -> None:
+    """Raise `BadInput` unless the share of configurations to keep is between 0 and 1."""
     if not isinstance(keep, Real) or not 0 < float(keep) < 1:
         raise BadInput(f"the share to keep is {keep!r}; give a number above 0 and under 1")
 
 
 def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int, batch: int = 8) -> None:
-    """Let Optuna choose: in each round it is asked for a batch of configurations, and told their mean scores.
+    """Let Optuna choose: in each round, ask it for a batch of configurations, sweep them, and report their mean scores.
 
-    Parameters: `run`, which sweeps settings; `study`, an Optuna study whose direction is "maximize"; `space`, Optuna's
-    distributions by dotted key; `rounds`; `batch`, how many configurations are one sweep.
-    Errors: `BadInput` for a study of another direction, and for what is no number of rounds or of configurations.
+    Parameters: `run`, a function that sweeps settings; `study`, an Optuna study whose direction is "maximize"; `space`,
+    Optuna's distributions by dotted key; `rounds`, how many sweeps; `batch`, how many configurations in each.
+    Errors: `BadInput` for a study that minimizes, and unless `rounds` and `batch` are whole numbers from 1.
 
     Source: https://optuna.readthedocs.io/en/stable/tutorial/20_recipes/009_ask_and_tell.html
     """
@@ -134,6 +138,6 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
-    """The mean score of each configuration over its folds and seeds, −infinity where a row has no score."""
+    """The mean score of each configuration over its folds and seeds in a sweep; −infinity if a row has no score."""
     means = [table.mean(setting) for setting in settings]
     return [-np.inf if mean is None else mean for mean in means]

@@ -1,5 +1,7 @@
-"""Who does the work: this process, others on this machine (loky), or a cluster (Dask); all as the standard library's
-Executor. A worker that dies costs the population that it had, which is done once more."""
+"""Executors for sweeps: this process, local processes (loky) or a Dask cluster, all as the standard library's Executor.
+
+A population whose worker dies is submitted again.
+"""
 
 import logging
 import os
@@ -18,21 +20,21 @@ from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memo
 from deltarule.problem.validation import whole
 
 MAX_TRIES = 3
-"""How often a population is begun whose worker dies: a third death is the population's own doing."""
+"""How often a population is submitted whose worker dies: after the third death, the population itself is at fault."""
 
 NAMES = ("local", "dask")
 
 
-_ADVICE = "give it more memory, or use fewer workers"
+_MEMORY_ADVICE = "give it more memory, or use fewer workers"
 
 Result = TypeVar("Result")
 
 
-class Here(Executor):
-    """An executor that does the work at once, in the process that asks for it."""
+class InProcessExecutor(Executor):
+    """An executor that runs each function at once, in the calling process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Do it."""
+        """Call the function with its arguments, and return a finished future."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -43,28 +45,28 @@ class Here(Executor):
 
 @dataclass(frozen=True)
 class Pool:
-    """Where to submit work, how much of it at a time, and how to begin anew when its workers have died.
+    """The workers of a sweep: how to reach their executor, and how to restart, limit and watch them.
 
-    Parameters: `executor`, called for each submission; `workers`; `renew`, called after a worker's death; `threads`,
-    how many a worker may use, None for all; `cap`, called with how many populations there are before the first is
-    submitted: processes with nothing to do would only take memory, and the time to start; `is_gone`, whether nobody is
-    left who would do it: of a cluster that has ended no future ever says so.
+    Parameters: `executor`, called for each submission; `workers`, how many there are; `restart`, called after a
+    worker's death; `threads`, how many a worker may use, None for all; `limit_workers`, called before the first
+    submission with the number of populations: idle processes would only take memory, and time to start; `is_gone`,
+    whether all workers are gone for good: no future reports that a cluster has ended.
     """
 
     executor: Callable[[], Executor]
     workers: int
-    renew: Callable[[], None]
+    restart: Callable[[], None]
     threads: int | None
-    cap: Callable[[int], None] = lambda populations: None
+    limit_workers: Callable[[int], None] = lambda populations: None
     is_gone: Callable[[], bool] = lambda: False
 
 
 @contextmanager
 def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
-    """The workers of a name, until the block ends.
+    """Open the workers of an executor, given by its name, until the block ends.
 
-    Parameters: `name`, "local" or "dask"; `workers`, how many processes: of "local" 1, which is this one, if None; of
-    "dask" as many as Dask starts; `address`, a running cluster's.
+    Parameters: `name`, "local" or "dask"; `workers`, how many processes: if None, "local" uses this process alone, and
+    "dask" as many as Dask starts; `address`, that of a running Dask cluster.
     Errors: `BadInput` for another name, numbers that do not fit, workers for a cluster that has its own, and a library
     that is missing.
 
@@ -80,54 +82,60 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
         raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
     if address is not None and workers is not None:
         raise BadInput(f"workers is {workers}, and the cluster at {address} has its own; leave one of the two out")
-    opened = _dask(workers, address) if name == "dask" else _local(workers or 1)
-    with opened as found:
-        yield found
+    opened = _dask_pool(workers, address) if name == "dask" else _local_pool(workers or 1)
+    with opened as worker_pool:
+        yield worker_pool
 
 
 @contextmanager
-def _local(workers: int) -> Iterator[Pool]:
+def _local_pool(workers: int) -> Iterator[Pool]:
+    """Processes of this machine (loky) that share its processors; for one worker, the calling process itself."""
     if workers == 1:
-        yield Pool(Here, 1, lambda: None, None)
+        yield Pool(InProcessExecutor, 1, lambda: None, None)
         return
     from joblib.externals.loky import ProcessPoolExecutor
 
     threads = max(1, platforms.processor_count() // workers)
     running: list[Any] = []
-    most = workers
+    max_workers = workers
 
-    def cap(populations: int) -> None:
-        nonlocal most
-        most = max(1, min(workers, populations))
+    def limit_workers(populations: int) -> None:
+        nonlocal max_workers
+        max_workers = max(1, min(workers, populations))
 
-    def executor() -> Executor:
+    def running_executor() -> Executor:
+        """The running executor, started if there is none."""
         if not running:
-            with _ctrl_c_held():
-                running.append(ProcessPoolExecutor(max_workers=most, initializer=_begin, initargs=(os.getpid(),)))
-                running[0].submit(os.getpid)  # with which all workers begin
-        found: Executor = running[0]
-        return found
+            with _block_ctrl_c():
+                running.append(
+                    ProcessPoolExecutor(
+                        max_workers=max_workers, initializer=_initialize_worker, initargs=(os.getpid(),)
+                    )
+                )
+                running[0].submit(os.getpid)  # the first submission starts all workers
+        executor: Executor = running[0]
+        return executor
 
-    def stop() -> None:
-        for one in running:
-            one.shutdown(wait=True, kill_workers=True)
+    def stop_workers() -> None:
+        for executor in running:
+            executor.shutdown(wait=True, kill_workers=True)
         running.clear()
 
     try:
-        yield Pool(executor, workers, stop, threads, cap)
+        yield Pool(running_executor, workers, stop_workers, threads, limit_workers)
     finally:
-        stop()
+        stop_workers()
 
 
 @contextmanager
-def _ctrl_c_held() -> Iterator[None]:
-    """Hold Ctrl-C back from processes that begin within, for good: who started them ends them.
+def _block_ctrl_c() -> Iterator[None]:
+    """Block Ctrl-C (SIGINT) for good in the processes that are started within the block; the parent ends them.
 
-    A terminal sends it to all, and one that still loads its libraries would print where it was. Here it comes later,
-    but where there are other threads, which Python hears it through.
+    A terminal sends it to all processes, and one that still loads its libraries would print a traceback. The calling
+    process receives it after the block, or at once if it has other threads, through which Python receives it.
     """
     if sys.platform != "win32":
-        # Where these have to begin first they let it through again.
+        # Started first, because starting them unblocks the signal again.
         for module in ("multiprocessing", "joblib.externals.loky.backend"):
             import_module(f"{module}.resource_tracker").ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -138,83 +146,84 @@ def _ctrl_c_held() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(parent: int) -> None:
-    """Begin as a worker. One that outlived a killed sweep would train beside those who go on with it.
+def _initialize_worker(parent_pid: int) -> None:
+    """Make this worker process exit with its parent, and silence its output.
 
-    It says nothing itself: what fails comes back, and is told in a sentence. Where memory ends it would print what
-    Python and its libraries have to say of that.
+    A worker that outlived a killed sweep would train beside those that resume it. Errors are returned and reported by
+    the parent; without memory, a worker would also print what Python and its libraries say of that.
     """
-    platforms.exit_with_parent(parent)
+    platforms.exit_with_parent(parent_pid)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextmanager
-def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
+def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
+    """The workers of the Dask cluster at an address, or of a new local one if the address is None."""
     try:
         from distributed import Client, LocalCluster
     except (ImportError, OSError) as error:
         raise not_installed("the executor dask", "Dask", "dask", error) from None
     with ExitStack() as stack:
-        where: Any = address
+        cluster: Any = address
         if address is None:
-            # What fails is told in a sentence; that a second cluster finds the page's usual port taken is no failure.
-            quiet = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
-            with _ctrl_c_held():
-                where = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, **quiet))
+            # Errors are reported in a sentence; that the dashboard's usual port is taken is none.
+            options = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
+            with _block_ctrl_c():
+                cluster = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, **options))
         try:
-            client = stack.enter_context(Client(where, timeout=30))
+            client = stack.enter_context(Client(cluster, timeout=30))
         except (OSError, ValueError) as error:
             if address is None:
                 raise RunFailed(f"the workers that Dask started do not answer: {error}; try again") from error
             raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
         count = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        # A process each: those of one machine share its processors.
+        # The processes of a local cluster share this machine's processors.
         threads = 1 if address is None else None
 
         def is_gone() -> bool:
-            return client.status in ("closing", "closed")  # after it has tried for 30 seconds to connect again
+            return client.status in ("closing", "closed")  # after trying for 30 seconds to reconnect
 
         yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads, is_gone=is_gone)
 
 
 def dask_setup(worker: Any) -> None:
-    """Begin as a worker of our own cluster: Dask calls this by its name."""
-    _begin(os.getppid())
+    """Initialize a worker process of a local Dask cluster; Dask calls this function by its name."""
+    _initialize_worker(os.getppid())
 
 
 def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Formulas of one's own, by kind and name, as they can be sent to another process, which takes them over.
+    """Prepare custom formulas, by kind and name, so that they can be pickled and sent to a worker process.
 
-    Errors: `BadInput` for one that cannot.
+    Errors: `BadInput` for a formula that cannot be pickled.
 
     >>> pack_formulas({})
     {}
     """
     from joblib.externals.loky.backend.reduction import dumps
 
-    sent = {}
+    packed = {}
     for (kind, name), formula in formulas.items():
-        values = {one.name: getattr(formula, one.name) for one in fields(formula)}
-        # Its parameters are a table that nobody can change, and that cannot be sent.
+        values = {field.name: getattr(formula, field.name) for field in fields(formula)}
+        # Its parameters are a read-only mapping, which cannot be pickled.
         tables = {key: dict(value) for key, value in values.items() if isinstance(value, Mapping)}
-        sent[kind, name] = replace(formula, **tables)
+        packed[kind, name] = replace(formula, **tables)
         try:
-            dumps(sent[kind, name])
-        except Exception as error:  # of whatever it holds
+            dumps(packed[kind, name])
+        except Exception as error:  # any, from the values that it holds
             raise BadInput(
                 f"the {kind} '{name}' cannot be sent to other processes ({error}); leave workers and executor out"
             ) from error
-    return sent
+    return packed
 
 
 def run_all(
-    given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], kept: str = "start again"
+    workers: Pool, function: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], advice: str = "start again"
 ) -> Iterator[tuple[Any, Result]]:
-    """Do every task, some at a time, and give each with its result as soon as it is there.
+    """Call a function on every task in a pool of workers, and yield each task with its result once it is done.
 
-    Parameters: `work`, called with each task's values; `tasks`; `kept`, what is told where memory or a worker is at
-    fault: what is kept, and how to go on.
-    Errors: what the work raises, with a note of what is kept; `RunFailed` for it where it fails in another process, and
+    Parameters: `function`, called with the values of a task as its arguments; `tasks`, tuples of arguments; `advice`,
+    the end of error messages: what is kept, and how to resume.
+    Errors: what the function raises, with the advice as a note; `RunFailed` for what it raises in another process, and
     for a task whose worker dies again and again, or has too little memory.
 
     >>> with pool("local") as here:
@@ -222,59 +231,63 @@ def run_all(
     [((2, 3), 8), ((2, 5), 32)]
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
-    again: list[tuple[tuple[Any, ...], int]] = []
-    at_once = 1 if given.workers == 1 else 2 * given.workers  # so that no worker waits for its next task
-    left = True
-    while left or running or again:
-        while len(running) < at_once and (again or left):
-            task, tries = again.pop() if again else (next(tasks, ()), 1)
+    retries: list[tuple[tuple[Any, ...], int]] = []
+    max_running = 1 if workers.workers == 1 else 2 * workers.workers  # so that no worker waits for its next task
+    has_more_tasks = True
+    while has_more_tasks or running or retries:
+        while len(running) < max_running and (retries or has_more_tasks):
+            task, tries = retries.pop() if retries else (next(tasks, ()), 1)
             if not task:
-                left = False
+                has_more_tasks = False
                 break
-            _check_there(given, kept)
-            running[_submit(given, work, task)] = task, tries
-        # How long is waited before another look at whether anybody is left to do the work.
+            _check_workers(workers, advice)
+            running[_submit(workers, function, task)] = task, tries
+        # After a second without a result, check whether any worker is left.
         done, _ = wait(running, 1.0, FIRST_COMPLETED)
         if running and not done:
-            _check_there(given, kept)
+            _check_workers(workers, advice)
         for future in done:
             task, tries = running.pop(future)
             error = CancelledError() if future.cancelled() else future.exception()
             if error is None:
                 yield task, future.result()
             elif is_out_of_memory(error):
-                raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}; {kept}") from error
-            elif isinstance(error, DeltaruleError) or isinstance(given.executor(), Here):
-                error.add_note(kept)
+                raise RunFailed(
+                    f"a population needs more memory than its worker has; {_MEMORY_ADVICE}; {advice}"
+                ) from error
+            elif isinstance(error, DeltaruleError) or isinstance(workers.executor(), InProcessExecutor):
+                error.add_note(advice)
                 raise error
-            elif not _is_death(error):  # what libraries raise where memory ends has a hundred names
+            elif not _is_worker_death(error):  # libraries raise all kinds of exceptions when memory is exhausted
                 raise RunFailed(
                     f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or "
-                    f"where memory has ended {_ADVICE}; {kept}"
+                    f"where memory has ended {_MEMORY_ADVICE}; {advice}"
                 ) from error
             elif tries == MAX_TRIES:
                 raise RunFailed(
-                    f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}; {kept}"
+                    f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}; {advice}"
                 ) from error
             else:
-                again.append((task, tries + 1))
+                retries.append((task, tries + 1))
 
 
-def _check_there(given: Pool, kept: str) -> None:
-    if given.is_gone():
-        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {kept}")
+def _check_workers(workers: Pool, advice: str) -> None:
+    """Raise `RunFailed` if the cluster of the workers has ended."""
+    if workers.is_gone():
+        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {advice}")
 
 
-def _submit(given: Pool, work: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
+def _submit(workers: Pool, function: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
+    """Submit a task, after a restart of the workers if one of them died."""
     try:
-        return given.executor().submit(work, *task)
+        return workers.executor().submit(function, *task)
     except BrokenExecutor:  # loky ends all of its workers when one of them dies
-        given.renew()
-        return given.executor().submit(work, *task)
+        workers.restart()
+        return workers.executor().submit(function, *task)
 
 
-def _is_death(error: BaseException) -> bool:
-    """Whether an exception says that a worker is gone, and not that its work failed."""
-    of_dask = {"KilledWorker", "CommClosedError", "FutureCancelledError"}
-    gone = isinstance(error, BrokenExecutor | CancelledError)
-    return gone or bool(of_dask & {kind.__name__ for kind in type(error).__mro__})
+def _is_worker_death(error: BaseException) -> bool:
+    """Whether an exception means that a worker is gone, rather than that its task failed."""
+    dask_names = {"KilledWorker", "CommClosedError", "FutureCancelledError"}
+    is_gone = isinstance(error, BrokenExecutor | CancelledError)
+    return is_gone or bool(dask_names & {kind.__name__ for kind in type(error).__mro__})

@@ -1,4 +1,4 @@
-"""The data of a sweep's folds, kept while they are needed."""
+"""Load the data of a sweep, divide them into folds, and cache both while a sweep needs them."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -11,32 +11,33 @@ from deltarule.problem.problem import Integers
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.sweeps.plan import Data, Folds, Source
 
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 
-_whole: dict[str, tuple[Dataset, Folds]] = {}
+_fold_cache: dict[str, tuple[Dataset, Folds]] = {}
 
-_kept: dict[str, Data] = {}
+_data_cache: dict[str, Data] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The rows of a configuration, loaded once in a process; of several data sets only the last two are kept.
+    """The data of a configuration (or of one fold), from a cache of the last two that this process loaded.
 
     Parameters: `fold`, as in `load`.
     """
     key = f"{data_key(configuration)} {source} {fold}"
-    return _kept.get(key) or _keep(_kept, key, load(configuration, source, fold))
+    return _data_cache.get(key) or _add_to_cache(_data_cache, key, load(configuration, source, fold))
 
 
 def forget_data() -> None:
-    """Load rows anew when they are asked for next: their files may have changed."""
-    _kept.clear()
-    _whole.clear()
+    """Clear the cached data, because their files may have changed."""
+    _data_cache.clear()
+    _fold_cache.clear()
 
 
 def load(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """Load the rows of a configuration, and divide them into folds where there are any.
+    """Load and preprocess the data of a configuration, divided into the folds of the source if it has any.
 
-    Parameters: `fold`, to load the rows of one fold, with scale and components as its own training rows say.
+    Parameters: `fold`, the index of a fold to load alone, with scale and components from its own training rows; None
+    for all folds.
     """
     if not source.folds:
         return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
@@ -46,26 +47,28 @@ def load(configuration: Configuration, source: Source, fold: int | None = None) 
     return Data(scale_and_project(fold_of(dataset, *folds[fold]), configuration.data), ())
 
 
-def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
-    """A fold as a data set: its training rows, and those held out as validation rows."""
-    return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
+def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> Dataset:
+    """One fold as a data set: its training rows, and its held-out rows as validation rows (both given as indices)."""
+    return replace(dataset, train=dataset.train.take(train_rows), validation=dataset.train.take(held_out_rows))
 
 
-def _keep(kept: dict[str, Kept], key: str, value: Kept) -> Kept:
+def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
+    """Add a value to a cache, of whose entries only the latest stays, and return the value."""
     # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
-    for old in list(kept)[:-1]:
-        kept.pop(old, None)
-    kept[key] = value
+    for old in list(cache)[:-1]:
+        cache.pop(old, None)
+    cache[key] = value
     return value
 
 
 def load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
+    """The data before they are scaled, and the rows of each fold; cached, so that all folds load them once."""
     key = f"{data_key(configuration)} {source}"
-    return _whole.get(key) or _keep(_whole, key, _split_folds(configuration, source))
+    return _fold_cache.get(key) or _add_to_cache(_fold_cache, key, _split_folds(configuration, source))
 
 
 def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
+    """Load the data of a configuration, and draw the training and held-out rows of each fold."""
     dataset = load_and_split(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

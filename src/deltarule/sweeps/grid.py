@@ -1,16 +1,16 @@
-"""From a configuration with a grid to populations: the units of work, the same ones each time the grid is the same.
+"""Expand a configuration's grid into populations, deterministically: equal grids give equal populations.
 
 K members of a population · C configurations · F folds · S seeds
 
-Every combination of the grid's values, with every fold and seed, is a row of the sweep's table. Rows that differ in
-nothing but their limit (steps, epochs) are points on the way of one training.
+Every combination of the grid's values, with every fold and seed, is a row of the sweep's table. Rows that differ only
+in their limit (steps, epochs) are recorded by one training, on its way to the largest limit.
 """
 
 import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,43 +31,43 @@ from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configur
 from deltarule.stats import metrics
 from deltarule.sweeps.fold_data import data_of, fold_of, load_folds
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit
-from deltarule.sweeps.row_ranking import check_scored, common_ranking, score_metric
+from deltarule.sweeps.row_ranking import check_ranking, choose_ranking, common_ranking
 from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
 
 MAX_MEMBERS = 1_000
-"""Members of a population at most: what is lost when a worker dies, and what a commit to the store holds."""
+"""Members of a population at most: as many are lost when a worker dies, and committed to the store at once."""
 
 MAX_BYTES = 2**28
-"""What the members of a population may take of memory, beside the data that they share. More would not train
-faster, and would be longer without a word of progress."""
+"""Memory that the members of a population may take, beside the data that they share. Larger populations would not train
+faster, and would report their progress less often."""
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    """The configuration with another grid: lists of values by dotted key.
+    """Replace the grid of a configuration, lists of values by dotted key.
 
-    Errors: `BadInput` for a key that there is not, and a value that is not allowed.
+    Errors: `BadInput` for an unknown key, and for a value that is not allowed.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
     {'optimizer.learning_rate': (0.1, 1.0)}
     """
-    return parse({**configuration.model_dump(), "grid": as_recipe(grid)}, "the grid")
+    return parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
 
 
-def as_recipe(given: Any) -> dict[str, Any]:
-    """What a grid or a configuration sets in Python, as a recipe has it: values that JSON holds, by dotted key.
+def settings_to_json(settings: Any) -> dict[str, Any]:
+    """Convert a grid or settings, values by dotted key, to the plain Python values that JSON and recipes have.
 
-    Parameters: `given`, a table, or what `dict` makes one of by its keys, as a row of a DataFrame.
+    Parameters: `settings`, a mapping, or anything else that has keys, such as a row of a DataFrame.
     Errors: `BadInput` for anything else.
 
-    >>> as_recipe({"network.layers": np.array([2, 1])})
+    >>> settings_to_json({"network.layers": np.array([2, 1])})
     {'network.layers': [2, 1]}
     """
-    if not hasattr(type(given), "keys"):
+    if not hasattr(type(settings), "keys"):
         raise BadInput(
-            f"a configuration is {given!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
+            f"a configuration is {settings!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
         )
-    values = {key: as_python(one) for key, one in dict(given).items()}
+    values = {key: as_python(value) for key, value in dict(settings).items()}
     for key, value in values.items():
         if not isinstance(key, str):
             raise BadInput(
@@ -81,9 +81,8 @@ def as_recipe(given: Any) -> dict[str, Any]:
 
 
 def combinations(configuration: Configuration) -> list[dict[str, Any]]:
-    """Every combination of the grid's values; without a grid one, which sets nothing.
+    """List every combination of the values of a configuration's grid; without a grid, one that sets nothing.
 
-    >>> from pathlib import Path
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "loss.reduction": ["sum"]}
     >>> combinations(parse({**table, "grid": grid}))[1]
@@ -96,11 +95,12 @@ def combinations(configuration: Configuration) -> list[dict[str, Any]]:
 def plan_sweep(
     configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
 ) -> Plan:
-    """Plan a sweep: which rows there are, and which of them are trained together.
+    """Plan a sweep: which rows its table will have, and which of them are trained together.
 
-    Parameters: `settings`, the configurations as what each sets; None for all combinations of the grid; `workers`, how
-    many there are to be busy: a population is no larger than leaves some for each.
-    Errors: `BadInput` for settings that do not fit each other or the data, and rows that do not rank together.
+    Parameters: `configuration`, with its grid; `source`, where the data come from; `settings`, those of each
+    configuration, instead of all combinations of the grid; `workers`, how many processes will train: populations are
+    small enough to keep all of them busy.
+    Errors: `BadInput` for settings that do not fit each other or the data, and rows that cannot be ranked together.
 
     >>> from pathlib import Path
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -115,107 +115,111 @@ def plan_sweep(
             "run.seeds is in the grid, but each seed is a member of its own; give it under [run] or as --seeds"
         )
     seeds = seeds_of(configuration)
-    # Without its grid, which each of the configurations would have to copy.
+    # Without its grid, which would be copied into each of the configurations.
     base = with_changes(configuration, {"run.seeds": 1}).model_copy(
         update={"grid": {}, "experiment": (), "assumption": ()}
     )
-    known = _by_hash(base, combinations(configuration) if settings is None else map(as_recipe, settings))
-    asked = _SweepRequest(tuple(one for one, _ in known.values()), tuple(known), seeds, source)
-    units, notes, scored = _populations(asked, workers)
+    chosen = combinations(configuration) if settings is None else map(settings_to_json, settings)
+    by_hash = _configurations_by_hash(base, chosen)
+    request = _SweepRequest(tuple(changed for changed, _ in by_hash.values()), tuple(by_hash), seeds, source)
+    units, notes, ranking = _plan_units(request, workers)
     return Plan(
         base,
-        tuple(given for _, given in known.values()),
-        asked.hashes,
+        tuple(setting for _, setting in by_hash.values()),
+        request.hashes,
         units,
         source,
         notes,
-        *scored,
-        {name: formula for one in asked.every for name, formula in own_formulas(one).items()},
+        *ranking,
+        {name: formula for changed in request.configurations for name, formula in own_formulas(changed).items()},
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _SweepRequest:
-    """What a sweep is asked for: `every` configuration [C], their `hashes` [C], the `seeds` [S] of each, and where the
-    rows come from."""
+    """What a sweep is to train: configurations [C], their hashes [C], the seeds [S] of each, and the data source."""
 
-    every: tuple[Configuration, ...]
+    configurations: tuple[Configuration, ...]
     hashes: tuple[str, ...]
     seeds: tuple[int, ...]
     source: Source
 
 
-def _by_hash(
+def _configurations_by_hash(
     base: Configuration, settings: Iterable[Mapping[str, Any]]
 ) -> dict[str, tuple[Configuration, Mapping[str, Any]]]:
-    """Each configuration with what it sets, by its hash: what is asked for twice is one, however it is written."""
-    known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
-    for given in settings:
-        one = with_changes(base, given)
-        known.setdefault(configuration_hash(one), (one, given))
-    if not known:
+    """Each distinct configuration and its settings, by its hash; duplicates are dropped, however they are written."""
+    by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
+    for setting in settings:
+        configuration = with_changes(base, setting)
+        by_hash.setdefault(configuration_hash(configuration), (configuration, setting))
+    if not by_hash:
         raise BadInput("there is no configuration to sweep; give one at least")
-    return known
+    return by_hash
 
 
-def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
-    """The units of all that is asked for, what must be told of their data, and by what all rows rank."""
-    every, source = asked.every, asked.source
-    groups = _groups(every, source)
+def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
+    """The units of work of a sweep, notes on their data, and the ranking of all rows (metric, part of the data)."""
+    configurations, source = request.configurations, request.source
+    groups = _group_configurations(configurations, source)
     units: list[Unit] = []
     notes: list[str] = []
-    scored: list[tuple[str, str]] = []
-    alike = Counter(name[1:] for name in groups)
-    shapes = Counter(_sizes_apart(shape) for shape in {name[1] for name in groups})
+    rankings: list[tuple[str, str]] = []
+    group_counts = Counter(name[1:] for name in groups)
+    shape_counts = Counter(_shape_without_sizes(shape) for shape in {name[1] for name in groups})
     engines: dict[tuple[str, int], tuple[str, bool]] = {}
-    # Fold by fold, where each has rows of its own: so these are prepared once.
+    # Fold by fold if each has data of its own, so that these are prepared once.
     for name, group in sorted(groups.items(), key=lambda item: item[0][0]):
-        own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
-        first = every[next(iter(group.values()))[0]]
-        data = data_of(first, source, own)
-        scored.append(score_metric(data, source))
-        check_scored(data, source, *scored[-1])
-        _check_group(every, group, data.dataset)
+        fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
+        first = configurations[next(iter(group.values()))[0]]
+        data = data_of(first, source, fold)
+        rankings.append(choose_ranking(data, source))
+        check_ranking(data, source, *rankings[-1])
+        _check_group(configurations, group, data.dataset)
         notes += filter(None, [data.dataset.remark])
-        members = _members(asked, group, data)
-        most = members_at_once(first, data.dataset)
+        members = _members(request, group, data)
+        max_members = max_population_size(first, data.dataset)
         if shape_and_fold not in engines:
-            counts = alike[shape_and_fold], shapes[_sizes_apart(shape_and_fold[0])]
-            engines[shape_and_fold] = _engine(members, most, data, *counts)
-        size = min(most, -(-len(members) // workers))
-        rest = data.dataset.digest, own, not _looks_decide(first), *engines[shape_and_fold]
+            counts = group_counts[shape_and_fold], shape_counts[_shape_without_sizes(shape_and_fold[0])]
+            engines[shape_and_fold] = _choose_engine(members, max_members, data, *counts)
+        size = min(max_members, -(-len(members) // workers))
+        rest = data.dataset.digest, fold, not _needs_training_per_limit(first), *engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(scored)
+    return tuple(units), tuple(dict.fromkeys(notes)), common_ranking(rankings)
 
 
-def _members(asked: _SweepRequest, group: Group, data: Data) -> list[Member]:
-    """The trainings of a group: one for each of its ways and each seed."""
+def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
+    """The members of a group: for each seed, one for each set of configurations that one training serves."""
     return [
-        Member(asked.every[places[0]], fold, seed, tuple(_row(asked, place, data, fold, seed) for place in places))
-        for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
-        for seed in asked.seeds
+        Member(request.configurations[indices[0]], fold, seed, _planned_rows(request, indices, data, fold, seed))
+        for (fold, _), indices in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
+        for seed in request.seeds
     ]
 
 
-def _groups(every: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
-    """Which configurations are trained together, as places: by their rows, their shape and, where looks decide, their
-    fold; and of each group which are points on one way, by the fold and the way. A fold of −1 is all of them."""
+def _group_configurations(configurations: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
+    """Group the configurations that can be trained together, by (fold of the data, shape, fold of the group).
+
+    A group holds indices of configurations, by the fold and the key of the training that serves them. The first fold is
+    −1 if all folds have the same data, the second one if members of all folds can be trained together.
+    """
     groups: dict[tuple[int, str, int], Group] = {}
     known: dict[str, bool] = {}
-    for index, one in enumerate(every):
-        alone, apart = _looks_decide(one), _folds_apart(one, source, known)
-        shape, way = configuration_key(one, limits=alone), _way(one, alone)
+    for index, configuration in enumerate(configurations):
+        per_limit = _needs_training_per_limit(configuration)
+        per_fold = _needs_data_per_fold(configuration, source, known)
+        shape, training = configuration_key(configuration, limits=per_limit), _training_key(configuration, per_limit)
         for fold in range(source.folds) if source.folds else (-1,):
-            # Where a look decides when a member ends, it may be one at the rows that its fold sets aside.
-            name = fold if apart else -1, shape, fold if alone else -1
-            groups.setdefault(name, {}).setdefault((fold, way), []).append(index)
+            # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
+            name = fold if per_fold else -1, shape, fold if per_limit else -1
+            groups.setdefault(name, {}).setdefault((fold, training), []).append(index)
     return groups
 
 
-def _folds_apart(configuration: Configuration, source: Source, known: dict[str, bool]) -> bool:
-    """Whether what is measured on the training rows differs from fold to fold: then each has rows of its own.
+def _needs_data_per_fold(configuration: Configuration, source: Source, known: dict[str, bool]) -> bool:
+    """Whether the preprocessing that is fitted to the training rows differs from fold to fold.
 
-    Images that are divided by 255 are the same in all of them.    known   what was found before, by the data
+    Images that are divided by 255, for example, are equal in all folds. `known` caches the results by the data's key.
     """
     section = configuration.data
     if not source.folds or (section.scale == "none" and section.components is None):
@@ -224,96 +228,103 @@ def _folds_apart(configuration: Configuration, source: Source, known: dict[str, 
     if key not in known:
         dataset, folds = load_folds(configuration, source)
         whole = scale(dataset, section.scale)[1]
-        each = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
+        scales = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
         known[key] = section.components is not None or any(
-            not (np.array_equal(one.shift, whole.shift) and np.array_equal(one.factor, whole.factor)) for one in each
+            not (np.array_equal(fold.shift, whole.shift) and np.array_equal(fold.factor, whole.factor))
+            for fold in scales
         )
     return known[key]
 
 
-def _sizes_apart(shape: str) -> str:
-    """What shapes share that differ in the sizes of their layers alone."""
+def _shape_without_sizes(shape: str) -> str:
+    """Replace the layer sizes in a shape (JSON) by their number: equal for shapes that differ only in their sizes."""
     table = json.loads(shape)
     table["network"]["layers"] = len(table["network"]["layers"])
     return json.dumps(table, sort_keys=True)
 
 
-def _engine(members: Sequence[Member], most: int, data: Data, alike: int, shapes: int) -> tuple[str, bool]:
-    """The engine for all members of a shape, and whether it has a program for this shape alone: whoever trains how many
-    of them, and whatever is done already.
+def _choose_engine(
+    members: Sequence[Member], max_members: int, data: Data, groups: int, shapes: int
+) -> tuple[str, bool]:
+    """The name of the engine for all members of a shape, and whether it has a program for this shape alone.
 
-    Parameters: `most`, how many of them memory allows at once; `alike`, in how many folds there are such members;
-    `shapes`, how many shapes of the sweep differ from this one in their sizes alone, itself among them.
+    Parameters: `max_members`, how many of them memory allows at once; `groups`, how many groups of the sweep have such
+    members, one for each fold; `shapes`, how many shapes of the sweep differ only in their layer sizes from this one,
+    which is counted, too. The choice must not depend on the number of workers, nor on what is done already.
     """
-    given = members[0].configuration.run.engine
-    if given != "auto":
-        return given, True
-    problem = problem_of(members[:most], data)
+    name = members[0].configuration.run.engine
+    if name != "auto":
+        return name, True
+    problem = problem_of(members[:max_members], data)
     epoch = max(map(problem.steps_per_epoch, range(problem.members)))
     longest = max(limit_of(row, epoch) for member in members for row in member.rows)
-    chosen = choose(given, problem, alike * -(-len(members) // most) * longest, shapes=shapes).engine
+    chosen = choose(name, problem, groups * -(-len(members) // max_members) * longest, shapes=shapes).engine
     return chosen.name, not isinstance(chosen, CompiledEngine) or chosen.own_shape
 
 
 def problem_of(members: Sequence[Member], data: Data) -> Problem:
-    """The problem of members that are trained together, on their rows."""
+    """The problem that trains these members as one population, each on the training rows of its fold."""
     by_id = {id(member.configuration): member.configuration for member in members}
-    places = {one: index for index, one in enumerate(by_id)}
+    indices = {key: index for index, key in enumerate(by_id)}
     return problem_of_members(
         list(by_id.values()),
         data.dataset,
-        np.array([places[id(member.configuration)] for member in members]),
+        np.array([indices[id(member.configuration)] for member in members]),
         [member.seed for member in members],
         [data.folds[member.fold][0] for member in members] if data.folds else None,
     )
 
 
-def limit_of(row: Row, epoch: int) -> int:
-    """The last step of a row, the smaller limit where both are given.    epoch   its steps"""
-    limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * epoch]
+def limit_of(row: Row, steps_per_epoch: int) -> int:
+    """The step at which a row's training ends: the smaller of its limits if it has both."""
+    limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
 
 
-def _check_group(every: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
-    """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
-    places = sorted({point for points in group.values() for point in points})
-    rules = [every[place].stopping for place in places]
+def _check_group(configurations: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
+    """Create the problem of a group's configurations on a single row, so that errors appear before any training."""
+    indices = sorted({index for served in group.values() for index in served})
+    rules = [configurations[index].stopping for index in indices]
     for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
-        metrics.find(name)  # also where no rule looks at it
+        metrics.find(name)  # also if no rule uses it
     row = replace(dataset, train=dataset.train.take(np.array([0])), validation=None, test=None)
-    problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))
+    problem_of_members([configurations[index] for index in indices], row, np.arange(len(indices)), [0] * len(indices))
 
 
-def _row(asked: _SweepRequest, place: int, data: Data, fold: int, seed: int) -> Row:
-    stopping, run = asked.every[place].stopping, asked.every[place].run
-    of_fold = asked.source.fold(fold) or "all"
-    identity = [asked.hashes[place], data.dataset.digest, of_fold, seed, run.dtype, NUMERICS_VERSIONS[run.dtype]]
-    key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
-    return Row(place, stopping.max_steps, stopping.max_epochs, key)
+def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:
+    """The rows of the configurations with these indices, for a fold and a seed; a key hashes what decides a row."""
+    rows = []
+    for index in indices:
+        stopping, run = request.configurations[index].stopping, request.configurations[index].run
+        scope = [data.dataset.digest, request.source.fold_name(fold) or "all", seed, run.dtype]
+        identity = [request.hashes[index], *scope, NUMERICS_VERSIONS[run.dtype]]
+        key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
+        rows.append(Row(index, stopping.max_steps, stopping.max_epochs, key))
+    return tuple(rows)
 
 
-def _looks_decide(configuration: Configuration) -> bool:
-    """Whether a member's end depends on when it is looked at, and that on its limit; or L-BFGS minimizes it."""
+def _needs_training_per_limit(configuration: Configuration) -> bool:
+    """Whether each step limit needs its own training, because stopping depends on evaluations, or L-BFGS minimizes."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     lbfgs = registry.optimizer(configuration.optimizer.name).name == "lbfgs"
     return stopping.patience is not None or by_metric or lbfgs
 
 
-def _way(configuration: Configuration, alone: bool) -> str:
-    """A text that is equal for configurations that are points on the way of one training."""
-    if alone:
+def _training_key(configuration: Configuration, per_limit: bool) -> str:
+    """A hash that is equal for configurations that one training serves; if `per_limit`, each limit needs its own."""
+    if per_limit:
         return configuration_hash(configuration)
-    longest = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
-    return configuration_hash(configuration.model_copy(update={"stopping": longest}))
+    unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
+    return configuration_hash(configuration.model_copy(update={"stopping": unlimited}))
 
 
-def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
-    """How many members a population of this configuration may have, for the memory that each needs beside the data.
+def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
+    """The largest number of members in a population of this configuration, by the memory that each needs.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> from deltarule.data.synthetic import xor
-    >>> members_at_once(parse(table), xor()) == MAX_MEMBERS
+    >>> max_population_size(parse(table), xor()) == MAX_MEMBERS
     True
     """
     network = network_of(configuration, dataset)
@@ -327,9 +338,9 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     return max(1, min(size, MAX_MEMBERS))
 
 
-def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:
-    """The units that still have something to do, each with those of its members that must be trained."""
+def unfinished_units(units: Sequence[Unit], done_keys: Set[str]) -> Iterator[tuple[Unit, Integers]]:
+    """Yield each unit that has rows left to train, with the indices of the members that must be trained."""
     for unit in units:
-        places = unit.missing_members(done)
-        if len(places):
-            yield unit, places
+        members = unit.missing_members(done_keys)
+        if len(members):
+            yield unit, members

@@ -1,7 +1,7 @@
-"""What a sweep plans: sources of data, rows of the table, members of populations, and the units of work."""
+"""Records of a sweep's plan: the source of its data, rows of its table, members, and units of work (populations)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,36 +13,33 @@ from deltarule.problem.problem import Integers
 from deltarule.problem.recipe_sections import Configuration
 
 Folds = tuple[tuple[Integers, Integers], ...]
-"""Of each fold the rows to train on and those set aside, as places among the training rows."""
+"""The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
 
 
 Group = dict[tuple[int, str], list[int]]
-"""Configurations that are trained together, as places in the plan: by their fold and their way, the points on it."""
+"""Configurations that are trained together: their indices, by the fold and the key of the training that serves them."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a sweep's rows come from, in a form that a worker on any machine can follow.
+    """Where a sweep's data come from, in a form that workers on any machine can use.
 
-    Parameters: `folder`, where the recipe lies; `data_dir`, the folder of data files that was named; `folds`, how many
-    folds there are, or None.
+    Parameters: `folder`, that of the recipe; `data_dir`, the user's folder of data files, or None; `folds`, the number
+    of folds, or None.
     """
 
     folder: Path
     data_dir: Path | None = None
     folds: int | None = None
 
-    def fold(self, number: int) -> str | None:
-        """What a fold is called in the table, None for all rows."""
-        return None if number < 0 else f"{number}/{self.folds}"
+    def fold_name(self, fold: int) -> str | None:
+        """The name of a fold in the table, such as "0/5"; None for fold −1, which is all rows."""
+        return None if fold < 0 else f"{fold}/{self.folds}"
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The rows of a configuration, and for each fold the training and the validation rows among its training rows.
-
-    Where these are the rows of a single fold there are no folds: then they are its training and validation parts.
-    """
+    """The data of a configuration, with the rows of each fold; of a single fold, its two parts and no folds."""
 
     dataset: Dataset
     folds: Folds
@@ -50,7 +47,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table before it is trained: `configuration`, its place in the plan; its limit; its `key`."""
+    """A row of the table before it is trained: the index of its configuration in the plan, its limit, and its key."""
 
     configuration: int
     max_steps: int | None
@@ -60,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A training: what it is trained by, on which fold (−1: all rows), from which seed, and the rows it gives."""
+    """One network to train: its configuration, fold (−1 for all rows) and seed, and the table rows that it gives."""
 
     configuration: Configuration
     fold: int
@@ -70,12 +67,12 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A population: members that are trained together.
+    """A unit of work: a population of members that are trained together.
 
-    Parameters: `members`, K of them; `data`, the digest of the rows; `fold`, whose rows alone these are, None for those
-    of all folds; `at_once`, whether rows are points on the way of one training (else all members have the one limit of
-    their configuration); `engine`, by its name; `own_shape`, whether the compiled engine has a program for the very
-    sizes of small networks, or one for all sizes.
+    Parameters: `members` [K]; `data`, the digest of the data; `fold`, the only fold that these data are of, None for
+    data of all folds; `at_once`, whether one training gives the rows of several limits (otherwise all members have one
+    limit); `engine`, its name; `own_shape`, whether the compiled engine has a program for exactly these sizes of small
+    networks, or one for all sizes.
     """
 
     members: tuple[Member, ...]
@@ -95,25 +92,30 @@ class Unit:
         """A name for its files: 16 digits of a hash of its keys."""
         return hashlib.sha256("".join(self.keys).encode("ascii")).hexdigest()[:16]
 
-    def missing_members(self, done: "set[str] | frozenset[str]") -> Integers:
-        """The members, as places, with a row whose key is not among those that are done."""
+    def missing_members(self, done_keys: Set[str]) -> Integers:
+        """The indices of members that have a row whose key is not in `done_keys`."""
         return np.array(
-            [index for index, member in enumerate(self.members) if any(row.key not in done for row in member.rows)],
+            [
+                index
+                for index, member in enumerate(self.members)
+                if any(row.key not in done_keys for row in member.rows)
+            ],
             np.int64,
         )
 
-    def take(self, places: Integers) -> "Unit":
-        """The unit of some of the members."""
-        return replace(self, members=tuple(self.members[place] for place in places.tolist()))
+    def take(self, indices: Integers) -> "Unit":
+        """The unit with only the members that have these indices."""
+        return replace(self, members=tuple(self.members[index] for index in indices.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything that a sweep is about to do.
+    """The plan of a sweep: its configurations, and the units of work that train them.
 
-    Parameters: `base`, the configuration without grid; `settings` [C], what each configuration sets; `hashes` [C] of
-    them; `units`; `source`; `notes`, what must be told; `metric`, the score of the table: "accuracy" or "r_squared";
-    `ranked`, the part of the data on which rows are ranked; `formulas`, those of one's own that configurations name.
+    Parameters: `base`, the configuration without its grid; `settings` [C], what each configuration sets; `hashes` [C]
+    of the configurations; `units`; `source` of the data; `notes` for the user; `metric`, the score of the table,
+    "accuracy" or "r_squared"; `ranked`, the part of the data on which rows are ranked; `formulas`, the custom formulas
+    that configurations use, by kind and name.
     """
 
     base: Configuration
@@ -128,9 +130,9 @@ class Plan:
 
     @property
     def data(self) -> dict[tuple[str, str | None], str]:
-        """The digest of the data of each configuration, by its hash and the fold."""
+        """The digests of the data, by the hash of the configuration and the name of the fold."""
         return {
-            (self.hashes[row.configuration], self.source.fold(member.fold)): unit.data
+            (self.hashes[row.configuration], self.source.fold_name(member.fold)): unit.data
             for unit in self.units
             for member in unit.members
             for row in member.rows
@@ -138,5 +140,5 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """How many rows the table will have."""
+        """The number of rows that the table will have."""
         return sum(len(member.rows) for unit in self.units for member in unit.members)

@@ -1,4 +1,4 @@
-"""The store of a sweep: one SQLite file, with one writer, in which a row is there with all its numbers or not at all.
+"""The store of a sweep: one SQLite file with one writer, whose rows are committed as a whole or not at all.
 
 docs/reference/store.md describes the tables for readers in other programs.
 """
@@ -26,21 +26,21 @@ from deltarule.sweeps.store_connection import (
     LOCK,
     SCHEMA,
     VERSION,
-    as_written,
     check_integrity,
     connect,
     connect_read_only,
     has_no_tables,
+    translate_damage_errors,
     translate_sqlite_errors,
 )
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
-CACHE_KILOBYTES, PAGES_AT_A_TIME = 32_768, 10_000
-"""Memory for pages of the file, and how many changed ones are brought into it together: in between they lie in the
-file's log, of 40 MB then. SQLite's own 2 MB and 1,000 let a commit take twice as long once there are 100,000 rows."""
+CACHE_KILOBYTES, PAGES_PER_CHECKPOINT = 32_768, 10_000
+"""Memory for pages of the file, and how many changed pages its log (of 40 MB) collects before they are moved to it.
+With SQLite's defaults, 2 MB and 1,000 pages, a commit takes twice as long once there are 100,000 rows."""
 
 SEARCH = "search"
-"""What `about` says under "kind" in the store of a `PopulationSearchCV`; a sweep's says nothing."""
+"""The note "kind" in the store of a `PopulationSearchCV`; the store of a sweep has none."""
 
 
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
@@ -50,18 +50,18 @@ IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 texts: of two numbers the longer one is larger."""
 
 
-def order(part: str) -> str:
-    """How rows rank by a part of the data: by the score, those that are equal by the objective, then by their place.
+def ranking_order(part: str) -> str:
+    """The columns of an SQL ORDER BY that ranks rows by a part of the data: score, objective, then position.
 
-    A place is here as the index has it: folds, and seeds that are texts, by their letters.
+    The position is in the order of the SQL index: folds, and seeds that are texts, alphabetically.
     """
     return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
 
 
 class Store:
-    """A store that is open for writing: nobody else writes to it until it is closed.
+    """A store that is open for writing, and locked for other writers until it is closed.
 
-    Parameters: `folder`, where it lies, created where it does not exist.
+    Parameters: `folder`, that of the store; created if it does not exist.
     Errors: `RunFailed` while another process has it open, and for a full disk; `BadInput` for a file that is no store,
     is damaged, or of another version.
     """
@@ -70,7 +70,7 @@ class Store:
         from filelock import FileLock, Timeout
 
         self.folder = make_folder(folder)
-        # Where a disk has no locks, newer versions take the file itself for one: a killed process would leave it.
+        # On a disk without locks, newer versions use the file itself as one: a killed process would leave it behind.
         name = "fallback_to_soft"
         no_file: dict[str, Any] = {name: False} if name in inspect.signature(FileLock.__init__).parameters else {}
         self._lock = FileLock(self.folder / LOCK, **no_file)
@@ -80,7 +80,7 @@ class Store:
             raise RunFailed(
                 f"another process is at work on the sweep in {folder}; wait for it, or name another folder"
             ) from None
-        except (OSError, NotImplementedError) as error:  # of a network drive that has no locks, of a full disk
+        except (OSError, NotImplementedError) as error:  # from a network drive without locks, or a full disk
             why = getattr(error, "strerror", None) or error
             raise RunFailed(
                 f"{folder / LOCK} cannot be locked: {why}; name a folder on a disk of this machine that has room"
@@ -89,26 +89,26 @@ class Store:
             with translate_sqlite_errors(self.folder / FILE):
                 self.connection = connect(self.folder / FILE, "rwc")
                 check_integrity(self.connection, self.folder / FILE)  # before anything is changed
-                self._journal(not platforms.is_remote(self.folder))
+                self._set_journal_mode(not platforms.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
-                # Keys and scores come in no order: of a large table each commit changes pages all over the file.
+                # Keys and scores are in no order: in a large table each commit changes pages all over the file.
                 self.connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
-                self.connection.execute(f"PRAGMA wal_autocheckpoint={PAGES_AT_A_TIME}")
+                self.connection.execute(f"PRAGMA wal_autocheckpoint={PAGES_PER_CHECKPOINT}")
                 if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
-                    self._create()
+                    self._create_tables()
         except BaseException:
             if hasattr(self, "connection"):
                 self.connection.close()
             self._lock.release()
             raise
 
-    def _journal(self, is_local: bool) -> None:
-        """Let readers and the writer not wait for each other; on a network drive they must, because that takes memory
-        which they share."""
-        with contextlib.suppress(sqlite3.OperationalError):  # of a disk that has not what it takes, or is full
+    def _set_journal_mode(self, is_local: bool) -> None:
+        """Use SQLite's write-ahead log on a local disk, so that readers and the writer do not wait for each other."""
+        # On a network drive they have no shared memory, which the log needs.
+        with contextlib.suppress(sqlite3.OperationalError):  # on a disk that does not support it, or is full
             self.connection.execute(f"PRAGMA journal_mode={'WAL' if is_local else 'DELETE'}")
 
-    def _create(self) -> None:
+    def _create_tables(self) -> None:
         self.connection.executescript(
             f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
         )
@@ -122,8 +122,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Bring everything into the one file, and let others have it."""
-        with contextlib.suppress(sqlite3.Error):  # of a full disk, of readers: then the next to open it does this
+        """Move the log into the store's one file, close it, and release the lock."""
+        with contextlib.suppress(sqlite3.Error):  # disk full, or readers: then the next process to open it does this
             self.connection.execute("PRAGMA busy_timeout=1000")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.connection.execute("PRAGMA journal_mode=DELETE")
@@ -132,16 +132,16 @@ class Store:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    @as_written()
+    @translate_damage_errors()
     def add_configurations(
         self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
     ) -> dict[str, int]:
-        """Note configurations that are not there yet, in their order.
+        """Insert the configurations that are not stored yet, and return the numbers of all by their hashes.
 
-        Parameters: `settings`, what each sets otherwise than its base; `base`, a hash and the keys by section.
-        Returns: the number of each configuration by its hash.
+        Parameters: `hashes` [C] of the configurations; `settings` [C], what each changes in the base; `base`, the hash
+        and the keys (by section) of the configuration without grid.
         """
-        rows = [(one, json.dumps(dict(given)), base[0]) for one, given in zip(hashes, settings, strict=True)]
+        rows = [(digest, json.dumps(dict(setting)), base[0]) for digest, setting in zip(hashes, settings, strict=True)]
         with self.transaction():
             self.connection.execute("INSERT OR IGNORE INTO bases VALUES (?, ?)", (base[0], json.dumps(base[1])))
             self.connection.executemany(
@@ -149,33 +149,34 @@ class Store:
             )
         return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
 
-    def note(self, **about: Any) -> None:
-        """Write down what the sweep is: JSON values by name."""
+    def write_notes(self, **notes: Any) -> None:
+        """Write facts about the sweep, JSON values by name, to the table `about`."""
         with self.transaction():
             self.connection.executemany(
                 "INSERT OR REPLACE INTO about VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in about.items()],
+                [(name, json.dumps(value)) for name, value in notes.items()],
             )
 
-    def add(
+    def add_rows(
         self,
         table: Table,
-        members: Mapping[str, Mapping[str, Any]],
+        columns_by_key: Mapping[str, Mapping[str, Any]],
         sizes: Sequence[int],
-        best: str | None,
+        keep_best_by: str | None,
         **shared: Any,
     ) -> None:
-        """Commit the rows of a population, all or none; rows that are there already stay as they are.
+        """Commit the rows and weights of a population, all or none; rows that are stored already stay unchanged.
 
-        An objective or a score that is not finite is null.
+        An objective or a score that is not finite is stored as null.
 
-        Parameters: `members`, by key `configuration`, `fold` and `seed`; `sizes` of their networks; `best`, the part of
-        the data by which only the best row's weights are kept, or None for all that are given; `shared`, the columns
-        that all rows share.
+        Parameters: `table`, results and weights of the rows; `columns_by_key`, further columns of each row by its key:
+        `configuration`, `fold` and `seed`; `sizes` of the networks' layers; `keep_best_by`, the part of the data by
+        which rows are ranked to delete the weights of all rows of the store but the best, or None to keep all weights;
+        `shared`, the columns that are equal in all rows.
         """
         rows = []
         for index, key in enumerate(table.key):
-            values = {name: getattr(table, name)[index] for name in COLUMNS} | dict(members[key]) | shared
+            values = {name: getattr(table, name)[index] for name in COLUMNS} | dict(columns_by_key[key]) | shared
             values["status"] = "diverged" if values["reason"] == "diverged" else "done"
             values["layer"] = None if values["layer"] == NO_LAYER else values["layer"]
             values["where"] = values["where"] or None
@@ -189,83 +190,85 @@ class Store:
             for key, (theta, buffers) in table.weights.items():
                 self.connection.execute(
                     "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
-                    (key, theta.dtype.name, json.dumps(list(sizes)), _bytes(theta), _bytes(buffers)),
+                    (key, theta.dtype.name, json.dumps(list(sizes)), _little_endian(theta), _little_endian(buffers)),
                 )
-            if best is not None:
+            if keep_best_by is not None:
                 self.connection.execute(
                     "DELETE FROM networks WHERE key NOT IN (SELECT key FROM networks JOIN members USING (key) "
-                    f"WHERE {best}_score IS NOT NULL ORDER BY {order(best)} LIMIT 1)"
+                    f"WHERE {keep_best_by}_score IS NOT NULL ORDER BY {ranking_order(keep_best_by)} LIMIT 1)"
                 )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written within it, or nothing."""
+        """Commit everything that is written within the block, or nothing if it fails."""
         with translate_sqlite_errors(self.folder / FILE), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
 
-    @as_written()
+    @translate_damage_errors()
     def keys(self) -> frozenset[str]:
         """The keys of all rows."""
         return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
 
-    @as_written()
+    @translate_damage_errors()
     def check_rows(
         self,
         data: Mapping[tuple[str, str | None], str],
         folds: int | None,
-        scored: tuple[str, str],
+        ranking: tuple[str, str],
         formulas: Mapping[str, str | None],
     ) -> None:
-        """Refuse to put rows beside others that they cannot be ranked with.
+        """Raise `BadInput` if the stored rows cannot be compared with those of a new plan.
 
-        Parameters: `data`, the digest of the data by the hash of each configuration and its fold; `folds`, how many
-        there are; `scored`, the metric and the part of the data on which rows rank; `formulas`, the digests of the
-        formulas of one's own, by kind and name.
-        Errors: `BadInput` where rows have other folds or are ranked otherwise, were trained by another formula of the
-        same name, or the same configuration was trained on other data or by a version whose numbers differ.
+        That is if they have other folds or another ranking, were trained with another formula of the same name, or if
+        the same configuration was trained on other data or by a version whose numbers differ.
+
+        Parameters: `data`, digests of the plan's data by (hash of the configuration, fold); `folds`, their number;
+        `ranking`, the metric and the part of the data that it scores; `formulas`, digests of the custom formulas by
+        kind and name.
         """
         check_configurations(self.connection)
-        noted = self.about()
-        there = noted.get("formulas", dict.fromkeys(formulas))  # of older stores nobody knows
-        for name in other_formulas(there, formulas) if self.keys() else ():
+        notes = self.about()
+        stored_formulas = notes.get("formulas", dict.fromkeys(formulas))  # older stores do not record them
+        for name in changed_formulas(stored_formulas, formulas) if self.keys() else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
                 "deltarule wrote these; register it by another name, or name another folder"
             )
         for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
-            there = None if fold is None else int(fold.partition("/")[2])
-            if there != folds:
-                was, now = (f"{count or 'no'} folds" for count in (there, folds))
+            stored_folds = None if fold is None else int(fold.partition("/")[2])
+            if stored_folds != folds:
+                was, now = (f"{count or 'no'} folds" for count in (stored_folds, folds))
                 text = f"the sweep in {self.folder} has {was}, not {now}"
                 raise BadInput(f"{text}; ask for {was}, or name another folder")
-            if (noted["metric"], noted["ranked"]) != scored:
-                was, now = (describe_ranking(*one) for one in ((noted["metric"], noted["ranked"]), scored))
+            stored_ranking = notes["metric"], notes["ranked"]
+            if stored_ranking != ranking:
+                was, now = describe_ranking(*stored_ranking), describe_ranking(*ranking)
                 raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")
         rows = (
             "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id"
         )
-        for one, fold, digest, dtype, numerics in self.connection.execute(rows):
-            if data.get((one, fold), digest) != digest:
+        for configuration, fold, digest, dtype, numerics in self.connection.execute(rows):
+            if data.get((configuration, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
-            elif (one, fold) in data and numerics != NUMERICS_VERSIONS[dtype]:
+            elif (configuration, fold) in data and numerics != NUMERICS_VERSIONS[dtype]:
                 why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
             else:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")
 
-    @as_written()
+    @translate_damage_errors()
     def bases(self) -> list[dict[str, Any]]:
-        """The keys of every recipe that rows were trained by, by section."""
+        """The keys and values, by section, of every recipe (without grid) that stored rows were trained with."""
         return [json.loads(keys) for (keys,) in self.connection.execute("SELECT keys FROM bases")]
 
     def about(self) -> dict[str, Any]:
-        """What `note` wrote down."""
+        """The facts about the sweep that `write_notes` wrote, by name."""
         return about(self.connection)
 
 
 def read_notes(folder: Path) -> dict[str, Any]:
-    """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
+    """The notes in the store of a folder, by name; empty if there is no store, or its creation was interrupted."""
     file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         return {}
@@ -274,44 +277,44 @@ def read_notes(folder: Path) -> dict[str, Any]:
 
 
 def about(connection: sqlite3.Connection) -> dict[str, Any]:
-    """What is noted about a sweep, by name."""
-    with as_written():
+    """Read the notes of a store, its table `about`: JSON values by name."""
+    with translate_damage_errors():
         return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
 
 
-@as_written()
+@translate_damage_errors()
 def check_configurations(connection: sqlite3.Connection) -> None:
-    """Errors: `BadInput` for rows whose configuration is not there: tables would be without them."""
-    lost = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
-    for (number,) in connection.execute(lost):
+    """Raise `BadInput` if the configuration of a row is missing: the row would be left out of tables."""
+    missing = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
+    for (number,) in connection.execute(missing):
         raise ValueError(f"there is no configuration {number!r}, of which it has rows")
 
 
-def check_sweep(about: Mapping[str, Any], folder: str | Path) -> None:
-    """Errors: `BadInput` for the store of a search, whose rows have no recipe and no scores."""
-    if about.get("kind") == SEARCH:
+def check_sweep(notes: Mapping[str, Any], folder: str | Path) -> None:
+    """Raise `BadInput` if these are the notes of a search's store, whose rows have no recipe and no scores."""
+    if notes.get("kind") == SEARCH:
         raise BadInput(
             f"{folder} holds the fits of a PopulationSearchCV, not a sweep: the same search with this path= takes them "
             "up, and its cv_results_ is their table"
         )
 
 
-def other_formulas(there: Mapping[str, str | None], formulas: Mapping[str, str | None]) -> list[str]:
-    """The names of formulas of one's own that have other digests than are noted.
+def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
+    """The names of custom formulas whose current digest differs from the stored one (both are digests by name).
 
-    >>> other_formulas({"loss a": "1", "loss b": "1"}, {"loss a": "1", "loss b": "2", "loss c": "3"})
+    >>> changed_formulas({"loss a": "1", "loss b": "1"}, {"loss a": "1", "loss b": "2", "loss c": "3"})
     ['loss b']
     """
-    return [name for name, digest in formulas.items() if there.get(name, digest) != digest]
+    return [name for name, digest in current.items() if stored.get(name, digest) != digest]
 
 
 def seed_value(seed: int) -> int | str:
-    """A seed as SQLite can hold it: its whole numbers have a sign, so the largest seeds are texts."""
+    """A seed as SQLite can store it: as text from 2**63, because its integers are signed."""
     return seed if seed < 2**63 else str(seed)
 
 
 def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[str, Any]:
-    """The columns that all rows of a population share."""
+    """The columns of the table `members` that are equal in all rows of a population; `data` is a digest."""
     return {
         "data": data,
         "dtype": dtype,
@@ -321,6 +324,6 @@ def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[s
     }
 
 
-def _bytes(array: np.ndarray) -> bytes:
-    """Numbers as they lie in memory, the least significant byte first on every machine."""
+def _little_endian(array: np.ndarray) -> bytes:
+    """The bytes of an array's numbers, the least significant byte first on every machine."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()

@@ -1,4 +1,4 @@
-"""Connections to a store: opened for writing or for reading, with SQLite's errors as sentences."""
+"""Open connections to a sweep's store, check the file, and turn SQLite's errors into one-sentence errors."""
 
 import contextlib
 import sqlite3
@@ -13,10 +13,10 @@ from deltarule.files import kind_of
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
 PATIENCE_SECONDS = 60.0
-"""How long is waited for somebody who has the file to himself: on a network drive, while a row is read."""
-APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
+"""How long to wait for a process that has locked the file: on a network drive, also for one that reads a row."""
+APPLICATION = 0x64525357  # "dRSW": the kind of file, in its header
 VERSION = 1
-"""The version of the tables below. A file of another one is refused, and not written to."""
+"""The version of the tables below. A file of another version is refused, and not written to."""
 SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE configurations (
@@ -73,14 +73,14 @@ DAMAGE = (
     ValueError,
     sqlite3.DatabaseError,
 )
-"""What comes of values that are not as they should be."""
+"""The exceptions that unexpected values in a store raise."""
 
 
 @contextlib.contextmanager
-def as_written() -> Iterator[None]:
-    """Tell a damaged file, and values that no sweep has written, in one sentence.
+def translate_damage_errors() -> Iterator[None]:
+    """Raise `BadInput` if the block fails because the store is damaged, or was changed by something else than a sweep.
 
-    Errors: `BadInput`.
+    A context manager, also used as a decorator of functions that read a store.
     """
     outside = sys.exception()
     try:
@@ -95,11 +95,11 @@ def as_written() -> Iterator[None]:
         ) from error
 
 
-def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open a store for reading; one may write to it meanwhile.
+def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
+    """Open the store in a folder for reading; another process may write to it at the same time.
 
-    Parameters: `folder`; `check`, whether it may be damaged: not where this process has just written it.
-    Errors: `BadInput` where there is none, a damaged one, or one of another version.
+    Parameters: `folder`; `check`, whether to check the file for damage, as is not needed if this process just wrote it.
+    Errors: `BadInput` if there is no store, or it is damaged or of another version.
     """
     file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
@@ -118,7 +118,7 @@ def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
 
 
 def connect(file: Path, mode: str) -> sqlite3.Connection:
-    """A connection to a store of this version, or to an empty file."""
+    """Connect to a store of this version, or to an empty file, in a mode of SQLite's: "ro", "rw" or "rwc" (create)."""
     connection = sqlite3.connect(
         platforms.sqlite_address(file.absolute(), mode),
         uri=True,
@@ -146,8 +146,10 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
 
 
 def connect_read_only(file: Path) -> sqlite3.Connection:
-    """A connection that cannot write. What a killed process had half written is taken back first, and that is to write:
-    on a network drive any commit may have been it, elsewhere only the store's opening and closing."""
+    """Connect to a store without the right to write, after a rollback of what a killed process left half written.
+
+    The rollback has to write. On a network drive any commit may need it, elsewhere only opening and closing.
+    """
     try:
         return connect(file, "ro")
     except sqlite3.OperationalError as error:
@@ -157,19 +159,19 @@ def connect_read_only(file: Path) -> sqlite3.Connection:
     return connect(file, "ro")
 
 
-@as_written()
+@translate_damage_errors()
 def has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether the tables are those of a sweep, to the letter, and nothing is run when they are read or written.
+    """Whether a file has exactly the tables of a sweep's store, and neither views nor triggers.
 
-    A view or a trigger in their place could compute without end, or delete.
+    A view or a trigger would run when a table is read or written: it could compute without end, or delete.
     """
-    found = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    return our_tables() <= found and not any(kind in ("view", "trigger") for kind, _, _ in found)
+    definitions = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    return our_tables() <= definitions and not any(kind in ("view", "trigger") for kind, _, _ in definitions)
 
 
 @cache
 def our_tables() -> frozenset[tuple[str, str, str]]:
-    """What SQLite says of the tables and indices of a new store."""
+    """The tables and indexes of a new store, as (type, name, SQL definition) in SQLite's words."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
         return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
@@ -177,7 +179,7 @@ def our_tables() -> frozenset[tuple[str, str, str]]:
 
 @contextlib.contextmanager
 def translate_sqlite_errors(file: Path) -> Iterator[None]:
-    """What SQLite says, in one sentence."""
+    """Turn SQLite's errors within the block into `RunFailed` or `BadInput`, each a sentence that names the file."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -191,20 +193,20 @@ def translate_sqlite_errors(file: Path) -> Iterator[None]:
                 "end that, and go on with --resume"
             ) from error
         raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of damaged words what SQLite says is no text
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite quotes damaged bytes, which are not text
         raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
 
 
 def has_no_tables(connection: sqlite3.Connection) -> bool:
-    """Whether a file has no tables: a store that was killed while it was made."""
+    """Whether a file has no tables, as if the process was killed while it created the store."""
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:
-    """Errors: `BadInput` where tables and indexes do not fit each other: rows would be lost, or be there twice.
+    """Raise `BadInput` if SQLite's integrity check fails: rows might be missing, or appear twice.
 
-    It reads the whole file. SQLite's quick check does not look into the indexes.
+    This reads the whole file, because SQLite's quick check ignores the indexes.
     """
-    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
-    if found != "ok":
-        raise BadInput(f"{file} is damaged ({found}); put a copy of it back, or sweep into a new folder")
+    result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
+    if result != "ok":
+        raise BadInput(f"{file} is damaged ({result}); put a copy of it back, or sweep into a new folder")

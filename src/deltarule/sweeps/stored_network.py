@@ -1,4 +1,4 @@
-"""A network of a store, and the score of a configuration."""
+"""Records read from a sweep's store: a trained network, and the score of a configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class StoredNetwork:
     buffers: Floats
 
     def outputs(self, x: Any) -> Floats:
-        """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
+        """The network's outputs [B, C] for rows x [B, D], which must be scaled as in `Sweep.data`."""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
         x = query_inputs(x, self.network, 1, self.theta.dtype)
         with one_blas_thread(), np.errstate(all="ignore"):
@@ -36,7 +36,7 @@ class StoredNetwork:
             return np.asarray(self.network.output.forward(tape[-1].value)[0])
 
     def parameters(self) -> dict[str, Floats]:
-        """The arrays by name: W1 [D, H], b1 [1, H] and so on."""
+        """The parameter arrays by name: W1 [D, H], b1 [1, H] and so on."""
         return views(self.theta, self.network.entries)
 
     def __repr__(self) -> str:
@@ -45,8 +45,12 @@ class StoredNetwork:
 
 @dataclass(frozen=True)
 class ConfigurationScore:
-    """A configuration over its folds and seeds: `settings`, what the grid sets; how many rows; how many diverged; and
-    the mean, the least and the greatest of the score by which the sweep is ranked, None where a row has no score."""
+    """The score of a configuration over its folds and seeds.
+
+    Attributes: `configuration`, its number; `settings`, its values of the grid's keys; `rows`, how many there are;
+    `diverged`, how many of them diverged; `mean`, `least` and `greatest` of the score that was asked for, None if a row
+    has no score.
+    """
 
     configuration: int
     settings: Mapping[str, Any]

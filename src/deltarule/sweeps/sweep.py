@@ -1,4 +1,4 @@
-"""A sweep: what its store has not yet is trained, population after population, and committed as soon as it is there."""
+"""Run a sweep: train the rows that its store lacks, population by population, and commit each as soon as it is done."""
 
 import contextlib
 import shutil
@@ -20,14 +20,14 @@ from deltarule.problem.problem import Integers
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import configuration_hash, own_digests
 from deltarule.problem.validation import whole
-from deltarule.sweeps.executors import Here, Pool, pack_formulas, pool, run_all
+from deltarule.sweeps.executors import InProcessExecutor, Pool, pack_formulas, pool, run_all
 from deltarule.sweeps.fold_data import forget_data
-from deltarule.sweeps.grid import chunks, plan_sweep
+from deltarule.sweeps.grid import plan_sweep, unfinished_units
 from deltarule.sweeps.plan import Plan, Source, Unit
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store, check_sweep, read_notes, shared_columns
-from deltarule.sweeps.store_connection import FILE, as_written, reader
-from deltarule.sweeps.worker import Done, do, files_of
+from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_damage_errors
+from deltarule.sweeps.worker import UnitResult, checkpoint_files, train_unit
 from deltarule.training.run import Progress
 
 KEEP = ("none", "best", "all")
@@ -35,12 +35,12 @@ KEEP = ("none", "best", "all")
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """How far a sweep is.
+    """The progress of a sweep.
 
-    done, rows   rows of the table that are there, and how many there will be
+    done, rows   rows of the table that are done, and how many there will be
     seconds      of this run so far
-    under_way    what the updates of the population in training come to, in rows, as if nobody stopped early; 0 where
-                 other processes train
+    under_way    the updates of the population in training, converted to rows as if no member stopped early; 0 if other
+                 processes train
     """
 
     done: int
@@ -64,54 +64,57 @@ def run_sweep(
     workers: int | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
-    """Train every row of a plan that the store has not yet.
+    """Plan a sweep, train every row that its store lacks, and return the table.
 
-    Parameters: `configuration`, with its grid; `out`, the folder of the store, None for one that nobody keeps; `name`,
-    what the sweep is called; `run`, what a command needs to give the same grid, None where none gives it; `settings`,
-    instead of the grid's combinations; the others as `sweep` of `deltarule.studies.sweep_study`.
-    Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
-    whose rows are of other data or folds, rank otherwise, or of which other weights are kept;
-    `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
+    Parameters: `configuration`, with its grid; `source` of the data; `out`, the folder of the store, None for a
+    temporary one; `name` of the sweep; `run`, the options of a command that repeats it, None if no command does;
+    `settings`, those of each configuration, instead of the grid's combinations; the others as `sweep` of
+    `deltarule.studies.sweep_study`.
+    Errors: `BadInput` for settings that do not fit, for a store that exists already without `resume`, and for one whose
+    rows are of other data or folds, are ranked differently, or of which other weights are kept; `RunFailed` for a store
+    that another process is writing, a full disk, workers that die, and an interruption by Ctrl-C.
     """
     if keep is not None and keep not in KEEP:
         raise BadInput(f"the weights to keep are {keep!r}; choose one of {', '.join(KEEP)}")
     if source.folds is not None:
         source = replace(source, folds=whole("folds", source.folds, least=2))
     if configuration.run.engine != "auto":
-        engine_of_name(configuration.run.engine)  # says so where its library is missing
-    out = _checked_out(out, resume)
-    text = "nothing is kept without out (--out); start again"
+        engine_of_name(configuration.run.engine)  # raises if its library is missing
+    out = _resolve_out(out, resume)
+    advice = "nothing is kept without out (--out); start again"
     if out is not None:
-        text = f"what was reached is kept in {out}; go on with resume (--resume)"
-    with explain_interruption(text, out), contextlib.ExitStack() as stack:
+        advice = f"what was reached is kept in {out}; go on with resume (--resume)"
+    with explain_interruption(advice, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
-        given = stack.enter_context(pool(executor, workers, address))
+        worker_pool = stack.enter_context(pool(executor, workers, address))
         forget_data()
         stack.callback(forget_data)
-        before = read_notes(folder)
-        check_sweep(before, folder)
-        meant_for = _workers(before, given)
-        kept = _check_keep(before, keep, folder)
-        plan = plan_sweep(configuration, source, settings, meant_for)
+        notes = read_notes(folder)
+        check_sweep(notes, folder)
+        planned_workers = _planned_workers(notes, worker_pool)
+        keep = _validate_keep(notes, keep, folder)
+        plan = plan_sweep(configuration, source, settings, planned_workers)
         with Store(make_folder(folder)) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
-            about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
-            ids = _write_plan(store, plan, name, kept, meant_for, about_run)
-            _train(store, plan, ids, given, kept, text, progress)
+            run_options = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": keep})
+            ids = _write_plan(store, plan, name, keep, planned_workers, run_options)
+            _train_plan(store, plan, ids, worker_pool, keep, advice, progress)
         if not kind_of(folder / FILE):
             raise RunFailed(
                 f"{folder} was renamed or removed while the sweep trained; where it has another name now, all rows are "
                 "in it: give that one to load_sweep (--table)"
             )
-        result = Sweep(reader(folder, check=False))
+        result = Sweep(open_for_reading(folder, check=False))
         return result.in_memory() if out is None else result
 
 
 @contextlib.contextmanager
-def explain_interruption(kept: str, out: Path | None = None) -> Iterator[None]:
-    """Say what is kept where Ctrl-C ends a sweep that is not training: within Pydantic it becomes an error of others.
+def explain_interruption(advice: str, out: Path | None = None) -> Iterator[None]:
+    """Turn Ctrl-C within the block into `RunFailed`, whose message says what is kept and how to resume.
 
-    Parameters: `kept`, and how to go on; `out`, the folder without whose store nothing is.
+    This is for a sweep that is not training. Within Pydantic, Ctrl-C becomes an error of another kind.
+
+    Parameters: `advice`, the end of the message; `out`, the folder of the store: if it has none, nothing is kept.
 
     >>> with explain_interruption("nothing is kept"):
     ...     raise KeyboardInterrupt
@@ -126,82 +129,82 @@ def explain_interruption(kept: str, out: Path | None = None) -> Iterator[None]:
         if not is_interruption(error, outside):
             raise
         begun = out is None or (out / FILE).exists()
-        raise RunFailed(f"interrupted; {kept if begun else 'nothing was begun; start again'}") from None
+        raise RunFailed(f"interrupted; {advice if begun else 'nothing was begun; start again'}") from None
 
 
-def _checked_out(out: Path | None, resume: bool) -> Path | None:
-    """The folder of the store, from the root.
+def _resolve_out(out: Path | None, resume: bool) -> Path | None:
+    """The absolute path of the store's folder.
 
-    Errors: `BadInput` where a store is there already without `resume`, and for `resume` without a folder.
+    Errors: `BadInput` for an existing store without `resume`, and for `resume` without a folder.
     """
     if out is None:
         if resume:
             raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
         return None
-    if not out.is_absolute():  # a function that is told how far it is may go to another folder
+    if not out.is_absolute():  # because a progress callback may change the current folder
         out = real_path(".") / out
     if kind_of(out / FILE) and not resume:
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     return out
 
 
-@as_written()
-def _workers(before: Mapping[str, Any], given: Pool) -> int:
-    """The number of workers of the first run: populations stay the same whoever goes on with it."""
-    workers = int(before.get("workers", given.workers))
+@translate_damage_errors()
+def _planned_workers(notes: Mapping[str, Any], worker_pool: Pool) -> int:
+    """The number of workers to plan populations for: that of the store's first run, so that they stay the same."""
+    workers = int(notes.get("workers", worker_pool.workers))
     if workers < 1:
         raise ValueError(f"its first run had {workers} workers")
     return workers
 
 
-def _check_keep(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
-    """Whose weights are kept: the same from a store's first run to its last, for what was dropped does not come back.
+def _validate_keep(notes: Mapping[str, Any], keep: str | None, folder: Path) -> str:
+    """Which weights a sweep keeps: what its store notes, or for a new store `keep` ("none" if that is None).
 
-    Errors: `BadInput` for others.
+    Errors: `BadInput` if `keep` is not what the store notes: weights that were dropped cannot be restored.
     """
-    kept: str = before.get("keep", keep or "none")
-    if keep not in (None, kept):
+    stored: str = notes.get("keep", keep or "none")
+    if keep not in (None, stored):
         raise BadInput(
-            f"the sweep in {folder} keeps weights as {kept!r}, not {keep!r}; leave keep out, or name another folder"
+            f"the sweep in {folder} keeps weights as {stored!r}, not {keep!r}; leave keep out, or name another folder"
         )
-    return kept
+    return stored
 
 
-@as_written()
+@translate_damage_errors()
 def _write_plan(
-    store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None
+    store: Store, plan: Plan, name: str, keep: str, workers: int, run_options: Mapping[str, Any] | None
 ) -> list[int]:
-    """Write the plan down; gives the number of each configuration in the store."""
+    """Write the plan's configurations and notes to the store; return the number of each configuration in it."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
-    about = store.about()
+    notes = store.about()
     ids = store.add_configurations(plan.hashes, plan.settings, base)
-    set_here = [key for setting in plan.settings for key in setting]
-    runs = [] if run is None else [run]
-    # Of a store of an earlier version nobody knows what it was made by.
-    since = {
-        "formulas": about.get("formulas", {}) | own_digests(plan.formulas),
-        "runs": [*(one for one in about.get("runs", ()) if one not in runs), *runs],
+    grid_keys = [key for setting in plan.settings for key in setting]
+    runs = [] if run_options is None else [run_options]
+    # Not added to the store of an earlier version, which does not record them.
+    optional_notes = {
+        "formulas": notes.get("formulas", {}) | own_digests(plan.formulas),
+        "runs": [*(earlier for earlier in notes.get("runs", ()) if earlier not in runs), *runs],
     }
-    # Rows of another recipe are told from these by whatever else it says, as if a grid had set that.
-    between = [key for one in store.bases() for key in differing_keys(_with_later_keys(one, plan.base), keys)]
-    store.note(
+    # Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
+    recipe_keys = [key for stored in store.bases() for key in differing_keys(_with_later_keys(stored, plan.base), keys)]
+    store.write_notes(
         name=name,
         base=base[0],
         notes=plan.notes,
         metric=plan.metric,
         ranked=plan.ranked,
-        grid=list(dict.fromkeys([*about.get("grid", ()), *set_here, *between])),
+        grid=list(dict.fromkeys([*notes.get("grid", ()), *grid_keys, *recipe_keys])),
         keep=keep,
         workers=workers,
         folds=plan.source.folds,
-        **{name: value for name, value in since.items() if not about or name in about},
+        **{name: value for name, value in optional_notes.items() if not notes or name in notes},
     )
-    return [ids[one] for one in plan.hashes]
+    return [ids[digest] for digest in plan.hashes]
 
 
 def _with_later_keys(stored: Mapping[str, Any], base: Configuration) -> dict[str, Any]:
-    """The keys of a stored recipe, with those that its version did not have yet at their defaults."""
+    """Add the keys that a stored recipe's version did not have yet, at their defaults; `base` has all keys."""
     filled = {}
     for section in SETTABLE:
         fields = type(getattr(base, section)).model_fields
@@ -210,100 +213,105 @@ def _with_later_keys(stored: Mapping[str, Any], base: Configuration) -> dict[str
     return filled
 
 
-def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:
-    """The dotted keys in which two tables differ: parameters alone where they have one name.
+def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted keys, after a prefix, in which two nested tables differ; below equal names, those of their parameters.
 
     >>> first = {"optimizer": {"name": "sgd", "schedule": {"name": "step", "every": 5}}}
     >>> differing_keys(first, {"optimizer": {"name": "adam", "schedule": "step"}})
     ['optimizer.name', 'optimizer.schedule.every']
     """
-    found: list[str] = []
-    for key in dict.fromkeys([*one, *other]):
-        if one.get(key) == other.get(key):
+    keys: list[str] = []
+    for key in dict.fromkeys([*first, *second]):
+        if first.get(key) == second.get(key):
             continue
         # A name alone is a table without parameters.
-        first, second = (
-            value if isinstance(value, Mapping) else {"name": value} for value in (one.get(key), other.get(key))
+        below_first, below_second = (
+            value if isinstance(value, Mapping) else {"name": value} for value in (first.get(key), second.get(key))
         )
-        # A section may have a name among its keys; a table below one is that name with its parameters.
-        goes_on = not above or first.get("name") == second.get("name")
-        found += differing_keys(first, second, f"{above}{key}.") if goes_on else [f"{above}{key}"]
-    return found
+        # A section may have a name among its keys; a table below a section is a name with its parameters.
+        has_same_name = not prefix or below_first.get("name") == below_second.get("name")
+        keys += differing_keys(below_first, below_second, f"{prefix}{key}.") if has_same_name else [f"{prefix}{key}"]
+    return keys
 
 
-def _train(
+def _train_plan(
     store: Store,
     plan: Plan,
     ids: list[int],
-    given: Pool,
+    worker_pool: Pool,
     keep: str,
-    kept: str,
+    advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
-    done = store.keys()
-    here = given.executor is Here
-    formulas = {} if here else pack_formulas(plan.formulas)
+    """Train the units of a plan that have rows left, and commit each to the store once it is done.
+
+    Parameters: `ids`, the number of each configuration in the store; `advice`, the end of error messages: what is kept,
+    and how to resume.
+    """
+    done_keys = store.keys()
+    is_in_process = worker_pool.executor is InProcessExecutor
+    formulas = {} if is_in_process else pack_formulas(plan.formulas)
     folder = store.folder / "checkpoints"
-    tally = _Tally(plan, done, progress)
-    tally.tell()
-    shared = plan.source, keep, plan.ranked, folder, given.threads, formulas
+    tally = _Tally(plan, done_keys, progress)
+    tally.report()
+    shared = plan.source, keep, plan.ranked, folder, worker_pool.threads, formulas
     tasks = [
-        # What a training in this process tells; to others it could not be sent.
-        (unit, places, *shared, tally.watch(unit.take(places)) if here else None)
-        for unit, places in chunks(plan.units, done)
+        # Progress within a population is reported only in this process: the callback cannot be sent to another one.
+        (unit, members, *shared, tally.progress_reporter(unit.take(members)) if is_in_process else None)
+        for unit, members in unfinished_units(plan.units, done_keys)
     ]
-    given.cap(len(tasks))
+    worker_pool.limit_workers(len(tasks))
     try:
-        for (unit, places, *_), finished in run_all(given, _work, iter(tasks), kept):
-            if finished.interrupted:
-                raise tally.interruption_error(kept)
-            part = unit.take(places)
-            _commit(store, plan, ids, part, finished, keep)
-            for file in files_of(folder, part):
-                with contextlib.suppress(OSError):  # somebody may have it open
+        for (unit, members, *_), result in run_all(worker_pool, _train_in_worker, iter(tasks), advice):
+            if result.interrupted:
+                raise tally.interruption_error(advice)
+            part = unit.take(members)
+            _commit(store, plan, ids, part, result, keep)
+            for file in checkpoint_files(folder, part):
+                with contextlib.suppress(OSError):  # another process may have it open
                     file.unlink()
             tally.add(part)
-    except KeyboardInterrupt:  # beside a training: while workers train, or the second time
-        raise tally.interruption_error(kept) from None
-    # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
+    except KeyboardInterrupt:  # not during a training of this process, or pressed twice
+        raise tally.interruption_error(advice) from None
+    # Files that remain are useless: from a process that was killed after its commit, or half written.
     shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Tally:
-    """How many rows of a plan are done, told to whoever watches."""
+    """Counts the rows of a plan that are done, and reports them to a progress callback."""
 
-    def __init__(self, plan: Plan, before: frozenset[str], progress: Callable[[SweepProgress], None] | None) -> None:
-        self.before, self.rows, self.progress = before, plan.rows, progress
+    def __init__(self, plan: Plan, stored: frozenset[str], progress: Callable[[SweepProgress], None] | None) -> None:
+        self.stored, self.rows, self.progress = stored, plan.rows, progress
         self.started = time.perf_counter()
-        self.count = plan.rows - sum(map(self._new, plan.units))
+        self.count = plan.rows - sum(map(self._rows_to_train, plan.units))
 
-    def _new(self, part: Unit) -> int:
-        """How many rows of a part this run has to do."""
-        return sum(key not in self.before for key in part.keys)
+    def _rows_to_train(self, unit: Unit) -> int:
+        """The number of rows of a unit that were not stored when this run began."""
+        return sum(key not in self.stored for key in unit.keys)
 
-    def tell(self, under_way: float = 0) -> None:
-        """Say how far the sweep is.    under_way   rows of the population in training"""
+    def report(self, under_way: float = 0) -> None:
+        """Call the progress callback; `under_way`, the progress of the population in training, in rows."""
         if self.progress is not None:
             self.progress(SweepProgress(self.count, self.rows, time.perf_counter() - self.started, under_way))
 
-    def watch(self, part: Unit) -> Callable[[Progress], None]:
-        """What tells how far the training of a part is."""
-        rows = self._new(part)
-        return lambda seen: self.tell(rows * seen.step / max(seen.limit, 1))
+    def progress_reporter(self, unit: Unit) -> Callable[[Progress], None]:
+        """A progress callback for the training of a unit, which reports its progress as part of the sweep's."""
+        rows = self._rows_to_train(unit)
+        return lambda training: self.report(rows * training.step / max(training.limit, 1))
 
-    def add(self, part: Unit) -> None:
-        """Count a part that is done."""
-        self.count += self._new(part)
-        self.tell()
+    def add(self, unit: Unit) -> None:
+        """Count the rows of a unit that is done."""
+        self.count += self._rows_to_train(unit)
+        self.report()
 
-    def interruption_error(self, kept: str) -> RunFailed:
-        """What is raised where Ctrl-C ends it.    kept   what is, and how to go on"""
-        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {kept}")
+    def interruption_error(self, advice: str) -> RunFailed:
+        """The error for an interruption by Ctrl-C; `advice` says what is kept and how to resume."""
+        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {advice}")
 
 
-def _work(
+def _train_in_worker(
     unit: Unit,
-    places: Integers,
+    members: Integers,
     source: Source,
     keep: str,
     ranked: str,
@@ -311,22 +319,25 @@ def _work(
     threads: int | None,
     formulas: Mapping[tuple[str, str], Any],
     progress: Callable[[Progress], None] | None,
-) -> Done:
-    """What a worker does: all of it is in its arguments."""
-    registry.take_over(formulas)  # it may still have others by these names, of an earlier sweep
-    return do(unit, places, source, keep=keep, ranked=ranked, folder=folder, threads=threads, progress=progress)
+) -> UnitResult:
+    """Train some members of a unit in a worker process, with the custom formulas that it may not have registered."""
+    registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
+    return train_unit(
+        unit, members, source, keep=keep, ranked=ranked, folder=folder, threads=threads, progress=progress
+    )
 
 
-def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, finished: Done, keep: str) -> None:
-    members = {
+def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, result: UnitResult, keep: str) -> None:
+    """Commit the rows and weights of a trained unit; `ids`, the number of each configuration in the store."""
+    columns_by_key = {
         row.key: {
             "configuration": ids[row.configuration],
-            "fold": plan.source.fold(member.fold),
+            "fold": plan.source.fold_name(member.fold),
             "seed": member.seed,
         }
         for member in part.members
         for row in member.rows
     }
     first = part.members[0].configuration
-    shared = shared_columns(part.data, first.run.dtype, finished.engine, finished.seconds / len(part.members))
-    store.add(finished.table, members, finished.sizes, plan.ranked if keep == "best" else None, **shared)
+    shared = shared_columns(part.data, first.run.dtype, result.engine, result.seconds / len(part.members))
+    store.add_rows(result.table, columns_by_key, result.sizes, plan.ranked if keep == "best" else None, **shared)

@@ -1,4 +1,4 @@
-"""The work on one population: train its members, and score each of them wherever one of its rows ends.
+"""Train a population, and score each member at every step limit that a row of the table asks for.
 
 K members · R rows of the table · P parameters
 """
@@ -28,15 +28,16 @@ from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
 
 NO_LAYER = -1
+"""The value of the column `layer` for a member that did not diverge."""
 
 
 @dataclass
 class Table:
-    """Rows that are done, a list for each column, and the weights of those whose weights are asked for.
+    """Completed rows, a list for each column, and the weights of those whose weights are kept, by their keys.
 
-    key, status, reason, steps   steps: those made, and of patience those of the best weights in `best_step`
-    train_objective … test_score the scores, NaN where there are no such rows
-    layer, where                 of a member that diverged, −1 and "" of others
+    steps, best_step              updates that were made; with patience, the step of the best weights
+    train_objective … test_score  the scores, NaN if the data have no such part
+    layer, where                  of a member that diverged; −1 and "" of others
     """
 
     key: list[str] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Table:
     weights: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
     def add(self, **values: Any) -> None:
-        """Add a row: a value for each column."""
+        """Append a row, given as a value for each column."""
         for column in COLUMNS:
             getattr(self, column).append(values[column])
 
@@ -66,9 +67,8 @@ COLUMNS = tuple(column.name for column in fields(Table) if column.name != "weigh
 
 
 @dataclass
-class Done:
-    """What became of a unit: its rows, the sizes of its networks, which engine trained it, for how long, and whether
-    Ctrl-C ended it before."""
+class UnitResult:
+    """The result of training a unit: rows, layer sizes, name of the engine, seconds, whether Ctrl-C interrupted it."""
 
     table: Table
     sizes: tuple[int, ...]
@@ -77,9 +77,9 @@ class Done:
     interrupted: bool
 
 
-def do(
+def train_unit(
     unit: Unit,
-    places: Integers,
+    members: Integers,
     source: Source,
     *,
     keep: str,
@@ -87,78 +87,79 @@ def do(
     folder: Path,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
-) -> Done:
-    """Train members of a unit and score their rows.
+) -> UnitResult:
+    """Train some members of a unit and score their rows.
 
-    Parameters: `places`, which members: those that no earlier run has trained; `keep`, whose weights are handed
-    back: "none", "best" of these rows, "all"; `ranked`, the part of the data that says which is best;
-    `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use; `progress`,
-    called with how far the training is.
-    Errors: `RunFailed` where the data are other ones than when the sweep was planned.
+    Parameters: `members`, indices of those that no earlier run has trained; `keep`, whose weights are returned: "none",
+    "best" of these rows, or "all"; `ranked`, the part of the data by which the best row is found; `folder` of the
+    checkpoints, from which the training resumes; `threads`, how many the compiled engine may use, None for all;
+    `progress`, called with the progress of the training.
+    Errors: `RunFailed` if the data have changed since the sweep was planned.
     """
     data = _load_unit_data(unit, source)
-    part, chosen = unit.take(places), _engine(unit, threads)
+    part, engine = unit.take(members), _engine_of(unit, threads)
     problem = problem_of(part.members, data)
-    points = _points(part, problem)
-    file = None if problem.optimizer.name == "lbfgs" else _checkpoint(folder, part)  # which keeps none
-    scoring = _RowScorer(part, problem, data, chosen, keep, ranked)
+    steps = _scoring_steps(part, problem)
+    file = None if problem.optimizer.name == "lbfgs" else _checkpoint_file(folder, part)  # L-BFGS writes no checkpoints
+    scorer = _RowScorer(part, problem, data, engine, keep, ranked)
     try:
-        run = _train_part(scoring, points, file, True, progress)
+        run = _train_and_score(scorer, steps, file, True, progress)
     except BadInput:
         if file is None or not kind_of(file):
             raise
-        # The checkpoint is one that this version cannot take up.
-        scoring = _RowScorer(part, problem, data, chosen, keep, ranked)
-        run = _train_part(scoring, points, file, False, progress)
+        # This version cannot resume from the checkpoint.
+        scorer = _RowScorer(part, problem, data, engine, keep, ranked)
+        run = _train_and_score(scorer, steps, file, False, progress)
     if not run.interrupted:
-        scoring.finish(run)
-    return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+        scorer.score_remaining(run)
+    return UnitResult(scorer.table, tuple(problem.network.sizes), engine.name, run.seconds, run.interrupted)
 
 
-def _engine(unit: Unit, threads: int | None) -> Engine:
-    """The engine of a unit, with so many threads where it has any; None for as many as there are processors."""
-    chosen = engine_of_name(unit.engine)
-    if isinstance(chosen, CompiledEngine):
-        chosen.threads, chosen.own_shape = threads or chosen.threads, unit.own_shape
-    return chosen
+def _engine_of(unit: Unit, threads: int | None) -> Engine:
+    """The engine of a unit; a compiled one uses this number of threads, or if None, as many as there are processors."""
+    engine = engine_of_name(unit.engine)
+    if isinstance(engine, CompiledEngine):
+        engine.threads, engine.own_shape = threads or engine.threads, unit.own_shape
+    return engine
 
 
-def _train_part(
-    scoring: "_RowScorer",
-    points: Integers,
-    file: Path | None,
+def _train_and_score(
+    scorer: "_RowScorer",
+    steps: Integers,
+    checkpoint: Path | None,
     resume: bool,
     progress: Callable[[Progress], None] | None,
 ) -> Run:
-    """Train the members of a part, showing them to `scoring` wherever a row ends."""
-    unit, problem, data = scoring.unit, scoring.problem, scoring.data
+    """Train the members of the scorer's unit, and have it score them at the steps [T, K] where their rows end."""
+    unit, problem, data = scorer.unit, scorer.problem, scorer.data
     first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
-    if file is not None:
-        rows = file.with_suffix(".rows")
-        if resume and kind_of(file) and kind_of(rows):
-            scoring.go_on_with(read_table(rows))
-        # First the rows: those that a checkpoint has passed by are not come to again.
-        rules |= {"before_checkpoint": lambda: write_table(rows, scoring.table)}
+    if checkpoint is not None:
+        rows = checkpoint.with_suffix(".rows")
+        if resume and kind_of(checkpoint) and kind_of(rows):
+            scorer.restore(read_table(rows))
+        # Rows before the checkpoint: a training that resumes from it does not reach them again.
+        rules |= {"before_checkpoint": lambda: write_table(rows, scorer.table)}
     if unit.at_once:
-        rules |= {"max_steps": int(points.max()), "max_epochs": None, "validation": None, "with_history": False}
-        # A metric without a threshold, which ends nothing: the history would be made for it.
-        rules |= {"metric": "objective", "observe": points, "observer": scoring.observe}
+        rules |= {"max_steps": int(steps.max()), "max_epochs": None, "validation": None, "with_history": False}
+        # A metric without a threshold stops nothing, but the history would be computed for it.
+        rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
     else:
-        rules |= {"validation": _validation(data, first.fold, problem)}
-    return train(problem, engine=scoring.engine, checkpoint=file, resume=resume and file is not None, **rules)
+        rules |= {"validation": _validation_rows(data, first.fold, problem)}
+    resume = resume and checkpoint is not None
+    return train(problem, engine=scorer.engine, checkpoint=checkpoint, resume=resume, **rules)
 
 
-def _checkpoint(folder: Path, part: Unit) -> Path | None:
-    """The file of a checkpoint; a machine of a cluster on which there cannot be this folder goes without."""
+def _checkpoint_file(folder: Path, unit: Unit) -> Path | None:
+    """The checkpoint file of a unit; None on a machine (of a cluster) where the folder cannot be created."""
     try:
-        return files_of(make_folder(folder), part)[0]
+        return checkpoint_files(make_folder(folder), unit)[0]
     except BadInput:
         return None
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
-    """The rows of a unit, which must be those that the sweep was planned with."""
+    """Load the data of a unit, and raise `RunFailed` if they have changed since the sweep was planned."""
     configuration = unit.members[0].configuration
     if data_of(configuration, source, unit.fold).dataset.digest != unit.data:
         forget_data()  # this process may have loaded them for an earlier sweep
@@ -171,18 +172,18 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
     return data
 
 
-def _points(unit: Unit, problem: Problem) -> Integers:
+def _scoring_steps(unit: Unit, problem: Problem) -> Integers:
     """The steps at which the rows of each member end, [T, K], ascending; a member with fewer rows repeats its last."""
     ends = [
         sorted(limit_of(row, problem.steps_per_epoch(index)) for row in member.rows)
         for index, member in enumerate(unit.members)
     ]
-    most = max(map(len, ends))
-    return np.array([end + end[-1:] * (most - len(end)) for end in ends]).T
+    count = max(map(len, ends))
+    return np.array([end + end[-1:] * (count - len(end)) for end in ends]).T
 
 
-def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
-    """The rows that a member's validation score is of, in the problem's own precision."""
+def _validation_rows(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
+    """The inputs and encoded targets of the rows that validate the members of a fold, in the problem's data type."""
     dataset = data.dataset
     rows = dataset.train.take(data.folds[fold][1]) if data.folds else dataset.validation
     if rows is None:
@@ -191,7 +192,7 @@ def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats
 
 
 class _RowScorer:
-    """Scores rows as they are reached, and keeps them beside the checkpoint of a training that is not done yet."""
+    """Scores the rows of a unit when training reaches their steps; its table is stored beside each checkpoint."""
 
     def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: str, ranked: str) -> None:
         self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
@@ -200,88 +201,90 @@ class _RowScorer:
         self.table = Table()
         self.done: set[str] = set()
         self.best = (np.inf, np.inf)
-        self.sides: dict[int, tuple[Floats, Floats] | None] = {}
-        epochs = [problem.steps_per_epoch(place) for place in range(problem.members)]
-        # The rows of each member by the step where they end; two rows may end at one.
+        self.validation_rows: dict[int, tuple[Floats, Floats] | None] = {}
+        epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
+        # The keys of each member's rows, by the step at which they end; two rows may end at one step.
         self.rows: list[dict[int, list[str]]] = []
         for member, epoch in zip(unit.members, epochs, strict=True):
             self.rows.append({})
             for row in member.rows:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
-    def go_on_with(self, table: Table) -> None:
-        """Take up the rows that an earlier training came to, with its checkpoint."""
+    def restore(self, table: Table) -> None:
+        """Continue with the rows that an interrupted training stored beside its checkpoint."""
         self.table, self.done = table, set(table.key)
         kept = (index for index, key in enumerate(table.key) if key in table.weights)
-        self.best = min(map(self._rank, kept), default=self.best)
+        self.best = min(map(self._sort_key, kept), default=self.best)
 
     def observe(self, run: Run, members: Integers) -> None:
-        """Score the rows that end at this step, of members that still train."""
+        """Score the rows that end at the current step, for these members, which still train."""
         step = int(run.state.step)
-        places = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
-        self._score(run, {place: self.rows[place][step] for place in places})
+        due = [member for member in members.tolist() if not self.done.issuperset(self.rows[member].get(step, ()))]
+        self._score(run, {member: self.rows[member][step] for member in due})
 
-    def finish(self, run: Run) -> None:
-        """Score the rows that no one has reached: of members that ended before."""
-        left = {
+    def score_remaining(self, run: Run) -> None:
+        """Score the rows whose step was never reached, because their members stopped before."""
+        remaining = {
             index: [key for keys in by_step.values() for key in keys if key not in self.done]
             for index, by_step in enumerate(self.rows)
         }
-        self._score(run, {place: keys for place, keys in left.items() if keys})
+        self._score(run, {member: keys for member, keys in remaining.items() if keys})
 
     def _score(self, run: Run, keys: dict[int, list[str]]) -> None:
+        """Score members in their current state, and add the rows with these keys, by member, to the table."""
         if not keys:
             return
-        places = np.array(sorted(keys))
-        state = run.state.take(places)
+        members = np.array(sorted(keys))
+        state = run.state.take(members)
         scores = self._score_parts(state)
-        ends = {one.member: one for one in run.diverged}
-        for i, place in enumerate(places.tolist()):
-            end, reason = ends.get(place), run.reasons[place]
-            for key in keys[place]:
+        divergences = {divergence.member: divergence for divergence in run.diverged}
+        for i, member in enumerate(members.tolist()):
+            divergence, reason = divergences.get(member), run.reasons[member]
+            for key in keys[member]:
                 self.table.add(
                     key=key,
                     reason="max_steps" if reason == "interrupted" else reason,
-                    steps=int(run.steps[place]),
-                    best_step=int(run.steps[place] if run.best_steps is None else run.best_steps[place]),
-                    layer=NO_LAYER if end is None else end.layer,
-                    where="" if end is None else end.where,
+                    steps=int(run.steps[member]),
+                    best_step=int(run.steps[member] if run.best_steps is None else run.best_steps[member]),
+                    layer=NO_LAYER if divergence is None else divergence.layer,
+                    where="" if divergence is None else divergence.where,
                     **{name: float(values[i]) for name, values in scores.items()},
                 )
                 self.done.add(key)
-                if self._is_kept():
+                if self._should_keep_weights():
                     self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
 
-    def _is_kept(self) -> bool:
-        """Whether the weights of the latest row are kept: of the best of all rows so far alone, where these are asked
-        for; of equal ones the store chooses."""
+    def _should_keep_weights(self) -> bool:
+        """Whether to keep the weights of the latest row (drops those of worse rows if only the best are kept)."""
+        # Among equally good rows the store chooses.
         if self.keep != "best":
             return self.keep == "all"
-        if (rank := self._rank(-1)) < self.best:
-            self.best = rank
+        sort_key = self._sort_key(-1)
+        if sort_key < self.best:
+            self.best = sort_key
             self.table.weights.clear()
-        return rank == self.best
+        return sort_key == self.best
 
-    def _rank(self, place: int) -> tuple[float, float]:
-        """As the store ranks rows: by the score, then by the objective, of which null comes first."""
-        score, objective = (getattr(self.table, f"{self.ranked}_{what}")[place] for what in ("score", "objective"))
+    def _sort_key(self, index: int) -> tuple[float, float]:
+        """The sort key of a row of the table, as the store ranks rows: by score, then by objective, null first."""
+        score, objective = (getattr(self.table, f"{self.ranked}_{name}")[index] for name in ("score", "objective"))
         return -score if np.isfinite(score) else np.inf, objective if np.isfinite(objective) else -np.inf
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
-        """Objective and score of each member on training, validation and test rows, NaN where there are none."""
+        """Objectives and scores [K] on training, validation and test rows, by column; NaN for missing parts."""
         count = len(state.members)
         scores = {
-            f"{part}_{what}": np.full(count, np.nan)
+            f"{part}_{measure}": np.full(count, np.nan)
             for part in ("train", "validation", "test")
-            for what in ("objective", "score")
+            for measure in ("objective", "score")
         }
-        seen = evaluate(self.problem, self.engine, state, EvaluationSchedule(1, (self.metric,)), None)
-        scores["train_objective"], scores["train_score"] = seen["objective"], seen[self.metric]
+        results = evaluate(self.problem, self.engine, state, EvaluationSchedule(1, (self.metric,)), None)
+        scores["train_objective"], scores["train_score"] = results["objective"], results[self.metric]
         folds = np.array([self.unit.members[member].fold for member in state.members.tolist()])
         for fold in np.unique(folds).tolist():
-            if fold not in self.sides:
-                self.sides[fold] = _validation(self.data, fold, self.problem)
-            self._score_part("validation", self.sides[fold], state, np.flatnonzero(folds == fold), scores)
+            if fold not in self.validation_rows:
+                self.validation_rows[fold] = _validation_rows(self.data, fold, self.problem)
+            self._score_part("validation", self.validation_rows[fold], state, np.flatnonzero(folds == fold), scores)
         test = self.data.dataset.test
         if test is not None:
             y = self.data.dataset.encode(test, self.problem.network.outputs).astype(self.problem.dtype)
@@ -294,24 +297,26 @@ class _RowScorer:
         part: str,
         rows: tuple[Floats, Floats] | None,
         state: State,
-        places: Integers,
+        members: Integers,
         scores: dict[str, Floats],
     ) -> None:
+        """Write the objectives and scores of these members on the rows (inputs, targets) of a part into `scores`."""
         if rows is None:
             return
 
-        def see(block: Integers) -> tuple[Integers, dict[str, Floats]]:
+        def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
             return block, evaluate_rows(self.problem, self.engine, state.take(block), *rows, (self.metric,))
 
-        for block, seen in map_blocks(see, self.problem, places, len(rows[0])):
-            scores[f"{part}_objective"][block], scores[f"{part}_score"][block] = seen["objective"], seen[self.metric]
+        for block, results in map_blocks(evaluate_block, self.problem, members, len(rows[0])):
+            scores[f"{part}_objective"][block] = results["objective"]
+            scores[f"{part}_score"][block] = results[self.metric]
 
 
 # --- a table as a file -----------------------------------------------------------------------------------------------
 
 
 def write_table(file: Path, table: Table) -> None:
-    """Write rows that are done, whole: what a training that is gone on with need not come to again."""
+    """Write completed rows to a file, so that a training that resumes need not compute them again."""
     arrays: dict[str, NDArray[Any]] = {}
     for number, (theta, buffers) in enumerate(table.weights.values()):
         arrays |= {f"theta {number}": theta, f"buffers {number}": buffers}
@@ -321,7 +326,7 @@ def write_table(file: Path, table: Table) -> None:
 
 
 def read_table(file: Path) -> Table:
-    """The inverse of `write_table`."""
+    """Read the rows that `write_table` wrote; raise `BadInput` for a damaged file."""
     arrays, about = load_arrays(file)
     try:
         columns = {name: list(about["columns"][name]) for name in COLUMNS}
@@ -338,7 +343,7 @@ def read_table(file: Path) -> Table:
     return Table(**columns, weights=weights)
 
 
-def files_of(folder: Path, part: Unit) -> tuple[Path, Path]:
-    """The files that a unit's training leaves: its checkpoint and its rows."""
+def checkpoint_files(folder: Path, part: Unit) -> tuple[Path, Path]:
+    """The two files of a unit's unfinished training: its checkpoint, and its completed rows."""
     file = folder / f"{part.name}.safetensors"
     return file, file.with_suffix(".rows")

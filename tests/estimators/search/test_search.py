@@ -674,7 +674,7 @@ def test_a_search_that_was_killed_repeats_only_what_is_unfinished(tmp_path: Path
 def test_folders_that_are_refused(tmp_path: Path) -> None:
     search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, path=tmp_path)
     with Store(tmp_path / "sweep") as store:
-        store.note(name="xor")
+        store.write_notes(name="xor")
     with pytest.raises(BadInput, match="holds the store of a sweep, and a search needs its own; name another folder"):
         clone(search).set_params(path=tmp_path / "sweep").fit(X, Y)
     with Store(tmp_path), pytest.raises(RunFailed, match="another process is at work"):

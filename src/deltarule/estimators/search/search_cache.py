@@ -21,7 +21,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.registry import own_digest
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.sweeps.store import SEARCH, Store
-from deltarule.sweeps.store_connection import as_written
+from deltarule.sweeps.store_connection import translate_damage_errors
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 SELECT_FIT_SQL = """
@@ -78,7 +78,7 @@ class SearchCache:
             raise BadInput(
                 f"{store.folder} holds the store of a sweep, and a search needs its own; name another folder"
             )
-        store.note(kind=SEARCH)
+        store.write_notes(kind=SEARCH)
         with store.transaction():
             # The fitted attributes as JSON, for which the tables of a sweep have no columns.
             store.connection.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)")
@@ -122,7 +122,7 @@ class SearchCache:
 
     def load_fit(self, fit: FitKey, model: BaseMLP, plan: Plan) -> CachedFit | None:
         """Load a stored fit into a model whose rows were checked; None if it is not stored."""
-        with as_written():
+        with translate_damage_errors():
             members = self.store.connection.execute(SELECT_FIT_SQL, (fit.key + " ", fit.key + "!")).fetchall()
             record = self.store.connection.execute("SELECT record FROM records WHERE key = ?", (fit.key,)).fetchone()
             if len(members) < plan.problem.members or record is None:
@@ -171,7 +171,9 @@ class SearchCache:
                 members[key] = {"configuration": fit.configuration, "fold": fit.fold, "seed": seed, "data": fit.data}
         problem = done[0][2].problem
         shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSIONS[problem.dtype.name], "engine": engine}
-        self.store.add(table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members)
+        self.store.add_rows(
+            table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members
+        )
 
 
 def _custom_formula_digests(problem: Problem) -> list[str]:

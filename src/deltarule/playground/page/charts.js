@@ -217,7 +217,7 @@ export function drawConfusion(box, matrix, classes) {
 }
 
 /**
- * Images that are put into a wrong class, with what they are and what the network says.
+ * Misclassified images, each with its class and the predicted one.
  * @param {HTMLElement} box @param {Frame} frame @param {string[]} classes
  */
 export function drawMissed(box, frame, classes) {

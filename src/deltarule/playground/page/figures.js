@@ -1,5 +1,5 @@
 // @ts-check
-// Figures and files that a person takes along, made in the page.
+// Saves figures and other files, made in the page.
 
 import { isDark, pixels } from "./colors.js";
 

@@ -10,7 +10,7 @@ export class HiddenLayers {
     this.activations = [...values["network.activation"]];
   }
 
-  /** Give a layer more units, or fewer; without a unit it is gone. @param {number} layer from 0 @param {number} more */
+  /** Add units to a layer, or remove some; a layer without units is removed. @param {number} layer from 0 @param {number} more */
   addUnits(layer, more) {
     this.units[layer] += more;
     if (this.units[layer] > 0) return;
@@ -18,14 +18,14 @@ export class HiddenLayers {
     this.activations.splice(layer, 1);
   }
 
-  /** Insert a layer like its neighbor. @param {number} layer the place that it gets, from 0 */
+  /** Insert a layer with the units and the activation of its neighbor. @param {number} layer its index, from 0 */
   insert(layer) {
     const neighbor = Math.max(layer - 1, 0);
     this.units.splice(layer, 0, this.units[neighbor] ?? 4);
     this.activations.splice(layer, 0, this.activations[neighbor] ?? "tanh");
   }
 
-  /** The settings that make them so. */
+  /** The settings that describe these layers. */
   settings() {
     return {
       "network.layers": ["auto", ...this.units, "auto"],

@@ -28,7 +28,7 @@ export class PlaneView extends Plane {
     canvas.addEventListener("blur", () => this.draw());
   }
 
-  /** Begin to draw points of one's own; they replace the data when the pointer is lifted. */
+  /** Start drawing points, which replace the data when the pointer is lifted. */
   startDrawing() {
     this.drawn = [];
     this.draw();

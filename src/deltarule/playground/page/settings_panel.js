@@ -253,7 +253,7 @@ export class SettingsPanel {
     return controls;
   }
 
-  /** A function and its derivative, to be edited: the derivative is checked, and trained with all the same. @param {Settings} settings */
+  /** Fields for a function and its derivative, which is checked, and used even if it is wrong. @param {Settings} settings */
   formulaControls(settings) {
     const kinds = { activation: ["a = f(z)", "da/dz"], loss: ["loss(p, y)", "dloss/dp"] };
     return Object.entries(kinds).map(([kind, [functionName, derivativeName]]) => {
@@ -337,7 +337,7 @@ export class SettingsPanel {
     return row;
   }
 
-  /** The parameters of what a key names. @param {string} key @param {Settings} settings */
+  /** Controls for the parameters of the formula that a key names. @param {string} key @param {Settings} settings */
   parameters(key, settings) {
     return settings.parameters[key].map(({ key: parameter, name, value, help }) =>
       this.number(name[0].toUpperCase() + name.slice(1), parameter, value, (number) => this.actions.change({ [parameter]: number }), help));

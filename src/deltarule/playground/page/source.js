@@ -12,7 +12,7 @@
  * }} Source
  */
 
-/** A sentence from the server that says what cannot be done, and why. */
+/** An error message from the server: what cannot be done, and why. */
 export class Refusal extends Error {}
 
 /**
@@ -41,7 +41,7 @@ export function serverSource() {
 }
 
 /**
- * A recording: the frames of a session, of which the one nearest to the wanted step is shown.
+ * A recording: the frames of a session, of which the one nearest to the requested step is shown.
  * @param {{steps: number[], frames: string[], data: string, settings: object}} recording
  * @returns {Source}
  */

@@ -203,8 +203,8 @@ class Workbench {
   // --- commands -------------------------------------------------------------------------------------------------------
 
   /**
-   * @param {() => any} action what may be refused: then the sentence is shown, and nothing has changed
-   * @param {boolean} keepsMessage whether a success leaves the sentence that is shown
+   * @param {() => any} action which may be refused: then a message is shown, and nothing has changed
+   * @param {boolean} keepsMessage whether a success leaves the shown message
    */
   async attempt(action, keepsMessage = false) {
     try {
@@ -245,7 +245,7 @@ class Workbench {
     this.look({ step: isNow ? null : step });
   }
 
-  /** Look at something else at once. @param {Partial<{member: number, step: number | null, first_multiple: number}>} change */
+  /** Change the view at once. @param {Partial<{member: number, step: number | null, first_multiple: number}>} change */
   look(change) {
     this.view = { ...this.view, ...change };
     this.waiting?.abort();

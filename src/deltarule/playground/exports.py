@@ -1,4 +1,4 @@
-"""What a person takes along from the workbench: a recipe, Python, a NumPy script, the weights."""
+"""Export a member of the workbench to a file: a recipe, a Python program, a NumPy script, or its weights."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Export:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What is exported: a recipe with its data, and one member of the population at one step."""
+    """A member to export: the recipe and its data, the problem, and the member's state at one step."""
 
     recipe: Recipe
     dataset: Dataset
@@ -35,9 +35,9 @@ class Trained:
 
 
 def export(kind: str, trained: Trained) -> Export:
-    """Write what a person takes along.
+    """Export a member as a file of some kind: "recipe", "python", "script" or "weights".
 
-    Raises `BadInput` for a kind that does not exist and for what a script cannot hold.
+    Raises `BadInput` for another kind, and for a problem that a script cannot express.
     """
     if kind not in KINDS:
         raise BadInput(f"there is no export {short_repr(kind)}; there are: {', '.join(KINDS)}")
@@ -45,7 +45,7 @@ def export(kind: str, trained: Trained) -> Export:
 
 
 def recipe_toml(configuration: Configuration) -> str:
-    """The text of a recipe: every key that differs from its default.
+    """Write a configuration as the text of a recipe (TOML), with every key that differs from its default.
 
     >>> from deltarule.problem.configuration import parse, parse_toml
     >>> recipe = parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}})
@@ -74,13 +74,15 @@ def recipe_toml(configuration: Configuration) -> str:
     return "\n".join(blocks)
 
 
-def _recipe(trained: Trained) -> Export:
+def _recipe_file(trained: Trained) -> Export:
+    """The recipe, which trains until the member's current step."""
     step = max(trained.state.step, 1)
     stopping = trained.recipe.configuration.stopping.model_copy(update={"max_steps": step, "max_epochs": None})
     return Export("recipe.toml", recipe_toml(trained.recipe.configuration.model_copy(update={"stopping": stopping})))
 
 
-def _python(trained: Trained) -> Export:
+def _python_file(trained: Trained) -> Export:
+    """A Python program that trains the population of recipe.toml with deltarule."""
     text = f'''"""The population of the workbench, trained by deltarule: `python train.py` beside recipe.toml."""
 
 import deltarule
@@ -94,7 +96,8 @@ print(run)
     return Export("train.py", text)
 
 
-def _script(trained: Trained) -> Export:
+def _script_file(trained: Trained) -> Export:
+    """A script that trains the member with NumPy alone."""
     from deltarule.export.training_script.script import training_script  # imported on use
 
     seed, step = int(trained.problem.seeds[trained.state.members[0]]), trained.state.step
@@ -109,7 +112,8 @@ def _script(trained: Trained) -> Export:
     return Export("training.py", text)
 
 
-def _weights(trained: Trained) -> Export:
+def _weights_file(trained: Trained) -> Export:
+    """The parameters of the member as JSON."""
     arrays = views(trained.state.theta[0], trained.problem.network.entries)
     table = {
         "network": repr(trained.problem.network),
@@ -120,8 +124,8 @@ def _weights(trained: Trained) -> Export:
 
 
 KINDS: dict[str, Callable[[Trained], Export]] = {
-    "recipe": _recipe,
-    "python": _python,
-    "script": _script,
-    "weights": _weights,
+    "recipe": _recipe_file,
+    "python": _python_file,
+    "script": _script_file,
+    "weights": _weights_file,
 }
