@@ -203,9 +203,9 @@ def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first
 def test_of_large_orders_an_epoch_and_the_next_are_remembered_and_never_several_at_once() -> None:
     seeds = tuple(range(batches.DRAWN_AT_ONCE // 100 + 1))
     single = [orders(seeds, epoch, rows=100) for epoch in (3, 4)]
-    before = batches._long.cache_info()
+    before = batches._long_orders.cache_info()
     several = orders_of_epochs(seeds, range(3, 9), rows=100)
-    assert batches._long.cache_info() == before and before.maxsize == 2
+    assert batches._long_orders.cache_info() == before and before.maxsize == 2
     np.testing.assert_array_equal(several[:2], single)
 
 
@@ -243,7 +243,7 @@ def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None
     for epoch in range(20):
         for seeds in ((0,), (1, 2), (0,)):
             orders(seeds, epoch, rows)
-            batches._long.cache_clear()
+            batches._long_orders.cache_clear()
         assert batches._order_cache._bytes <= 2 * 3 * 4 * rows
     assert drawn == 20 * [(0,), (1, 2)]
     several = orders_of_epochs((0,), range(17, 20), rows)
@@ -258,6 +258,6 @@ def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypa
     monkeypatch.setattr(batches, "MAX_CACHED_BYTES", 3 * 4 * rows)
     for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
         orders((seed,), 0, rows)
-        batches._long.cache_clear()
+        batches._long_orders.cache_clear()
         assert batches._order_cache._bytes <= batches.MAX_CACHED_BYTES
     assert drawn == [(0,), (1,), (2,), (3,), (1,)]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.formula_fingerprint import formula_digest
 
 FILE = """
 import functools
@@ -125,8 +125,8 @@ sys.path.insert(0, sys.argv[1])
 import mine
 from pack.inner.formula import relative
 mine.relative = relative
-from deltarule.problem.formula_fingerprint import digest
-print(*(digest(getattr(mine, name)) for name in {NAMES}))
+from deltarule.problem.formula_fingerprint import formula_digest
+print(*(formula_digest(getattr(mine, name)) for name in {NAMES}))
 """
 
 
@@ -203,7 +203,7 @@ def test_a_function_without_a_text_has_a_digest() -> None:
     for text in ("z * z", "z + z", "z * z"):
         space: dict[str, Any] = {}
         exec(f"def formula(z): return {text}", space)
-        found.append(digest(space["formula"]))
+        found.append(formula_digest(space["formula"]))
     assert found[0] == found[2] != found[1]
 
 
@@ -211,8 +211,8 @@ def test_a_function_without_a_text_has_a_digest() -> None:
     ("one", "other"), [(np.exp, np.tanh), (np.where, np.sum), (len, abs), (np.float32, np.float64)]
 )
 def test_what_libraries_define_is_known_by_its_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
-    assert digest(one) == digest(one) != digest(other)
-    assert digest(functools.partial(one)) != digest(functools.partial(other))
+    assert formula_digest(one) == formula_digest(one) != formula_digest(other)
+    assert formula_digest(functools.partial(one)) != formula_digest(functools.partial(other))
 
 
 class Slotted:
@@ -240,14 +240,14 @@ class Slotted:
     ],
 )
 def test_what_an_object_holds_counts_wherever_it_holds_it(one: Any, same: Any, other: Any) -> None:
-    assert digest(one) == digest(same) != digest(other)
+    assert formula_digest(one) == formula_digest(same) != formula_digest(other)
 
 
 def test_what_cannot_be_copied_is_known_by_its_kind() -> None:
     log = getLogger("a formula's")
-    before = digest([log, Lock()])
+    before = formula_digest([log, Lock()])
     getLogger("somebody else's").setLevel("DEBUG")
-    assert digest([log, Lock()]) == before
+    assert formula_digest([log, Lock()]) == before
 
 
 def test_helpers_that_share_helpers_are_described_once() -> None:
@@ -256,7 +256,7 @@ def test_helpers_that_share_helpers_are_described_once() -> None:
     text += "".join(f"def g{n}(z): return f{n}(z)\n" for n in range(depth))
     known: dict[str, Any] = {"__name__": "__main__"}
     exec(text, known)
-    assert len(digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end
+    assert len(formula_digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end
 
 
 def test_what_a_function_keeps_for_itself_is_no_part_of_it() -> None:
@@ -267,12 +267,12 @@ def test_what_a_function_keeps_for_itself_is_no_part_of_it() -> None:
         return formula.cache.setdefault(z, formula.scale * z)  # type: ignore[attr-defined]
 
     formula.__dict__.update(calls=0, cache={}, scale=(1.5, 2), unread=1)
-    before = digest(formula)
+    before = formula_digest(formula)
     formula(1)
     formula.__dict__.update(unread=2)
-    assert digest(formula) == before
+    assert formula_digest(formula) == before
     formula.__dict__.update(scale=(1.5, 3))
-    assert digest(formula) != before
+    assert formula_digest(formula) != before
 
 
 def of_text(text: str) -> Any:
@@ -298,8 +298,8 @@ def test_a_module_of_a_package_counts_before_its_first_use_as_after_it(folder: P
     found = []
     for slope in ("2.0", "2.25"):  # of other lengths: Python knows a file by its time and its length
         (folder / "late_pack" / "const.py").write_text(f"SLOPE = {slope}\n", encoding="utf-8")
-        found.append(digest(formula))
-        assert formula(1) == float(slope) and digest(formula) == found[-1]
+        found.append(formula_digest(formula))
+        assert formula(1) == float(slope) and formula_digest(formula) == found[-1]
         for name in ("late_pack", "late_pack.const"):
             del sys.modules[name]
     assert found[0] != found[1]
@@ -308,7 +308,7 @@ def test_a_module_of_a_package_counts_before_its_first_use_as_after_it(folder: P
 @pytest.mark.parametrize("content", ["raise SystemExit(3)", "1 / 0", "import nothing_of_this_name"])
 def test_a_module_that_cannot_be_imported_ends_nothing(folder: Path, content: str) -> None:
     (folder / "refusing.py").write_text(content, encoding="utf-8")
-    assert len(digest(of_text("def formula(z):\n    import refusing\n    return z"))) == 64
+    assert len(formula_digest(of_text("def formula(z):\n    import refusing\n    return z"))) == 64
 
 
 def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
@@ -316,13 +316,15 @@ def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
         (folder / name).mkdir()
         (folder / name / f"of_{name[:3]}.py").write_text("K = 1\n", encoding="utf-8")
         sys.path.insert(0, str(folder / name))  # taken back with the fixture's own
-    digest(of_text("def formula(z):\n    import of_sit, of_own\n    return z"))
+    formula_digest(of_text("def formula(z):\n    import of_sit, of_own\n    return z"))
     assert "of_own" in sys.modules and "of_sit" not in sys.modules
 
 
 def test_a_script_is_the_users_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/site-packages/runner/__main__.py", raising=False)
-    assert digest(of_text("def formula(z): return z")) != digest(of_text("def formula(z): return 2 * z"))
+    assert formula_digest(of_text("def formula(z): return z")) != formula_digest(
+        of_text("def formula(z): return 2 * z")
+    )
 
 
 def test_a_library_is_not_the_users_though_python_has_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,5 +334,5 @@ def test_a_library_is_not_the_users_though_python_has_one_of_its_name(monkeypatc
     found = []
     for number in (1, 2):
         exec(f"def slope(z): return {number} * z", vars(module))
-        found.append(digest(module.slope))
+        found.append(formula_digest(module.slope))
     assert found[0] == found[1], "it is known by its name"
