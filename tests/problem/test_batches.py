@@ -194,7 +194,7 @@ def test_dtype_is_the_problems() -> None:
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True), st.integers(0, 50), st.integers(1, 4))
 def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first: int, count: int) -> None:
     epochs = range(first, first + count)
-    together = orders_of_epochs(tuple(seeds), epochs, rows=7)
+    together = orders_of_epochs(tuple(seeds), epochs, row_count=7)
     assert together.shape == (count, len(seeds), 7)
     for place, epoch in enumerate(epochs):
         assert np.array_equal(together[place], orders(tuple(seeds), epoch, 7))
@@ -202,9 +202,9 @@ def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first
 
 def test_of_large_orders_an_epoch_and_the_next_are_remembered_and_never_several_at_once() -> None:
     seeds = tuple(range(batches.DRAWN_AT_ONCE // 100 + 1))
-    single = [orders(seeds, epoch, rows=100) for epoch in (3, 4)]
+    single = [orders(seeds, epoch, row_count=100) for epoch in (3, 4)]
     before = batches._long_orders.cache_info()
-    several = orders_of_epochs(seeds, range(3, 9), rows=100)
+    several = orders_of_epochs(seeds, range(3, 9), row_count=100)
     assert batches._long_orders.cache_info() == before and before.maxsize == 2
     np.testing.assert_array_equal(several[:2], single)
 

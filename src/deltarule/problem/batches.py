@@ -151,33 +151,34 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
     return rows[0] if (rows == rows[0]).all() else rows
 
 
-def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
+def orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
     """The shuffled order of an epoch's rows for each data seed, [seeds, rows]; cached, because every batch needs it."""
-    return orders_of_epochs(seeds, range(epoch, epoch + 1), rows)[0]
+    return orders_of_epochs(seeds, range(epoch, epoch + 1), row_count)[0]
 
 
-def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    """The shuffled row orders of several epochs for each data seed, [epochs, seeds, rows]; `rows` is their number.
+def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
+    """The shuffled row orders of several epochs for each data seed, [epochs, seeds, rows].
 
     Short orders are drawn together with those of neighboring epochs.
 
-    >>> orders_of_epochs((5,), range(3), rows=4).shape
+    >>> orders_of_epochs((5,), range(3), row_count=4).shape
     (3, 1, 4)
     """
-    at_once = DRAWN_AT_ONCE // (rows * len(seeds))
+    at_once = DRAWN_AT_ONCE // (row_count * len(seeds))
     if not at_once:
-        return _long_orders(seeds, epochs, rows) if len(epochs) == 1 else _draw_orders(seeds, epochs, rows)
+        return _long_orders(seeds, epochs, row_count) if len(epochs) == 1 else _draw_orders(seeds, epochs, row_count)
     first = epochs[0] // at_once * at_once
     parts = [
-        _short_orders(seeds, range(start, start + at_once), rows) for start in range(first, epochs[-1] + 1, at_once)
+        _short_orders(seeds, range(start, start + at_once), row_count)
+        for start in range(first, epochs[-1] + 1, at_once)
     ]
     drawn = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return drawn[epochs[0] - first : epochs[-1] + 1 - first]
 
 
-def _draw_orders(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
+def _draw_orders(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
     """Draw the row orders of several epochs for each seed, [epochs, seeds, rows], read-only."""
-    return _make_read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
+    return _make_read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], row_count))
 
 
 def _make_read_only(orders: Integers) -> Integers:
@@ -197,17 +198,17 @@ class _OrderCache:
         self._bytes, self._lock = 0, RLock()
         hold_lock_across_fork(self._lock)
 
-    def get(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
+    def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
         """The orders of one epoch, as from `_draw_orders`; missing ones are drawn and stored."""
         epoch = epochs[0]
-        keys = [(seed, epoch % 2, rows) for seed in seeds]
+        keys = [(seed, epoch % 2, row_count) for seed in seeds]
         with self._lock:
             found = {key: self._orders[key][1] for key in keys if self._orders.get(key, (None,))[0] == epoch}
             for key in found:
                 self._orders.move_to_end(key)
         missing = [key for key in keys if key not in found]
         if missing:
-            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, rows)[0].astype(np.int32)
+            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, row_count)[0].astype(np.int32)
             new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
             self._store(epoch, new)
             found |= new
@@ -246,10 +247,10 @@ def order_cache() -> Iterator[None]:
 
 
 def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
-    """The row orders of all epochs that updates from `step` on touch, and the positions in the members' own rows.
+    """The row orders of the epochs of `updates` updates from `step` on: as rows of the data, and as positions.
 
-    The members have equally many rows. Each array is [epochs, K, rows], or [epochs, 1, rows] if it is the same for all;
-    full batches have one epoch.
+    Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
+    [epochs, 1, rows] if it is the same for all; full batches have one epoch.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
