@@ -222,7 +222,7 @@ def _read_layers(module: Any) -> list[_Layer]:
 
 
 def _flatten_modules(module: Any) -> list[Any]:
-    """The modules of a Sequential or a Linear in the order of execution, without nesting, and repeated if used again."""
+    """The modules of a Sequential or a Linear, unnested, in the order of execution; a module used twice is repeated."""
     kind = _module_kind(module)
     if kind == "Sequential":
         _refuse_settings(module, kind)
