@@ -17,7 +17,7 @@ _SAME_RESULT = 1e-9
 """Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
 eight and the rest singly, and differences amplify last bits."""
 _MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
-"""Numbers of orders with different first entries (np.vectorize takes its dtype from the first), and of later entries."""
+"""Number of orders with different first entries, which give np.vectorize its dtype, and of entries after the first."""
 
 
 def check_elementwise(

@@ -254,7 +254,7 @@ def _judge_except(
 def _summarize(
     method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
-    """The check by a method from the lines in `sure` [n]: its worst entry, and the numbers of compared and other lines."""
+    """The check by a method from the lines in `sure` [n]: the worst entry, and counts of compared and other lines."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
     tolerance = TOLERANCES[method]
     if not sure.any():
