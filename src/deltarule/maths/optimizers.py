@@ -29,7 +29,7 @@ class Optimizer:
     (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
     length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
     do. L-BFGS has no update: it searches along lines over the whole objective, in a procedure of its own.
-    `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers, all
+    `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
     others are unchanged. None if that is not known.
 
     >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
