@@ -51,7 +51,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
 
 def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Split a group (indices into `members`, with equally many rows) into members with the same rows in the same order.
+    """Split a group (indices into `members`, with equally many rows) into parts with the same rows in the same order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem

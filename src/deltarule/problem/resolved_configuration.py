@@ -115,13 +115,12 @@ def _without_empty_table(value: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of the settings that decide a run's numbers; equal on every machine and in every version
-    that gives the same numbers.
+    """SHA-256 (hexadecimal) of the settings that determine a run's results.
 
-    Texts (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
-    except for the options of a data set or file, whose content the data set's `digest` covers. A custom formula counts
-    with what it computes in this version of Python, or with its digest in `formulas`, by kind and name as in
-    `own_digests`.
+    It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
+    assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
+    set or file, whose content the data set's `digest` covers. A custom formula counts with what it computes in this
+    version of Python, or with its digest in `formulas`, by kind and name as in `own_digests`.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}

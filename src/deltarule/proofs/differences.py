@@ -59,9 +59,9 @@ class Slopes:
 
 
 def central(along: Along, middle: Floats, start: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
-    """Measure φ'(0) on each line by central differences, with ever smaller steps until its doubt is below `max_doubt`.
+    """Measure a function's derivative on each line by central differences, with smaller steps until `max_doubt` is met.
 
-    `middle` is φ(0), `start` the unit of length and `noise` the rounding error of φ, each [n].
+    `along(lines, t)` is the function φ; `middle` is φ(0), `start` the unit of length, `noise` the rounding error of φ.
 
     >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
     >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
@@ -94,9 +94,9 @@ def central(along: Along, middle: Floats, start: Floats, max_doubt: Floats, nois
 
 
 def complex_step(along: Along, n: int) -> Floats:
-    """φ'(0) on each of n lines by the complex step, Im φ(ih) / h.    Source: Squire & Trapp 1998
+    """The derivative of a function on each of n lines by the complex step, Im φ(ih) / h.    Source: Squire & Trapp 1998
 
-    It is exact to rounding, because nothing is subtracted.
+    It is exact to rounding, because nothing is subtracted. `along(lines, t)` is the function φ.
 
     The function must keep the imaginary part throughout: an absolute value or a maximum loses it without a warning.
 
@@ -108,7 +108,7 @@ def complex_step(along: Along, n: int) -> Floats:
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """Central differences with steps of 2⁻ᵉ units for each exponent e, extrapolated to remove the h² error.
+    """A function's central differences with steps of 2⁻ᵉ units for each exponent e, without the h² error.
 
     lines, unit [m]  →  [exponents, m]
     """
@@ -152,7 +152,7 @@ def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
 
 
 def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
-    """Estimate the rounding error of φ on some lines, from third differences with steps too small for anything else.
+    """Estimate a function's rounding error on some lines, from third differences with very small steps.
 
     lines [m], start [m], the unit of length  →  [m]; single values are rough: use the median of several
     """
@@ -176,7 +176,7 @@ class _StepResult:
 def _extrapolate(
     along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, max_doubt: Floats
 ) -> _StepResult:
-    """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
+    """A function's slopes by central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates without c₂ must agree; together they give a third without c₄.
     """

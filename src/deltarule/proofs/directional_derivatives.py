@@ -74,7 +74,7 @@ class Lines:
         return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
-        """The projection of a vector [K, P] on each line [n]; with `absolute`, every term's sign is made positive."""
+        """The projection of a vector [K, P] on each line [n]; with `absolute`, a direction's signs are all positive."""
         signs = np.abs(self.signs) if absolute else self.signs
         # Direction d is d columns before the end, where its entry −1 − d points.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])

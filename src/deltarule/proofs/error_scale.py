@@ -98,7 +98,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 def rounding_of_result(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding of a function's result: its own and that of its inputs, the latter except where it jumps.
+    """The rounding error of a function's result: its own and that of its inputs, the latter except where it jumps.
 
     inputs, rounded : the inputs and their roundings, in units in the last place. jumps : a mask of the results.
 
@@ -115,7 +115,7 @@ def rounding_of_result(
 
 
 def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
-    """The rounding of x (0), of every value on a forward pass's tape, and of p − y; θ may be complex."""
+    """The rounding error of x (0), of every value on a forward pass's tape, and of p − y; θ may be complex."""
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
     rounded = _rounding_of_tape(problem, parameters, values, tape, share)
@@ -132,7 +132,7 @@ def _rounding_of_tape(
     tape: Sequence[Taped],
     share: Array,
 ) -> list[Array]:
-    """The rounding of x (0) and of every value on a tape; `values` are x and those of the tape."""
+    """The rounding error of x (0) and of every value on a tape; `values` are x and those of the tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.symbol, taped.layer, rounded[-1]
@@ -152,14 +152,14 @@ def _rounding_of_tape(
 
 
 def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array) -> Array:
-    """The rounding of a = f(z), given the rounding `r` of z."""
+    """The rounding error of a = f(z), given that of z, `r`."""
     if activation.rowwise:
         return _combine(a, a * r, a * _combine_along(a * r, axis=-1))
     return rounding_of_result(lambda z: activation.function(z, **activation.parameters), [z], [r])
 
 
 def _rounding_at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
-    """The rounding of the loss's gradient at the logits z, given the rounding `r` of z; not yet weighted."""
+    """The rounding error of the loss's gradient at the logits z, given that of z, `r`; not yet weighted."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
     r_p = _rounding_of_activation(output, z, r, p)
@@ -172,7 +172,7 @@ def _rounding_at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array
 
 
 def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
-    """The rounding of ∂J/∂z; `r`, `r_a` and `r_da` are those of z, a and ∂J/∂a."""
+    """The rounding error of ∂J/∂z; `r`, `r_a` and `r_da` are those of z, a and ∂J/∂a."""
     if activation.rowwise:  # aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
         difference, both = da - (a * da).sum(-1, keepdims=True), _combine(da, r_da)
         return _combine(a * both, a * _combine_along(a * both, r_a * da, axis=-1), r_a * difference)
@@ -185,7 +185,7 @@ def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: A
 
 
 def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
-    """∂J/∂z, with the steeper of both slopes where the rounding `r` of z decides the side of a kink.
+    """∂J/∂z, with the steeper of both slopes where the rounding error `r` of z decides the side of a kink.
 
     Another order of summation may give the other side.
     """
@@ -206,7 +206,7 @@ def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
 
 
 def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
-    """Batch norm's ẑ, its rounding given the rounding `r` of z, and the standard deviation."""
+    """Batch norm's ẑ, its rounding error given that of z, `r`, and the standard deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
     return (z - mean) / deviation, _combine(r, z, mean, _combine_along(share * z, share * r)) / deviation, deviation
@@ -222,7 +222,7 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
 
 
 def _absolute_terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
-    """The sum over the rows of the absolute values of the terms in `added`, plus a share of their rounding."""
+    """The sum over the rows of the absolute values of the terms in `added`, plus a share of their rounding errors."""
     total = sum(np.abs(term).sum(-2, keepdims=True) for term in added)
     return total + _ROUNDING_SHARE * _combine_along(*added, *rounded)
 
