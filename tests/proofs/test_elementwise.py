@@ -30,11 +30,11 @@ def curve(function: Callable[[np.ndarray], np.ndarray]) -> Curve:
     [np.abs, lambda z: np.maximum(z.real, 0), lambda z: z * np.conj(z), lambda z: np.real(z) ** 2, np.floor],
     ids=["abs", "maximum", "conjugate", "real part", "floor"],
 )
-def test_a_function_that_loses_the_imaginary_part_is_found_out(function: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_a_function_that_loses_the_imaginary_part_is_detected(function: Callable[[np.ndarray], np.ndarray]) -> None:
     assert complex_slopes(curve(function)) is None
 
 
-def test_a_part_of_the_function_that_loses_it_is_enough() -> None:
+def test_a_function_that_partly_loses_the_imaginary_part_is_detected() -> None:
     assert complex_slopes(curve(lambda z: np.sin(z) + 0.01 * np.abs(z) * z)) is None
 
 
@@ -59,17 +59,17 @@ def test_a_fast_wave_is_not_taken_for_a_slow_one(frequency: float) -> None:
 
 
 @pytest.mark.parametrize("activation", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
-def test_our_activations_keep_it(activation: Activation) -> None:
+def test_built_in_activations_keep_the_imaginary_part(activation: Activation) -> None:
     assert complex_slopes(curve_of_activation(activation)) is not None
 
 
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda penalty: penalty.name)
-def test_our_penalties_keep_it(penalty: Penalty) -> None:
+def test_built_in_penalties_keep_the_imaginary_part(penalty: Penalty) -> None:
     assert complex_slopes(curve_of_penalty(penalty)) is not None
 
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES.values() if loss.exact], ids=lambda loss: loss.name)
-def test_our_losses_keep_it_and_judge_all_points_of_their_grid(loss: Loss) -> None:
+def test_built_in_losses_keep_the_imaginary_part_and_accept_all_points(loss: Loss) -> None:
     found = curve_of_loss(loss)
     assert np.isfinite(found.function(*found.inputs)).all()
     assert complex_slopes(found) is not None

@@ -84,7 +84,7 @@ def test_a_saturated_unit_has_the_scale_of_the_1_in_its_derivative() -> None:
     assert 1 < found < 3
 
 
-def test_a_jump_is_no_term() -> None:
+def test_a_jump_adds_no_rounding_of_the_inputs() -> None:
     z = np.array([-1e-17, 0.0, 1e-17])  # rounded to 1e-16, as sums of numbers of 1 are
     found = rounding_of_result(lambda z: np.where(z > 0, 1.0, 0.0), [z], [np.ones(3)], np.array([True] * 3))
     np.testing.assert_array_equal(found, [0, 0, 1])

@@ -171,7 +171,7 @@ def test_an_unusable_table_is_refused_in_a_sentence(tmp_path: Path, deltarule, n
 
 
 @pytest.mark.parametrize("scale", ["unit", "standardize", "center"])
-def test_scaling_extreme_columns_gives_numbers_or_names_the_unit(tmp_path: Path, deltarule, scale: str) -> None:
+def test_scaling_extreme_columns_gives_numbers_or_asks_for_another_unit(tmp_path: Path, deltarule, scale: str) -> None:
     rows = [
         "tiny,huge,same,y",
         *(f"{one * 1e-310},{one * 1e300},7,{label}" for one, label in zip(range(8), "abababab", strict=True)),
