@@ -47,7 +47,7 @@ class _Description:
     """Describes functions and values as nested tuples of texts, equal for equal computations."""
 
     def __init__(self) -> None:
-        self.seen: dict[int, tuple[int, Any]] = {}
+        self.described: dict[int, tuple[int, Any]] = {}
         """Described values by `id`, each with its number: functions may call themselves and each other."""
         self.names: list[str] = []
         """All names in the code of the current function, including those that it reads from modules."""
@@ -74,15 +74,15 @@ class _Description:
 
     def describe_once(self, value: Any) -> Any:
         """Describe an object, or refer by its number to an object that has been described already."""
-        if id(value) in self.seen:
-            return "again", self.seen[id(value)][0]
-        self.seen[id(value)] = len(self.seen), value
+        if id(value) in self.described:
+            return "again", self.described[id(value)][0]
+        self.described[id(value)] = len(self.described), value
         return self.describe_object(value)
 
     def describe_alone(self, value: Any) -> Any:
         """Describe a value in a set or a table independently of the others, whose order may vary."""
         other = _Description()
-        other.seen, other.names, other.modules = dict(self.seen), self.names, set(self.modules)
+        other.described, other.names, other.modules = dict(self.described), self.names, set(self.modules)
         other.attributes = self.attributes
         return other.describe(value)
 
