@@ -1,7 +1,7 @@
 """Two lanes of tests: `pytest` runs the fast one in minutes, `pytest --everything` runs all.
 
-The fast lane leaves out what is marked slow, and files that need a library that is not installed; its last lines say
-so. A file or folder that is named on the command line is run whole. With `--everything` a missing library is an error.
+The fast lane skips tests marked slow, and files that need a library that is not installed; its last lines report this.
+A file or folder named on the command line is run completely. With `--everything` a missing library is an error.
 """
 
 import os
@@ -17,8 +17,8 @@ from lanes import COMPLETE_EXAMPLES, FAST_EXAMPLES
 
 ROOT = Path(__file__).parent
 
-# Files and folders of which nearly all is slow, and why. Of other files single tests are marked: those that took more
-# than 1.2 seconds in a complete run.
+# Files and folders in which nearly all tests are slow, and why. In other files single tests are marked: those that took
+# more than 1.2 seconds in a complete run.
 SLOW = {
     "docs/how-to/a-table-of-your-own.md": "trains ten models",
     "docs/reference/why-not-learning.md": "trains a network for each cause",
@@ -62,7 +62,7 @@ LIBRARIES = {
 }
 
 
-# Examples in docstrings and on pages that need a library, though they do not import it.
+# Examples in docstrings and on pages that need a library without importing it.
 NEEDS = {
     "docs/how-to/sweep-your-own-grid.md": "pandas",
     "docs/tutorial.md": "torch",
@@ -73,13 +73,13 @@ NEEDS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs all."""
+    """Add the options that run slow tests."""
     parser.addoption("--everything", action="store_true", help="run the slow tests too, and miss no library")
     parser.addoption("--slow", action="store_true", help="run the slow tests too, as where files are named")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the lane, and with it how many examples hypothesis makes."""
+    """Choose the lane, and with it the number of hypothesis's examples; register markers."""
     config.addinivalue_line("markers", "complete_search: fits to tables try all candidates, as users' fits do")
     config.addinivalue_line("markers", "needs(library): left out where it is not installed, but never of everything")
     config.addinivalue_line("markers", "slow: not in the fast lane")
@@ -101,7 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def missing_libraries(path: Path) -> Iterator[str]:
-    """The libraries that a file of tests or examples imports and that are not installed."""
+    """Yield the libraries that a file of tests or examples needs and that are not installed."""
     text, needed = path.read_text(encoding="utf-8"), NEEDS.get(path.relative_to(ROOT).as_posix())
     for name in LIBRARIES:
         is_imported = re.search(rf"^\W*(import|from) {name}\b", text, re.MULTILINE)
@@ -110,7 +110,7 @@ def missing_libraries(path: Path) -> Iterator[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Pass over what is slow as a whole, and over files that need a library that is not there."""
+    """Skip slow files and folders, and files that need a library that is not installed."""
     if not config.option.slow and collection_path.relative_to(ROOT).as_posix() in SLOW:
         return True
     if not config.option.everything and collection_path.suffix in (".py", ".md") and collection_path.is_file():
@@ -119,7 +119,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests and most of the sampled cases out of the fast lane, and tests that need what is not there."""
+    """Deselect slow tests and most sampled cases in the fast lane, and tests that need a missing library."""
     if config.option.everything:
         return
     left_out, cases = set[pytest.Item](), Counter[str]()
@@ -137,7 +137,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out."""
+    """Report what was skipped."""
     missing = [title for name, title in LIBRARIES.items() if find_spec(name) is None]
     if missing:
         terminalreporter.write_line(f"not installed, so nothing was compared with: {', '.join(missing)}")

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-# What runs in the background, or under nohup, is started with these ignored, and so is all that it starts: then nothing
+# A process in the background, or under nohup, starts with these signals ignored, as do its children: then no signal
 # that a test sends would arrive.
 for name in ("SIGINT", "SIGHUP"):
     number = getattr(signal, name, None)
@@ -13,8 +13,8 @@ for name in ("SIGINT", "SIGHUP"):
 
 
 @pytest.fixture(autouse=True)
-def _numbers_of_its_own(request):
-    """What a test draws from its module's `RANDOM` does not hang on which tests ran before it in its process."""
+def _reset_random(request):
+    """Reset the module's generator `RANDOM`, so that a test's numbers do not depend on the tests that ran before it."""
     random = getattr(request.module, "RANDOM", None)
     if isinstance(random, np.random.Generator):
         random.bit_generator.state = np.random.default_rng(23).bit_generator.state
@@ -22,10 +22,10 @@ def _numbers_of_its_own(request):
 
 @pytest.fixture
 def one_candidate(request, monkeypatch):
-    """A fit to a table tries one candidate, not 14, and makes two networks of it, in at most 40 epochs.
+    """Make a fit to a table faster: one candidate instead of 14, two networks, at most 40 epochs.
 
-    For files whose tests ask what is done with a table; those that ask how good the model is, or what the search
-    does, are marked `complete_search`.
+    For files that test how tables are handled; tests of the model's quality, or of the search, are marked
+    `complete_search`.
     """
     from deltarule.estimators.tabular import training_budget
 
@@ -38,7 +38,7 @@ def one_candidate(request, monkeypatch):
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """Downloads go to a port where nobody answers, and the cache is a folder that is empty."""
+    """Make downloads fail, by a port where nobody answers, and use an empty folder as the cache."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
@@ -49,14 +49,14 @@ def offline(tmp_path, monkeypatch):
 
 @pytest.fixture
 def deltarule(monkeypatch, capsys):
-    """Run the program as the console script does: its status, what it printed, and what it said on stderr."""
+    """Return a function that runs the program with some words, and returns its status, stdout and stderr."""
     from deltarule.cli import main
 
     def called(*words):
         monkeypatch.setattr(sys, "argv", ["deltarule", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
+        output = capsys.readouterr()
+        return ended.value.code or 0, output.out, output.err
 
     return called

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from linear_code import PARAMS, gradient, loss, of_two_layers
+from linear_code import PARAMS, gradient, loss, two_layer_network
 
 from deltarule import check_gradient, check_vjp
 from deltarule.checking.array_results import ArrayResult, describe_location
@@ -13,7 +13,7 @@ from deltarule.json_files import to_jsonable
 
 
 def _two_layers(**shares: float) -> Any:
-    params, both = of_two_layers(0, dtype=np.float64)
+    params, both = two_layer_network(0, dtype=np.float64)
 
     def wrong(p: dict[str, Any]) -> Any:
         value, found = both(p)

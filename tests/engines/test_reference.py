@@ -457,7 +457,7 @@ def python_calls(K: int) -> int:
 
 
 def test_python_does_nothing_per_member() -> None:
-    few, many = 200, 600  # on one side of `elementary.MANY`, where a choice takes another way
+    few, many = 200, 600  # on one side of `elementary.MIN_SIZE_BY_BITS`, where a choice is made in another way
     for K in (few, many):
         python_calls(K)  # once for what is imported and remembered on the way
     assert python_calls(few) == python_calls(many)

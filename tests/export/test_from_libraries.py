@@ -33,7 +33,7 @@ SHORT: dict[str, Any] = {"max_iter": 5, "random_state": 0}
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("hidden", [(), (4,), (5, 3)])
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-def test_regressors_answer_the_same(activation: str, hidden: tuple[int, ...], dtype: Any) -> None:
+def test_converted_regressors_predict_the_same(activation: str, hidden: tuple[int, ...], dtype: Any) -> None:
     for y, loss in ((X[:, 0], "squared_error"), (X[:, :2], "squared_error"), (X[:, 0] ** 2, "poisson")):
         theirs = neural_network.MLPRegressor(loss, hidden, activation, **SHORT).fit(X.astype(dtype), y)
         ours = from_sklearn(theirs)
@@ -48,7 +48,7 @@ def test_regressors_answer_the_same(activation: str, hidden: tuple[int, ...], dt
 @pytest.mark.parametrize(
     "y", [X[:, 0] > 0, np.array(list("abcde") * 10), (X > 0).astype(int)], ids=["2", "5", "labels"]
 )
-def test_classifiers_answer_the_same(y: Any) -> None:
+def test_converted_classifiers_predict_the_same(y: Any) -> None:
     theirs = neural_network.MLPClassifier((4,), **SHORT, early_stopping=True).fit(X, y)
     ours = from_sklearn(theirs)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-12)
@@ -56,7 +56,7 @@ def test_classifiers_answer_the_same(y: Any) -> None:
     assert ours.validation_scores_ == theirs.validation_scores_
 
 
-def test_the_two_share_no_memory() -> None:
+def test_the_converted_model_shares_no_memory() -> None:
     theirs = neural_network.MLPRegressor(hidden_layer_sizes=(4,), **SHORT).fit(X, X[:, 0])
     ours = from_sklearn(theirs)
     ours.coefs_[0][:] = 0
@@ -101,7 +101,7 @@ class Certain(neural_network.MLPClassifier):
         return super().predict_proba(X).round()
 
 
-def test_a_subclass_with_answers_of_its_own_is_refused() -> None:
+def test_a_subclass_with_other_predictions_is_refused() -> None:
     for own, y, name in ((Exponential, X[:, 0], "predict"), (Certain, X[:, 0] > 0, "predict_proba")):
         kind = own.__bases__[0].__name__
         with pytest.raises(
@@ -119,14 +119,14 @@ def test_a_model_of_an_earlier_scikit_learn_lacks_parameters() -> None:
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
 
 
-def test_a_subclass_counts_as_what_it_is() -> None:
+def test_a_subclass_with_unchanged_predictions_is_converted() -> None:
     theirs = Narrow(hidden=2).fit(X, X[:, 0])
     ours = from_sklearn(theirs)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
     assert ours.hidden_layer_sizes == (2,) and ours.max_iter == 5
 
 
-def test_others_are_refused() -> None:
+def test_other_models_are_refused() -> None:
     with pytest.raises(BadInput, match="the model is a LogisticRegression; give an MLPClassifier or MLPRegressor"):
         from_sklearn(LogisticRegression())
     with pytest.raises(BadInput, match="the model is deltarule's own MLPClassifier; use it as it is"):
@@ -145,7 +145,7 @@ def outputs_of(module: Any, x: Any) -> Any:
 @pytest.mark.parametrize(
     "activation", ["tanh", ["elu", {"name": "leaky_relu", "slope": 0.3}], "logistic", "identity", "softplus"]
 )
-def test_networks_come_back_from_pytorch(activation: Any, batch_norm: bool, dtype: Any) -> None:
+def test_networks_exported_to_pytorch_convert_back(activation: Any, batch_norm: bool, dtype: Any) -> None:
     given = {"activation": activation, "batch_norm": batch_norm, "dropout": [0.0, 0.3], **SHORT}
     x = X.astype(dtype)
     for y in (X[:, 0] > 0, np.arange(50) % 3):
@@ -180,7 +180,7 @@ def test_half_precision_becomes_single(dtype: Any) -> None:
     assert answers.dtype == np.float32
 
 
-def test_softmax_layers_come_back_from_pytorch() -> None:
+def test_softmax_layers_exported_to_pytorch_convert_back() -> None:
     for activation in ("softmax", "gelu"), ("tanh", "softmax"):
         ours = MLPRegressor("squared_error", (4, 3), [*activation], **SHORT).fit(X, X[:, 0])
         again = from_torch(to_torch(ours))
@@ -203,7 +203,7 @@ def test_members_have_their_own_dropout(rates: Any, expected: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("rates", [None, "abc", -1, 2.5, 10**400, [], [0.1] * 3, [[0.1], [0.2]], float("nan")], ids=str)
-def test_rates_that_were_set_to_what_no_module_has_are_refused(rates: Any) -> None:
+def test_dropout_rates_that_do_not_fit_the_network_are_refused(rates: Any) -> None:
     model = MLPRegressor(hidden_layer_sizes=(3, 4), **SHORT).fit(X, X[:, 0]).set_params(dropout=rates)
     with pytest.raises(BadInput, match="dropout is .*, and the network has 2 hidden layers; set a rate from 0"):
         to_torch(model)
@@ -232,7 +232,7 @@ def test_a_module_that_stands_in_several_places_works_in_each(between: list[Any]
 
 
 @pytest.mark.parametrize("columns", [2, 3])
-def test_labels_come_back_from_pytorch(columns: int) -> None:
+def test_labels_exported_to_pytorch_convert_back(columns: int) -> None:
     y = (X[:, :columns] > 0).astype(int)
     ours = MLPClassifier((4,), **SHORT).fit(X, y)
     for classes in (None, ours.classes_):

@@ -63,7 +63,7 @@ def agree(model: Any, session: onnxruntime.InferenceSession, table: Any, inputs:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", MODELS)
-def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> None:
+def test_networks_predict_the_same_in_onnx(kind: str, dtype: Any, tmp_path: Path) -> None:
     model, y = MODELS[kind]
     session = session_of(model.fit(X.astype(dtype), y), tmp_path)
     asked = RANDOM.normal(scale=3, size=(200, 3)).astype(dtype)
@@ -71,14 +71,14 @@ def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["two classes", "words", "labels"])
-def test_of_classes_that_are_equally_probable_the_label_is_ours(kind: str, tmp_path: Path) -> None:
+def test_equally_probable_classes_get_the_same_label(kind: str, tmp_path: Path) -> None:
     model = copy.deepcopy(MODELS[kind][0]).fit(X, MODELS[kind][1])
     for array in (*model.coefs_, *model.intercepts_):
         array[...] = 0
     agree(model, session_of(model, tmp_path), X, {"X": X})
 
 
-def test_a_subclass_is_exported_unless_its_answers_are_its_own(tmp_path: Path) -> None:
+def test_a_subclass_is_exported_unless_it_overrides_predictions(tmp_path: Path) -> None:
     class Opposite(MLPClassifier):
         def predict(self, X: Any) -> Any:
             return 1 - super().predict(X)
@@ -138,7 +138,7 @@ def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
-def test_every_activation_gives_our_answers(activation: str, tmp_path: Path) -> None:
+def test_every_activation_predicts_the_same_in_onnx(activation: str, tmp_path: Path) -> None:
     model = MLPRegressor(activation=activation, **SHORT).fit(X, X[:, 0])
     asked = np.r_[RANDOM.normal(scale=3, size=(200, 3)), np.zeros((1, 3))]
     session = session_of(model, tmp_path)
@@ -183,7 +183,7 @@ row = st.tuples(st.floats(-1e4, 1e4) | WILD, st.floats(-9, 9) | WILD, st.sampled
 
 @settings(deadline=None)
 @given(st.lists(row, min_size=1, max_size=20))
-def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows: list[Any]) -> None:
+def test_tables_with_missing_values_and_new_categories_predict_the_same(tabular: Any, rows: list[Any]) -> None:
     model, session = tabular
     table = frame_of({name: [one[place] for one in rows] for place, name in enumerate(list(TABLE)[:3])})
     inputs = {name: column[:, None] for name, column in table.items()}
@@ -194,7 +194,7 @@ def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows
         agree(model, session, table, inputs)
 
 
-def test_numbers_of_files_of_earlier_versions_are_not_held(tabular: Any, tmp_path: Path) -> None:
+def test_numbers_in_files_of_earlier_versions_are_not_clipped(tabular: Any, tmp_path: Path) -> None:
     """Which know no least and greatest number."""
     model = copy.deepcopy(tabular[0])
     model.columns_ = tuple(dataclasses.replace(one, least=0.0, greatest=0.0, rows=0.0) for one in model.columns_)
@@ -206,7 +206,7 @@ def test_numbers_of_files_of_earlier_versions_are_not_held(tabular: Any, tmp_pat
 
 @pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])
 @pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
-def test_numbers_of_any_size_give_our_answers(mean: float, scale: float, tmp_path: Path) -> None:
+def test_numbers_of_any_size_predict_the_same(mean: float, scale: float, tmp_path: Path) -> None:
     table = {"a": mean + scale * X[:, 0]}
     model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
     agree(model, session_of(model, tmp_path), table, {"a": table["a"][:, None]})
@@ -224,7 +224,7 @@ def test_categories_may_have_a_zero_character_within(text: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("categories", [False, True])
-def test_columns_may_be_called_as_what_is_in_a_graph(categories: bool, tmp_path: Path) -> None:
+def test_columns_may_have_names_that_the_graph_uses(categories: bool, tmp_path: Path) -> None:
     column = np.array(list("abc") * 20, object) if categories else X[:, 0]
     table = {name: np.roll(column, place) for place, name in enumerate(TAKEN)}
     model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
@@ -296,7 +296,7 @@ def test_half_a_character_in_a_column_is_refused(place: str, tmp_path: Path) -> 
         to_onnx(model, tmp_path / "model.onnx")
 
 
-def test_what_has_no_form_is_refused(tmp_path: Path) -> None:
+def test_other_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no ONNX form; give a fitted estimator"):
         to_onnx(MLPClassifier(), tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="has no ONNX form; give .* of a model of scikit-learn what from_sklearn makes"):

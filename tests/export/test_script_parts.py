@@ -27,7 +27,7 @@ def names_of(sources, needed):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: f"{function.__module__}.{function.__name__}")
-def test_a_function_alone_gives_what_it_gives_here(function):
+def test_an_extracted_function_computes_the_same(function):
     sources, needed = extract_sources([function], np.dtype("float64"))
     found = names_of(sources, needed)[function.__name__]
     rng = np.random.default_rng(0)

@@ -40,7 +40,7 @@ def test_outputs_are_those_of_the_run(hidden):
 
 @pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])
 @pytest.mark.parametrize("hidden", HAS_MODULE)
-def test_activations_and_their_slopes_are_ours_wherever_they_stand(hidden, dtype, rounding):
+def test_activations_and_their_slopes_are_the_same_in_pytorch(hidden, dtype, rounding):
     """Also where PyTorch's softplus is z itself, and where e^z has no float32.
 
     PyTorch's Mish takes 1 − tanh² as a difference, and loses some digits of the slope where z is large.
@@ -60,7 +60,7 @@ OPTIONS = [{"batch_norm": True}, {"bias": False}, {"scaling_layer": True}, {"dro
 
 
 @pytest.mark.parametrize("given", OPTIONS)
-def test_every_kind_of_layer_is_carried_over(given):
+def test_every_kind_of_layer_is_exported(given):
     run, x = trained("relu", **given)
     module = to_torch(run, 1)
     assert next(module.parameters()).dtype == getattr(torch, run.problem.dtype.name)
@@ -89,7 +89,7 @@ def test_each_of_several_targets_comes_in_its_own_unit():
 
 
 @pytest.mark.slow
-def test_it_continues_training_as_ours_does():
+def test_training_continues_in_pytorch_as_in_deltarule():
     run, x = trained("tanh", steps=1)
     problem = run.problem
     module = to_torch(run, 0).train()
@@ -122,7 +122,7 @@ def test_the_module_is_a_copy():
     assert np.array_equal(run.state.theta, before)
 
 
-def test_a_subclass_is_carried_over_unless_its_outputs_are_its_own():
+def test_a_subclass_is_exported_unless_it_overrides_predictions():
     class Exponential(deltarule.MLPRegressor):
         def predict(self, X, return_std=False):
             return np.exp(super().predict(X))

@@ -1,4 +1,4 @@
-"""Every engine that can run here."""
+"""All engines that are installed."""
 
 from importlib.util import find_spec
 
@@ -9,7 +9,7 @@ from deltarule.engines.reference import ReferenceEngine
 
 
 def all_engines() -> dict[str, Engine]:
-    """Engines by a name for the test; the autograd engine only where PyTorch is installed, as it always is in CI."""
+    """The engines by name; the autograd engine only where PyTorch is installed, as it always is in CI."""
     engines: dict[str, Engine] = {
         "reference": ReferenceEngine(),
         "compiled": CompiledEngine(),

@@ -1,6 +1,6 @@
-"""deltarule at work as on Windows, as far as another system can show it: run as a program, in an empty folder.
+"""Run deltarule as on Windows, as far as another system can simulate it: as a program, in an empty folder.
 
-Of deltarule's modules alone is taken away what Windows lacks: libraries of others have chosen already how they work.
+Only deltarule's modules lose what Windows lacks: other libraries have already chosen their implementation.
 """
 
 import ctypes
@@ -28,11 +28,11 @@ O_NOFOLLOW O_NONBLOCK O_SYNC"""
 SIGNAL = "SIGALRM SIGCHLD SIGHUP SIGKILL SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask setitimer sigwait"
 MODULES = "fcntl grp pwd resource termios"
 NO_MODULES = ("__main__", "simd_math", "simd_math_float32", "gemm_tiles", "block_ops", "large_ops")
-"""Programs, and the heads of compiled ones."""
+"""Modules that are programs, or texts of compiled programs."""
 
 
-class Other:
-    """A module of Python's as another system has it."""
+class SystemModule:
+    """A module of Python as on another system: without the names in `lacks`, and with other values in `has`."""
 
     def __init__(self, module: ModuleType, lacks: str = "", **has: Any) -> None:
         self.__dict__.update(_module=module, _lacks=lacks.split(), **has)
@@ -47,18 +47,18 @@ class Other:
 
 
 def become_windows() -> None:
-    """Take away what Windows lacks, and refuse what it refuses."""
+    """Remove what Windows lacks from deltarule's modules, and refuse what Windows refuses."""
     for found in pkgutil.walk_packages(deltarule.__path__, "deltarule."):
         if found.name.rpartition(".")[2] not in NO_MODULES:
             import_module(found.name)
     kernel = SimpleNamespace(SwitchToThread=ctypes.CDLL(None).sched_yield, GetDriveTypeW=lambda drive: 3)
     setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel))  # noqa: B010 (its types are known on Windows alone)
-    setattr(ctypes.CDLL, "__init__", _of_a_name(ctypes.CDLL.__init__))  # noqa: B010 (mypy takes no other assignment)
+    setattr(ctypes.CDLL, "__init__", _needing_a_name(ctypes.CDLL.__init__))  # noqa: B010 (mypy takes no other assignment)
     setattr(platform, "system", lambda: "Windows")  # noqa: B010 (nor here)
     for name in ("replace", "rename", "unlink", "remove"):
         setattr(os, name, _refused_while_open(getattr(os, name)))
     setattr(shutil, "_use_fd_functions", False)  # noqa: B010 (so that it removes files by their paths)
-    others = Other(os, OS, name="nt"), Other(signal, SIGNAL), Other(sys, platform="win32")
+    others = SystemModule(os, OS, name="nt"), SystemModule(signal, SIGNAL), SystemModule(sys, platform="win32")
     for module in [module for name, module in sys.modules.items() if name.startswith("deltarule")]:
         for other in others:
             for name in [name for name, value in vars(module).items() if value is other._module]:
@@ -68,21 +68,21 @@ def become_windows() -> None:
     platforms.full_length = lambda path: path  # it knows paths of Windows alone
 
 
-def _of_a_name(init: Callable[..., None]) -> Callable[..., None]:
-    """There a library has a name."""
+def _needing_a_name(init: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the constructor of a library: on Windows it needs a name."""
 
-    def made(self: ctypes.CDLL, name: str | None, *more: Any, **how: Any) -> None:
+    def wrapped(self: ctypes.CDLL, name: str | None, *arguments: Any, **options: Any) -> None:
         if name is None:
             raise TypeError("argument of type 'NoneType' is not iterable")
-        init(self, name, *more, **how)
+        init(self, name, *arguments, **options)
 
-    return made
+    return wrapped
 
 
 def _refused_while_open(change: Callable[..., None]) -> Callable[..., None]:
-    """There no file is replaced or removed that is open, or in somebody's memory; Linux tells which are."""
+    """Wrap a change of files: Windows refuses it for files that are open or mapped to memory, as Linux lists them."""
 
-    def changed(*paths: Any, **how: Any) -> None:
+    def wrapped(*paths: Any, **options: Any) -> None:
         maps, opened = Path("/proc/self/maps"), Path("/proc/self/fd")
         in_use = {str(one.resolve()) for one in opened.iterdir()} if opened.exists() else set()
         lines = maps.read_text(encoding="utf-8").splitlines() if maps.exists() else []
@@ -90,20 +90,20 @@ def _refused_while_open(change: Callable[..., None]) -> Callable[..., None]:
         for path in paths:
             if os.path.realpath(path) in in_use:
                 raise PermissionError(13, "Permission denied", str(path))
-        change(*paths, **how)
+        change(*paths, **options)
 
-    return changed
+    return wrapped
 
 
-def work() -> None:
-    """Fit, predict, search, save and load, write over what was loaded; then what the commands do with files."""
+def run_everything() -> None:
+    """Fit, predict, search, save, load, and overwrite a loaded file; then run commands that read and write files."""
     import warnings
 
     import numpy as np
 
     from deltarule import MLPClassifier, PopulationSearchCV, load_model
 
-    warnings.simplefilter("ignore")  # of so short a training
+    warnings.simplefilter("ignore")  # training is too short to converge
     rng = np.random.default_rng(0)
     x = rng.normal(size=(6000, 64))
     y = x[:, :10].argmax(1)
@@ -135,6 +135,7 @@ def work() -> None:
 
 
 def _call(*words: str) -> None:
+    """Run a command, which must succeed."""
     from deltarule.cli import main
 
     sys.argv = ["deltarule", *words]
@@ -146,4 +147,4 @@ def _call(*words: str) -> None:
 
 if __name__ == "__main__":
     become_windows()
-    work()
+    run_everything()

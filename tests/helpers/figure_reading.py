@@ -1,4 +1,4 @@
-"""Figures read back: their texts with the renderer's boxes, their lines, legends and notes."""
+"""Read figures in tests: texts with their bounding boxes, lines, legends and captions."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from deltarule.reports.figure_description import alt_text
 
 
 def texts(figure):
-    """Every text that is drawn, with the renderer's own box of it."""
+    """All visible texts of a figure, each with its bounding box."""
     figure.draw_without_rendering()
     beyond = set()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
@@ -23,9 +23,9 @@ def texts(figure):
 
 
 def assert_readable(figure, is_matrix=False):
-    """No two texts overlap, none leaves the picture or lies on the curves, and the axes say what they show.
+    """Assert that texts do not overlap or leave the figure, and that axes and figure have labels, title and alt text.
 
-    In a matrix the axes of a row share the label of the first of them.
+    In a matrix the axes of a row share the label of the first.
     """
     with style.style_context():
         boxes = texts(figure)
@@ -45,16 +45,19 @@ def assert_readable(figure, is_matrix=False):
         assert axes.get_ylabel() or axes.get_label() == "<colorbar>"
     assert figure.axes[-1].get_xlabel()
     assert figure.axes[0].get_title(loc="left")
-    assert alt_text(figure).count(".") >= 2, "what is there to see is told"
+    assert alt_text(figure).count(".") >= 2, "the alt text describes the figure"
 
 
 def drawn(line):
+    """The x and y coordinates of a line, as lists."""
     return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
 
 
 def legend(figure):
+    """The texts of a figure's legends."""
     return [text.get_text().replace("\n", " ") for legend in figure.legends for text in legend.get_texts()]
 
 
 def caption(figure):
+    """The note below a figure."""
     return figure.get_supxlabel().replace("\n", " ")

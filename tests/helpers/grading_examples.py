@@ -1,4 +1,4 @@
-"""An assignment of a linear layer for tests, and submissions of it."""
+"""An assignment about a linear layer for tests, and its submissions."""
 
 from pathlib import Path
 
@@ -59,13 +59,13 @@ def step(W, dW, rate):
     W -= rate * dW
 """
 NEEDED = "import numpy as np\n" + SOLUTION[SOLUTION.index("\n\ndef linear_forward") :]
-"""A right submission: the functions of the solution alone."""
+"""A correct submission: only the functions of the solution."""
 BACKWARD = "return dz @ W.T, x.T @ dz, dz.sum(axis=0)"
 FORWARD = "return x @ W + b"
 
 
 def write_assignment(folder: Path, text: str = ASSIGNMENT, solution: str = SOLUTION) -> Path:
-    """Write the assignment and its solution; gives the assignment's path."""
+    """Write the assignment and its solution; returns the assignment's path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "solution.py").write_text(solution, encoding="utf-8")
     (folder / "assignment.toml").write_text(text, encoding="utf-8")
@@ -73,18 +73,18 @@ def write_assignment(folder: Path, text: str = ASSIGNMENT, solution: str = SOLUT
 
 
 def linear_assignment(folder: Path, text: str = ASSIGNMENT) -> Assignment:
-    """The assignment of a linear layer."""
+    """Write the assignment about a linear layer, and read it."""
     return read_assignment(write_assignment(folder, text))
 
 
 def edited(right: str, wrong: str, source: str = NEEDED) -> str:
-    """A right submission with a line changed."""
+    """A correct submission with the text `right` replaced by `wrong`."""
     assert right in source
     return source.replace(right, wrong)
 
 
 def grade_texts(folder: Path, text: str = ASSIGNMENT, **sources: str) -> GradeRecord:
-    """Grade submissions that are given as text, by student."""
+    """Grade submissions, given as text by student; `text` is the assignment."""
     submissions = folder / "submissions"
     submissions.mkdir()
     for student, source in sources.items():
@@ -95,7 +95,7 @@ def grade_texts(folder: Path, text: str = ASSIGNMENT, **sources: str) -> GradeRe
 
 
 def grade_one(folder: Path, source: str, text: str = ASSIGNMENT) -> SubmissionResult:
-    """Grade one submission that is given as text."""
+    """Grade one submission, given as text; `text` is the assignment."""
     return grade_texts(folder, text, student=source).submissions[0]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of code that is run while another thread is in the midst of importing a module."""
+"""Run code while another thread is importing a module."""
 
 import subprocess
 import sys
@@ -18,7 +18,10 @@ print(begun)
 
 
 def assert_waits(module: str, part: str, then: str, before: str = "") -> None:
-    """Code that needs a part of a module waits until the module is whole; `before` runs before the import begins."""
+    """Assert that code waits for a module that another thread imports.
+
+    `then` is the code, which needs the attribute `part` of the module; `before` is run before the import begins.
+    """
     script = before + SCRIPT.format(module=module, part=part, then=then)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8")
     assert (done.stdout, done.stderr) == ("True\n", "")

@@ -1,10 +1,10 @@
-"""What tests ask of the lane in which they run."""
+"""Test lanes: whether the complete or the fast lane runs, and how many examples a property test takes there."""
 
 from hypothesis import settings
 
 COMPLETE_EXAMPLES = 50
 FAST_EXAMPLES = 10
-"""Examples of a property test that does not say how many it needs, in each of the lanes."""
+"""Default number of examples of a property test in each lane."""
 
 
 def everything() -> bool:
@@ -13,5 +13,5 @@ def everything() -> bool:
 
 
 def examples(count: int) -> int:
-    """So many examples in the complete lane, a fifth of them in the fast one."""
+    """The number of examples of a property test: `count` in the complete lane, a fifth of it in the fast one."""
     return max(1, count * settings.default.max_examples // COMPLETE_EXAMPLES)

@@ -1,4 +1,4 @@
-"""Losses and gradients as users write them: a linear model, and a network of two layers."""
+"""Losses and gradients as users write them: of a linear model, and of a network with two layers."""
 
 from typing import Any
 
@@ -11,15 +11,19 @@ LABELS = np.array([0, 1, 1, 0, 1, 0, 0, 1])
 
 
 def loss(params: dict[str, Any]) -> Any:
+    """The mean squared error of a linear model on X and Y."""
     return ((X @ params["W"] + params["b"] - Y) ** 2).sum() / len(X)
 
 
 def gradient(params: dict[str, Any]) -> dict[str, Any]:
+    """The gradient of `loss` by parameter."""
     error = 2 * (X @ params["W"] + params["b"] - Y) / len(X)
     return {"W": X.T @ error, "b": error.sum(axis=0)}
 
 
 def with_factor(share: float, name: str = "W", place: tuple[int, ...] = (0, 0)) -> Any:
+    """Return `gradient` with one entry multiplied by `share`, which makes it wrong."""
+
     def wrong(params: dict[str, Any]) -> dict[str, Any]:
         found = gradient(params)
         found[name][place] *= share
@@ -28,10 +32,13 @@ def with_factor(share: float, name: str = "W", place: tuple[int, ...] = (0, 0)) 
     return wrong
 
 
-def of_two_layers(
+def two_layer_network(
     seed: int, *, dtype: Any, size: float = 0.5, inputs: float = 1.0, rows: int = 30, outputs: int = 1, decay: float = 0
 ) -> tuple[dict[str, Any], Any]:
-    """Parameters of a network, and a function of them and of a share of W1's gradient: the loss and its gradient."""
+    """Random parameters of a network with two layers, and a function that computes its loss and gradient.
+
+    The function takes the parameters and `share`, a factor of W1's gradient, which is wrong unless it is 1.
+    """
     generator = np.random.default_rng(seed)
     x = (inputs * generator.normal(size=(rows, 4))).astype(dtype)
     y = generator.integers(2, size=(rows, outputs)).astype(dtype)

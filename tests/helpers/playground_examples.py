@@ -1,4 +1,4 @@
-"""Recipes that are quick to play with."""
+"""A small recipe for tests of the playground."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from deltarule.studies.recipes import Recipe
 
 
 def recipe_of(**sections: dict[str, object]) -> Recipe:
-    """A small population on two spirals, with some sections' keys set otherwise."""
+    """The recipe of a small population on two spirals, with some keys changed, given by section."""
     table: dict[str, dict[str, object]] = {
         "data": {"name": {"name": "spirals", "samples": 40}},
         "network": {"layers": ["auto", 4, "auto"], "activation": "tanh", "output": "softmax"},

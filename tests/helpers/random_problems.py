@@ -24,13 +24,13 @@ EVERY_FORMULA = [
 
 @st.composite
 def problems(draw, max_units=5, max_rows=9, strength=0.01, learning_rate=0.02, is_finite=False, **chosen):
-    """A problem whose formulas are drawn, or chosen by kind; `is_finite` keeps the naive loss behind a sigmoid."""
+    """Draw a problem; `chosen` fixes formulas by kind, and `is_finite` puts the naive loss behind a sigmoid only."""
     hidden = chosen.get("hidden", draw(st.lists(st.sampled_from(list(ACTIVATIONS)), max_size=2)))
     sizes = draw(st.tuples(*[st.integers(1, max_units)] * (len(hidden) + 2)))
     loss = chosen.get("loss", draw(st.sampled_from(list(LOSSES))))
     output = draw(st.sampled_from([name for name in ACTIVATIONS if meaningful(LOSSES[loss], ACTIVATIONS[name])]))
     if is_finite and loss.startswith("naive"):
-        output = "sigmoid"  # its logarithm has no value for most others
+        output = "sigmoid"  # the loss is not finite for most other outputs
     given = {name: draw(st.booleans()) for name in ("bias", "batch_norm", "scaling_layer")}
     network = Network(sizes, hidden, output, **given)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -1,4 +1,4 @@
-"""Scripts that are no part of the package, as modules: what they say of themselves can be tested, too."""
+"""Import scripts that are not part of the package as modules, to test them."""
 
 import importlib
 import importlib.util
@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def benchmark(name: str) -> ModuleType:
-    """A script of benchmarks/ or a module in a folder of it, by its dotted name: the one that scripts import, too."""
+    """Import a script of benchmarks/, by its dotted name, as the same module that other scripts import."""
     if str(BENCHMARKS) not in sys.path:
         sys.path.append(str(BENCHMARKS))
     return importlib.import_module(name)
@@ -19,10 +19,10 @@ def benchmark(name: str) -> ModuleType:
 
 @cache
 def module_at(path: Path) -> ModuleType:
-    """The module that a file makes; it is made once."""
+    """Import a file as a module; a second call returns the same module."""
     spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module

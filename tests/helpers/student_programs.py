@@ -1,7 +1,7 @@
-"""Student programs for the gradient checker: one right program per style, its variants, and mistakes as small edits.
+"""Student programs for the gradient checker: one correct program per style, its variants, and mistakes as small edits.
 
 A style's file holds the program as text. A mistake (`Slip`) replaces one line of it and states which arrays of the
-gradient become wrong; `find_wrong_arrays` measures these independently, by central differences of its own.
+gradient become wrong; `find_wrong_arrays` measures these independently of the checker, by central differences.
 """
 
 import importlib.util
@@ -28,12 +28,12 @@ PERTURBATION = 1e-3  # moves pre-activations off a kink at which zero biases may
 
 @dataclass(frozen=True)
 class Slip:
-    """One mistake: an edit of a right program.
+    """One mistake: an edit of a correct program.
 
     Attributes
     ----------
     name : identifies the mistake within its style.
-    replace, by : the line to fix, as it is in the right program and in the wrong one.
+    replace, by : the line to fix, as it is in the correct program and in the wrong one.
     codes : acceptable codes of the mistake, the best first; a code without a section in the docs is a proposal.
     wrong : names of the arrays whose gradients are wrong. All others are right.
     meaning : the mistake in words.
@@ -53,7 +53,7 @@ class Slip:
 
 @dataclass(frozen=True)
 class Variant:
-    """Another right program, by edits (text, replacement) of the first."""
+    """Another correct program, by edits (text, replacement) of the first."""
 
     name: str
     edits: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured of a program: a loss of arrays that are moved in place, and the gradient by array."""
+    """The measured quantities of a program: a loss of arrays that are changed in place, and its gradient by array."""
 
     loss: Callable[[], Any]
     gradient: Callable[[], Mapping[str, Any]]
@@ -74,10 +74,10 @@ class Style:
 
     Attributes
     ----------
-    source : a right program as a student writes it.
+    source : a correct program as a student writes it.
     check : makes the student's call of the checker and returns its report.
     measure : prepares the independent measurement.
-    slips, variants : mistakes, and further right programs.
+    slips, variants : mistakes, and further correct programs.
     double_precision : a context in which programs compute in float64, for the measurement.
     """
 
@@ -91,7 +91,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Program:
-    """A right program, or a wrong one with its slip."""
+    """A correct program, or a wrong one with its slip."""
 
     half: str
     style_name: str
@@ -105,7 +105,7 @@ class Program:
         return f"{self.style_name}-{re.sub('[^a-zA-Z0-9]+', '_', self.name).strip('_')}"
 
     def load(self, source: str | None = None) -> ModuleType:
-        """Run the source as a module of its own."""
+        """Run the source, or another one, as a new module."""
         source = self.source if source is None else source
         module = ModuleType(f"student_{self.style_name}")
         filename = f"<{self.id}>"
@@ -199,7 +199,7 @@ def edit(source: str, replace: str, by: str) -> str:
 
 
 def list_programs(half: str | None = None) -> tuple[list[Program], list[Program]]:
-    """All wrong and all right programs, of one half or of both; styles whose library is missing are left out."""
+    """All wrong and all correct programs, of one half or of both; styles whose library is missing are left out."""
     wrong, right = [], []
     for name, module in load_style_files():
         if half not in (None, module.HALF):
@@ -240,7 +240,7 @@ def _load_style_files() -> Iterator[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the checker said of a program."""
+    """The result of the checker for a program."""
 
     program: Program
     verdict: str  # "right", "wrong", "not proved" or "refused"
@@ -278,7 +278,7 @@ def are_arrays_right(program: Program, report: Any) -> bool:
     wrong = () if program.slip is None else program.slip.wrong
     with program.style.double_precision():
         names = list(program.style.measure(program.load()).parameters)
-    if not set(names) <= set(verdicts):  # a list of arrays: the checker makes names of its own
+    if not set(names) <= set(verdicts):  # a list of arrays: the checker chooses the names
         if len(verdicts) != len(names):
             return False
         verdicts = dict(zip(names, verdicts.values(), strict=True))

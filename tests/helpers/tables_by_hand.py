@@ -1,4 +1,4 @@
-"""Tables of sweeps made by hand, in the place of trainings: what claims ask of `Experiments` and `Sweep`."""
+"""Sweeps with rows written by hand in place of training runs, to test claims: fakes of `Experiments` and `Sweep`."""
 
 import json
 
@@ -6,11 +6,12 @@ import numpy as np
 
 
 def key_of(settings):
+    """A key for a dict by settings."""
     return json.dumps(settings, sort_keys=True, default=list)
 
 
 class Table:
-    """A sweep's answers from rows that were written down: by settings, a row for each fold or seed."""
+    """A fake of `Sweep`, from pairs of settings and rows with one row for each fold or seed."""
 
     def __init__(self, rows):
         self.by_settings = {key_of(settings): (settings, some) for settings, some in rows}
@@ -33,7 +34,7 @@ class Table:
 
 
 class Tables:
-    """A study whose sweeps are tables made by hand."""
+    """A fake of `Experiments`: a study whose sweeps are handmade tables, by name."""
 
     def __init__(self, recipe, **tables):
         self.recipe, self.tables = recipe, tables
@@ -47,9 +48,9 @@ class Tables:
 
 
 def rows(count, **columns):
-    """So many rows, each column one value for all or a list of them."""
+    """A list of `count` rows; a column is one value for all rows, or a list of values."""
     spread = {
         name: list(value) if isinstance(value, list | np.ndarray) else [value] * count
         for name, value in columns.items()
     }
-    return [{name: value[place] for name, value in spread.items()} for place in range(count)]
+    return [{name: value[index] for name, value in spread.items()} for index in range(count)]

@@ -1,4 +1,4 @@
-"""A screen that somebody sits in front of, and whose characters can be read."""
+"""A stream that behaves as a terminal, and whose output can be read."""
 
 import io
 

@@ -13,7 +13,7 @@ from deltarule.maths.elementary import Fixed, erf, everywhere, expm1, log1p, sel
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 
 
-def test_a_fixed_table_is_one_that_nobody_changes() -> None:
+def test_a_fixed_mapping_is_read_only() -> None:
     given = {"slope": 0.1}
     table = Fixed(given)
     given["slope"] = 0.2

@@ -21,7 +21,7 @@ def test_transpose_turns_every_matrix(M: np.ndarray) -> None:
 
 
 @given(SIDE, SIDE, SIDE, SIDE, st.booleans(), st.booleans(), st.data())
-def test_dense_is_its_sum_and_its_gradients_have_the_shapes_of_what_they_are_of(
+def test_dense_is_a_weighted_sum_and_its_gradients_have_matching_shapes(
     K: int, B: int, D: int, H: int, shared: bool, biased: bool, data: st.DataObject
 ) -> None:
     x = data.draw(numbers((B, D) if shared else (K, B, D)))

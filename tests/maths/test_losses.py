@@ -337,7 +337,7 @@ def test_kinks_are_where_the_slope_jumps(loss: Loss) -> None:
     assert loss.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())
 
 
-def test_one_loss_alone_has_a_gradient_that_is_not_its_own() -> None:
+def test_only_the_naive_loss_has_an_inexact_gradient() -> None:
     assert [loss.name for loss in LOSSES.values() if not loss.exact] == ["naive_binary_cross_entropy"]
 
 
@@ -351,7 +351,7 @@ def test_the_naive_loss_fails_as_its_report_says() -> None:
         assert np.isnan(value(np.array([-0.5, 1.5]), np.array([0.5, 0.5]), epsilon=1e-8)).all()
 
 
-def test_meaning() -> None:
+def test_meaningful_pairs_of_loss_and_output() -> None:
     """Written out from what each loss needs: a count's rate above 0, a probability, a distribution."""
     positive = {"softplus", "exponential", "sigmoid", "softmax"}
     allowed = {"poisson": positive, "binary_cross_entropy": {"sigmoid", "softmax"}, "cross_entropy": {"softmax"}}

@@ -85,7 +85,7 @@ def test_a_strength_of_0_is_no_penalty_however_large_the_weights(name: str) -> N
         assert term.tolist() == [0, *alone] and gradient().tolist() == [[0, 0], *own().tolist()]
 
 
-def test_nor_has_it_a_slope_where_that_is_infinite() -> None:
+def test_a_penalty_of_strength_0_has_slope_0_even_where_it_is_infinite() -> None:
     quartic = Penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
     with np.errstate(over="ignore", invalid="ignore"):
         term, gradient = penalty_term(quartic, np.zeros((1, 1)), np.array([[1e200]]), np.ones(1), np.ones((1, 1)))

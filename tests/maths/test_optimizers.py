@@ -201,7 +201,7 @@ def test_a_learning_rate_of_0_moves_nothing(optimizer: Optimizer) -> None:
 
 
 @BY_NAME
-def test_a_nan_stays_once_it_came(optimizer: Optimizer) -> None:
+def test_nan_persists(optimizer: Optimizer) -> None:
     gradients = np.full((5, 1, 2), 0.5)
     gradients[1, 0, 0] = np.nan
     made = [theta[0] for theta, *_ in run(optimizer, np.zeros((1, 2)), gradients, defaults(optimizer, 1))]

@@ -21,11 +21,11 @@ def make(**given: Any) -> Problem:
     return create_problem(NETWORK, [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], **given)
 
 
-def test_without_factors_a_problem_has_none() -> None:
+def test_a_problem_without_learning_rate_factors_has_no_factors() -> None:
     assert make().factors == make(learning_rate_factors={"W": 1, "b2": 1.0}).factors == {}
 
 
-def test_the_name_of_an_array_counts_before_its_symbol() -> None:
+def test_the_name_of_an_array_takes_precedence_over_its_symbol() -> None:
     factors = make(learning_rate_factors={"b": 0.1, "b2": 3, "gamma": 0}).factors
     names = [entry.name for entry in NETWORK.entries]
     of_arrays = dict(zip(names, factors["learning_rate"], strict=True))
@@ -33,7 +33,7 @@ def test_the_name_of_an_array_counts_before_its_symbol() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=4), st.sampled_from(sorted(OPTIMIZERS)))
-def test_weights_alone_have_factors_of_their_inputs(sizes: list[int], optimizer: str) -> None:
+def test_only_weights_have_factors_by_their_number_of_inputs(sizes: list[int], optimizer: str) -> None:
     network = Network(sizes)
     if OPTIMIZERS[optimizer].rescaling is None:
         return
@@ -44,7 +44,7 @@ def test_weights_alone_have_factors_of_their_inputs(sizes: list[int], optimizer:
         np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
-def test_ranges_are_as_long_as_arrays_are_alike() -> None:
+def test_neighboring_arrays_with_equal_factors_share_a_range() -> None:
     problem = make(learning_rate_factors={"b": 0.1}, penalty="l2", strength=0.1, parametrization="neural_tangent")
     ends = [(part.start, part.stop, part.penalized) for part in problem.update_ranges]
     assert ends == [(0, 6, True), (6, 9, False), (9, 15, False), (15, 18, True), (18, 19, False)]
@@ -80,7 +80,7 @@ def test_decay_keeps_its_strength_where_the_rate_has_a_factor_of_the_parametriza
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_sentence(given: dict[str, Any], sentence: str) -> None:
+def test_invalid_factors_are_refused_in_one_sentence(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadInput) as refused:
         make(**given)
     assert sentence in str(refused.value) and "\n" not in str(refused.value)

@@ -102,7 +102,7 @@ def test_groups_are_the_members_with_equally_many_rows(rows: list[list[int]], da
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(5, 8)), min_size=1, max_size=8), st.sampled_from([None, 2]))
 @example([(0, 5), (1, 5), (0, 5), (1, 5)], 2)
 @example([(0, 5), (0, 6), (1, 6), (1, 5)], 2)
-def test_alike_are_those_who_see_the_same_rows_in_the_same_order(
+def test_groups_are_split_into_members_with_the_same_rows_in_the_same_order(
     seen: list[tuple[int, int]], batch_size: int | None
 ) -> None:
     kinds, seeds = zip(*seen, strict=True)
@@ -117,7 +117,7 @@ def test_alike_are_those_who_see_the_same_rows_in_the_same_order(
 
 @pytest.mark.parametrize("count", [N, batches.DRAWN_AT_ONCE + 1])
 @pytest.mark.parametrize("data_seeds", [[5], [5, 5], [5, 7]])
-def test_who_writes_into_a_batch_changes_no_other(count: int, data_seeds: list[int]) -> None:
+def test_writing_into_a_batch_changes_no_other_batch(count: int, data_seeds: list[int]) -> None:
     """Short orders and long ones are remembered, and programs are compiled for orders that can be written."""
     x = np.arange(float(count))[:, None]
     problem = create_problem(Network([1, 1]), x, x, batch_size=3, data_seeds=data_seeds)
@@ -133,7 +133,7 @@ def test_who_writes_into_a_batch_changes_no_other(count: int, data_seeds: list[i
     assert batch(problem, members, 0).x.tolist() == before
 
 
-def test_one_of_several_with_rows_of_its_own_has_them() -> None:
+def test_members_with_different_rows_get_their_own_rows() -> None:
     rows = [[0, 1, 2], [0, 1, 2], [1, 2, 3]]
     problem, members = make(rows=rows), np.arange(3)
     assert rows_at(problem, members, members).tolist() == rows
@@ -141,7 +141,7 @@ def test_one_of_several_with_rows_of_its_own_has_them() -> None:
     assert all_rows(problem, members).y[..., 0].tolist() == Y[rows].tolist()
 
 
-def test_members_who_see_the_same_share_one_copy() -> None:
+def test_members_with_the_same_rows_share_one_copy() -> None:
     assert all_rows(make(rows=[[2, 0]] * 3), np.arange(3)).x.tolist() == X[[2, 0]].tolist()
 
 
@@ -178,14 +178,14 @@ def test_full_batches_keep_the_order_of_the_rows_and_mini_batches_change_it_ever
 
 
 @given(OWN_ROWS)
-def test_the_whole_of_a_members_rows_is_in_their_own_order(rows: list[list[int]]) -> None:
+def test_all_rows_of_a_member_are_in_their_given_order(rows: list[list[int]]) -> None:
     problem = make(rows=rows, batch_size=2, weights=np.arange(1.0, N + 1))
     for member, own in enumerate(rows):
         seen = lines(all_rows(problem, np.array([member])), 0)
         assert seen == [(*X[row], Y[row], row + 1.0, place) for place, row in enumerate(own)]
 
 
-def test_dtype_is_the_problems() -> None:
+def test_batches_have_the_dtype_of_the_problem() -> None:
     for weights in (None, np.ones(N), np.ones((2, N))):
         one = batch(make(dtype="float32", weights=weights, seeds=[0, 1], batch_size=3), np.arange(2), 0)
         assert one.x.dtype == one.y.dtype == one.w.dtype == np.float32
@@ -194,18 +194,18 @@ def test_dtype_is_the_problems() -> None:
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True), st.integers(0, 50), st.integers(1, 4))
 def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first: int, count: int) -> None:
     epochs = range(first, first + count)
-    together = orders_of_epochs(tuple(seeds), epochs, rows=7)
+    together = orders_of_epochs(tuple(seeds), epochs, row_count=7)
     assert together.shape == (count, len(seeds), 7)
     for place, epoch in enumerate(epochs):
         assert np.array_equal(together[place], orders(tuple(seeds), epoch, 7))
 
 
-def test_of_large_orders_an_epoch_and_the_next_are_remembered_and_never_several_at_once() -> None:
+def test_long_orders_are_cached_for_two_single_epochs() -> None:
     seeds = tuple(range(batches.DRAWN_AT_ONCE // 100 + 1))
-    single = [orders(seeds, epoch, rows=100) for epoch in (3, 4)]
-    before = batches._long.cache_info()
-    several = orders_of_epochs(seeds, range(3, 9), rows=100)
-    assert batches._long.cache_info() == before and before.maxsize == 2
+    single = [orders(seeds, epoch, row_count=100) for epoch in (3, 4)]
+    before = batches._long_orders.cache_info()
+    several = orders_of_epochs(seeds, range(3, 9), row_count=100)
+    assert batches._long_orders.cache_info() == before and before.maxsize == 2
     np.testing.assert_array_equal(several[:2], single)
 
 
@@ -225,7 +225,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
     assert not batches._order_cache._orders and not batches._order_cache._bytes
 
 
-def test_however_members_are_divided_a_long_order_is_drawn_once(drawn: list[tuple[int, ...]]) -> None:
+def test_a_long_order_is_drawn_once_for_any_division_of_members(drawn: list[tuple[int, ...]]) -> None:
     """As many as are trained together ask block by block, again and again, while an epoch lasts."""
     rows = batches.DRAWN_AT_ONCE + 1
     blocks = [(0, 1), (2,), (3, 4, 1), (5, 0)]
@@ -237,13 +237,13 @@ def test_however_members_are_divided_a_long_order_is_drawn_once(drawn: list[tupl
         np.testing.assert_array_equal(order, batches.random.permutation(np.array([seed]), np.array([7]), rows)[0])
 
 
-def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None:
+def test_orders_of_finished_epochs_are_dropped(drawn: list[tuple[int, ...]]) -> None:
     """A long training of a single network took the memory of the orders of sixty epochs, for nothing."""
     rows = batches.DRAWN_AT_ONCE + 1
     for epoch in range(20):
         for seeds in ((0,), (1, 2), (0,)):
             orders(seeds, epoch, rows)
-            batches._long.cache_clear()
+            batches._long_orders.cache_clear()
         assert batches._order_cache._bytes <= 2 * 3 * 4 * rows
     assert drawn == 20 * [(0,), (1, 2)]
     several = orders_of_epochs((0,), range(17, 20), rows)
@@ -253,11 +253,11 @@ def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None
     assert drawn == [(0,)]
 
 
-def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_cache_is_bounded_in_bytes(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = batches.DRAWN_AT_ONCE + 1
     monkeypatch.setattr(batches, "MAX_CACHED_BYTES", 3 * 4 * rows)
     for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
         orders((seed,), 0, rows)
-        batches._long.cache_clear()
+        batches._long_orders.cache_clear()
         assert batches._order_cache._bytes <= batches.MAX_CACHED_BYTES
     assert drawn == [(0,), (1,), (2,), (3,), (1,)]

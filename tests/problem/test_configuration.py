@@ -74,7 +74,7 @@ def test_any_table_is_a_configuration_or_one_sentence(table: dict[str, Any]) -> 
 
 
 @given(dotted=st.sampled_from(KEYS), value=values)
-def test_any_value_of_a_key_is_taken_or_refused_by_the_keys_name(dotted: str, value: Any) -> None:
+def test_any_value_is_accepted_or_refused_with_the_name_of_its_key(dotted: str, value: Any) -> None:
     try:
         with_changes(parse(SHORTEST), {dotted: value})
     except BadInput as error:
@@ -150,7 +150,7 @@ def test_of_several_errors_the_first_is_reported_with_their_number() -> None:
         ({"experiment": [{"name": "", "set": {}}]}, 'experiment 1: name is ""; give a text that no other'),
     ],
 )
-def test_what_is_wrong_with_a_section(table: dict[str, Any], sentence: str) -> None:
+def test_errors_of_a_section_are_reported(table: dict[str, Any], sentence: str) -> None:
     assert refused(SHORTEST | table).startswith(f"the recipe: {sentence}")
 
 
@@ -214,7 +214,7 @@ def test_a_threshold_needs_no_times() -> None:
 
 
 @pytest.mark.parametrize("dotted", [key for key in KEYS if "none" in str(SETTABLE[key.split(".")[0]].model_fields)])
-def test_none_takes_back_what_may_be_left_out(dotted: str) -> None:
+def test_none_removes_an_optional_key(dotted: str) -> None:
     section, key = dotted.split(".")
     field = SETTABLE[section].model_fields[key]
     if field.default is None and dotted not in ("data.name", "stopping.max_steps"):
@@ -267,14 +267,14 @@ def test_a_key_that_cannot_be_set(dotted: str, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
-def test_own_data_take_the_place_of_the_recipes_and_back() -> None:
+def test_other_data_replace_those_of_the_recipe_and_back() -> None:
     own = with_changes(parse(SHORTEST), {"data.file": "a.csv", "data.target": "y"})
     assert (own.data.name, own.data.file, own.data.target) == (None, "a.csv", "y")
     back = with_changes(own, {"data.name": "xor"})
     assert (back.data.name, back.data.file, back.data.target) == ("xor", None, None)
 
 
-def test_what_is_set_leaves_the_rest_as_it_was() -> None:
+def test_setting_keys_does_not_change_other_keys() -> None:
     before = parse(SHORTEST | {"experiment": [{"name": "a", "set": {"run.seeds": 3}}], "study": {"title": "t"}})
     after = with_changes(before, {"run.seeds": 5})
     assert after.model_dump(exclude={"run"}) == before.model_dump(exclude={"run"})
@@ -311,7 +311,7 @@ def test_quotes_around_dotted_keys_change_nothing() -> None:
     assert list(quoted.grid) == ["optimizer.learning_rate", "optimizer.name"]
 
 
-def test_a_key_that_is_set_leaves_the_grid() -> None:
+def test_a_key_that_is_set_is_removed_from_the_grid() -> None:
     grid = {"optimizer.schedule": ["step"], "optimizer.name": ["sgd"], "run.seeds": [2, 3]}
     configuration = parse(SHORTEST | {"grid": grid})
     assert list(with_changes(configuration, {"run.seeds": 5}).grid) == ["optimizer.schedule", "optimizer.name"]
@@ -353,12 +353,12 @@ def test_a_grid_may_hold_a_name_and_its_parameters(order: int) -> None:
         ({"data.scale": "unit"}, ["data.name", "data.name.seed", "run.data_seed"]),
     ],
 )
-def test_other_data_leave_the_grid(settings: dict[str, Any], left: list[str]) -> None:
+def test_other_data_are_removed_from_the_grid(settings: dict[str, Any], left: list[str]) -> None:
     grid = {"data.name": ["linear"], "data.name.seed": [1, 2], "run.data_seed": [1, 2]}
     assert list(with_changes(parse(SHORTEST | {"grid": grid}), settings).grid) == left
 
 
-def test_a_part_of_what_the_grid_sets_is_refused() -> None:
+def test_a_parameter_of_a_formula_in_the_grid_is_refused() -> None:
     configuration = parse(SHORTEST | {"grid": {"optimizer.schedule": ["constant", {"name": "step", "every": 10}]}})
     told = (
         "optimizer.schedule.factor is set and the grid sets optimizer.schedule; "
@@ -376,7 +376,7 @@ def test_a_part_of_what_the_grid_sets_is_refused() -> None:
 # --- one truth -------------------------------------------------------------------------------------------------------
 
 
-def test_defaults_are_those_of_the_functions_that_the_keys_go_to() -> None:
+def test_defaults_are_those_of_the_functions_that_use_the_keys() -> None:
     configuration = parse(SHORTEST)
     loss, optimizer = configuration.loss, configuration.optimizer
     ours = {
@@ -399,11 +399,11 @@ def test_defaults_are_those_of_the_functions_that_the_keys_go_to() -> None:
     assert rules == {name: getattr(StopRules(max_steps=1), name) for name in rules}
 
 
-def test_choices_are_those_of_the_functions_that_the_keys_go_to() -> None:
+def test_choices_are_those_of_the_functions_that_use_the_keys() -> None:
     assert get_args(SETTABLE["data"].model_fields["scale"].annotation) == SCALES
     assert get_args(SETTABLE["loss"].model_fields["reduction"].annotation) == REDUCTIONS
 
 
-def test_the_package_loads_pydantic_only_for_those_who_read_recipes() -> None:
+def test_pydantic_is_imported_only_to_read_recipes() -> None:
     code = "import sys, deltarule; sys.exit('pydantic' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

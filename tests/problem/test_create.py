@@ -98,7 +98,7 @@ def test_dropout_seeds_are_those_of_the_weights_unless_given() -> None:
     assert make(seeds=2**64 - 1).seeds.tolist() == [2**64 - 1]
 
 
-def test_momentum_is_short_for_the_optimizers_parameter() -> None:
+def test_momentum_sets_the_parameter_of_the_optimizer() -> None:
     assert make(optimizer="momentum", momentum=0.3).numbers["momentum"].tolist() == [0.3]
     assert make(optimizer={"name": "momentum", "momentum": 0.4}).numbers["momentum"].tolist() == [0.4]
     assert make(optimizer="momentum").numbers["momentum"].tolist() == [0.9]
@@ -238,7 +238,7 @@ def test_labels_outside_what_the_loss_allows(loss: str, output: str, y: list[flo
         ("poisson", "relu", "predictions above 0", "exponential or softplus"),
     ],
 )
-def test_pairs_without_a_meaning(loss: str, output: str, needs: str, use: str) -> None:
+def test_losses_that_do_not_fit_the_output_are_refused(loss: str, output: str, needs: str, use: str) -> None:
     told = f"the loss '{loss}' needs {needs}, which the output activation '{output}' does not give; use {use}"
     assert refusal(network=Network([2, 3, 1], output=output), loss=loss) == told
 
@@ -246,7 +246,7 @@ def test_pairs_without_a_meaning(loss: str, output: str, needs: str, use: str) -
 A_NUMBER = "; give a number, or one a member"
 
 
-def test_masked_numbers_are_not_those_beneath_the_mask() -> None:
+def test_masked_values_are_refused() -> None:
     """NumPy makes 0 of a masked number."""
     assert refusal(learning_rate=np.ma.masked) == "learning_rate is masked" + A_NUMBER
     assert refusal(dropout=np.ma.masked).startswith("dropout is masked; give a rate")
@@ -254,13 +254,13 @@ def test_masked_numbers_are_not_those_beneath_the_mask() -> None:
     assert make(learning_rate=np.ma.array([0.1, 0.2])).members == 2
 
 
-def test_a_copy_is_asked_for_or_not() -> None:
+def test_copy_must_be_true_or_false() -> None:
     assert refusal(copy="yes") == "copy is 'yes'; give True or False"
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "strength", "initial_scale"])
 @pytest.mark.parametrize("value", ["0.1", None, True, 1j, [[0.1]], [0.1, "0.2"], [[1], [1, 2]], {}, [None]], ids=repr)
-def test_what_is_no_number(name: str, value: Any) -> None:
+def test_invalid_numbers_are_refused(name: str, value: Any) -> None:
     assert refusal(penalty="l2", **{name: value}) == f"{name} is {value!r}{A_NUMBER}"
 
 
@@ -341,7 +341,7 @@ def test_labels_are_smoothed_in_their_own_precision() -> None:
 
 
 @pytest.mark.parametrize("name", ["seeds", "data_seeds"])
-def test_only_dropout_may_go_without_seeds_of_its_own(name: str) -> None:
+def test_only_dropout_seeds_are_optional(name: str) -> None:
     assert refusal(**{name: None}).startswith(f"{name} hold None; ")
     assert make(dropout_seeds=None, seeds=[3, 4]).dropout_seeds.tolist() == [3, 4]
 
@@ -359,7 +359,7 @@ def test_only_dropout_may_go_without_seeds_of_its_own(name: str) -> None:
     ],
     ids=lambda given: next(iter(given)),
 )
-def test_however_long_what_is_given_is_the_sentence_is_short(given: dict[str, Any]) -> None:
+def test_messages_about_long_values_are_short(given: dict[str, Any]) -> None:
     assert len(refusal(**given)) < 170
 
 
@@ -369,7 +369,7 @@ def test_no_seed_at_all(name: str) -> None:
         assert refusal(**{name: empty}) == f"{name} are an empty list; give at least one seed"
 
 
-def test_members_that_do_not_agree_are_counted() -> None:
+def test_lists_of_different_lengths_are_reported_with_their_lengths() -> None:
     told = (
         "the members' numbers differ in length (2 for learning_rate, 3 for seeds); "
         "give one number, or as many as there are members"
@@ -475,7 +475,7 @@ def test_weights_whose_sum_is_no_number(dtype: str, weights: Any, largest: str) 
         ([[1, 0, 2], [0, 1, 1]], [[2, 1, 0]], [[2, 0], [2, 1]]),
     ],
 )
-def test_rows_of_weight_0_are_no_rows(weights: Any, rows: Any, left: list[list[int]]) -> None:
+def test_rows_of_weight_0_are_removed(weights: Any, rows: Any, left: list[list[int]]) -> None:
     problem = make(weights=weights, rows=rows, seeds=[0, 1], batch_size=2)
     assert problem.rows is not None and [own.tolist() for own in problem.rows] == left
     assert bool(problem.notes) == (min(map(len, left)) < 2)
@@ -502,7 +502,7 @@ def test_each_member_has_its_own_rows(kind: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("value", [5, "012", [], {0: [1]}, np.array("a"), np.array(5), b"", None], ids=repr)
-def test_rows_are_a_list_a_member(value: Any) -> None:
+def test_rows_are_one_list_per_member(value: Any) -> None:
     if value is None:
         assert make(rows=None).rows is None
     else:
@@ -521,7 +521,7 @@ def test_rows_that_are_not_there(own: list[int], lowest: int, highest: int) -> N
 
 
 @pytest.mark.parametrize(("batch_size", "rows", "told"), [(1, None, 1), (2, None, 1), (3, None, 0), (None, [[1]], 1)])
-def test_a_batch_of_one_row_is_said_to_teach_batch_norm_nothing(batch_size: Any, rows: Any, told: int) -> None:
+def test_a_batch_of_one_row_with_batch_norm_is_noted(batch_size: Any, rows: Any, told: int) -> None:
     sizes = [len(X[0]), 3, 1]
     normed = make(network=Network(sizes, batch_norm=True), batch_size=batch_size, rows=rows)
     assert [note.partition(",")[0] for note in normed.notes] == told * ["a batch is a single row"]

@@ -18,18 +18,18 @@ values = st.recursive(
 
 
 @given(values)
-def test_a_value_is_shown_as_toml_that_means_it(value: Any) -> None:
+def test_as_toml_writes_a_value_that_reads_back_the_same(value: Any) -> None:
     read = tomllib.loads(f"value = {as_toml(value)}")["value"]
     assert read == value
     assert type(read) is type(value)
 
 
-def test_a_long_value_is_cut() -> None:
+def test_a_long_value_is_shortened() -> None:
     shown = shorten_toml(list(range(1000)))
     assert shown.startswith("[0, 1, 2, ")
     assert shown.endswith("…")
     assert len(shown) == MAX_SHOWN_CHARACTERS
 
 
-def test_a_sentence_stays_on_its_line() -> None:
+def test_a_message_is_one_line() -> None:
     assert one_line("there is no loss 'a\nb\u2028é'") == r"there is no loss 'a\nb\u2028é'"

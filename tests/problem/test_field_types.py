@@ -13,16 +13,16 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-def test_what_toml_holds_stays_as_it_is(value):
+def test_values_of_toml_are_unchanged(value):
     assert as_python(value) == value
 
 
 @pytest.mark.parametrize("values", [np.array, pd.Series, tuple, pd.Index])
 @given(numbers=st.lists(st.integers(-(2**31), 2**31), min_size=1))
-def test_arrays_are_lists_however_deep_they_are(values, numbers):
+def test_nested_arrays_become_lists(values, numbers):
     found = as_python({"a": [values(numbers), {"b": values(numbers)}]})
     assert found == {"a": [numbers, {"b": numbers}]} and {type(one) for one in found["a"][0]} == {int}
 
 
-def test_a_class_is_no_array():
+def test_a_class_is_not_converted():
     assert as_python([np.ndarray, pd.Series]) == [np.ndarray, pd.Series]

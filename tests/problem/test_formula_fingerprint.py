@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.formula_fingerprint import formula_digest
 
 FILE = """
 import functools
@@ -125,8 +125,8 @@ sys.path.insert(0, sys.argv[1])
 import mine
 from pack.inner.formula import relative
 mine.relative = relative
-from deltarule.problem.formula_fingerprint import digest
-print(*(digest(getattr(mine, name)) for name in {NAMES}))
+from deltarule.problem.formula_fingerprint import formula_digest
+print(*(formula_digest(getattr(mine, name)) for name in {NAMES}))
 """
 
 
@@ -143,7 +143,7 @@ def digests(folder: Path, text: str = FILE, seed: str = "0", **changed: str) -> 
     return done.stdout.split()
 
 
-def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) -> None:
+def test_a_digest_is_the_same_in_every_process_and_ignores_comments(tmp_path: Path) -> None:
     before = digests(tmp_path)
     assert len(set(before)) == len(NAMES)
     commented = FILE.replace("def inner(z):", 'def inner(z):\n    "A docstring."\n    # a comment\n')
@@ -180,7 +180,7 @@ def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) 
         ("Key(): 2.0", "Key(): 4.0", {"keys"}),
     ],
 )
-def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, others: set[str]) -> None:
+def test_a_changed_number_changes_the_digest(tmp_path: Path, old: str, new: str, others: set[str]) -> None:
     pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, FILE.replace(old, new)), strict=True)
     assert {name for name, before, after in pairs if before != after} == others
 
@@ -193,26 +193,28 @@ def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, ot
         ("const", "K = 2.0", OF_A_PACKAGE),
     ],
 )
-def test_a_number_of_a_users_module_counts(tmp_path: Path, module: str, text: str, others: set[str]) -> None:
+def test_a_number_in_a_users_module_is_part_of_the_digest(
+    tmp_path: Path, module: str, text: str, others: set[str]
+) -> None:
     pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, **{module: text}), strict=True)
     assert {name for name, before, after in pairs if before != after} == others
 
 
-def test_a_function_without_a_text_has_a_digest() -> None:
+def test_a_function_without_source_has_a_digest() -> None:
     found = []
     for text in ("z * z", "z + z", "z * z"):
         space: dict[str, Any] = {}
         exec(f"def formula(z): return {text}", space)
-        found.append(digest(space["formula"]))
+        found.append(formula_digest(space["formula"]))
     assert found[0] == found[2] != found[1]
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [(np.exp, np.tanh), (np.where, np.sum), (len, abs), (np.float32, np.float64)]
 )
-def test_what_libraries_define_is_known_by_its_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
-    assert digest(one) == digest(one) != digest(other)
-    assert digest(functools.partial(one)) != digest(functools.partial(other))
+def test_functions_of_libraries_are_identified_by_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
+    assert formula_digest(one) == formula_digest(one) != formula_digest(other)
+    assert formula_digest(functools.partial(one)) != formula_digest(functools.partial(other))
 
 
 class Slotted:
@@ -239,15 +241,15 @@ class Slotted:
         (CubicSpline([0, 1, 2], [0, 1, 0]), CubicSpline([0, 1, 2], [0, 1, 0]), CubicSpline([0, 1, 2], [0, 1, 1])),
     ],
 )
-def test_what_an_object_holds_counts_wherever_it_holds_it(one: Any, same: Any, other: Any) -> None:
-    assert digest(one) == digest(same) != digest(other)
+def test_the_state_of_objects_is_part_of_the_digest(one: Any, same: Any, other: Any) -> None:
+    assert formula_digest(one) == formula_digest(same) != formula_digest(other)
 
 
-def test_what_cannot_be_copied_is_known_by_its_kind() -> None:
+def test_objects_that_cannot_be_copied_are_identified_by_type() -> None:
     log = getLogger("a formula's")
-    before = digest([log, Lock()])
+    before = formula_digest([log, Lock()])
     getLogger("somebody else's").setLevel("DEBUG")
-    assert digest([log, Lock()]) == before
+    assert formula_digest([log, Lock()]) == before
 
 
 def test_helpers_that_share_helpers_are_described_once() -> None:
@@ -256,10 +258,10 @@ def test_helpers_that_share_helpers_are_described_once() -> None:
     text += "".join(f"def g{n}(z): return f{n}(z)\n" for n in range(depth))
     known: dict[str, Any] = {"__name__": "__main__"}
     exec(text, known)
-    assert len(digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end
+    assert len(formula_digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end
 
 
-def test_what_a_function_keeps_for_itself_is_no_part_of_it() -> None:
+def test_attributes_that_a_function_sets_are_not_part_of_its_digest() -> None:
     """A cache and a counter change no number; `scale` does, and is read."""
 
     def formula(z: Any) -> Any:
@@ -267,12 +269,12 @@ def test_what_a_function_keeps_for_itself_is_no_part_of_it() -> None:
         return formula.cache.setdefault(z, formula.scale * z)  # type: ignore[attr-defined]
 
     formula.__dict__.update(calls=0, cache={}, scale=(1.5, 2), unread=1)
-    before = digest(formula)
+    before = formula_digest(formula)
     formula(1)
     formula.__dict__.update(unread=2)
-    assert digest(formula) == before
+    assert formula_digest(formula) == before
     formula.__dict__.update(scale=(1.5, 3))
-    assert digest(formula) != before
+    assert formula_digest(formula) != before
 
 
 def of_text(text: str) -> Any:
@@ -291,24 +293,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_a_module_of_a_package_counts_before_its_first_use_as_after_it(folder: Path) -> None:
+def test_a_digest_is_the_same_before_and_after_an_import(folder: Path) -> None:
     (folder / "late_pack").mkdir()
     (folder / "late_pack" / "__init__.py").write_text("K = 1.0\n", encoding="utf-8")
     formula = of_text("def formula(z):\n    from late_pack import K, const\n    return K * const.SLOPE * z")
     found = []
     for slope in ("2.0", "2.25"):  # of other lengths: Python knows a file by its time and its length
         (folder / "late_pack" / "const.py").write_text(f"SLOPE = {slope}\n", encoding="utf-8")
-        found.append(digest(formula))
-        assert formula(1) == float(slope) and digest(formula) == found[-1]
+        found.append(formula_digest(formula))
+        assert formula(1) == float(slope) and formula_digest(formula) == found[-1]
         for name in ("late_pack", "late_pack.const"):
             del sys.modules[name]
     assert found[0] != found[1]
 
 
 @pytest.mark.parametrize("content", ["raise SystemExit(3)", "1 / 0", "import nothing_of_this_name"])
-def test_a_module_that_cannot_be_imported_ends_nothing(folder: Path, content: str) -> None:
+def test_a_failing_import_is_ignored(folder: Path, content: str) -> None:
     (folder / "refusing.py").write_text(content, encoding="utf-8")
-    assert len(digest(of_text("def formula(z):\n    import refusing\n    return z"))) == 64
+    assert len(formula_digest(of_text("def formula(z):\n    import refusing\n    return z"))) == 64
 
 
 def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
@@ -316,21 +318,23 @@ def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
         (folder / name).mkdir()
         (folder / name / f"of_{name[:3]}.py").write_text("K = 1\n", encoding="utf-8")
         sys.path.insert(0, str(folder / name))  # taken back with the fixture's own
-    digest(of_text("def formula(z):\n    import of_sit, of_own\n    return z"))
+    formula_digest(of_text("def formula(z):\n    import of_sit, of_own\n    return z"))
     assert "of_own" in sys.modules and "of_sit" not in sys.modules
 
 
-def test_a_script_is_the_users_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_is_the_users_even_if_an_installed_program_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/site-packages/runner/__main__.py", raising=False)
-    assert digest(of_text("def formula(z): return z")) != digest(of_text("def formula(z): return 2 * z"))
+    assert formula_digest(of_text("def formula(z): return z")) != formula_digest(
+        of_text("def formula(z): return 2 * z")
+    )
 
 
-def test_a_library_is_not_the_users_though_python_has_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_named_like_a_standard_module_is_not_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("profile")
     module.__file__ = "/home/site-packages/profile.py"
     monkeypatch.setitem(sys.modules, "profile", module)
     found = []
     for number in (1, 2):
         exec(f"def slope(z): return {number} * z", vars(module))
-        found.append(digest(module.slope))
+        found.append(formula_digest(module.slope))
     assert found[0] == found[1], "it is known by its name"

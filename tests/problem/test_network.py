@@ -29,7 +29,7 @@ def test_a_list_gives_every_hidden_layer_its_activation() -> None:
     assert network.output is ACTIVATIONS["sigmoid"]
 
 
-def test_it_says_what_it_is() -> None:
+def test_repr_describes_the_network() -> None:
     assert repr(Network([8, 3, 8], "sigmoid", "sigmoid")) == "Network 8-3-8 (sigmoid, sigmoid), 59 parameters"
     plain = Network([2000, 3, 1], bias=False, batch_norm=True)
     assert repr(plain) == "Network 2000-3-1 (relu, identity, no biases, batch norm), 6,009 parameters"
@@ -82,6 +82,6 @@ def test_unknown_names_are_refused() -> None:
             Network([2, 3, 1], **arguments)  # type: ignore[arg-type]
 
 
-def test_equal_networks_have_one_place_in_a_set() -> None:
+def test_equal_networks_have_equal_hashes() -> None:
     one, same = (Network([2, 3, 1], {"name": "leaky_relu", "slope": 0.2}) for _ in range(2))
     assert len({one, same, Network([2, 3, 1], "relu")}) == 2

@@ -78,20 +78,20 @@ def test_a_rate_is_the_same_alone_and_among_others(name: str, members: int) -> N
         assert [problem.rates(only, step).item() for step in steps[:60]] == together[:60, member].tolist()
 
 
-def test_an_infinite_rate_is_no_warning_but_a_rate() -> None:
+def test_an_infinite_rate_gives_no_warning() -> None:
     problem = make(schedule={"name": "squaring", "every": 1}, learning_rate=10.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isinf(problem.rates(np.arange(1), 20)).all()
 
 
-def test_nothing_of_a_problem_is_assigned() -> None:
+def test_a_problem_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         make().batch_size = 3  # type: ignore[misc]
 
 
 @given(ROWS, st.data())
-def test_taking_members_takes_everything_of_theirs(rows: list[list[int]], data: st.DataObject) -> None:
+def test_take_selects_all_data_of_the_members(rows: list[list[int]], data: st.DataObject) -> None:
     K = len(rows)
     problem = create_problem(
         Network([1, 2, 1]),
@@ -133,7 +133,7 @@ def test_taking_members_takes_everything_of_theirs(rows: list[list[int]], data: 
             }
 
 
-def test_a_problem_says_what_it_is_in_a_line() -> None:
+def test_repr_describes_a_problem_in_a_line() -> None:
     told = f"Problem of 3 × {NETWORK!r}: 10 rows, squared_error by sgd, "
     assert repr(make(seeds=range(3))) == f"{told}full batches"
     assert repr(make(seeds=range(3), batch_size=4)) == f"{told}batches of 4"
@@ -147,7 +147,7 @@ COPIES: list[Callable[[Any], Any]] = [
 
 
 @pytest.mark.parametrize("copied", COPIES)
-def test_copies_are_equal_and_their_rows_stay_as_they_are(copied: Callable[[Any], Any]) -> None:
+def test_copies_are_equal_and_their_arrays_read_only(copied: Callable[[Any], Any]) -> None:
     network = Network([1, 2, 1], {"name": "leaky_relu", "slope": 0.2}, initializer="normal")
     made: dict[str, Any] = {"rows": [range(9)], "weights": np.ones(10)}
     made |= {"optimizer": "adam", "schedule": "step", "penalty": "l2", "strength": 0.1, "loss": "huber"}

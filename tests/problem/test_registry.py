@@ -64,14 +64,14 @@ def test_every_parameter_can_be_given_and_its_default_is_allowed(kind: str, name
         ("initializer", "glorot", "glorot_normal"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(kind: str, name: str, meant: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(kind: str, name: str, meant: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind](name)
     assert str(refused.value) == f"there is no {kind} '{name}'; did you mean '{meant}'?"
 
 
 @BY_KIND
-def test_a_name_near_to_none_is_answered_with_all(kind: str) -> None:
+def test_a_name_unlike_all_others_is_reported_with_all(kind: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind]("qqqqqqqqqq")
     assert str(refused.value) == f"there is no {kind} 'qqqqqqqqqq'; there are: {', '.join(registry.names(kind))}"
@@ -97,7 +97,7 @@ def test_what_is_neither_name_nor_table_is_refused(kind: str, given: object) -> 
         ("initializer", "zeros", "std", "biases"),
     ],
 )
-def test_an_unknown_parameter_is_answered_with_the_known_ones(kind: str, name: str, wrong: str, known: str) -> None:
+def test_an_unknown_parameter_is_reported_with_the_known_ones(kind: str, name: str, wrong: str, known: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind]({"name": name, wrong: 1})
     assert str(refused.value) == f"the {kind} '{name}' has no parameter '{wrong}'; its parameters: {known}"
@@ -179,15 +179,13 @@ def test_parameters_of_optimizers_and_schedules_may_be_one_a_member() -> None:
         ("schedule", "exponential_ramp", "highest", 0, "a number above 0"),
     ],
 )
-def test_a_parameter_outside_what_it_can_mean_is_refused(
-    kind: str, name: str, key: str, wrong: float, allowed: str
-) -> None:
+def test_a_parameter_outside_its_range_is_refused(kind: str, name: str, key: str, wrong: float, allowed: str) -> None:
     with pytest.raises(BadInput) as refused:
         KINDS[kind]({"name": name, key: wrong})
     assert str(refused.value) == f"the parameter '{key}' of the {kind} '{name}' is {wrong!r}; give {allowed}"
 
 
-def test_the_reading_of_the_squaring_may_be_yes_or_no() -> None:
+def test_at_start_of_squaring_may_be_a_boolean() -> None:
     assert registry.schedule({"name": "squaring", "at_start": True}).parameters["at_start"] == 1
 
 
@@ -246,7 +244,7 @@ def test_built_in_formulas_cannot_be_removed(name: Any) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_of_a_built_in_formula_its_name_says_what_it_does(kind: str, name: str) -> None:
+def test_built_in_formulas_have_no_digest(kind: str, name: str) -> None:
     found = KINDS[kind](name)
     assert registry.own_digest(found) is None
     assert registry.custom_formula(kind, name) is None
@@ -254,7 +252,7 @@ def test_of_a_built_in_formula_its_name_says_what_it_does(kind: str, name: str) 
     assert registry.own_digest(KINDS[kind]({"name": name, **changed})) is None
 
 
-def test_a_custom_formula_is_reported_by_what_it_does(own: str) -> None:
+def test_the_digest_of_a_custom_formula_depends_on_what_it_computes(own: str) -> None:
     mine, relu = registry.custom_formula("activation", own), registry.activation("relu")
     again = replace(relu, name="relu", derivative=TANH.derivative)
     other = replace(relu, name=own)
@@ -263,7 +261,7 @@ def test_a_custom_formula_is_reported_by_what_it_does(own: str) -> None:
     assert registry.own_digest(replace(mine, kinks=(1.0,), range="unit")) == registry.own_digest(mine)
 
 
-def test_another_process_s_formula_takes_the_place_of_one_s_own(own: str) -> None:
+def test_formulas_of_another_process_replace_those_of_the_same_name(own: str) -> None:
     relu = replace(registry.activation("relu"), name=own)
     registry.take_over({("activation", own): relu})
     assert registry.activation(own) is relu

@@ -116,7 +116,7 @@ def test_two_ways_to_write_the_same_are_the_same_hash(settings: dict[str, Any]) 
     assert hash_with(settings) == configuration_hash(parse(FULL))
 
 
-def test_words_experiments_and_the_grid_do_not_count() -> None:
+def test_texts_experiments_and_the_grid_do_not_change_the_hash() -> None:
     more = {
         "study": {"title": "t", "criterion": "accuracy"},
         "grid": {"run.seeds": [1, 2]},
@@ -127,7 +127,7 @@ def test_words_experiments_and_the_grid_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("dotted", [key for key in KEYS if key != "data.target"])
-def test_what_is_resolved_is_a_recipe_that_means_the_same(dotted: str) -> None:
+def test_a_resolved_configuration_is_an_equivalent_recipe(dotted: str) -> None:
     configuration = with_changes(parse(FULL), {dotted: OTHER[dotted]})
     table = resolve_configuration(configuration)
     del table["optimizer"]["momentum"]  # stands among the optimizer's parameters too
@@ -135,7 +135,7 @@ def test_what_is_resolved_is_a_recipe_that_means_the_same(dotted: str) -> None:
     assert configuration_hash(again) == configuration_hash(configuration)
 
 
-def test_everything_is_filled_in() -> None:
+def test_all_defaults_are_filled_in() -> None:
     table = resolve_configuration(parse(FULL))
     assert {f"{section}.{key}" for section, keys in table.items() for key in keys} == set(KEYS)
     assert table["optimizer"]["name"] == {"name": "momentum", "momentum": 0.9}
@@ -173,7 +173,7 @@ def test_the_hash_is_sha_256_of_canonical_json_in_any_process() -> None:
         assert done.stdout.strip() == expected
 
 
-def test_a_custom_formula_counts_with_what_it_does() -> None:
+def test_the_hash_includes_what_a_custom_formula_computes() -> None:
     table = {**SMALLEST, "network": {"layers": [2, 3, 1], "activation": {"name": "mine", "k": 2}}}
     hashes = []
     for function in (TANH, SIGMOID, TANH):

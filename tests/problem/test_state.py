@@ -29,7 +29,7 @@ def arrays(state: State) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_everything_has_its_shape_dtype_and_beginning(optimizer: str, dtype: str) -> None:
+def test_the_initial_state_has_correct_shapes_dtypes_and_values(optimizer: str, dtype: str) -> None:
     problem = make(Network([2, 3, 1], batch_norm=True), optimizer=optimizer, dtype=dtype, seeds=range(4))
     state = initial_state(problem)
     assert state.theta.shape == (4, 6 + 3 + 6 + 3 + 1) and state.theta.dtype == dtype
@@ -100,7 +100,7 @@ def test_put_undoes_take(K: int, data: st.DataObject) -> None:
 
 
 @given(st.integers(1, 5), st.data())
-def test_put_changes_the_chosen_members_alone_and_take_copies(K: int, data: st.DataObject) -> None:
+def test_put_changes_only_the_chosen_members_and_take_copies(K: int, data: st.DataObject) -> None:
     state = initial_state(make(Network([2, 2, 1], batch_norm=True), seeds=range(K), optimizer="adam"))
     before = {name: array.copy() for name, array in arrays(state).items()}
     chosen = np.array(data.draw(st.lists(st.integers(0, K - 1), unique=True, max_size=K)), int)

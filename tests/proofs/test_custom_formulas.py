@@ -155,7 +155,7 @@ def test_a_penalty_whose_derivative_takes_no_complex_number_is_checked() -> None
     assert report.ok and "complex step" in [check.method for check in report.checks]
 
 
-def test_unregistering_takes_the_name_away() -> None:
+def test_unregister_removes_the_name() -> None:
     register_activation("sine", np.sin, lambda z, a: np.cos(z))
     unregister("activation", "sine")
     with pytest.raises(BadInput, match="there is no activation 'sine'"):
@@ -216,7 +216,7 @@ def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative:
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 1.0, -1.0, 2.0, 5.0])
-def test_a_derivative_that_is_wrong_at_one_point_alone_is_refused(place: float) -> None:
+def test_a_derivative_that_is_wrong_at_a_single_point_is_refused(place: float) -> None:
     with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
         register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
 
@@ -231,7 +231,7 @@ def test_the_worst_point_is_reported_with_both_numbers() -> None:
 
 
 @pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
-def test_a_derivative_that_is_right_at_the_default_alone_is_refused(default: float) -> None:
+def test_a_derivative_that_is_correct_only_at_the_default_is_refused(default: float) -> None:
     def square(a: float) -> float:
         return a**2 if a == default else a**2 + 1
 
@@ -271,7 +271,7 @@ def fussy(z: Any, c: float) -> Any:
     ],
     ids=["kinks elsewhere", "raises", "infinite", "flat"],
 )
-def test_values_for_which_a_function_is_not_made_are_passed_over(
+def test_parameter_values_that_a_function_does_not_accept_are_skipped(
     function: Callable[..., Any], derivative: Callable[..., Any], kinks: tuple[float, ...]
 ) -> None:
     register_activation("mine", function, derivative, kinks=kinks, parameters={"c": 1.0})
@@ -351,19 +351,19 @@ def step(v: float) -> float:
     ],
     ids=["activation", "optimizer"],
 )
-def test_what_hangs_on_the_number_that_stands_first_is_refused(register: Callable[..., Any]) -> None:
+def test_a_formula_that_depends_on_the_first_entry_is_refused(register: Callable[..., Any]) -> None:
     with pytest.raises(BadInput, match="is not elementwise: .*; take no .*, and give np.vectorize its otypes$"):
         register()
     register(otypes=[float])
 
 
 @pytest.mark.parametrize("name", ["", "two words", "1st", None, 3])
-def test_names_that_cannot_be(name: Any) -> None:
+def test_invalid_names_are_refused(name: Any) -> None:
     with pytest.raises(BadInput, match="the name of the schedule is .*; give letters, digits and underscores"):
         register_schedule(name, lambda t, learning_rate: learning_rate)
 
 
-def test_a_cell_of_a_notebook_that_is_run_again() -> None:
+def test_a_notebook_cell_that_runs_again_is_refused() -> None:
     def square(p: Any, y: Any) -> Any:
         return (p - y) ** 2
 
@@ -392,7 +392,7 @@ def test_parameters_are_finite_numbers(value: Any) -> None:
         ("schedule", ["name", "per"]),
     ],
 )
-def test_a_parameter_has_no_name_of_something_else(kind: str, names: list[str]) -> None:
+def test_a_parameter_with_a_reserved_name_is_refused(kind: str, names: list[str]) -> None:
     """A problem would read its own strength for an optimizer's, and a recipe the name of the formula."""
     formulas: dict[str, Callable[[Mapping[str, float]], Any]] = {
         "activation": lambda own: register_activation("mine", lambda z, **k: z, lambda z, a, **k: 1, parameters=own),
@@ -433,7 +433,7 @@ def test_per_sample_is_true_or_false(value: Any) -> None:
 @pytest.mark.parametrize(
     "slots", [("m", "m"), "vel", (1, 2), ("a/b",), ("",), ("theta",), ("g",), ("learning_rate",), ("k",), None, [["m"]]]
 )
-def test_slots_are_names_of_their_own(slots: Any) -> None:
+def test_invalid_slot_names_are_refused(slots: Any) -> None:
     def update(theta: Any, g: Any, *slots: Any, learning_rate: Any, k: Any) -> Any:
         return (theta - learning_rate * g, *slots)
 

@@ -25,7 +25,7 @@ def slopes(function: Function, z: float, wanted: float = 1e-9, noise: float = EP
 
 @pytest.mark.parametrize("name", SMOOTH)
 @given(z=st.floats(-1.5, 1.5))
-def test_smooth_functions_within_what_was_wanted(name: str, z: float) -> None:
+def test_smooth_functions_are_differentiated_within_the_acceptable_doubt(name: str, z: float) -> None:
     function, derivative = SMOOTH[name]
     found = slopes(function, z, wanted=1e-8 * max(1, abs(derivative(np.array(z)))))
     assert not found.kink[0]
@@ -40,7 +40,7 @@ def test_the_complex_step_is_exact_to_rounding(z: float) -> None:
 
 
 @given(slope=st.floats(0.01, 100), jump=st.floats(0.01, 100), curvature=st.floats(-50, 50))
-def test_a_kink_is_seen_beside_any_slope_and_curvature(slope: float, jump: float, curvature: float) -> None:
+def test_a_kink_is_found_beside_any_slope_and_curvature(slope: float, jump: float, curvature: float) -> None:
     def function(z: np.ndarray) -> np.ndarray:
         return slope * z + curvature * z * z + jump * np.maximum(z, 0)
 
@@ -70,7 +70,7 @@ def test_a_slope_below_the_rounding_of_the_function_is_in_doubt_and_no_kink() ->
     assert not found.kink[0]
 
 
-def test_what_cannot_move_at_all_is_surely_0() -> None:
+def test_a_constant_function_has_slope_0_without_doubt() -> None:
     found = slopes(lambda z: np.full_like(z, 0.1), 0.0, wanted=0.0)
     assert (found.value[0], found.doubt[0], found.kink[0]) == (0, 0, False)
 

@@ -10,7 +10,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
-from deltarule.proofs.directional_derivatives import DIRECTIONS, lines_through, on_kinks
+from deltarule.proofs.directional_derivatives import DIRECTIONS, lines_through, members_on_kinks
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(7, 3)), RANDOM.normal(size=(7, 2))
@@ -136,7 +136,7 @@ def test_an_error_stands_on_a_kink_within_the_rounding_of_its_prediction(off: fl
     problem = create_problem(network, [[10]], [np.exp(10) * (1 + off)], loss="absolute_error")
     state = replace(initial_state(problem), theta=np.array([[1.0, 0.0]]))
     rows = batch(problem, state.members, 0)
-    assert on_kinks(problem, state, rows, forward_pass(problem, state, rows)[2]).tolist() == [there]
+    assert members_on_kinks(problem, state, rows, forward_pass(problem, state, rows)[2]).tolist() == [there]
 
 
 def test_a_large_network_is_sampled_less() -> None:

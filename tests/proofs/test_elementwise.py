@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.penalties import PENALTIES, Penalty
-from deltarule.proofs.elementwise import Curve, central_slopes, complex_slopes, of_activation, of_loss, of_penalty
+from deltarule.proofs.elementwise import (
+    Curve,
+    central_slopes,
+    complex_slopes,
+    curve_of_activation,
+    curve_of_loss,
+    curve_of_penalty,
+)
 
 POINTS = np.array([-3.0, -0.4, 0.0, 0.2, 1.0, 7.0])
 ANYWHERE = np.full(len(POINTS), np.inf)
@@ -23,11 +30,11 @@ def curve(function: Callable[[np.ndarray], np.ndarray]) -> Curve:
     [np.abs, lambda z: np.maximum(z.real, 0), lambda z: z * np.conj(z), lambda z: np.real(z) ** 2, np.floor],
     ids=["abs", "maximum", "conjugate", "real part", "floor"],
 )
-def test_a_function_that_loses_the_imaginary_part_is_found_out(function: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_a_function_that_loses_the_imaginary_part_is_detected(function: Callable[[np.ndarray], np.ndarray]) -> None:
     assert complex_slopes(curve(function)) is None
 
 
-def test_a_part_of_the_function_that_loses_it_is_enough() -> None:
+def test_a_function_that_partly_loses_the_imaginary_part_is_detected() -> None:
     assert complex_slopes(curve(lambda z: np.sin(z) + 0.01 * np.abs(z) * z)) is None
 
 
@@ -43,7 +50,7 @@ def test_a_function_that_keeps_it_has_the_same_slopes_by_both_methods(
 
 @given(st.floats(1, 200))
 def test_a_fast_wave_is_not_taken_for_a_slow_one(frequency: float) -> None:
-    wave = of_activation(
+    wave = curve_of_activation(
         Activation("wave", lambda z: np.sin(frequency * z), lambda z, a: frequency * np.cos(z * frequency))
     )
     exact = complex_slopes(wave)
@@ -52,28 +59,28 @@ def test_a_fast_wave_is_not_taken_for_a_slow_one(frequency: float) -> None:
 
 
 @pytest.mark.parametrize("activation", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
-def test_our_activations_keep_it(activation: Activation) -> None:
-    assert complex_slopes(of_activation(activation)) is not None
+def test_built_in_activations_keep_the_imaginary_part(activation: Activation) -> None:
+    assert complex_slopes(curve_of_activation(activation)) is not None
 
 
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda penalty: penalty.name)
-def test_our_penalties_keep_it(penalty: Penalty) -> None:
-    assert complex_slopes(of_penalty(penalty)) is not None
+def test_built_in_penalties_keep_the_imaginary_part(penalty: Penalty) -> None:
+    assert complex_slopes(curve_of_penalty(penalty)) is not None
 
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES.values() if loss.exact], ids=lambda loss: loss.name)
-def test_our_losses_keep_it_and_judge_all_points_of_their_grid(loss: Loss) -> None:
-    found = of_loss(loss)
+def test_built_in_losses_keep_the_imaginary_part_and_accept_all_points(loss: Loss) -> None:
+    found = curve_of_loss(loss)
     assert np.isfinite(found.function(*found.inputs)).all()
     assert complex_slopes(found) is not None
 
 
 def test_steps_stay_inside_the_domain() -> None:
-    found = of_loss(LOSSES["binary_cross_entropy"])
+    found = curve_of_loss(LOSSES["binary_cross_entropy"])
     claimed = LOSSES["binary_cross_entropy"].derivative(*found.inputs)
     slopes = central_slopes(found, 1e-6 * np.abs(claimed), claimed)
     assert np.isfinite(slopes.doubt).all()
 
 
 def test_a_point_is_written_with_its_names() -> None:
-    assert of_loss(LOSSES["poisson"]).point_name(0) == "p = 1e-08, y = 0"
+    assert curve_of_loss(LOSSES["poisson"]).point_name(0) == "p = 1e-08, y = 0"

@@ -10,7 +10,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
-from deltarule.proofs.error_scale import absolute_terms, size
+from deltarule.proofs.error_scale import absolute_terms, rounding_of_result
 
 
 def gradient_and_scale(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -80,13 +80,13 @@ def test_the_scale_follows_the_units_of_the_inputs() -> None:
 def test_a_saturated_unit_has_the_scale_of_the_1_in_its_derivative() -> None:
     # 1 − a² is rounded to units of 1, however small it is: 1e-16 of its scale must be more than that rounding.
     z = np.array([12.0])
-    found = size(lambda z, a: 1 - a * a, [z, np.tanh(z)], [z, np.tanh(z)])
+    found = rounding_of_result(lambda z, a: 1 - a * a, [z, np.tanh(z)], [z, np.tanh(z)])
     assert 1 < found < 3
 
 
-def test_a_jump_is_no_term() -> None:
+def test_a_jump_adds_no_rounding_of_the_inputs() -> None:
     z = np.array([-1e-17, 0.0, 1e-17])  # rounded to 1e-16, as sums of numbers of 1 are
-    found = size(lambda z: np.where(z > 0, 1.0, 0.0), [z], [np.ones(3)], np.array([True] * 3))
+    found = rounding_of_result(lambda z: np.where(z > 0, 1.0, 0.0), [z], [np.ones(3)], np.array([True] * 3))
     np.testing.assert_array_equal(found, [0, 0, 1])
 
 

@@ -161,7 +161,7 @@ def test_a_gradient_that_was_never_computed_is_wrong_and_not_vacuous() -> None:
     seed=st.integers(0, 10**6),
 )
 @settings(max_examples=examples(40))
-def test_trained_saturated_and_unscaled_networks_are_not_accused(
+def test_trained_saturated_and_unscaled_networks_pass(
     scale: float, hidden: str, output: tuple[str, str], steps: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
@@ -200,7 +200,7 @@ def test_float32_is_checked_as_a_copy_in_float64() -> None:
     assert "checked as a copy in float64: float32 has too few digits for it" in report.notes
 
 
-def test_a_sample_says_so() -> None:
+def test_a_sample_of_entries_is_noted() -> None:
     report = check_problem(some_problem(), most=20)
     assert report.ok
     assert [check.compared for check in report.checks] == [28, 28, 53]
@@ -215,7 +215,7 @@ def test_a_sample_says_so() -> None:
 # --- kinks
 
 
-def test_entries_at_a_kink_are_reported_and_the_others_prove() -> None:
+def test_entries_at_a_kink_are_reported_and_the_others_compared() -> None:
     # Biases are 0 and the first input is (0, 0): every unit of layer 1 stands on its kink for that row.
     report = check_problem(create_problem(Network([2, 3, 1], "relu", "sigmoid"), *XOR, loss="binary_cross_entropy"))
     counts = {check.method: (check.ok, check.compared, check.kinks) for check in report.checks}
@@ -234,7 +234,7 @@ def test_entries_at_a_kink_are_reported_and_the_others_prove() -> None:
     ],
     ids=["leaky_relu", "elu", "absolute_error", "quantile", "l1"],
 )
-def test_every_kind_of_kink_is_seen(options: dict[str, object], at: str) -> None:
+def test_every_kind_of_kink_is_detected(options: dict[str, object], at: str) -> None:
     network = Network([2, 2, 1], options.get("activation", "tanh"))  # type: ignore[arg-type]
     problem = create_problem(
         network,
@@ -293,7 +293,7 @@ def test_beside_a_kink_steps_are_narrowed(distance: float) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 7, 8])
-def test_units_that_only_rounding_moves_off_their_kink_accuse_no_one(rows: int) -> None:
+def test_units_moved_off_a_kink_by_rounding_only_pass(rows: int) -> None:
     """Rows that are equal leave batch norm a variance of 0: behind it stands 0, but for rounding, on the kink."""
     for seed in range(4):
         rng = np.random.default_rng(seed)
@@ -308,7 +308,7 @@ def test_units_that_only_rounding_moves_off_their_kink_accuse_no_one(rows: int) 
         assert not any(check.ok for check in check_problem(problem, gradient=wrong).checks)
 
 
-def test_where_no_entry_is_left_nothing_is_proved() -> None:
+def test_nothing_is_proved_without_compared_entries() -> None:
     problem = create_problem(Network([1, 1], output="leaky_relu", initializer="zeros"), [[1.0]], [2.0])
     report = check_problem(problem)
     assert not report.ok
@@ -413,7 +413,7 @@ def test_a_formula_that_loses_the_imaginary_part_is_checked_without_it() -> None
         assert f"no complex step: your own {own} does not keep a complex number's imaginary part" in report.notes
 
 
-def test_without_pytorch_two_methods_prove_and_the_third_is_missed_aloud() -> None:
+def test_without_pytorch_two_methods_prove_and_a_note_reports_the_third() -> None:
     program = """
 import sys
 sys.modules["torch"] = None  # what Python itself does where a module is not to be found
@@ -452,6 +452,6 @@ def test_members_that_do_not_exist(members: list[int]) -> None:
         check_problem(some_problem(seeds=[1, 2]), members=members)
 
 
-def test_what_is_no_problem() -> None:
+def test_an_argument_that_is_not_a_problem_is_refused() -> None:
     with pytest.raises(BadInput, match="the problem is a NoneType; make one with create_problem"):
         check_problem(None)  # type: ignore[arg-type]

@@ -112,7 +112,7 @@ def test_a_training_gives_back_the_orders_that_it_kept() -> None:
     rows = batches.DRAWN_AT_ONCE + 1
     given = create_problem(Network([1, 1]), np.zeros((rows, 1)), np.zeros(rows), batch_size=4500)
     train_epochs(given, initial_state(given), EpochRules(2), engine="reference")
-    assert not batches._order_cache._orders and not batches._long.cache_info().currsize
+    assert not batches._order_cache._orders and not batches._long_orders.cache_info().currsize
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])

@@ -1,4 +1,4 @@
-"""Commands are killed, interrupted and left without room or memory a few times; benchmarks/crashes.py does it often."""
+"""Kill and interrupt commands a few times, and let disk or memory run out; benchmarks/crashes.py does it often."""
 
 import json
 import os
@@ -12,15 +12,15 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "crashes.py"
 
 FEW = {
     "by kill -9": ["--kills", "3", "--others", "0", "--only", "sweep", "train", "claims"],
-    # Not "workers": those with too little memory end in as many ways as libraries have, and not each is told as that.
+    # Without "workers": with too little memory, libraries fail in many ways, and not all are reported as that.
     "otherwise": ["--kills", "0", "--others", "1", "--only", "claims", "train"],
 }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks, so that hundreds of processes take seconds")
 @pytest.mark.parametrize("words", FEW.values(), ids=FEW)
-def test_nothing_is_lost_or_damaged_or_there_twice(words):
+def test_disturbed_commands_lose_damage_and_duplicate_nothing(words):
     done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, encoding="utf-8", check=False)
-    told = json.loads(done.stdout or "null")
-    assert done.returncode == 0 and told["wrong"] == [], told or done.stderr
-    assert told["kills"] + told["other_disturbances"] >= 3
+    report = json.loads(done.stdout or "null")
+    assert done.returncode == 0 and report["wrong"] == [], report or done.stderr
+    assert report["kills"] + report["other_disturbances"] >= 3

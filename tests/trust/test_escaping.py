@@ -1,5 +1,5 @@
-"""Names of columns, classes, files and studies that hold commands for a terminal or tags for a browser, wherever they
-are shown: on the screen, in errors and JSON, on pages and in drawings."""
+"""Names of columns, classes, files and studies that contain control sequences of terminals or HTML tags, wherever they
+are printed: on the screen, in errors and JSON, on pages and in drawings."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from deltarule.studies.report.page import NAME
 TAG = "<img src=x onerror=alert(1)>"
 CLEAR, TITLE, BELL, CSI = "\x1b[2J", "\x1b]0;owned\x07", "\x07", "\x9b31m"
 BIDI = "\u202e\u202d\u202c\u202b\u202a\u2069\u2068\u2067\u2066\u200f\u200e\u061c"
-"""All that turns the direction of writing, Unicode's Bidi_Control; what is isolated is closed before it is begun."""
+"""Characters that change the direction of writing (Bidi_Control in Unicode); isolates are closed before they begin."""
 HOSTILE = f"{TAG}{CLEAR}{TITLE}{CSI}{BIDI}[/red][bold]:smile:&amp;\"'$x$"
 COMMANDS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}]")
 
@@ -47,7 +47,7 @@ why = {title}
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    """A study of a table whose columns and classes are hostile, and which says so of itself."""
+    """The recipe of a study with hostile names of columns, classes, file and texts."""
     cell = '"' + HOSTILE.replace('"', '""') + '"'
     rows = [f"{cell},b,kind", f"1,2,{cell}", "2,1,tame", f"0,2,{cell}", "3,1,tame"]
     (tmp_path / "points.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -57,7 +57,7 @@ def recipe(tmp_path: Path) -> Path:
 
 
 class Elements(HTMLParser):
-    """The tags of a page, and the names of their attributes."""
+    """The tags of a page with the names of their attributes, in `seen`."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -68,21 +68,22 @@ class Elements(HTMLParser):
         self.seen.append((tag, tuple(name for name, _ in attrs)))
 
 
-def harmless_page(page: str) -> bool:
+def is_harmless_page(page: str) -> bool:
+    """Whether a page has no injected attribute and no control characters."""
     seen = Elements(page).seen
     assert len(seen) > 10
     return not any(name == "onerror" for _, names in seen for name in names) and not COMMANDS.search(page)
 
 
 @pytest.mark.parametrize("kind", [BadInput, RunFailed])
-def test_an_error_is_one_line_that_commands_nothing(kind: type[Exception]) -> None:
-    told = str(kind(f"there is no column {HOSTILE}\nand no other"))
-    assert told.isprintable() and r"\x1b[2J" in told and r"\n" in told
+def test_an_error_is_one_line_without_control_characters(kind: type[Exception]) -> None:
+    message = str(kind(f"there is no column {HOSTILE}\nand no other"))
+    assert message.isprintable() and r"\x1b[2J" in message and r"\n" in message
     assert len(str(kind("x" * 10**6))) == MAX_MESSAGE_CHARACTERS
 
 
 @pytest.mark.slow
-def test_the_screen_shows_what_names_hold_and_obeys_none_of_it(recipe: Path, tmp_path: Path, deltarule) -> None:
+def test_commands_print_hostile_names_without_control_characters(recipe: Path, tmp_path: Path, deltarule) -> None:
     for words in (("show", recipe), ("run", recipe, "--verbose", "--out", tmp_path / "out"), ("explain", recipe)):
         status, out, err = deltarule(*words)
         assert status == 0, err
@@ -92,7 +93,7 @@ def test_the_screen_shows_what_names_hold_and_obeys_none_of_it(recipe: Path, tmp
     assert status == 2 and not COMMANDS.search(err) and err.count("\n") == 1
 
 
-def test_a_terminal_gets_no_more_than_its_colors(recipe: Path) -> None:
+def test_a_terminal_gets_no_escape_sequences_except_colors(recipe: Path) -> None:
     pytest.importorskip("pty")  # of POSIX; Windows has other terminals
     script = (
         "import os, pty, sys\n"
@@ -108,7 +109,7 @@ def test_a_terminal_gets_no_more_than_its_colors(recipe: Path) -> None:
     assert not COMMANDS.search(styles.sub("", shown))
 
 
-def test_json_is_json_and_can_be_looked_at(recipe: Path, deltarule) -> None:
+def test_json_output_is_valid_and_has_no_control_characters(recipe: Path, deltarule) -> None:
     status, out, err = deltarule("show", recipe, "--json")
     assert status == 0, err
     assert not COMMANDS.search(out)
@@ -116,7 +117,7 @@ def test_json_is_json_and_can_be_looked_at(recipe: Path, deltarule) -> None:
 
 
 @pytest.mark.slow
-def test_tables_and_predictions_name_columns_and_classes_safely(tmp_path: Path, deltarule) -> None:
+def test_table_commands_print_hostile_columns_and_classes_safely(tmp_path: Path, deltarule) -> None:
     cell = '"' + HOSTILE.replace('"', '""') + '"'
     rows = [f"{number},{number % 7},{cell if number % 2 else 'tame'}" for number in range(40)]
     table = tmp_path / f"{CLEAR}table.csv" if sys.platform != "win32" else tmp_path / "table.csv"
@@ -132,21 +133,21 @@ def test_tables_and_predictions_name_columns_and_classes_safely(tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_pages_and_drawings_hold_no_element_of_a_name(recipe: Path, tmp_path: Path, deltarule) -> None:
+def test_names_inject_no_element_into_pages_and_drawings(recipe: Path, tmp_path: Path, deltarule) -> None:
     status, _, err = deltarule("run", recipe, "--out", tmp_path / "out")
     assert status == 0, err
     report = (tmp_path / "out" / NAME).read_text(encoding="utf-8")
-    assert harmless_page(report) and "onerror" in report
+    assert is_harmless_page(report) and "onerror" in report
     for drawing in (tmp_path / "out").glob("*.svg"):
         text = drawing.read_text(encoding="utf-8")
         ElementTree.fromstring(text)
         assert "<img" not in text and not COMMANDS.search(text)
 
 
-def test_a_trace_shows_names_and_nothing_else_of_them(recipe: Path) -> None:
+def test_names_inject_nothing_into_a_trace(recipe: Path) -> None:
     read = load_recipe(recipe)
     explanation = explain_study(read, dataset_of(read), member=0, step=0)
-    assert harmless_page(explanation_page(explanation))
+    assert is_harmless_page(explanation_page(explanation))
     drawing = computational_graph(explanation)
     ElementTree.fromstring(drawing)
     assert "<img" not in drawing and not COMMANDS.search(drawing)

@@ -1,4 +1,4 @@
-"""Files that each released version has written are read by this one as by the one that wrote them."""
+"""This version reads the files of every released version as that version did."""
 
 import shutil
 from contextlib import closing
@@ -17,7 +17,7 @@ from deltarule.sweeps.store_connection import FILE
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in (HERE / "files").iterdir())
-NEAR = {"rtol": 1e-9, "atol": 1e-12}  # of an exponential in the last digits, another processor's is another one
+NEAR = {"rtol": 1e-9, "atol": 1e-12}  # the last digits of an exponential depend on the processor
 
 
 @pytest.fixture(scope="module")
@@ -27,53 +27,57 @@ def writer():
 
 @pytest.fixture(params=VERSIONS, ids=lambda folder: folder.name)
 def folder(request, tmp_path):
-    """A copy, so that nothing is written into the files that are kept."""
+    """A copy of a version's files, so that nothing is written into the originals."""
     return shutil.copytree(request.param, tmp_path / "files")
 
 
-def test_there_is_a_version():
+def test_files_of_a_version_exist():
     assert VERSIONS
 
 
-def test_models_answer_as_they_did(folder, writer):
-    told = read_json(folder / "told.json")
+def test_models_of_earlier_versions_predict_the_same(folder, writer):
+    expected_results = read_json(folder / "told.json")
     x, _ = load_iris(return_X_y=True)
-    np.testing.assert_allclose(load_model(folder / "model.safetensors").predict_proba(x[::50]), told["model"], **NEAR)
+    np.testing.assert_allclose(
+        load_model(folder / "model.safetensors").predict_proba(x[::50]), expected_results["model"], **NEAR
+    )
     table, _ = writer.flowers()
     few = {name: column[::20] for name, column in table.items()}
-    np.testing.assert_allclose(load_model(folder / "table.safetensors").predict_proba(few), told["table"], **NEAR)
+    np.testing.assert_allclose(
+        load_model(folder / "table.safetensors").predict_proba(few), expected_results["table"], **NEAR
+    )
 
 
 @pytest.mark.slow
-def test_a_run_is_read_and_drawn(folder):
-    told = read_json(folder / "told.json")["run"]
+def test_a_run_of_an_earlier_version_is_read_and_reported(folder):
+    expected_results = read_json(folder / "told.json")["run"]
     run = read_run(folder / "run")
-    losses = np.array(told["losses"])[:, 0]
-    expected = dict(zip(told["steps"], losses.tolist(), strict=True))
+    losses = np.array(expected_results["losses"])[:, 0]
+    expected = dict(zip(expected_results["steps"], losses.tolist(), strict=True))
     assert run.losses(0, max_count=1000) == expected
     for name in ("run", "sweep"):
         report = report_of(folder / name)
         assert report.unfinished == [] and len(report.sections) == 1
 
 
-def test_a_store_is_read_and_gone_on_with_and_nothing_in_it_is_trained_again(folder):
-    told = read_json(folder / "told.json")["sweep"]
+def test_a_store_of_an_earlier_version_is_resumed_without_training_anything_again(folder):
+    expected_results = read_json(folder / "told.json")["sweep"]
 
     def found():
         with closing(load_sweep(folder / "sweep")) as table:
             return [row | {"theta": table.network(row["key"]).theta.tolist()} for row in table.rows()]
 
-    assert found() == told
+    assert found() == expected_results
     sweep(folder / "mine.toml", out=folder / "sweep", keep="all", resume=True).close()
-    assert found() == told  # with the seconds that it took then
+    assert found() == expected_results  # including the seconds that it took then
     assert (folder / "sweep" / FILE).is_file()
 
 
-def test_a_checkpoint_is_gone_on_with_to_what_it_would_have_come_to(folder, writer):
-    told = read_json(folder / "told.json")["checkpoint"]
+def test_a_checkpoint_of_an_earlier_version_resumes_to_the_same_losses(folder, writer):
+    expected_results = read_json(folder / "told.json")["checkpoint"]
     first = []
     run = writer.trained(
         checkpoint=folder / "checkpoint.safetensors", resume=True, progress=lambda seen: first.append(seen.step)
     )
-    assert first[0] > told["step"] >= writer.INTERRUPTED_AT
-    np.testing.assert_allclose(run.history.objective, np.array(told["losses"], float), **NEAR)
+    assert first[0] > expected_results["step"] >= writer.INTERRUPTED_AT
+    np.testing.assert_allclose(run.history.objective, np.array(expected_results["losses"], float), **NEAR)

@@ -1,4 +1,4 @@
-"""Every parser, for some seconds, as benchmarks/fuzz.py tries it for hours; and what that has found."""
+"""Fuzz every parser for some seconds, as benchmarks/fuzz.py does for hours; and earlier findings."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 
-# An input of the report takes almost a second: tests/studies/report/test_page.py tests it.
+# Without "report": an input takes almost a second; tests/studies/report/test_page.py tests it.
 TARGETS = (
     *("arrays", "model", "recipe", "recipe-tree", "setting", "json", "idx", "compressed", "archive", "csv", "frame"),
     *("npz", "parquet", "store", "checkpoint", "run-recipe", "run-arrays"),
@@ -24,7 +24,8 @@ TARGETS = (
 
 
 def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
-    target = next(one for one in fuzz.TARGETS if one.name == name)
+    """What goes wrong when a parser, by name, reads some content."""
+    target = next(target for target in fuzz.TARGETS if target.name == name)
     found = fuzz.Found(name)
     warm(fuzz, target)
     with fuzz.strict_warnings():
@@ -34,26 +35,27 @@ def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
 
 
 @cache
-def good(target: Any) -> list[bytes]:
+def valid_files(target: Any) -> list[bytes]:
+    """The valid files of a parser, made once."""
     return target.good()
 
 
 @cache
 def warm(fuzz: ModuleType, target: Any) -> None:
-    """Whatever is imported when such a file is read for the first time is no time of the file's."""
+    """Read a valid file first, so that imports are not counted as time of another file."""
     with fuzz.strict_warnings():
-        fuzz.try_input(target, good(target)[0], fuzz.Found(target.name))
+        fuzz.try_input(target, valid_files(target)[0], fuzz.Found(target.name))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # that categories are new, in a sentence
-def test_every_parser_is_tried(fuzz: ModuleType) -> None:
+def test_every_parser_accepts_its_valid_files(fuzz: ModuleType) -> None:
     assert {target.name for target in fuzz.TARGETS} == {*TARGETS, "report"}
     for target in fuzz.TARGETS:
-        for place, content in enumerate(good(target) if target.name != "report" else ()):
+        for place, content in enumerate(valid_files(target) if target.name != "report" else ()):
             found = fuzz.Found(target.name)
             fuzz.try_input(target, content, found)
             assert not found.findings
-            # Good in form, but none of a published set: that is told by digests. The third table has lists as cells.
+            # Valid files of a published set are refused, because digests differ. The third table has lists as cells.
             nested = target.name == "parquet" and place == 2
             assert found.refused == (nested or target.name in ("idx", "archive"))
 
@@ -62,7 +64,7 @@ def test_every_parser_is_tried(fuzz: ModuleType) -> None:
 @given(seed=st.integers(0, 2**64))
 def test_a_changed_file_is_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str, seed: int) -> None:
     target = next(one for one in fuzz.TARGETS if one.name == name)
-    assert not findings(fuzz, name, fuzz.random_change(target, good(target), Random(seed)))
+    assert not findings(fuzz, name, fuzz.random_change(target, valid_files(target), Random(seed)))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -71,7 +73,7 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str
     assert not findings(fuzz, name, content)
 
 
-def test_what_goes_wrong_is_a_finding(fuzz: ModuleType) -> None:
+def test_unexpected_errors_and_warnings_are_findings(fuzz: ModuleType) -> None:
     def read(content: bytes) -> None:
         if content == b"log":
             np.log(np.zeros(1))
@@ -83,14 +85,14 @@ def test_what_goes_wrong_is_a_finding(fuzz: ModuleType) -> None:
         for content in (b"key", b"log", b"lines"):
             fuzz.try_input(target, content, found)
     assert [finding.split()[0] for finding in found.findings] == ["KeyError", "RuntimeWarning"]
-    assert found.refused == 1, "an error tells itself in one line, whatever stands in it"
+    assert found.refused == 1, "an error is one line, whatever is in it"
 
 
-# --- what was found ---------------------------------------------------------------------------------------------------
+# --- earlier findings -------------------------------------------------------------------------------------------------
 
 
-def described(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """Change our description in a safetensors file."""
+def in_description(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """Return a function that changes deltarule's description in a safetensors file."""
 
     def changed(content: bytes) -> bytes:
         size = struct.unpack("<Q", content[:8])[0]
@@ -105,6 +107,8 @@ def described(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], b
 
 
 def in_store(statement: str) -> Callable[[bytes], bytes]:
+    """Return a function that runs an SQL statement on a sweep's store."""
+
     def changed(content: bytes) -> bytes:
         connection = sqlite3.connect(":memory:")
         connection.deserialize(content)
@@ -117,6 +121,8 @@ def in_store(statement: str) -> Callable[[bytes], bytes]:
 
 
 def in_json(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """Return a function that changes the content of a JSON file."""
+
     def changed(content: bytes) -> bytes:
         tree = json.loads(content)
         change(tree)
@@ -126,12 +132,12 @@ def in_json(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], byt
 
 
 FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
-    ("model", described(lambda words: words.update(kind=[]))),
-    ("model", described(lambda words: words.update(classes_dtype="a"))),
-    ("checkpoint", described(lambda words: words.update(seconds=None))),
-    ("checkpoint", described(lambda words: words.pop("seconds"))),
-    ("checkpoint", described(lambda words: words.pop("diverged"))),
-    ("checkpoint", described(lambda words: words.update(reasons=["", "done"]))),
+    ("model", in_description(lambda words: words.update(kind=[]))),
+    ("model", in_description(lambda words: words.update(classes_dtype="a"))),
+    ("checkpoint", in_description(lambda words: words.update(seconds=None))),
+    ("checkpoint", in_description(lambda words: words.pop("seconds"))),
+    ("checkpoint", in_description(lambda words: words.pop("diverged"))),
+    ("checkpoint", in_description(lambda words: words.update(reasons=["", "done"]))),
     ("checkpoint", lambda content: content.replace(b"history objective", b"history objectivf")),
     ("checkpoint", lambda content: content.replace(b"active theta", b"active thetb")),
     ("run-arrays", lambda content: content.replace(b"history objective", b"history objectivf")),
@@ -157,8 +163,8 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
 
 
 @pytest.mark.parametrize("number", range(len(FOUND)))
-def test_what_was_found_stays_mended(fuzz: ModuleType, number: int) -> None:
+def test_earlier_findings_stay_fixed(fuzz: ModuleType, number: int) -> None:
     name, change = FOUND[number]
-    before = good(next(one for one in fuzz.TARGETS if one.name == name))[0]
+    before = valid_files(next(one for one in fuzz.TARGETS if one.name == name))[0]
     assert change(before) != before
     assert not findings(fuzz, name, change(before))

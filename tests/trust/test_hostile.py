@@ -1,4 +1,4 @@
-"""Files made to do harm: each is refused in one sentence; nothing of it is run, and it fills no memory."""
+"""Malicious files: each is refused in one sentence; nothing in it is executed, and memory stays bounded."""
 
 import gzip
 import io
@@ -41,34 +41,37 @@ from deltarule.tables.reader import read_frame
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions and no devices")
 
 
-def refused(call: Callable[[], Any], told: str) -> None:
+def assert_refused(call: Callable[[], Any], message: str) -> None:
+    """Assert that a call raises `BadInput` with a part of its message, which must be printable."""
     with pytest.raises(BadInput) as error:
         call()
-    assert told in str(error.value) and str(error.value).isprintable()
+    assert message in str(error.value) and str(error.value).isprintable()
 
 
 # --- archives --------------------------------------------------------------------------------------------------------
 
 
-def tar_of(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], mode: str = "w:gz") -> Place:
+def write_tar(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], mode: str = "w:gz") -> Place:
+    """Write an archive with the given members and their contents, as a place of downloaded files."""
     with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for member, content in members:
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+        for info, content in members:
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     return Place(path.parent, {}, archive=path)
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
-    made = tarfile.TarInfo(name)
-    made.type, made.linkname = kind, link
-    return made
+def tar_member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    """The header of an archive member of some type, such as a link to a file."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "C:\\escaped", "a/../../../data_batch_1.bin"])
-def test_nothing_is_unpacked_wherever_a_member_says_that_it_lies(tmp_path: Path, name: str) -> None:
+def test_archive_members_outside_the_folder_are_not_unpacked(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
-    place = tar_of(inside / "cifar-10-binary.tar.gz", [(member(name), bytes(3073))])
+    place = write_tar(inside / "cifar-10-binary.tar.gz", [(tar_member(name), bytes(3073))])
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput):
         read_images(CIFAR10, place)
@@ -76,30 +79,32 @@ def test_nothing_is_unpacked_wherever_a_member_says_that_it_lies(tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
-def test_links_and_devices_in_the_place_of_files_are_files_that_lack(tmp_path: Path, kind: bytes) -> None:
-    links = [(member(file.name, kind, "/etc/passwd"), b"") for file in CIFAR10.files]
-    refused(lambda: read_images(CIFAR10, tar_of(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin")
+def test_links_and_devices_in_an_archive_count_as_missing_files(tmp_path: Path, kind: bytes) -> None:
+    links = [(tar_member(file.name, kind, "/etc/passwd"), b"") for file in CIFAR10.files]
+    assert_refused(
+        lambda: read_images(CIFAR10, write_tar(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin"
+    )
 
 
-def bomb(gigabytes: int) -> bytes:
-    """Zeros, compressed by gzip a thousandfold: many compressed pieces, one after the other, are one stream."""
+def gzip_bomb(gigabytes: int) -> bytes:
+    """Gigabytes of zeros, compressed a thousandfold by gzip; concatenated pieces are one stream."""
     return gzip.compress(bytes(2**24), 9, mtime=0) * (64 * gigabytes)
 
 
-def test_an_archive_that_unpacks_without_end_is_left_early(tmp_path: Path) -> None:
+def test_an_endless_archive_is_not_unpacked_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "cifar-10-binary.tar.gz"
-    large = member("large.bin")
+    large = tar_member("large.bin")
     large.size = 2**40
-    path.write_bytes(gzip.compress(large.tobuf()) + bomb(1))
-    refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
-    header = member("./pax", tarfile.XHDTYPE)
+    path.write_bytes(gzip.compress(large.tobuf()) + gzip_bomb(1))
+    assert_refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+    header = tar_member("./pax", tarfile.XHDTYPE)
     header.size = 2**33 - 1
-    path.write_bytes(gzip.compress(header.tobuf()) + bomb(1))
-    refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+    path.write_bytes(gzip.compress(header.tobuf()) + gzip_bomb(1))
+    assert_refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
 
 
-def test_of_a_compressed_file_no_more_is_read_than_makes_sense(tmp_path: Path) -> None:
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb(1))
+def test_a_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip_bomb(1))
     assert len(read_decompressed(tmp_path / "train-images-idx3-ubyte.gz", max_bytes=1000)) == 1001
 
 
@@ -110,14 +115,14 @@ def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
     content[place] = 39  # a dictionary of 3 GiB
     content[12 + size - 4 : 12 + size] = struct.pack("<I", zlib.crc32(content[12 : 12 + size - 4]))
     (tmp_path / "labels.xz").write_bytes(content)
-    refused(lambda: read_decompressed(tmp_path / "labels.xz", max_bytes=1000), "cannot be decompressed")
+    assert_refused(lambda: read_decompressed(tmp_path / "labels.xz", max_bytes=1000), "cannot be decompressed")
 
 
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
 
-def npz_that_lies(path: Path, claimed: int) -> None:
-    """An npz file that says of its arrays that they unpack to so many bytes."""
+def write_npz_with_wrong_sizes(path: Path, claimed: int) -> None:
+    """Write an npz file whose headers claim this number of bytes for each unpacked array."""
     np.savez_compressed(path, x=np.zeros((100, 2)), y=np.zeros(100))
     with zipfile.ZipFile(path) as archive:
         sizes = {info.file_size for info in archive.infolist()}
@@ -128,13 +133,15 @@ def npz_that_lies(path: Path, claimed: int) -> None:
 
 
 def test_an_npz_that_claims_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    npz_that_lies(tmp_path / "t.npz", 2**31 - 1)
-    refused(lambda: read_table(tmp_path / "t.npz"), "says that it unpacks to 4 GiB")
-    refused(lambda: read_images(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB")
+    write_npz_with_wrong_sizes(tmp_path / "t.npz", 2**31 - 1)
+    assert_refused(lambda: read_table(tmp_path / "t.npz"), "says that it unpacks to 4 GiB")
+    assert_refused(
+        lambda: read_images(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB"
+    )
 
 
 @pytest.mark.parametrize("shape", ["(1000000000000, 1)", "(-1, 2)", "(4294967296, 4294967296)", "([2], 2)"])
-def test_a_shape_that_is_not_that_of_its_bytes_is_refused(tmp_path: Path, shape: str) -> None:
+def test_an_array_shape_that_does_not_fit_its_bytes_is_refused(tmp_path: Path, shape: str) -> None:
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}".encode()
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64)
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
@@ -146,7 +153,7 @@ def test_a_shape_that_is_not_that_of_its_bytes_is_refused(tmp_path: Path, shape:
 
 @pytest.mark.parametrize("sizes", [(0, 2**32 - 1, 2**32 - 1), (2**16, 2**16, 2**32 - 1), (2**31, 2, 1)])
 def test_sizes_whose_product_overflows_are_refused(sizes: tuple[int, int, int]) -> None:
-    refused(lambda: parse_idx(b"\0\0\x08\x03" + struct.pack(">3I", *sizes), "images", 3), "says that it holds")
+    assert_refused(lambda: parse_idx(b"\0\0\x08\x03" + struct.pack(">3I", *sizes), "images", 3), "says that it holds")
 
 
 HEADERS: list[dict[str, Any] | bytes] = [
@@ -161,12 +168,12 @@ HEADERS: list[dict[str, Any] | bytes] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-def test_a_safetensors_header_that_lies_is_refused(tmp_path: Path, header: dict[str, Any] | bytes) -> None:
+def test_an_inconsistent_safetensors_header_is_refused(tmp_path: Path, header: dict[str, Any] | bytes) -> None:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     for size in (len(text), 2**63 - 1, 2**64 - 1):
         (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", size) + text + bytes(8))
-        refused(lambda: load_arrays(tmp_path / "m.safetensors"), "m.safetensors")
-        refused(lambda: load_model(tmp_path / "m.safetensors"), "m.safetensors")
+        assert_refused(lambda: load_arrays(tmp_path / "m.safetensors"), "m.safetensors")
+        assert_refused(lambda: load_model(tmp_path / "m.safetensors"), "m.safetensors")
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -177,14 +184,14 @@ def test_a_million_columns_are_refused(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"wide{ending}"
     delimiter = "," if ending == ".csv" else "\t"
     path.write_text(f"{delimiter.join(map(str, range(10**6)))}\n{delimiter.join('1' * 10**6)}\n", encoding="utf-8")
-    refused(lambda: read_frame(path), "has 1,000,000 columns; give a table of 100,000 at most")
+    assert_refused(lambda: read_frame(path), "has 1,000,000 columns; give a table of 100,000 at most")
     if ending == ".csv":
-        refused(lambda: read_table(path, "0"), "has 1,000,000 columns")
+        assert_refused(lambda: read_table(path, "0"), "has 1,000,000 columns")
 
 
-def test_a_cell_that_never_ends_is_refused(tmp_path: Path) -> None:
+def test_an_unclosed_quoted_cell_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('x,y\n"' + "1" * 10**6, encoding="utf-8")
-    refused(lambda: read_frame(tmp_path / "t.csv"), "t.csv, line")
+    assert_refused(lambda: read_frame(tmp_path / "t.csv"), "t.csv, line")
 
 
 def test_parquet_that_repeats_a_value_a_billion_times_is_refused(tmp_path: Path) -> None:
@@ -196,11 +203,11 @@ def test_parquet_that_repeats_a_value_a_billion_times_is_refused(tmp_path: Path)
         for _ in range(3):
             writer.write_table(nothing)
     assert (tmp_path / "t.parquet").stat().st_size < 10**6
-    refused(lambda: read_frame(tmp_path / "t.parquet"), "says that it unpacks to 2 GiB")
+    assert_refused(lambda: read_frame(tmp_path / "t.parquet"), "says that it unpacks to 2 GiB")
 
 
 @pytest.mark.slow
-def test_a_long_text_of_parquet_is_there_once_however_often_it_stands(tmp_path: Path) -> None:
+def test_a_repeated_long_text_of_parquet_is_stored_once(tmp_path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -212,21 +219,21 @@ def test_a_long_text_of_parquet_is_there_once_however_often_it_stands(tmp_path: 
 
 
 @pytest.mark.parametrize("column", ["1_2", "1_3", "0_0"])
-def test_codes_with_underscores_are_texts_and_no_numbers(tmp_path: Path, column: str) -> None:
+def test_codes_with_underscores_are_not_read_as_numbers(tmp_path: Path, column: str) -> None:
     (tmp_path / "t.csv").write_text(f"site,y\n{column},1\n12,2\n", encoding="utf-8")
     assert read_frame(tmp_path / "t.csv")["site"].tolist() == [column, "12"]
-    refused(lambda: read_table(tmp_path / "t.csv", "y"), f"'{column}' is not a number")
+    assert_refused(lambda: read_table(tmp_path / "t.csv", "y"), f"'{column}' is not a number")
 
 
 # --- recipes and JSON ------------------------------------------------------------------------------------------------
 
 
 @posix
-def test_a_device_without_end_is_no_file(tmp_path: Path) -> None:
-    refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
-    refused(lambda: read_json("/dev/zero"), "is not a plain file")
-    refused(lambda: load_arrays("/dev/zero"), "is not a plain file")
-    refused(lambda: read_frame("/dev/zero"), "is a pipe or a device")
+def test_an_endless_device_is_refused(tmp_path: Path) -> None:
+    assert_refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
+    assert_refused(lambda: read_json("/dev/zero"), "is not a plain file")
+    assert_refused(lambda: load_arrays("/dev/zero"), "is not a plain file")
+    assert_refused(lambda: read_frame("/dev/zero"), "is a pipe or a device")
 
 
 RECIPES = {
@@ -239,15 +246,15 @@ RECIPES = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_that_asks_for_too_much_is_refused(tmp_path: Path, name: str) -> None:
-    text, told = RECIPES[name]
+    text, message = RECIPES[name]
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
-    refused(lambda: load_recipe(tmp_path / "r.toml"), told)
+    assert_refused(lambda: load_recipe(tmp_path / "r.toml"), message)
 
 
 @pytest.mark.parametrize(
     "layers", ["[2, 10_000_000_000, 1]", "[2, 1_000_000, 1_000_000, 1]", "[2, 9223372036854775807, 1]"]
 )
-def test_networks_that_no_memory_holds_are_refused_before_any_is_taken(tmp_path: Path, deltarule, layers: str) -> None:
+def test_networks_larger_than_memory_are_refused_before_allocation(tmp_path: Path, deltarule, layers: str) -> None:
     (tmp_path / "r.toml").write_text(
         f'[data]\nname = "xor"\n[network]\nlayers = {layers}\n[stopping]\nmax_steps = 1\n', encoding="utf-8"
     )
@@ -274,27 +281,27 @@ def store(tmp_path: Path) -> Path:
         "ALTER TABLE members ADD COLUMN more",
     ],
 )
-def test_a_store_with_rules_or_tables_of_its_own_is_refused(store: Path, statement: str) -> None:
+def test_a_store_with_additional_triggers_or_tables_is_refused(store: Path, statement: str) -> None:
     with sqlite3.connect(store / FILE) as connection:
         connection.execute(statement)
     connection.close()
-    refused(lambda: load_sweep(store), "has not the tables of a sweep, or also rules of its own")
-    refused(lambda: Store(store), "has not the tables of a sweep")
+    assert_refused(lambda: load_sweep(store), "has not the tables of a sweep, or also rules of its own")
+    assert_refused(lambda: Store(store), "has not the tables of a sweep")
 
 
 @pytest.mark.parametrize("ranked", ["test_score FROM members; --", "(SELECT 1)", 3, None])
-def test_no_word_of_a_store_becomes_part_of_a_query(store: Path, ranked: Any) -> None:
+def test_texts_of_a_store_do_not_become_part_of_a_query(store: Path, ranked: Any) -> None:
     with sqlite3.connect(store / FILE) as connection:
         connection.execute("UPDATE about SET value = ? WHERE name = 'ranked'", (json.dumps(ranked),))
     connection.close()
-    refused(lambda: load_sweep(store), "is damaged, or somebody has changed it")
+    assert_refused(lambda: load_sweep(store), "is damaged, or somebody has changed it")
 
 
-# --- nothing of a file is run ----------------------------------------------------------------------------------------
+# --- nothing in a file is executed ------------------------------------------------------------------------------------
 
 
 class Payload:
-    """What leaves a mark where it is unpickled."""
+    """An object that creates the file `mark` when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -303,7 +310,7 @@ class Payload:
         return Path.touch, (self.mark,)
 
 
-def test_no_pickle_is_read_wherever_it_lies(tmp_path: Path) -> None:
+def test_no_reader_unpickles_anything(tmp_path: Path) -> None:
     mark, content = tmp_path / "mark", pickle.dumps(Payload(tmp_path / "mark"))
     pickle.loads(content)
     assert mark.exists(), "the payload works"
@@ -323,13 +330,13 @@ def test_no_pickle_is_read_wherever_it_lies(tmp_path: Path) -> None:
         lambda: load_recipe(tmp_path / "r.toml"),
         lambda: read_json(tmp_path / "r.json"),
     ]
-    for one in reads:
+    for read in reads:
         with pytest.raises(BadInput):
-            one()
+            read()
     assert not mark.exists()
 
 
-def test_a_formula_or_code_in_the_place_of_a_value_stays_a_text(tmp_path: Path) -> None:
+def test_formulas_and_code_in_place_of_values_are_not_evaluated(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
     (tmp_path / "t.csv").write_text(f'x,y\n"{code}",1\n"=1+1",2\n', encoding="utf-8")
@@ -347,7 +354,7 @@ def test_a_formula_or_code_in_the_place_of_a_value_stays_a_text(tmp_path: Path) 
 
 
 @posix
-def test_a_folder_is_private_where_nobody_else_can_write_to_it_or_above_it(tmp_path: Path) -> None:
+def test_a_folder_is_private_if_nobody_else_can_write_to_it_or_its_parents(tmp_path: Path) -> None:
     inner = tmp_path / "cache" / "programs"
     inner.mkdir(parents=True)
     for folder in (tmp_path, inner.parent, inner):
@@ -369,14 +376,14 @@ import sys
 from deltarule import Network, create_problem, train
 from deltarule.engines.compiled import cache
 train(create_problem(Network([1, 1]), [[0.0]], [1.0], seeds=range(2)), max_steps=2, engine="compiled")
-kept = list(cache.folder().rglob("*.nbc"))  # a temporary folder goes with its process
-print(oct(cache.folder().stat().st_mode), len(kept), cache.folder())
+programs = list(cache.folder().rglob("*.nbc"))  # a temporary folder is deleted with its process
+print(oct(cache.folder().stat().st_mode), len(programs), cache.folder())
 """
 
 
 @pytest.mark.slow
 @posix
-def test_compiled_programs_lie_in_no_folder_that_others_can_write_to(tmp_path: Path) -> None:
+def test_compiled_programs_are_stored_in_a_private_folder(tmp_path: Path) -> None:
     shared, numba, here = tmp_path / "shared", tmp_path / "numba", tmp_path / "here"
     for folder in (shared, numba, here):
         folder.mkdir()
@@ -385,19 +392,19 @@ def test_compiled_programs_lie_in_no_folder_that_others_can_write_to(tmp_path: P
     done = subprocess.run(
         [sys.executable, "-c", CACHED], capture_output=True, encoding="utf-8", env=own, cwd=here, check=True
     )
-    mode, kept, name = done.stdout.split()
+    mode, program_count, name = done.stdout.split()
     used = Path(name)
     if sys.platform == "linux":
         assert shared not in used.parents
         assert not list(shared.rglob("*.nb?"))
     assert stat.S_IMODE(int(mode, 8)) == 0o700
-    assert int(kept), "what is compiled is kept beside the program"
+    assert int(program_count), "compiled programs are stored"
     assert not list(numba.rglob("*")) and not list(here.rglob("*"))
 
 
-def test_parquet_whose_levels_do_not_fit_ends_no_process() -> None:
-    # What PyArrow 26 is asked of single columns ends the process here: "Definition level histogram size mismatch".
-    refused(
+def test_parquet_with_inconsistent_levels_does_not_end_the_process() -> None:
+    # PyArrow 26 ends the process when it reads single columns here: "Definition level histogram size mismatch".
+    assert_refused(
         lambda: read_frame(Path(__file__).with_name("hostile") / "levels.parquet"), "is no Parquet file, or damaged"
     )
 
@@ -407,4 +414,4 @@ def test_parquet_of_lists_is_refused(tmp_path: Path) -> None:
     from pyarrow import parquet
 
     parquet.write_table(pyarrow.table({"l": [[0] * 10**6]}), tmp_path / "t.parquet")
-    refused(lambda: read_frame(tmp_path / "t.parquet"), "column 'l': it holds list<")
+    assert_refused(lambda: read_frame(tmp_path / "t.parquet"), "column 'l': it holds list<")

@@ -1,4 +1,4 @@
-"""Hard numbers: exact losses, and trainings that end with numbers, or with a member, a step and a layer; no warning."""
+"""Extreme numbers: exact losses, and training that gives numbers or names the diverged member, step and layer."""
 
 import warnings
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ ENGINES = ("reference", "compiled", "autograd")
 RNG = np.random.default_rng(0)
 PLAIN = RNG.normal(size=(12, 3))
 
-# Inputs [12, 3] that strain arithmetic, each by its name.
+# Inputs [12, 3] that are hard for floating-point arithmetic, by name.
 HARD = {
     "huge": PLAIN * 1e30,
     "tiny": PLAIN * 1e-30,
@@ -33,18 +33,18 @@ CLASSES = np.arange(12) % 2
 
 @pytest.fixture(autouse=True)
 def no_warning_escapes() -> Iterator[None]:
-    """Any warning is an error, but those that are sentences of ours."""
+    """Turn every warning into an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
 
 
-def test_losses_and_slopes_are_those_of_fifty_digits(hard_numbers: ModuleType) -> None:
+def test_losses_and_derivatives_agree_with_fifty_digits(hard_numbers: ModuleType) -> None:
     compared = hard_numbers.compare()
     assert compared.total > 10_000 and not compared.differ, compared.differ[:5]
 
 
-def test_a_loss_that_is_not_exact_is_caught(hard_numbers: ModuleType) -> None:
+def test_the_comparison_detects_an_inexact_loss(hard_numbers: ModuleType) -> None:
     compared = hard_numbers.Compared()
     for z in (40.0, 1e4):
         with np.errstate(all="ignore"):
@@ -55,28 +55,28 @@ def test_a_loss_that_is_not_exact_is_caught(hard_numbers: ModuleType) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", HARD)
-def test_a_training_on_hard_inputs_ends_with_numbers_or_says_where_it_stopped(name: str, engine: str) -> None:
+def test_training_on_hard_inputs_gives_finite_states_or_reports_divergence(name: str, engine: str) -> None:
     network = Network([3, 4, 1], activation="tanh", output="sigmoid")
     rates = [1e-300, 0.1, 1e30]
     problem = create_problem(network, HARD[name], CLASSES, loss="binary_cross_entropy", learning_rate=rates)
     run = train(problem, max_steps=5, engine=engine)
-    gone = {one.member: one for one in run.diverged}
+    diverged = {divergence.member: divergence for divergence in run.diverged}
     for member, reason in enumerate(run.reasons):
-        assert reason == ("diverged" if member in gone else "max_steps")
-        assert np.isfinite(run.state.theta[member]).all(), "the last finite state is kept"
-    for one in gone.values():
-        assert 0 <= one.step < 5 and one.where
+        assert reason == ("diverged" if member in diverged else "max_steps")
+        assert np.isfinite(run.state.theta[member]).all(), "the state is the last finite one"
+    for divergence in diverged.values():
+        assert 0 <= divergence.step < 5 and divergence.where
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
-def test_targets_of_any_size_are_learnt_or_diverge_by_name(loss: str) -> None:
+def test_targets_of_any_size_are_trained_or_reported_as_diverged(loss: str) -> None:
     for scale in (1e-320, 1e-30, 1e30, 1e300):
         run = train(create_problem(Network([3, 1]), PLAIN, PLAIN[:, 0] * scale, loss=loss), max_steps=5)
         assert run.reasons[0] in ("max_steps", "diverged")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_one_sample_and_a_batch_larger_than_the_data(engine: str) -> None:
+def test_one_sample_trains_with_a_batch_larger_than_the_data(engine: str) -> None:
     problem = create_problem(Network([3, 2, 1]), PLAIN[:1], [1.0], batch_size=100, learning_rate=0.1)
     run = train(problem, max_steps=50, engine=engine)
     assert run.reasons == ("max_steps",) and run.objective[0] < 1e-2
@@ -99,14 +99,14 @@ def test_one_sample_and_a_batch_larger_than_the_data(engine: str) -> None:
         (PLAIN, CLASSES[:-1]),
     ],
 )
-def test_what_is_no_number_is_refused_in_a_sentence(x: Any, y: Any) -> None:
+def test_invalid_numbers_and_shapes_are_refused_in_a_sentence(x: Any, y: Any) -> None:
     with pytest.raises(BadInput) as error:
         create_problem(Network([3, 1]), x, y)
     assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("weights", [np.zeros(12), -np.ones(12), np.full(12, np.nan)])
-def test_rows_that_count_for_nothing_make_no_batch(weights: np.ndarray) -> None:
+def test_invalid_or_zero_row_weights_are_refused(weights: np.ndarray) -> None:
     with pytest.raises(BadInput):
         create_problem(Network([3, 1]), PLAIN, CLASSES, weights=weights)
 
@@ -123,12 +123,12 @@ LABELS = {
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_labels_of_any_kind_come_back_as_they_were(name: str) -> None:
+def test_predictions_keep_the_values_and_dtype_of_labels(name: str) -> None:
     labels, x = LABELS[name], PLAIN + 10 * CLASSES[:, np.newaxis]
     given: dict[str, Any] = {"solver": "lbfgs", "random_state": 0, "max_iter": 50}
     model = MLPClassifier((4,), **given).fit(x, labels)
     predicted = model.predict(x)
-    # Texts among objects are NumPy's then, as scikit-learn has them.
+    # Texts in an object array become NumPy texts, as in scikit-learn.
     assert predicted.dtype == neural_network.MLPClassifier((4,), **given).fit(x, labels).predict(x).dtype
     assert predicted.tolist() == labels.tolist()
     assert model.classes_.tolist() == sorted(set(labels.tolist()))
@@ -136,7 +136,7 @@ def test_labels_of_any_kind_come_back_as_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-def test_estimators_take_hard_inputs_or_say_what_is_wrong(kind: Any, name: str) -> None:
+def test_estimators_fit_hard_inputs_or_explain_in_a_sentence(kind: Any, name: str) -> None:
     model = kind(hidden_layer_sizes=(3,), random_state=0, max_iter=3, batch_size=5)
     try:
         with warnings.catch_warnings():
@@ -158,8 +158,8 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_that_cannot_be_learnt_from_is_told(tmp_path: Path, deltarule, name: str) -> None:
-    text, told = TABLES[name]
+def test_an_unusable_table_is_refused_in_a_sentence(tmp_path: Path, deltarule, name: str) -> None:
+    text, message = TABLES[name]
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     (tmp_path / "r.toml").write_text(
         '[data]\nfile = "t.csv"\ntarget = "y"\n[network]\nlayers = ["auto", "auto"]\noutput = "softmax"\n'
@@ -167,11 +167,11 @@ def test_a_table_that_cannot_be_learnt_from_is_told(tmp_path: Path, deltarule, n
         encoding="utf-8",
     )
     status, out, err = deltarule("run", tmp_path / "r.toml")
-    assert status == 2 and told in err and err.count("\n") == 1 and not out
+    assert status == 2 and message in err and err.count("\n") == 1 and not out
 
 
 @pytest.mark.parametrize("scale", ["unit", "standardize", "center"])
-def test_scaling_hard_columns_gives_numbers_or_names_the_column(tmp_path: Path, deltarule, scale: str) -> None:
+def test_scaling_extreme_columns_gives_numbers_or_asks_for_another_unit(tmp_path: Path, deltarule, scale: str) -> None:
     rows = [
         "tiny,huge,same,y",
         *(f"{one * 1e-310},{one * 1e300},7,{label}" for one, label in zip(range(8), "abababab", strict=True)),
@@ -186,7 +186,7 @@ def test_scaling_hard_columns_gives_numbers_or_names_the_column(tmp_path: Path, 
     assert status == 0 or "express it in another unit" in err
 
 
-def test_members_that_are_infinite_in_both_directions_are_no_warning() -> None:
+def test_infinite_members_of_opposite_sign_give_nan_without_warning() -> None:
     x = np.array([[1.0], [2.0]])
     model = MLPRegressor(hidden_layer_sizes=(2,), activation="identity", n_members=2, max_iter=1, random_state=0)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The same seed gives the same result: in another process, on other numbers of threads, gone on with or not."""
+"""The same seed gives the same result: in another process, on other numbers of threads, resumed or not."""
 
 import os
 import subprocess
@@ -31,8 +31,8 @@ print(run.interrupted, hashlib.sha256(b"".join(one.tobytes() for one in [run.sta
 """
 
 
-def come_to(folder, engine, threads, half="whole"):
-    """Whether it was interrupted, and a hash of its numbers."""
+def train_in_process(folder, engine, threads, half="whole"):
+    """Train in a new process; returns whether it was interrupted, and a hash of all results. `half` interrupts it."""
     folder.mkdir(exist_ok=True)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHONHASHSEED")
     done = subprocess.run(
@@ -48,6 +48,6 @@ def come_to(folder, engine, threads, half="whole"):
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_processes_threads_and_a_resume_change_no_bit(tmp_path, engine):
-    one = come_to(tmp_path / "one", engine, 1)
-    assert come_to(tmp_path / "two", engine, 2, "half")[0] == "True"
-    assert come_to(tmp_path / "two", engine, 2) == one == ("False", one[1])
+    one = train_in_process(tmp_path / "one", engine, 1)
+    assert train_in_process(tmp_path / "two", engine, 2, "half")[0] == "True"
+    assert train_in_process(tmp_path / "two", engine, 2) == one == ("False", one[1])

@@ -1,8 +1,8 @@
-"""Write one small file of every kind, with what this version reads in it: later versions must read the same.
+"""Write one small file of every kind, and what this version reads in it: later versions must read the same.
 
     python tests/trust/write_files.py
 
-The files of a released version are never written again: the next version gets a folder of its own.
+The files of a released version are never written again: the next version gets its own folder.
 """
 
 import signal
@@ -52,11 +52,11 @@ INTERRUPTED_AT = 80
 
 
 def flowers() -> tuple[dict[str, list[Any]], list[str]]:
-    """A table with numbers, gaps and words."""
+    """A table with numbers, missing values and categories, and its labels."""
     x, kinds = load_iris(return_X_y=True)
     x, kinds = x[::3], kinds[::3]
     table: dict[str, list[Any]] = {
-        "length": [None if place % 7 == 3 else float(row[0]) for place, row in enumerate(x)],
+        "length": [None if index % 7 == 3 else float(row[0]) for index, row in enumerate(x)],
         "color": [["red", "blue", "white"][int(row[2]) % 3] for row in x],
         "width": [float(row[3]) for row in x],
     }
@@ -64,21 +64,21 @@ def flowers() -> tuple[dict[str, list[Any]], list[str]]:
 
 
 def problem() -> Problem:
-    """What the checkpoint is of."""
+    """The problem of the checkpoint."""
     x = np.eye(4)
     return create_problem(
         Network([4, 2, 4], "sigmoid", "sigmoid"), x, x, optimizer="adam", batch_size=3, dropout=0.2, seeds=range(3)
     )
 
 
-def trained(**given: Any) -> Run:
-    """The training that the checkpoint is of."""
+def trained(**options: Any) -> Run:
+    """The training run of the checkpoint, with further arguments of `train`."""
     rules: dict[str, Any] = {"max_steps": 200, "threshold": 0.2, "metrics": ("accuracy",), "history_every": 20}
-    return train(problem(), engine="reference", **rules, **given)
+    return train(problem(), engine="reference", **rules, **options)
 
 
 def write_models(folder: Path) -> dict[str, Any]:
-    """A model of an estimator, one of a table; gives what they answer."""
+    """Write the models of a network and of a table; returns their predictions."""
     x, kinds = load_iris(return_X_y=True)
     model = MLPClassifier((5,), batch_norm=True, max_iter=20, n_members=2, random_state=0).fit(x, kinds)
     model.save(folder / "model.safetensors")
@@ -92,7 +92,7 @@ def write_models(folder: Path) -> dict[str, Any]:
 
 
 def write_the_run(folder: Path) -> dict[str, Any]:
-    """The folder of a run; gives its losses."""
+    """Write the folder of a run; returns its losses."""
     recipe = load_recipe(folder.parent / "mine.toml")
     dataset = dataset_of(recipe)
     what = problem_of(recipe, dataset)
@@ -104,7 +104,7 @@ def write_the_run(folder: Path) -> dict[str, Any]:
 
 
 def write_all(folder: Path) -> None:
-    """Write the files, and what is read in them."""
+    """Write all files of this version, and what it reads in them."""
     make_folder(folder)
     (folder / "mine.toml").write_text(RECIPE, encoding="utf-8")
     told = write_models(folder) | {"run": write_the_run(folder / "run")}

@@ -14,7 +14,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import Architecture, hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_answers
+from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_predictions
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -33,7 +33,7 @@ COPIED_ATTRIBUTES = (
     "t_",
     "validation_scores_",
 )
-"""Attributes that mean the same in both libraries."""
+"""Attributes with the same meaning in both libraries."""
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
@@ -73,7 +73,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
-    check_answers(model, "sklearn.neural_network")
+    check_predictions(model, "sklearn.neural_network")
     kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
     # A model pickled by an earlier scikit-learn may lack some.
@@ -128,7 +128,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     >>> from_torch(module)
     MLPRegressor(activation=['tanh'], hidden_layer_sizes=(3,))
     """
-    layers = _layers_of(module)
+    layers = _read_layers(module)
     *hidden, last = layers
     meaning = _output_meaning(last, classes)
     if any(layer.activation == "log_softmax" for layer in hidden):
@@ -148,12 +148,12 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     else:
         made = MLPClassifier(**parameters)
         made.classes_, made._labels = meaning.classes, meaning.labels
-    _give_layers(made, layers, meaning.output)
+    _set_layers(made, layers, meaning.output)
     return made
 
 
-def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
-    """Give an estimator the weights of the layers, as if it were fitted."""
+def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
+    """Set the fitted attributes of an estimator from layers; `output` is the output activation."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {
@@ -167,7 +167,7 @@ def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
 
 # --- modules as layers -----------------------------------------------------------------------------------------------
 
-FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
+ALLOWED_SETTINGS: dict[str, dict[str, tuple[Any, ...]]] = {
     "Flatten": {"start_dim": (1,), "end_dim": (-1,)},
     "LogSoftmax": {"dim": (1, -1)},
     "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
@@ -175,12 +175,12 @@ FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
     "Softmax": {"dim": (1, -1)},
     "Softplus": {"beta": (1,), "threshold": (20, SOFTPLUS_THRESHOLD)},
 }
-"""The supported settings of modules."""
+"""The supported values of settings, by kind of module."""
 
 
 @dataclass
 class _Layer:
-    """A layer: a Linear and the modules up to the next one."""
+    """A layer: a Linear, and the modules up to the next Linear."""
 
     arrays: dict[str, Floats]
     activation: Named = "identity"
@@ -197,22 +197,23 @@ class _Layer:
         return self.arrays["W"].shape[1]
 
 
-def _layers_of(module: Any) -> list[_Layer]:
+def _read_layers(module: Any) -> list[_Layer]:
+    """Read a PyTorch network as layers; `BadInput` for modules and orders that are not supported."""
     layers: list[_Layer] = []
-    for one in _modules_of(module):
-        kind = _kind(one)
-        _refuse_settings(one, kind)
+    for part in _flatten_modules(module):
+        kind = _module_kind(part)
+        _refuse_settings(part, kind)
         if kind == "Linear":
-            added = _linear(one)
+            added = _read_linear(part)
             if layers and added.inputs != (before := layers[-1].units):
                 raise BadInput(
-                    f"{one!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
+                    f"{part!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
                 )
             layers.append(added)
         elif kind == "Identity" or (not layers and kind == "Flatten"):
             continue  # rows are flat
-        elif not layers or kind in layers[-1].module_kinds or not _accept_module(layers[-1], one, kind):
-            raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
+        elif not layers or kind in layers[-1].module_kinds or not _add_to_layer(layers[-1], part, kind):
+            raise BadInput(f"there is no form for {part!r} where it stands; see from_torch for what may follow what")
         else:
             layers[-1].module_kinds.append(kind)
     if not layers:
@@ -220,18 +221,20 @@ def _layers_of(module: Any) -> list[_Layer]:
     return layers
 
 
-def _modules_of(module: Any) -> list[Any]:
-    """The modules in the order of execution; one that is used repeatedly is repeated."""
-    kind = _kind(module)
+def _flatten_modules(module: Any) -> list[Any]:
+    """The modules of a Sequential or a Linear, unnested, in the order of execution; a module used twice is repeated."""
+    kind = _module_kind(module)
     if kind == "Sequential":
         _refuse_settings(module, kind)
-        each = module._modules.values()  # children() leaves repetitions out
-        return [one for part in each for one in (_modules_of(part) if _kind(part) == "Sequential" else [part])]
+        parts: list[Any] = []
+        for part in module._modules.values():  # children() leaves repetitions out
+            parts += _flatten_modules(part) if _module_kind(part) == "Sequential" else [part]
+        return parts
     return [module] if kind == "Linear" else []
 
 
-def _kind(module: Any) -> str:
-    """The name of one of PyTorch's own modules; "" for others, such as quantized ones of the same name."""
+def _module_kind(module: Any) -> str:
+    """The class name of one of PyTorch's own modules; "" for others, such as quantized ones of the same name."""
     return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
 
 
@@ -240,7 +243,7 @@ def _refuse_settings(module: Any, kind: str) -> None:
     if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
         name = kind or type(module).__name__
         raise BadInput(f"a {name} of the module has a forward hook, which has no form here; remove the hook")
-    for name, allowed in FORMS.get(kind, {}).items():
+    for name, allowed in ALLOWED_SETTINGS.get(kind, {}).items():
         if getattr(module, name) not in allowed:
             choices = " or ".join(map(str, allowed))
             raise BadInput(
@@ -248,14 +251,15 @@ def _refuse_settings(module: Any, kind: str) -> None:
             )
 
 
-def _linear(module: Any) -> _Layer:
-    W = np.ascontiguousarray(_array(module, "weight").T)
-    bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _array(module, "bias")
+def _read_linear(module: Any) -> _Layer:
+    """A layer with the weights and biases of a Linear; biases are 0 if it has none."""
+    W = np.ascontiguousarray(_read_array(module, "weight").T)
+    bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _read_array(module, "bias")
     return _Layer({"W": W, "b": bias[None]})
 
 
-def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
-    """Add a module after a Linear to its layer; returns False if it is not supported there."""
+def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
+    """Add an activation, Dropout or BatchNorm1d to a layer; returns False if it is not supported there."""
     activations: dict[str, Named] = {
         "Sigmoid": "logistic",
         "Tanh": "tanh",
@@ -268,7 +272,7 @@ def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
         "Mish": "mish",
         "GELU": "gelu",
         "Softmax": "softmax",
-        "LogSoftmax": "log_softmax",  # of no layer but the last
+        "LogSoftmax": "log_softmax",  # allowed only in the last layer
     }
     if kind in activations and layer.activation == "identity" and not layer.dropout:
         layer.activation = activations[kind]
@@ -281,13 +285,13 @@ def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
             raise BadInput(f"{module!r} follows a layer of {layer.units} units; they must be as many")
         layer.batch_norm = True
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
-        layer.arrays |= {ours: _array(module, theirs)[None] for ours, theirs in names.items()}
+        layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in names.items()}
         return True
     return False
 
 
-def _array(module: Any, name: str) -> Floats:
-    """The array of a parameter; half precision becomes single precision."""
+def _read_array(module: Any, name: str) -> Floats:
+    """The array of a module's parameter `name`; half precision becomes single precision."""
     tensor = getattr(module, name)
     try:
         array = tensor.detach().cpu()
@@ -304,7 +308,7 @@ def _array(module: Any, name: str) -> Floats:
 
 @dataclass
 class _OutputMeaning:
-    """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
+    """The output activation by scikit-learn's name, the classes if any, and whether outputs are independent labels."""
 
     output: str
     classes: Any = None
@@ -312,7 +316,7 @@ class _OutputMeaning:
 
 
 def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
-    """What the outputs of the last layer mean; two logits of classes become one."""
+    """Interpret the outputs of the last layer; two logits of two classes become one, in place."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
@@ -337,7 +341,7 @@ def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
 
 
 def _class_labels(classes: Any, outputs: int) -> Any:
-    """Validate class labels: one for each output, or two for a single output."""
+    """Check class labels, one for each output or two for a single output, and return them as an array."""
     try:
         names = np.asarray(classes)
         ordered = np.unique(names)

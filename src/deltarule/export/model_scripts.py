@@ -1,4 +1,4 @@
-"""Export a fitted estimator as one Python file that needs NumPy only, or builds an `nn.Sequential` of PyTorch.
+"""Export a fitted estimator as one Python file that needs NumPy only, or that builds a PyTorch `nn.Sequential`.
 
 The formulas are the source of `maths` itself, and the encoding of tables is included. All arithmetic is in float64.
 
@@ -16,7 +16,7 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
-from deltarule.export.torch_modules import check_answers, to_torch
+from deltarule.export.torch_modules import check_predictions, to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming_of
@@ -53,7 +53,7 @@ def numpy_script(model: Any) -> str:
         a = x @ W1 + b1
         return a.mean(axis=0)
     """
-    check_answers(model, "deltarule", ["predict", "predict_proba"])
+    check_predictions(model, "deltarule", ["predict", "predict_proba"])
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
     if getattr(network, "classes_", np.zeros(0)).dtype.kind in "mM":
@@ -114,7 +114,7 @@ def torch_script(model: Any, member: int = 0) -> str:
     Raises
     ------
     BadInput
-        As `to_torch`.
+        For the same reasons as `to_torch`.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def torch_script(model: Any, member: int = 0) -> str:
 
 
 def _encoder_context(model: Any) -> dict[str, Any]:
-    """The variables of the template that encodes table cells."""
+    """The variables of the template `encoder.py.jinja`, which encodes table cells."""
     if not isinstance(model, BaseTabular):
         features = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
@@ -161,7 +161,7 @@ def _encoder_context(model: Any) -> dict[str, Any]:
 
 
 def _column_record(column: Column) -> dict[str, Any]:
-    """A column for the script, and how its categories may be written."""
+    """A column's fields for the script, and the spellings of its categories that the script recognizes."""
     naming = naming_of(column.categories)
     truths = naming.truths or takes_truths(column)
     forms = {"numbers": naming.numbers, "truths": truths, "commas": naming.commas, "forms": dict(naming.forms)}

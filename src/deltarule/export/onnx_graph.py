@@ -14,14 +14,14 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.export.torch_modules import check_answers
+from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
 from deltarule.maths.activations import SELU_ALPHA, SELU_SCALE, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.tables.column_encoder import NUMBER, Column
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
-"""Versions that any runtime in use supports."""
+"""Versions of ONNX that all runtimes in use support."""
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
@@ -73,11 +73,11 @@ def to_onnx(model: Any, path: str | Path) -> None:
             "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
             "columns too; of a model of scikit-learn what from_sklearn makes of it"
         )
-    check_answers(model, "deltarule", ["predict", "predict_proba"])
+    check_predictions(model, "deltarule", ["predict", "predict_proba"])
     if is_table:
         used = [column for column in model.columns_ if column.inputs]
         graph = Graph([column.name for column in used])
-        _add_outputs(graph, model.model_, _table(graph, used))
+        _add_outputs(graph, model.model_, _encode_columns(graph, used))
     else:
         graph = Graph(["X"])
         _add_outputs(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
@@ -87,7 +87,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 class Graph:
-    """A graph under construction, whose values have names; `inputs` are the names reserved for inputs."""
+    """An ONNX graph under construction; a value is referred to by its name, and `inputs` are reserved names."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self._reserved = frozenset(inputs)
@@ -97,7 +97,7 @@ class Graph:
         self._outputs: list[Any] = []
 
     def input(self, name: str, kind: int, columns: int) -> str:
-        """Add an input [N, columns]; returns its name."""
+        """Add an input [N, columns] of an ONNX type; returns its name."""
         from onnx import helper
 
         if not name:
@@ -120,7 +120,7 @@ class Graph:
         return name
 
     def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add an operation; returns the name of its result."""
+        """Add an operation on values, given by their names; returns the name of its result."""
         from onnx import helper
 
         name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
@@ -128,17 +128,17 @@ class Graph:
         return name
 
     def output(self, name: str, value: str, kind: int, shape: Sequence[Any]) -> None:
-        """Make a value an output with this name, or with another if a column has this one."""
+        """Make a value an output; if a column has its name, "predicted " is put before it."""
         from onnx import helper
 
         name = self._unique_name(name, "predicted ")
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
-    def _unique_name(self, name: str, before: str) -> str:
-        """A name that no column has."""
+    def _unique_name(self, name: str, prefix: str) -> str:
+        """Prefix a name until no column has it."""
         while name in self._reserved:
-            name = before + name
+            name = prefix + name
         return name
 
     def model(self, name: str) -> Any:
@@ -151,6 +151,7 @@ class Graph:
 
 
 def _encode_text(text: str) -> bytes:
+    """Encode a text in UTF-8; `BadInput` for one that ONNX cannot hold."""
     if text.endswith("\0"):
         raise BadInput(f"{text!r} ends with a zero character, which runtimes of ONNX lose; correct it, and train again")
     try:
@@ -159,18 +160,16 @@ def _encode_text(text: str) -> bytes:
         raise BadInput(f"{text!r} is no text that UTF-8 has, as ONNX needs; correct it, and train again") from None
 
 
-# --- a table's columns -----------------------------------------------------------------------------------------------
-
-
-def _table(graph: Graph, columns: Sequence[Column]) -> str:
-    """The network's inputs [N, D], as `encode_columns` computes them."""
+def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
+    """Add the encoding of a table's columns as `encode_columns` does it; returns the name of the inputs [N, D]."""
     parts: list[str] = []
     for column in columns:
-        parts += _number(graph, column) if column.kind == NUMBER else [_category(graph, column)]
+        parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
     return graph.add("Concat", *parts, axis=1)
 
 
-def _number(graph: Graph, column: Column) -> list[str]:
+def _encode_number(graph: Graph, column: Column) -> list[str]:
+    """Add the encoding of a column of numbers; returns the names of the standardized value and its missing flag."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
@@ -188,7 +187,8 @@ def _number(graph: Graph, column: Column) -> list[str]:
     return [standardized, graph.add("Cast", gaps, to=TensorProto.DOUBLE)] if column.gaps else [standardized]
 
 
-def _category(graph: Graph, column: Column) -> str:
+def _encode_category(graph: Graph, column: Column) -> str:
+    """Add the one-hot encoding of a column of categories; returns its name."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.STRING, 1)
@@ -204,12 +204,9 @@ def _category(graph: Graph, column: Column) -> str:
     return graph.add("Cast", graph.add("Equal", index, graph.constant(np.array([indices]))), to=TensorProto.DOUBLE)
 
 
-# --- the network -----------------------------------------------------------------------------------------------------
-
-
 def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
-    """The outputs of the graph: classes and their probabilities, or numbers."""
-    outputs = _outputs(graph, model, x)
+    """Add the network and the outputs of the graph: classes and their probabilities, or numbers."""
+    outputs = _add_layers(graph, model, x)
     if isinstance(model, MLPRegressor):
         _add_predicted_numbers(graph, model, outputs)
     else:
@@ -217,8 +214,8 @@ def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
         _add_predicted_classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0))
 
 
-def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
-    """Every member's outputs [K, N, C]."""
+def _add_layers(graph: Graph, model: BaseMLP, x: str) -> str:
+    """Add the layers of all members; returns the name of their outputs [K, N, C]."""
     layers, arrays = model._evaluation_parts()
     value = x
     for layer in layers:
@@ -234,6 +231,7 @@ def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
 
 
 def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
+    """Add the output `prediction`: the mean over the members, in the targets' unit."""
     from onnx import TensorProto
 
     value = graph.add("ReduceMean", outputs, axes=[0], keepdims=0)
@@ -247,6 +245,7 @@ def _add_predicted_numbers(graph: Graph, model: MLPRegressor, outputs: str) -> N
 
 
 def _add_predicted_classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
+    """Add the outputs `label` and `probabilities`, from the mean outputs of the members [N, C]."""
     from onnx import TensorProto, helper
 
     above = graph.add("Cast", graph.add("Greater", outputs, graph.constant(np.float64(0.5))), to=TensorProto.INT64)
@@ -285,6 +284,7 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
+    """Add an activation of the value `z`; `BadInput` for a custom one."""
     if activation.name not in ACTIVATIONS:
         raise BadInput(f"ONNX has no form for the activation '{activation.name}'; it has: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 MAX_LITERAL_NUMBERS = 1000
-"""Larger arrays are packed: as a literal they would take many pages."""
+"""Larger arrays are packed: as literals they would take many pages."""
 LINE_LENGTH = 116
-"""Characters of a line of an exported script."""
+"""Maximum number of characters in a line of an array's literal or packed text."""
 MAX_STATEMENT_LENGTH = 112
-"""Characters of a line of a training loop."""
+"""Maximum number of characters in a line of a training script's statements."""
 
 HELPERS = {
     "select": '''
@@ -49,7 +49,7 @@ def select(test, yes, no):
 '''
 
 FROM_NUMPY = {"log1p", "expm1"}
-"""Formulas that NumPy's function of the same name replaces for real numbers."""
+"""Formulas that NumPy's functions of the same name replace in scripts, which use real numbers only."""
 
 
 def render_script(
@@ -63,7 +63,7 @@ def render_script(
     libraries: Sequence[str] = (),
     **context: Any,
 ) -> str:
-    """Render a script from a template, with its imports, the sources of its formulas and its arrays.
+    """Render a script from a template: imports, sources of formulas, arrays.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def render_script(
     functions : sequence of callables
         Functions of `maths` that the script calls.
     names : dict from function to str, optional
-        Other names for functions that would have the same name.
+        New names for functions whose names would collide.
     modules : sequence of str
         Modules of the standard library that the template uses.
     environment : sequence of str
@@ -113,7 +113,7 @@ def render_script(
 
 @cache
 def script_templates() -> "Environment":
-    """The templates of scripts, with the filters that they use."""
+    """The Jinja environment with the script templates and their filters."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -132,7 +132,7 @@ def script_templates() -> "Environment":
 
 
 def wrap_statement(line: str) -> str:
-    """Break a long statement into several lines within its brackets.
+    """Break a long statement into several lines, at spaces within its brackets.
 
     >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
@@ -154,7 +154,7 @@ def wrap_statement(line: str) -> str:
 
 
 def join_sources(sources: Sequence[str]) -> str:
-    """Join the sources of functions, separated by two blank lines, and of constants, which are not separated."""
+    """Join sources: functions are separated by two blank lines, constants are not."""
     text = ""
     for before, source in zip(["", *sources], sources, strict=False):
         is_separated = source.startswith("def ") or before.startswith("def ")
@@ -163,7 +163,7 @@ def join_sources(sources: Sequence[str]) -> str:
 
 
 class ScriptArrays:
-    """The arrays of a script, all of one dtype."""
+    """Writes the arrays of a script, all of one dtype: small ones as literals, large ones packed."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -171,11 +171,11 @@ class ScriptArrays:
 
     @property
     def has_packed(self) -> bool:
-        """Whether the script needs the function of `unpack.py.jinja`."""
+        """Whether an array was packed, so that the script needs the function of `unpack.py.jinja`."""
         return bool(self._packed)
 
     def assignment(self, name: str, array: Floats) -> str:
-        """The statement that assigns an array to a name.
+        """The statement that assigns an array [rows, columns] to a name; large arrays are packed.
 
         >>> ScriptArrays(np.dtype("float32")).assignment("x", np.eye(3))
         'x = np.eye(3, dtype=np.float32)'
@@ -203,14 +203,15 @@ class ScriptArrays:
         return "\n".join([*lines, f"    ]{',' if single else ''}", *(["    np.float32,"] if single else []), ")"])
 
     def _pack(self, name: str, array: Floats) -> None:
-        little = array.astype(self.dtype.newbyteorder("<"))
-        body = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode("ascii")
+        """Compress an array into comment lines, which `packed_lines` returns."""
+        little_endian = array.astype(self.dtype.newbyteorder("<"))
+        body = base64.b64encode(zlib.compress(little_endian.tobytes(), 9)).decode("ascii")
         lines = [f"#{body[start : start + LINE_LENGTH]}" for start in range(0, len(body), LINE_LENGTH)]
         shape = " ".join(map(str, array.shape))
-        self._packed.append("\n".join([f"# packed {name}: {little.dtype.str} {shape}", *lines, ""]))
+        self._packed.append("\n".join([f"# packed {name}: {little_endian.dtype.str} {shape}", *lines, ""]))
 
     def packed_lines(self) -> str:
-        """The packed arrays as comments."""
+        """All packed arrays as comments for the end of the script, or ""."""
         return "\n\n" + "\n".join(self._packed) if self._packed else ""
 
 
@@ -221,7 +222,7 @@ def extract_sources(
 
     functions : functions of `maths`.
     dtype : of the arrays that the script passes to them.
-    names : other names for functions that would have the same name.
+    names : new names for functions whose names would collide.
 
     >>> from deltarule.maths.activations import softplus_derivative
     >>> sources, numpy_names = extract_sources([softplus_derivative], np.dtype("float64"))
@@ -240,7 +241,7 @@ def extract_sources(
 def _add_source(
     function: Callable[..., Any], sources: dict[str, str], needed: set[str], rename: str | None = None
 ) -> None:
-    """Add a function's source after the sources of everything that it uses."""
+    """Add a function's source to `sources` after those of everything it uses, and NumPy names to `needed`, in place."""
     assert isinstance(function, FunctionType)
     name = rename or function.__name__
     if name in sources:
@@ -248,7 +249,7 @@ def _add_source(
     if name in HELPERS:
         sources[name] = HELPERS[name].strip()
         return
-    for used in _names_in(function.__code__):
+    for used in _global_names(function.__code__):
         value = function.__globals__.get(used)
         if isinstance(value, FunctionType) and value.__module__.startswith("deltarule.maths"):
             if used in FROM_NUMPY:
@@ -259,38 +260,38 @@ def _add_source(
             needed.add(used)
         elif isinstance(value, int | float | tuple | np.generic) and used not in sources:
             sources[used] = f"{used} = {value!r}"
-    sources[name] = _undecorated_source(function, name)
+    sources[name] = _plain_source(function, name)
 
 
-def _names_in(code: CodeType) -> Iterator[str]:
-    """The global names that a function and its inner functions use."""
+def _global_names(code: CodeType) -> Iterator[str]:
+    """The global names that the code of a function and of its inner functions uses."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names_in(constant)
+            yield from _global_names(constant)
 
 
-def _undecorated_source(function: Callable[..., Any], name: str) -> str:
-    """A function's source without annotations and docstring examples."""
+def _plain_source(function: Callable[..., Any], name: str) -> str:
+    """A function's source without annotations and docstring examples, defined under `name`."""
     source = textwrap.dedent(inspect.getsource(function))
     lines = source.splitlines()
     definitions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
-    for node in sorted(definitions, key=lambda node: -node.lineno):  # from the end, so that line numbers stay valid
+    for node in sorted(definitions, key=lambda node: -node.lineno):  # from the end, so that line numbers remain valid
         indent, first = " " * node.col_offset, node.body[0]
         new_name = node.name if indent else name
         for argument in ast.walk(node.args):
             if isinstance(argument, ast.arg):
                 argument.annotation = None
         if ast.get_docstring(node) is not None:
-            lines[first.lineno - 1 : first.end_lineno] = _short_docstring(
+            lines[first.lineno - 1 : first.end_lineno] = _docstring_without_examples(
                 ast.get_docstring(node) or "", indent + "    "
             )
         lines[node.lineno - 1 : first.lineno - 1] = [f"{indent}def {new_name}({ast.unparse(node.args)}):"]
     return "\n".join(lines)
 
 
-def _short_docstring(text: str, indent: str) -> list[str]:
-    """The lines of a docstring without the examples at its end."""
+def _docstring_without_examples(text: str, indent: str) -> list[str]:
+    """The source lines of a docstring without the examples at its end."""
     summary = text.partition(">>>")[0].strip()
     if "\n" not in summary:
         return [f'{indent}"""{summary}"""']

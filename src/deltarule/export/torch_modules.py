@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SOFTPLUS_THRESHOLD = 40
 """PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
 
-ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
-"""The methods that compute the predictions of scikit-learn's estimators."""
+PREDICTION_METHODS = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
+"""The methods of scikit-learn's estimators that compute predictions."""
 
 LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
 """The names of packages in messages."""
@@ -38,7 +38,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     trained : Run or estimator
         A run, as `train` returns it, or a fitted estimator of deltarule.
     member : int, default=0
-        The index of one of its K networks.
+        The index of the network, for one of several members.
 
     Returns
     -------
@@ -79,21 +79,21 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
             "scikit-learn what from_sklearn makes of it"
         )
     if isinstance(trained, Run):
-        network, arrays, dropout = _of_run(trained, member)
+        network, arrays, dropout = _run_parts(trained, member)
     else:
         from sklearn.base import is_classifier
 
-        check_answers(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
+        check_predictions(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
         network, arrays, dropout = trained.member_parts(member)
     modules = torch.nn.Sequential()
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
     for index, layer in enumerate(layers):
         n = layer.number
-        modules.add_module(f"z{n}", _linear(layer, arrays))
+        modules.add_module(f"z{n}", _linear_module(layer, arrays))
         if layer.batch_norm:
-            modules.add_module(f"n{n}", _batch_norm(layer, arrays))
+            modules.add_module(f"n{n}", _batch_norm_module(layer, arrays))
         if layer.activation.name != "identity":
-            modules.add_module(f"a{n}", _activation(layer.activation))
+            modules.add_module(f"a{n}", _activation_module(layer.activation))
         if layer is not layers[-1] and dropout[index]:
             modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[index])))
     estimator = getattr(trained, "model_", trained)
@@ -103,30 +103,30 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     return modules.eval()
 
 
-def check_answers(model: Any, package: str, names: Sequence[str] = ANSWERING) -> None:
-    """Raise `BadInput` for a model whose predictions are overridden, because an export would lose them.
+def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTION_METHODS) -> None:
+    """Raise `BadInput` for a model that overrides how predictions are computed, which an export would lose.
 
     Parameters
     ----------
     model : estimator
     package : str
-        The package whose classes may compute its predictions.
+        The package whose classes must define these methods.
     names : sequence of str
-        The methods that compute them.
+        The methods that compute predictions.
     """
-    kinds = type(model).__mro__
-    theirs = next((kind for kind in kinds if f"{kind.__module__}.".startswith(f"{package}.")), type(model))
+    bases = type(model).__mro__
+    original = next((base for base in bases if f"{base.__module__}.".startswith(f"{package}.")), type(model))
     for name in names:
-        own = vars(model).get(name, getattr(type(model), name, None))
-        if hasattr(theirs, name) and own is not getattr(theirs, name):
+        method = vars(model).get(name, getattr(type(model), name, None))
+        if hasattr(original, name) and method is not getattr(original, name):
             raise BadInput(
                 f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
-                f"{theirs.__name__} of {LIBRARIES[package]} that is fitted to the same rows"
+                f"{original.__name__} of {LIBRARIES[package]} that is fitted to the same rows"
             )
 
 
-def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-    """A member's network, its arrays, and the dropout rates of its hidden layers."""
+def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+    """The network of a run, a member's arrays by name, and its dropout rates of the hidden layers."""
     problem = run.problem
     member = validation.member(member, problem.members, "the run has the members")
     arrays = {
@@ -136,7 +136,8 @@ def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
     return problem.network, arrays, problem.dropout[member]
 
 
-def _linear(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
+def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
+    """A Linear with the weights and biases of a layer."""
     import torch
 
     W = _tensor(arrays[f"W{layer.number}"].T)
@@ -147,7 +148,8 @@ def _linear(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
     return linear
 
 
-def _batch_norm(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
+def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
+    """A BatchNorm1d with the parameters and running statistics of a layer."""
     import torch
 
     gamma, beta, mean, variance = (
@@ -158,16 +160,17 @@ def _batch_norm(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1
     return norm
 
 
-def _activation(activation: Activation) -> "torch.nn.Module":
+def _activation_module(activation: Activation) -> "torch.nn.Module":
+    """PyTorch's module for an activation; `BadInput` if there is none."""
     import torch
 
-    given = activation.parameters
+    parameters = activation.parameters
     makers: dict[str, Callable[[], torch.nn.Module]] = {
         "sigmoid": torch.nn.Sigmoid,
         "tanh": torch.nn.Tanh,
         "relu": torch.nn.ReLU,
-        "leaky_relu": lambda: torch.nn.LeakyReLU(given["slope"]),
-        "elu": lambda: torch.nn.ELU(given["alpha"]),
+        "leaky_relu": lambda: torch.nn.LeakyReLU(parameters["slope"]),
+        "elu": lambda: torch.nn.ELU(parameters["alpha"]),
         "selu": torch.nn.SELU,
         "softplus": lambda: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
         "silu": torch.nn.SiLU,
@@ -183,6 +186,7 @@ def _activation(activation: Activation) -> "torch.nn.Module":
 
 
 def _tensor(array: Floats) -> Any:
+    """Copy an array to a PyTorch tensor of the same dtype."""
     import torch
 
     return torch.tensor(np.ascontiguousarray(array))

@@ -1,12 +1,12 @@
-"""The few helpers that the elementwise formulas are written with.
+"""Functions that the elementwise formulas are built from: a choice by sign, and functions for complex numbers too.
 
-x, z            what a formula is computed of: numbers or arrays, real or complex
-test, yes, no   of a choice: yes where the real part of test is above 0, no elsewhere
+x, z            arguments of a formula: numbers or arrays, real or complex
+test, yes, no   a choice: yes where the real part of test is above 0, no elsewhere
 
 The formulas of `activations`, `losses`, `penalties`, `optimizers` and `schedules` run on real arrays, those with a
 derivative on complex arrays too (the complex step proves it with them), and, one number at a time, inside compiled
-programs. So they never ask for an absolute value, or for a maximum but of real parts, which would lose the imaginary
-part without a word: a choice is made by `select`.
+programs. So they use no absolute value, and no maximum except of real parts: these would lose the imaginary part
+without a warning. A choice is made by `select`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,18 +16,18 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 Array = Any
-"""A number or a NumPy array, real or complex: the formulas do not care which."""
+"""A number or a NumPy array, real or complex."""
 
 Value = TypeVar("Value")
 
-MANY = 500
-"""Numbers from which on a choice by bits takes less time than NumPy's."""
-BITS: dict[Any, type] = {np.dtype(np.float64): np.int64, np.dtype(np.float32): np.int32}
-"""The whole numbers in which the bits of others are seen."""
+MIN_SIZE_BY_BITS = 500
+"""Size from which on a choice by bits takes less time than NumPy's."""
+INTEGER_TYPES: dict[Any, type] = {np.dtype(np.float64): np.int64, np.dtype(np.float32): np.int32}
+"""Integer types of the same width, in which the bits of numbers are viewed."""
 
 
 class Fixed(Mapping[str, Value], Generic[Value]):
-    """A table that nobody changes; unlike a `MappingProxyType` it can be copied and pickled.
+    """A read-only mapping; unlike a `MappingProxyType` it can be copied and pickled.
 
     >>> Fixed({"slope": 0.01})
     {'slope': 0.01}
@@ -59,9 +59,14 @@ def select(test: Array, yes: Array, no: Array) -> Array:
     array([0., 0., 1.])
     """
     test = np.asarray(test)
-    above, yes, no = test.real > 0, _like(yes, test), _like(no, test)
-    if test.size >= MANY and test.dtype in BITS and _is_plain(yes, test.dtype) and _is_plain(no, test.dtype):
-        return _of_two(above, yes, no, BITS[test.dtype])
+    above, yes, no = test.real > 0, _in_dtype_of(yes, test), _in_dtype_of(no, test)
+    if (
+        test.size >= MIN_SIZE_BY_BITS
+        and test.dtype in INTEGER_TYPES
+        and _is_plain(yes, test.dtype)
+        and _is_plain(no, test.dtype)
+    ):
+        return _where_by_bits(above, yes, no, INTEGER_TYPES[test.dtype])
     return np.where(above, yes, no)
 
 
@@ -75,28 +80,28 @@ def smaller(a: Array, b: Array) -> Array:
 
 
 def _is_plain(value: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether a value is a number or an array of this dtype, and nothing that only behaves as one."""
+    """Whether a value is a NumPy number or array of this dtype, not an object that only behaves like one."""
     return type(value) in (np.ndarray, dtype.type) and value.dtype == dtype
 
 
-def _of_two(above: np.ndarray, yes: Array, no: Array, whole: type) -> Array:
-    """What `np.where` comes to, by bits: those in which `yes` differs from `no` are turned where `above` is true.
+def _where_by_bits(condition: np.ndarray, yes: Array, no: Array, integer_type: type) -> Array:
+    """Compute `np.where` by bits: those in which `yes` and `no` differ are flipped where the condition is true.
 
-    NumPy asks number by number. As the signs of a network's sums cannot be foretold, a processor goes wrong at every
-    other one, and takes five times as long.
+    NumPy branches for every number. A processor cannot predict the signs of a network's sums, mispredicts every other
+    one, and takes five times as long.
     """
-    other, one = no.view(whole), yes.view(whole)
-    turned = np.negative(above.view(np.int8)).astype(whole) & (one ^ other)
-    turned ^= other
-    return turned.view(no.dtype)
+    no_bits, yes_bits = no.view(integer_type), yes.view(integer_type)
+    flipped = np.negative(condition.view(np.int8)).astype(integer_type) & (yes_bits ^ no_bits)
+    flipped ^= no_bits
+    return flipped.view(no.dtype)
 
 
 def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> Any:
-    """A formula of real numbers at every place of arrays, whose bits depend on nothing but the numbers at the place.
+    """Apply a formula of real numbers elementwise, so that a result's bits depend only on the numbers at its position.
 
-    NumPy takes another way to a power where all exponents are one number in memory, as in an array of one: a square
-    root, or a product. So arrays are copied to one shape where theirs is another, and a single number is doubled, so
-    that NumPy always takes the same way.
+    NumPy computes a power in another way, by a square root or a product, where all exponents are one number in memory,
+    as in an array of size 1. So arrays are copied to one common shape, and a single number is doubled, so that NumPy
+    always computes in the same way.
 
     >>> powers = everywhere(lambda t, power: t**power, np.arange(1.0, 4.0)[:, None], np.array([0.5, 0.5]))
     >>> alone = everywhere(lambda t, power: t**power, np.array([3.0]), power=np.array([0.5]))
@@ -107,14 +112,14 @@ def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> A
     size = prod(shape)
 
     def flat(array: Array) -> np.ndarray:
-        own = np.broadcast_to(array, shape).ravel()
-        return own.repeat(2) if size == 1 else own
+        copied = np.broadcast_to(array, shape).ravel()
+        return copied.repeat(2) if size == 1 else copied
 
-    def shaped(found: np.ndarray) -> np.ndarray:
-        return found[:size].reshape(shape)
+    def shaped(flat_result: np.ndarray) -> np.ndarray:
+        return flat_result[:size].reshape(shape)
 
-    found = formula(*(flat(array) for array in arrays), **{name: flat(array) for name, array in named.items()})
-    return tuple(shaped(one) for one in found) if isinstance(found, tuple) else shaped(found)
+    result = formula(*(flat(array) for array in arrays), **{name: flat(array) for name, array in named.items()})
+    return tuple(shaped(array) for array in result) if isinstance(result, tuple) else shaped(result)
 
 
 def erf(z: Array) -> Array:
@@ -152,5 +157,6 @@ def expm1(x: Array) -> Array:
     return np.expm1(real) * np.cos(imaginary) - 2 * np.sin(imaginary / 2) ** 2 + 1j * np.exp(real) * np.sin(imaginary)
 
 
-def _like(value: Array, array: np.ndarray) -> Array:
+def _in_dtype_of(value: Array, array: np.ndarray) -> Array:
+    """Convert a Python number to the dtype of a float or complex array; anything else is returned as it is."""
     return array.dtype.type(value) if isinstance(value, int | float) and array.dtype.kind in "fc" else value

@@ -14,14 +14,15 @@ from deltarule.maths import random
 from deltarule.maths.elementary import Array, Fixed
 
 
-@lru_cache(maxsize=4)  # one network after another of the same seed, as in a search: drawing takes longer than the rest
+@lru_cache(maxsize=4)  # a search trains many networks of the same seed: drawing takes longer than the rest
 def _uniform(seed: tuple[int, ...], purpose: int, count: int) -> Array:
+    """`random.uniform` with a cache, for seeds in a tuple."""
     return random.uniform(np.array(seed, np.uint64), purpose, count)
 
 
 @dataclass(frozen=True)
 class Initializer:
-    """A law for initial weights: `spread(fan_in, fan_out, **parameters)` is its limit, its deviation or its value.
+    """A distribution of initial weights: `spread(fan_in, fan_out, **parameters)` is its limit, deviation or value.
 
     `law` is "uniform" (between −spread and spread), "positive" (uniform between 0 and spread), "normal" (mean 0,
     deviation spread) or "constant". `biases` says how biases start: at "zeros", or by the "same" law with the fans of
@@ -55,6 +56,7 @@ class Initializer:
         return drawn.reshape(-1, 1, fan_out)
 
     def _draw(self, seed: Array, purpose: int, count: int, fan_in: int, fan_out: int) -> Array:
+        """Draw `count` numbers of the distribution for each seed, [K, count]."""
         spread = self.spread(fan_in, fan_out, **self.parameters)
         if self.law == "constant":
             return np.full((len(seed), count), spread)

@@ -56,7 +56,7 @@ class Loss:
     exact: bool = True
 
     def forward(self, output: Activation, z: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """The loss of each output [.., B, C], and the function that takes ∂J/∂(loss of a sample) [.., B, 1] to ∂J/∂z.
+        """The loss of each output [.., B, C], and the backward pass from ∂J/∂(loss of a sample) [.., B, 1] to ∂J/∂z.
 
         >>> import numpy as np
         >>> from deltarule.maths.activations import SIGMOID
@@ -77,7 +77,7 @@ class Loss:
 
 
 def meaningful(loss: Loss, output: Activation) -> bool:
-    """Whether every number that the output activation gives is one that the loss can judge.
+    """Whether the loss is defined for every number that the output activation can give.
 
     >>> from deltarule.maths.activations import RELU, SIGMOID
     >>> meaningful(BINARY_CROSS_ENTROPY, SIGMOID), meaningful(BINARY_CROSS_ENTROPY, RELU)
@@ -119,7 +119,7 @@ def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
-    """What the sum of weighted losses is divided by: 1, N or N C.
+    """The number that a sum of weighted losses is divided by: 1, N or N C, by the reduction.
 
     >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
     [1.0, 4.0, 12.0]

@@ -1,13 +1,13 @@
-"""A network: its layers one after another, forward and backward, on one parameter vector.
+"""Forward and backward pass of a network, layer by layer, on one parameter vector.
 
 θ  [K, P]      all parameters of K networks of one shape; W1, b1, γ1, β1, W2 … are named views into it
 x  [B, D] or [K, B, D]   inputs        z  [K, B, C]  logits: the last layer before its activation
 
     x → scaling (s1) → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
 
-Scaling, batch norm and dropout stand only where a layer has them, scaling at the front alone. The last activation is
-not applied here: it belongs to the loss, which is exact when it gets the logits. `forward` keeps a tape of what it did;
-`backward` reads it from the end.
+Scaling, batch norm and dropout are optional, scaling in the first layer only. The last activation is not applied here:
+it belongs to the loss, which is exact when computed from the logits. `forward` records its steps on a tape; `backward`
+reads it from the end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ BATCH_NORM_MOMENTUM = 0.1
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its number (from 1), its sizes, its activation and what else it has."""
+    """One layer: its number (from 1), numbers of inputs and units, activation and options."""
 
     number: int
     inputs: int
@@ -38,7 +38,7 @@ class Layer:
 
 
 class Entry(NamedTuple):
-    """An array within a flat vector: symbol (W, b, gamma …), layer, shape (rows × columns), start and end."""
+    """An array within a flat vector: symbol (W, b, gamma …), layer, shape (rows × columns), start and stop."""
 
     symbol: str
     layer: int
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name that formulas, files and messages give it, such as W1."""
+        """The name of the array in formulas, files and messages, such as W1."""
         return f"{self.symbol}{self.layer}"
 
 
@@ -71,7 +71,7 @@ class Taped(NamedTuple):
 
 
 def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """Where each parameter array lies in θ: scale, W, b, γ and β of the first layer, then of the second …
+    """The position of each parameter array in θ: scale, W, b, γ and β of the first layer, then of the second …
 
     >>> from deltarule.maths.activations import SIGMOID
     >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
@@ -91,7 +91,7 @@ def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """Where the running mean and variance of each batch norm lie in the vector of buffers.
+    """The positions of the running mean and variance of each batch norm in the vector of buffers.
 
     >>> from deltarule.maths.activations import SIGMOID
     >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
@@ -102,6 +102,7 @@ def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, ...]:
+    """Entries of arrays one after another in a vector, from their symbols, layers and shapes."""
     entries, start = [], 0
     for symbol, layer, shape in arrays:
         stop = start + shape[0] * shape[1]
@@ -151,7 +152,7 @@ def forward(
 
     In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
     and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
-    and `buffers` hold the running statistics of batch norm. Returned beside the tape: batch norm's (μ, σ²) by layer.
+    and `buffers` hold the running statistics of batch norm. Returns the tape, and batch norm's (μ, σ²) by layer.
 
     >>> from deltarule.maths.activations import IDENTITY, RELU
     >>> layers = [Layer(1, 1, 1, RELU, bias=False), Layer(2, 1, 1, IDENTITY, bias=False)]
@@ -165,8 +166,8 @@ def forward(
     for layer in layers:
         n = layer.number
         if layer.scaling:
-            value = _record(tape, "s", n, "scaling", _scaling(n, parameters, value))
-        value = _record(tape, "z", n, "dense", _dense(layer, parameters, value))
+            value = _append_to_tape(tape, "s", n, "scaling", _scaling_step(n, parameters, value))
+        value = _append_to_tape(tape, "z", n, "dense", _dense_step(layer, parameters, value))
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
             if share is None:
@@ -176,17 +177,19 @@ def forward(
             else:
                 value, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
                 statistics[str(n)] = mean, variance
-            value = _record(tape, "n", n, "batch_norm", (value, _named(back, f"gamma{n}", f"beta{n}")))
+            value = _append_to_tape(tape, "n", n, "batch_norm", (value, _with_names(back, f"gamma{n}", f"beta{n}")))
         if layer is layers[-1]:
             break
-        value = _record(tape, "a", n, layer.activation.name, _without_parameters(*layer.activation.forward(value)))
+        value = _append_to_tape(
+            tape, "a", n, layer.activation.name, _without_parameters(*layer.activation.forward(value))
+        )
         if keep and rate and n in keep:
-            value = _record(tape, "d", n, "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
+            value = _append_to_tape(tape, "d", n, "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
     return tape, statistics
 
 
 def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
-    """From ∂J/∂(logits) back to the first layer: the gradient of every parameter array, by name.
+    """Go back through the tape from dz = ∂J/∂(logits): the gradient of every parameter array, by name.
 
     >>> x, W, b = np.ones((1, 4, 2)), np.ones((1, 2, 1)), np.zeros((1, 1, 1))
     >>> from deltarule.maths.activations import IDENTITY
@@ -198,15 +201,15 @@ def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
     gradients: dict[str, Array] = {}
     upstream = dz
     for taped in reversed(tape):
-        upstream, found = taped.backward(upstream)
-        gradients |= found
+        upstream, parameter_gradients = taped.backward(upstream)
+        gradients |= parameter_gradients
     return gradients
 
 
 def updated_buffers(
     buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
 ) -> dict[str, Array]:
-    """The running statistics after a batch: a tenth of the way towards the batch's own, with σ² made unbiased.
+    """The running statistics after a batch: moved a tenth of the way to those of the batch, with σ² made unbiased.
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
     are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
@@ -226,7 +229,7 @@ def updated_buffers(
 def without_scaling(
     layers: Sequence[Layer], parameters: Mapping[str, Array]
 ) -> tuple[tuple[Layer, ...], dict[str, Array]]:
-    """The same function as layers and parameters without scaling: x · s times W is x times W with rows times s.
+    """Layers and parameters without scaling that compute the same: (x · s) W is x times W with its rows times s.
 
     >>> from deltarule.maths.activations import IDENTITY
     >>> layers, arrays = without_scaling(
@@ -244,14 +247,18 @@ def without_scaling(
     return tuple(replace(layer, scaling=False) if layer.scaling else layer for layer in layers), arrays
 
 
-def _record(tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]) -> Array:
+def _append_to_tape(
+    tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]
+) -> Array:
+    """Append a step to the tape, given its (value, backward pass), and return the value."""
     tape.append(Taped(symbol, layer, kind, *result))
     return result[0]
 
 
-def _scaling(
+def _scaling_step(
     n: int, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    """The scaling layer of layer `n`: its output, and a backward pass with gradients by name."""
     u, back = scaling(x, parameters[f"scale{n}"])
 
     def named(du: Array) -> tuple[Array, dict[str, Array]]:
@@ -261,9 +268,10 @@ def _scaling(
     return u, named
 
 
-def _dense(
+def _dense_step(
     layer: Layer, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    """The pre-activations of a layer, and a backward pass with gradients by name."""
     weights, bias = f"W{layer.number}", f"b{layer.number}"
     z, back = dense(x, parameters[weights], parameters.get(bias))
 
@@ -274,7 +282,9 @@ def _dense(
     return z, named
 
 
-def _named(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
+def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
+    """Change a backward pass to return its gradients after the first by name."""
+
     def named(upstream: Array) -> tuple[Array, dict[str, Array]]:
         dx, *gradients = back(upstream)
         return dx, dict(zip(names, gradients, strict=True))
@@ -285,4 +295,5 @@ def _named(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[s
 def _without_parameters(
     value: Array, back: Callable[[Array], Array]
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    """A value and its backward pass in the form of a step without parameters."""
     return value, lambda upstream: (back(upstream), {})

@@ -1,6 +1,6 @@
-"""The objective: the one number that training lowers, and its gradient at the logits and at the weights.
+"""The objective: the number that training minimizes, and its gradient at the logits and at the weights.
 
-z, y [.., B, C]  logits and targets      w [.., B, 1]  weights of the samples      J [..]  one objective a member
+z, y [.., B, C]  logits and targets      w [.., B, 1]  weights of the samples      J [..]  one objective per member
 
     J = Σ w ℓ(z, y) / divisor + λ Σ penalty(θ)          divisor: 1, Σ w or C Σ w, by the reduction
 """
@@ -18,7 +18,7 @@ from deltarule.maths.penalties import Penalty
 def data_term(
     loss: Loss, reduction: str, output: Activation, z: Array, y: Array, w: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The loss of a batch [..] and, when called, its gradient ∂J/∂z [.., B, C].
+    """The loss of a batch [..], and a function that returns its gradient ∂J/∂z [.., B, C].
 
     >>> import numpy as np
     >>> from deltarule.maths.activations import SIGMOID
@@ -36,10 +36,10 @@ def data_term(
 def penalty_term(
     penalty: Penalty, strength: Array, theta: Array, penalized: Array, samples: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The penalty [..] and, when called, its gradient [.., P].
+    """The penalty [..], and a function that returns its gradient [.., P].
 
-    strength [.., 1]   theta [.., P]   penalized [P], 1 for the entries that count, 0 for the others   samples [.., 1],
-    the batch's samples or the sum of their weights
+    strength [.., 1]   theta [.., P]   penalized [P], 1 for entries that are penalized, 0 for the others   samples
+    [.., 1], the batch's samples or the sum of their weights
 
     >>> import numpy as np
     >>> from deltarule.maths.penalties import PENALTIES
@@ -50,9 +50,9 @@ def penalty_term(
     """
     share = (strength / samples if penalty.per_sample else strength) * penalized
 
-    def counted(each: Array) -> Array:
-        """What counts of each entry; a penalty of strength 0 is none, where 0 · ∞ would be no number"""
+    def weighted(each: Array) -> Array:
+        """Values of each entry times their share; exactly 0 for a strength of 0, where 0 · ∞ would be NaN"""
         scaled = share * each
         return scaled if np.all(strength) else np.where(strength == 0, np.zeros_like(scaled), scaled)
 
-    return counted(penalty.value(theta)).sum(-1), lambda: counted(penalty.derivative(theta))
+    return weighted(penalty.value(theta)).sum(-1), lambda: weighted(penalty.derivative(theta))

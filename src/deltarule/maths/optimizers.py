@@ -1,10 +1,10 @@
-"""Optimizers: what an update makes of the parameters, their gradient and what earlier updates left behind.
+"""Optimizers: the update of the parameters, from their gradient and from what earlier updates left in the slots.
 
 θ, g       [K, P]  parameters and their gradient ∂J/∂θ, of every layer in one vector
-v, s, m …  [K, P]  what an optimizer remembers of each parameter (its slots), 0 at the start
-α          [K, 1]  the learning rate at this step, after its schedule; other numbers likewise, one a member
+v, s, m …  [K, P]  arrays that an optimizer keeps for each parameter (its slots), 0 at the start
+α          [K, 1]  the scheduled learning rate of this step; other numbers likewise, one per member
 t          [K, 1]  the number of this update, 1 for the first
-β, ρ       [K, 1]  the share of a slot that is kept: `momentum`, `beta1` and `beta2`; `decay`
+β, ρ       [K, 1]  the share of a slot that remains: `momentum`, `beta1` and `beta2`; `decay`
 λ, ε       [K, 1]  strength of the decay of weights, `weight_decay`; `epsilon`, which keeps a divisor above 0
 Δ          [K, P]  Rprop's step sizes, its slot `size`
 ‖g‖        [K, P]  `norm`, for each entry the length of the gradient of its array
@@ -28,9 +28,9 @@ class Optimizer:
     `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
     (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
     length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
-    do. L-BFGS has no update: it searches along lines over the whole objective, and runs as a procedure of its own.
-    `rescaling` says how the update of a weight W follows from that of V, if W = c V: with its numbers times c to these
-    powers, and all others as they are. None where that is not known.
+    do. L-BFGS has no update: it searches along lines over the whole objective, in a procedure of its own.
+    `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
+    others are unchanged. None if that is not known.
 
     >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
     >>> round(theta, 12), round(v, 12)

@@ -1,7 +1,7 @@
 """Schedules: the learning rate of each update as a function of its number.
 
 t  [K] or a number   updates done before this one (or epochs, where a schedule counts those): 0 at the start
-α  [K] or a number   the learning rate that was given        →   the rate of this update, of the same shape
+α  [K] or a number   the initial learning rate               →   the rate of this update, of the same shape
 """
 
 from collections.abc import Callable, Mapping

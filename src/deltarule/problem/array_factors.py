@@ -1,7 +1,7 @@
-"""Factors of the optimizer's numbers for single arrays of θ: learning-rate factors, neural-tangent parametrization.
+"""Factors of the optimizer's numbers for each array of θ: learning-rate factors, neural-tangent parametrization.
 
 In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D instead:
-the forward pass stays what it is, and `Optimizer.rescaling` says by which factors the update of W is that of V.
+the forward pass is unchanged, and `Optimizer.rescaling` gives the factors that turn the update of V into that of W.
 """
 
 from collections.abc import Mapping
@@ -15,46 +15,46 @@ STANDARD, NEURAL_TANGENT = "standard", "neural_tangent"
 PARAMETRIZATIONS = (STANDARD, NEURAL_TANGENT)
 
 Factors = dict[str, tuple[float, ...]]
-"""By a number of the optimizer, its factor for each array of θ."""
+"""By the name of an optimizer's number: its factors, one for each array of θ."""
 
 
-def check_factors(given: Any, network: Network) -> dict[str, float]:
-    """Check learning-rate factors by the symbol of arrays, "b", or by the name of one, "b2".
+def check_factors(factors: Any, network: Network) -> dict[str, float]:
+    """Check learning-rate factors, keyed by the symbol of several arrays ("b") or the name of one ("b2").
 
     >>> check_factors({"b": 0.1, "W2": 2}, Network([2, 3, 1]))
     {'b': 0.1, 'W2': 2.0}
     """
-    if not isinstance(given, Mapping):
+    if not isinstance(factors, Mapping):
         raise BadInput(
-            f'learning_rate_factors is {short_repr(given)}; give a table of arrays and factors: {{"b": 0.1}}'
+            f'learning_rate_factors is {short_repr(factors)}; give a table of arrays and factors: {{"b": 0.1}}'
         )
     known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
-    for name, factor in given.items():
+    for name, factor in factors.items():
         if name not in known:
             raise BadInput(
                 f"learning_rate_factors has {short_repr(name)}, which the network lacks; its arrays: {', '.join(known)}"
             )
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < float("inf"):
             raise BadInput(f"the learning-rate factor of {name} is {short_repr(factor)}; give a number of 0 or more")
-    return {name: float(factor) for name, factor in given.items()}
+    return {name: float(factor) for name, factor in factors.items()}
 
 
-def check_parametrization(given: Any, optimizer: Optimizer) -> str:
-    """Check the name of a parametrization, and that the optimizer has a form for it."""
-    if not isinstance(given, str) or given not in PARAMETRIZATIONS:
-        raise BadInput(f"the parametrization is {short_repr(given)}; give one of {', '.join(PARAMETRIZATIONS)}")
-    if given == NEURAL_TANGENT and optimizer.rescaling is None:
+def check_parametrization(name: Any, optimizer: Optimizer) -> str:
+    """Check the name of a parametrization, and that the optimizer supports it; returns the name."""
+    if not isinstance(name, str) or name not in PARAMETRIZATIONS:
+        raise BadInput(f"the parametrization is {short_repr(name)}; give one of {', '.join(PARAMETRIZATIONS)}")
+    if name == NEURAL_TANGENT and optimizer.rescaling is None:
         raise BadInput(
             f"the optimizer '{optimizer.name}' has no form for the neural-tangent parametrization; use sgd or adam, or "
             'the parametrization "standard"'
         )
-    return given
+    return name
 
 
 def array_factors(
     network: Network, optimizer: Optimizer, rate_factors: Mapping[str, float], parametrization: str
 ) -> Factors:
-    """The factors of the optimizer's numbers for each array of θ; a number that has none is left out.
+    """The factors of the optimizer's numbers for each array of θ; a number whose factors are all 1 is left out.
 
     >>> from deltarule.maths.optimizers import OPTIMIZERS
     >>> network = Network([4, 1])
@@ -66,14 +66,14 @@ def array_factors(
     exponents = dict(optimizer.rescaling or {}) if parametrization == NEURAL_TANGENT else {}
     factors: Factors = {}
     for number in ("learning_rate", *optimizer.parameters):
-        of_arrays = []
+        number_factors = []
         for entry in network.entries:
             factor = 1.0
             if number == "learning_rate":
                 factor = rate_factors.get(entry.name, rate_factors.get(entry.symbol, 1.0))
             if entry.symbol == "W" and number in exponents:
                 factor *= entry.shape[0] ** (-exponents[number] / 2)
-            of_arrays.append(float(factor))
-        if any(factor != 1 for factor in of_arrays):
-            factors[number] = tuple(of_arrays)
+            number_factors.append(float(factor))
+        if any(factor != 1 for factor in number_factors):
+            factors[number] = tuple(number_factors)
     return factors

@@ -1,4 +1,4 @@
-"""Mini-batches: which rows each member sees in an update, a function of its seeds, its rows and the step alone.
+"""Mini-batches: the rows of each member's updates, which depend only on its seeds, its rows and the step.
 
 x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
 """
@@ -17,14 +17,14 @@ from deltarule.platforms import hold_lock_across_fork
 from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
-"""Numbers drawn in one call for the orders of short epochs: few take nearly as long as a thousand."""
+"""Random numbers drawn in one call for orders of short epochs: a few take nearly as long as a thousand."""
 MAX_CACHED_BYTES = 2**28
 """Bytes of cached orders of long epochs: enough for a million rows and sixty seeds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rows of one update; without the member axis K if all members see the same rows.
+    """The rows of one update; without the member axis K if all members use the same rows.
 
     `positions` are the rows' positions within the member's own rows; dropout masks depend on them.
     """
@@ -51,7 +51,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
 
 def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Split a group (indices into `members`, with equally many rows) into members that see the same rows in one order.
+    """Split a group (indices into `members`, with equally many rows) into parts with the same rows in the same order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -59,22 +59,22 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     >>> [some.tolist() for some in split_by_rows(problem, np.arange(3), np.arange(3))]
     [[0, 2], [1]]
     """
-    kinds = problem.row_kinds[members[group]]
+    labels = problem.row_kinds[members[group]]
     if problem.steps_per_epoch(members[group[0]]) > 1:
         seeds = np.unique(problem.data_seeds[members[group]], return_inverse=True)[1]
-        kinds = kinds * (seeds.max() + 1) + seeds
-    return split_by_kind(group, kinds)
+        labels = labels * (seeds.max() + 1) + seeds
+    return split_by_kind(group, labels)
 
 
-def split_by_kind(group: Integers, kinds: Integers) -> list[Integers]:
-    """Split a group into parts with equal entries of `kinds`.
+def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
+    """Split a group into parts whose entries have equal labels, in the order of the labels.
 
     >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
     """
-    order = np.argsort(kinds, kind="stable")
-    ends = np.flatnonzero(np.diff(kinds[order])) + 1
-    return [group[some] for some in np.split(order, ends)]
+    order = np.argsort(labels, kind="stable")
+    ends = np.flatnonzero(np.diff(labels[order])) + 1
+    return [group[part] for part in np.split(order, ends)]
 
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
@@ -101,12 +101,12 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
     rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
     if size == rows:
         return np.arange(rows)
-    epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
-    seeds, some = problem.data_seeds[members], slice(place * size, (place + 1) * size)
+    epoch, batch_index = divmod(step, problem.steps_per_epoch(members[0]))
+    seeds, in_batch = problem.data_seeds[members], slice(batch_index * size, (batch_index + 1) * size)
     if len(seeds) == 1:  # the common case, without a search for equal seeds
-        return orders((int(seeds[0]),), epoch, rows)[0, some]
-    unique, which = np.unique(seeds, return_inverse=True)
-    positions = orders(tuple(unique.tolist()), epoch, rows)[:, some][which]
+        return orders((int(seeds[0]),), epoch, rows)[0, in_batch]
+    unique, inverse = np.unique(seeds, return_inverse=True)
+    positions = orders(tuple(unique.tolist()), epoch, rows)[:, in_batch][inverse]
     return positions[0] if len(unique) == 1 else positions
 
 
@@ -123,6 +123,7 @@ def all_rows(problem: Problem, members: Integers) -> Batch:
 
 
 def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
+    """Build the batch of the rows at positions within the members' own rows."""
     rows = rows_at(problem, members, positions)
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
@@ -130,7 +131,7 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
         w = problem.weights.take(rows)[..., None]
     else:
         w = problem.weights[members[:, None], np.atleast_2d(rows)][..., None]
-    # `take` needs a third of the time of an index.
+    # `take` needs a third of the time of indexing.
     return Batch(problem.x.take(rows, axis=0), problem.y.take(rows, axis=0), w, positions)
 
 
@@ -146,46 +147,50 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
     if problem.row_table is None:
         return positions
     rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
-    # One copy of the data for all members that see the same rows.
+    # A single copy of the data if all members use the same rows.
     return rows[0] if (rows == rows[0]).all() else rows
 
 
-def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
+def orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
     """The shuffled order of an epoch's rows for each data seed, [seeds, rows]; cached, because every batch needs it."""
-    return orders_of_epochs(seeds, range(epoch, epoch + 1), rows)[0]
+    return orders_of_epochs(seeds, range(epoch, epoch + 1), row_count)[0]
 
 
-def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    """The shuffled orders of several epochs, [epochs, seeds, rows].
+def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
+    """The shuffled row orders of several epochs for each data seed, [epochs, seeds, rows].
 
     Short orders are drawn together with those of neighboring epochs.
 
-    >>> orders_of_epochs((5,), range(3), rows=4).shape
+    >>> orders_of_epochs((5,), range(3), row_count=4).shape
     (3, 1, 4)
     """
-    at_once = DRAWN_AT_ONCE // (rows * len(seeds))
+    at_once = DRAWN_AT_ONCE // (row_count * len(seeds))
     if not at_once:
-        return _long(seeds, epochs, rows) if len(epochs) == 1 else _draw_orders(seeds, epochs, rows)
+        return _long_orders(seeds, epochs, row_count) if len(epochs) == 1 else _draw_orders(seeds, epochs, row_count)
     first = epochs[0] // at_once * at_once
-    parts = [_short(seeds, range(one, one + at_once), rows) for one in range(first, epochs[-1] + 1, at_once)]
+    parts = [
+        _short_orders(seeds, range(start, start + at_once), row_count)
+        for start in range(first, epochs[-1] + 1, at_once)
+    ]
     drawn = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return drawn[epochs[0] - first : epochs[-1] + 1 - first]
 
 
-def _draw_orders(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    return _read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
+def _draw_orders(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
+    """Draw the row orders of several epochs for each seed, [epochs, seeds, rows], read-only."""
+    return _make_read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], row_count))
 
 
-def _read_only(orders: Integers) -> Integers:
-    """Make shared orders read-only: a change would affect later trainings."""
+def _make_read_only(orders: Integers) -> Integers:
+    """Make an array of shared orders read-only, and return it: a change would affect later training runs."""
     orders.setflags(write=False)
     return orders
 
 
 class _OrderCache:
-    """Cache of the orders of long epochs by seed, drawn once although blocks of members ask for them separately.
+    """Cache of the orders of long epochs by seed, so that blocks of members do not draw the same order again.
 
-    It holds two epochs of each seed: no block needs an epoch that all others have finished.
+    It holds two epochs of each seed: no block needs an epoch that all other blocks have finished.
     """
 
     def __init__(self) -> None:
@@ -193,23 +198,24 @@ class _OrderCache:
         self._bytes, self._lock = 0, RLock()
         hold_lock_across_fork(self._lock)
 
-    def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-        """The orders of one epoch, as `_draw_orders` gives them."""
+    def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
+        """The orders of one epoch, as from `_draw_orders`; missing ones are drawn and stored."""
         epoch = epochs[0]
-        keys = [(seed, epoch % 2, rows) for seed in seeds]
+        keys = [(seed, epoch % 2, row_count) for seed in seeds]
         with self._lock:
             found = {key: self._orders[key][1] for key in keys if self._orders.get(key, (None,))[0] == epoch}
             for key in found:
                 self._orders.move_to_end(key)
         missing = [key for key in keys if key not in found]
         if missing:
-            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, rows)[0].astype(np.int32)
+            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, row_count)[0].astype(np.int32)
             new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
-            self._keep(epoch, new)
+            self._store(epoch, new)
             found |= new
-        return _read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
+        return _make_read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
-    def _keep(self, epoch: int, new: dict[tuple[int, int, int], Integers]) -> None:
+    def _store(self, epoch: int, new: dict[tuple[int, int, int], Integers]) -> None:
+        """Add orders of an epoch, and remove the least recently used ones beyond `MAX_CACHED_BYTES`."""
         with self._lock:
             for key, order in new.items():
                 self._bytes += 0 if key in self._orders else order.nbytes
@@ -226,44 +232,44 @@ class _OrderCache:
 
 
 _order_cache = _OrderCache()
-_short = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of folds, or chunks of a training
-_long = lru_cache(maxsize=2)(_order_cache.of)  # this epoch and the next, for calls at every update
+_short_orders = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of folds, or chunks of a training run
+_long_orders = lru_cache(maxsize=2)(_order_cache.get)  # this epoch and the next, for calls at every update
 
 
 @contextmanager
 def order_cache() -> Iterator[None]:
-    """Keep the orders of long epochs during a training, and free their memory when it ends."""
+    """Cache the orders of long epochs within a `with` block, for a training run, and free their memory at its end."""
     try:
         yield
     finally:
         _order_cache.clear()
-        _long.cache_clear()
+        _long_orders.cache_clear()
 
 
-def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
-    """The rows that n updates use, in order, for members with equally many rows; and their positions in the members'
-    own rows.
+def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
+    """The row orders of the epochs of `updates` updates from `step` on: as rows of the data, and as positions.
 
-    Each [epochs, K, rows], or [epochs, 1, rows] if it is the same for all; full batches have one epoch.
+    Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
+    [epochs, 1, rows] if it is the same for all; full batches have one epoch.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
-    >>> [array.tolist() for array in row_orders(problem, np.array([0]), step=0, n=9)]
+    >>> [array.tolist() for array in row_orders(problem, np.array([0]), step=0, updates=9)]
     [[[[2, 0]]], [[[0, 1]]]]
     """
     count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
     if batches == 1:
         positions = np.arange(count)[None, None]
     else:
-        seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
-        epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
+        seeds, inverse = np.unique(problem.data_seeds[members], return_inverse=True)
+        epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1)
         positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
         # A copy, because programs are compiled for writable arrays.
-        positions = positions.copy() if len(seeds) == 1 else positions.take(which, axis=1)
+        positions = positions.copy() if len(seeds) == 1 else positions.take(inverse, axis=1)
     if problem.rows is None:
         return positions, positions
-    kinds = problem.row_kinds[members]
-    own = np.stack([problem.rows[member] for member in (members[:1] if (kinds == kinds[0]).all() else members)])
-    each = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
-    return np.take_along_axis(each, np.broadcast_to(positions, each.shape), axis=2), positions
+    labels = problem.row_kinds[members]
+    rows = np.stack([problem.rows[member] for member in (members[:1] if (labels == labels[0]).all() else members)])
+    rows_of_epochs = np.broadcast_to(rows, (len(positions), max(len(rows), positions.shape[1]), count))
+    return np.take_along_axis(rows_of_epochs, np.broadcast_to(positions, rows_of_epochs.shape), axis=2), positions

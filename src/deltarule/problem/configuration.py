@@ -1,6 +1,6 @@
 """Read, check and change the configuration of a recipe.
 
-A key is named with its section, as "optimizer.learning_rate". `recipe_sections.py` has all keys with their defaults;
+A dotted key names its section too: "optimizer.learning_rate". `recipe_sections.py` has all keys with their defaults;
 docs/reference/recipes.md lists them for users, and a test compares the two.
 """
 
@@ -39,11 +39,10 @@ SETTABLE: dict[str, type[Section]] = {
     "stopping": StoppingSection,
     "run": RunSection,
 }
-"""The sections that [grid], [[experiment]] and `--set` may change: they decide the numbers of a run."""
-
+"""The sections that [grid], [[experiment]] and `--set` may change: they determine the results of a run."""
 
 MAX_DOTS = 200
-"""Dots in a key of TOML: the parser recurses once for each."""
+"""Maximum number of dots in a TOML key: the parser recurses once for each."""
 
 REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are removed when another one is set, so that one setting moves a study to other data."""
@@ -85,21 +84,24 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def _refuse_extremes(value: Any, depth: int = 0) -> None:
-    # Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
+    """Raise `ValueError` for integers of more than 64 bits and for nesting that is too deep.
+
+    Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
+    """
     if depth > MAX_NESTED:
         raise ValueError(TOO_DEEP)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError("a whole number has more than 64 bits")
     if isinstance(value, list | dict):
-        for one in value.values() if isinstance(value, dict) else value:
-            _refuse_extremes(one, depth + 1)
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_extremes(item, depth + 1)
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check a recipe given as a table: each key, keys together, every experiment, every value of the grid.
+    """Check a recipe given as a table: each key, combinations of keys, every experiment, every value of the grid.
 
     Parameters: `table`, sections with their keys, as TOML holds them; `where`, its name in errors.
-    Errors: `BadInput` with the key, the value given and what is allowed; of several errors the first.
+    Errors: `BadInput` with the key, its value and what is allowed; for several errors, the first.
 
     >>> parse({"data": {"name": "xor"}, "network": {"layers": [2, 0, 1]}})
     Traceback (most recent call last):
@@ -113,8 +115,8 @@ numbers of 1 or more; the first and the last may be "auto"
         alone = configuration.model_copy(update={"grid": {}})  # avoids copying a long grid for each of its values
         for key, values in configuration.grid.items():
             # A parameter of a formula that is also in the grid can only be checked together with it.
-            for value in () if _above(key, configuration.grid) else values:
-                _valid(_with(alone, {key: value}))
+            for value in () if _parent_keys(key, configuration.grid) else values:
+                _validate_types(_changed_table(alone, {key: value}))
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     return configuration
@@ -123,55 +125,59 @@ numbers of 1 or more; the first and the last may be "auto"
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
     """The configuration with some keys changed; a changed key is removed from the grid.
 
-    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A parameter of a name is
-    a key below it: "optimizer.schedule.every".
+    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A formula's parameter is
+    a key below the formula's: "optimizer.schedule.every".
     Errors: `BadInput` as `parse`, and for an unknown key.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
     >>> with_changes(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
     {'name': 'step', 'every': 5}
     """
-    return _validate(_with(configuration, settings))
+    return _validate(_changed_table(configuration, settings))
 
 
 def _validate(table: Mapping[str, Any]) -> Configuration:
-    configuration = _valid(table)
+    """Validate a table: each key by itself, then keys against each other; experiments and grid are not checked."""
+    configuration = _validate_types(table)
     for check in (
         _check_data,
         _check_hidden_layers,
         _check_loss,
         _check_momentum,
         _check_parametrization,
-        _check_limit,
+        _check_step_limit,
     ):
         check(configuration)
     return configuration
 
 
-def _valid(table: Mapping[str, Any]) -> Configuration:
+def _validate_types(table: Mapping[str, Any]) -> Configuration:
+    """Validate each key of a table by itself; pydantic's errors become `BadInput`."""
     try:
         return Configuration.model_validate(table)
     except ValidationError as error:
         raise BadInput(explain_error(error, Configuration)) from None
 
 
-def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as a table with some keys changed, not yet checked."""
+def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as a table with some dotted keys changed, not yet checked."""
     table = configuration.model_dump()
     # A name before its parameters, because setting a name removes them.
-    for dotted, value in sorted(settings.items(), key=lambda one: one[0].count(".")):
-        path, gone = _path(dotted), [dotted]
+    for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
+        path, replaced = _split_key(dotted), [dotted]
         if path[0] == "data" and value not in (None, "none"):
             others = [key for key in REPLACED_KEYS.get(path[1], ()) if f"data.{key}" not in settings]
             table["data"] |= dict.fromkeys(others)
-            gone += [f"data.{key}" for key in others]
+            replaced += [f"data.{key}" for key in others]
         _set_nested(table, path, value)
-        table["grid"] = {key: values for key, values in table["grid"].items() if not _above(key, gone, itself=True)}
+        table["grid"] = {
+            key: values for key, values in table["grid"].items() if not _parent_keys(key, replaced, include_itself=True)
+        }
     return table
 
 
 def is_optional(dotted: str) -> bool:
-    """Whether a key may be "none", which removes it.
+    """Whether a dotted key may be set to "none", which removes its value.
 
     >>> is_optional("optimizer.batch_size"), is_optional("data.scale")
     (True, False)
@@ -182,53 +188,57 @@ def is_optional(dotted: str) -> bool:
 
 
 def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
-    """Refuse settings that a value of the grid would overwrite, as a parameter of a formula that the grid replaces.
+    """Refuse settings that a value of the grid would overwrite: parameters of a formula that the grid replaces.
 
     Errors: `BadInput`.
     """
     for dotted in settings:
-        if above := _above(dotted, configuration.grid):
-            raise BadInput(f"{dotted} is set and the grid sets {above[0]}; set {above[0]} too, or change the grid")
+        if parents := _parent_keys(dotted, configuration.grid):
+            raise BadInput(f"{dotted} is set and the grid sets {parents[0]}; set {parents[0]} too, or change the grid")
 
 
-def _above(dotted: str, keys: Iterable[str], itself: bool = False) -> list[str]:
+def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False) -> list[str]:
     """Those of `keys` that contain a dotted key: "optimizer.schedule" contains "optimizer.schedule.every"."""
-    return [key for key in keys if dotted.startswith(f"{key}.") or (itself and dotted == key)]
+    return [key for key in keys if dotted.startswith(f"{key}.") or (include_itself and dotted == key)]
 
 
 def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
-    *above, last = path
-    for depth, part in enumerate(above, start=1):
-        below = table.get(part)
-        if below is not None and not isinstance(below, str | Mapping):
-            raise BadInput(f"{'.'.join(above[:depth])} has no parameters, so '{'.'.join(path)}' cannot be set")
-        table[part] = {"name": below} if isinstance(below, str) else dict(below or {})
+    """Set a value in nested tables, in place; a formula's name on the path becomes a table with that name."""
+    *parents, last = path
+    for depth, part in enumerate(parents, start=1):
+        child = table.get(part)
+        if child is not None and not isinstance(child, str | Mapping):
+            raise BadInput(f"{'.'.join(parents[:depth])} has no parameters, so '{'.'.join(path)}' cannot be set")
+        table[part] = {"name": child} if isinstance(child, str) else dict(child or {})
         table = table[part]
     table[last] = value
 
 
-def _path(dotted: str) -> list[str]:
+def _split_key(dotted: str) -> list[str]:
+    """Split a dotted key at its dots; raise `BadInput` if there is no such key that can be set."""
     path = dotted.split(".")
     if len(path) < 2 or path[0] not in SETTABLE or path[1] not in SETTABLE[path[0]].model_fields:
-        raise BadInput(f"there is no key '{dotted}' that can be set{_near_key(dotted)}")
+        raise BadInput(f"there is no key '{dotted}' that can be set{_suggest_key(dotted)}")
     return path
 
 
-def _near_key(dotted: str) -> str:
+def _suggest_key(dotted: str) -> str:
+    """The end of the message about an unknown key: a similar key, or the sections that a key may begin with."""
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
-    meant = dotted.rpartition(".")[2]
-    same = [key for key in known if meant in (key.partition(".")[2], _initials(key))]
+    last = dotted.rpartition(".")[2]
+    same = [key for key in known if last in (key.partition(".")[2], _initials(key))]
     near = same or get_close_matches(dotted, known, 1)
     return f"; did you mean '{near[0]}'?" if near else f"; keys begin with {', '.join(SETTABLE)} and a dot"
 
 
 def _initials(key: str) -> str | None:
-    """The abbreviation of a key of several words: "lr"; None for a single word."""
+    """The initials of a dotted key's last part, as "lr" for "optimizer.learning_rate"; None for a single word."""
     words = key.partition(".")[2].split("_")
     return "".join(word[0] for word in words) if len(words) > 1 else None
 
 
 def _check_data(configuration: Configuration) -> None:
+    """Require either a data set or a file, and refuse a target column for a data set."""
     data = configuration.data
     if data.name is None and data.file is None:
         raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
@@ -243,6 +253,7 @@ def _check_data(configuration: Configuration) -> None:
 
 
 def _check_hidden_layers(configuration: Configuration) -> None:
+    """Require lists of activations and dropout rates to have one value for each hidden layer."""
     network = configuration.network
     hidden = len(network.layers) - 2
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
@@ -256,6 +267,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
 
 
 def _check_loss(configuration: Configuration) -> None:
+    """Require a loss that fits the output, label smoothing that fits the loss, and a penalty for its strength."""
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
         raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
@@ -270,33 +282,37 @@ def _check_loss(configuration: Configuration) -> None:
 
 
 def _check_momentum(configuration: Configuration) -> None:
-    given = configuration.optimizer
-    if given.momentum is None:
+    """Refuse momentum for an optimizer without it, and momentum that is given twice."""
+    section = configuration.optimizer
+    if section.momentum is None:
         return
-    optimizer = registry.optimizer(given.name)
+    optimizer = registry.optimizer(section.name)
     if "momentum" not in optimizer.parameters:
         raise BadInput(
-            f"optimizer.momentum is {shorten_toml(given.momentum)}, but the optimizer '{optimizer.name}' has none; "
+            f"optimizer.momentum is {shorten_toml(section.momentum)}, but the optimizer '{optimizer.name}' has none; "
             'use "momentum" or "nesterov", or leave it out'
         )
-    if isinstance(given.name, Mapping) and "momentum" in given.name:
+    if isinstance(section.name, Mapping) and "momentum" in section.name:
         raise BadInput("optimizer.momentum and the parameter momentum of optimizer.name are both given; keep one")
 
 
 def _check_parametrization(configuration: Configuration) -> None:
-    given = configuration.optimizer
+    """Refuse a parametrization that the optimizer does not support."""
+    section = configuration.optimizer
     try:
-        check_parametrization(given.parametrization, registry.optimizer(given.name))
+        check_parametrization(section.parametrization, registry.optimizer(section.name))
     except BadInput as error:
         raise BadInput(f"optimizer.parametrization and optimizer.name do not fit: {error}") from None
 
 
-def _check_limit(configuration: Configuration) -> None:
+def _check_step_limit(configuration: Configuration) -> None:
+    """Require max_steps or max_epochs."""
     if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
         raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
 
 
 def _check_experiments(configuration: Configuration) -> None:
+    """Require experiments to have different names and valid settings."""
     names = [experiment.name for experiment in configuration.experiment]
     for experiment in configuration.experiment:
         if names.count(experiment.name) > 1:

@@ -1,4 +1,4 @@
-"""Create a problem: `create_problem` checks all of its arguments and explains what does not fit."""
+"""Create a problem: `create_problem` checks its arguments and explains in one sentence what is invalid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,43 +57,45 @@ def create_problem(
     x : inputs [N, D].
     y : targets [N, C], or [N] for a single output.
     loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
-    penalty, strength, penalize_biases : λ times a penalty on weights; on biases, as adamw's decay, only where asked.
+    penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
+        adamw, only with `penalize_biases`.
     label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
         (1 − s) y + s / C, for a single output (1 − s) y + s / 2.
-    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is short for that parameter.
+    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum sets the optimizer's parameter.
     learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
-        those of layer 2. With 0 an array stays as it begins. For rprop they multiply the first step sizes alone.
+        those of layer 2. With 0 an array keeps its initial values. For rprop only initial step sizes are multiplied.
     parametrization : "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the
-        optimizer acts on V. θ holds W = V / √D; for V of variance 1 take the initializer lecun_normal.
-    batch_size : rows of a mini-batch; None for all of them in every update.
+        optimizer acts on V. θ holds W = V / √D; for V of variance 1 use the initializer lecun_normal.
+    batch_size : rows of a mini-batch; None for all rows in every update.
     dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
-    weights : weights of the rows, [N] or [K, N]; 2 counts as the row twice, 0 as if it were not there.
+    weights : weights of the rows, [N] or [K, N]; 2 counts a row twice, 0 leaves it out.
     rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
-    initial_scale : what initial weights are multiplied with.
+    initial_scale : factor of the initial weights.
     seeds : seed of each member's initial weights; a list of K seeds makes K members. A number is one seed, not a count
         as in `sweep`: give range(N) for the seeds 0 … N − 1.
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
-    copy : whether to look through x and keep a copy of it; an array that is used as it is must be finite, and must not
-        change while the problem is in use.
+    copy : whether to check x for values that are not finite, and copy it. With False x is used as it is: it must be
+        finite, and must not change while the problem is in use.
 
     Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
-    K numbers, one a member.
+    K numbers, one per member.
 
-    Raises `BadInput`, with one sentence, for anything that does not fit.
+    Raises `BadInput`, with one sentence, for anything invalid.
 
     >>> network = Network([2, 1], output="sigmoid")
     >>> problem = create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy", learning_rate=[0.1, 1])
     >>> problem.members, problem.y.shape
     (2, (2, 1))
     """
-    network, found_loss = validation.network(network), registry.loss(loss)
+    network, found_loss = validation.check_network(network), registry.loss(loss)
     found_penalty = None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_options(network, found_loss, reduction, dtype)
-    x, y = validation.inputs(x, network, dtype, copy=copy), validation.targets(y, network, found_loss, dtype)
-    y = validation.smoothed(y, found_loss, label_smoothing)
+    x = validation.check_inputs(x, network, dtype, copy=copy)
+    y = validation.check_targets(y, network, found_loss, dtype)
+    y = validation.smoothed_targets(y, found_loss, label_smoothing)
     if len(x) != len(y):
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
@@ -106,22 +108,23 @@ def create_problem(
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
-    given = {name: validation.numbers(name, value) for name, value in varying.items()}
-    given |= {"seeds": validation.seeds("seeds", seeds), "data_seeds": validation.seeds("data_seeds", data_seeds)}
+    checked = {name: validation.check_numbers(name, value) for name, value in varying.items()}
+    checked["seeds"] = validation.check_seeds("seeds", seeds)
+    checked["data_seeds"] = validation.check_seeds("data_seeds", data_seeds)
     if dropout_seeds is not None:
-        given["dropout_seeds"] = validation.seeds("dropout_seeds", dropout_seeds)
+        checked["dropout_seeds"] = validation.check_seeds("dropout_seeds", dropout_seeds)
     hidden = len(network.layers) - 1
-    rates, own_rows = validation.dropout(dropout, hidden, dtype), validation.rows(rows, len(x))
-    row_weights = validation.weights(weights, len(x), dtype)
-    members = validation.members(given, rates, row_weights, own_rows)
+    rates, own_rows = validation.check_dropout(dropout, hidden, dtype), validation.check_row_indices(rows, len(x))
+    row_weights = validation.check_weights(weights, len(x), dtype)
+    members = validation.count_members(checked, rates, row_weights, own_rows)
     validation.check_memory(network, members, len(found_optimizer.slots), dtype)
-    spread = {name: validation.per_member(array, members) for name, array in given.items()}
+    spread = {name: validation.broadcast_to_members(array, members) for name, array in checked.items()}
     validation.check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
     own_rows = validation.without_zero_weights(own_rows, row_weights, members, len(x))
-    counts = [len(x)] if own_rows is None else [len(own) for own in own_rows]
+    counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
     return Problem(
         network=network,
         x=x,
@@ -156,6 +159,7 @@ def create_problem(
 
 
 def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
+    """Check dtype and reduction, and that the loss fits the output activation."""
     if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
         raise BadInput(f'the dtype is {short_repr(dtype)}; give "float64" or "float32"')
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
@@ -165,23 +169,25 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name, with `momentum` if given."""
+    """The optimizer's parameters by name, with `momentum` in place of its default unless that is None."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:
         raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-    found = registry.parameter("optimizer", optimizer.name, "momentum", momentum)
+    found = registry.check_parameter("optimizer", optimizer.name, "momentum", momentum)
     return {**optimizer.parameters, "momentum": found}
 
 
-def _batch_note(batch_size: int | None, fewest: int) -> tuple[str, ...]:
-    if batch_size is None or batch_size <= fewest:
+def _batch_note(batch_size: int | None, fewest_rows: int) -> tuple[str, ...]:
+    """A note if a batch is larger than the rows of the member with the fewest; else nothing."""
+    if batch_size is None or batch_size <= fewest_rows:
         return ()
-    return (f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update",)
+    return (f"the batch size {batch_size} is larger than the data: all {fewest_rows} rows are used in each update",)
 
 
-def _norm_note(network: Network, batch_size: int | None, counts: Sequence[int]) -> tuple[str, ...]:
-    if not network.layers[0].batch_norm or all((rows - 1) % min(batch_size or rows, rows) for rows in counts):
+def _norm_note(network: Network, batch_size: int | None, row_counts: Sequence[int]) -> tuple[str, ...]:
+    """A note if batch norm meets batches of a single row; `row_counts` are those of the members."""
+    if not network.layers[0].batch_norm or all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
         return ()
     return (
         "a batch is a single row, of which batch norm learns nothing, and by which its running variance falls; choose "
@@ -190,12 +196,14 @@ def _norm_note(network: Network, batch_size: int | None, counts: Sequence[int]) 
 
 
 def _penalty_note(penalty: Penalty | None, strength: Floats) -> tuple[str, ...]:
+    """A note if there is a penalty but its strength is 0 for every member."""
     if penalty is None or strength.any():
         return ()
     return (f"the penalty '{penalty.name}' has the strength 0 for every member, and so does nothing",)
 
 
 def _output_note(network: Network) -> tuple[str, ...]:
+    """A note if the network has a softmax over a single output."""
     if network.output.name != "softmax" or network.outputs > 1:
         return ()
     return ('the softmax of a single output is always 1; give two outputs, or the output "sigmoid"',)

@@ -1,4 +1,4 @@
-"""Explain errors in a recipe in one sentence: the key, its value, and what is allowed."""
+"""Describe errors in a recipe in one sentence (the key, its value, what is allowed), and format values as TOML."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from pydantic import BaseModel, ValidationError
 from deltarule.errors import BadInput
 
 MAX_SHOWN_CHARACTERS = 80
-"""Characters of a value that a message repeats."""
+"""A longer value is shortened in messages."""
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe the first error that pydantic found, and how many more there are.
+    """Describe the first of pydantic's errors in one sentence, with the number of further ones.
 
-    Parameters: `model` that was validated; its fields' descriptions say what is allowed.
+    Parameters: `model`, the validated one, whose field descriptions say what is allowed.
 
     >>> from pydantic import Field
     >>> class Oven(BaseModel):
@@ -30,63 +30,68 @@ def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
     """
     errors = error.errors(include_url=False)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return _sentence(errors[0], model) + more
+    return _describe_error(errors[0], model) + more
 
 
-def _sentence(error: Any, whole: type[BaseModel]) -> str:
-    place, cause = error["loc"], error.get("ctx", {}).get("error")
-    model, allowed = _key_context(place, whole)
+def _describe_error(error: Any, root: type[BaseModel]) -> str:
+    """Describe one of pydantic's error records; `root` is the model that was validated."""
+    location, cause = error["loc"], error.get("ctx", {}).get("error")
+    model, allowed = _key_context(location, root)
     if error["type"] == "extra_forbidden":
-        return _unknown_key(place, model)
+        return _describe_unknown_key(location, model)
     if error["type"] == "missing":
-        return f"{_format_location(place)} is missing; give {allowed}"
+        return f"{_format_location(location)} is missing; give {allowed}"
     if isinstance(cause, BadInput):
-        return f"{_format_location(place)}: {cause}"
-    return f"{_format_location(place)} is {shorten_toml(error['input'])}; give {allowed}"
+        return f"{_format_location(location)}: {cause}"
+    return f"{_format_location(location)} is {shorten_toml(error['input'])}; give {allowed}"
 
 
-def _key_context(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The model that has, or should have, the last key of a location, and what is allowed for that key."""
-    inside: type[BaseModel] = whole
-    model: type[BaseModel] | None = whole
+def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type[BaseModel], str]:
+    """The model that has, or should have, the last key of a location, and what is allowed for that key.
+
+    location : keys and list indices, starting in the model `root`.
+    """
+    inside: type[BaseModel] = root
+    model: type[BaseModel] | None = root
     allowed = "a table of keys"
-    for part in place:
+    for part in location:
         if isinstance(part, int) or model is None:
             continue
         inside, field = model, model.model_fields.get(part)
         allowed = (field and field.description) or "a table of keys"
-        model = _section_of(field.annotation) if field else None
+        model = _nested_model(field.annotation) if field else None
     return inside, allowed
 
 
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field holds: directly, in a tuple, or optionally."""
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    """The model in a field's annotation, also within a tuple or an optional; None if there is none."""
     choices = (annotation, *get_args(annotation))
     return next((choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel)), None)
 
 
-def _unknown_key(place: tuple[Any, ...], model: type[BaseModel]) -> str:
+def _describe_unknown_key(location: tuple[Any, ...], model: type[BaseModel]) -> str:
+    """The message for an unknown key in a model, with a similar key or all keys."""
     known = list(model.model_fields)
-    near = get_close_matches(str(place[-1]), known, 1)
+    near = get_close_matches(str(location[-1]), known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-    return f"there is no key '{_format_location(place)}'; {hint}"
+    return f"there is no key '{_format_location(location)}'; {hint}"
 
 
-def _format_location(place: tuple[Any, ...]) -> str:
-    """A location in a recipe for messages: "optimizer.momentum", "experiment 2: name"."""
-    if len(place) > 1 and isinstance(place[1], int):
-        return f"{place[0]} {place[1] + 1}" + "".join(f": {part}" for part in place[2:])
-    return ".".join(str(part) for part in place)
+def _format_location(location: tuple[Any, ...]) -> str:
+    """Format a location in a recipe, as "optimizer.momentum" or "experiment 2: name"."""
+    if len(location) > 1 and isinstance(location[1], int):
+        return f"{location[0]} {location[1] + 1}" + "".join(f": {part}" for part in location[2:])
+    return ".".join(str(part) for part in location)
 
 
 def shorten_toml(value: Any) -> str:
-    """A value in TOML, shortened if it is long."""
+    """Format a value as TOML, shortened if it is long."""
     text = as_toml(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
 
 
 def as_toml(value: Any) -> str:
-    """A value in TOML; None is "none".
+    """Format a value as TOML; None becomes "none".
 
     >>> as_toml({"name": "step", "every": 500, "factor": 0.5}), as_toml([True, None])
     ('{name = "step", every = 500, factor = 0.5}', '[true, "none"]')
@@ -98,11 +103,12 @@ def as_toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)} = {as_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_format_key(key)} = {as_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(as_toml(one) for one in value) + "]"
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _key(key: str) -> str:
+def _format_key(key: str) -> str:
+    """Format a key of a TOML table, in quotes unless it is a bare key."""
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else as_toml(key)

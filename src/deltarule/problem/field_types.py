@@ -1,4 +1,4 @@
-"""Types of a recipe's values. A check raises an empty `ValueError` where the key's description says what is allowed."""
+"""Types of a recipe's values, with their checks; an empty `ValueError` stands for "not what the key's field allows"."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,146 +12,151 @@ from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.registry import Named
 
 MAX_SEEDS = 1_000_000
-"""Members of a run: with more, a typing error would fill the memory."""
+"""Maximum number of seeds of a run: with more, a typing error could fill the memory."""
 
 
-def _registered_name(kind: str) -> Callable[[Any], Any]:
-    """A check for a registered name, or a table with a name and parameters."""
+def _formula_check(kind: str) -> Callable[[Any], Any]:
+    """Return a check of a formula: a registered name of this kind, or a table with its name and parameters."""
 
-    def check(given: Any) -> Any:
-        if not isinstance(given, str | Mapping):
+    def check(value: Any) -> Any:
+        if not isinstance(value, str | Mapping):
             raise ValueError
-        if isinstance(given, Mapping):
-            _refuse_lists(given)
-        getattr(registry, kind)(given)
-        return given
+        if isinstance(value, Mapping):
+            _refuse_lists(value)
+        getattr(registry, kind)(value)
+        return value
 
     return check
 
 
 def _refuse_lists(table: Mapping[str, Any]) -> None:
-    # The registry takes lists with a number for each member; a recipe has [grid] for that.
+    """Refuse parameters that are lists: the registry accepts one number per member, a recipe has [grid] for that."""
     for key, value in table.items():
         if isinstance(value, list | tuple):
             raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
 
 
-def _activations(given: Any) -> Any:
-    check = _registered_name("activation")
-    return tuple(check(one) for one in given) if isinstance(given, list | tuple) else check(given)
+def _check_activations(value: Any) -> Any:
+    """Check one activation for all hidden layers, or a list with one for each."""
+    check = _formula_check("activation")
+    return tuple(check(item) for item in value) if isinstance(value, list | tuple) else check(value)
 
 
-def _source(given: Any) -> Any:
-    """Check the name of a data set or a file; its options are checked when it is loaded."""
-    name = given.get("name") if isinstance(given, Mapping) else given
+def _check_source(value: Any) -> Any:
+    """Check the name of a data set or a file, or a table with its name; options are checked when it is loaded."""
+    name = value.get("name") if isinstance(value, Mapping) else value
     if not isinstance(name, str) or not name:
         raise ValueError
-    return _json_compatible(given)
+    return _check_json_compatible(value)
 
 
-def _json_compatible(given: Any) -> Any:
-    """Refuse TOML's dates, nan and infinities, which JSON records cannot hold."""
-    if isinstance(given, Mapping):
-        return {key: _json_compatible(one) for key, one in given.items()}
-    if isinstance(given, list | tuple):
-        return [_json_compatible(one) for one in given]
-    if not isinstance(given, str | bool) and not _is_number(given):
+def _check_json_compatible(value: Any) -> Any:
+    """Return a value with tuples as lists; refuse TOML's dates, nan and infinities, which JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: _check_json_compatible(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_check_json_compatible(item) for item in value]
+    if not isinstance(value, str | bool) and not _is_number(value):
         raise ValueError
-    return given
+    return value
 
 
-def as_python(given: Any) -> Any:
-    """Convert values to TOML's types: NumPy numbers, sequences and arrays, also within lists and tables.
+def as_python(value: Any) -> Any:
+    """Convert NumPy numbers, arrays and sequences to Python numbers and lists, also within lists and tables.
 
     >>> import numpy as np
     >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
     {'layers': [4, 3], 'rates': [0.5], 'max_epochs': [1, 2]}
     """
-    if hasattr(type(given), "tolist"):  # NumPy's, and arrays of pandas and PyTorch
-        given = given.tolist()
-    if isinstance(given, Mapping):
-        return {key: as_python(one) for key, one in given.items()}
-    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
-        return [as_python(one) for one in given]
-    return given
+    if hasattr(type(value), "tolist"):  # NumPy's, and arrays of pandas and PyTorch
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: as_python(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [as_python(item) for item in value]
+    return value
 
 
-def _layer_sizes(given: Any) -> Any:
-    if not isinstance(given, list | tuple) or len(given) < 2:
+def _parse_layer_sizes(value: Any) -> Any:
+    """Check a list of at least two sizes, of which the first and the last may be "auto"; returns a tuple."""
+    if not isinstance(value, list | tuple) or len(value) < 2:
         raise ValueError
-    for index, size in enumerate(given):
-        at_an_end = index in (0, len(given) - 1)
-        if not (_is_whole(size) and size >= 1) and not (at_an_end and size == "auto"):
+    for index, size in enumerate(value):
+        is_end = index in (0, len(value) - 1)
+        if not (_is_whole(size) and size >= 1) and not (is_end and size == "auto"):
             raise ValueError
-    return tuple(given)
+    return tuple(value)
 
 
-def _dropout_rates(given: Any) -> Any:
-    if isinstance(given, list | tuple):
-        if any(isinstance(one, list | tuple) for one in given):
+def _parse_dropout_rates(value: Any) -> Any:
+    """Check one rate from 0 to under 1, or a list with one for each hidden layer; returns a float or a tuple."""
+    if isinstance(value, list | tuple):
+        if any(isinstance(item, list | tuple) for item in value):
             raise ValueError
-        return tuple(_dropout_rates(one) for one in given)
-    if not _is_number(given) or not 0 <= given < 1:
+        return tuple(_parse_dropout_rates(item) for item in value)
+    if not _is_number(value) or not 0 <= value < 1:
         raise ValueError
-    return float(given)
+    return float(value)
 
 
-def _factors(given: Any) -> Any:
-    """Check a table of numbers of 0 or more; its names are checked with the network."""
-    if not isinstance(given, Mapping) or not all(_is_number(factor) and factor >= 0 for factor in given.values()):
+def _parse_factors(value: Any) -> Any:
+    """Check a table of learning-rate factors of 0 or more; its keys are checked with the network."""
+    if not isinstance(value, Mapping) or not all(_is_number(factor) and factor >= 0 for factor in value.values()):
         raise ValueError
-    return {name: float(factor) for name, factor in given.items()}
+    return {name: float(factor) for name, factor in value.items()}
 
 
-def _parse_share(given: Any) -> Any:
-    if not _is_number(given) or given < 0 or (isinstance(given, float) and given >= 1):
+def _parse_share(value: Any) -> Any:
+    """Check a share of the rows, from 0 to under 1, or a whole number of rows."""
+    if not _is_number(value) or value < 0 or (isinstance(value, float) and value >= 1):
         raise ValueError
-    return given
+    return value
 
 
-def _seeds(given: Any) -> Any:
-    if isinstance(given, list | tuple):
-        if not all(_is_whole(one) and 0 <= one < 2**64 for one in given) or not 1 <= len(set(given)) == len(given):
+def _parse_seeds(value: Any) -> Any:
+    """Check a number of seeds, or a list of different seeds; returns an int or a tuple."""
+    if isinstance(value, list | tuple):
+        if not all(_is_whole(item) and 0 <= item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
             raise ValueError
-        return tuple(given)
-    if not _is_whole(given) or not 1 <= given <= MAX_SEEDS:
+        return tuple(value)
+    if not _is_whole(value) or not 1 <= value <= MAX_SEEDS:
         raise ValueError
-    return given
+    return value
 
 
-def _is_whole(given: Any) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool)
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(given: Any) -> bool:
-    return _is_whole(given) or (isinstance(given, float) and math.isfinite(given))
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-Factors = Annotated[dict[str, float], PlainValidator(_factors)]
+Factors = Annotated[dict[str, float], PlainValidator(_parse_factors)]
 Text = Annotated[str, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Momentum = Annotated[Number, Field(ge=0, lt=1)]
-Plain = Annotated[Any, PlainValidator(_json_compatible)]
+Plain = Annotated[Any, PlainValidator(_check_json_compatible)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
-Seeds = Annotated[int | tuple[int, ...], PlainValidator(_seeds)]
+Seeds = Annotated[int | tuple[int, ...], PlainValidator(_parse_seeds)]
 Share = Annotated[int | float, PlainValidator(_parse_share)]
-Source = Annotated[Named, PlainValidator(_source)]
-Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_layer_sizes)]
-Rates = Annotated[float | tuple[float, ...], PlainValidator(_dropout_rates)]
-Activations = Annotated[Named | tuple[Named, ...], PlainValidator(_activations)]
-Activation = Annotated[Named, PlainValidator(_registered_name("activation"))]
-Initializer = Annotated[Named, PlainValidator(_registered_name("initializer"))]
-Loss = Annotated[Named, PlainValidator(_registered_name("loss"))]
-Penalty = Annotated[Named, PlainValidator(_registered_name("penalty"))]
-Optimizer = Annotated[Named, PlainValidator(_registered_name("optimizer"))]
-Schedule = Annotated[Named, PlainValidator(_registered_name("schedule"))]
+Source = Annotated[Named, PlainValidator(_check_source)]
+Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_parse_layer_sizes)]
+Rates = Annotated[float | tuple[float, ...], PlainValidator(_parse_dropout_rates)]
+Activations = Annotated[Named | tuple[Named, ...], PlainValidator(_check_activations)]
+Activation = Annotated[Named, PlainValidator(_formula_check("activation"))]
+Initializer = Annotated[Named, PlainValidator(_formula_check("initializer"))]
+Loss = Annotated[Named, PlainValidator(_formula_check("loss"))]
+Penalty = Annotated[Named, PlainValidator(_formula_check("penalty"))]
+Optimizer = Annotated[Named, PlainValidator(_formula_check("optimizer"))]
+Schedule = Annotated[Named, PlainValidator(_formula_check("schedule"))]
 
-OrNone = BeforeValidator(lambda given: None if given == "none" else given)
-"""TOML has no null: "none" is how an experiment or `--set` removes an optional key."""
+OrNone = BeforeValidator(lambda value: None if value == "none" else value)
+"""Converts "none" to None: TOML has no null, so experiments and `--set` remove an optional key with "none"."""
 
-NameAlone = BeforeValidator(lambda given: {"name": given} if isinstance(given, str) else given)
-"""A name stands for a table with that name and no parameters."""
+NameAlone = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
+"""Converts a name to a table with that name and no parameters."""

@@ -26,10 +26,10 @@ class Network:
     output : name of the output layer's activation.
     bias : whether layers have biases.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    scaling_layer : whether each input is multiplied by a weight of its own, 1 at the start (the array `scale1`).
-    initializer : name of the law of the initial weights; with {"name": ..., "biases": "same"} biases follow it too.
+    scaling_layer : whether each input is multiplied by its own weight, initially 1 (the array `scale1`).
+    initializer : name of the distribution of the initial weights; {"name": ..., "biases": "same"} applies it to biases.
 
-    In place of a name, a table with parameters may be given: {"name": "leaky_relu", "slope": 0.2}.
+    A table with a name and parameters may replace each name: {"name": "leaky_relu", "slope": 0.2}.
 
     Raises `BadInput` for a size below 1, an unknown name or a list of the wrong length.
 
@@ -54,7 +54,7 @@ class Network:
         scaling_layer: bool = False,
         initializer: Named | Initializer = "glorot_uniform",
     ) -> None:
-        checked, bias, batch_norm = _checked_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
+        checked, bias, batch_norm = _check_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
         activations = (*_hidden_activations(activation, len(checked) - 2), registry.activation(output))
         hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
         layers = tuple(
@@ -106,7 +106,7 @@ class Network:
 
 
 def switch(name: str, value: Any) -> bool:
-    """Check that an option is True or False, and not only truthy, as "no" is.
+    """Check that an option is True or False, and return it; a truthy value such as "no" is refused.
 
     >>> switch("bias", False)
     False
@@ -116,7 +116,8 @@ def switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+def _check_sizes(sizes: Any) -> tuple[int, ...]:
+    """Check the sizes of the layers, and return them as integers."""
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
         raise BadInput(f"the layers are {short_repr(sizes)}; give at least two sizes, inputs first and outputs last")
@@ -127,11 +128,12 @@ def _checked_sizes(sizes: Any) -> tuple[int, ...]:
 
 
 def _hidden_activations(
-    given: Named | Activation | Sequence[Named | Activation], hidden: int
+    activation: Named | Activation | Sequence[Named | Activation], hidden_count: int
 ) -> tuple[Activation, ...]:
-    if isinstance(given, list | tuple):
-        if len(given) != hidden:
-            names = f"{'is' if len(given) == 1 else 'are'} {count_of(len(given), 'activation')}"
-            raise BadInput(f"there {names} for {count_of(hidden, 'hidden layer')}; give one, or one for each")
-        return tuple(registry.activation(one) for one in given)
-    return (registry.activation(given),) * hidden  # type: ignore[arg-type]
+    """The activation of each of the `hidden_count` hidden layers, from one for all or a list with one for each."""
+    if isinstance(activation, list | tuple):
+        if len(activation) != hidden_count:
+            names = f"{'is' if len(activation) == 1 else 'are'} {count_of(len(activation), 'activation')}"
+            raise BadInput(f"there {names} for {count_of(hidden_count, 'hidden layer')}; give one, or one for each")
+        return tuple(registry.activation(one) for one in activation)
+    return (registry.activation(activation),) * hidden_count  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`Problem`: everything that training needs and never changes.
+"""`Problem`: network, objective, optimizer, data and members; all that training needs and never changes.
 
 K members · N rows of data · D inputs · C outputs · P parameters
 
@@ -26,8 +26,8 @@ from deltarule.problem.network import Network
 class UpdateRange(NamedTuple):
     """Neighboring arrays of θ that an update treats alike: from `start` to `stop`.
 
-    Whether penalty and decay count them, and the factors of the optimizer's numbers there, in the order of
-    `Problem.factors`.
+    `penalized`: whether penalty and weight decay apply to them. `factors`, of the optimizer's numbers, are in the
+    order of `Problem.factors`.
     """
 
     start: int
@@ -42,9 +42,9 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network, an objective, an optimizer, data, and K members that differ in numbers.
+    """A network, an objective, an optimizer, data, and K members with their own seeds, hyperparameters and rows.
 
-    Made by `create.create_problem`, which checks everything; engines and training read it and never write to it.
+    `create.create_problem` makes it and checks everything; engines and training read it and never write to it.
     """
 
     network: Network
@@ -74,7 +74,7 @@ class Problem:
 
     @cached_property
     def factors(self) -> Factors:
-        """By a number of the optimizer, its factor for each array of θ; empty where all factors are 1."""
+        """Factors of the optimizer's numbers by name, one for each array of θ; without numbers that are not scaled."""
         return array_factors(self.network, self.optimizer, self.learning_rate_factors, self.parametrization)
 
     @cached_property
@@ -90,7 +90,7 @@ class Problem:
         ranges: list[UpdateRange] = []
         for index, entry in enumerate(self.network.entries):
             penalized = bool(self.penalized[entry.start]) and (self.penalty is not None or self.optimizer.decay)
-            factors = tuple(of_arrays[index] for of_arrays in self.factors.values())
+            factors = tuple(by_array[index] for by_array in self.factors.values())
             if ranges and ranges[-1][2:] == (penalized, factors):
                 ranges[-1] = ranges[-1]._replace(stop=entry.stop)
             else:
@@ -98,13 +98,13 @@ class Problem:
         return tuple(ranges)
 
     def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The optimizer's numbers in a range of θ: times its factors, and without decay where none counts."""
-        own = {**numbers}
+        """The optimizer's numbers for a range of θ: times its factors; weight decay is 0 where it does not apply."""
+        scaled = {**numbers}
         for name, factor in zip(self.factors, part.factors, strict=True):
-            own[name] = own[name] * factor
+            scaled[name] = scaled[name] * factor
         if self.optimizer.decay and not part.penalized:
-            own["weight_decay"] = 0 * own["weight_decay"]
-        return own
+            scaled["weight_decay"] = 0 * scaled["weight_decay"]
+        return scaled
 
     @property
     def members(self) -> int:
@@ -121,7 +121,7 @@ class Problem:
         """The number of training rows of each member, [K]."""
         if self.rows is None:
             return np.full(self.members, len(self.x))
-        return np.array([len(own) for own in self.rows])
+        return np.array([len(rows) for rows in self.rows])
 
     @cached_property
     def row_table(self) -> Integers | None:
@@ -129,17 +129,17 @@ class Problem:
         if self.rows is None:
             return None
         table = np.zeros((self.members, self.row_counts.max()), np.int64)
-        for member, own in enumerate(self.rows):
-            table[member, : len(own)] = own
+        for member, rows in enumerate(self.rows):
+            table[member, : len(rows)] = rows
         return table
 
     @cached_property
     def row_kinds(self) -> Integers:
-        """Equal numbers for members that train on the same rows, [K]."""
+        """A label for each member, [K]: equal for members that train on the same rows."""
         if self.rows is None:
             return np.zeros(self.members, np.int64)
         known: dict[bytes, int] = {}
-        return np.array([known.setdefault(own.tobytes(), len(known)) for own in self.rows])
+        return np.array([known.setdefault(rows.tobytes(), len(known)) for rows in self.rows])
 
     def row_count(self, member: int) -> int:
         """The number of training rows of a member."""
@@ -156,13 +156,14 @@ class Problem:
 
     @cached_property
     def _epoch_steps(self) -> Integers:
+        """The number of updates of each member in an epoch, [K]."""
         size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """The scheduled learning rate [K] of each member at an update, without the state's `factor`.
+        """The scheduled learning rates [K] of the given members at an update, without the state's `factor`.
 
-        For many updates, step [n], the rates are [n, K].
+        For several updates, step [n], the rates are [n, K].
 
         >>> from deltarule.problem.create import create_problem
         >>> schedule = {"name": "step", "every": 5, "factor": 0.5}
@@ -179,23 +180,23 @@ class Problem:
         return rates
 
     def take(self, chosen: Integers) -> "Problem":
-        """The problem of the members `chosen` [K']; each trains as it would among the others."""
-        own = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
+        """The problem of the members with the indices `chosen`; each trains as it does among all members."""
+        per_member = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
         return replace(
             self,
             numbers={name: value[chosen] for name, value in self.numbers.items()},
             schedule_numbers={name: value[chosen] for name, value in self.schedule_numbers.items()},
             weights=self.weights[chosen] if self.weights is not None and self.weights.ndim == 2 else self.weights,
             rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
-            **own,
+            **per_member,
         )
 
-    def __setstate__(self, held: dict[str, Any]) -> None:
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
         """Restore a copy or pickle, and make its arrays read-only again."""
-        vars(self).update(held)
-        for one in held.values():
-            several = one.values() if isinstance(one, Mapping) else one if isinstance(one, tuple) else (one,)
-            for array in several:
+        vars(self).update(attributes)
+        for value in attributes.values():
+            items = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else (value,)
+            for array in items:
                 if isinstance(array, np.ndarray):
                     array.setflags(write=False)
 

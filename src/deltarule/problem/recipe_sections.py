@@ -37,7 +37,7 @@ from deltarule.problem.field_types import (
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
-    """A field with a description of what is allowed, which errors quote after "give"; required without a default."""
+    """A pydantic field whose description says what is allowed, as errors quote it; required without a default."""
     return Field(default, description=allowed)
 
 
@@ -48,7 +48,7 @@ class Section(BaseModel):
 
 
 class Criterion(Section):
-    """The share of a part's rows that must be right for a member to count as solved."""
+    """The share of a part's rows that must be predicted correctly for a member to count as solved."""
 
     name: Literal["thresholded", "accuracy"] = _key('"thresholded" or "accuracy"')
     at_least: Annotated[Number, Field(ge=0, le=1)] = _key("a share of the rows from 0 to 1", 1.0)
@@ -56,7 +56,7 @@ class Criterion(Section):
 
 
 class StudySection(Section):
-    """`[study]`: title, report and summary; when a member counts as solved; the number of seeds for claims."""
+    """`[study]`: title, report and summary; the criterion for a solved member; the number of seeds for claims."""
 
     title: Text = _key("a text", "")
     report: Text = _key("a text", "")
@@ -188,7 +188,8 @@ def _to_dotted(table: Any, prefix: str = "") -> Any:
     return flat
 
 
-def _grid(table: Any) -> Any:
+def _parse_grid(table: Any) -> Any:
+    """Flatten a grid to dotted keys, and make its lists of values tuples; refuse any other value and empty lists."""
     flat = _to_dotted(table)
     for key, values in flat.items():
         if not isinstance(values, list | tuple) or not values:
@@ -224,6 +225,6 @@ class Configuration(Section):
     optimizer: OptimizerSection = OptimizerSection()
     stopping: StoppingSection = _key("a table of keys, max_steps or max_epochs among them", StoppingSection())
     run: RunSection = RunSection()
-    grid: Annotated[dict[str, tuple[Any, ...]], PlainValidator(_grid)] = _key("a table of keys with lists", {})
+    grid: Annotated[dict[str, tuple[Any, ...]], PlainValidator(_parse_grid)] = _key("a table of keys with lists", {})
     experiment: tuple[Experiment, ...] = _key("tables under [[experiment]]", ())
     assumption: tuple[Assumption, ...] = _key("tables under [[assumption]]", ())

@@ -1,4 +1,4 @@
-"""Registry of formulas: activations, losses, penalties, optimizers, schedules and initializers by name."""
+"""Registry of formulas: look up, add and remove activations, losses, penalties, optimizers and schedules by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -16,7 +16,7 @@ from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
-from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.formula_fingerprint import formula_digest
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
@@ -32,7 +32,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The registered names of a kind of formula, including custom ones.
+    """The names of all built-in and custom formulas of a kind ("activation", "loss", "penalty" …).
 
     >>> names("penalty")
     ('l2', 'weight_decay', 'l1', 'l2_per_sample', 'weight_decay_per_sample', 'l1_per_sample')
@@ -41,21 +41,21 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Register a custom formula; `deltarule.proofs.custom_formulas` proves it first.
+    """Register a custom formula of a kind under its name, without proof (`deltarule.proofs.custom_formulas` proves it).
 
-    Registering the same object again is allowed. Other functions under the same name are not, even with equal code, as
-    a rerun cell of a notebook makes them: problems made with the first would change their meaning.
+    Registering the same object again is allowed. Another object of the same name is refused, even with equal code (as
+    when a notebook's cell runs again), because problems made with the first one would change their meaning.
     """
     name = formula.name
     if name in _BUILT_IN[kind]:
         raise BadInput(f"the {kind} '{name}' exists already; choose another name")
     if _TABLES[kind].setdefault(name, formula) != formula:
-        way_out = f'take that one away first: unregister("{kind}", "{name}")'
-        raise BadInput(f"the {kind} '{name}' of your own exists already; choose another name, or {way_out}")
+        remedy = f'take that one away first: unregister("{kind}", "{name}")'
+        raise BadInput(f"the {kind} '{name}' of your own exists already; choose another name, or {remedy}")
 
 
 def remove(kind: str, name: str) -> None:
-    """Remove a custom formula; built-in ones stay."""
+    """Remove a custom formula; raise `BadInput` for a built-in or unknown one."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -63,31 +63,32 @@ def remove(kind: str, name: str) -> None:
 
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
-_NO_NUMBERS = frozenset({"name", "range", "domain", "targets", "kinks", "rescaling"})
-"""Fields of a formula that decide no numbers: its name, and what it may be combined with."""
-_DESCRIBED = frozenset({"parameters", "per", "biases"})
+_IGNORED_FIELDS = frozenset({"name", "range", "domain", "targets", "kinks", "rescaling"})
+"""Fields of a formula that do not affect what it computes: its name, and what it may be combined with."""
+_DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 """Fields that `describe_formula` reports."""
 
 
 def own_digest(formula: Any) -> str | None:
-    """SHA-256 (hexadecimal) of what a custom formula computes, as `digest`; None for a built-in formula.
+    """The `formula_digest` of a custom formula, without its parameters; None for a built-in formula.
 
     >>> own_digest(activation("leaky_relu")) is None
     True
     """
-    [kind] = (kind for one, kind in _KINDS.items() if isinstance(formula, one))
+    [kind] = (kind for formula_type, kind in _KINDS.items() if isinstance(formula, formula_type))
     built_in = _BUILT_IN[kind].get(formula.name)
     parts = _formula_parts(formula)
-    return None if built_in is not None and parts == _formula_parts(built_in) else digest(parts)
+    return None if built_in is not None and parts == _formula_parts(built_in) else formula_digest(parts)
 
 
 def _formula_parts(formula: Any) -> list[Any]:
-    """The fields of a formula that decide numbers, without its parameters."""
-    return [getattr(formula, one.name) for one in fields(formula) if one.name not in _NO_NUMBERS | _DESCRIBED]
+    """The values of the fields that determine what a formula computes, without its parameters."""
+    skipped = _IGNORED_FIELDS | _DESCRIBED_FIELDS
+    return [getattr(formula, field.name) for field in fields(formula) if field.name not in skipped]
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """The custom formula with a name, as it was registered; None for a built-in formula.
+    """The custom formula of a name (or of a table with it), as it was registered; None for a built-in formula.
 
     >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True
@@ -97,49 +98,49 @@ def custom_formula(kind: str, given: Named) -> Any:
 
 
 def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
-    """Register another process's custom formulas, by kind and name, replacing those of the same name."""
+    """Register custom formulas of another process, keyed by (kind, name); they replace those of the same name."""
     for (kind, name), formula in formulas.items():
         _TABLES[kind][name] = formula
 
 
 def activation(given: Named | Activation) -> Activation:
-    """The activation with a name.
+    """Look up an activation by name, or by a table with a name and parameters; an `Activation` is returned as it is.
 
     >>> activation({"name": "leaky_relu", "slope": 0.2}).parameters["slope"]
     0.2
     """
-    return given if isinstance(given, Activation) else _with_parameters("activation", given)
+    return given if isinstance(given, Activation) else _find_with_parameters("activation", given)
 
 
 def loss(given: Named | Loss) -> Loss:
-    """The loss with a name.
+    """Look up a loss by name, or by a table with a name and parameters; a `Loss` is returned as it is.
 
     >>> loss("huber").name
     'huber'
     """
-    return given if isinstance(given, Loss) else _with_parameters("loss", given)
+    return given if isinstance(given, Loss) else _find_with_parameters("loss", given)
 
 
 def penalty(given: Named | Penalty) -> Penalty:
-    """The penalty with a name.
+    """Look up a penalty by name, or by a table with its name; a `Penalty` is returned as it is.
 
     >>> penalty("l2_per_sample").per_sample
     True
     """
-    return given if isinstance(given, Penalty) else _with_parameters("penalty", given)
+    return given if isinstance(given, Penalty) else _find_with_parameters("penalty", given)
 
 
 def optimizer(given: Named | Optimizer) -> Optimizer:
-    """The optimizer with a name.
+    """Look up an optimizer by name, or by a table with a name and parameters; an `Optimizer` is returned as it is.
 
     >>> dict(optimizer({"name": "nesterov", "momentum": 0.5}).parameters)
     {'momentum': 0.5}
     """
-    return given if isinstance(given, Optimizer) else _with_parameters("optimizer", given)
+    return given if isinstance(given, Optimizer) else _find_with_parameters("optimizer", given)
 
 
 def schedule(given: Named | Schedule) -> Schedule:
-    """The schedule with a name; the table may also hold `per`: "step" or "epoch".
+    """Look up a schedule by name, or by a table with a name, parameters and `per` ("step" or "epoch").
 
     >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
     'epoch'
@@ -148,7 +149,7 @@ def schedule(given: Named | Schedule) -> Schedule:
         return given
     name, parameters = _split_name("schedule", given)
     per = parameters.pop("per", None)
-    found: Schedule = _with_parameters("schedule", {"name": name, **parameters}, "per")
+    found: Schedule = _find_with_parameters("schedule", {"name": name, **parameters}, "per")
     if per is None:
         return found
     if not isinstance(per, str) or per not in ("step", "epoch"):
@@ -157,7 +158,7 @@ def schedule(given: Named | Schedule) -> Schedule:
 
 
 def initializer(given: Named | Initializer) -> Initializer:
-    """The initializer with a name; the table may also hold `biases`: "zeros" or "same".
+    """Look up an initializer by name, or by a table with a name, parameters and `biases` ("zeros" or "same").
 
     >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
     'same'
@@ -168,11 +169,11 @@ def initializer(given: Named | Initializer) -> Initializer:
     biases = parameters.pop("biases", "zeros")
     if not isinstance(biases, str) or biases not in ("zeros", "same"):
         raise BadInput(f'initial biases are {short_repr(biases)}; give "zeros" or "same" (by the law of the weights)')
-    return replace(_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
+    return replace(_find_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
-    """A formula as a recipe writes it: its name, or a table with its parameters.
+    """A formula as recipes write it: its name, or a table with its name and parameters.
 
     >>> describe_formula(activation("leaky_relu"))
     {'name': 'leaky_relu', 'slope': 0.01}
@@ -185,20 +186,21 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
     return {"name": formula.name, **extra} if extra else formula.name
 
 
-def _with_parameters(kind: str, given: Named, *beside: str) -> Any:
-    """The formula with a name, with its parameters.    beside   other keys of this kind, for the message"""
+def _find_with_parameters(kind: str, given: Named, *other_keys: str) -> Any:
+    """Look up a formula and set its parameters; `other_keys` of such a table are only listed in the error message."""
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
     known = getattr(formula, "parameters", {})
     for key in parameters:
         if key not in known:
-            there = ", ".join([*known, *beside]) or "none"
-            raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {there}")
-    checked = {key: parameter(kind, name, key, value) for key, value in parameters.items()}
+            allowed = ", ".join([*known, *other_keys]) or "none"
+            raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {allowed}")
+    checked = {key: check_parameter(kind, name, key, value) for key, value in parameters.items()}
     return replace(formula, parameters=Fixed({**known, **checked})) if checked else formula
 
 
 def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
+    """Split a name, or a table with a name and parameters, into the name and the parameters."""
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
@@ -207,6 +209,7 @@ def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
 
 
 def _find(kind: str, name: str) -> Any:
+    """The registered formula of a kind and name; an unknown name raises `BadInput` with a similar one."""
     table = _TABLES[kind]
     if name not in table:
         near = get_close_matches(name.lower(), table, 1)
@@ -215,56 +218,59 @@ def _find(kind: str, name: str) -> Any:
     return table[name]
 
 
-def parameter(kind: str, name: str, key: str, value: Any) -> Any:
-    """A parameter's value in Python's own numbers (NumPy's would make float64 of a float32 formula), checked.
+def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
+    """Check the value of a parameter `key` of a formula, and convert it to Python numbers.
 
-    That of an optimizer or a schedule may be a list, one number a member.
+    For an optimizer or a schedule it may be a list with one number per member. NumPy's numbers would turn a float32
+    formula into float64.
 
-    >>> parameter("optimizer", "momentum", "momentum", [0, 0.9])
+    >>> check_parameter("optimizer", "momentum", "momentum", [0, 0.9])
     [0, 0.9]
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if not isinstance(value, list | tuple):
-        return _parse_parameter(kind, name, key, value)
+        return _check_number(kind, name, key, value)
     if kind not in ("optimizer", "schedule"):
         raise BadInput(
             f"the parameter '{key}' of the {kind} '{name}' is {short_repr(value)}; give one number, for all members"
         )
-    return [_parse_parameter(kind, name, key, one) for one in value]
+    return [_check_number(kind, name, key, item) for item in value]
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """What a parameter of a formula may be, in words.
+    """The allowed values of the parameter `key` of a formula, in words.
 
     >>> allowed_parameter("step", "every")
     'a number of 1 or more'
     """
-    return _range_of(name, key)[1]
+    return _allowed_range(name, key)[1]
 
 
-def _range_of(name: str, key: str) -> "tuple[_Fits, str]":
+def _allowed_range(name: str, key: str) -> "tuple[_Test, str]":
+    """The test that a parameter's value must pass, and the same in words."""
     return _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
 
 
-def _parse_parameter(kind: str, name: str, key: str, given: Any) -> int | float:
-    fits, allowed = _range_of(name, key)
+def _check_number(kind: str, name: str, key: str, given: Any) -> int | float:
+    """Check a single number for the parameter `key` of a formula, and return it."""
+    is_allowed, allowed = _allowed_range(name, key)
     if isinstance(given, bool) and key == "at_start":
         given = int(given)
     if isinstance(given, int | float) and not isinstance(given, bool):
         try:
-            if isfinite(given) and fits(given):
+            if isfinite(given) and is_allowed(given):
                 return given
         except OverflowError:  # a whole number beyond all floats
             pass
     raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {short_repr(given)}; give {allowed}")
 
 
-_Fits = Callable[[float], bool]
-_NOT_NEGATIVE: tuple[_Fits, str] = (lambda number: number >= 0, "a number of 0 or more")
-_POSITIVE: tuple[_Fits, str] = (lambda number: number > 0, "a number above 0")
-_SHARE: tuple[_Fits, str] = (lambda number: 0 <= number < 1, "a number from 0 up to, not including, 1")
-_FROM_1: tuple[_Fits, str] = (lambda number: number >= 1, "a number of 1 or more")
-_ALLOWED: dict[str, tuple[_Fits, str]] = {
+_Test = Callable[[float], bool]
+_NOT_NEGATIVE: tuple[_Test, str] = (lambda number: number >= 0, "a number of 0 or more")
+_POSITIVE: tuple[_Test, str] = (lambda number: number > 0, "a number above 0")
+_SHARE: tuple[_Test, str] = (lambda number: 0 <= number < 1, "a number from 0 up to, not including, 1")
+_FROM_1: tuple[_Test, str] = (lambda number: number >= 1, "a number of 1 or more")
+_ALLOWED: dict[str, tuple[_Test, str]] = {
     "huber.delta": _POSITIVE,
     "quantile.quantile": (lambda number: 0 < number < 1, "a number between 0 and 1"),
     "naive_binary_cross_entropy.epsilon": _NOT_NEGATIVE,

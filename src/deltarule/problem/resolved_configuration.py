@@ -8,13 +8,12 @@ from typing import Any
 from deltarule.problem import registry
 from deltarule.problem.array_factors import STANDARD
 from deltarule.problem.configuration import SETTABLE
-from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.registry import Named
 
 NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
 """By dtype; part of every hash, and increased when a configuration no longer gives the numbers of the last release."""
-
 
 FORMULAS = (
     ("network", "activation", "activation"),
@@ -29,7 +28,7 @@ FORMULAS = (
 
 
 def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, Any]]:
-    """All settings that decide the numbers of a run, defaults and parameters filled in, in a canonical form.
+    """All settings that determine the results of a run, with defaults and parameters filled in, in a canonical form.
 
     Returns: keys with plain values, by section of `SETTABLE`. A list of equal values becomes one value, a
     name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
@@ -45,18 +44,18 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
         data[key] = _without_empty_table(data[key])
     network["layers"] = list(network["layers"])
     for section, key, kind in FORMULAS:
-        table[section][key] = _same_for_all(_map_values(table[section][key], _resolved_name(kind)))
-    network["dropout"] = _same_for_all(network["dropout"])
+        table[section][key] = _collapse_equal(_map_values(table[section][key], _formula_resolver(kind)))
+    network["dropout"] = _collapse_equal(network["dropout"])
     if optimizer["momentum"] is not None:
         optimizer["name"]["momentum"] = optimizer["momentum"]
     elif isinstance(optimizer["name"], dict):
         optimizer["momentum"] = optimizer["name"].get("momentum")
-    run["seeds"] = _shortest(run["seeds"])
+    run["seeds"] = _shorten_seeds(run["seeds"])
     return table
 
 
 def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
-    """The custom formulas of a configuration, as they were registered, by kind and name.
+    """The custom formulas that a configuration uses, as they were registered, keyed by (kind, name).
 
     >>> from deltarule.problem.configuration import parse
     >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
@@ -64,59 +63,64 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
     """
     found = {}
     for section, key, kind in FORMULAS:
-        given = getattr(getattr(configuration, section), key)
-        for one in given if isinstance(given, tuple) else (given,):
+        value = getattr(getattr(configuration, section), key)
+        for one in value if isinstance(value, tuple) else (value,):
             if one is not None and (formula := registry.custom_formula(kind, one)) is not None:
                 found[kind, formula.name] = formula
     return found
 
 
 def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
-    """The digests of custom formulas, by kind and name in words: "activation mine".
+    """The digests of custom formulas, keyed by kind and name in one text: "activation mine".
 
     Default values of parameters are part of a digest, because a recipe need not name them.
     """
     return {
-        " ".join(name): digest([registry.own_digest(formula), getattr(formula, "parameters", None)])
-        for name, formula in formulas.items()
+        " ".join(kind_and_name): formula_digest([registry.own_digest(formula), getattr(formula, "parameters", None)])
+        for kind_and_name, formula in formulas.items()
     }
 
 
-def _resolved_name(kind: str) -> Callable[[Any], Any]:
-    def resolve(given: Named | None) -> Any:
-        return None if given is None else registry.describe_formula(getattr(registry, kind)(given))
+def _formula_resolver(kind: str) -> Callable[[Any], Any]:
+    """Return a function that turns a name or table of this kind into one with all parameters; None stays None."""
+
+    def resolve(value: Named | None) -> Any:
+        return None if value is None else registry.describe_formula(getattr(registry, kind)(value))
 
     return resolve
 
 
-def _map_values(given: Any, resolve: Callable[[Any], Any]) -> Any:
-    return tuple(resolve(one) for one in given) if isinstance(given, tuple) else resolve(given)
+def _map_values(value: Any, resolve: Callable[[Any], Any]) -> Any:
+    """Apply a function to a value, or to each item of a tuple."""
+    return tuple(resolve(one) for one in value) if isinstance(value, tuple) else resolve(value)
 
 
-def _same_for_all(given: Any) -> Any:
-    if not isinstance(given, tuple):
-        return given
-    return given[0] if given and all(one == given[0] for one in given) else list(given)
+def _collapse_equal(value: Any) -> Any:
+    """Convert a tuple of equal values to one of them, and any other tuple to a list."""
+    if not isinstance(value, tuple):
+        return value
+    return value[0] if value and all(item == value[0] for item in value) else list(value)
 
 
-def _shortest(seeds: int | tuple[int, ...]) -> int | list[int]:
+def _shorten_seeds(seeds: int | tuple[int, ...]) -> int | list[int]:
+    """Write the seeds 0 … N − 1 as N, and other seeds as a list."""
     if isinstance(seeds, int):
         return seeds
     return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
 
 
-def _without_empty_table(given: Any) -> Any:
-    return given["name"] if isinstance(given, Mapping) and len(given) == 1 else given
+def _without_empty_table(value: Any) -> Any:
+    """Replace a table that holds only a name by the name."""
+    return value["name"] if isinstance(value, Mapping) and len(value) == 1 else value
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of the settings that decide a run's numbers; equal on every machine and in every version
-    that gives the same numbers.
+    """SHA-256 (hexadecimal) of the settings that determine a run's results.
 
-    Texts (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
-    except for the options of a data set or file, whose content the data set's `digest` covers. A custom formula counts
-    with what it computes in this version of Python, or with its digest in `formulas`, by kind and name as in
-    `own_digests`.
+    It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
+    assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
+    set or file, whose content the data set's `digest` covers. A custom formula counts with what it computes in this
+    version of Python, or with its digest in `formulas`, by kind and name as in `own_digests`.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
@@ -150,7 +154,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
 
 
 def _canonical(value: Any) -> Any:
-    """Numbers in one form: 10.0 as 10, and true as 1."""
+    """Write equal numbers alike: 10.0 as 10, and true as 1."""
     if isinstance(value, dict):
         return {key: _canonical(one) for key, one in value.items()}
     if isinstance(value, list):

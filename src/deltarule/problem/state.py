@@ -1,4 +1,4 @@
-"""`State`: the plain arrays that an engine advances."""
+"""`State`: parameters, optimizer slots and running statistics, which an engine advances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
 MAX_NUMBERS_DRAWN_AT_ONCE = 1_000_000
-"""Initial weights drawn at once: drawing needs several times their memory."""
+"""Initial weights drawn in one call, which needs several times their memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The arrays of K members after `step` updates.
+    """Parameters, optimizer slots and running statistics of K members after `step` updates.
 
     theta [K, P]     parameters
     slots            the optimizer's arrays by name, each [K, P]
     buffers [K, Q]   running statistics of batch norm
     factor [K]       multiplies the scheduled learning rate: 1, or less under "adaptive"
-    members [K]      their indices in the problem
+    members [K]      the members' indices in the problem
     step             number of updates; with the seeds and row counts it determines the next batch
     """
 
@@ -53,7 +53,7 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """A copy of the state with the arrays of some members replaced by those of `part`; the inverse of `take`.
+        """A copy of the state in which the members `chosen` have the arrays of the state `part`; the inverse of `take`.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -62,7 +62,7 @@ class State:
         >>> state.put(np.array([1]), replace(one, theta=np.array([[7.0]]))).theta[1]
         array([7.])
         """
-        whole = replace(
+        copy = replace(
             self,
             theta=self.theta.copy(),
             slots={name: slot.copy() for name, slot in self.slots.items()},
@@ -70,11 +70,11 @@ class State:
             factor=self.factor.copy(),
             step=part.step,
         )
-        whole.overwrite(chosen, part)
-        return whole
+        copy.overwrite(chosen, part)
+        return copy
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace the arrays of some members in place, as `put` without a copy.
+        """Replace the arrays of the members `chosen` in place by those of the state `part`; `put` without a copy.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -95,7 +95,7 @@ class State:
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     """The state before the first update; initial weights are drawn from each member's seed.
 
-    Parameters: `problem`; `theta` [K, P], the initial parameters, if they are not to be drawn.
+    Parameters: `problem`; `theta` [K, P], initial parameters to use instead of drawn ones.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -106,9 +106,9 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     [7.0, 7.0, 7.0]
     """
     network, members = problem.network, problem.members
-    theta = _draw_initial(problem) if theta is None else theta.astype(problem.dtype)
+    theta = _draw_initial_theta(problem) if theta is None else theta.astype(problem.dtype)
     buffers = np.zeros((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
-    for entry in network.buffers:  # means of 0 and variances of 1, until there are others
+    for entry in network.buffers:  # means start at 0, variances at 1
         buffers[:, entry.start : entry.stop] = entry.name.startswith("variance")
     return State(
         theta=theta,
@@ -119,20 +119,20 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     )
 
 
-def _draw_initial(problem: Problem) -> Floats:
+def _draw_initial_theta(problem: Problem) -> Floats:
     """Draw the initial parameters of all members, in chunks: drawing needs several times their memory."""
     network, members = problem.network, problem.members
     theta = np.empty((members, network.parameters), problem.dtype)
     size = max(1, MAX_NUMBERS_DRAWN_AT_ONCE // network.parameters)
     for start in range(0, members, size):
-        some = slice(start, start + size)
-        theta[some] = flatten(_drawn_arrays(problem, some), network.entries)
+        members_drawn = slice(start, start + size)
+        theta[members_drawn] = flatten(_draw_arrays(problem, members_drawn), network.entries)
     return theta
 
 
-def _drawn_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
-    """The initial parameter arrays of some members by name, in float64."""
-    network, seeds, scale = problem.network, problem.seeds[some], problem.initial_scale[some, None, None]
+def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
+    """Draw the initial parameter arrays of a slice of the members, by name, in float64."""
+    network, seeds, scale = problem.network, problem.seeds[members], problem.initial_scale[members, None, None]
     arrays: dict[str, Floats] = {}
     for layer in network.layers:
         n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)

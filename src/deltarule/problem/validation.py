@@ -1,4 +1,4 @@
-"""Validate the arguments of `create_problem`: each check returns an array of the right form or raises `BadInput`."""
+"""Validate arguments, mostly of `create_problem`: a check returns the value in its final form or raises `BadInput`."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 
 
 def describe_mismatch(loss: Loss, output: Activation) -> str:
-    """The message for a loss that needs other predictions than the output activation gives."""
+    """The error message for a loss that cannot judge the predictions of an output activation."""
     needs = {
         "positive": ("predictions above 0", "exponential or softplus"),
         "unit": ("predictions between 0 and 1", "sigmoid"),
@@ -33,36 +33,36 @@ def describe_mismatch(loss: Loss, output: Activation) -> str:
     )
 
 
-def network(given: Any) -> Network:
-    """Check that an argument is a Network."""
-    if not isinstance(given, Network):
-        raise BadInput(f"the network is {short_repr(given)}; make one with Network([inputs, ..., outputs])")
-    return given
+def check_network(value: Any) -> Network:
+    """Check that an argument is a `Network`, and return it."""
+    if not isinstance(value, Network):
+        raise BadInput(f"the network is {short_repr(value)}; make one with Network([inputs, ..., outputs])")
+    return value
 
 
-def problem(given: Any) -> Problem:
-    """Check that an argument is a Problem."""
-    if not isinstance(given, Problem):
-        raise BadInput(f"the problem is a {type(given).__name__}; make one with create_problem(network, x, y)")
-    return given
+def problem(value: Any) -> Problem:
+    """Check that an argument is a `Problem`, and return it."""
+    if not isinstance(value, Problem):
+        raise BadInput(f"the problem is a {type(value).__name__}; make one with create_problem(network, x, y)")
+    return value
 
 
-def member(given: Any, count: int, there_are: str) -> int:
-    """Check the number of a member; `there_are` begins the part of the message about valid numbers."""
-    number = whole("member", given, 0)
-    if number >= count:
-        raise BadInput(f"there is no member {short_repr(number)}; {there_are} 0 to {count - 1}")
-    return number
+def member(value: Any, member_count: int, hint: str) -> int:
+    """Check the index of one member, and return it; the error message ends with `hint` and the valid indices."""
+    index = whole("member", value, 0)
+    if index >= member_count:
+        raise BadInput(f"there is no member {short_repr(index)}; {hint} 0 to {member_count - 1}")
+    return index
 
 
-def member_indices(given: Any, count: int) -> Integers:
-    """Convert a choice of members to indices: an index (−1 is the last), several, or a mask [K]."""
-    array = _to_array(given)
+def member_indices(choice: Any, count: int) -> Integers:
+    """Convert a choice among `count` members to indices: from one index (−1 is the last), several, or a mask [K]."""
+    array = _to_array(choice)
     if array is not None and array.dtype == bool and array.shape == (count,):
         array = np.flatnonzero(array)
     if array is None or array.ndim > 1 or array.dtype.kind not in "iu" or not array.size:
         raise BadInput(
-            f"the members chosen are {short_repr(given)}; give at least one index, or True or False for each of the "
+            f"the members chosen are {short_repr(choice)}; give at least one index, or True or False for each of the "
             f"{count}"
         )
     if array.min() < -count or array.max() >= count:
@@ -71,7 +71,7 @@ def member_indices(given: Any, count: int) -> Integers:
 
 
 def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
-    """Check inputs for prediction: [B, D], or [K, B, D] with rows for each member."""
+    """Check inputs for prediction, [B, D] or [K, B, D] with rows for each member, and convert them to a dtype."""
     array = _to_numeric_array("the inputs", x)
     columns = network.inputs
     if array.ndim not in (2, 3) or array.shape[-1] != columns or array.shape[:-2] not in ((), (members,)):
@@ -80,12 +80,13 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
     return array.astype(dtype, copy=False)
 
 
-def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
-    """Convert to a finite, read-only array [rows, columns] of a dtype; a list of targets becomes one column.
+def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
+    """Convert values to a finite, read-only array [rows, columns]; a list of targets becomes one column.
 
+    name : of the values in error messages, "the inputs" or "the targets".
     copy : False to use the array itself; the caller has checked that it is finite.
     """
-    array = _to_numeric_array(name, given)
+    array = _to_numeric_array(name, values)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
     if array.ndim != 2 or len(array) == 0:
@@ -106,8 +107,8 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
     return converted
 
 
-def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
-    """Check inputs [N, D] against the network's inputs."""
+def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
+    """Convert inputs to an array [N, D], whose columns must be as many as the network's inputs."""
     array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
@@ -116,8 +117,8 @@ def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
     return array
 
 
-def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
-    """Check targets [N, C] against the network's outputs and the loss."""
+def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
+    """Convert targets to an array [N, C], checked against the network's outputs and the range that the loss allows."""
     array = numeric("the targets", y, dtype)
     if array.shape[1] != network.outputs:
         raise BadInput(
@@ -132,8 +133,8 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     return array
 
 
-def smoothed(y: Floats, loss: Loss, smoothing: Any) -> Floats:
-    """Check a label smoothing from 0 to under 1, and mix the targets; they stay what they are at 0."""
+def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
+    """Check a label smoothing from 0 to under 1, and return the smoothed targets; at 0, the same array."""
     share = finite("label_smoothing", smoothing)
     if not 0 <= share < 1:
         raise BadInput(f"label_smoothing is {short_repr(smoothing)}; give a number from 0 up to, not including, 1")
@@ -147,7 +148,7 @@ def smoothed(y: Floats, loss: Loss, smoothing: Any) -> Floats:
 
 
 def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
-    """The message for label smoothing with a loss whose targets are no shares of classes."""
+    """The error message for label smoothing with a loss whose targets are not shares of classes."""
     return (
         f"label_smoothing is {smoothing:g}, but the loss '{loss.name}' has no labels; use cross_entropy or "
         "binary_cross_entropy, or leave it out"
@@ -155,14 +156,14 @@ def describe_smoothing_mismatch(smoothing: float, loss: Loss) -> str:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """Check that a value is a whole number of at least `least`."""
+    """Check that a value is a whole number of at least `least`, and return it as an int."""
     if not _is_whole(value) or value < least:
         raise BadInput(f"{name} is {short_repr(value)}; give a whole number of {least} or more")
     return int(value)
 
 
 def finite(name: str, value: Any) -> float:
-    """Check that a value is a single finite number."""
+    """Check that a value is a single finite number, and return it as a float."""
     if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 0:
         value = (
             None if np.ma.is_masked(value) else value.item()
@@ -173,11 +174,13 @@ def finite(name: str, value: Any) -> float:
     return float(value)
 
 
-def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None) -> int:
-    """K, the common length of all lists that are longer than 1."""
-    lengths = {name: len(array) for name, array in given.items() if array.ndim == 1}
-    if rates.ndim == 2:
-        lengths["dropout"] = len(rates)
+def count_members(
+    numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
+) -> int:
+    """K, the common length of all arguments that list one value for each member; 1 if none does."""
+    lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
+    if dropout.ndim == 2:
+        lengths["dropout"] = len(dropout)
     if weights is not None and weights.ndim == 2:
         lengths["weights"] = len(weights)
     if rows is not None:
@@ -191,11 +194,11 @@ def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, row
     return next(iter(several.values()), 1)
 
 
-def numbers(name: str, value: Any) -> Floats:
-    """Check a finite number, or one for each member: [] or [K] float64."""
+def check_numbers(name: str, value: Any) -> Floats:
+    """Convert one finite number, or a list of one for each member, to a float64 array [] or [K]."""
     if type(value) is float and 0 <= value < np.inf:  # the common case: the checks take longer than many an update
         return np.array(value)
-    array = _real(value)
+    array = _to_float64(value)
     if array is None or array.ndim > 1:
         raise BadInput(f"{name} is {short_repr(value)}; give a number, or one a member")
     if not array.size:
@@ -207,46 +210,46 @@ def numbers(name: str, value: Any) -> Floats:
     return array
 
 
-def per_member(array: Floats, members: int) -> Floats:
-    """Broadcast a number, or one for each member, to [K]."""
+def broadcast_to_members(array: Floats, members: int) -> Floats:
+    """Broadcast an array [] or [K] to one value for each of the K members."""
     return np.ascontiguousarray(np.broadcast_to(array, members))
 
 
-def check_combination(optimizer: Optimizer, schedule: Schedule, spread: Mapping[str, Floats]) -> None:
-    """Refuse numbers that are valid alone but not together."""
-    if optimizer.name == "rprop" and (spread["smallest"] > spread["largest"]).any():
+def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
+    """Refuse numbers of an optimizer and a schedule, each [K], that are valid alone but not together."""
+    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
-    if schedule.name == "cosine" and (spread["schedule's warm_up"] >= spread["schedule's steps"]).any():
+    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
         raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
-    if schedule.name == "exponential_ramp" and (spread["learning_rate"] <= 0).any():
+    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
         raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
 
 
-def dropout(given: Any, hidden: int, dtype: str) -> Floats:
-    """Check dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
-    rates = _real(given)
-    if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
-        allowed = f"a rate, one for each hidden layer ({hidden}), or [members, layers]"
-        raise BadInput(f"dropout is {short_repr(given)}; give {allowed}")
+def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
+    """Convert dropout rates to a float64 array [], [hidden layers] or [K, hidden layers]."""
+    rates = _to_float64(dropout)
+    if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
+        allowed = f"a rate, one for each hidden layer ({hidden_layers}), or [members, layers]"
+        raise BadInput(f"dropout is {short_repr(dropout)}; give {allowed}")
     if not ((rates >= 0) & (rates < 1)).all():
-        raise BadInput(f"dropout is {short_repr(given)}; give rates from 0 up to, not including, 1")
+        raise BadInput(f"dropout is {short_repr(dropout)}; give rates from 0 up to, not including, 1")
     if not (rates.astype(dtype) < 1).all():
-        raise BadInput(f"dropout is {short_repr(given)}, of which {dtype} makes 1; give lower rates")
-    if not hidden and rates.any():
+        raise BadInput(f"dropout is {short_repr(dropout)}, of which {dtype} makes 1; give lower rates")
+    if not hidden_layers and rates.any():
         raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
     return rates
 
 
-def weights(given: Any, rows: int, dtype: str) -> Floats | None:
-    """Check row weights: [N] for all members, or [K, N]."""
-    if given is None:
+def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
+    """Convert the weights of the rows to an array [N], the same for all members, or [K, N]; None if there are none."""
+    if weights is None:
         return None
-    array = _real(given)
+    array = _to_float64(weights)
     if array is not None and array.ndim == 2 and len(array) == 1:
         array = array[0]
-    if array is None or array.ndim not in (1, 2) or array.shape[-1] != rows or not array.size:
+    if array is None or array.ndim not in (1, 2) or array.shape[-1] != row_count or not array.size:
         shape = "no rectangular array of numbers" if array is None else f"of the shape {array.shape}"
-        raise BadInput(f"the weights are {shape}; give one for each of the {rows} rows, or [members, {rows}]")
+        raise BadInput(f"the weights are {shape}; give one for each of the {row_count} rows, or [members, {row_count}]")
     if not np.isfinite(array).all() or (array < 0).any():
         raise BadInput("the weights hold a negative number, a NaN or an infinity; give finite weights of 0 or more")
     with np.errstate(over="ignore"):
@@ -257,33 +260,33 @@ def weights(given: Any, rows: int, dtype: str) -> Floats | None:
 
 
 def without_zero_weights(
-    rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, count: int
+    rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
 ) -> tuple[Integers, ...] | None:
-    """Remove rows of weight 0 from each member's rows, so that batches and sums ignore them."""
+    """Each member's row indices without rows of weight 0, so that batches and sums ignore them; None for all rows."""
     if weights is None or (weights > 0).all():
         return rows
-    kept = []
+    weighted = []
     for member in range(members):
-        own = np.arange(count) if rows is None else rows[member]
-        own = own[(weights if weights.ndim == 1 else weights[member])[own] > 0]
-        if not len(own):
+        indices = np.arange(row_count) if rows is None else rows[member]
+        indices = indices[(weights if weights.ndim == 1 else weights[member])[indices] > 0]
+        if not len(indices):
             raise BadInput(
                 f"all rows of member {member} have weight 0 in {weights.dtype}; give one of them a larger weight"
             )
-        kept.append(own)
-    return tuple(kept)
+        weighted.append(indices)
+    return tuple(weighted)
 
 
-def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
-    """Check row indices, a list for each member; None if all members use all rows."""
-    if given is None:
+def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
+    """Check the lists of row indices, one list per member, each index below `row_count`; None for all rows."""
+    if rows is None:
         return None
-    is_list = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, Sequence)
-    if not is_list or isinstance(given, str) or not len(given):
-        raise BadInput(f"rows is {short_repr(given)}; give for each member the list of its rows' indices")
+    is_list = rows.ndim > 0 if isinstance(rows, np.ndarray) else isinstance(rows, Sequence)
+    if not is_list or isinstance(rows, str) or not len(rows):
+        raise BadInput(f"rows is {short_repr(rows)}; give for each member the list of its rows' indices")
     checked: list[Integers] = []
     known: dict[int, Integers] = {}  # members of one fold share one list and its memory
-    for indices in list(given):  # a list, which keeps all of them alive: a freed one's id would be used again
+    for indices in list(rows):  # a list keeps all of them alive: the id of a freed one would be used again
         if id(indices) in known:
             checked.append(known[id(indices)])
             continue
@@ -292,23 +295,25 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
             raise BadInput(
                 "a member's rows are not a list of whole numbers; give for each member at least one row's index"
             )
-        if array.min() < 0 or array.max() >= count:
-            raise BadInput(f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {count - 1}")
+        if array.min() < 0 or array.max() >= row_count:
+            raise BadInput(
+                f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}"
+            )
         known[id(indices)] = array.astype(np.int64)
         checked.append(known[id(indices)])
     return tuple(checked)
 
 
-def seeds(name: str, given: Any) -> NDArray[np.uint64]:
-    """Check a seed, or one for each member: [] or [K] uint64."""
-    given = given.tolist() if isinstance(given, np.ndarray) else given
-    several = isinstance(given, Sequence) and not isinstance(given, str)
-    for value in given if several else [given]:
+def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
+    """Convert one seed, or a list of one for each member, to a uint64 array [] or [K]."""
+    seeds = seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
+    several = isinstance(seeds, Sequence) and not isinstance(seeds, str)
+    for value in seeds if several else [seeds]:
         if not _is_whole(value) or not 0 <= value < 2**64:
             raise BadInput(f"{name} hold {short_repr(value)}; a seed is a whole number from 0 to 2**64 - 1")
-    if several and not len(given):
+    if several and not len(seeds):
         raise BadInput(f"{name} are an empty list; give at least one seed")
-    return np.array([int(value) for value in given] if several else int(given), np.uint64)
+    return np.array([int(value) for value in seeds] if several else int(seeds), np.uint64)
 
 
 def is_finite(array: Floats) -> bool:
@@ -318,23 +323,23 @@ def is_finite(array: Floats) -> bool:
 
 
 def _is_final(array: NDArray[Any], dtype: str) -> bool:
-    """Whether an array already has the form that a problem needs, and is read-only."""
+    """Whether an array already has a problem's dtype and memory layout, owns its memory, and is read-only."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
-def _to_array(given: Any) -> NDArray[Any] | None:
+def _to_array(values: Any) -> NDArray[Any] | None:
     """Convert to an array; None for a ragged list or a masked value."""
     try:
-        return None if np.ma.is_masked(given) else np.asarray(given)
+        return None if np.ma.is_masked(values) else np.asarray(values)
     except ValueError:
         return None
 
 
-def _to_numeric_array(name: str, given: Any) -> NDArray[Any]:
-    """Convert to an array of numbers of any dtype."""
-    if np.ma.is_masked(given):
+def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
+    """Convert to an array of real numbers of any dtype; `name` is that of the values in error messages."""
+    if np.ma.is_masked(values):
         raise BadInput(f"{name} hold masked values; remove or fill in such values first")
-    array = _to_array(given)
+    array = _to_array(values)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
         with suppress(OverflowError):
             array = array.astype(np.float64)  # data frames with columns of several dtypes give objects
@@ -343,9 +348,9 @@ def _to_numeric_array(name: str, given: Any) -> NDArray[Any]:
     return array
 
 
-def _real(given: Any) -> Floats | None:
+def _to_float64(values: Any) -> Floats | None:
     """Convert numbers to float64; None for strings, booleans, complex numbers and ragged lists."""
-    array = _to_array(given)
+    array = _to_array(values)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
 
 
@@ -354,9 +359,9 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def check_memory(network: Network, members: int, slots: int, dtype: str) -> None:
+def check_memory(network: Network, members: int, slot_count: int, dtype: str) -> None:
     """Refuse members whose parameters, gradients and optimizer slots do not fit into this machine's memory."""
-    needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slots)
+    needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slot_count)
     if needed > memory_bytes():
         present = memory_bytes() / 2**30
         raise BadInput(
@@ -367,7 +372,7 @@ def check_memory(network: Network, members: int, slots: int, dtype: str) -> None
 
 @cache
 def memory_bytes() -> int:
-    """The memory of this machine in bytes; where it is unknown (Windows), a number above any real one."""
+    """The memory of this machine in bytes; if unknown (Windows), a number larger than any machine's."""
     ask: Any = getattr(os, "sysconf", None)
     try:
         return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))
@@ -375,11 +380,12 @@ def memory_bytes() -> int:
         return 2**44
 
 
-def penalty_mask(network: Network, biases: bool) -> Floats:
-    """[P]: 1 for entries that the penalty counts, 0 for the others."""
-    chosen = np.zeros(network.parameters)
+def penalty_mask(network: Network, penalize_biases: bool) -> Floats:
+    """A mask [P] over the entries of θ: 1 where the penalty applies (weights, and biases if asked for), else 0."""
+    mask = np.zeros(network.parameters)
     for entry in network.entries:
-        chosen[entry.start : entry.stop] = float(
-            entry.name.startswith("W") or (biases and entry.name.startswith("b") and not entry.name.startswith("beta"))
+        mask[entry.start : entry.stop] = float(
+            entry.name.startswith("W")
+            or (penalize_biases and entry.name.startswith("b") and not entry.name.startswith("beta"))
         )
-    return chosen
+    return mask

@@ -1,4 +1,4 @@
-"""Register custom formulas; each is proved or tried out first."""
+"""Register custom activations, losses, penalties, optimizers and schedules; each is proved or tested first."""
 
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ _RESERVED_PARAMETERS = {
     "optimizer": ("strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),  # a problem's own numbers
     "schedule": ("per",),
 }
-"""Names that no parameter may have, beside "name": recipes and problems use them."""
+"""Names that no parameter may have, besides "name": recipes and problems use them."""
 
 
 def register_activation(
@@ -70,7 +70,7 @@ def register_activation(
     activation = Activation(name, function, derivative, range, parameters=numbers, kinks=_check_kinks(kinks))
     a = prove_formula(
         f"the activation '{name}'",
-        lambda others: elementwise.of_activation(replace(activation, parameters=others)),
+        lambda others: elementwise.curve_of_activation(replace(activation, parameters=others)),
         derivative,
         numbers,
         activation.kinks,
@@ -121,7 +121,7 @@ def register_loss(
     loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_check_kinks(kinks))
     prove_formula(
         f"the loss '{name}'",
-        lambda others: elementwise.of_loss(replace(loss, parameters=others)),
+        lambda others: elementwise.curve_of_loss(replace(loss, parameters=others)),
         derivative,
         numbers,
         loss.kinks,
@@ -155,7 +155,9 @@ def register_penalty(
     """
     _check_new("penalty", name, value, derivative)
     penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _check_kinks(kinks))
-    prove_formula(f"the penalty '{name}'", lambda _: elementwise.of_penalty(penalty), derivative, {}, penalty.kinks)
+    prove_formula(
+        f"the penalty '{name}'", lambda _: elementwise.curve_of_penalty(penalty), derivative, {}, penalty.kinks
+    )
     registry.add("penalty", penalty)
     return penalty
 
@@ -167,17 +169,17 @@ def register_optimizer(
     slots: Sequence[str] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Optimizer:
-    """Try out a custom optimizer and register it.
+    """Test a custom optimizer and register it.
 
     Parameters
     ----------
     name : what it is called in `create_problem` and in recipes.
     update : `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
-    slots : names of what it remembers of each parameter; 0 at the start.
+    slots : names of the arrays that it keeps for each parameter; 0 at the start.
     parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as
         learning_rate is: one number per member.
 
-    Returns the optimizer. Raises `RunFailed` where it does not come down a simple quadratic at a small learning rate;
+    Returns the optimizer. Raises `RunFailed` where it does not minimize a simple quadratic at a small learning rate;
     `BadInput` where the update cannot be used as it is.
 
     >>> import numpy as np
@@ -205,7 +207,7 @@ def register_schedule(
     parameters: Mapping[str, float] | None = None,
     per: str = "step",
 ) -> Schedule:
-    """Try out a custom schedule and register it.
+    """Test a custom schedule and register it.
 
     Parameters
     ----------
@@ -227,8 +229,8 @@ def register_schedule(
     given = np.linspace(0.1, 0.8, len(t))
     numbers = [np.full(len(t), float(value)) for value in schedule.parameters.values()]
 
-    def rates_of(t: Floats, learning_rate: Floats, *own: Floats) -> Any:
-        return rate(t, learning_rate, **dict(zip(schedule.parameters, own, strict=True)))
+    def rates_of(t: Floats, learning_rate: Floats, *numbers: Floats) -> Any:
+        return rate(t, learning_rate, **dict(zip(schedule.parameters, numbers, strict=True)))
 
     what = f"the schedule '{name}'"
     if numbers:
@@ -247,14 +249,14 @@ def unregister(kind: str, name: str) -> None:
 
     kind : "activation", "loss", "penalty", "optimizer" or "schedule"
 
-    Raises `BadInput` for a name that is not one's own.
+    Raises `BadInput` for a built-in or unknown name.
     """
     _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule"))
     registry.remove(kind, name)
 
 
 def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    """Refuse an invalid or existing name, and functions that cannot be called."""
+    """Refuse an invalid or existing name, and functions (a formula and its derivative) that cannot be called."""
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
@@ -266,12 +268,14 @@ def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
             )
 
 
-def _check_choice(what: str, given: Any, allowed: Collection[str]) -> None:
-    if not isinstance(given, str) or given not in allowed:
-        raise BadInput(f"{what} is {given!r}; give one of {', '.join(allowed)}")
+def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
+    """Refuse a value of the argument `name` that is not allowed."""
+    if not isinstance(value, str) or value not in allowed:
+        raise BadInput(f"{name} is {value!r}; give one of {', '.join(allowed)}")
 
 
 def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
+    """Check the parameters of a formula, and convert their default values to Python numbers."""
     given = {} if parameters is None else parameters
     if not isinstance(given, Mapping):
         raise BadInput(f"the parameters of the {kind} '{name}' are {given!r}; give a table of names and default values")
@@ -287,6 +291,7 @@ def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | No
 
 
 def _check_kinks(kinks: Any) -> tuple[float, ...]:
+    """Convert a sequence of finite numbers to a tuple of floats; refuse anything else."""
     numbers: list[Any] = [None]
     if not isinstance(kinks, str | bytes):
         with suppress(TypeError):  # a single number, or nothing at all
@@ -297,6 +302,7 @@ def _check_kinks(kinks: Any) -> tuple[float, ...]:
 
 
 def _check_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tuple[str, ...]:
+    """Check that the slots of an optimizer have different valid names, none of them that of another argument."""
     given = slots.tolist() if isinstance(slots, np.ndarray) else slots
     taken = {"theta", "g", "learning_rate", *parameters}
     if (

@@ -6,8 +6,8 @@ evaluates many lines:
 
 along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
 
-middle [n]  φ(0)                                    start [n]   the unit of length for t
-wanted [n]  the uncertainty of φ' to reach          noise [n]   the rounding error of φ
+middle [n]     φ(0)                                   start [n]   the unit of length for t
+max_doubt [n]  the acceptable uncertainty of φ'       noise [n]   the rounding error of φ
 """
 
 from collections.abc import Callable, Sequence
@@ -35,11 +35,11 @@ AGREEMENT = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Measured derivatives φ'(0) of several lines.
+    """Measured derivatives φ'(0) along several lines.
 
     value [n]    the derivative
     doubt [n]    its uncertainty
-    kink [n]     there is no derivative: even the smallest steps find different slopes left and right
+    kink [n]     True where there is no derivative: even the smallest steps find different slopes left and right of 0
     """
 
     value: Floats
@@ -47,19 +47,21 @@ class Slopes:
     kink: NDArray[np.bool_]
 
     def confirm(self, exact: Floats) -> NDArray[np.bool_]:
-        """Where the differences agree with other derivatives, within their uncertainty."""
+        """Where the measured derivatives agree with `exact` ones within their uncertainty, [n]."""
         return np.asarray(np.abs(exact - self.value) <= AGREEMENT * np.abs(exact) + 2 * self.doubt)
 
-    def replace(self, lines: Integers, other: "Slopes", better: NDArray[np.bool_]) -> "Slopes":
-        """Replace the slopes of some lines by those of another measurement where it is better."""
+    def replace(self, lines: Integers, other: "Slopes", is_better: NDArray[np.bool_]) -> "Slopes":
+        """A copy with the slopes of the given lines [m] from another measurement [m], where `is_better` [m] is True."""
         arrays = [array.copy() for array in (self.value, self.doubt, self.kink)]
         for array, measured in zip(arrays, (other.value, other.doubt, other.kink), strict=True):
-            array[lines[better]] = measured[better]
+            array[lines[is_better]] = measured[is_better]
         return Slopes(*arrays)
 
 
-def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
-    """Measure each line by central differences, with smaller steps until the uncertainty is at most `wanted`.
+def central(along: Along, middle: Floats, start: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
+    """Measure a function's derivative on each line by central differences, with smaller steps until `max_doubt` is met.
+
+    `along(lines, t)` is the function φ; `middle` is φ(0), `start` the unit of length, `noise` the rounding error of φ.
 
     >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
     >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
@@ -71,28 +73,30 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
     >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
     array([ True])
     """
-    lines, parted = np.arange(len(start)), np.zeros(len(start))
+    lines, differences = np.arange(len(start)), np.zeros(len(start))
     value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
     for exponent in EXPONENTS:
-        tried = _extrapolate(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
-        found, before = tried.slopes, parted[lines]
+        tried = _extrapolate(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], max_doubt[lines])
+        found, before = tried.slopes, differences[lines]
         # A kink found by larger steps is cleared only by steps exact enough to show it; else it adds to the doubt.
-        hidden = (before > 0) & (tried.parted + tried.visible >= before)
+        hidden = (before > 0) & (tried.difference + tried.limit >= before)
         kink[lines] = found.kink
         # A difference that shrinks with the steps is curvature, no kink: it is stored with a negative sign.
-        met = np.where(tried.parted >= np.abs(before) / 2, tried.parted, -tried.parted)
-        parted[lines] = np.where(found.kink, met, np.where(hidden, before, 0))
-        unsure = found.doubt + np.where(hidden, before, np.where(before > 0, tried.parted, 0))
-        better = ~kink[lines] & (unsure < doubt[lines])  # differences across a kink may agree with each other
-        value[lines[better]], doubt[lines[better]] = found.value[better], unsure[better]
-        lines = lines[~(doubt[lines] <= wanted[lines])]
+        signed = np.where(tried.difference >= np.abs(before) / 2, tried.difference, -tried.difference)
+        differences[lines] = np.where(found.kink, signed, np.where(hidden, before, 0))
+        new_doubt = found.doubt + np.where(hidden, before, np.where(before > 0, tried.difference, 0))
+        better = ~kink[lines] & (new_doubt < doubt[lines])  # differences across a kink may agree with each other
+        value[lines[better]], doubt[lines[better]] = found.value[better], new_doubt[better]
+        lines = lines[~(doubt[lines] <= max_doubt[lines])]
         if not len(lines):
             break
     return Slopes(value, doubt, kink)
 
 
 def complex_step(along: Along, n: int) -> Floats:
-    """Im φ(ih) / h: exact to rounding, because nothing is subtracted.    Source: Squire & Trapp 1998
+    """The derivative of a function on each of n lines by the complex step, Im φ(ih) / h.    Source: Squire & Trapp 1998
+
+    It is exact to rounding, because nothing is subtracted. `along(lines, t)` is the function φ.
 
     The function must keep the imaginary part throughout: an absolute value or a maximum loses it without a warning.
 
@@ -104,7 +108,7 @@ def complex_step(along: Along, n: int) -> Floats:
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """Central differences with steps of 2⁻ᵉ units for each exponent e, without the h² error.
+    """A function's central differences with steps of 2⁻ᵉ units for each exponent e, without the h² error.
 
     lines, unit [m]  →  [exponents, m]
     """
@@ -118,37 +122,39 @@ def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequ
 
 
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
-    """Whether differences confirm a complex step: |z| and max(z, 0) lose the imaginary part without a warning."""
+    """Whether differences confirm complex-step derivatives: |z| and max(z, 0) lose the imaginary part silently."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
     return bool(known.any() and slopes.confirm(exact)[known].all())
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
-    """A unit of length for each line, a power of two: the entry's size, or less if φ changes fast.
+    """A unit of length for the steps on each line, a power of two: the entry's size, or less if φ changes fast.
 
+    size           the size of each line's entry, at least 1
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
+    narrowest      the smallest share of `size` that a unit may be
     """
     natural = np.divide(value, slope, out=np.ones_like(slope), where=slope > 0)
     return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, narrowest, 1))))
 
 
-def share_entries(sizes: Sequence[int], most: int) -> list[int]:
-    """The number of entries of each array to measure: all of small arrays, an equal share of larger ones.
+def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
+    """The number of entries to measure of each array by size: all of small arrays, an equal share of larger ones.
 
     >>> share_entries([600, 20], 120)
     [100, 20]
     """
-    counts, left = [0] * len(sizes), most
+    counts, remaining = [0] * len(sizes), max_total
     for rank, i in enumerate(sorted(range(len(sizes)), key=lambda i: sizes[i])):
-        counts[i] = min(sizes[i], max(1, left // (len(sizes) - rank)))
-        left -= counts[i]
+        counts[i] = min(sizes[i], max(1, remaining // (len(sizes) - rank)))
+        remaining -= counts[i]
     return counts
 
 
 def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
-    """Estimate the rounding error of φ from third differences with steps too small for anything else.
+    """Estimate a function's rounding error on some lines, from third differences with very small steps.
 
-    lines [m], start [m]  →  [m]; single values are rough, use the median of several
+    lines [m], start [m], the unit of length  →  [m]; single values are rough: use the median of several
     """
     t = start * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
@@ -159,18 +165,18 @@ def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _StepResult:
-    """The slopes for one step width, how far slopes that should be equal differ, and how much of that is visible."""
+    """The slopes for one step width, the difference between slopes left and right of 0, and its detection limit."""
 
     slopes: Slopes
-    parted: Floats
-    visible: Floats
+    difference: Floats
+    limit: Floats
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an infinite φ gives an infinite doubt
 def _extrapolate(
-    along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats
+    along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, max_doubt: Floats
 ) -> _StepResult:
-    """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
+    """A function's slopes by central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates without c₂ must agree; together they give a third without c₄.
     """
@@ -181,9 +187,10 @@ def _extrapolate(
     # Four standard deviations of the estimate's error from the noise of six values; large values have more noise.
     rounded = 16 * np.maximum(noise, np.finfo(float).eps / 2 * np.abs(phi).max(0)) / h
     doubt = np.abs(second - first) + rounded
-    doubt[(phi == middle).all(0) & (wanted == 0)] = 0
+    doubt[(phi == middle).all(0) & (max_doubt == 0)] = 0
     # Without a kink the slope right of 0 minus that left of it goes to 0 with the step, as c₁ h + c₃ h³.
     wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
-    parted, visible = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
-    return _StepResult(Slopes((16 * second - first) / 15, doubt, parted > np.maximum(visible, wanted)), parted, visible)
+    difference, limit = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
+    kink = difference > np.maximum(limit, max_doubt)
+    return _StepResult(Slopes((16 * second - first) / 15, doubt, kink), difference, limit)

@@ -20,16 +20,16 @@ from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.proofs.differences import DIRECTIONS, IMAGINARY, share_entries
-from deltarule.proofs.error_scale import near, roundings
+from deltarule.proofs.error_scale import near_kinks, roundings
 
 _NUMBERS_AT_ONCE = 1_000_000
 _WEIGHTS_TIMES_ROWS = 4e9
-"""Multiplications of a proof: a few seconds on one processor. `_NUMBERS_AT_ONCE` are eight megabytes."""
+"""Maximum number of multiplications of a proof: a few seconds. `_NUMBERS_AT_ONCE` take eight megabytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Lines through the parameters of a state's members.
+    """Lines in parameter space through the parameters of a state's members, to differentiate the objective along.
 
     member [n]         the index of each line's member in the state
     entry [n]          the entry of θ that it moves; −1 − d for direction d
@@ -43,30 +43,30 @@ class Lines:
     signs: Floats
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The objective at distance t on each line, on the state's batch in training mode."""
+        """The objective after a move by t [m] along some lines [m], on the state's batch in training mode."""
         values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
         for chosen, moved, rows in self._move(lines, t):
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
     def leaving_kinks(self, lines: Integers, beside: bool = False) -> NDArray[np.bool_]:
-        """Which lines move a value off its kink, detected by an imaginary step.
+        """Which of some lines [m] move a value off its kink, detected by an imaginary step.
 
-        With `beside`, only values near a kink within rounding count, not those exactly on it.
+        With `beside`, only values near_kinks a kink within rounding count, not those exactly on it.
         """
         leaving = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, np.full(len(lines), 1j * IMAGINARY)):
             tape = forward_pass(self.problem, moved, rows)[2]
-            leaving[chosen] = on_kinks(self.problem, moved, rows, tape, beside)
+            leaving[chosen] = members_on_kinks(self.problem, moved, rows, tape, beside)
         return leaving
 
     def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
-        """Which lines move a value across a kink within the distance t."""
+        """Which of some lines [m] move a value across a kink within the distance t [m]."""
         crossing = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, t):
             here = self._state_at(lines[chosen], 0 * t[chosen])
             there, before = (
-                _at_kinks(self.problem, state, rows, forward_pass(self.problem, state, rows)[2])
+                _values_with_kinks(self.problem, state, rows, forward_pass(self.problem, state, rows)[2])
                 for state in (moved, here)
             )
             for (_, value, kink), (_, old, _) in zip(there, before, strict=True):
@@ -74,13 +74,13 @@ class Lines:
         return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
-        """The projection of a vector [K, P] on each line [n], or the sum of its terms' absolute values."""
+        """The projection of a vector [K, P] on each line [n]; with `absolute`, a direction's signs are all positive."""
         signs = np.abs(self.signs) if absolute else self.signs
         # Direction d is d columns before the end, where its entry −1 − d points.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
     def _move(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
-        """Yield chunks of lines, of members with equally many rows: their indices, the moved state and its batch."""
+        """Yield chunks of lines moved by t, of members with equally many rows: indices, moved state, batch."""
         members = self.state.members[self.member[lines]]
         with one_blas_thread(), np.errstate(all="ignore"):
             for group in groups(self.problem, members):
@@ -90,6 +90,7 @@ class Lines:
                     yield chosen, state, batch(self.problem, state.members, state.step)
 
     def _state_at(self, lines: Integers, t: Floats) -> State:
+        """A state with one member for each of some lines, moved by t along it."""
         state, entry = self.state.take(self.member[lines]), self.entry[lines]
         theta = state.theta.astype(np.result_type(t, state.theta))
         single = np.flatnonzero(entry >= 0)
@@ -106,10 +107,10 @@ class Lines:
         return max(1, _NUMBERS_AT_ONCE // (self.problem.network.parameters + rows * units))
 
 
-def lines_through(problem: Problem, state: State, most: int) -> Lines:
-    """A line for every entry of every member; above `most` entries, a sample of each array and random directions.
+def lines_through(problem: Problem, state: State, max_lines: int) -> Lines:
+    """A line for every entry of every member; for more than `max_lines`, samples of each array and random directions.
 
-    For large networks and batches `most` is reduced to what takes a few seconds, but not below 100.
+    For large networks and batches `max_lines` is reduced to what takes a few seconds, but not below 100.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -123,58 +124,59 @@ def lines_through(problem: Problem, state: State, most: int) -> Lines:
     """
     members, parameters = len(state.members), problem.network.parameters
     rows = max(problem.batch_rows(member) for member in state.members)
-    most = min(most, max(100, int(_WEIGHTS_TIMES_ROWS / (parameters * rows))))
-    if members * parameters <= most:
+    max_lines = min(max_lines, max(100, int(_WEIGHTS_TIMES_ROWS / (parameters * rows))))
+    if members * parameters <= max_lines:
         entries, signs = np.arange(parameters), np.empty((0, parameters))
     else:
-        entries, signs = _sample(problem, max(1, most // members)), _signs(DIRECTIONS, parameters)
+        entries, signs = _sample_entries(problem, max(1, max_lines // members)), _random_signs(DIRECTIONS, parameters)
     each = np.concatenate([entries, -1 - np.arange(len(signs))])
     return Lines(problem, state, np.repeat(np.arange(members), len(each)), np.tile(each, members), signs)
 
 
-def _sample(problem: Problem, most: int) -> Integers:
-    """Random entries of each array, all of small arrays."""
+def _sample_entries(problem: Problem, max_total: int) -> Integers:
+    """Random indices into θ, some from each array, and all of small arrays; sorted."""
     arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
     sizes, chosen = [entry.stop - entry.start for entry in arrays], []
-    for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, most), strict=True)):
+    for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, max_total), strict=True)):
         word, *_ = random.words(0, random.DIRECTIONS, np.arange(sizes[i], dtype=np.uint32), np.uint32(i + 1))
         chosen.append(array.start + np.argsort(word, kind="stable")[:count])
     return np.sort(np.concatenate(chosen))
 
 
-def _signs(count: int, parameters: int) -> Floats:
+def _random_signs(count: int, parameters: int) -> Floats:
+    """Random directions of ±1, [count, parameters], always the same."""
     word, *_ = random.words(
         0, random.DIRECTIONS, np.arange(parameters, dtype=np.uint32), 0, np.arange(count, dtype=np.uint32)[:, None]
     )
     return np.where(word & np.uint32(1), 1.0, -1.0)
 
 
-def on_kinks(
+def members_on_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], beside: bool = False
 ) -> NDArray[np.bool_]:
-    """Which members [K] have a pre-activation, an error or a weight at a kink, within rounding.
+    """Which members [K] have a pre-activation, an error p − y or a weight at a kink, within rounding.
 
     If θ is complex, only values with an imaginary part count, which move off the kink. With `beside`, values exactly on
     a kink do not count, except after batch norm, where an exact 0 is a coincidence of rounding.
     """
     rounded = roundings(problem, state, rows, tape)
     normalized = [False, *(taped.symbol == "n" for taped in tape), False]
-    found = np.zeros(len(state.members), bool)
-    for place, values, kink in _at_kinks(problem, state, rows, tape):
-        r = 0.0 if place is None else rounded[place]  # weights have no rounding
-        there = near(values.real, r, (kink,))
+    on_kink = np.zeros(len(state.members), bool)
+    for index, values, kink in _values_with_kinks(problem, state, rows, tape):
+        rounding = 0.0 if index is None else rounded[index]  # weights have no rounding
+        is_near = near_kinks(values.real, rounding, (kink,))
         if np.iscomplexobj(values):
-            there &= values.imag != 0
-        if beside and not (place is not None and normalized[place]):
-            there &= np.abs(values.real - kink) >= np.finfo(float).tiny
-        found |= there.any((-2, -1))
-    return found
+            is_near &= values.imag != 0
+        if beside and not (index is not None and normalized[index]):
+            is_near &= np.abs(values.real - kink) >= np.finfo(float).tiny
+        on_kink |= is_near.any((-2, -1))
+    return on_kink
 
 
-def _at_kinks(
+def _values_with_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
 ) -> Iterator[tuple[int | None, Floats, float]]:
-    """Yield the values that may be at a kink, with their index on the tape and the kink.
+    """Yield the values that may be at a kink, each with its index on the tape and the kink.
 
     The index counts from x, which is 0; p − y has the last one, and weights have None.
     """

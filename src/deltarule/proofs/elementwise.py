@@ -1,4 +1,4 @@
-"""Differentiate elementwise functions numerically at many points at once.
+"""Differentiate elementwise functions numerically at many points at once, with respect to their first input.
 
 z [n]  points     f(z, y) [n]  the function's values; only the first input is varied
 """
@@ -40,7 +40,7 @@ _TARGETS = {
 class Curve:
     """A function of one or more inputs, with the points at which it is differentiated with respect to the first.
 
-    points  the inputs by name, each [n]      room [n]  how far the first may move within the function's domain
+    points  the inputs by name, each [n]      room [n]  distance that the first may move within the function's domain
     """
 
     function: Callable[..., Array]
@@ -53,11 +53,11 @@ class Curve:
         return list(self.points.values())
 
     def point_name(self, i: int) -> str:
-        """A point as text: "z = 0.5"."""
+        """The point with the index `i` as text: "z = 0.5"."""
         return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
     def along(self, lines: Integers, t: Floats) -> Floats:
-        """The function's values after a move of the first input by t."""
+        """The function's values at the points with the indices `lines`, after a move of the first input by t."""
         if not len(lines):
             return np.zeros(np.shape(t))  # np.vectorize takes no empty array
         first, *others = (values[lines] for values in self.inputs)
@@ -65,13 +65,13 @@ class Curve:
             return np.asarray(self.function(first + t, *others))
 
 
-def of_activation(activation: Activation) -> Curve:
+def curve_of_activation(activation: Activation) -> Curve:
     """The curve a = f(z), with points on the real line and on both sides of its kinks."""
     z = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(activation.kinks)])
     return Curve(partial(activation.function, **activation.parameters), {"z": z}, np.full(len(z), np.inf))
 
 
-def of_penalty(penalty: Penalty) -> Curve:
+def curve_of_penalty(penalty: Penalty) -> Curve:
     """The curve of a penalty of w, with points on the real line and on both sides of its kinks."""
     w = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(penalty.kinks)])
     return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
@@ -82,68 +82,71 @@ def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
     return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
 
-def of_loss(loss: Loss) -> Curve:
-    """The curve of a loss ℓ(p, y) with respect to p, for valid pairs of prediction and target."""
+def curve_of_loss(loss: Loss) -> Curve:
+    """The curve of a loss ℓ(p, y) as a function of p, at valid pairs of prediction and target."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
     off, target = (axis.ravel() for axis in np.meshgrid(_points_beside_kinks(loss.kinks), _TARGETS[loss.targets]))
-    least, most = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
-    inside = (least < off + target) & (off + target < most)
+    low, high = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
+    inside = (low < off + target) & (off + target < high)
     p, y = np.concatenate([p, (off + target)[inside]]), np.concatenate([y, target[inside]])
     room = {"real": np.full(len(p), np.inf), "positive": p}.get(loss.domain, np.minimum(p, 1 - p))
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 
 
-def of_custom_formulas(problem: Problem) -> dict[str, Curve]:
-    """The curves of a problem's custom formulas, by name."""
+def curves_of_custom_formulas(problem: Problem) -> dict[str, Curve]:
+    """The curves of a problem's custom activations, loss and penalty, keyed by a name for messages."""
     curves = {
-        f"your own activation '{layer.activation.name}'": of_activation(layer.activation)
+        f"your own activation '{layer.activation.name}'": curve_of_activation(layer.activation)
         for layer in problem.network.layers
         if layer.activation.name not in ACTIVATIONS
     }
     if problem.loss.name not in LOSSES:
-        curves[f"your own loss '{problem.loss.name}'"] = of_loss(problem.loss)
+        curves[f"your own loss '{problem.loss.name}'"] = curve_of_loss(problem.loss)
     if problem.penalty is not None and problem.penalty.name not in PENALTIES:
-        curves[f"your own penalty '{problem.penalty.name}'"] = of_penalty(problem.penalty)
+        curves[f"your own penalty '{problem.penalty.name}'"] = curve_of_penalty(problem.penalty)
     return curves
 
 
-def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
-    """The derivative with respect to the first input, by central differences.
+def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slopes:
+    """The derivative of a curve by central differences, measured again where it differs from a claimed `derivative`.
 
-    wanted [n]   the uncertainty to reach     claimed [n]  the derivative to check: where the measurement differs
-    or finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
+    max_doubt [n]   the acceptable uncertainty     derivative [n]  the one to check: where the measurement differs or
+    finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
     """
     lines = np.arange(len(curve.room))
     unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
     start = 2.0 ** np.floor(np.log2(unit))
-    slopes = _measure_slopes(curve, lines, start, wanted)
-    again = np.flatnonzero(slopes.kink | ~_agree(slopes, claimed))
+    slopes = _measure_slopes(curve, lines, start, max_doubt)
+    again = np.flatnonzero(slopes.kink | ~_agree(slopes, derivative))
     if not len(again):
         return slopes
-    near = _measure_slopes(curve, again, start[again] * _SMALLER, wanted[again])
-    better = ~near.kink & _agree(near, claimed[again]) & (near.doubt <= 10 * wanted[again])
+    near = _measure_slopes(curve, again, start[again] * _SMALLER, max_doubt[again])
+    better = ~near.kink & _agree(near, derivative[again]) & (near.doubt <= 10 * max_doubt[again])
     return slopes.replace(again, near, better)
 
 
-def _measure_slopes(curve: Curve, lines: Integers, start: Floats, wanted: Floats) -> Slopes:
+def _measure_slopes(curve: Curve, lines: Integers, start: Floats, max_doubt: Floats) -> Slopes:
+    """Measure the derivative of a curve at some of its points, `lines`; `start` is the unit of length."""
+
     def along(chosen: Integers, t: Floats) -> Floats:
         return curve.along(lines[chosen], t)
 
     every = np.arange(len(lines))
     # One third difference may be small by chance: the rounding error is the root mean square of three.
-    seen = [rounding_error(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    squares = [rounding_error(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # If 1 is added on the way, as in 1 + erf z, small values change in stairs, and small differences show no rounding.
     least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
-    noise = np.maximum(np.sqrt(np.mean(seen, axis=0)), least)
-    return central(along, along(every, np.zeros(len(lines))), start, wanted, noise)
+    noise = np.maximum(np.sqrt(np.mean(squares, axis=0)), least)
+    return central(along, along(every, np.zeros(len(lines))), start, max_doubt, noise)
 
 
-def _agree(slopes: Slopes, claimed: Floats) -> NDArray[np.bool_]:
-    return np.asarray(np.abs(claimed - slopes.value) <= 1e-6 * np.abs(claimed) + 2 * slopes.doubt)
+def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
+    """Where measured slopes agree with a derivative within their uncertainty, [n]."""
+    return np.asarray(np.abs(derivative - slopes.value) <= 1e-6 * np.abs(derivative) + 2 * slopes.doubt)
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
-    """The derivative by the complex step; None if the function loses the imaginary part.
+    """The derivative of a curve by the complex step; None if its function loses the imaginary part.
 
     >>> points = np.array([0.5, 2.0])
     >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))

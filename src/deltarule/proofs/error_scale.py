@@ -30,11 +30,11 @@ from deltarule.problem.state import State
 
 NUDGE = 2.0**-48  # 16 units in the last place
 _ROUNDING_SHARE = 2.0**-6
-"""Share of the rounding of a sum's terms that counts: errors of many terms mostly cancel."""
+"""Share of the rounding of a sum's terms that is counted: errors of many terms mostly cancel."""
 
 
 def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
-    """The sum of the absolute terms of each entry of the gradient.
+    """The sum of the absolute terms of each entry of a problem's gradient on one batch, [K, P].
 
     θ [K, P] in float64, and the tape of its forward pass  →  [K, P], nowhere less than the gradient's absolute value
 
@@ -56,10 +56,10 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     network, total = problem.network, rows.w.sum(-2, keepdims=True)
     parameters, share = views(state.theta, network.entries), rows.w / total
     values = [rows.x, *(taped.value for taped in tape)]
-    rounded = _forward(problem, parameters, values, tape, share)
+    rounded = _rounding_of_tape(problem, parameters, values, tape, share)
     weight = rows.w / divisor(problem.reduction, total, network.outputs)
     _, gradient = data_term(problem.loss, problem.reduction, network.output, values[-1], rows.y, rows.w)
-    exact, r = gradient(), weight * _at_logits(problem, values[-1], rounded[-1], rows.y)
+    exact, r = gradient(), weight * _rounding_at_logits(problem, values[-1], rounded[-1], rows.y)
     found: dict[str, Array] = {}
     for i in reversed(range(len(tape))):
         letter, n = tape[i].name[0], int(tape[i].name[1:])
@@ -70,36 +70,40 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
             r = _rounding_of_dz(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
         elif letter == "n":
             normalized, r_normalized, deviation = _rounding_of_normalization(values[i], rounded[i], share)
-            found[f"gamma{n}"] = _terms((exact * normalized,), (normalized * r, exact * r_normalized))
-            found[f"beta{n}"] = _terms((exact,), (r,))
-            both, dgamma = _add(exact, r), (exact * normalized).sum(-2, keepdims=True)
-            coupled = _add(
-                _total(both), normalized * _total(normalized * both, exact * r_normalized), r_normalized * dgamma
+            found[f"gamma{n}"] = _absolute_terms((exact * normalized,), (normalized * r, exact * r_normalized))
+            found[f"beta{n}"] = _absolute_terms((exact,), (r,))
+            both, dgamma = _combine(exact, r), (exact * normalized).sum(-2, keepdims=True)
+            coupled = _combine(
+                _combine_along(both),
+                normalized * _combine_along(normalized * both, exact * r_normalized),
+                r_normalized * dgamma,
             )
-            r = np.abs(parameters[f"gamma{n}"]) / deviation * _add(both, share * coupled)
+            r = np.abs(parameters[f"gamma{n}"]) / deviation * _combine(both, share * coupled)
         elif letter == "s":
             x = np.broadcast_to(values[i], exact.shape)
-            found[f"scale{n}"] = _terms((exact * x,), (r * x, exact * rounded[i]))
-            r = parameters[f"scale{n}"] * _add(exact, r)
+            found[f"scale{n}"] = _absolute_terms((exact * x,), (r * x, exact * rounded[i]))
+            r = parameters[f"scale{n}"] * _combine(exact, r)
         else:
-            x, both = transpose(values[i]), _add(exact, r)
-            spread = _add(_product(x, both), _product(transpose(rounded[i]), exact))
+            x, both = transpose(values[i]), _combine(exact, r)
+            spread = _combine(_combine_product(x, both), _combine_product(transpose(rounded[i]), exact))
             found[f"W{n}"] = np.abs(x) @ np.abs(exact) + _ROUNDING_SHARE * spread
-            found[f"b{n}"] = _terms((exact,), (r,))
-            r = _product(both, transpose(parameters[f"W{n}"]))
+            found[f"b{n}"] = _absolute_terms((exact,), (r,))
+            r = _combine_product(both, transpose(parameters[f"W{n}"]))
         before, (exact, _) = exact, tape[i].backward(exact)
         if letter == "a":
-            exact = _of_either_side(network.layers[n - 1].activation, values[i], rounded[i], before, exact)
+            exact = _steeper_dz(network.layers[n - 1].activation, values[i], rounded[i], before, exact)
     return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
 
 
-def size(
+def rounding_of_result(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding of f: its own and that of its inputs, except where f jumps.
+    """The rounding error of a function's result: its own and that of its inputs, the latter except where it jumps.
+
+    inputs, rounded : the inputs and their roundings, in units in the last place. jumps : a mask of the results.
 
     >>> p, y = np.array([3.0]), np.array([4.0])
-    >>> size(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
+    >>> rounding_of_result(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
     array([1.02])
     """
     value = function(*inputs)
@@ -111,24 +115,24 @@ def size(
 
 
 def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
-    """The rounding of x (0), of every value on the tape, and of p − y; θ may be complex."""
+    """The rounding error of x (0), of every value on a forward pass's tape, and of p − y; θ may be complex."""
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
-    rounded = _forward(problem, parameters, values, tape, share)
+    rounded = _rounding_of_tape(problem, parameters, values, tape, share)
     return [
         *rounded,
-        _add(_rounding_of_activation(output, values[-1], rounded[-1], output.forward(values[-1])[0]), rows.y),
+        _combine(_rounding_of_activation(output, values[-1], rounded[-1], output.forward(values[-1])[0]), rows.y),
     ]
 
 
-def _forward(
+def _rounding_of_tape(
     problem: Problem,
     parameters: Mapping[str, Array],
     values: Sequence[Array],
     tape: Sequence[Taped],
     share: Array,
 ) -> list[Array]:
-    """The rounding of x (0) and of every value on the tape."""
+    """The rounding error of x (0) and of every value on a tape; `values` are x and those of the tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.symbol, taped.layer, rounded[-1]
@@ -138,49 +142,54 @@ def _forward(
             r = _rounding_of_activation(problem.network.layers[n - 1].activation, before, r, taped.value)
         elif letter == "n":
             _, r_normalized, _ = _rounding_of_normalization(before, r, share)
-            r = _add(parameters[f"gamma{n}"] * r_normalized, taped.value, parameters[f"beta{n}"])
+            r = _combine(parameters[f"gamma{n}"] * r_normalized, taped.value, parameters[f"beta{n}"])
         elif letter == "s":
-            r = _add(parameters[f"scale{n}"] * r, taped.value)
+            r = _combine(parameters[f"scale{n}"] * r, taped.value)
         else:
-            r = _add(_product(_add(before, r), parameters[f"W{n}"]), parameters.get(f"b{n}", 0.0))
+            r = _combine(_combine_product(_combine(before, r), parameters[f"W{n}"]), parameters.get(f"b{n}", 0.0))
         rounded.append(r)
     return rounded
 
 
 def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array) -> Array:
+    """The rounding error of a = f(z), given that of z, `r`."""
     if activation.rowwise:
-        return _add(a, a * r, a * _total(a * r, axis=-1))
-    return size(lambda z: activation.function(z, **activation.parameters), [z], [r])
+        return _combine(a, a * r, a * _combine_along(a * r, axis=-1))
+    return rounding_of_result(lambda z: activation.function(z, **activation.parameters), [z], [r])
 
 
-def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
+def _rounding_at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
+    """The rounding error of the loss's gradient at the logits z, given that of z, `r`; not yet weighted."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
     r_p = _rounding_of_activation(output, z, r, p)
     if output.name in loss.fused:  # predicted minus target
-        return _add(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
+        return _combine(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
     slope = loss.derivative(p, y, **loss.parameters)
-    jumps = near(p - y, _add(r_p, y), loss.kinks)
-    r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y], jumps)
+    jumps = near_kinks(p - y, _combine(r_p, y), loss.kinks)
+    r_slope = rounding_of_result(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y], jumps)
     return _rounding_of_dz(output, z, r, p, r_p, slope, r_slope)
 
 
 def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
-    """The rounding of ∂J/∂z, from ∂J/∂a and its rounding."""
+    """The rounding error of ∂J/∂z; `r`, `r_a` and `r_da` are those of z, a and ∂J/∂a."""
     if activation.rowwise:  # aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
-        difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
-        return _add(a * both, a * _total(a * both, r_a * da, axis=-1), r_a * difference)
+        difference, both = da - (a * da).sum(-1, keepdims=True), _combine(da, r_da)
+        return _combine(a * both, a * _combine_along(a * both, r_a * da, axis=-1), r_a * difference)
     slope = activation.derivative(z, a, **activation.parameters)
-    jumps = near(z, r, activation.kinks)
-    r_slope = size(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a], jumps)
-    return _add(slope * r_da, da * r_slope)
+    jumps = near_kinks(z, r, activation.kinks)
+    r_slope = rounding_of_result(
+        lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a], jumps
+    )
+    return _combine(slope * r_da, da * r_slope)
 
 
-def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
-    """∂J/∂z with the steeper slope where rounding decides the side of a kink: another order of summation may give the
-    other side.
+def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
+    """∂J/∂z, with the steeper of both slopes where the rounding error `r` of z decides the side of a kink.
+
+    Another order of summation may give the other side.
     """
-    close = near(z, r, activation.kinks)
+    close = near_kinks(z, r, activation.kinks)
     for moved in (z - 8 * NUDGE * r, z + 8 * NUDGE * r) if close.any() else ():
         a = activation.function(moved, **activation.parameters)
         other = da * activation.derivative(moved, a, **activation.parameters)
@@ -188,22 +197,23 @@ def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: A
     return dz
 
 
-def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
-    """Where rounding alone may move a value across a kink."""
-    near = np.zeros(np.shape(place), bool)
+def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
+    """Where rounding alone may move a value across a kink, as a mask of the value's shape."""
+    mask = np.zeros(np.shape(value), bool)
     for kink in kinks:
-        near |= np.abs(place - kink) <= 4 * NUDGE * r
-    return near
+        mask |= np.abs(value - kink) <= 4 * NUDGE * rounding
+    return mask
 
 
 def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
-    """Batch norm's ẑ, its rounding, and the standard deviation."""
+    """Batch norm's ẑ, its rounding error given that of z, `r`, and the standard deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
-    return (z - mean) / deviation, _add(r, z, mean, _total(share * z, share * r)) / deviation, deviation
+    return (z - mean) / deviation, _combine(r, z, mean, _combine_along(share * z, share * r)) / deviation, deviation
 
 
 def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
+    """The absolute gradient of the penalty, [K, P], or 0 without one."""
     if problem.penalty is None:
         return 0.0
     strength = problem.strength[state.members, None]
@@ -211,18 +221,22 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
     return np.abs(gradient())
 
 
-def _terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
-    """The absolute terms of a sum over the rows, plus a share of their rounding."""
-    return sum(np.abs(term).sum(-2, keepdims=True) for term in added) + _ROUNDING_SHARE * _total(*added, *rounded)
+def _absolute_terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
+    """The sum over the rows of the absolute values of the terms in `added`, plus a share of their rounding errors."""
+    total = sum(np.abs(term).sum(-2, keepdims=True) for term in added)
+    return total + _ROUNDING_SHARE * _combine_along(*added, *rounded)
 
 
-def _add(*errors: Array) -> Array:
+def _combine(*errors: Array) -> Array:
+    """Add independent errors by their squares."""
     return np.sqrt(sum(error * error for error in errors))
 
 
-def _total(*errors: Array, axis: int = -2) -> Array:
+def _combine_along(*errors: Array, axis: int = -2) -> Array:
+    """Add independent errors by their squares, also over an axis, which is kept."""
     return np.sqrt(sum((error * error).sum(axis, keepdims=True) for error in errors))
 
 
-def _product(A: Array, B: Array) -> Array:
+def _combine_product(A: Array, B: Array) -> Array:
+    """A matrix product whose terms are added by their squares."""
     return np.sqrt((A * A) @ (B * B))

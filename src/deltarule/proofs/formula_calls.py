@@ -17,13 +17,15 @@ _SAME_RESULT = 1e-9
 """Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
 eight and the rest singly, and differences amplify last bits."""
 _MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
-"""Number of arrays with another first number, and of entries after it: np.vectorize takes its dtype from the first."""
+"""Number of orders with different first entries, which give np.vectorize its dtype, and of entries after the first."""
 
 
 def check_elementwise(
     what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
 ) -> Floats:
-    """Check that a function is elementwise; returns its results in float64, after a call in float32 too.
+    """Check that a function is elementwise, in float64 and float32; returns its results in float64.
+
+    what : the function in error messages. inputs : its arguments, arrays [n].
 
     Raises `BadInput` unless the result is finite, equal at every call, of the inputs' shape and dtype, and independent
     of neighboring entries.
@@ -50,7 +52,7 @@ def check_elementwise(
 
 
 def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
-    """Index arrays [.., 1, 1] that arrange some numbers as a population does; each number is first once.
+    """Yield index arrays [.., 1, 1] that arrange numbers of the inputs in orders with different first entries.
 
     With many numbers only some are first, but always zeros and predictions equal to the target, where formulas branch.
     """
@@ -62,9 +64,9 @@ def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
-    """Call a formula; the result must have the inputs' shape and dtype, and the inputs must not change.
+    """Call a formula and return its result, which must have the inputs' shape and dtype; inputs must not change.
 
-    hint  added to the message if the function accepts numbers but not arrays
+    what  the formula in error messages     hint  end of the message if the formula accepts numbers but not arrays
     """
     copies = [values.copy() for values in inputs]
     try:
@@ -89,7 +91,7 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
 
 
 def check_update(optimizer: Optimizer) -> None:
-    """Refuse an update that is not elementwise, or returns other than one array for θ and one for each slot."""
+    """Refuse an optimizer whose update is not elementwise, or does not return one array for θ and one for each slot."""
     names = ("theta", *optimizer.slots)
     random, count = np.random.default_rng(0), 40
     arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
@@ -98,12 +100,12 @@ def check_update(optimizer: Optimizer) -> None:
     arrays[2:, 2] = arrays[1:, 3] = 0.0  # initial slots, and those of an inactive unit
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
 
-    def whole(*inputs: Floats) -> Any:
-        own = dict(zip(numbers, inputs[len(arrays) :], strict=True))
-        return optimizer.update(*inputs[: len(arrays)], **own)  # type: ignore[misc]  # only L-BFGS has none
+    def update(*inputs: Floats) -> Any:
+        keywords = dict(zip(numbers, inputs[len(arrays) :], strict=True))
+        return optimizer.update(*inputs[: len(arrays)], **keywords)  # type: ignore[misc]  # only L-BFGS has none
 
-    def part(*inputs: Floats, i: int) -> Any:
-        returned = whole(*inputs)
+    def updated_array(*inputs: Floats, i: int) -> Any:
+        returned = update(*inputs)
         if not isinstance(returned, tuple) or len(returned) != len(names):
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
         return returned[i]
@@ -113,14 +115,14 @@ def check_update(optimizer: Optimizer) -> None:
     for inputs in (alone, members):
         call_formula(
             f"the optimizer '{optimizer.name}'",
-            lambda *inputs: (whole(*inputs), inputs[0])[1],
+            lambda *inputs: (update(*inputs), inputs[0])[1],
             inputs,
             "; learning_rate and parameters are arrays, too, one number per member",
         )
     for i, name in enumerate(names):
         what = f"the {name} of the optimizer '{optimizer.name}'"
-        check_elementwise(what, partial(part, i=i), alone)
-        call_formula(what, partial(part, i=i), members)
+        check_elementwise(what, partial(updated_array, i=i), alone)
+        call_formula(what, partial(updated_array, i=i), members)
 
 
 def check_descent(optimizer: Optimizer) -> None:

@@ -1,6 +1,6 @@
 """Prove the derivative of a custom formula by the complex step where possible, else by central differences.
 
-inputs  arrays [n] of the function: z; p and y; or w      place [n]  the variable of the kinks: z, p − y or w
+inputs  the function's arrays [n]: z; p and y; or w      location [n]  the variable of the kinks: z, p − y or w
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
-from deltarule.proofs.error_scale import NUDGE, size
+from deltarule.proofs.error_scale import NUDGE, rounding_of_result
 from deltarule.proofs.formula_calls import check_elementwise
 
 _TOLERANCES = {"the complex step": 1e-10, "a central difference": 1e-6}
@@ -32,12 +32,13 @@ def prove_formula(
     *,
     takes_value: bool = False,
 ) -> Floats:
-    """Prove a derivative and return the function's values.
+    """Prove that `derivative` is that of a custom formula, also at other parameters; returns the formula's values.
 
     Parameters
     ----------
-    curve_with : the function for given parameters, at the points where it is differentiated.
-    takes_value : whether the derivative is also given the function's value, as that of an activation is.
+    what : the formula in error messages.
+    curve_with : returns the formula with given parameters, as a curve with the points where it is differentiated.
+    takes_value : whether the derivative also takes the formula's value, as that of an activation does.
 
     Raises `RunFailed` for a derivative that is wrong, `BadInput` for a function that cannot be used as it is.
     """
@@ -53,19 +54,19 @@ def prove_formula(
             partial(
                 _prove_at,
                 f"{what} with {key} = {value:g}",
-                curve_with(own),
-                partial(derivative, **own),
+                curve_with(changed),
+                partial(derivative, **changed),
                 kinks,
                 takes_value,
             )
-            for value, own in zip(nearby, others, strict=True)
+            for value, changed in zip(nearby, others, strict=True)
         ]
-        _require_one(proofs)
+        _require_any(proofs)
     return values
 
 
-def _require_one(proofs: Sequence[Callable[[], bool]]) -> None:
-    """Raise the first error if every proof fails: a parameter may have bounds, so one of two values suffices."""
+def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
+    """Run proofs until one succeeds, else raise the first error: a parameter may have bounds, so one value suffices."""
     first_error = None
     for proof in proofs:
         try:
@@ -80,7 +81,7 @@ def _require_one(proofs: Sequence[Callable[[], bool]]) -> None:
 def _prove_at(
     what: str, curve: elementwise.Curve, slope: Callable[..., Any], kinks: Sequence[float], takes_value: bool
 ) -> bool:
-    """Prove a derivative for other parameter values; False if the formula does not accept them."""
+    """Prove a derivative, `slope`, at other parameter values; False if the formula does not accept these."""
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
@@ -103,32 +104,32 @@ def _prove(
     *,
     is_default: bool = True,
 ) -> None:
-    """Compare a derivative with the complex step or central differences.
+    """Raise `RunFailed` unless a derivative agrees with the complex step or central differences.
 
     inputs       arguments of the derivative
     is_default   whether parameters have their defaults; at others the function may be flat or have other kinks
     """
-    place = np.subtract.reduce(curve.inputs)
-    distance = _distance_to_kinks(place, kinks)
+    location = np.subtract.reduce(curve.inputs)
+    distance = _distance_to_kinks(location, kinks)
     with np.errstate(all="ignore"):
         slope = derivative(*inputs)
-        scale = size(derivative, inputs, inputs, distance == 0)
+        scale = rounding_of_result(derivative, inputs, inputs, distance == 0)
         # A derivative that is wrong at a single point differs from both sides there, but the sides agree.
         before, across = [v - NUDGE * np.abs(v) for v in inputs], [2 * v for v in inputs]
-        scale = np.minimum(scale, size(derivative, before, across, distance == 0))
+        scale = np.minimum(scale, rounding_of_result(derivative, before, across, distance == 0))
     central = elementwise.central_slopes(curve, 1e-7 * np.maximum(scale, _MIN_SLOPE), slope)
-    around = (np.abs(place) <= 1) & (distance > _NEAR_KINK) & ~central.kink
+    around = (np.abs(location) <= 1) & (distance > _NEAR_KINK) & ~central.kink
     baseline = np.median(np.abs(central.value[around])) if around.any() else 0.0
     scale = np.maximum(scale, _MIN_SLOPE * max(1.0, baseline))
-    unknown = np.flatnonzero(central.kink & (distance > _NEAR_KINK))
+    undeclared = np.flatnonzero(central.kink & (distance > _NEAR_KINK))
     if is_default:
-        _refuse_kinks(what, curve, place, unknown)
+        _refuse_kinks(what, curve, location, undeclared)
     exact = elementwise.complex_slopes(curve)
     if exact is None:
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
     else:
         method, expected, sure = "the complex step", exact, (distance > 0) & np.isfinite(exact)
-        sure[unknown] = False
+        sure[undeclared] = False
     if is_default and not (expected[sure] != 0).any():
         raise RunFailed(f"{what} has the slope 0 wherever one can be seen, so that nothing is proved")
     difference, scale = np.abs(slope - expected), np.maximum(scale, np.abs(expected))
@@ -141,15 +142,15 @@ def _prove(
         )
 
 
-def _distance_to_kinks(place: Floats, kinks: Sequence[float]) -> Floats:
-    """The distance to the nearest kink, relative to the value or to 1."""
-    away = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
-    return np.asarray(away / np.maximum(1, np.abs(place)))
+def _distance_to_kinks(location: Floats, kinks: Sequence[float]) -> Floats:
+    """The distance of each location to the nearest kink, relative to the location or to 1."""
+    distance = np.min([np.abs(location - kink) for kink in (*kinks, np.inf)], axis=0)
+    return np.asarray(distance / np.maximum(1, np.abs(location)))
 
 
-def _refuse_kinks(what: str, curve: elementwise.Curve, place: Floats, unnamed: Integers) -> None:
-    """Refuse undeclared kinks at some points of a curve; the message names the one nearest to 0."""
-    if len(unnamed):
-        nearest = unnamed[np.abs(place[unnamed]).argmin()]
-        kink = f"{place[nearest] + 0.0:g}"  # never -0
+def _refuse_kinks(what: str, curve: elementwise.Curve, location: Floats, points: Integers) -> None:
+    """Raise `BadInput` if a curve has undeclared kinks, at the given points; the message names the one nearest to 0."""
+    if len(points):
+        nearest = points[np.abs(location[points]).argmin()]
+        kink = f"{location[nearest] + 0.0:g}"  # never -0
         raise BadInput(f"{what} has a kink at {curve.point_name(nearest)}; say so with kinks=({kink},)")

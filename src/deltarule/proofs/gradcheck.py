@@ -2,9 +2,9 @@
 
 θ, g [K, P]     n  lines along which gradients are compared: an entry of θ each, or a direction that moves all entries
 
-An error is |found − expected| divided by the sum of the absolute terms (`error_scale.py`), so that 1e-12 means twelve
-digits of the terms, however much they cancel. Central differences reach about 1e-7 in float64. An entry that is wrong
-by 0.05 % is far outside.
+An error is |gradient − expected| divided by the sum of the absolute terms (`error_scale.py`): 1e-12 means twelve digits
+of the terms, however much they cancel. Central differences reach about 1e-7 in float64. An entry that is wrong by
+0.05 % is far outside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.proofs import differences, elementwise
-from deltarule.proofs.directional_derivatives import Lines, lines_through, on_kinks
+from deltarule.proofs.directional_derivatives import Lines, lines_through, members_on_kinks
 from deltarule.proofs.error_scale import absolute_terms
 from deltarule.proofs.report import Check, GradientReport
 
@@ -47,11 +47,11 @@ def check_problem(
     state : the parameters, and the step, which determines batch and dropout masks; None for the initial state.
     members : indices of the members of the state to check; None for all.
     gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
-    most : number of entries that central differences and the complex step compare one by one (fewer for large networks
-        and batches). Above it they take a sample from all arrays, and 8 directions that move all entries at once.
-        PyTorch always compares all.
+    most : maximum number of entries that central differences and the complex step compare one by one (fewer for large
+        networks and batches). Of more entries they take a sample from all arrays, and 8 directions that move all
+        entries at once. PyTorch always compares all.
 
-    Raises `BadInput` if `problem` is no problem, and for a member that the state does not have.
+    Raises `BadInput` if `problem` is not a `Problem`, and for a member that the state does not have.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -66,25 +66,25 @@ def check_problem(
         state = _select_members(state, members)
     problem, state, notes = _in_float64(problem, state)
     with one_blas_thread(), np.errstate(all="ignore"):
-        base = _base(problem, state)
-        found = base.gradient if gradient is None else np.asarray(gradient, np.float64)
-        unusable = _not_finite(problem, state, base.objective, found)
+        base = _measure_base(problem, state)
+        checked = base.gradient if gradient is None else np.asarray(gradient, np.float64)
+        unusable = _describe_not_finite(problem, state, base.objective, checked)
         if unusable:
-            return GradientReport(False, (), unusable, notes, found.size)
-        checks, why_not = _checks(problem, state, base, found, most)
-        digits = np.where(found == 0, 0, np.abs(found) / (TOLERANCES[COMPLEX] * base.scale))
-    vacuous = _vacuous(checks, digits <= 1)
+            return GradientReport(False, (), unusable, notes, checked.size)
+        checks, why_not = _run_checks(problem, state, base, checked, most)
+        digits = np.where(checked == 0, 0, np.abs(checked) / (TOLERANCES[COMPLEX] * base.scale))
+    vacuous = _why_vacuous(checks, digits <= 1)
     notes = (
         *notes,
         *why_not,
-        *_note_on_inexact_loss(problem, checks),
+        *_inexact_loss_notes(problem, checks),
         *_hidden_error_notes(problem.network.entries, digits),
     )
-    return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
+    return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, checked.size)
 
 
 class _Base(NamedTuple):
-    """The results at θ: J [K], the hand-derived g [K, P], its scale [K, P], and which members are at a kink [K]."""
+    """The results at θ: J [K], the hand-derived g [K, P], its error scale [K, P], and members at a kink [K]."""
 
     objective: Floats
     gradient: Floats
@@ -93,56 +93,58 @@ class _Base(NamedTuple):
 
 
 class _Comparison(NamedTuple):
-    """The n compared numbers: their members, entries (−1 − d for direction d), gradients and scales."""
+    """n numbers to compare: their members, entries (−1 − d for direction d), gradients and error scales."""
 
     member: Integers
     entry: Integers
-    found: Floats
+    gradient: Floats
     scale: Floats
 
 
-def _base(problem: Problem, state: State) -> _Base:
-    def of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
+def _measure_base(problem: Problem, state: State) -> _Base:
+    """Compute objective, gradient, error scale and members at kinks for the parameters of a state."""
+
+    def measure_group(part: State, rows: Batch) -> tuple[Floats, ...]:
         done = objective_and_gradient(problem, part, rows)
         scale = absolute_terms(problem, part, rows, done.tape)
         scale[~np.isfinite(scale)] = np.nan  # errors without a scale are not judged
-        return done.objective, done.gradient, scale, on_kinks(problem, part, rows, done.tape)
+        return done.objective, done.gradient, scale, members_on_kinks(problem, part, rows, done.tape)
 
-    return _Base(*_by_group(problem, state, of_group))
+    return _Base(*_by_group(problem, state, measure_group))
 
 
 def _by_group(
     problem: Problem, state: State, function: Callable[[State, Batch], tuple[Floats, ...]]
 ) -> tuple[Floats, ...]:
-    """Apply a function to groups of members with equally many rows; results in the members' own order."""
+    """Apply a function to groups of members with equally many rows; results [K, ..] are in the order of the state."""
     order = groups(problem, state.members)
     parts = [function(part, batch(problem, part.members, part.step)) for part in map(state.take, order)]
-    back = np.argsort(np.concatenate(order))
-    return tuple(np.concatenate(results)[back] for results in zip(*parts, strict=True))
+    inverse = np.argsort(np.concatenate(order))
+    return tuple(np.concatenate(results)[inverse] for results in zip(*parts, strict=True))
 
 
-def _checks(
-    problem: Problem, state: State, base: _Base, gradient: Floats, most: int
+def _run_checks(
+    problem: Problem, state: State, base: _Base, gradient: Floats, max_lines: int
 ) -> tuple[tuple[Check, ...], list[str]]:
-    """The checks by every available method, and notes on the others."""
-    lines = lines_through(problem, state, most)
+    """Check a gradient by every available method; returns the checks, and notes on methods that are not available."""
+    lines = lines_through(problem, state, max_lines)
     compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
-    start = _start(lines, base.objective, compared.scale)
-    slopes = _central(lines, base.objective, start, compared.scale)
+    start = _step_units(lines, base.objective, compared.scale)
+    slopes = _central_slopes(lines, base.objective, start, compared.scale)
     notes = []
     if len(lines.signs):
         notes.append(
             f"one by one, differences and the complex step moved {int((lines.entry >= 0).sum()):,} of "
             f"{gradient.size:,} entries, and {len(lines.signs)} times all of a member's together"
         )
-    own = elementwise.of_custom_formulas(problem)
-    seen = slopes.kink & base.on_kink[lines.member]
-    others = (
-        _by_complex_step(problem, state, base, lines, compared, own),
-        _by_pytorch(problem, state, base, lines, compared, gradient, seen if own else None),
+    custom_curves = elementwise.curves_of_custom_formulas(problem)
+    observed_kinks = slopes.kink & base.on_kink[lines.member]
+    results = (
+        _by_complex_step(problem, state, base, lines, compared, custom_curves),
+        _by_pytorch(problem, state, base, lines, compared, gradient, observed_kinks if custom_curves else None),
     )
-    exact = [other for other in others if not isinstance(other, str)]
-    notes += [other for other in others if isinstance(other, str)]
+    exact = [result for result in results if not isinstance(result, str)]
+    notes += [result for result in results if isinstance(result, str)]
     kinks, sure = slopes.kink, ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
     if len(exact) == 2:
         # The gradient agrees with both exact methods: then the differences are wrong.
@@ -150,12 +152,12 @@ def _checks(
         off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
         kinks[off] = _across_kinks(lines, off, start[off])
         sure[off] = ~kinks[off] & (errors[off] > 10 * TOLERANCES[CENTRAL])  # the doubt is only an estimate
-    central = _judge(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
+    central = _summarize(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
     return (central, *(check for check, _ in exact)), notes
 
 
 def _across_kinks(lines: Lines, chosen: Integers, start: Floats) -> Floats:
-    """On which lines a step of central differences crosses a kink.
+    """Which of the chosen lines cross a kink within the steps of central differences; `start` is the unit of length.
 
     After batch norm a function may curve so sharply that differences find smooth slopes that differ from that at 0.
     """
@@ -172,16 +174,16 @@ def _by_complex_step(
     base: _Base,
     lines: Lines,
     compared: _Comparison,
-    own: Mapping[str, elementwise.Curve],
+    custom_curves: Mapping[str, elementwise.Curve],
 ) -> tuple[Check, Floats] | str:
-    """The check by the complex step and which lines agree, or a note why there is none."""
-    losing = [name for name, curve in own.items() if elementwise.complex_slopes(curve) is None]
+    """The check by the complex step and which lines agree; or a note why there is none."""
+    losing = [name for name, curve in custom_curves.items() if elementwise.complex_slopes(curve) is None]
     if losing:
         return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
     # Exactly at a kink it gives one of the two slopes, and the gradient may rightly be the other one.
     excused = _leaving_kinks(lines, base)
     expected = differences.complex_step(lines.along, len(lines.entry))
-    check = _judged_but_for(excused, COMPLEX, state, problem, compared, expected)
+    check = _judge_except(excused, COMPLEX, state, problem, compared, expected)
     return check, excused | (_scaled_error(compared, expected) <= TOLERANCES[COMPLEX])
 
 
@@ -194,10 +196,10 @@ def _by_pytorch(
     gradient: Floats,
     kinks: Floats | None,
 ) -> tuple[Check, Floats] | str:
-    """The check by PyTorch and which lines agree, or a note why there is none.
+    """The check by PyTorch and which lines agree; or a note why there is none.
 
-    At a kink its formulas take the same side as ours; only where rounding decides may it be the other one. A custom
-    formula may take either side, on the lines with `kinks`.
+    At a kink its formulas use the slope on the same side as ours, except where rounding decides the side. A custom
+    formula may use either, on the lines where `kinks` is True.
     """
     try:
         engine = AutogradEngine()
@@ -212,45 +214,47 @@ def _by_pytorch(
     excused[lines.member[single], lines.entry[single]] = along[single]
     member, entry = np.indices(gradient.shape).reshape(2, -1)
     every = _Comparison(member, entry, gradient.ravel(), base.scale.ravel())
-    check = _judged_but_for(excused.ravel(), PYTORCH, state, problem, every, autograd.ravel())
+    check = _judge_except(excused.ravel(), PYTORCH, state, problem, every, autograd.ravel())
     return check, along | (_scaled_error(compared, lines.project(autograd)) <= TOLERANCES[PYTORCH])
 
 
 def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
+    """Which lines [n] move a value off a kink; with `beside`, values exactly on the kink do not count."""
     leaving = np.zeros(len(lines.entry), bool)
     suspects = np.flatnonzero(base.on_kink[lines.member])
     leaving[suspects] = lines.leaving_kinks(suspects, beside)
     return leaving
 
 
-def _start(lines: Lines, objective: Floats, scale: Floats) -> Floats:
-    """The unit of length on each line for steps of central differences; `objective` is J [K]."""
+def _step_units(lines: Lines, objective: Floats, scale: Floats) -> Floats:
+    """The unit of length on each line for steps of central differences, from J [K] and the error scales [n]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
     return differences.unit_steps(size, np.abs(objective[lines.member]), scale, narrowest=2.0**-10)
 
 
-def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
+def _central_slopes(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
+    """Measure the slope of each line by central differences; `start` is the unit of length, `objective` J [K]."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
-    few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
-    seen = differences.rounding_error(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
-    noise = np.quantile(seen, 0.75, axis=1)[lines.member]
+    sample = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
+    errors = differences.rounding_error(lines.along, sample.ravel(), start[sample.ravel()]).reshape(sample.shape)
+    noise = np.quantile(errors, 0.75, axis=1)[lines.member]
     return differences.central(lines.along, objective[lines.member], start, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
-def _judged_but_for(
+def _judge_except(
     excused: Floats, method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats
 ) -> Check:
-    """The check by a method, in which disagreements on `excused` lines count as kinks."""
+    """Summarize a comparison in which disagreements on `excused` lines [n] count as kinks."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
     sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
-    return _judge(method, state, problem, compared, expected, sure, kinks)
+    return _summarize(method, state, problem, compared, expected, sure, kinks)
 
 
-def _judge(
+def _summarize(
     method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
-    """Build the check of the lines in `sure` [n]: the worst entry, and how many were left out for which reason."""
+    """The check by a method from the lines in `sure` [n]: the worst entry, and counts of compared and other lines."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
     tolerance = TOLERANCES[method]
     if not sure.any():
@@ -266,15 +270,15 @@ def _judge(
         name=name,
         index=index,
         member=int(state.members[compared.member[worst]]),
-        found=float(compared.found[worst]),
+        found=float(compared.gradient[worst]),
         expected=float(expected[worst]),
         **counts,
     )
 
 
 def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
-    """|found − expected| / scale; without terms both must be 0, or the error is 1."""
-    difference = np.abs(compared.found - expected)
+    """|gradient − expected| / scale; with a scale of 0 both must be 0, or the error is 1."""
+    difference = np.abs(compared.gradient - expected)
     difference[difference < differences.IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
     scale = np.maximum(compared.scale, np.abs(expected))
     return np.divide(
@@ -282,16 +286,17 @@ def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
     )
 
 
-def _entry_name(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
-    """The array of an entry of θ and its index there; a bias has one index."""
-    if place < 0:
-        return "direction", (-1 - place,)
-    array = next(entry for entry in entries if place < entry.stop)
-    row, column = divmod(place - array.start, array.shape[1])
+def _entry_name(entries: Sequence[Entry], index: int) -> tuple[str, tuple[int, ...]]:
+    """The name of the array that holds an entry of θ, and the index there; "direction" for a negative index."""
+    if index < 0:
+        return "direction", (-1 - index,)
+    array = next(entry for entry in entries if index < entry.stop)
+    row, column = divmod(index - array.start, array.shape[1])
     return array.name, (row, column) if array.name.startswith("W") else (column,)
 
 
 def _select_members(state: State, members: Sequence[int]) -> State:
+    """The state of some of its members, by index; `BadInput` for an index that does not exist."""
     known = len(state.members)
     if not len(members) or not all(0 <= member < known for member in members):
         raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
@@ -299,6 +304,7 @@ def _select_members(state: State, members: Sequence[int]) -> State:
 
 
 def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[str, ...]]:
+    """A problem and a state in float64, with a note if they were copied."""
     if problem.dtype == np.float64:
         return problem, state, ()
     wide = replace(
@@ -312,20 +318,21 @@ def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[s
     return wide, state, (f"checked as a copy in float64: {problem.dtype} has too few digits for it",)
 
 
-def _not_finite(problem: Problem, state: State, objective: Floats, gradient: Floats) -> str | None:
+def _describe_not_finite(problem: Problem, state: State, objective: Floats, gradient: Floats) -> str | None:
+    """The message that an objective [K] or an entry of a gradient [K, P] is not finite; None if all are finite."""
     if not np.isfinite(objective).all():
         member = state.members[np.flatnonzero(~np.isfinite(objective))[0]]
         return f"the objective of member {member} is not finite at these parameters"
     if not np.isfinite(gradient).all():
-        member, place = np.argwhere(~np.isfinite(gradient))[0]
-        name, index = _entry_name(problem.network.entries, int(place))
-        return f"the gradient of {name} at {index} is {gradient[member, place]}"
+        member, entry = np.argwhere(~np.isfinite(gradient))[0]
+        name, index = _entry_name(problem.network.entries, int(entry))
+        return f"the gradient of {name} at {index} is {gradient[member, entry]}"
     return None
 
 
-def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
-    """Why passed checks prove nothing, or None."""
-    if zero.all() and all(check.ok or not check.compared for check in checks):
+def _why_vacuous(checks: Sequence[Check], is_zero: Floats) -> str | None:
+    """The reason why passed checks prove nothing, or None; `is_zero` [K, P] marks negligible gradient entries."""
+    if is_zero.all() and all(check.ok or not check.compared for check in checks):
         return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:
         if not check.compared:
@@ -334,7 +341,7 @@ def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
 
 
 def _hidden_error_notes(entries: Sequence[Entry], digits: Floats) -> list[str]:
-    """Notes on errors that the checks could not show; `digits` [K, P] is the gradient in units of the tolerance."""
+    """Notes on errors that the checks cannot detect; `digits` [K, P] is the gradient in units of the tolerance."""
     zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
     hiding = int(((digits > 1) & (differences.SMALL_ERROR * digits < 1)).sum())
     notes = [f"the gradient of {', '.join(zero)} is 0 in every entry"] if zero else []
@@ -345,7 +352,8 @@ def _hidden_error_notes(entries: Sequence[Entry], digits: Floats) -> list[str]:
     return notes
 
 
-def _note_on_inexact_loss(problem: Problem, checks: Sequence[Check]) -> list[str]:
+def _inexact_loss_notes(problem: Problem, checks: Sequence[Check]) -> list[str]:
+    """A note if the loss's published gradient is not that of its value, with the worst error; else nothing."""
     if problem.loss.exact:
         return []
     worst = max(check.error for check in checks)

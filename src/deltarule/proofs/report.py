@@ -1,4 +1,4 @@
-"""The report of a gradient check."""
+"""`GradientReport`: the result of a gradient check, and its text."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from deltarule.errors import RunFailed
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one method.
+    """The result of checking a gradient by one method.
 
     `error` is the worst scaled error: at `index` of the array `name` of member `member` the gradient is `found` and the
     method gives `expected`; the name "direction" means a move of all entries at once. `compared`, `kinks` and `faint`
@@ -30,13 +30,13 @@ class Check:
 
     @property
     def where(self) -> str:
-        """The worst entry as text."""
-        place = f"{self.name}[{', '.join(map(str, self.index))}]"
-        return f"{place} of member {self.member}" if self.member else place
+        """The worst entry as text: "W1[0, 2] of member 1"."""
+        entry = f"{self.name}[{', '.join(map(str, self.index))}]"
+        return f"{entry} of member {self.member}" if self.member else entry
 
     @property
     def sentence(self) -> str:
-        """One sentence about the worst entry."""
+        """A sentence that compares the worst entry with the expected one."""
         return (
             f"the gradient at {self.where} is {self.found:.12g}, by {self.method} it is {self.expected:.12g}: "
             f"a scaled error of {self.error:.2g}, allowed is {self.tolerance:g}"
@@ -45,7 +45,7 @@ class Check:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """Whether a gradient is right, with the check of each method.
+    """Whether a gradient is correct, with the check of each method.
 
     `vacuous` says why checks that passed prove nothing; `ok` is False then. `notes` say what was not compared and why.
     `entries` is the number of entries of the gradient, of all members together.
@@ -63,7 +63,7 @@ class GradientReport:
         return tuple(check.sentence for check in self.checks if check.compared and not check.ok)
 
     def raise_if_wrong(self) -> None:
-        """Raise `RunFailed` unless the gradient is proved right; for use in tests."""
+        """Raise `RunFailed` unless the gradient is proved correct; for use in tests."""
         if self.wrong:
             raise RunFailed(self.wrong[0])
         if not self.ok:
@@ -81,7 +81,7 @@ class GradientReport:
 
 HEAD = ("method", "worst error", "allowed", "at", "compared", "left out")
 ARE_TEXTS = (True, False, False, True, False, True)
-"""Which columns hold texts; the others hold numbers."""
+"""For each column, whether it holds texts; the others hold numbers."""
 
 
 def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]]:
@@ -93,6 +93,7 @@ def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]
 
 
 def _table_row(check: Check) -> tuple[str, ...]:
+    """The cells of a check in the printed table, one for each column of `HEAD`."""
     left_out = [f"{count:,} {why}" for count, why in ((check.kinks, "at kinks"), (check.faint, "too faint")) if count]
     numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
     return check.method, *numbers, check.where, f"{check.compared:,}", ", ".join(left_out) or "-"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from linear_code import PARAMS, X, Y, gradient, loss, of_two_layers, with_factor
+from linear_code import PARAMS, X, Y, gradient, loss, two_layer_network, with_factor
 
 from deltarule import check_gradient
 
@@ -134,7 +134,7 @@ def test_wrong_large_entry_among_kinks_is_not_proved(seed: int) -> None:
 @pytest.mark.parametrize(("seed", "inputs"), [(1, 30.0), (5, 30.0), (6, 30.0), (0, 255.0), (1, 255.0)])
 def test_saturated_units_do_not_disable_complex_step(seed: int, inputs: float) -> None:
     """Where tanh is 1 to the last digit its slope is 1 − 1 = 0 in the code, and 1e-31 by the complex step."""
-    p, both = of_two_layers(seed, dtype=np.float64, inputs=inputs, rows=1, outputs=3)
+    p, both = two_layer_network(seed, dtype=np.float64, inputs=inputs, rows=1, outputs=3)
     assert (both(p)[1]["W1"] == 0).any()
     report = check_gradient(both, None, p)
     assert report.ok and len(report.methods) == 2

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from linear_code import PARAMS, X, Y, gradient, loss, of_two_layers
+from linear_code import PARAMS, X, Y, gradient, loss, two_layer_network
 
 from deltarule import check_gradient
 
@@ -123,9 +123,9 @@ def test_float32_code_is_checked_to_float32_precision() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
 def test_float32_network_is_proved_in_place(seed: int) -> None:
     """Beside the rounding errors of its loss many an entry is not to be seen, but the largest ones are."""
-    p, both = of_two_layers(seed, dtype=np.float32)
+    p, both = two_layer_network(seed, dtype=np.float32)
     wide = {name: one.astype(np.float64) for name, one in p.items()}
-    exact = check_gradient(of_two_layers(seed, dtype=np.float64)[1], None, wide)
+    exact = check_gradient(two_layer_network(seed, dtype=np.float64)[1], None, wide)
     assert exact.ok and len(exact.methods) == 2  # the very formulas, by the complex step
     for share, verdict in ((1.0, "right"), (1.1, "WRONG"), (-1.0, "WRONG")):
         net: dict[str, Any] = dict(p)
@@ -144,7 +144,7 @@ def test_float32_network_is_proved_in_place(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_float32_layer_with_float64_loss_is_not_dead(seed: int) -> None:
     """A decay that is summed in Python's floats has all their digits, and the rest of the loss has not."""
-    p, both = of_two_layers(seed, dtype=np.float32, size=0.01, decay=1e-4)
+    p, both = two_layer_network(seed, dtype=np.float32, size=0.01, decay=1e-4)
     assert all(np.abs(one).max() > 1e-7 for one in both(p)[1].values())
     report = check_gradient(lambda: both(p)[0], lambda: list(both(p)[1].values()), list(p.values()))
     assert report.verdict != "WRONG" and "dead layer" not in (report.vacuous or "")

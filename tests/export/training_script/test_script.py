@@ -107,7 +107,7 @@ def run_alone(path):
 
 
 @pytest.mark.parametrize("columns", [3, 600])
-def test_it_runs_by_itself(tmp_path, columns):
+def test_a_script_runs_without_deltarule(tmp_path, columns):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, columns)), np.eye(4)[rng.integers(0, 4, 20)]
     problem = create_problem(
@@ -128,7 +128,7 @@ def test_it_runs_by_itself(tmp_path, columns):
     assert "numpy" in names and names <= {"base64", "math", "numpy", "os", "pathlib", "zlib"}
 
 
-def test_what_is_read_is_what_is_done():
+def test_the_statements_of_a_script_are_as_expected():
     script = training_script(example(penalty="l2", strength=0.1, optimizer="momentum"), steps=3, losses={})
     for line in (
         "z1 = x @ W1 + b1",
@@ -171,13 +171,13 @@ OWN = Activation("relu", flat, flat)  # of a name that deltarule has, too
         ({"schedule": Schedule("own", flat)}, "the schedule 'own' is your own"),
     ],
 )
-def test_what_a_script_cannot_hold_gets_a_sentence(given, sentence):
+def test_unsupported_problems_are_refused_in_a_sentence(given, sentence):
     with pytest.raises(BadInput) as told:
         training_script(example(**given), steps=1, losses={})
     assert sentence in str(told.value)
 
 
-def test_a_member_that_there_is_not_and_too_much_data_get_a_sentence():
+def test_an_unknown_member_and_too_much_data_are_refused_in_a_sentence():
     with pytest.raises(BadInput, match="there is no member 1; give one from 0 to 0"):
         training_script(example(), member=1, steps=1, losses={})
     for member in (-1, 0.5, "0", None, [0], True):

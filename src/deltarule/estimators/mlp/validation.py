@@ -235,7 +235,7 @@ class ValidatedMLP(FittedMLP):
                     "same number of columns."
                 )
             self._update_targets(y, None, dtype, first=False, incremental=True)
-            targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
+            targets = checks.check_targets(self._targets(y, dtype), network, loss, dtype.name)
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from None
         X = cast_finite(X, dtype, "X")

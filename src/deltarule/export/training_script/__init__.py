@@ -1,4 +1,4 @@
-"""Write a training run as one plain NumPy script to read and to change.
+"""Export a training run as one plain NumPy script, to read and to change.
 
-`script` renders it from a template; `steps` gives the statements of every layer.
+`script` renders it from a template; `statements` writes the statements of every layer.
 """

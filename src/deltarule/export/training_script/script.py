@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, one_line
 from deltarule.export.script_parts import ScriptArrays, render_script
-from deltarule.export.training_script.steps import Steps
+from deltarule.export.training_script.statements import TrainingStatements
 from deltarule.maths import random
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
@@ -24,8 +24,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
 MAX_SCRIPT_NUMBERS = 20_000_000
-"""Limit for the numbers of data and weights: 20 million take 200 MB or more as packed text."""
-
+"""Maximum total size of data and weights: 20 million numbers take 200 MB or more as packed text."""
 
 SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add in another order'
 
@@ -44,9 +43,9 @@ def training_script(
     steps : int
         The number of updates.
     losses : dict from int to float
-        The objective over all rows, without dropout, after so many updates; the script prints its own beside these.
+        The objective over all rows, without dropout, by number of updates; the script prints its own beside these.
     title : str
-        What is trained, for the first line.
+        The title in the first line of the script.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def training_script(
     Raises
     ------
     BadInput
-        For a member that does not exist, and for what a script cannot hold: L-BFGS, custom formulas, very large data.
+        For a member that does not exist, and for what no script can contain: L-BFGS, custom formulas, very large data.
 
     Examples
     --------
@@ -73,15 +72,15 @@ def training_script(
         db1 = dz1.sum(0, keepdims=True)
     """
     member = validation.member(member, problem.members, "give one from")
-    _check(problem)
+    _refuse_unsupported(problem)
     problem = problem.take(np.array([member]))
-    arrays, statements = ScriptArrays(problem.dtype), Steps(problem)
+    arrays, statements = ScriptArrays(problem.dtype), TrainingStatements(problem)
     shape = "-".join(map(str, problem.network.sizes))
     statement_lists = {
         "forward_evaluation": statements.forward(training=False),
         "loss": statements.loss(),
-        "row_order": statements.call(random.permutation, "DATA_SEED", "epoch", "len(x)")
-        if statements.batches > 1
+        "row_order": statements.format_call(random.permutation, "DATA_SEED", "epoch", "len(x)")
+        if statements.batches_per_epoch > 1
         else "",
         "forward_training": statements.forward(training=True) if statements.has_modes else [],
         "backward": statements.backward(),
@@ -95,10 +94,10 @@ def training_script(
         modules=["os"],
         environment=[SINGLE_BLAS_THREAD, ""],
         title=one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'"),
-        steps=statements,
+        statements=statements,
         updates=steps,
         losses=losses,
-        batches=statements.batches,
+        batches=statements.batches_per_epoch,
         batch_rows=problem.batch_rows(0),
         data_seed=int(problem.data_seeds[0]),
         dropout_seed=int(problem.dropout_seeds[0]),
@@ -106,14 +105,14 @@ def training_script(
         adaptive={name: repr(float(value[0])) for name, value in problem.schedule_numbers.items()}
         if problem.schedule.adaptive
         else None,
-        data=_data(problem, arrays),
-        start=_start(problem, arrays),
+        data=_data_statements(problem, arrays),
+        start=_initial_statements(problem, arrays),
         **statement_lists,
     )
 
 
-def _data(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements for the data."""
+def _data_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
+    """The statements that assign the member's data to x, y and w."""
     rows = slice(None) if problem.rows is None else problem.rows[0]
     lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
     if problem.weights is not None:
@@ -122,8 +121,8 @@ def _data(problem: Problem, arrays: ScriptArrays) -> list[str]:
     return lines
 
 
-def _start(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements for the initial parameters, the optimizer's memory and the running statistics."""
+def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
+    """The statements that set the initial parameters, the optimizer's slots and the running statistics."""
     state, network, lines = initial_state(problem), problem.network, []
     for name, array in views(state.theta[0], network.entries).items():
         lines.append(arrays.assignment(name, array))
@@ -133,7 +132,8 @@ def _start(problem: Problem, arrays: ScriptArrays) -> list[str]:
     return lines
 
 
-def _check(problem: Problem) -> None:
+def _refuse_unsupported(problem: Problem) -> None:
+    """Raise `BadInput` for a problem that no script can train: with L-BFGS, custom formulas or too much data."""
     if problem.optimizer.update is None:
         raise BadInput("L-BFGS makes no updates that a script could make; train with another optimizer")
     formulas: list[tuple[str, Any, Mapping[str, Any], str]] = [
