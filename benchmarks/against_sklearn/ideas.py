@@ -83,8 +83,8 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
     kind: Any = table_network.TableNetworkClassifier if classify else table_network.TableNetworkRegressor
 
     class Changed(kind):  # type: ignore[misc]
-        def _problem(self, *given: Any, **named: Any) -> Any:
-            problem = super()._problem(*given, **named)
+        def _create_problem(self, *given: Any, **named: Any) -> Any:
+            problem = super()._create_problem(*given, **named)
             if variant.first_layer and problem.learning_rate_factors:
                 factor = variant.first_layer(problem.learning_rate_factors["W1"])
                 problem = replace(problem, learning_rate_factors=Fixed({"W1": factor}))
@@ -93,8 +93,10 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
         def _smooth_targets(self, problem: Any) -> Any:
             return problem.y if variant.hard_labels else super()._smooth_targets(problem)
 
-        def _start(self, problem: Any, first: bool) -> Any:
-            return BaseMLP._start(self, problem, first) if variant.usual_start else super()._start(problem, first)
+        def _initial_state(self, problem: Any, is_new_fit: bool) -> Any:
+            if variant.usual_start:
+                return BaseMLP._initial_state(self, problem, is_new_fit)
+            return super()._initial_state(problem, is_new_fit)
 
     Changed.__init__ = kind.__init__  # of which scikit-learn reads the parameters
     settings = training_budget.training_for(rows)

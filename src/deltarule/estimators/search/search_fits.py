@@ -148,7 +148,7 @@ class SearchFits:
             return None
         key = type(model), id(X)
         if key not in prepared:
-            prepared[key] = model._checked_rows(X, y)
+            prepared[key] = model._check_shared_rows(X, y)
         checked, is_valid = prepared[key], index[0] in valid
         own, generator, first = model._prepare_rows(X, y, weights, checked=checked, are_parameters_valid=is_valid)
         valid.add(index[0])

@@ -42,12 +42,12 @@ class TableNetwork(BaseMLP):
     Source: Holzmüller, Grinsztajn & Steinwart, Better by Default, 2024, section 3
     """
 
-    def _problem(self, rows: Rows, generator: np.random.RandomState, seen: int) -> Problem:
+    def _create_problem(self, rows: Rows, generator: np.random.RandomState, seen: int) -> Problem:
         if len(self._architecture.sizes) < 4:
-            return super()._problem(rows, generator, seen)
+            return super()._create_problem(rows, generator, seen)
         if np.abs(rows.x).max() < MAX_FLOAT32_INPUT:
             rows = Rows(rows.x.astype(np.float32), rows.y.astype(np.float32), rows.w)
-        problem = super()._problem(rows, generator, seen)
+        problem = super()._create_problem(rows, generator, seen)
         inputs, hidden, *_ = problem.network.sizes
         factors = Fixed({"W1": FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs)})
         return replace(problem, y=self._smooth_targets(problem), learning_rate_factors=factors)
@@ -56,8 +56,8 @@ class TableNetwork(BaseMLP):
         """The targets that the network learns."""
         return problem.y
 
-    def _start(self, problem: Problem, first: bool) -> State:
-        state = super()._start(problem, first)
+    def _initial_state(self, problem: Problem, first: bool) -> State:
+        state = super()._initial_state(problem, first)
         if len(problem.network.sizes) < 4:
             return state
         arrays = views(state.theta, problem.network.entries)
