@@ -99,11 +99,11 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
             return super()._initial_state(problem, is_new_fit)
 
     Changed.__init__ = kind.__init__  # of which scikit-learn reads the parameters
-    settings = training_budget.training_for(rows)
+    settings = training_budget.training_settings(rows)
     if variant.coslog4:
         updates = settings["max_iter"] * math.ceil(rows / settings["batch_size"])
         settings["learning_rate"] = {"name": "coslog4", "steps": updates}
-    settings |= {"hidden_layer_sizes": training_budget.DEEP, "learning_rate_init": 0.004, "alpha": 1e-4}
+    settings |= {"hidden_layer_sizes": training_budget.DEEP_HIDDEN_SIZES, "learning_rate_init": 0.004, "alpha": 1e-4}
     settings |= {"n_members": MEMBERS, "output_bias": "prior", "random_state": 0} | variant.settings
     return Changed(**settings, **({} if classify else {"scale_target": True}))
 

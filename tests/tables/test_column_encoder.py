@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.column_kinds import check_together, infer_kinds
-from deltarule.tables.diagnostics import render_diagnostics, unknown_categories, without_feature
+from deltarule.tables.diagnostics import categories_without_feature, render_diagnostics, unknown_categories
 from deltarule.tables.frame import frame_of, select_rows
 
 N, MOST = 60, sys.float_info.max
@@ -257,9 +257,11 @@ def test_only_frequent_categories_have_an_input() -> None:
     texts = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
     [column] = fit_columns({"a": np.array(texts, object)}, {"a": ("category", "")})
     assert len(column.categories) == 500 and "twice" not in column.categories
-    [told] = render_diagnostics(without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)}))
+    [told] = render_diagnostics(
+        categories_without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)})
+    )
     assert told.startswith("20 % of the rows have a category of 'a' without a feature of its own (rare or too many; 1 ")
-    assert without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
+    assert categories_without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
     [few] = fit_columns({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
     assert few.inputs == ("a=missing", "a=b")
 

@@ -44,7 +44,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     The score stands beside a simple baseline, with details by class and by column.
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
-    from deltarule.estimators.tabular.scores import doubts
+    from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.tables.column_encoder import UNUSED, named_columns
     from deltarule.tables.target_validation import class_names
 
@@ -59,7 +59,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         found = trained.inspect(frame, y)
-    notes += doubts(found.scores, found.targets, found.answers)
+    notes += baseline_warnings(found.scores, found.targets, found.answers)
     if report is not None:
         _write_page(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
     if json:
@@ -84,22 +84,22 @@ def _write_page(
 def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
-        class_rows,
-        importance_rows,
-        little_to_lose,
+        class_table,
+        importance_caveat,
+        importance_table,
         score_lines,
     )
     from deltarule.tables.cell_parsing import shorten
 
     show_lines([("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)])
-    for cells in (class_rows(found), importance_rows(found)):
+    for cells in (class_table(found), importance_table(found)):
         if len(cells) > 1:
             console().print()
             _show_table(cells[: MAX_SHOWN + 1])
             if len(cells) > MAX_SHOWN + 1:
                 console().print(f"and {len(cells) - MAX_SHOWN - 1:,} more; --json and --report have them all")
     if found.importances:
-        console().print(" ".join([SHUFFLED, little_to_lose(found)]).strip())
+        console().print(" ".join([SHUFFLED, importance_caveat(found)]).strip())
 
 
 def _show_table(cells: list[list[str]]) -> None:

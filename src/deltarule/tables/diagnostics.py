@@ -181,11 +181,11 @@ def _format_number(number: float, width: float) -> str:
     return f"{number:.{min(digits, 15)}g}"
 
 
-def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def categories_without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
     """Find columns in which many training rows have a category without a feature.
 
     >>> color = Column("color", "category", "texts", categories=("blue",))
-    >>> render_diagnostics(without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
+    >>> render_diagnostics(categories_without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
     ["67 % of the rows have a category of 'color' without a feature of its own (rare or too many; 2 different)"]
     """
     diagnostics = []

@@ -162,7 +162,7 @@ class PopulationSearchCV(GridSearchCV):
             )
 
     def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-        """Run scikit-learn's search over precomputed fits; `scorers` is the scorer with the name of the refit metric."""
+        """Run scikit-learn's search over precomputed fits; `scorers` is a scorer and the name of its refit metric."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
