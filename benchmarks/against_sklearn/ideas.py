@@ -114,12 +114,12 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
 
     from deltarule.estimators.tabular.table_input import frame_of_input
     from deltarule.tables.column_encoder import encode_columns, fit_columns
-    from deltarule.tables.column_kinds import infer_kinds
+    from deltarule.tables.column_types import infer_column_types
     from deltarule.tables.frame import select_rows
 
     x, y, classify = data_of(name)
     frame = frame_of_input(x, (), None)
-    kinds = infer_kinds(frame, {})
+    kinds = infer_column_types(frame, {})
     folds = (StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0)
     parts = []
     for train, test in folds.split(y, y):

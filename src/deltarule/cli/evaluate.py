@@ -45,7 +45,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.scores import baseline_warnings
-    from deltarule.tables.column_encoder import UNUSED, named_columns
+    from deltarule.tables.column_encoder import UNUSED, category_columns
     from deltarule.tables.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
@@ -53,7 +53,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     check_output(report, "page", model=model, table=table)
     trained = chosen_model(model)
     classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
-    names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
+    names, task = category_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)

@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.decompression_limits import check_zip
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import is_number, list_names, number_of, shorten_repr
+from deltarule.tables.cell_parsing import is_number, list_names, parse_number, shorten_repr
 from deltarule.tables.csv_reader import TextTable, read_text_table
 
 TASKS = ("auto", "classify", "regress")
@@ -162,7 +162,7 @@ def _numbers(path: Path, table: TextTable) -> np.ndarray:
     x = np.empty((len(table.lines), len(table.header)))
     try:
         for index, cells in enumerate(table.columns):
-            x[:, index] = list(map(number_of, cells))
+            x[:, index] = list(map(parse_number, cells))
     except ValueError:
         row, index = min(_first_texts(table.columns))
         cell = table.columns[index][row]
@@ -197,7 +197,7 @@ def _target_position(path: Path, header: list[str], target: str | None) -> int:
 def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
     """The target column as numbers if possible, else as texts."""
     try:
-        return np.array(array("d", map(number_of, texts)))
+        return np.array(array("d", map(parse_number, texts)))
     except ValueError:
         first_text = next(row for row, text in enumerate(texts) if not is_number(text))
     first_number = next((row for row, text in enumerate(texts) if is_number(text)), None)

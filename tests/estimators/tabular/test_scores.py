@@ -23,7 +23,7 @@ from deltarule.estimators.tabular.scores import (
 from deltarule.tables.column_encoder import Column, fit_columns
 from deltarule.tables.diagnostics import render_diagnostics
 from deltarule.tables.frame import frame_of
-from deltarule.tables.leaks import leaks
+from deltarule.tables.leaks import find_leaks
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
 
@@ -276,14 +276,14 @@ def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -
     y = RANDOM.integers(3, size=300).astype(float)
     frame = {"cause": y + RANDOM.normal(size=300), "copy": 7 - 2 * y, "noise": RANDOM.normal(size=300)}
     columns = [Column(name, "number", "") for name in frame]
-    [told] = render_diagnostics(leaks(frame, columns, y, classes))
+    [told] = render_diagnostics(find_leaks(frame, columns, y, classes))
     assert told.startswith("the column 'copy' alone predicts the target (100 % on held-out rows)")
 
 
 def test_what_is_nearly_a_copy_is_told_without_many_digits() -> None:
     y = RANDOM.normal(size=2000)
     near = np.where(np.arange(2000) == 7, y + 0.01, y)
-    [told] = render_diagnostics(leaks({"near": near}, [Column("near", "number", "")], y, classes=False))
+    [told] = render_diagnostics(find_leaks({"near": near}, [Column("near", "number", "")], y, is_classification=False))
     assert told.startswith(
         "the column 'near' alone predicts the target (more than 99.9 % on held-out rows); is it known"
     )
@@ -292,7 +292,9 @@ def test_what_is_nearly_a_copy_is_told_without_many_digits() -> None:
 def test_copies_by_the_dozen_are_one_sentence() -> None:
     y = RANDOM.normal(size=300)
     copies = {f"copy {n}": n - 2 * y for n in range(12)}
-    [told] = render_diagnostics(leaks(copies, [Column(name, "number", "") for name in copies], y, classes=False))
+    [told] = render_diagnostics(
+        find_leaks(copies, [Column(name, "number", "") for name in copies], y, is_classification=False)
+    )
     assert told == (
         "the 12 columns 'copy 0', 'copy 1', 'copy 2', 'copy 3', 'copy 4' and 7 more each predict the target alone (at "
         "least 99 % on held-out rows); are they known before the target is? If not, leave them out"
@@ -301,7 +303,7 @@ def test_copies_by_the_dozen_are_one_sentence() -> None:
 
 def test_where_nearly_all_rows_are_of_one_class_no_column_is_suspected() -> None:
     y = np.r_[np.ones(3), np.zeros(297)]
-    assert leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, classes=True) == []
+    assert find_leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, is_classification=True) == []
 
 
 def test_a_rare_amount_makes_no_leak_of_every_column() -> None:
@@ -310,7 +312,7 @@ def test_a_rare_amount_makes_no_leak_of_every_column() -> None:
     columns = [Column(name, "number", "") for name in frame]
     for first in range(0, 1500, 50):
         y = np.where(np.arange(6000) % 1500 == first, 1000.0, 0.0)
-        assert leaks(frame, columns, y, classes=False) == []
+        assert find_leaks(frame, columns, y, is_classification=False) == []
 
 
 @pytest.mark.parametrize("size", [1e200, 1e-200, 1.7e308])
@@ -326,14 +328,17 @@ def test_scores_do_not_depend_on_the_unit(size: float) -> None:
 def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
     y = np.arange(10.0)
     assert (
-        leaks({"a": np.array([f"once {n}" for n in y], object)}, [Column("a", "category", "")], y, classes=False) == []
+        find_leaks(
+            {"a": np.array([f"once {n}" for n in y], object)}, [Column("a", "category", "")], y, is_classification=False
+        )
+        == []
     )
 
 
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
     columns = fit_columns(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
-    return [leak.column for column in columns for leak in leaks(frame, [column], y, classes)]
+    return [leak.column for column in columns for leak in find_leaks(frame, [column], y, classes)]
 
 
 @pytest.mark.parametrize("rows", [60, 200, 5000])
@@ -427,28 +432,28 @@ X = Column("x", "number", "numbers")
 def test_a_column_that_is_missing_in_half_of_the_rows_may_tell_the_target() -> None:
     y = np.random.default_rng(1).permutation(np.arange(100.0))
     half = np.where(np.arange(100) % 2, y, np.nan)
-    assert len(leaks({"x": half}, [X], y, classes=False)) == 1
+    assert len(find_leaks({"x": half}, [X], y, is_classification=False)) == 1
     half[1] = np.nan
-    assert leaks({"x": half}, [X], y, classes=False) == []
+    assert find_leaks({"x": half}, [X], y, is_classification=False) == []
 
 
 def test_missing_cells_are_no_value_of_a_column_with_as_few_values_as_there_are_classes() -> None:
     y, code = np.repeat(["no", "yes"], [96, 4]), np.repeat([np.nan, 1.0, 2.0], [60, 36, 4])
-    assert len(leaks({"x": code}, [X], y, classes=True)) == 1
+    assert len(find_leaks({"x": code}, [X], y, is_classification=True)) == 1
 
 
 def test_classes_of_one_row_do_not_hide_a_leak() -> None:
     y = np.array([*np.repeat([0, 1], 50), *range(2, 12)])
-    assert len(leaks({"x": y * 1.0}, [X], y, classes=True)) == 1
+    assert len(find_leaks({"x": y * 1.0}, [X], y, is_classification=True)) == 1
 
 
 def test_a_column_that_is_right_in_97_of_100_rows_is_no_leak() -> None:
     y = np.arange(1000) % 2
     x = np.where(np.arange(1000) // 2 % 100 < 3, 1 - y, y) * 1.0
-    assert leaks({"x": x}, [X], y, classes=True) == []
+    assert find_leaks({"x": x}, [X], y, is_classification=True) == []
 
 
 def test_leaks_are_sought_in_rows_of_the_whole_table() -> None:
     y = np.arange(10_000.0)
     x = np.where(y < 2000, y, np.random.default_rng(0).permutation(y))
-    assert leaks({"x": x}, [X], y, classes=False) == []
+    assert find_leaks({"x": x}, [X], y, is_classification=False) == []

@@ -924,7 +924,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
     encoded, seen = tabular.encode_columns, list[int]()
     monkeypatch.setattr(tabular, "encode_columns", lambda *given: seen.append(len(x := encoded(*given))) or x)
-    monkeypatch.setattr(tabular, "MAX_INPUTS", 7 * sum(len(column.inputs) for column in model.columns_))
+    monkeypatch.setattr(tabular, "MAX_ENCODED_NUMBERS", 7 * sum(len(column.inputs) for column in model.columns_))
     np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
     assert seen == [7] * (N // 7) + [N % 7]
     np.testing.assert_array_equal(model.predict(TABLE), whole[1])

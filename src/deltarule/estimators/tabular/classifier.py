@@ -18,12 +18,12 @@ from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabul
 from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.frame import rows_of
+from deltarule.tables.frame import count_rows
 from deltarule.tables.target_validation import (
-    are_among,
-    as_classes,
     check_length,
     class_names,
+    is_in_classes,
+    to_class_names,
     validate_target,
 )
 
@@ -97,7 +97,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training; classes are compared as texts, so that 1 equals "1"."""
         frame = self._validated_table(X)
-        y = self._target_names(y, rows_of(frame))
+        y = self._target_names(y, count_rows(frame))
         probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
         return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
@@ -110,7 +110,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
         """
         frame = self._validated_table(X)
-        y = self._target_names(y, rows_of(frame))
+        y = self._target_names(y, count_rows(frame))
         probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
         return inspect_classifier(
             self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_)
@@ -125,7 +125,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _target_names(self, y: Any, rows: int) -> Any:
         """Convert a target for `rows` rows to names of classes [N], and warn of classes unknown to the model."""
         check_length(rows, y)
-        names, unknown = as_classes(y, self.classes_)
+        names, unknown = to_class_names(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
             warn_user(f"the model does not know the classes {text}, so it cannot say them")
@@ -167,7 +167,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _single_row_mask(self, y: Any) -> Any:
         """A mask of the rows [N] whose class occurs in no other row."""
-        return ~are_among(y, self.classes_)
+        return ~is_in_classes(y, self.classes_)
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
@@ -204,7 +204,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         Rows of classes that the model does not know are left out: both rows of a class may be in this fold.
         """
-        is_known = are_among(y, model.classes_)
+        is_known = is_in_classes(y, model.classes_)
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
         return np.searchsorted(self.classes_, y[is_known]), probabilities

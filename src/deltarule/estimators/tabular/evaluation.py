@@ -14,7 +14,7 @@ from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, score
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 from deltarule.tables.column_encoder import Column, encode_columns
-from deltarule.tables.frame import Frame, rows_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, select_rows
 from deltarule.tables.target_validation import class_names
 
 SHUFFLES = 5
@@ -120,7 +120,7 @@ def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
     """Draw rows of a table at random for `permutation_importances`, fewer if it is wide."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
-    rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:count])
+    rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
     return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
 
 

@@ -12,7 +12,7 @@ from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
-from deltarule.tables.frame import rows_of
+from deltarule.tables.frame import count_rows
 from deltarule.tables.target_validation import as_numbers, check_length
 
 
@@ -69,7 +69,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that were not used in training."""
         frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
+        check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
         return scores_of_numbers(as_numbers(y), predictions, self.usual_)
 
@@ -82,7 +82,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
         """
         frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
+        check_length(count_rows(frame), y)
         predictions = self._predict_in_parts(frame, self.model_.predict)
         sample = sample_rows(self.columns_, frame)
         return inspect_regressor(self.model_, as_numbers(y), predictions, sample, self.usual_)

@@ -14,7 +14,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import format_probability
 from deltarule.stats.intervals import Interval, share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.target_validation import are_among
+from deltarule.tables.target_validation import is_in_classes
 
 RESAMPLES = 400
 """Bootstrap samples for the interval of a score."""
@@ -82,7 +82,7 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_pred
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
     """The scores of probabilities by field of `Scores`, for rows of known classes; empty if there are none."""
-    is_known = are_among(y, classes)
+    is_known = is_in_classes(y, classes)
     if not is_known.any():
         return {}
     y, probabilities = y[is_known], probabilities[is_known]

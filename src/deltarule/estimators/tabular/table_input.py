@@ -13,16 +13,17 @@ from deltarule.tables.frame import Frame, frame_of
 MIN_ROWS = 10
 
 
-def frame_of_input(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
+def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
     """The columns of a table by name; raises `BadInput` for a sparse table, and for a single row or column.
 
-    Parameters: `names`, of columns whose values are categories; `is_used`, whether a column is used, by its name.
+    Parameters: `categories`, names of columns whose values are categories; `is_used`, whether a column is used, by its
+    name.
     """
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
     if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X, names, is_used)
+    return frame_of(X, categories, is_used)
 
 
 def check_row_count(rows: int, which: str = "") -> None:

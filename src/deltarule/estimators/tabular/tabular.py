@@ -42,12 +42,12 @@ from deltarule.tables.column_encoder import (
     CATEGORY,
     UNUSED,
     Column,
+    category_columns,
     encode_columns,
     fit_columns,
-    named_columns,
     used_columns,
 )
-from deltarule.tables.column_kinds import check_together, infer_kinds
+from deltarule.tables.column_types import infer_column_types, reject_extreme_numbers
 from deltarule.tables.diagnostics import (
     categories_without_feature,
     render_diagnostics,
@@ -55,11 +55,11 @@ from deltarule.tables.diagnostics import (
     unused_columns,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, numbers_of_rows, rows_of, select_rows
-from deltarule.tables.leaks import leaks
+from deltarule.tables.frame import Frame, count_rows, row_numbers_of, select_rows
+from deltarule.tables.leaks import find_leaks
 from deltarule.tables.target_validation import (
     check_length,
-    name_of,
+    target_name,
 )
 
 MAX_SINGLE_ROW_SHARE = 0.1
@@ -194,22 +194,22 @@ class BaseTabular(BaseEstimator):
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        self.target_ = name_of(y)
+        self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        check_length(rows_of(frame), y)
-        check_row_count(rows_of(frame))
+        check_length(count_rows(frame), y)
+        check_row_count(count_rows(frame))
         y = self._learn_target(y)
         is_left_out = self._single_row_mask(y)
         notes = describe_single_row_classes(np.unique(y[is_left_out]))
         if notes:
             frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
-            check_row_count(rows_of(frame), "left of classes that occur in more than one")
-        kinds = infer_kinds(frame, types)
-        check_together(frame, kinds)
+            check_row_count(count_rows(frame), "left of classes that occur in more than one")
+        kinds = infer_column_types(frame, types)
+        reject_extreme_numbers(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = self._split(y)
         training_columns = fit_columns(select_rows(frame, train), kinds)
-        x = encode_columns(training_columns, frame, together=True)
+        x = encode_columns(training_columns, frame, clip_extremes=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         columns = fit_columns(frame, kinds)
@@ -239,7 +239,7 @@ class BaseTabular(BaseEstimator):
         poor_scores = baseline_warnings(scores, y[held_out], predictions) + probability_warnings(scores)
         held_out_frame, dominant_errors = select_rows(frame, held_out), []
         if not isinstance(self, ClassifierMixin):
-            dominant_errors = describe_dominant_errors(y[held_out], predictions, numbers_of_rows(held_out_frame))
+            dominant_errors = describe_dominant_errors(y[held_out], predictions, row_numbers_of(held_out_frame))
         if reasons := poor_scores or dominant_errors:
             unusual = render_diagnostics(unusual_numbers(training_columns, held_out_frame))
             reasons += [f"in the rows set aside {sentence}" for sentence in unusual]
@@ -278,7 +278,7 @@ class BaseTabular(BaseEstimator):
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
-        suspicious = warnings + render_diagnostics(leaks(frame, self.columns_, y, is_classifier)) + misread
+        suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier)) + misread
         surprising = [one for one in unused if "an identifier" in one.reason or "look like" in one.reason]
         for sentence in suspicious + render_diagnostics(surprising):
             warn_user(sentence)
@@ -299,7 +299,7 @@ class BaseTabular(BaseEstimator):
 
     def _predict_in_parts(self, frame: Frame, predict: Callable[[Floats], Any]) -> Any:
         """Apply `predict`, a method of the network, to encoded rows, a part at a time because the encoding is large."""
-        rows = rows_of(frame)
+        rows = count_rows(frame)
         size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
         if rows <= size:
             return predict(encode_columns(self.columns_, frame))
@@ -311,7 +311,7 @@ class BaseTabular(BaseEstimator):
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names = [column.name for column in self.columns_]
         is_used = used_columns(self.columns_).__contains__ if had_names and named else None
-        frame = frame_of_input(X, named_columns(self.columns_), is_used)
+        frame = frame_of_input(X, category_columns(self.columns_), is_used)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
