@@ -68,7 +68,7 @@ class CategoryMatcher:
     by_form: Mapping[str, str]
 
     def match(self, text: str) -> str:
-        """The category that a text means which is no category itself; the text if there is none."""
+        """The category that a differently written text means; the text itself if there is none."""
         if self.have_commas and "," in text:
             return text
         return self.by_form.get(canonical_form(text, self.are_truth_values, self.are_numbers), text)
@@ -76,7 +76,7 @@ class CategoryMatcher:
 
 @lru_cache(maxsize=256)
 def category_matcher(categories: tuple[str, ...]) -> CategoryMatcher:
-    """The matcher for these categories.
+    """Create the matcher for the categories of a column.
 
     >>> category_matcher(("true", "false")).by_form
     {'1': 'true', '0': 'false'}

@@ -178,7 +178,7 @@ def _as_floats(array: np.ndarray) -> np.ndarray | None:
     if _holds(array, DURATION_TYPES) and all(isinstance(value, DURATION_TYPES) or is_missing(value) for value in array):
         return np.array([np.nan if is_missing(value) else _seconds(value) for value in array])
     if array.dtype.kind == "m":
-        return _seconds_of(array)
+        return _numpy_seconds(array)
     if array.dtype.kind == "O" and are_plain_numbers(array):
         return np.array([np.nan if is_missing(value) else as_float(value) for value in array])
     return None
@@ -188,10 +188,10 @@ def _seconds(duration: timedelta | np.timedelta64) -> float:
     """The number of seconds of a duration."""
     if isinstance(duration, timedelta):
         return duration / timedelta(seconds=1)
-    return float(_seconds_of(np.asarray(duration)))
+    return float(_numpy_seconds(np.asarray(duration)))
 
 
-def _seconds_of(durations: np.ndarray) -> np.ndarray:
+def _numpy_seconds(durations: np.ndarray) -> np.ndarray:
     """The seconds of NumPy's durations [N], NaN for NaT; NumPy's own division would overflow silently."""
     unit, count = np.datetime_data(durations.dtype)
     numbers = np.where(np.isnat(durations), np.nan, durations.astype(np.int64)) * float(count)

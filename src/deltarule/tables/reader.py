@@ -50,13 +50,13 @@ def read_frame(
     as by pandas. A column becomes numbers if all of its cells are numbers; empty cells and markers (NA, nan, null, ?)
     are missing values. Semicolons may separate the columns of a CSV file, too, or a separator that a first line such as
     sep=; declares. If columns are not separated by commas, numbers may have a decimal comma, 1,5, unless all of a
-    column may mean thousands, 1,500. Likewise 1.500 is not a number if all cells with a point may mean thousands and another
-    column has decimal commas. Apostrophes may separate thousands, 1'234.50, and a column of durations, 1:23:45, becomes
-    seconds: see `deltarule.tables.column_parsers`. Whole numbers that float64 would merge stay texts.
+    column may mean thousands, 1,500. Likewise 1.500 is not a number if all cells with a point may mean thousands and
+    another column has decimal commas. Apostrophes may separate thousands, 1'234.50, and a column of durations, 1:23:45,
+    becomes seconds: see `deltarule.tables.column_parsers`. Whole numbers that float64 would merge stay texts.
 
     Parameters: `path`; `categories`, names of columns whose cells are categories, even if all look like numbers, so
-    that 01 and 1 differ; `is_used`, whether a column is used, by its name; unused columns become empty, and by default all
-    are used; `as_written`, names of columns whose texts stay as they are, including markers of missing values.
+    that 01 and 1 differ; `is_used`, whether a column is used, by its name; unused columns become empty, and by default
+    all are used; `as_written`, names of columns whose texts stay as they are, including markers of missing values.
     Returns: the columns by name.
     Errors: `BadInput` for a file that does not hold a table, with the line.
 
@@ -81,7 +81,7 @@ def read_frame(
 
 
 def _read_text(path: Path, delimiter: str, selection: _ColumnSelection) -> Frame:
-    """Read a file of delimited text."""
+    """Read a file of delimited text as a frame."""
     table = read_text_table(path, delimiter, selection.is_used, from_spreadsheet=True)
     lines = table.lines
     columns = zip(table.header, table.columns, strict=True)
@@ -115,7 +115,7 @@ def takes_commas(path: str | Path) -> bool:
 
 
 def _read_parquet(path: Path, selection: _ColumnSelection) -> Frame:
-    """Read a Parquet file."""
+    """Read a Parquet file as a frame."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table

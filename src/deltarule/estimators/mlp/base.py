@@ -126,7 +126,7 @@ class BaseMLP(ValidatedMLP):
                     engine=self.engine,
                     in_order=not self.shuffle,
                     validation=plan.validation,
-                    after_epoch=self._after_epoch(plan.problem),
+                    after_epoch=self._epoch_callback(plan.problem),
                     resumes=getattr(self, "best_validation_score_", None) is not None,
                 )
                 messages = self._store_run(plan, run)
@@ -180,7 +180,7 @@ class BaseMLP(ValidatedMLP):
     def _split_validation(
         self, rows: Rows, generator: np.random.RandomState, eval_set: Any
     ) -> tuple[Rows, Validation | None]:
-        """The training rows, and the validation rows: the user's, or a share set aside for early stopping."""
+        """Split rows for training and validation: validation rows are `eval_set`, or a share for early stopping."""
         if eval_set is not None:
             validation = self._check_eval_set(eval_set, rows.x)
             if self.early_stopping and self._score_metric() == "r_squared" and (validation.y == validation.y[0]).all():
@@ -218,15 +218,15 @@ class BaseMLP(ValidatedMLP):
         state = initial_state(problem, arrays["theta"])
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
-    def _after_epoch(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
+    def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
         """The function that prints an epoch and calls the callbacks; None if there is nothing to do."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None
 
-        def finish_epoch(members: epoch_records.Epoch) -> bool:
-            self._set_state(problem.network, members.state, copy=False)
-            epoch = mean_over_members(members)
+        def finish_epoch(member_epoch: epoch_records.Epoch) -> bool:
+            self._set_state(problem.network, member_epoch.state, copy=False)
+            epoch = mean_over_members(member_epoch)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss
             if self.verbose:
                 self._print_epoch(epoch)
@@ -259,6 +259,7 @@ class BaseMLP(ValidatedMLP):
         return self._run_warnings(run)
 
     def _store_state(self, problem: Problem, state: State) -> None:
+        """Store the weights of a training state, and the optimizer's memory for `partial_fit`."""
         self._set_state(problem.network, state, copy=True)
         self._slots, self._updates = dict(state.slots), int(state.step)
 

@@ -297,6 +297,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return len(self.classes_) if self._labels else 1
 
     def _loss_and_activation(self) -> tuple[str, str]:
+        """Binary cross-entropy for two classes and for labels, cross-entropy for more classes."""
         if self._labels or len(self.classes_) < 3:
             return "binary_cross_entropy", "logistic"
         return "cross_entropy", "softmax"

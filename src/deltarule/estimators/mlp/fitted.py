@@ -52,14 +52,14 @@ class FittedMLP(BaseEstimator):
             views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers)
         )
 
-    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
+    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layer_count: int) -> None:
         """Set scikit-learn's attributes from parameters and running statistics {name: [K, D, H]}."""
         self._members = len(parameters["W1"])
         if self._members == 1:
             parameters = {name: array[0] for name, array in parameters.items()}
             running = {name: array[0] for name, array in running.items()}
-        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
-        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
+        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layer_count + 1)]
+        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layer_count + 1)]
         self._further_parameters = {
             name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
         }

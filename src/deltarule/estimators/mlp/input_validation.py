@@ -24,9 +24,9 @@ SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert numbers to the network's precision.
+    """Convert an array to the network's dtype, and check that all numbers are finite in it.
 
-    Raises `ValueError` in scikit-learn's wording if one is not finite in that precision.
+    Raises `ValueError` in scikit-learn's wording, in which `name` is that of the array.
     """
     with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
         numbers = np.asarray(array, dtype)
@@ -105,7 +105,7 @@ def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
 
 
 def is_list_of_tables(X: Any) -> bool:
-    """Whether X is a list whose first item is a table, as a pair of eval_set in libraries that accept several pairs."""
+    """Whether X is a list or tuple that begins with a table, such as a pair (X, y), where a table is expected."""
     return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
@@ -157,5 +157,5 @@ def _medians(x: Floats) -> Floats:
 
 
 def _sample_rows(x: Floats) -> Floats:
-    """About 1,000 rows at equal distances."""
+    """Take about 1,000 of the rows [N, D], at equal distances."""
     return x[:: max(1, len(x) // 1000)]

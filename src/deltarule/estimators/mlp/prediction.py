@@ -41,14 +41,14 @@ def identity(outputs: Floats) -> Floats:
 def outputs_of(
     network: Network,
     parameters: Mapping[str, Floats],
-    running: Mapping[str, Floats],
+    running_statistics: Mapping[str, Floats],
     x: Any,
     check_finite: bool = False,
     transform: Callable[[Floats], Floats] = identity,
 ) -> Floats:
     """The outputs for the rows of x [N, D], an array or a sparse matrix; or `transform` of these outputs.
 
-    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers for each row [.., N, A]
+    parameters, running_statistics {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or [.., N, A] transformed
 
     check_finite : whether to check that every number of x, then an array, is finite; each thread checks its blocks.
     transform : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
@@ -85,7 +85,7 @@ def outputs_of(
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block.data if thin else block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(layers, parameters, running, block)
+            outputs = _evaluation_forward(layers, parameters, running_statistics, block)
             if not is_whole:
                 # NumPy sums the members of a single row in another order than of several rows, so the row is doubled.
                 is_single = block.shape[0] == 1
@@ -116,7 +116,7 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
 
 
 def _evaluation_forward(
-    layers: Sequence[Layer], parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any
+    layers: Sequence[Layer], parameters: Mapping[str, Floats], running_statistics: Mapping[str, Floats], x: Any
 ) -> Floats:
     """Compute the outputs of layers in evaluation mode, without storing what a backward pass needs."""
     values = x
@@ -129,7 +129,7 @@ def _evaluation_forward(
         values += parameters[f"b{n}"]
         if layer.batch_norm:
             gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
-            mean, variance = running[f"mean{n}"], running[f"variance{n}"]
+            mean, variance = running_statistics[f"mean{n}"], running_statistics[f"variance{n}"]
             values = batch_norm_evaluation(values, gamma, beta, mean, variance, BATCH_NORM_EPSILON)[0]
         # Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times.
         if layer.activation == RELU:

@@ -222,7 +222,7 @@ INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """Adam's numbers with ε as in scikit-learn, added to √v before its bias is corrected.
+    """The coefficients of one Adam step with scikit-learn's ε, which is added to √v before bias correction.
 
     Source: Kingma & Ba 2015, the last lines of section 2.
     """

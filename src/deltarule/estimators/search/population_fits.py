@@ -174,7 +174,7 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
 
 
 def _weights_of(problem: Problem) -> Floats:
-    """The sample weights of a problem that has some."""
+    """The sample weights of a problem, which must have some."""
     assert problem.weights is not None
     return problem.weights
 

@@ -172,7 +172,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
-    def _strata(self, y: Any, held_out_count: int) -> Any:
+    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
         """The classes [N], or None if there are more of them than rows to set aside."""
         return y if len(self.classes_) <= held_out_count else None
 
@@ -186,9 +186,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         is_correct = model.classes_[probabilities.argmax(axis=1)] == y
         return float(is_correct.mean()), -log_loss(y, probabilities, model.classes_)
 
-    def _tie_tolerance(self, best: float, rows: int) -> float:
+    def _tie_tolerance(self, best_score: float, rows: int) -> float:
         """A quarter of the standard error of the best accuracy over `rows` rows."""
-        return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
+        return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _calibrate(self, model: Any, choice: Choice) -> BaseMLP:
         """Calibrate an ensemble in place on the predictions of the cross-validation."""

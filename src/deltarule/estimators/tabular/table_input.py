@@ -26,11 +26,13 @@ def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str],
     return frame_of(X, categories, is_used)
 
 
-def check_row_count(rows: int, which: str = "") -> None:
-    """Raise `BadInput` for fewer than 10 rows; `which` is a phrase about them in the message."""
+def check_row_count(rows: int, qualifier: str = "") -> None:
+    """Raise `BadInput` for fewer than 10 rows; `qualifier` is a phrase in the message that says which rows."""
     if rows < MIN_ROWS:
         text = "is 1 sample" if rows == 1 else f"are {rows} rows"
-        raise BadInput(f"there {text}{which and ' '}{which}, too few to set some aside; give at least {MIN_ROWS}")
+        raise BadInput(
+            f"there {text}{qualifier and ' '}{qualifier}, too few to set some aside; give at least {MIN_ROWS}"
+        )
 
 
 def describe_single_row_classes(classes: Any) -> list[str]:

@@ -144,7 +144,7 @@ class BaseTabular(BaseEstimator):
         """Create the unfitted network with these hyperparameters."""
         raise NotImplementedError
 
-    def _strata(self, y: Any, held_out_count: int) -> Any:
+    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
         """The labels [N] by which the rows set aside are stratified, or None."""
         return None
 
@@ -156,7 +156,7 @@ class BaseTabular(BaseEstimator):
         """A candidate's primary score on rows x [N, D], y [N], and its tie-breaking score."""
         raise NotImplementedError
 
-    def _tie_tolerance(self, best: float, rows: int) -> float:
+    def _tie_tolerance(self, best_score: float, rows: int) -> float:
         """How much lower than the best score a mean score over `rows` rows may be and still count as a tie."""
         return 0.0
 
@@ -265,7 +265,7 @@ class BaseTabular(BaseEstimator):
         """The indices of the training rows, and of the fifth of the rows that is set aside for scores."""
         count = max(2, round(0.2 * len(y)))
         train, held_out = train_test_split(
-            np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._strata(y, count)
+            np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._held_out_strata(y, count)
         )
         return np.sort(train), np.sort(held_out)
 
