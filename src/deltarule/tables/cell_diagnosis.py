@@ -135,8 +135,9 @@ def describe_first_text(
     is_accepted = is_accepted or _is_finite
     texts = enumerate(map(as_text, column.tolist()))
     index, text = next(((index, text) for index, text in texts if text and not is_accepted(text)), (0, ""))
-    row = index if row_numbers is None else row_numbers[index]
-    return f"{shorten_repr(text)} in row {row} (counted from 0)" if text else ""
+    if not text:
+        return ""
+    return f"{shorten_repr(text)} in row {index if row_numbers is None else row_numbers[index]} (counted from 0)"
 
 
 def first_non_number(texts: np.ndarray) -> str:
