@@ -236,7 +236,7 @@ def strip_missing(text: str) -> str:
 def float64_merges_integers(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
     """Whether whole numbers among values [N] would be merged by conversion to `numbers` [N], in float64.
 
-    For names, as of categories, a single whole number beyond the precision of float64 is enough.
+    For names, such as those of categories, a single whole number beyond the precision of float64 is enough.
     """
     indices = np.flatnonzero(np.abs(numbers) >= INTEGER_PRECISION_LIMIT)
     large = [(values[index], numbers[index]) for index in indices]

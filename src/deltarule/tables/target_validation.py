@@ -24,7 +24,7 @@ from deltarule.tables.cell_parsing import (
 
 
 def target_name(y: Any) -> str:
-    """The name of a target, as of a pandas Series or a frame with one column; "target" if it has none."""
+    """The name of a target that is a pandas Series or a frame with one column; "target" if it has none."""
     names: Any = getattr(y, "column_names", getattr(y, "columns", ()))  # PyArrow's `columns` are not names
     name = names[0] if len(names) == 1 else getattr(y, "name", None)
     return "target" if name is None else str(name).strip()

@@ -229,7 +229,7 @@ def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array,
     return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
 
 
-# A name of its own, because compiled programs are cached by it.
+# With a separate name, because compiled programs are cached by it.
 ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
 
 

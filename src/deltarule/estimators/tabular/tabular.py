@@ -133,7 +133,7 @@ class BaseTabular(BaseEstimator):
     # --- defined by the classifier and the regressor ---
 
     def _learn_target(self, y: Any) -> Any:
-        """Validate the target of a fit, and set what is learned from it; returns it as an array [N]."""
+        """Validate the target of a fit, and set the attributes that depend on it; returns it as an array [N]."""
         raise NotImplementedError
 
     def _single_row_mask(self, y: Any) -> Any:
