@@ -199,11 +199,11 @@ def test_numbers_are_held_a_width_outside_of_those_of_training(seen: list[float]
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
     np.testing.assert_array_equal(
-        encode_columns([column], asked, together=True), encode_columns([plain], asked, together=True)
+        encode_columns([column], asked, clip_extremes=True), encode_columns([plain], asked, clip_extremes=True)
     )
     wild = {"a": np.array([*seen, *new])}
     np.testing.assert_array_equal(
-        encode_columns([column], wild, together=True), encode_columns([column], asked, together=True)
+        encode_columns([column], wild, clip_extremes=True), encode_columns([column], asked, clip_extremes=True)
     )
 
 
@@ -213,7 +213,7 @@ def test_of_a_file_that_does_not_say_how_far_numbers_are_held_three_widths_outsi
 
 def test_what_is_far_in_one_row_of_many_counts_as_the_farthest_that_there_may_be() -> None:
     column, frame = Column("a", "number", ""), {"a": np.array([1e150, -1e150, 2.0])}
-    assert encode_columns([column], frame, together=True).ravel().tolist() == [1e100, -1e100, 2.0]
+    assert encode_columns([column], frame, clip_extremes=True).ravel().tolist() == [1e100, -1e100, 2.0]
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308])

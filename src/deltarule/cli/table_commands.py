@@ -202,7 +202,7 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     once are few enough to be left out.
     """
     from deltarule.data.numeric_tables import looks_like_classes
-    from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
+    from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE
     from deltarule.tables.cell_parsing import WHOLE
     from deltarule.tables.column_parsers import numbers_in
 
@@ -211,7 +211,7 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
     if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
         return "", False
     times = list(Counter(texts).values())
-    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MAX_LEFT_OUT * len(texts)
+    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MAX_SINGLE_ROW_SHARE * len(texts)
     is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
     # Share with a leading zero from which all are codes; fewer may be typing errors among amounts.
     return codes[0], is_learned and is_written and len(codes) >= 0.05 * len(texts)
