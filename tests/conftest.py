@@ -32,8 +32,8 @@ def one_candidate(request, monkeypatch):
     if request.node.get_closest_marker("complete_search") is None:
         one = {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.01], "alpha": [1e-4]}
         monkeypatch.setattr(training_budget, "CANDIDATES", (one,))
-        monkeypatch.setattr(training_budget, "MEMBERS", 2)
-        monkeypatch.setattr(training_budget, "EPOCHS", (10, 40))
+        monkeypatch.setattr(training_budget, "MAX_MEMBERS", 2)
+        monkeypatch.setattr(training_budget, "EPOCHS_RANGE", (10, 40))
 
 
 @pytest.fixture

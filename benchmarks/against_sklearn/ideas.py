@@ -88,8 +88,8 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
     kind: Any = table_network.TableNetworkClassifier if classify else table_network.TableNetworkRegressor
 
     class Changed(kind):  # type: ignore[misc]
-        def _problem(self, *given: Any, **named: Any) -> Any:
-            problem = super()._problem(*given, **named)
+        def _create_problem(self, *given: Any, **named: Any) -> Any:
+            problem = super()._create_problem(*given, **named)
             if variant.first_layer and problem.learning_rate_factors:
                 factor = variant.first_layer(problem.learning_rate_factors["W1"])
                 problem = replace(problem, learning_rate_factors=Fixed({"W1": factor}))
@@ -98,15 +98,17 @@ def network_of(variant: Variant, classify: bool, rows: int) -> Any:
         def _smooth_targets(self, problem: Any) -> Any:
             return problem.y if variant.hard_labels else super()._smooth_targets(problem)
 
-        def _start(self, problem: Any, first: bool) -> Any:
-            return BaseMLP._start(self, problem, first) if variant.usual_start else super()._start(problem, first)
+        def _initial_state(self, problem: Any, is_new_fit: bool) -> Any:
+            if variant.usual_start:
+                return BaseMLP._initial_state(self, problem, is_new_fit)
+            return super()._initial_state(problem, is_new_fit)
 
     Changed.__init__ = kind.__init__  # scikit-learn reads the parameters from its signature
-    settings = training_budget.training_for(rows)
+    settings = training_budget.training_settings(rows)
     if variant.coslog4:
         updates = settings["max_iter"] * math.ceil(rows / settings["batch_size"])
         settings["learning_rate"] = {"name": "coslog4", "steps": updates}
-    settings |= {"hidden_layer_sizes": training_budget.DEEP, "learning_rate_init": 0.004, "alpha": 1e-4}
+    settings |= {"hidden_layer_sizes": training_budget.DEEP_HIDDEN_SIZES, "learning_rate_init": 0.004, "alpha": 1e-4}
     settings |= {"n_members": MEMBERS, "output_bias": "prior", "random_state": 0} | variant.settings
     return Changed(**settings, **({} if classify else {"scale_target": True}))
 
@@ -117,12 +119,12 @@ def folds_of(name: str) -> list[tuple[Any, Any, Any, Any, bool]]:
 
     from deltarule.estimators.tabular.table_input import frame_of_input
     from deltarule.tables.column_encoder import encode_columns, fit_columns
-    from deltarule.tables.column_kinds import infer_kinds
+    from deltarule.tables.column_types import infer_column_types
     from deltarule.tables.frame import select_rows
 
     x, y, classify = data_of(name)
     frame = frame_of_input(x, (), None)
-    kinds = infer_kinds(frame, {})
+    kinds = infer_column_types(frame, {})
     folds = (StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0)
     parts = []
     for train, test in folds.split(y, y):

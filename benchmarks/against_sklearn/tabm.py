@@ -65,7 +65,7 @@ def train_members(x: Any, y: Any, classes: int, members: int, shares: bool) -> M
 
     from deltarule.estimators.tabular import table_network, training_budget
 
-    settings = training_budget.training_for(len(x))
+    settings = training_budget.training_settings(len(x))
     epochs, size = settings["max_iter"], settings["batch_size"]
     networks = Members([x.shape[1], *HIDDEN, classes or 1], members, shares)
     first, *others = networks.parameters

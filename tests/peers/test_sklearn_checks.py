@@ -58,7 +58,7 @@ def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatc
     """With one candidate and two networks, which take a tenth of the time."""
     one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,)}
     monkeypatch.setattr(training_budget, "CANDIDATES", one)
-    monkeypatch.setattr(training_budget, "MEMBERS", 2)
+    monkeypatch.setattr(training_budget, "MAX_MEMBERS", 2)
     try:
         check(estimator)
     except SkipTest as skipped:

@@ -1,6 +1,6 @@
 import pytest
 
-from deltarule.tables.category_matching import as_named
+from deltarule.tables.category_matching import match_categories
 from deltarule.tables.cell_parsing import Unclear
 
 
@@ -38,7 +38,7 @@ from deltarule.tables.cell_parsing import Unclear
     ],
 )
 def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: list[str], named: list[str]) -> None:
-    assert as_named(texts, names) == named
+    assert match_categories(texts, names) == named
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: l
     ],
 )
 def test_names_may_be_written_as_other_programs_do(names: list[str], texts: list[str], named: list[str]) -> None:
-    assert as_named(texts, names) == named
+    assert match_categories(texts, names) == named
 
 
 def test_negative_numbers_that_are_one_as_float64_are_two_names() -> None:
     texts = ["-9007199254740993", "-9007199254740992.0"]
-    assert as_named(texts, ["-9007199254740992", "-9007199254740994"]) == texts
+    assert match_categories(texts, ["-9007199254740992", "-9007199254740994"]) == texts

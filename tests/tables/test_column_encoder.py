@@ -14,8 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
-from deltarule.tables.column_kinds import check_together, infer_kinds
-from deltarule.tables.diagnostics import render_diagnostics, unknown_categories, without_feature
+from deltarule.tables.column_types import infer_column_types, reject_extreme_numbers
+from deltarule.tables.diagnostics import categories_without_feature, render_diagnostics, unknown_categories
 from deltarule.tables.frame import frame_of, select_rows
 
 N, MOST = 60, sys.float_info.max
@@ -103,9 +103,9 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
 def test_kinds_are_guessed_with_a_reason(name: str) -> None:
     values, kind, why = COLUMNS[name]
     frame = frame_of({name: values, "beside": RANDOM.normal(size=len(values))})
-    assert infer_kinds(frame)[name] == (kind, why)
+    assert infer_column_types(frame)[name] == (kind, why)
     if kind != "number" or frame[name].dtype.kind == "f":
-        assert infer_kinds(frame, {name: "category"})[name] == ("category", "as told")
+        assert infer_column_types(frame, {name: "category"})[name] == ("category", "as told")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_kinds_are_guessed_with_a_reason(name: str) -> None:
 )
 def test_kinds_that_cannot_be_are_refused(types: dict[str, str], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
-        infer_kinds({"a": np.array(["x", "y"], object)}, types)
+        infer_column_types({"a": np.array(["x", "y"], object)}, types)
 
 
 texts = st.sampled_from(["", "red", "green", "blue"])
@@ -160,7 +160,7 @@ def test_very_large_numbers_are_standardized_too() -> None:
 
 def test_numbers_may_stand_as_texts() -> None:
     frame = {"a": np.array(["1", "3", ""], object)}
-    [column] = fit_columns(frame, infer_kinds(frame, {"a": "number"}))
+    [column] = fit_columns(frame, infer_column_types(frame, {"a": "number"}))
     assert (column.mean, column.gaps) == (2.0, True)
     assert encode_columns([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
 
@@ -168,7 +168,7 @@ def test_numbers_may_stand_as_texts() -> None:
 def test_an_infinite_text_is_named_where_numbers_are_needed() -> None:
     frame = {"a": np.array(["1", "", "inf", "2"], object)}
     with pytest.raises(BadInput, match="the column 'a' cannot be numbers: it holds 'inf' in row 2"):
-        infer_kinds(frame, {"a": "number"})
+        infer_column_types(frame, {"a": "number"})
     with pytest.raises(BadInput, match="the column 'a' holds 'inf' in row 2 .counted from 0., where the model needs"):
         encode_columns([Column("a", "number", "")], frame)
 
@@ -177,14 +177,14 @@ def test_rows_have_the_numbers_of_the_whole_table() -> None:
     """Also where some of them were passed over."""
     frame = {"a": np.array(["1", "2", "oops", "4"], object), "b": np.array([0.0, 1.0, 1.0, 1e200])}
     with pytest.raises(BadInput, match="it holds 'oops' in row 2 "):
-        infer_kinds(select_rows(frame, [1, 2, 3]), {"a": "number"})
+        infer_column_types(select_rows(frame, [1, 2, 3]), {"a": "number"})
     with pytest.raises(BadInput, match="'oops' in row 2 "):
         encode_columns([Column("a", "number", "")], select_rows(frame, [1, 2, 3]))
     with pytest.raises(BadInput, match="holds 1e.200 in row 3 "):
         encode_columns([Column("b", "number", "")], select_rows(frame, [1, 3]))
     slips = select_rows({"a": np.array([*"123456789", "x"] * 3, object)}, np.arange(5, 30))
     assert (
-        infer_kinds(slips)["a"][1]
+        infer_column_types(slips)["a"][1]
         == "texts, 10 different, that look like numbers, but for 'x' in row 9 (counted from 0)"
     )
 
@@ -199,11 +199,11 @@ def test_numbers_are_held_a_width_outside_of_those_of_training(seen: list[float]
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
     np.testing.assert_array_equal(
-        encode_columns([column], asked, together=True), encode_columns([plain], asked, together=True)
+        encode_columns([column], asked, clip_extremes=True), encode_columns([plain], asked, clip_extremes=True)
     )
     wild = {"a": np.array([*seen, *new])}
     np.testing.assert_array_equal(
-        encode_columns([column], wild, together=True), encode_columns([column], asked, together=True)
+        encode_columns([column], wild, clip_extremes=True), encode_columns([column], asked, clip_extremes=True)
     )
 
 
@@ -213,7 +213,7 @@ def test_of_a_file_that_does_not_say_how_far_numbers_are_held_three_widths_outsi
 
 def test_what_is_far_in_one_row_of_many_counts_as_the_farthest_that_there_may_be() -> None:
     column, frame = Column("a", "number", ""), {"a": np.array([1e150, -1e150, 2.0])}
-    assert encode_columns([column], frame, together=True).ravel().tolist() == [1e100, -1e100, 2.0]
+    assert encode_columns([column], frame, clip_extremes=True).ravel().tolist() == [1e100, -1e100, 2.0]
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308])
@@ -247,19 +247,21 @@ def test_where_numbers_are_not_held_one_that_is_too_large_is_refused(value: floa
 def test_a_number_that_is_too_large_is_found_among_all_rows(values: list[float], is_far: bool) -> None:
     frame, kinds = {"a": np.array(values)}, {"a": ("number", "")}
     if not is_far:
-        return check_together(frame, kinds)
+        return reject_extreme_numbers(frame, kinds)
     sentence = r"the column 'a' holds -?1e\+(101|300) in row 4 .counted from 0., too large a number beside the others"
     with pytest.raises(BadInput, match=sentence):
-        check_together(frame, kinds)
+        reject_extreme_numbers(frame, kinds)
 
 
 def test_only_frequent_categories_have_an_input() -> None:
     texts = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
     [column] = fit_columns({"a": np.array(texts, object)}, {"a": ("category", "")})
     assert len(column.categories) == 500 and "twice" not in column.categories
-    [told] = render_diagnostics(without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)}))
+    [told] = render_diagnostics(
+        categories_without_feature([column], {"a": np.array(["once", *column.categories[:4]], object)})
+    )
     assert told.startswith("20 % of the rows have a category of 'a' without a feature of its own (rare or too many; 1 ")
-    assert without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
+    assert categories_without_feature([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
     [few] = fit_columns({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
     assert few.inputs == ("a=missing", "a=b")
 
@@ -364,16 +366,16 @@ ODD = RANDOM.permutation(np.arange(300) * 7.0)
     ],
 )
 def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: Any, kind: str, why: str) -> None:
-    assert infer_kinds({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
+    assert infer_column_types({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
 
 
 def test_rows_that_are_passed_over_leave_a_column_that_counts_the_rows_an_identifier() -> None:
     frame = {"tree": np.arange(1.0, 121), "x": np.random.default_rng(0).normal(size=120)}
     for left_out in ([50], [0, 119], range(20, 60)):  # of rows without a target, or of a class alone
         for counts in (frame, frame | {"tree": frame["tree"][::-1]}):
-            assert infer_kinds(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
+            assert infer_column_types(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
     years = {"year": np.delete(frame["tree"], 50) + 1900, "x": frame["x"][:119]}  # a file that leaves one out
-    assert infer_kinds(years)["year"] == ("number", "numbers")
+    assert infer_column_types(years)["year"] == ("number", "numbers")
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -381,19 +383,19 @@ def test_numbers_are_no_identifier_because_many_rows_were_passed_over(seed: int)
     random = np.random.default_rng(seed)
     frame = {"weight": random.integers(150, 1100, 2000) * 1.0, "x": random.normal(size=2000)}
     some = select_rows(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
-    assert infer_kinds(some)["weight"] == ("number", "numbers")
+    assert infer_column_types(some)["weight"] == ("number", "numbers")
 
 
 @pytest.mark.parametrize("name", ["ID", "Index", "UUID", "Nr"])
 def test_the_name_of_an_identifier_may_have_capitals(name: str) -> None:
     values = np.random.default_rng(0).permutation(10_000)[:100] * 1.0
-    assert infer_kinds({name: values, "x": np.arange(100) / 7})[name][0] == "unused"
+    assert infer_column_types({name: values, "x": np.arange(100) / 7})[name][0] == "unused"
 
 
 @pytest.mark.parametrize(("rows", "kind"), [(19, "category"), (20, "unused")])
 def test_twenty_texts_that_all_differ_are_an_identifier_and_nineteen_are_not(rows: int, kind: str) -> None:
     texts = np.array([f"t{n}" for n in range(rows)], object)
-    assert infer_kinds({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
+    assert infer_column_types({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
 
 
 @pytest.mark.parametrize(("days", "kind"), [(50, "category"), (51, "unused")])
@@ -401,15 +403,16 @@ def test_more_than_fifty_days_are_no_categories(days: int, kind: str) -> None:
     """However often they come again, as other texts may."""
     texts = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(days)] * 4
     frame = {"a": np.array(texts, object), "x": np.arange(len(texts)) / 7}
-    assert infer_kinds(frame)["a"][0] == kind
+    assert infer_column_types(frame)["a"][0] == kind
     assert (
-        infer_kinds(frame | {"a": np.array([text.replace("-", "of") for text in texts], object)})["a"][0] == "category"
+        infer_column_types(frame | {"a": np.array([text.replace("-", "of") for text in texts], object)})["a"][0]
+        == "category"
     )
 
 
 def test_gaps_are_no_texts_of_which_half_may_differ() -> None:
     texts = np.array([f"t{n % 60}" for n in range(100)] + [""] * 100, object)
-    assert infer_kinds({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"
+    assert infer_column_types({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"
 
 
 def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() -> None:
@@ -420,10 +423,10 @@ def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() 
     beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
     for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
         frame = select_rows({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
-        assert infer_kinds(frame)[name] == ("unused", "the rows' identifier, which counts them")
+        assert infer_column_types(frame)[name] == ("unused", "the rows' identifier, which counts them")
     for name, values in (("Unnamed: 0", [1.0, 2.0, 1.0, 2.0]), ("Unnamed: 0.1", [3.0, 17.0, np.nan, 90.0])):
         frame = {name: np.array(values), **beside}
-        assert infer_kinds(frame)[name] == ("unused", "an identifier: whole numbers in a column without a name")
-        assert infer_kinds(frame, {name: "number"})[name] == ("number", "as told")
+        assert infer_column_types(frame)[name] == ("unused", "an identifier: whole numbers in a column without a name")
+        assert infer_column_types(frame, {name: "number"})[name] == ("number", "as told")
     for name, first in (("Unnamed: 0", 0.5), ("step", 0.0), ("Unnamed: 0_score", 0.0), ("Unnamed: 01", 1.0)):
-        assert infer_kinds({name: np.arange(4.0) + first, **beside})[name] == ("number", "numbers")
+        assert infer_column_types({name: np.arange(4.0) + first, **beside})[name] == ("number", "numbers")

@@ -57,14 +57,14 @@ def test_no_column_is_read_in_two_ways(
     readings = [parsed.tolist() for one in PARSERS if (parsed := parse_with(one, list(cells))) is not None]
     for reading in readings[1:]:
         np.testing.assert_array_equal(reading, readings[0])
-    parsed = parse_numbers(list(cells), commas=True)
+    parsed = parse_numbers(list(cells), allow_commas=True)
     np.testing.assert_array_equal(np.nan if parsed is None else parsed, readings[0] if readings else np.nan)
 
 
 def test_decimal_commas_are_read_only_where_they_are_allowed() -> None:
     for cells in DECIMAL_COMMAS.examples:
-        assert parse_numbers(list(cells), commas=False) is None
-    assert parse_numbers(list(next(iter(PLAIN.examples))), commas=False) is not None
+        assert parse_numbers(list(cells), allow_commas=False) is None
+    assert parse_numbers(list(next(iter(PLAIN.examples))), allow_commas=False) is not None
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_decimal_commas_are_read_only_where_they_are_allowed() -> None:
 )
 def test_points_are_unclear_beside_a_column_that_mostly_has_decimal_commas(area: list[str], is_decimal: bool) -> None:
     columns = mark_unclear({"rent": ["1.616", "823"], "area": area})
-    assert (parse_numbers(columns["rent"], commas=True) is None) == is_decimal
+    assert (parse_numbers(columns["rent"], allow_commas=True) is None) == is_decimal

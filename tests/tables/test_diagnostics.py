@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
 from deltarule.tables.diagnostics import (
+    categories_without_feature,
     render_diagnostics,
     unknown_categories,
     unused_columns,
     unusual_numbers,
-    without_feature,
 )
 
 MOST = sys.float_info.max
@@ -172,7 +172,7 @@ def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
     ]
     texts = {name: np.array(["red", "red", "blue"], object) for name in names}
     colors = fit_columns(texts, dict.fromkeys(names, ("category", "")))
-    categories = unknown_categories(colors, texts) + without_feature(colors, texts)
+    categories = unknown_categories(colors, texts) + categories_without_feature(colors, texts)
     assert _of_many(render_diagnostics(categories), 6) == [
         "have categories without a feature of their own (rare, too many, or not in training)",
         "have categories without a feature of their own in many rows (rare or too many)",

@@ -10,10 +10,10 @@ import pytest
 from pyarrow import csv, parquet
 
 from deltarule.errors import BadInput
-from deltarule.tables.category_matching import as_named
-from deltarule.tables.cell_diagnosis import first_text
-from deltarule.tables.cell_parsing import array_of, as_text
-from deltarule.tables.frame import frame_of, numbers_of_rows, rows_of, select_rows
+from deltarule.tables.category_matching import match_categories
+from deltarule.tables.cell_diagnosis import describe_first_text
+from deltarule.tables.cell_parsing import as_text, lossless_array
+from deltarule.tables.frame import count_rows, frame_of, row_numbers_of, select_rows
 from deltarule.tables.reader import read_frame
 
 
@@ -33,8 +33,8 @@ def test_a_table_of_arrow_is_a_frame() -> None:
 def test_rows_that_were_taken_know_their_numbers() -> None:
     frame = frame_of({"a": np.arange(9.0), "b": np.array(list("abcdefghi"), object)})
     part = select_rows(frame_of(select_rows(frame, frame["a"] > 3)), [1, 4])
-    assert numbers_of_rows(part).tolist() == part["a"].tolist() == [5, 8]
-    assert first_text(part["b"], rows=numbers_of_rows(part)) == "'f' in row 5 (counted from 0)"
+    assert row_numbers_of(part).tolist() == part["a"].tolist() == [5, 8]
+    assert describe_first_text(part["b"], row_numbers=row_numbers_of(part)) == "'f' in row 5 (counted from 0)"
 
 
 DURATIONS = pd.to_timedelta(["1 days", None, "00:00:01.5"])
@@ -120,7 +120,7 @@ class Structs(list[dict[str, int]]):
 
 def test_rows_without_names_are_numbered() -> None:
     frame = frame_of(np.eye(2))
-    assert list(frame) == ["x0", "x1"] and rows_of(frame) == 2
+    assert list(frame) == ["x0", "x1"] and count_rows(frame) == 2
     assert select_rows(frame, [1])["x1"].tolist() == [1.0]
 
 
@@ -192,7 +192,7 @@ def test_times_to_fractions_of_a_second_are_those_of_their_file(unit: str, tmp_p
     times.to_csv(tmp_path / "t.csv", index=False)
     ours, files = frame_of(times)["at"].tolist(), read_frame(tmp_path / "t.csv")["at"].tolist()
     assert ours != files and len(set(ours)) == len(times)
-    assert as_named(files, ours) == ours and as_named(ours, files) == files
+    assert match_categories(files, ours) == ours and match_categories(ours, files) == files
     missing = frame_of({"at": pd.Series([*times["at"], None])})["at"].tolist()
     assert missing == [*ours, ""]
 
@@ -325,7 +325,7 @@ def test_what_a_data_frame_holds_is_a_text(held: list[Any]) -> None:
 )
 def test_lists_of_numbers_are_arrays_of_numbers(values: list[Any], dtype: str) -> None:
     """Which saves looking at them one by one; but for whole numbers that would become one."""
-    assert array_of(values).dtype == dtype
+    assert lossless_array(values).dtype == dtype
 
 
 def test_numbers_of_any_length_are_names() -> None:
@@ -395,7 +395,12 @@ def test_decimals_are_called_as_they_are_written(tmp_path: Path) -> None:
     told = {"a": ["1.50", "2.00", "", "9.90"], "b": ["1.0E-9", "3.0000000000", "", "0.5000000000"]}
     for frame in (*files, frame_of(prices, ["a", "b"]), frame_of(prices.to_pandas(), ["a", "b"])):
         assert {name: column.tolist() for name, column in frame.items()} == told
-    assert as_named(told["a"], ["1.5", "2", "9.9", ""]) == ["1.5", "2", "", "9.9"]  # as models of before call them
+    assert match_categories(told["a"], ["1.5", "2", "9.9", ""]) == [
+        "1.5",
+        "2",
+        "",
+        "9.9",
+    ]  # as models of before call them
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])

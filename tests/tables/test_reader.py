@@ -142,7 +142,7 @@ def test_apostrophes_separate_thousands_and_durations_are_seconds(separator: str
     path = tmp_path / ("t.tsv" if separator == "\t" else "t.csv")
     rows = [["price", "time", "start"], ["1'234.50", "3:25:41", "9:00:00"], ["823", "NA", "9:30:00"]]
     path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
-    table = plain(read_frame(path, names=["start"]))
+    table = plain(read_frame(path, categories=["start"]))
     assert table == {"price": [1234.5, 823], "time": [12341, None], "start": ["9:00:00", "9:30:00"]}
 
 

@@ -44,8 +44,8 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     The score stands beside a simple baseline, with details by class and by column.
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
-    from deltarule.estimators.tabular.scores import doubts
-    from deltarule.tables.column_encoder import UNUSED, named_columns
+    from deltarule.estimators.tabular.scores import baseline_warnings
+    from deltarule.tables.column_encoder import UNUSED, category_columns
     from deltarule.tables.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
@@ -53,7 +53,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     check_output(report, "page", model=model, table=table)
     trained = load_table_model(model)
     classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
-    names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
+    names, task = category_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = read_with_target(
@@ -61,7 +61,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
         )
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)
-    notes += doubts(inspection.scores, inspection.targets, inspection.answers)
+    notes += baseline_warnings(inspection.scores, inspection.targets, inspection.answers)
     if report is not None:
         command = shlex.join(["deltarule", "evaluate", str(model), str(table), "--report", str(report)])
         _write_page(report, trained, inspection, command, notes)
@@ -89,22 +89,22 @@ def _print_evaluation(model: "TabularClassifier | TabularRegressor", inspection:
     """Print the scores of an evaluation, and its tables by class and by column."""
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
-        class_rows,
-        importance_rows,
-        little_to_lose,
+        class_table,
+        importance_caveat,
+        importance_table,
         score_lines,
     )
     from deltarule.tables.cell_parsing import shorten
 
     print_pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
-    for cells in (class_rows(inspection), importance_rows(inspection)):
+    for cells in (class_table(inspection), importance_table(inspection)):
         if len(cells) > 1:
             console().print()
             _show_table(cells[: MAX_SHOWN + 1])
             if len(cells) > MAX_SHOWN + 1:
                 console().print(f"and {len(cells) - MAX_SHOWN - 1:,} more; --json and --report have them all")
     if inspection.importances:
-        console().print(" ".join([SHUFFLED, little_to_lose(inspection)]).strip())
+        console().print(" ".join([SHUFFLED, importance_caveat(inspection)]).strip())
 
 
 def _show_table(cells: list[list[str]]) -> None:

@@ -33,8 +33,8 @@ BINARY_FORMATS = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
     """Predict each row of a table: a class with the probability of each class, or a number."""
     from deltarule.reports.formatting import visible
-    from deltarule.tables.column_encoder import named_columns
-    from deltarule.tables.frame import rows_of
+    from deltarule.tables.column_encoder import category_columns
+    from deltarule.tables.frame import count_rows
     from deltarule.tables.reader import DELIMITERS, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
@@ -46,8 +46,8 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, named_columns(trained.columns_), filter_used_columns(trained))
-    if not rows_of(frame):
+        frame = read_frame(table, category_columns(trained.columns_), filter_used_columns(trained))
+    if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
         predicted = _predict(trained, frame)

@@ -68,7 +68,7 @@ def read_with_target(
     """
     from deltarule.tables.cell_parsing import PERHAPS_CLASSES, list_names
     from deltarule.tables.column_parsers import numbers_in
-    from deltarule.tables.frame import rows_of, select_rows
+    from deltarule.tables.frame import count_rows, select_rows
     from deltarule.tables.reader import read_frame
 
     frame = read_frame(
@@ -82,7 +82,7 @@ def read_with_target(
     if len(frame) == 1:
         needed = f": {list_names([repr(name) for name in needed_columns])}" if needed_columns else ""
         raise BadInput(f"{path} has only the target column {target!r}; add the columns to predict it from{needed}")
-    if not rows_of(frame):
+    if not count_rows(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     cells = frame.pop(target)
     y = _normalize_target(path, cells, task, classes)
@@ -96,7 +96,7 @@ def read_with_target(
     why = f", which {', '.join(missing_texts)} is taken to say," if missing_texts else ""
     if missing:
         have, were = ("has", "was") if missing == 1 else ("have", "were")
-        notes.append(f"{missing:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
+        notes.append(f"{missing:,} of {count_rows(frame):,} rows {have} no {target!r}{why} and {were} passed over")
     y = (numbers if task == "regress" else y)[is_known]
     return select_rows(frame, is_known), y, notes + (_note_on_codes(y, target) if task == "auto" else [])
 
@@ -132,19 +132,19 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     missing values of Stata and SAS: ., ._ and .a to .z.
     """
     from deltarule.data.numeric_tables import MAX_CLASSES
-    from deltarule.tables.cell_diagnosis import diagnose_texts, first_odd, first_text, how_to_write
+    from deltarule.tables.cell_diagnosis import describe_first_text, diagnose_texts, first_non_number, how_to_write
 
     if y.dtype.kind != "O":
         return []
-    if task == "regress" and (text := first_text(y)):
-        text += how_to_write(first_odd(y))
+    if task == "regress" and (text := describe_first_text(y)):
+        text += how_to_write(first_non_number(y))
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
     looks = diagnose_texts(y) if task == "auto" else ""
     are_many = len(set(y.tolist())) > min(MAX_CLASSES, len(y) // 2)
     is_refused = are_many or not looks.startswith("numbers with a unit")  # 1 AM to 12 AM are names, too
     if is_refused and looks.startswith("numbers" if are_many else "numbers with"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
-    if looks.startswith("numbers") and (sign := first_text(y, _may_be_a_class)):
+    if looks.startswith("numbers") and (sign := describe_first_text(y, _may_be_a_class)):
         raise BadInput(
             f"{path}, column {target!r}: it holds numbers, but for {sign}; leave such cells empty if nothing is known "
             "there, or give --task classify"
@@ -203,7 +203,7 @@ def _find_codes(y: "np.ndarray") -> tuple[str, bool]:
     that occur once are few enough to be left out.
     """
     from deltarule.data.numeric_tables import looks_like_classes
-    from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT
+    from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE
     from deltarule.tables.cell_parsing import WHOLE
     from deltarule.tables.column_parsers import numbers_in
 
@@ -212,7 +212,7 @@ def _find_codes(y: "np.ndarray") -> tuple[str, bool]:
     if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
         return "", False
     counts = list(Counter(texts).values())
-    are_frequent = len(counts) <= len(texts) // 2 and counts.count(1) <= MAX_LEFT_OUT * len(texts)
+    are_frequent = len(counts) <= len(texts) // 2 and counts.count(1) <= MAX_SINGLE_ROW_SHARE * len(texts)
     are_alike = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
     # Share with a leading zero from which all are codes; fewer may be typing errors among amounts.
     return codes[0], are_frequent and are_alike and len(codes) >= 0.05 * len(texts)

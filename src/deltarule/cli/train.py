@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
-    from deltarule.estimators.tabular.tabular import Beginning
+    from deltarule.estimators.tabular.tabular import PreparedTable
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
@@ -170,7 +170,7 @@ def _outcome(
     )
 
 
-def _print_plan(prepared: "Beginning", work: str, json: bool) -> None:
+def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
     """Print the inferred columns, and the description of the work ahead, which takes minutes for large tables."""
     from rich.table import Table as Grid
 

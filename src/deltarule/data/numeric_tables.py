@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.decompression_limits import check_zip
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import is_number, list_names, number_of, shorten_repr
+from deltarule.tables.cell_parsing import is_number, list_names, parse_number, shorten_repr
 from deltarule.tables.csv_reader import TextTable, read_text_table
 
 TASKS = ("auto", "classify", "regress")
@@ -166,7 +166,7 @@ def _parse_numbers(path: Path, table: TextTable) -> np.ndarray:
     x = np.empty((len(table.lines), len(table.header)))
     try:
         for index, cells in enumerate(table.columns):
-            x[:, index] = list(map(number_of, cells))
+            x[:, index] = list(map(parse_number, cells))
     except ValueError:
         row, index = min(_first_non_numbers(table.columns))
         cell = table.columns[index][row]
@@ -205,7 +205,7 @@ def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str
     Parameters: `lines`, the line number of each cell; `name` of the column.
     """
     try:
-        return np.array(array("d", map(number_of, texts)))
+        return np.array(array("d", map(parse_number, texts)))
     except ValueError:
         first_text = next(row for row, text in enumerate(texts) if not is_number(text))
     first_number = next((row for row, text in enumerate(texts) if is_number(text)), None)

@@ -1,6 +1,6 @@
-"""Estimators for scikit-learn, with its parameters and meanings, on deltarule's own training.
+"""Estimators with scikit-learn's interface, trained by deltarule.
 
 `mlp` has MLPClassifier and MLPRegressor, `search` PopulationSearchCV, `tabular` the estimators for tables;
-`model_file` saves and loads all of them. May import everything below it in docs/architecture.md; private names of
-scikit-learn stand in `sklearn_compat` only.
+`model_file` saves and loads all of them. May import every package above it in the table of
+docs/architecture.md; private names of scikit-learn are used in `sklearn_compat` only.
 """

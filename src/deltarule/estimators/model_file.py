@@ -1,6 +1,6 @@
-"""Save and load fitted estimators: safetensors files whose metadata is one JSON text. Loading one runs nothing of it.
+"""Save and load fitted estimators: safetensors files whose metadata is one JSON text. Loading executes no code.
 
-Each estimator registers a `Codec` for its class; `load_model` imports the module with the codec when it is needed.
+Each estimator registers a `Codec` for its class; the module that does so is imported when it is needed.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, Recurs
 
 @dataclass(frozen=True)
 class Codec:
-    """How the models of one class become arrays and metadata, and back.
+    """Functions that convert fitted models of one class to arrays and metadata, and back.
 
     fitted_attribute  the attribute that a fitted model has
     encode            model -> arrays, metadata
@@ -52,14 +52,14 @@ CODEC_MODULES = {
 
 
 def register_codec(codec: Codec) -> None:
-    """Make the models of a class savable."""
+    """Register the codec of a class, so that its models can be saved and loaded."""
     CODECS[codec.estimator.__name__] = codec
 
 
-def codec_named(kind: str) -> Codec:
-    """The codec for a class name of `CODEC_MODULES`."""
-    import_module(CODEC_MODULES[kind])
-    return CODECS[kind]
+def codec_for(class_name: str) -> Codec:
+    """The codec of a class, by a name of `CODEC_MODULES`."""
+    import_module(CODEC_MODULES[class_name])
+    return CODECS[class_name]
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -159,7 +159,7 @@ def load_model(path: str | Path) -> Any:
     kind = str(metadata.get("kind"))
     if kind not in CODEC_MODULES or metadata.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
-    codec = codec_named(kind)
+    codec = codec_for(kind)
     try:
         return codec.decode(arrays, metadata)
     except BadInput as error:
@@ -171,9 +171,9 @@ def load_model(path: str | Path) -> Any:
 
 
 def _encode(model: Any) -> tuple[Codec, Arrays, Metadata]:
-    """A model's codec, arrays and metadata."""
+    """A fitted model's codec, arrays and metadata; raises `BadInput` for a model that cannot be saved."""
     kind = type(model).__name__
-    codec = codec_named(kind) if kind in CODEC_MODULES else None
+    codec = codec_for(kind) if kind in CODEC_MODULES else None
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
     if codec is None or codec.estimator is not type(model) or not hasattr(model, codec.fitted_attribute):
         raise BadInput(

@@ -1,4 +1,4 @@
-"""Convert estimators for files and stores: parameters to JSON, weights to one array, and back.
+"""Convert estimators for files and stores: parameters to JSON values, weights to one array, and back.
 
 K members · θ [K, P]   running [K, Q], the running statistics of batch norm
 """
@@ -19,7 +19,7 @@ PAIRS = "pairs"
 
 
 def weights_of(model: FittedMLP) -> dict[str, Floats]:
-    """The weights of a fitted model: "theta", and "running" where there are such statistics."""
+    """The weights of a fitted model, "theta" [K, P], and with batch norm its statistics, "running" [K, Q]."""
     network = model._architecture.network()
     parameters, running = model._arrays()
     arrays = {"theta": flatten(with_members(parameters, model._members), network.entries)}
@@ -29,9 +29,9 @@ def weights_of(model: FittedMLP) -> dict[str, Floats]:
 
 
 def set_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
-    """Give a model of a network these weights: the inverse of `weights_of`.
+    """Set the weights of a model to arrays that `weights_of` returned; `network` has the layers of the model.
 
-    Errors: `ValueError` for arrays of other shapes.
+    Errors: `ValueError` for arrays whose shapes do not fit the network.
     """
     theta = arrays["theta"]
     running = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))
@@ -49,7 +49,7 @@ def to_json_value(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | str):
         return value
-    if callable(value):  # which may have any attribute
+    if callable(value):  # first, because a callable may have any attribute
         return None
     if isinstance(value, Integral):
         return int(value)
@@ -73,9 +73,9 @@ def from_json_value(value: Any) -> Any:
     >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
     {'alpha': 0.5, 'n_iter_no_change': inf}
     """
-    if isinstance(value, dict):  # whose keys are names: "nan" is one, and a tuple may be one
+    if isinstance(value, dict):  # keys are not converted: "nan" and tuples may be names
         return {tuple(key) if isinstance(key, list) else key: from_json_value(item) for key, item in value[PAIRS]}
     if isinstance(value, list):
         return [from_json_value(item) for item in value]
-    # Numbers that JSON has no form for, as Python writes them.
+    # Numbers that JSON cannot express, as Python writes them.
     return float(value) if value in ("inf", "-inf", "nan") else value

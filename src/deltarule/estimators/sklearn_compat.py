@@ -1,6 +1,6 @@
-"""Every private name of scikit-learn that deltarule uses, in one file: a new scikit-learn release breaks only this one.
+"""Every private name of scikit-learn that deltarule uses, so that a new release of it can only break this file.
 
-Each has its reason; where a public alternative costs little, it is used instead.
+Each has a reason; where there is a public alternative at little cost, that is used instead.
 """
 
 from typing import Any

@@ -19,9 +19,9 @@ from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
-from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming_of
+from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, category_matcher
 from deltarule.tables.cell_parsing import MISSING
-from deltarule.tables.column_encoder import FARTHEST, UNUSED, Column, takes_truths
+from deltarule.tables.column_encoder import MAX_STANDARDIZED, UNUSED, Column, accepts_truth_values
 
 
 def numpy_script(model: Any) -> str:
@@ -152,7 +152,7 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
     return {
         "columns": [_column_record(column) for column in model.columns_ if column.kind != UNUSED],
-        "max_standardized": FARTHEST,
+        "max_standardized": MAX_STANDARDIZED,
         "missing": sorted(MISSING),
         "truths": TRUTHS,
         "surely_decimal": SURELY_DECIMAL.pattern,
@@ -162,10 +162,10 @@ def _encoder_context(model: Any) -> dict[str, Any]:
 
 def _column_record(column: Column) -> dict[str, Any]:
     """A column's fields for the script, and the spellings of its categories that the script recognizes."""
-    naming = naming_of(column.categories)
-    truths = naming.truths or takes_truths(column)
-    forms = {"numbers": naming.numbers, "truths": truths, "commas": naming.commas, "forms": dict(naming.forms)}
-    return asdict(column) | forms | {"clip_range": column.clip_range}
+    matcher = category_matcher(column.categories)
+    truths = matcher.are_truth_values or accepts_truth_values(column)
+    forms = {"numbers": matcher.are_numbers, "truths": truths, "commas": matcher.have_commas}
+    return asdict(column) | forms | {"forms": dict(matcher.by_form)} | {"clip_range": column.clip_range}
 
 
 def _prediction_expression(model: BaseMLP) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import encode_columns, fit_columns, texts_of
-from deltarule.tables.column_kinds import infer_kinds
+from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.reader import read_frame
 
 READABLE = (".csv", ".tsv", ".parquet")
@@ -48,7 +48,7 @@ def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
     if not kept.any():
         raise BadInput(f"no row of {path.name} has a value of {target!r}; choose another target")
     features = {name: column[kept] for name, column in features.items()}
-    columns = fit_columns(features, infer_kinds(features))
+    columns = fit_columns(features, infer_column_types(features))
     rows = encode_columns(columns, features)
     copy = folder / f"{path.stem}-encoded.csv"
     with copy.open("w", encoding="utf-8", newline="") as file:

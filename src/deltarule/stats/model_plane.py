@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput
 from deltarule.stats.planes import DecisionPlane, decision_plane, outputs_of
 from deltarule.tables.cell_parsing import as_text
-from deltarule.tables.frame import Frame, frame_of, rows_of
+from deltarule.tables.frame import Frame, count_rows, frame_of
 
 Feature = int | str
 Floats = NDArray[Any]
@@ -56,8 +56,8 @@ def model_plane(
     """
     frame = _frame(x, names)
     predictor, labels = _predictor_of(model), np.asarray(labels)
-    if labels.shape != (rows_of(frame),):
-        raise BadInput(f"the labels are {labels.shape} for {rows_of(frame)} rows; give one class for each row")
+    if labels.shape != (count_rows(frame),):
+        raise BadInput(f"the labels are {labels.shape} for {count_rows(frame)} rows; give one class for each row")
     columns = list(frame)
     first, second = (_feature_index(frame, feature) for feature in features)
     if first == second:

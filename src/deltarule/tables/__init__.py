@@ -1,6 +1,6 @@
-"""Tables of numbers and text: read them, infer column types, encode columns as features, report problems.
+"""Read tables of numbers and text, infer column types, encode columns as features, and report problems.
 
-Entry points: `reader.read_frame` (files), `frame.frame_of` (data frames), `column_kinds.infer_kinds`,
+Entry points: `reader.read_frame` (files), `frame.frame_of` (data frames), `column_types.infer_column_types`,
 `column_encoder.fit_columns` and `encode_columns`, `diagnostics`. Nothing here depends on data sets or estimators:
 the package may import `problem` and what is below it.
 """

@@ -1,4 +1,4 @@
-"""Why the texts of a column are not numbers: separators, units, signs, or a text among numbers."""
+"""Diagnose why the texts of a column are not numbers: separators, units, signs, or a text among numbers."""
 
 import re
 from collections.abc import Callable
@@ -6,25 +6,26 @@ from collections.abc import Callable
 import numpy as np
 
 from deltarule.tables.cell_parsing import as_text, is_number, shorten_repr
-from deltarule.tables.column_parsers import AMOUNT, GAP, NUMBER_FORMS, seconds_of
-from deltarule.tables.dates import are_dates
+from deltarule.tables.column_parsers import AMOUNT, NUMBER_FORMS, SPACE, seconds_of
+from deltarule.tables.date_detection import are_dates
 
-SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
-"""Of any currency."""
+CURRENCY_SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
 WORD = r"(?!(?i:st|nd|rd|th)\b)[^\W\d_][^\s\d()_]{0,14}[23]?"
 WITH_UNIT = re.compile(
-    rf"(?P<sign>[+-]?)(?P<before>([^\W\d_]{{0,3}}{SYMBOL}{GAP}?)?)(?!0\d)(?P<amount>{AMOUNT})"
-    rf"(?P<behind>({GAP}?(°?{WORD}({GAP}{WORD})?|°|{SYMBOL}))?)"
+    rf"(?P<sign>[+-]?)(?P<before>([^\W\d_]{{0,3}}{CURRENCY_SYMBOL}{SPACE}?)?)(?!0\d)(?P<amount>{AMOUNT})"
+    rf"(?P<behind>({SPACE}?(°?{WORD}({SPACE}{WORD})?|°|{CURRENCY_SYMBOL}))?)"
 )
-"""A sign, what may be a unit, an amount, and again what may be a unit: whether it is one the other cells tell."""
+"""A sign, a possible unit, an amount, and again a possible unit: whether it is one depends on the other cells."""
 REPORTED = ("comma", "point", "sign", "colon")
-"""The notations that are reported by themselves, in this order."""
-SAME_UNIT, MIN_AMOUNTS = 0.9, 10
-"""A unit is what so many cells have in common, with so many amounts."""
+"""The notations that are reported, in the order of the checks."""
+MIN_UNIT_SHARE, MIN_AMOUNTS = 0.9, 10
+"""A unit must occur in this share of the cells, with this many different amounts."""
 
 
-def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
-    """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
+def diagnose_texts(texts: np.ndarray, row_numbers: np.ndarray | None = None) -> str:
+    """A phrase for what most of the texts [N] seem to be, such as "dates"; "" if they are ordinary texts.
+
+    `row_numbers` [N] are the numbers of the rows in the message, if they do not count from 0.
 
     >>> diagnose_texts(np.array(["1.5", "20", "large"], object))
     "numbers, but for 'large' in row 2 (counted from 0)"
@@ -39,57 +40,60 @@ def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     """
     # Only the first 1,000 texts are inspected.
     present = [text for text in texts.tolist() if text][:1000]
-    most = len(present) / 2
-    if sum(map(is_number, present)) > most:
-        odd = first_odd(texts)
-        return f"numbers, but for {first_text(texts, rows=rows)}{how_to_write(odd)}" if odd else ""
+    half = len(present) / 2
+    if sum(map(is_number, present)) > half:
+        text = first_non_number(texts)
+        if not text:
+            return ""
+        return f"numbers, but for {describe_first_text(texts, row_numbers=row_numbers)}{how_to_write(text)}"
     forms: dict[str, Callable[[str], object]] = {name: NUMBER_FORMS[name].fullmatch for name in REPORTED}
-    for what, fits in (forms | {"unit": _has_unit(present)}).items():
-        found = list(filter(fits, present))
-        if len(found) > most:
-            plain = {text for text in texts.tolist() if is_number(text) or fits(text)}
-            odd = first_text(texts, plain.__contains__, rows)
+    for notation, matches in (forms | {"unit": _unit_matcher(present)}).items():
+        matching = list(filter(matches, present))
+        if len(matching) > half:
+            accepted = {text for text in texts.tolist() if is_number(text) or matches(text)}
+            exception = describe_first_text(texts, accepted.__contains__, row_numbers)
+            example = matching[0]
             why = (
-                f"but for {odd}"
-                if odd
-                else f"such as {shorten_repr(found[0])}, to be written {_canonical_number(found[0])}"
+                f"but for {exception}"
+                if exception
+                else f"such as {shorten_repr(example)}, to be written {_canonical_number(example)}"
             )
-            return f"numbers with a {what}, {why}"
-    return "dates" if are_dates(present, most) else ""
+            return f"numbers with a {notation}, {why}"
+    return "dates" if are_dates(present, half) else ""
 
 
-def _has_unit(present: list[str]) -> Callable[[str], object]:
-    """Whether a text is an amount with the unit that nearly all of some have; not, where there is no such unit."""
+def _unit_matcher(present: list[str]) -> Callable[[str], object]:
+    """A predicate for amounts with the unit that nearly all of the texts share; always False if they share none."""
     amounts: dict[str, list[str]] = {}
     for text in present:
         if unit := _unit_of(text):
             amounts.setdefault(unit, []).append(_amount_of(text))
-    unit, found = max(amounts.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(found) < SAME_UNIT * len(present) or len(set(found)) < MIN_AMOUNTS or not _is_unit(unit, found):
+    unit, shared = max(amounts.items(), key=lambda item: len(item[1]), default=("", []))
+    if len(shared) < MIN_UNIT_SHARE * len(present) or len(set(shared)) < MIN_AMOUNTS or not _is_unit(unit, shared):
         return lambda text: False
     return lambda text: _unit_of(text) == unit
 
 
 def _is_unit(unit: str, amounts: list[str]) -> bool:
-    """Whether what stands beside amounts is a unit; a letter only where there are fractions: 3B may be a room."""
+    """Whether a text beside amounts is a unit; a single letter is one only with fractions: 3B may be a room."""
     word = unit.strip()
     return len(word) > 1 or not word.isalpha() or any("." in amount or "," in amount for amount in amounts)
 
 
 def _unit_of(text: str) -> str:
-    """What stands before an amount and behind it; nothing of other texts."""
+    """The possible unit before and behind an amount; "" for a text without one."""
     parts = WITH_UNIT.fullmatch(text)
     return f"{parts['before'].strip()} {parts['behind'].strip()}" if parts and parts["before"] + parts["behind"] else ""
 
 
 def _amount_of(text: str) -> str:
-    """The number in what may be an amount with a unit; else the text."""
+    """The number in an amount that may have a unit; other texts as they are."""
     parts = WITH_UNIT.fullmatch(text)
     return parts["sign"] + parts["amount"] if parts else text
 
 
 def how_to_write(text: str) -> str:
-    """How a text is to be written that is a number but for a comma, a sign or a unit; nothing of others.
+    """A suffix such as ", to be written 1.5" for a number with a comma, a sign or a unit; "" for other texts.
 
     >>> how_to_write("1,5"), how_to_write("$7"), how_to_write("7 kg"), how_to_write("red")
     (', to be written 1.5', ', to be written 7', ', to be written 7', '')
@@ -102,43 +106,49 @@ def how_to_write(text: str) -> str:
 
 
 def _canonical_number(text: str) -> str:
-    """How a number with a comma, points, colons or a sign is to be written; both ways if it may mean two."""
+    """The plain form of a number with a comma, points, colons or a sign; both forms if it is ambiguous."""
     if NUMBER_FORMS["colon"].fullmatch(text):
         return seconds_of(text)
     text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
     if NUMBER_FORMS["ambiguous"].fullmatch(text) and "," in text:
         return f"{text.replace(',', '')} or {text.replace(',', '.')}"
-    if NUMBER_FORMS["point"].fullmatch(text):  # with a further digit a point is a decimal one
+    if NUMBER_FORMS["point"].fullmatch(text):  # with another digit the point is a decimal one
         return text.replace(".", "") + (f" or {text}0" if text.count(".") == 1 else "")
     if NUMBER_FORMS["comma"].fullmatch(text) and text.count(",") == 1:
         return text.replace(".", "").replace(",", ".")
     return text.replace(",", "")
 
 
-def first_text(column: np.ndarray, counts: Callable[[str], bool] | None = None, rows: np.ndarray | None = None) -> str:
-    """The first text of a column [N] that is no finite number, and where it stands; nothing where there is none.
+def describe_first_text(
+    column: np.ndarray, is_accepted: Callable[[str], bool] | None = None, row_numbers: np.ndarray | None = None
+) -> str:
+    """The first text of a column [N] that is not a finite number, with its row; "" if there is none.
 
-    Parameters: `counts`, for what is to count as one; `rows` [N], the numbers of the rows where they are other ones.
+    Parameters: `is_accepted`, a predicate of texts to accept instead of finite numbers; `row_numbers` [N], the numbers
+    of the rows, if they do not count from 0.
 
-    >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
+    >>> describe_first_text(np.array(["1.5", "", "large"], object)), describe_first_text(np.array([1.5]))
     ("'large' in row 2 (counted from 0)", '')
     """
     if column.dtype.kind not in "OU":
         return ""
-    counts = counts or _is_finite
+    is_accepted = is_accepted or _is_finite
     texts = enumerate(map(as_text, column.tolist()))
-    place, text = next(((place, text) for place, text in texts if text and not counts(text)), (0, ""))
-    return f"{shorten_repr(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
+    index, text = next(((index, text) for index, text in texts if text and not is_accepted(text)), (0, ""))
+    if not text:
+        return ""
+    return f"{shorten_repr(text)} in row {index if row_numbers is None else row_numbers[index]} (counted from 0)"
 
 
-def first_odd(texts: np.ndarray) -> str:
-    """The first of texts [N] that is no finite number; nothing where there is none.
+def first_non_number(texts: np.ndarray) -> str:
+    """The first of the texts [N] that is not a finite number; "" if there is none.
 
-    >>> first_odd(np.array(["1.5", "", "1,500"], object))
+    >>> first_non_number(np.array(["1.5", "", "1,500"], object))
     '1,500'
     """
     return next((text for text in texts.tolist() if text and not _is_finite(text)), "")
 
 
 def _is_finite(text: str) -> bool:
+    """Whether a text is a finite number."""
     return is_number(text) and not np.isinf(float(text))

@@ -1,4 +1,4 @@
-"""What the cells of a table say: numbers, names, or that nothing is known.
+"""Parse the cells of a table as numbers, category names or missing values.
 
 N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
@@ -15,24 +15,24 @@ import numpy as np
 from deltarule.errors import BadInput, one_line
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
-"""Cells that say that nothing is known."""
+"""The texts of cells that count as missing."""
 PERHAPS_CLASSES = frozenset({"-", "none"})
-"""Of these, what may be the name of a class: pandas takes it for a text, too."""
-EXACT = 2**53
-"""From here on several whole numbers are one float64."""
+"""Those of `MISSING` that may be the name of a class in a target; pandas reads them as texts, too."""
+INTEGER_PRECISION_LIMIT = 2**53
+"""From this number on, several whole numbers share one float64."""
 WHOLE = re.compile(r"[+-]?\d+")
 WHOLE_AS_WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
-"""A whole number as programs write it; those that have gaps in the column write 1.0."""
+"""A whole number as programs write it; in columns with missing values some write 1.0."""
 MAX_SHOWN_CHARACTERS = 200
-"""Letters of a text that are shown; of a longer one the beginning and the end, for names may differ in either."""
+"""Characters of a text in a message; of a longer one the beginning and the end, because names may differ in either."""
 
 
 class Unclear(str):
-    """A cell such as 1.616 where the point may mean thousands, as the commas of other columns say; it is no number."""
+    """A cell such as 1.616 whose point may separate thousands, as other columns have decimal commas; not a number."""
 
 
 def shorten(text: str) -> str:
-    r"""A text in one line, of one that is very long the beginning and the end.
+    r"""A text on one line, for messages; of a very long one the beginning and the end.
 
     >>> print(shorten("it's\nred"))
     it's\nred
@@ -41,7 +41,7 @@ def shorten(text: str) -> str:
 
 
 def shorten_repr(text: str) -> str:
-    r"""The same in quotes, as Python has them.
+    r"""A text on one line in quotes, for messages; of a very long one the beginning and the end.
 
     >>> print(shorten_repr("it's\nred"))
     "it's\nred"
@@ -52,11 +52,12 @@ def shorten_repr(text: str) -> str:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Names for an error message: the first ten."""
+    """The first ten names as a text, for an error message, with the number of all of them."""
     return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
 
 
 def _cut_middle(text: str) -> str:
+    """A text without the middle if it is longer than `MAX_SHOWN_CHARACTERS`."""
     return (
         text
         if len(text) <= MAX_SHOWN_CHARACTERS
@@ -64,10 +65,10 @@ def _cut_middle(text: str) -> str:
     )
 
 
-def number_of(text: str) -> float:
-    """A cell as a number; `ValueError` for a text, also for codes such as 1_2, which Python would read as 12.
+def parse_number(text: str) -> float:
+    """Parse a cell as a number; raises `ValueError` for texts, and for codes such as 1_2, which Python reads as 12.
 
-    >>> number_of(" 1e3")
+    >>> parse_number(" 1e3")
     1000.0
     """
     if "_" in text or isinstance(text, Unclear):
@@ -76,20 +77,20 @@ def number_of(text: str) -> float:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number.
+    """Whether the text of a cell is a number.
 
     >>> is_number("1e3"), is_number("1,5")
     (True, False)
     """
     try:
-        number_of(text)
+        parse_number(text)
     except ValueError:
         return False
     return True
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value says that nothing is known: None, NaN, pandas' NA and NaT, and what NumPy has masked.
+    """Whether a value is missing: None, NaN, pandas' NA and NaT, and NumPy's masked values.
 
     >>> is_missing(None), is_missing(float("nan")), is_missing(0)
     (True, True, False)
@@ -100,7 +101,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_plain_number(value: Any) -> bool:
-    """Whether a value is a number, or missing; a truth value is none.
+    """Whether a value is a real number or missing; truth values are not.
 
     >>> is_plain_number(2.5), is_plain_number(None), is_plain_number(True), is_plain_number("2.5")
     (True, True, False, False)
@@ -109,7 +110,7 @@ def is_plain_number(value: Any) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a number is a whole one by its type, or a decimal one without a fraction.
+    """Whether a value has an integer type, or is a `Decimal` without a fraction.
 
     >>> is_whole(2), is_whole(Decimal("2.00")), is_whole(Decimal("0.5")), is_whole(2.0)
     (True, True, False, False)
@@ -119,10 +120,10 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, Integral)
 
 
-def array_of(values: Any) -> np.ndarray:
-    """Values as an array in which each stays what it is: in lists, beside gaps, and below masks, where it is none.
+def lossless_array(values: Any) -> np.ndarray:
+    """Convert values to an array without changing any: integers beside missing values stay, masked ones become None.
 
-    >>> array_of([True, None]), array_of(np.ma.array([1, 2], mask=[True, False]))
+    >>> lossless_array([True, None]), lossless_array(np.ma.array([1, 2], mask=[True, False]))
     (array([True, None], dtype=object), array([None, 2], dtype=object))
     """
     if isinstance(values, np.ma.MaskedArray):
@@ -134,48 +135,51 @@ def array_of(values: Any) -> np.ndarray:
     if isinstance(values, list | tuple):
         return _array_of_list(values)
     array = np.asarray(values)
-    is_of_numpy = isinstance(getattr(values, "dtype", array.dtype), np.dtype)
-    if array.dtype == np.float64 and not is_of_numpy and (np.abs(array) >= EXACT).any():
-        return np.asarray(values, object)  # of pandas: whole numbers beside gaps have become others
+    has_numpy_dtype = isinstance(getattr(values, "dtype", array.dtype), np.dtype)
+    if array.dtype == np.float64 and not has_numpy_dtype and (np.abs(array) >= INTEGER_PRECISION_LIMIT).any():
+        return np.asarray(values, object)  # pandas' integers beside missing values would be rounded
     return array
 
 
 def _array_of_list(values: Sequence[Any]) -> np.ndarray:
-    kinds = set(map(type, values))
-    has_array = kinds <= {int, float, np.int64, np.float64}
-    if has_array or any(issubclass(kind, np.datetime64 | np.timedelta64) for kind in kinds):
+    """Convert a list to an array of numbers or dates if that changes no value, else to one of objects."""
+    types = set(map(type, values))
+    are_numbers = types <= {int, float, np.int64, np.float64}
+    if are_numbers or any(issubclass(one, np.datetime64 | np.timedelta64) for one in types):
         array = np.asarray(values)
-        if kinds <= {float, np.float64} or array.dtype.kind != "f" or not (np.abs(array) >= EXACT).any():
+        may_be_rounded = array.dtype.kind == "f" and not types <= {float, np.float64}
+        if not may_be_rounded or not (np.abs(array) >= INTEGER_PRECISION_LIMIT).any():
             return array
     try:
         return np.array(values, object)
-    except ValueError:  # arrays of several shapes, which an element more leaves on one axis
+    except ValueError:  # arrays of different shapes, which stay objects beside another element
         return np.array([*values, None], object)[:-1]
 
 
-def check_single(what: str, values: np.ndarray) -> None:
-    """Refuse values [N] of which one is several: `BadInput`."""
+def reject_sequences(subject: str, values: np.ndarray) -> None:
+    """Raise `BadInput` if one of the values [N] is a list, tuple or array; `subject` begins the message."""
     if values.dtype.kind != "O":
         return
-    several = {kind for kind in set(map(type, values)) if issubclass(kind, list | tuple | np.ndarray)}
-    for row, value in enumerate(values if several else ()):
-        if type(value) in several and value is not np.ma.masked:
+    sequence_types = {one for one in set(map(type, values)) if issubclass(one, list | tuple | np.ndarray)}
+    for row, value in enumerate(values if sequence_types else ()):
+        if type(value) in sequence_types and value is not np.ma.masked:
             raise BadInput(
-                f"{what} holds {shorten_repr(str(value))} in row {row} (counted from 0); give a number or a text there"
+                f"{subject} holds {shorten_repr(str(value))} in row {row} (counted from 0); give a number or a text "
+                "there"
             )
 
 
-def are_plain(values: np.ndarray) -> bool:
-    """Whether values [N] are all plain numbers, or missing; one of each type tells.
+def are_plain_numbers(values: np.ndarray) -> bool:
+    """Whether all values [N] are plain numbers or missing; one value of each type is tested.
 
-    >>> are_plain(np.array([1, None, 2.5], object)), are_plain(np.array([1, True], object))
+    >>> are_plain_numbers(np.array([1, None, 2.5], object)), are_plain_numbers(np.array([1, True], object))
     (True, False)
     """
     return all(map(is_plain_number, dict(zip(map(type, values), values, strict=True)).values()))
 
 
 def to_float64_by_repr(numbers: np.ndarray) -> np.ndarray:
-    """Numbers as float64 by what they are called, for names: 0.1 of float32 is 0.1, and not 0.10000000149.
+    """Convert numbers to float64 by their decimal text, for category names: 0.1 of float32 becomes 0.1.
 
     >>> to_float64_by_repr(np.array([0.1, np.nan], np.float32))
     array([0.1, nan])
@@ -185,7 +189,7 @@ def to_float64_by_repr(numbers: np.ndarray) -> np.ndarray:
 
 
 def as_float(value: Any) -> float:
-    """A number as float64; infinite where it is too large.
+    """A number as float64, infinite if it is too large.
 
     >>> as_float(Decimal("0.5")), as_float(-(10**400))
     (0.5, -inf)
@@ -197,9 +201,9 @@ def as_float(value: Any) -> float:
 
 
 def as_text(value: Any) -> str:
-    """A value as a category's name: whole numbers without a point, days without a time, nothing for what is missing.
+    """The category name of a value: whole numbers without a point, days without a time, "" for missing values.
 
-    Decimals are called as they are written, for so they stand in a text file.
+    A `Decimal` keeps its zeros, as in a text file.
 
     >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
     ('2', '0.5', '', 'red', '2026-11-20')
@@ -217,20 +221,28 @@ def as_text(value: Any) -> str:
     if is_plain_number(value):
         number = float(str(value)) if isinstance(value, np.floating) else as_float(value)
         return str(int(number)) if number.is_integer() else repr(number)
-    if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
+    if isinstance(value, bytes):  # Parquet's texts without a declared type
         return value.decode(errors="backslashreplace")
-    # What stands behind a day where others of its column have a time.
+    # Days have this time if others of their column have one.
     return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
 
 
 def strip_missing(text: str) -> str:
-    """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
+    """A cell without outer spaces, and "" if it is one of `MISSING`."""
     trimmed = text.strip()
     return "" if trimmed in MISSING else text if trimmed == text else trimmed
 
 
-def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
-    """Whether whole numbers, or their texts, are too long for float64: two would be one, or a name another."""
-    long = [(values[place], numbers[place]) for place in np.flatnonzero(np.abs(numbers) >= EXACT)]
-    whole = {one: number for one, number in long if (WHOLE.fullmatch(one) if isinstance(one, str) else is_whole(one))}
+def float64_merges_integers(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
+    """Whether whole numbers among values [N] would be merged by conversion to `numbers` [N], in float64.
+
+    For names, such as those of categories, a single whole number beyond the precision of float64 is enough.
+    """
+    indices = np.flatnonzero(np.abs(numbers) >= INTEGER_PRECISION_LIMIT)
+    large = [(values[index], numbers[index]) for index in indices]
+    whole = {
+        value: number
+        for value, number in large
+        if (WHOLE.fullmatch(value) if isinstance(value, str) else is_whole(value))
+    }
     return len(set(whole.values())) < len(whole) or (are_names and bool(whole))

@@ -1,6 +1,6 @@
-"""What a model makes of the columns of a table: their kinds are guessed, and their values become inputs.
+"""Encode the columns of a table as inputs of a network, standardized or one-hot, with fitted parameters.
 
-All that is learned is plain numbers and texts, which a model's file and an ONNX graph hold just so.
+The parameters are plain numbers and texts, which model files and ONNX graphs can hold.
 
 N rows · D inputs
 """
@@ -16,30 +16,34 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.category_matching import TRUTHS, as_named
-from deltarule.tables.cell_diagnosis import first_odd, first_text, how_to_write
-from deltarule.tables.cell_parsing import as_text, list_names, number_of, shorten_repr
-from deltarule.tables.frame import Frame, numbers_of_rows, rows_of
+from deltarule.tables.category_matching import TRUTHS, match_categories
+from deltarule.tables.cell_diagnosis import describe_first_text, first_non_number, how_to_write
+from deltarule.tables.cell_parsing import as_text, list_names, parse_number, shorten_repr
+from deltarule.tables.frame import Frame, count_rows, row_numbers_of
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
-FEW_CATEGORIES, MAX_CATEGORIES = 50, 500
-"""The most frequent ones have an input each, between so many and so many; the others have none, like those that come
-later."""
-MOST = sys.float_info.max
-FARTHEST = 1e100
-"""In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
+MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
+"""Bounds of the number of categories with an input; less frequent ones have none, like those unknown in training."""
+MAX_FLOAT = sys.float_info.max
+MAX_STANDARDIZED = 1e100
+"""In standard deviations from the mean: predictions for larger numbers may overflow."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table as the model reads it.
+    """The type of a column, and the parameters of its encoding.
 
-    name   kind: number, category or unused   why: what made it be read so
-    mean, scale   by which numbers are standardized   fill: the median, in the place of missing ones
-    gaps   whether there were missing numbers, so that an input says where
-    least, greatest   between which its numbers were   rows: how many had one; all 0 in files of earlier versions
-    reach   how many times as wide as they lay others may lie outside of them; 3 in files that do not say it
-    categories   those that have an input each; "" is what is missing
+    name             of the column
+    kind             the column type: number, category or unused
+    why              the reason for the type
+    mean, scale      by which numbers are standardized
+    fill             the median, which replaces missing numbers
+    gaps             whether numbers were missing in training, so that another input marks missing ones
+    categories       the categories that have an input; "" stands for missing values
+    least, greatest  the training range of the numbers; 0 in files of earlier versions
+    rows             number of training rows with a number; 0 in files of earlier versions
+    reach            numbers farther outside the training range than this multiple of its width are clipped; 3 in
+                     files without it
     """
 
     name: str
@@ -57,19 +61,19 @@ class Column:
 
     @property
     def clip_range(self) -> tuple[float, float]:
-        """Within which bounds its numbers are held; what lies farther out counts as the bound.
+        """The bounds to which numbers are clipped.
 
         >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).clip_range
         (-1.0, 5.0)
         """
-        if not self.rows:  # of a file of an earlier version, which answers as it did
-            return -MOST, MOST
-        far = self.reach * (self.greatest - self.least)
-        return max(self.least - far, -MOST), min(self.greatest + far, MOST)
+        if not self.rows:  # a file of an earlier version, whose predictions stay the same
+            return -MAX_FLOAT, MAX_FLOAT
+        margin = self.reach * (self.greatest - self.least)
+        return max(self.least - margin, -MAX_FLOAT), min(self.greatest + margin, MAX_FLOAT)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the network's inputs that it becomes.
+        """The names of the network's inputs for this column.
 
         >>> Column("color", "category", "texts", categories=("blue", "red")).inputs
         ('color=blue', 'color=red')
@@ -79,54 +83,56 @@ class Column:
         return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
 
 
-def too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:
-    """The error for a number that is too far from the others to be standardized."""
+def too_large_error(name: str, values: Floats, index: int, center: float, frame: Frame) -> BadInput:
+    """The error for `values[index]` of a column, which is too far from the others, around `center`."""
     return BadInput(
-        f"the column {shorten_repr(name)} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
-        f"too large a number beside the others, which are around {middle:g}; correct it"
+        f"the column {shorten_repr(name)} holds {values[index]:g} in row {row_numbers_of(frame)[index]} (counted from "
+        f"0), too large a number beside the others, which are around {center:g}; correct it"
     )
 
 
-def present_in(column: np.ndarray) -> np.ndarray:
+def present_values(column: np.ndarray) -> np.ndarray:
     """The values of a column [N] that are not missing.
 
-    >>> present_in(np.array([1.0, np.nan])), present_in(np.array(["", "red"], object))
+    >>> present_values(np.array([1.0, np.nan])), present_values(np.array(["", "red"], object))
     (array([1.]), array(['red'], dtype=object))
     """
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def fit_columns(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
-    """What has to be known of each column to make inputs of it, from the rows of a frame.
+def fit_columns(frame: Frame, types: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
+    """Fit the encoding of each column to the rows of a frame; `types` are column types with reasons, by name.
 
     >>> fit_columns({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
     (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
 least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
     """
-    names = sum(kind == CATEGORY for kind, _ in kinds.values())
-    # Between the two bounds as many as make 20 million numbers of rows · inputs.
-    most = int(np.clip(20_000_000 // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MAX_CATEGORIES))
+    category_count = sum(kind == CATEGORY for kind, _ in types.values())
+    # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
+    limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
+    limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
     columns = []
-    for name, (kind, why) in kinds.items():
+    for name, (kind, why) in types.items():
         column = Column(name, kind, why)
         if kind == NUMBER:
-            column = _learned_number(column, frame)
+            column = _fit_number(column, frame)
         elif kind == CATEGORY:
-            column = _learned_category(column, frame, most)
+            column = _fit_category(column, frame, limit)
         columns.append(column)
     return tuple(columns)
 
 
-def _learned_number(column: Column, frame: Frame) -> Column:
+def _fit_number(column: Column, frame: Frame) -> Column:
+    """A column of numbers with its mean, scale, median and range in a frame."""
     values = numbers_of_column(column, frame)
-    present = present_in(values)
+    present = present_values(values)
     if not len(present):
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
-    # A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is
-    # worth a note: nothing was learned of what lies there. R² of 43 targets in tables cut in the order of time, where
-    # trends may go on, was better than with 3 times for 29 and worse for 2; of 51 with rows by chance for 15 and for 4.
+    # A reach of 1: numbers farther outside the training range than its width are clipped, with a warning, because
+    # nothing was learned about them. Compared with a reach of 3, R² was better for 29 of 43 targets and worse for 2 in
+    # tables split by time, where trends may continue; better for 15 of 51 and worse for 4 in tables split at random.
     return dataclasses.replace(
         column,
         mean=mean,
@@ -140,19 +146,20 @@ def _learned_number(column: Column, frame: Frame) -> Column:
     )
 
 
-def _learned_category(column: Column, frame: Frame, most: int) -> Column:
+def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
+    """A category column with its most frequent categories in a frame."""
     counts = Counter(texts_of(frame[column.name]))
-    # What occurs once teaches nothing about its category.
-    frequent = [name for name, count in counts.most_common(most) if count >= 2]
+    # Nothing can be learned from a category that occurs once.
+    frequent = [name for name, count in counts.most_common(max_categories) if count >= 2]
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
-def encode_columns(columns: Sequence[Column], frame: Frame, together: bool = False) -> Floats:
-    """The network's inputs [N, D].
+def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool = False) -> Floats:
+    """Encode the columns of a frame as inputs of the network [N, D].
 
-    Parameters: `columns`; `frame`; `together`, whether `check_together` has passed it: then numbers far from those of
-    other rows count as the farthest that there may be.
-    Errors: `BadInput` for a column that is missing, for texts where the model needs numbers, and numbers too large.
+    Parameters: `columns`, with a fitted encoding; `frame`; `clip_extremes`, whether to clip numbers that are too large
+    instead of raising an error, for frames that `reject_extreme_numbers` has accepted.
+    Errors: `BadInput` for a missing column, for texts in a column of numbers, and for numbers that are too large.
 
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
     >>> encode_columns([color], {"color": np.array(["red", "green"], object)})
@@ -165,37 +172,38 @@ def encode_columns(columns: Sequence[Column], frame: Frame, together: bool = Fal
         raise BadInput(
             f"the table lacks {list_names([shorten_repr(name) for name in missing])}, which the model was trained with"
         )
-    x = np.zeros((rows_of(frame), sum(len(column.inputs) for column in used)))
+    x = np.zeros((count_rows(frame), sum(len(column.inputs) for column in used)))
     start = 0
     for column in used:
         part = x[:, start : start + len(column.inputs)]
         start += len(column.inputs)
         if column.kind == NUMBER:
-            part[:] = _numbers(column, frame, together)
+            part[:] = _encode_numbers(column, frame, clip_extremes)
         else:
-            found = _categories(column, frame)
-            rows = np.flatnonzero(found >= 0)
-            part[rows, found[rows]] = 1.0
+            indices = _category_indices(column, frame)
+            rows = np.flatnonzero(indices >= 0)
+            part[rows, indices[rows]] = 1.0
     return x
 
 
-def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
+def _encode_numbers(column: Column, frame: Frame, clip_extremes: bool) -> Floats:
+    """Standardized numbers [N, 1], or [N, 2] with a mark for missing ones if the column had some in training."""
     values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
-    with np.errstate(over="ignore"):  # which is told below
+    with np.errstate(over="ignore"):  # reported below
         standardized = (np.where(gaps, column.fill, values).clip(*column.clip_range) - column.mean) / column.scale
-    if together:
-        standardized = np.clip(standardized, -FARTHEST, FARTHEST)
-    far = np.abs(standardized) > FARTHEST
+    if clip_extremes:
+        standardized = np.clip(standardized, -MAX_STANDARDIZED, MAX_STANDARDIZED)
+    far = np.abs(standardized) > MAX_STANDARDIZED
     if far.any():
-        raise too_large(column.name, values, int(far.argmax()), column.mean, frame)
+        raise too_large_error(column.name, values, int(far.argmax()), column.mean, frame)
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
-    """A column's numbers [N], also where they stand as texts.
+    """The numbers [N] of a column of a frame, which may hold them as texts.
 
-    Errors: `BadInput` for a text that is none.
+    Errors: `BadInput` for a text that is not a number.
 
     >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
     array([1.5, nan])
@@ -203,43 +211,44 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     values = frame[column.name]
     if values.dtype.kind != "O":
         return values
-    if takes_truths(column):
+    if accepts_truth_values(column):
         values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
-    if text := first_text(values, rows=numbers_of_rows(frame)):
+    if text := describe_first_text(values, row_numbers=row_numbers_of(frame)):
         sentence = f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number"
-        raise BadInput(sentence + how_to_write(first_odd(values)))
-    return np.array([number_of(text or "nan") for text in values])
+        raise BadInput(sentence + how_to_write(first_non_number(values)))
+    return np.array([parse_number(text or "nan") for text in values])
 
 
-def takes_truths(column: Column) -> bool:
-    """Whether a column of numbers has the variance mean (1 − mean), so that it may have had nothing but 0 and 1.
+def accepts_truth_values(column: Column) -> bool:
+    """Whether a column of numbers may have held only 0 and 1 in training, so that true and false are accepted.
 
-    Of numbers from 0 to 1 only these have it; of others some, such as -1 beside eight of 0.5.
+    The test is the variance, mean (1 − mean). Of numbers from 0 to 1 only 0 and 1 have it; of others very few, such as
+    one -1 with eight 0.5.
 
-    >>> takes_truths(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
+    >>> accepts_truth_values(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
     True
     """
     return 0 < column.mean < 1 and math.isclose(column.scale, math.sqrt(column.mean * (1 - column.mean)))
 
 
-def _categories(column: Column, frame: Frame) -> Integers:
-    """Which category each row has [N], −1 for those without an input."""
-    place = {name: number for number, name in enumerate(column.categories)}
-    texts = as_named(texts_of(frame[column.name]), column.categories)
-    return np.array([place.get(text, -1) for text in texts], np.int64)
+def _category_indices(column: Column, frame: Frame) -> Integers:
+    """The index of each row's category [N], −1 for categories without an input."""
+    index_of = {name: index for index, name in enumerate(column.categories)}
+    texts = match_categories(texts_of(frame[column.name]), column.categories)
+    return np.array([index_of.get(text, -1) for text in texts], np.int64)
 
 
-def named_columns(columns: Sequence[Column]) -> list[str]:
-    """The columns whose cells are names, and are to be read so.
+def category_columns(columns: Sequence[Column]) -> list[str]:
+    """The names of the columns that are read as categories.
 
-    >>> named_columns([Column("size", "number", "numbers"), Column("color", "category", "texts")])
+    >>> category_columns([Column("size", "number", "numbers"), Column("color", "category", "texts")])
     ['color']
     """
     return [column.name for column in columns if column.kind == CATEGORY]
 
 
 def used_columns(columns: Sequence[Column]) -> frozenset[str]:
-    """The columns that are looked at: of others it is all the same what they hold.
+    """The names of the columns that are used; the contents of other columns are irrelevant.
 
     >>> sorted(used_columns([Column("size", "number", "numbers"), Column("id", "unused", "an identifier")]))
     ['size']
@@ -248,7 +257,7 @@ def used_columns(columns: Sequence[Column]) -> frozenset[str]:
 
 
 def texts_of(values: np.ndarray) -> list[str]:
-    """Values [N] as the names of categories; numbers too, of frames that say so.
+    """Convert the values of a column [N] to category names; numbers are written as by `as_text`.
 
     >>> texts_of(np.array([2.0, 0.5])), texts_of(np.array(["", "red"], object))
     (['2', '0.5'], ['', 'red'])

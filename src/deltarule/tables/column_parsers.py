@@ -1,9 +1,9 @@
-"""Parsers that read a column of cells as numbers, tried in order, and the notations that are only reported.
+"""Parse columns of cells as numbers in several notations, and recognize notations that are only reported.
 
 N rows.    A column is a list of N cells, which are stripped texts.
 
-A parser takes a column whole or not at all. What may mean two numbers, as 1,500 may, is taken by none: such a column
-stays text, and `deltarule.tables.cell_diagnosis` says how to write it.
+A parser accepts a whole column or none of it. No parser accepts ambiguous numbers such as 1,500: such a column stays
+text, and `deltarule.tables.cell_diagnosis` says how to write it.
 """
 
 import re
@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.tables.cell_parsing import MISSING, Unclear, is_number, too_long
+from deltarule.tables.cell_parsing import MISSING, Unclear, float64_merges_integers, is_number
 
-GAP = "[ \u00a0\u202f]"
+SPACE = "[ \u00a0\u202f]"
 """A space between thousands, or beside a sign: an ordinary one or a non-breaking one."""
 APOSTROPHE = "['\u2019]"
-AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}(({GAP}\d{{3}})+|({APOSTROPHE}\d{{3}})+)([.,]\d+)?"
+AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}(({SPACE}\d{{3}})+|({APOSTROPHE}\d{{3}})+)([.,]\d+)?"
 
 
 def _pattern_with_sign() -> str:
+    """The pattern of an amount with a currency, a percent sign, parentheses or separators between thousands."""
     currency = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
-    signed = rf"[+-]?({currency})?{GAP}?[+-]?({AMOUNT}){GAP}?({currency}|%)?"
-    return rf"(?=.*({currency}|[(%]|,\d{{3}}\.|\d({GAP}|{APOSTROPHE})\d))({signed}|\({signed}\))"
+    signed = rf"[+-]?({currency})?{SPACE}?[+-]?({AMOUNT}){SPACE}?({currency}|%)?"
+    return rf"(?=.*({currency}|[(%]|,\d{{3}}\.|\d({SPACE}|{APOSTROPHE})\d))({signed}|\({signed}\))"
 
 
 NUMBER_FORMS = {
@@ -44,13 +45,16 @@ NUMBER_FORMS = {
 
 @dataclass(frozen=True)
 class ColumnParser:
-    """A notation of numbers that columns are read in.
+    """A parser for columns of numbers in one notation.
 
     Parameters
     ----------
-    name : what the documentation calls it.
-    rewrite : writes the cells of a column in this notation as `float` takes them, and leaves other cells as they are.
-    examples : columns, and their numbers; None for a column that the parser refuses. The tests run them.
+    name : str
+        Its name in the documentation.
+    rewrite : function
+        Rewrites the cells of a column in this notation for `float`; other cells stay.
+    examples : dict
+        Columns and their numbers, or None for columns that the parser rejects. The tests run them.
     """
 
     name: str
@@ -59,27 +63,29 @@ class ColumnParser:
 
 
 def _rewrite_decimal_commas(cells: list[str]) -> list[str]:
-    found = list(filter(NUMBER_FORMS["decimal comma"].fullmatch, cells))
-    # A point without a comma behind it would be another sign for the same, or one of thousands.
+    """Replace decimal commas by points, unless the column is ambiguous."""
+    with_comma = list(filter(NUMBER_FORMS["decimal comma"].fullmatch, cells))
+    # A point without a later comma would be a second decimal sign, or a thousands separator.
     is_unclear = any("." in cell and not NUMBER_FORMS["point and comma"].fullmatch(cell) for cell in cells)
-    if is_unclear or all(map(NUMBER_FORMS["ambiguous"].fullmatch, found)):
+    if is_unclear or all(map(NUMBER_FORMS["ambiguous"].fullmatch, with_comma)):
         return cells
-    commas = {*found}
+    commas = {*with_comma}
     return [cell.replace(".", "").replace(",", ".") if cell in commas else cell for cell in cells]
 
 
 def _rewrite_apostrophes(cells: list[str]) -> list[str]:
+    """Remove apostrophes between thousands."""
     return [re.sub(APOSTROPHE, "", cell) if NUMBER_FORMS["apostrophe"].fullmatch(cell) else cell for cell in cells]
 
 
 def _rewrite_durations(cells: list[str]) -> list[str]:
-    """All or none: beside 1:23:45 a mere 90 has no unit."""
+    """Replace durations by seconds, unless other numbers occur: a 90 beside 1:23:45 has no unit."""
     is_mixed = any(cell not in MISSING and not NUMBER_FORMS["colon"].fullmatch(cell) for cell in cells)
     return cells if is_mixed else list(map(seconds_of, cells))
 
 
 def seconds_of(text: str) -> str:
-    """A duration as its number of seconds; other texts as they are.
+    """The number of seconds of a duration such as 1:23:45, as a text; other texts stay.
 
     >>> seconds_of("1:23:45"), seconds_of("-0:00:01.50"), seconds_of("12:30")
     ('5025', '-1.50', '12:30')
@@ -141,33 +147,35 @@ DURATIONS = ColumnParser(
 PARSERS = (PLAIN, DECIMAL_COMMAS, APOSTROPHES, DURATIONS)
 
 
-def parse_numbers(cells: list[str], commas: bool) -> np.ndarray | None:
-    """The numbers of a column by the first parser that takes all of its cells; None if there is no such parser.
+def parse_numbers(cells: list[str], allow_commas: bool) -> np.ndarray | None:
+    """Parse a column with the first parser that accepts all of its cells; None if there is no such parser.
 
     Parameters
     ----------
-    cells : the column.
-    commas : whether numbers may have a decimal comma.
+    cells : list of str
+        The column.
+    allow_commas : bool
+        Whether numbers may have a decimal comma.
 
-    >>> parse_numbers(["1:23:45", "NA"], commas=False), parse_numbers(["1,5"], commas=False)
+    >>> parse_numbers(["1:23:45", "NA"], allow_commas=False), parse_numbers(["1,5"], allow_commas=False)
     (array([5025.,   nan]), None)
     """
-    parsers = [parser for parser in PARSERS if commas or parser is not DECIMAL_COMMAS]
+    parsers = [parser for parser in PARSERS if allow_commas or parser is not DECIMAL_COMMAS]
     return next((numbers for parser in parsers if (numbers := parse_with(parser, cells)) is not None), None)
 
 
 def parse_with(parser: ColumnParser, cells: list[str]) -> np.ndarray | None:
-    """The numbers of a column by one parser; None if it refuses a cell, or if numbers would not stay different."""
+    """Parse a column with one parser; None if it rejects a cell, or if float64 would merge different numbers."""
     rewritten = parser.rewrite(cells)
     try:
-        numbers = _each_a_number(rewritten)
+        numbers = _parse_cells(rewritten)
     except ValueError:
         return None
-    return None if too_long(rewritten, numbers, are_names=False) else numbers
+    return None if float64_merges_integers(rewritten, numbers, are_names=False) else numbers
 
 
-def _each_a_number(cells: list[str]) -> np.ndarray:
-    """As `number_of` of each cell, in a fraction of the time; `ValueError` if a cell is not a number."""
+def _parse_cells(cells: list[str]) -> np.ndarray:
+    """Parse each cell as `parse_number` does, but faster; raises `ValueError` if one is not a number."""
     numbers = np.array([float("nan" if cell in MISSING else cell) for cell in cells])
     if Unclear in {*map(type, cells)} or "_" in "".join(cells):
         raise ValueError
@@ -175,7 +183,7 @@ def _each_a_number(cells: list[str]) -> np.ndarray:
 
 
 def numbers_in(texts: np.ndarray) -> np.ndarray:
-    """The numbers of texts [N] that all are plain numbers, however long; else the texts.
+    """Convert texts [N] to numbers if all are plain numbers, even beyond the precision of float64; else return them.
 
     >>> numbers_in(np.array(["1", "2.5"], object)), numbers_in(np.array(["1", "one"], object))
     (array([1. , 2.5]), array(['1', 'one'], dtype=object))
@@ -183,13 +191,13 @@ def numbers_in(texts: np.ndarray) -> np.ndarray:
     if texts.dtype.kind != "O":
         return texts
     try:
-        return _each_a_number(texts.tolist())
+        return _parse_cells(texts.tolist())
     except ValueError:
         return texts
 
 
 def as_plain_numbers(texts: np.ndarray, parsers: Sequence[ColumnParser]) -> np.ndarray:
-    """Texts [N] that one of the parsers takes, written as plain numbers; other texts as they are.
+    """Rewrite texts [N] as plain numbers, still as texts, if one of the parsers accepts all; else return them.
 
     >>> as_plain_numbers(np.array(["1,5", "2"], object), [DECIMAL_COMMAS])
     array(['1.5', '2'], dtype=object)
@@ -197,21 +205,22 @@ def as_plain_numbers(texts: np.ndarray, parsers: Sequence[ColumnParser]) -> np.n
     array(['1,5', 'one'], dtype=object)
     """
     rewritten = (np.array(parser.rewrite(texts.tolist()), object) for parser in parsers)
-    return next((one for one in rewritten if numbers_in(one).dtype.kind != "O"), texts)
+    return next((column for column in rewritten if numbers_in(column).dtype.kind != "O"), texts)
 
 
 def mark_unclear(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Columns of which each cell with a point may mean thousands, as `Unclear` if another column has decimal commas.
+    """Mark cells as `Unclear` in columns whose points may all separate thousands, if another one has decimal commas.
 
     >>> columns = mark_unclear({"rent": ["1.616", "823"], "area": ["134,7", "68"]})
     >>> [type(cell).__name__ for cell in columns["rent"]]
     ['Unclear', 'str']
     """
-    marked = {name: found for name, cells in columns.items() if (found := _with_unclear(cells))}
+    marked = {name: unclear for name, cells in columns.items() if (unclear := _with_unclear(cells))}
     return columns | marked if marked and any(map(_has_decimal_commas, columns.values())) else columns
 
 
 def _with_unclear(cells: list[str]) -> list[str] | None:
+    """The cells with those that have a point as `Unclear`; None unless all of these may mean thousands."""
     pointed = {cell for cell in cells if "." in cell}
     if not pointed or not all(map(NUMBER_FORMS["ambiguous"].fullmatch, pointed)):
         return None
@@ -219,7 +228,7 @@ def _with_unclear(cells: list[str]) -> list[str] | None:
 
 
 def _has_decimal_commas(cells: list[str]) -> bool:
-    """Whether most cells are numbers, of which some must have a decimal comma, or points between thousands."""
+    """Whether most cells are numbers, and some can only be read with a decimal comma or points between thousands."""
     marked = [cell for cell in cells if any(NUMBER_FORMS[name].fullmatch(cell) for name in ("decimal comma", "point"))]
     if all(map(NUMBER_FORMS["ambiguous"].fullmatch, marked)):
         return False

@@ -42,7 +42,7 @@ def read_text_table(
     ----------
     path : the file.
     expected : the character that should separate the columns.
-    is_used : tells by its name whether a column is used; only used columns need unique names. All are by default.
+    is_used : whether a column is used, by its name; only used columns need unique names. By default all are used.
     from_spreadsheet : accept what spreadsheets, pandas and R write: semicolons for commas, a separator that the first
         line declares, and a first column without a name, which is called `WITHOUT_NAME`.
 
@@ -84,7 +84,7 @@ def read_text_table(
 
 
 def find_separator(file: TextIO, expected: str) -> tuple[str, bool]:
-    """Detect the separator from a line such as sep=; or else from the first two lines, and say whether it is declared.
+    """Detect the separator from a line such as sep=; or the first two lines; returns it, and whether it is declared.
 
     >>> from io import StringIO
     >>> find_separator(StringIO('"area";"price"'), ","), find_separator(StringIO("area,price"), ",")
@@ -118,7 +118,7 @@ def _read_unquoted_line(file: TextIO) -> str:
         quotes, length = quotes + line.count('"'), length + len(line)
         if quotes % 2 == 0:
             return QUOTED.sub("", "".join(lines))
-        # Quotes that are still open after so many characters are not a pair.
+        # A quote that is still open after 10 million characters has no partner.
         if length > 10_000_000:
             break
     return ""
@@ -127,6 +127,7 @@ def _read_unquoted_line(file: TextIO) -> str:
 def _read_header(
     path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None, allow_unnamed: bool
 ) -> list[str]:
+    """Read and check the names of the columns."""
     header = next((row for row in reader if not _is_blank(row)), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")
@@ -166,4 +167,5 @@ def _unlimited_cell_length() -> Iterator[None]:
 
 
 def _is_blank(row: list[str]) -> bool:
+    """Whether a row has no cells, or a single one of spaces only."""
     return not row or (len(row) == 1 and row[0].isspace())

@@ -1,4 +1,4 @@
-"""Diagnostics of a table's columns: what differs from training, what has no feature, what is not used.
+"""Find what differs from training in a table's columns, what has no feature and what is unused, and describe it.
 
 Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentences by one template for each code.
 """
@@ -12,24 +12,25 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.tables.category_matching import as_named
+from deltarule.tables.category_matching import match_categories
 from deltarule.tables.cell_parsing import shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
-    MOST,
+    MAX_FLOAT,
     NUMBER,
     UNUSED,
     Column,
     numbers_of_column,
-    present_in,
+    present_values,
     texts_of,
 )
-from deltarule.tables.frame import Frame, rows_of
+from deltarule.tables.frame import Frame, count_rows
 
 RELATIVE_ROUNDING = 1e-9
-"""In widths of a column: 0.7 + 0.6 is less than 1.3 by rounding alone, and counts as the bound 1.3."""
+"""Tolerance of bounds, in widths of the training range: by rounding 0.7 + 0.6 is less than 1.3."""
 MAX_SENTENCES, MAX_NAMES = 3, 5
-"""Diagnostics of one code about more columns than the first are one sentence, which names as many as the second."""
+"""Diagnostics of one code about more columns than the first number become one sentence, which names as many as the
+second."""
 
 NO_FEATURE = "without a feature of their own (rare, too many, or not in training)"
 TEMPLATES = {
@@ -82,7 +83,7 @@ class Diagnostic:
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
-    """Sentences, grouped by code and reason; more than three columns of a group are one sentence.
+    """Convert diagnostics to sentences, grouped by code and reason; more than three of a group become one sentence.
 
     >>> render_diagnostics([Diagnostic("unused", "id", {"why": "an identifier"})])
     ["the column 'id' is not used: an identifier"]
@@ -96,14 +97,16 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
 
 
 def _render_group(code: str, reason: str, group: list[Diagnostic]) -> list[str]:
+    """The sentences about diagnostics of one code and reason."""
     single, several = TEMPLATES[code]
     names = [shorten_repr(diagnostic.column) for diagnostic in group]
     if len(group) <= MAX_SENTENCES:
-        return [single.format(column=name, **one.values) for name, one in zip(names, group, strict=True)]
+        return [single.format(column=name, **each.values) for name, each in zip(names, group, strict=True)]
     return [f"the {len(names):,} columns {_list_some(names)} {several.format(reason=reason)}"]
 
 
 def _list_some(names: list[str]) -> str:
+    """The first five names as a text, and how many more there are."""
     more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
     return ", ".join(names[:MAX_NAMES]) + more
 
@@ -120,7 +123,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
             continue
-        counts = Counter(as_named(texts_of(frame[column.name]), column.categories))
+        counts = Counter(match_categories(texts_of(frame[column.name]), column.categories))
         unknown = sorted(name for name in counts if name not in column.categories)
         if unknown:
             rows = count_of(sum(counts[name] for name in unknown), "row")
@@ -132,7 +135,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
 def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
     """Find columns with numbers far outside the training range, or with missing numbers if none was in training.
 
-    One number in n more rows may well exceed all n training rows by chance, so it takes more than that to be reported.
+    One number in n new rows may well exceed all n training rows by chance, so only more than that are reported.
 
     >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50, reach=1)
     >>> render_diagnostics(unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])}))
@@ -144,17 +147,18 @@ to 5"]
     numbers = {
         column: numbers_of_column(column, frame) for column in columns if column.kind == NUMBER and column.name in frame
     }
-    found = [one for column, values in numbers.items() for one in _unusual_numbers_of(column, values)]
+    diagnostics = [each for column, values in numbers.items() for each in _unusual_numbers_of(column, values)]
     order = ("out-of-range", "not-constant", "newly-missing")
-    return sorted(found, key=lambda diagnostic: order.index(diagnostic.code))
+    return sorted(diagnostics, key=lambda diagnostic: order.index(diagnostic.code))
 
 
 def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnostic]:
+    """The diagnostics of one column of numbers: values [N] outside its clip range, and newly missing ones."""
     (low, high), width = column.clip_range, column.greatest - column.least
     below, above = values < low - RELATIVE_ROUNDING * width, values > high + RELATIVE_ROUNDING * width
     outside = below | above
     count = int(outside.sum())
-    if count * column.rows > len(present_in(values)):
+    if count * column.rows > len(present_values(values)):
         example, rows = float(values[outside.argmax()]), count_of(count, "row")
         if low == high:
             constant, other = (_format_number(number, example - low) for number in (low, example))
@@ -175,17 +179,17 @@ def _unusual_numbers_of(column: Column, values: np.ndarray) -> Iterator[Diagnost
 
 
 def _format_number(number: float, width: float) -> str:
-    """A number with five digits, or with up to 15 if its integer part or numbers `width` apart need them."""
-    fine, size = (math.floor(math.log10(min(abs(one) or 1.0, MOST))) for one in (width or number, number))
+    """A number with five significant digits, or up to 15 to show its integer part and differences of `width`."""
+    fine, size = (math.floor(math.log10(min(abs(value) or 1.0, MAX_FLOAT))) for value in (width or number, number))
     digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
     return f"{number:.{min(digits, 15)}g}"
 
 
-def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
-    """Find columns in which many training rows have a category without a feature.
+def categories_without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns in which at least a tenth of the training rows have a category without a feature.
 
     >>> color = Column("color", "category", "texts", categories=("blue",))
-    >>> render_diagnostics(without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
+    >>> render_diagnostics(categories_without_feature([color], {"color": np.array(["blue", "red", "green"], object)}))
     ["67 % of the rows have a category of 'color' without a feature of its own (rare or too many; 2 different)"]
     """
     diagnostics = []
@@ -193,8 +197,7 @@ def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
         if column.kind == CATEGORY:
             counts = Counter(texts_of(frame[column.name]))
             others = [count for name, count in counts.items() if name not in column.categories]
-            share = sum(others) / max(rows_of(frame), 1)
-            # From this share of the rows on, categories without a feature are reported in training.
+            share = sum(others) / max(count_rows(frame), 1)
             if share >= 0.1:
                 values = {"percent": f"{100 * share:.0f}", "count": f"{len(others):,}"}
                 diagnostics.append(Diagnostic("rare-categories", column.name, values))
@@ -202,7 +205,7 @@ def without_feature(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
 
 
 def unused_columns(columns: Sequence[Column]) -> list[Diagnostic]:
-    """List the columns that are not used; the reason leaves out the cell that makes a number column text."""
+    """Find the columns that are not used; reasons omit the cell that prevents a column from being numbers."""
     return [
         Diagnostic("unused", column.name, {"why": column.why}, reason=column.why.partition(", but for ")[0])
         for column in columns

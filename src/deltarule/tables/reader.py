@@ -1,4 +1,4 @@
-"""Tables as people have them in files: CSV, TSV and Parquet.
+"""Read tables from CSV, TSV and Parquet files.
 
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
@@ -16,45 +16,47 @@ from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import as_text, shorten_repr, strip_missing
 from deltarule.tables.column_parsers import mark_unclear, parse_numbers
 from deltarule.tables.csv_reader import MAX_COLUMNS, find_separator, read_text_table
-from deltarule.tables.frame import ROW_NUMBERS, Frame, empty, frame_of
+from deltarule.tables.frame import ROW_NUMBERS, Frame, empty_column, frame_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
 @dataclass(frozen=True)
 class _ColumnSelection:
-    """What somebody wants of a file's columns, by their names: see `read_frame`."""
+    """How the columns of a file are read, by their names: see `read_frame`."""
 
-    names: Collection[str]
+    categories: Collection[str]
     is_used: Callable[[str], bool] | None
     as_written: Collection[str]
 
-    def leaves_out(self, name: str) -> bool:
+    def is_skipped(self, name: str) -> bool:
+        """Whether a column is not used."""
         return self.is_used is not None and not self.is_used(name)
 
-    def takes_numbers(self, name: str) -> bool:
-        return name not in self.names and name not in self.as_written
+    def may_be_numbers(self, name: str) -> bool:
+        """Whether a column is parsed as numbers if all of its cells are numbers."""
+        return name not in self.categories and name not in self.as_written
 
 
 def read_frame(
     path: str | Path,
-    names: Collection[str] = (),
+    categories: Collection[str] = (),
     is_used: Callable[[str], bool] | None = None,
     as_written: Collection[str] = (),
 ) -> Frame:
     """Read a table from a CSV, TSV or Parquet file.
 
-    Text is UTF-8, and its first line names the columns; where the first one of several has no name, it is called
-    Unnamed: 0, as by pandas. A column holds numbers where all of its cells do; cells that are empty or say so (NA, nan,
-    null, ?) are missing. Semicolons may separate a CSV file's columns, too, or what a first line such as sep=; says.
-    Where commas separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean
-    thousands, 1,500. Nor is 1.500 a number where all with a point may mean thousands, and another column has decimal
-    commas. Apostrophes may separate thousands, 1'234.50, and a column of durations, 1:23:45, is numbers of seconds: see
-    `deltarule.tables.column_parsers`. Whole numbers that would become one as float64 stay texts.
+    Text is UTF-8, and its first line names the columns; if the first of several has no name, it is called Unnamed: 0,
+    as by pandas. A column becomes numbers if all of its cells are numbers; empty cells and markers (NA, nan, null, ?)
+    are missing values. Semicolons may separate the columns of a CSV file, too, or a separator that a first line such as
+    sep=; declares. If columns are not separated by commas, numbers may have a decimal comma, 1,5, unless all of a
+    column may mean thousands, 1,500. Likewise 1.500 is not a number if all cells with a point may mean thousands and
+    another column has decimal commas. Apostrophes may separate thousands, 1'234.50, and a column of durations, 1:23:45,
+    becomes seconds: see `deltarule.tables.column_parsers`. Whole numbers that float64 would merge stay texts.
 
-    Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like;
-    `is_used`, which columns are, by their names, if left out all: the others are empty, whatever they hold;
-    `as_written`, columns whose texts stay as they are, also those that say that they are missing.
+    Parameters: `path`; `categories`, names of columns whose cells are categories, even if all look like numbers, so
+    that 01 and 1 differ; `is_used`, whether a column is used, by its name; unused columns become empty, and by default
+    all are used; `as_written`, names of columns whose texts stay as they are, including markers of missing values.
     Returns: the columns by name.
     Errors: `BadInput` for a file that does not hold a table, with the line.
 
@@ -65,43 +67,45 @@ def read_frame(
     ...     {name: column.tolist() for name, column in read_frame(file).items()}
     {'weight': [150.0, nan], 'color': ['green', 'yellow']}
     """
-    path, wanted = Path(path), _ColumnSelection(names, is_used, as_written)
+    path, selection = Path(path), _ColumnSelection(categories, is_used, as_written)
     check_is_file(path, "a CSV, TSV or Parquet file")
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
-            return _read_parquet(path, wanted)
+            return _read_parquet(path, selection)
         if ending not in DELIMITERS:
             raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
-        return _read_text(path, DELIMITERS[ending], wanted)
+        return _read_text(path, DELIMITERS[ending], selection)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
 
 
-def _read_text(path: Path, delimiter: str, wanted: _ColumnSelection) -> Frame:
-    table = read_text_table(path, delimiter, wanted.is_used, from_spreadsheet=True)
+def _read_text(path: Path, delimiter: str, selection: _ColumnSelection) -> Frame:
+    """Read a file of delimited text as a frame."""
+    table = read_text_table(path, delimiter, selection.is_used, from_spreadsheet=True)
     lines = table.lines
-    used = {name: cells for name, cells in zip(table.header, table.columns, strict=True) if not wanted.leaves_out(name)}
-    commas = table.separator != ","
-    frame = dict.fromkeys(table.header, empty(len(lines)))
-    for name, cells in (mark_unclear(used) if commas else used).items():
-        numbers = parse_numbers(cells, commas) if wanted.takes_numbers(name) else None
+    columns = zip(table.header, table.columns, strict=True)
+    used = {name: cells for name, cells in columns if not selection.is_skipped(name)}
+    allow_commas = table.separator != ","
+    frame = dict.fromkeys(table.header, empty_column(len(lines)))
+    for name, cells in (mark_unclear(used) if allow_commas else used).items():
+        numbers = parse_numbers(cells, allow_commas) if selection.may_be_numbers(name) else None
         if numbers is None:
             frame[name] = np.array(
-                cells if name in wanted.as_written else [strip_missing(cell) for cell in cells], object
+                cells if name in selection.as_written else [strip_missing(cell) for cell in cells], object
             )
             continue
         frame[name] = numbers
         if np.isinf(numbers).any():
-            place = int(np.isinf(numbers).argmax())
+            row = int(np.isinf(numbers).argmax())
             raise BadInput(
-                f"{path}, line {lines[place]}, column {name!r}: {shorten_repr(cells[place])} is no finite number"
+                f"{path}, line {lines[row]}, column {name!r}: {shorten_repr(cells[row])} is no finite number"
             )
     return frame
 
 
 def takes_commas(path: str | Path) -> bool:
-    """Whether numbers in a file may have a decimal comma: where it is text whose columns something else separates."""
+    """Whether numbers in a file may have a decimal comma: it is text, and commas do not separate its columns."""
     path = Path(path)
     delimiter = DELIMITERS.get(path.suffix.lower())
     if delimiter is None:
@@ -110,7 +114,8 @@ def takes_commas(path: str | Path) -> bool:
         return find_separator(file, delimiter)[0] != ","
 
 
-def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
+def _read_parquet(path: Path, selection: _ColumnSelection) -> Frame:
+    """Read a Parquet file as a frame."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
@@ -123,23 +128,25 @@ def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
         if metadata.num_columns > MAX_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MAX_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
-        used = [one for one in schema if not wanted.leaves_out(one.name.strip())]
-        for one in used:
-            if is_nested(one.type):
-                raise BadInput(f"{path}, column {shorten_repr(one.name)}: it holds {one.type}; give numbers or texts")
-        if len({one.name.strip() for one in used}) < len(used):
+        used = [field for field in schema if not selection.is_skipped(field.name.strip())]
+        for field in used:
+            if is_nested(field.type):
+                raise BadInput(
+                    f"{path}, column {shorten_repr(field.name)}: it holds {field.type}; give numbers or texts"
+                )
+        if len({field.name.strip() for field in used}) < len(used):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
-        # A text that stands in many rows is one text in the file, and stays one.
-        # Arrow's types of texts.
-        texts = [one.name for one in used if str(one.type) in ("string", "large_string")]
-        table = read_table(path, columns=[one.name for one in used], read_dictionary=texts)
+        # Texts are read with a dictionary, so that one that occurs in many rows is stored once.
+        texts = [field.name for field in used if str(field.type) in ("string", "large_string")]
+        table = read_table(path, columns=[field.name for field in used], read_dictionary=texts)
         table = table.rename_columns([name.strip() for name in table.column_names])
-        frame = frame_of(table, wanted.names)
-        for name in {*wanted.as_written} & {*frame}:
+        frame = frame_of(table, selection.categories)
+        for name in {*selection.as_written} & {*frame}:
             if frame[name].dtype.kind == "O":
-                frame[name] = np.array([as_text(one).strip() for one in table[name].to_pylist()], object)
-        blank = empty(table.num_rows)
-        return {one: frame.get(one, blank) for one in map(str.strip, schema.names) if not ROW_NUMBERS.fullmatch(one)}
+                frame[name] = np.array([as_text(value).strip() for value in table[name].to_pylist()], object)
+        blank = empty_column(table.num_rows)
+        names = [name for name in map(str.strip, schema.names) if not ROW_NUMBERS.fullmatch(name)]
+        return {name: frame.get(name, blank) for name in names}
     except BadInput:
         raise
     except (ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
@@ -147,9 +154,9 @@ def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
 
 
 def _uncompressed_size(metadata: Any) -> int:
-    """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least.
+    """The bytes that a Parquet file declares for its values, and 8 for each, because repeated ones are stored once.
 
-    What it says of single columns is not asked: PyArrow ends the process where that is damaged.
+    The sizes of single columns are not read, because PyArrow ends the process if they are damaged.
     """
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     return sum(max(0, group.total_byte_size) + 8 * max(0, group.num_rows) * metadata.num_columns for group in groups)

@@ -138,8 +138,8 @@ def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value:
     spoiled = X.copy()
     spoiled[row, 2] = value
     with pytest.raises(NonFiniteInput):
-        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check=True)
-    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check=True)).all()
+        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check_finite=True)
+    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check_finite=True)).all()
 
 
 def spread(outputs: np.ndarray) -> np.ndarray:
@@ -159,7 +159,7 @@ def test_answers_by_blocks_are_those_of_all_outputs(rows: int, members: int, out
     shapes = {"W1": (4, 50), "b1": (1, 50), "W2": (50, outputs), "b2": (1, outputs)}
     parameters = {name: random.normal(size=(members, *shape)).astype(dtype) for name, shape in shapes.items()}
     network, x = Network([4, 50, outputs], "tanh", "sigmoid" if outputs == 1 else "softmax"), X[:rows].astype(dtype)
-    found = outputs_of(network, parameters, {}, x, answer=spread)
+    found = outputs_of(network, parameters, {}, x, transform=spread)
     expected = spread(outputs_of(network, parameters, {}, x))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, expected)

@@ -74,10 +74,12 @@ def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
     """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
     task = SearchFits(MLPClassifier(), X, Y, {})
     values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
-    keys = {task.key({"x": value}, np.arange(3)) for value in values}
+    keys = {task.fit_key({"x": value}, np.arange(3)) for value in values}
     assert len(keys) == len(values)
-    assert task.key({"a": 1, "b": [2]}, np.arange(3)) == task.key({"b": [2], "a": 1}, np.arange(3, dtype=np.int32))
-    assert task.key({"a": 1}, np.arange(3)) != task.key({"a": 1}, np.arange(4))
+    assert task.fit_key({"a": 1, "b": [2]}, np.arange(3)) == task.fit_key(
+        {"b": [2], "a": 1}, np.arange(3, dtype=np.int32)
+    )
+    assert task.fit_key({"a": 1}, np.arange(3)) != task.fit_key({"a": 1}, np.arange(4))
 
 
 def test_a_pipeline_over_a_data_frame() -> None:

@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_iris
 
 from deltarule import MLPClassifier, TabularClassifier
-from deltarule.estimators.tabular.calibration import SCALES, calibrate, fit_calibration
+from deltarule.estimators.tabular.calibration import SCALE_BOUNDS, calibrate, fit_calibration
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.floats(0.4, 2.5))
@@ -35,13 +35,13 @@ def test_a_few_right_answers_do_not_make_others_certain() -> None:
     few, many = (
         fit_calibration(np.arange(n) % 2, np.tile([[0.9, 0.1], [0.1, 0.9]], (n // 2, 1)))[0] for n in (30, 30_000)
     )
-    assert 1 < few < many <= SCALES[1]
+    assert 1 < few < many <= SCALE_BOUNDS[1]
     assert softmax(few * np.log([0.9, 0.1]))[0] == pytest.approx(1 - 1 / 32 / 2, abs=1e-3)
 
 
 def test_wrong_answers_that_were_certain_keep_to_the_bounds() -> None:
     scale, _ = fit_calibration(np.array([1, 0] * 5), np.array([[1.0, 0.0], [0.0, 1.0]] * 5))
-    assert scale == pytest.approx(SCALES[0])
+    assert scale == pytest.approx(SCALE_BOUNDS[0])
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

@@ -18,11 +18,11 @@ from deltarule.estimators.tabular.evaluation import (
     Importance,
     Inspection,
     Sample,
-    importances,
-    numbers_inspected,
+    inspect_regressor,
+    permutation_importances,
     sample_rows,
 )
-from deltarule.estimators.tabular.formatting import importance_rows, score_lines
+from deltarule.estimators.tabular.formatting import importance_table, score_lines
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.column_encoder import Column
 
@@ -108,7 +108,9 @@ def test_an_interval_holds_what_more_rows_of_classes_would_say(share: float) -> 
         random = np.random.default_rng(draw)
         x = (random.random((200, 2)) < share).astype(float)
         y = (x[:, 0] == 1) ^ (random.random(200) < 0.05)
-        (told, noise) = importances(Sample(TOLD, np.arange(200), x), lambda x, y=y: (x[:, 0] == y).astype(float))
+        (told, noise) = permutation_importances(
+            Sample(TOLD, np.arange(200), x), lambda x, y=y: (x[:, 0] == y).astype(float)
+        )
         assert (noise.column, noise.loss, noise.low, noise.high) == ("noise", 0, 0, 0)
         met += told.low <= truth <= told.high
     assert 180 <= met <= 199
@@ -123,7 +125,7 @@ def test_an_interval_holds_what_more_rows_of_numbers_would_say(law: str, monkeyp
         random = np.random.default_rng(draw)
         x = np.stack([random.normal(size=200), 3 * getattr(random, law)(size=200)], axis=1)
         y = x.sum(axis=1) + 0.3 * random.normal(size=200)
-        found = numbers_inspected(Sums(), y, x.sum(axis=1), Sample(TOLD, np.arange(200), x), 0.0).importances
+        found = inspect_regressor(Sums(), y, x.sum(axis=1), Sample(TOLD, np.arange(200), x), 0.0).importances
         (told,) = [one for one in found if one.column == "told"]
         met += told.low <= truth <= told.high
     assert 180 <= met <= 199
@@ -137,7 +139,7 @@ def test_a_column_with_several_inputs_is_shuffled_as_one() -> None:
     ]
     x = np.eye(4)[np.random.default_rng(0).integers(0, 4, 50)]
     seen: list[Any] = []
-    importances(Sample(columns, np.arange(50), x), lambda x: seen.append(x.copy()) or np.zeros(len(x)))
+    permutation_importances(Sample(columns, np.arange(50), x), lambda x: seen.append(x.copy()) or np.zeros(len(x)))
     assert len(seen) == 1 + 2 * evaluation.SHUFFLES
     for changed in seen[1 : 1 + evaluation.SHUFFLES]:
         np.testing.assert_array_equal(changed[:, 2:], x[:, 2:])
@@ -150,7 +152,7 @@ def test_the_cells_of_wide_tables_are_shuffled_less_often(count: int, shuffles: 
     columns = [Column(f"x{n}", "number", "numbers") for n in range(count)]
     asked: list[int] = []
     some = sample_rows(columns, {f"x{n}": np.zeros(300) for n in range(count)})
-    importances(some, lambda x: asked.append(len(x)) or np.zeros(len(x)))
+    permutation_importances(some, lambda x: asked.append(len(x)) or np.zeros(len(x)))
     assert len(asked) == 1 + count * shuffles
     assert {*asked} == {300 if count == 10 else 200}
 
@@ -182,12 +184,12 @@ def test_of_a_single_row_nothing_is_said_of_columns(classifier: TabularClassifie
     assert (told["R²"], told["baseline"]) == ("– on 1 row", "–, always 1.5")
 
 
-@pytest.mark.parametrize("rows", [2, scores.MIN_DRAWN - 1, scores.MIN_DRAWN])
+@pytest.mark.parametrize("rows", [2, scores.MIN_INTERVAL_ROWS - 1, scores.MIN_INTERVAL_ROWS])
 def test_of_few_rows_columns_have_no_interval_as_r_squared_has_none(
     classifier: TabularClassifier, regressor: TabularRegressor, rows: int
 ) -> None:
     """Of two rows one shuffle is as good as another, so that it would have no width."""
-    few, known = TABLE[TEST][:rows], rows >= scores.MIN_DRAWN
+    few, known = TABLE[TEST][:rows], rows >= scores.MIN_INTERVAL_ROWS
     for model, y in ((classifier, KIND), (regressor, WORTH)):
         found = model.inspect(few, y[TEST][:rows])
         assert {one.column for one in found.importances} == {"size", "color", "noise"}
@@ -210,7 +212,7 @@ def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: Tabula
     found = earlier.inspect(far, WORTH[TEST])
     assert found.importances == () and found.scores.score < -1e150
     assert max(len(told) for _, told in score_lines(found.scores, regressor.usual_)) < 60
-    (first, *_) = importance_rows(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[
+    (first, *_) = importance_table(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[
         1:
     ]
     assert first == ["size", "1e+187", "-1e+187 to 2e+187"]
@@ -220,7 +222,7 @@ def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: Tabula
 def test_of_losses_whose_squares_overflow_nothing_is_said_of_columns(rows: int) -> None:
     """Without an interval, too: they are finite, but a figure's axis has no room for them."""
     x = 1e153 * RANDOM.normal(size=(rows, 2))
-    found = numbers_inspected(Sums(), NOISE[:rows], x.sum(axis=1), Sample(TOLD, np.arange(rows), x), 0.0)
+    found = inspect_regressor(Sums(), NOISE[:rows], x.sum(axis=1), Sample(TOLD, np.arange(rows), x), 0.0)
     assert found.importances == ()
 
 
@@ -251,11 +253,11 @@ def test_a_target_of_another_length_is_refused(classifier: TabularClassifier, re
 
 def test_groups_of_answers_are_ten_of_like_size_with_the_interval_of_their_own_rows() -> None:
     said, right = np.linspace(0.5, 1, 200), np.arange(200) % 3 > 0
-    groups = evaluation._calibration(said, right)
+    groups = evaluation._calibration_groups(said, right)
     assert [group.rows for group in groups] == [20] * 10
     for group, own in zip(groups, right.reshape(10, 20), strict=True):
         assert (group.low, group.high) == share_interval(int(own.sum()), 20)
-    assert [group.rows for group in evaluation._calibration(said[:25], right[:25])] == [13, 12]
+    assert [group.rows for group in evaluation._calibration_groups(said[:25], right[:25])] == [13, 12]
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.5, 0.7, 0.9, 1.0]), st.booleans()), min_size=1, max_size=120))
@@ -263,9 +265,9 @@ def test_groups_of_answers_are_ten_of_like_size_with_the_interval_of_their_own_r
 def test_groups_of_answers_do_not_hang_on_the_order_of_the_rows(rows: list[tuple[float, bool]]) -> None:
     """As they would where answers with one and the same probability were parted."""
     said, right = np.array([one for one, _ in rows]), np.array([one for _, one in rows])
-    groups = evaluation._calibration(said, right)
+    groups = evaluation._calibration_groups(said, right)
     order = np.random.default_rng(0).permutation(len(rows))
-    for group, other in zip(groups, evaluation._calibration(said[order], right[order]), strict=True):
+    for group, other in zip(groups, evaluation._calibration_groups(said[order], right[order]), strict=True):
         assert dataclasses.astuple(group) == pytest.approx(dataclasses.astuple(other))
     assert min(group.rows for group in groups) >= min(10, len(rows))
     assert sum(group.rows for group in groups) == len(rows)

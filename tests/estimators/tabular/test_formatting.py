@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
-from deltarule.estimators.tabular.formatting import class_rows, importance_rows, score_lines
+from deltarule.estimators.tabular.formatting import class_table, importance_table, score_lines
 from deltarule.estimators.tabular.scores import Scores
 
 
@@ -35,7 +35,7 @@ def found(metric: str, **given: Any) -> Inspection:
 def test_of_a_class_its_recall_its_precision_and_its_most_frequent_mistake_are_told() -> None:
     classes = ClassScores("a", 10, 4, 0.0, 0.75), ClassScores("b", 0, 0, None, None)
     mistakes = Mistake("a", "b", 9), Mistake("a", "c", 1)
-    told = class_rows(found("accuracy", classes=classes, mistakes=mistakes))
+    told = class_table(found("accuracy", classes=classes, mistakes=mistakes))
     assert told[0] == ["class", "rows", "recall", "precision", "most often taken for"]
     assert told[1:] == [["a", "10", "0.0 %", "75.0 %", "b (9)"], ["b", "0", "–", "–", ""]]
 
@@ -49,12 +49,12 @@ def test_of_a_class_its_recall_its_precision_and_its_most_frequent_mistake_are_t
 )
 def test_what_a_column_is_worth_is_told_in_points_or_as_a_part_of_r_squared(metric: str, told: list[str]) -> None:
     worth = Importance("x", 0.5, -0.0004, 0.6)
-    assert importance_rows(found(metric, importances=(worth,)))[1:] == [["x", *told]]
+    assert importance_table(found(metric, importances=(worth,)))[1:] == [["x", *told]]
 
 
 def test_a_column_without_an_interval_has_none_told() -> None:
     worth = Importance("x", 0.5, np.nan, np.nan)
-    assert importance_rows(found("accuracy", importances=(worth,)))[1:] == [["x", "50.0", "–"]]
+    assert importance_table(found("accuracy", importances=(worth,)))[1:] == [["x", "50.0", "–"]]
 
 
 def test_numbers_far_off_have_a_power_of_ten() -> None:

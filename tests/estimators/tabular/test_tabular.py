@@ -231,7 +231,7 @@ def test_long_identifiers_are_categories_of_their_own() -> None:
 def test_the_network_has_an_output_for_each_class() -> None:
     y = np.repeat(np.arange(4), 20)
     model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
-    assert model._outputs == model.model_.n_outputs_ == 4
+    assert model._output_count == model.model_.n_outputs_ == 4
 
 
 def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
@@ -484,7 +484,7 @@ def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None
     x, y = random.normal(size=(100, 2)), random.normal(size=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        held = (model := TabularRegressor(random_state=0))._prepare(x, y).held
+        held = (model := TabularRegressor(random_state=0))._prepare(x, y).held_out
         x[held[3], 1] = 999999.375
         model.fit(x, y)
     doubt, wild = model.report_.notes[:2]
@@ -500,7 +500,7 @@ def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> No
     y = x @ [5.0, 2.0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        row = (model := TabularRegressor(random_state=0))._prepare(x, y).held[3]
+        row = (model := TabularRegressor(random_state=0))._prepare(x, y).held_out[3]
         x[row, 0] = 99.0
         model.fit(x, y)
         classifier = TabularClassifier(random_state=0).fit(x, y > 0)
@@ -526,15 +526,15 @@ def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyP
         warnings.simplefilter("ignore")
         TabularRegressor(random_state=0).fit(x, x[:, 0])
     [(batch, counts)] = seen
-    assert counts == {62, 63} and batch == training_budget.training_for(63)["batch_size"]
+    assert counts == {62, 63} and batch == training_budget.training_settings(63)["batch_size"]
     assert all(-rows % batch <= batch / 2 + 1 for rows in counts)
 
 
 def test_an_alpha_that_few_rows_chose_is_less_for_many() -> None:
     model = TabularRegressor()
     model._seed = 0
-    few, many = (model._search.ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
-    assert few == 3 and 0.1 < many < 0.2  # as the table of alpha_for has it
+    few, many = (model._search.create_ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
+    assert few == 3 and 0.1 < many < 0.2  # as the table of scale_alpha has it
 
 
 @pytest.mark.slow
@@ -924,7 +924,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
     encoded, seen = tabular.encode_columns, list[int]()
     monkeypatch.setattr(tabular, "encode_columns", lambda *given: seen.append(len(x := encoded(*given))) or x)
-    monkeypatch.setattr(tabular, "MAX_INPUTS", 7 * sum(len(column.inputs) for column in model.columns_))
+    monkeypatch.setattr(tabular, "MAX_ENCODED_NUMBERS", 7 * sum(len(column.inputs) for column in model.columns_))
     np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
     assert seen == [7] * (N // 7) + [N % 7]
     np.testing.assert_array_equal(model.predict(TABLE), whole[1])

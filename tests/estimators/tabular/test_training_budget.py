@@ -9,12 +9,12 @@ from deltarule import MLPRegressor, TabularRegressor
 from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.candidate_search import stratified_folds
 from deltarule.estimators.tabular.training_budget import (
-    alpha_for,
-    fold_rows,
-    folds_of,
-    members_for,
+    fold_count,
+    fold_training_rows,
+    member_count,
+    scale_alpha,
     search_rows,
-    training_for,
+    training_settings,
 )
 
 EVERY = [*range(5, 4200), *range(4200, 20_001, 13), *range(20_001, 10**7, 99_991)]
@@ -22,12 +22,12 @@ EVERY = [*range(5, 4200), *range(4200, 20_001, 13), *range(20_001, 10**7, 99_991
 
 def batches(rows: int) -> list[int]:
     """Of how many rows each batch of an epoch is."""
-    size = training_for(rows)["batch_size"]
+    size = training_settings(rows)["batch_size"]
     return [min(size, rows - start) for start in range(0, rows, size)]
 
 
 def test_few_rows_have_more_folds() -> None:
-    assert folds_of(10) == 5 and folds_of(5000) == 3
+    assert fold_count(10) == 5 and fold_count(5000) == 3
 
 
 def test_more_classes_are_more_work() -> None:
@@ -39,7 +39,7 @@ def test_more_classes_are_more_work() -> None:
 def test_the_last_batch_is_no_small_one() -> None:
     """Whose penalty would be many times that of the others; and there are about as many batches as are meant."""
     for rows in EVERY:
-        size = training_for(rows)["batch_size"]
+        size = training_settings(rows)["batch_size"]
         count = math.ceil(rows / size)
         assert size <= rows and 3 * (rows - (count - 1) * size) >= size, rows
         meant = math.ceil(rows / min(max(rows // 16, 8), 256))
@@ -51,7 +51,7 @@ def test_the_last_batch_is_no_small_one() -> None:
 
 def test_a_training_makes_ten_thousand_updates_or_as_many_as_a_hundred_epochs_have() -> None:
     for rows in EVERY[::7]:
-        training = training_for(rows)
+        training = training_settings(rows)
         epochs, updates = training["max_iter"], math.ceil(rows / training["batch_size"])
         assert epochs in (10, 100) or abs(epochs * updates - 10_000) <= 2 * updates, rows
         assert epochs < 100 or updates <= 100, rows
@@ -68,16 +68,18 @@ def test_a_penalty_stays_what_it_was_against_the_sum_of_the_losses(searched: int
         return rows * float(np.mean([alpha / size for size in batches(rows)]))
 
     for rows in (searched, 450, 4097, 123_457):
-        alpha = alpha_for(0.1, searched, rows)
+        alpha = scale_alpha(0.1, searched, rows)
         assert against_the_sum(alpha, rows) == pytest.approx(against_the_sum(0.1, searched))
 
 
 def test_the_largest_folds_have_so_many_rows_and_others_one_less() -> None:
     for rows in (*range(8, 60), 999, 1000, 1001):
         found = {
-            len(others) for others, _ in stratified_folds(np.zeros(rows, int), folds_of(rows), np.random.default_rng(0))
+            len(others)
+            for others, _ in stratified_folds(np.zeros(rows, int), fold_count(rows), np.random.default_rng(0))
         }
-        assert max(found) == fold_rows(rows) and found <= {fold_rows(rows), fold_rows(rows) - 1}
+        most = fold_training_rows(rows)
+        assert max(found) == most and found <= {most, most - 1}
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -88,7 +90,7 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
     x = random.normal(size=(rows, 80))
     y = x @ random.normal(size=80) + 9 * random.normal(size=rows)
     new = random.normal(size=(500, 80)) - x.mean(axis=0)
-    training = training_for(rows)
+    training = training_settings(rows)
     settings = training | {"hidden_layer_sizes": (), "alpha": 3.0, "learning_rate_init": 0.003}
     model = MLPRegressor(**settings, scale_target=True, random_state=0)
     answers = model.fit(x, y).predict(new + x.mean(axis=0)) - y.mean()
@@ -100,29 +102,30 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
 
 
 def test_an_ensemble_of_very_many_rows_has_fewer_networks() -> None:
-    assert members_for(20, 1000) == 8
-    assert 8 > members_for(20, training_budget.LARGE) > members_for(20, training_budget.LARGE + 1) == 2
+    assert member_count(20, 1000) == 8
+    large = training_budget.LARGE_TABLE_ROWS
+    assert 8 > member_count(20, large) > member_count(20, large + 1) == 2
 
 
 @pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
 def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(rows: int) -> None:
     """Counted from the products of the dearest network that may be chosen: three of them for each weight and row, and
     half as much for a deep network, which is trained in float32."""
-    epochs = training_for(rows)["max_iter"]
+    epochs = training_settings(rows)["max_iter"]
     for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
-        members = members_for(inputs, rows, outputs)
-        deep = (inputs, *training_budget.DEEP, outputs)
+        members = member_count(inputs, rows, outputs)
+        deep = (inputs, *training_budget.DEEP_HIDDEN_SIZES, outputs)
         weights = max(inputs * outputs, sum(map(operator.mul, deep, deep[1:])) // 2)
         one = 2 * 3 * weights * rows * epochs
         assert 2 <= members <= 8
-        assert members == 2 or members * one <= training_budget.ENSEMBLE_WORK
-        assert members == 8 or (members + 1) * one > training_budget.ENSEMBLE_WORK
+        assert members == 2 or members * one <= training_budget.MAX_ENSEMBLE_MULTIPLICATIONS
+        assert members == 8 or (members + 1) * one > training_budget.MAX_ENSEMBLE_MULTIPLICATIONS
 
 
 @pytest.mark.slow
 def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a budget so small that 8 of them do not keep to it."""
-    monkeypatch.setattr(training_budget, "ENSEMBLE_WORK", 4e9)
+    monkeypatch.setattr(training_budget, "MAX_ENSEMBLE_MULTIPLICATIONS", 4e9)
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 6))
     model = TabularRegressor(random_state=0)

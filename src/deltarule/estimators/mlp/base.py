@@ -95,14 +95,14 @@ class BaseMLP(ValidatedMLP):
         return self
 
     def _stratify(self, y: Floats) -> Any:
-        """The classes that a validation split keeps in proportion, or None."""
+        """The labels [N] whose proportions a validation split preserves, or None."""
         return None
 
     @contextlib.contextmanager
     def _restore_on_error(self) -> Iterator[None]:
         """Restore the model if an exception ends a fit.
 
-        Warnings are issued after this block: where they are errors, the fit is kept all the same.
+        Warnings are issued after this block: if they are turned into errors, the fit is still kept.
         """
         attributes = vars(self).copy()  # a shallow copy, because no fit writes into what a model holds
         try:
@@ -112,12 +112,13 @@ class BaseMLP(ValidatedMLP):
             raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
+        """Validate the input, train the network and store the result; warnings are issued last."""
         with self._restore_on_error():
-            rows, generator, first = self._prepare_rows(X, y, sample_weight, eval_set)
+            rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, eval_set)
             if self._solver == "lbfgs":
-                messages = self._fit_lbfgs(rows, generator, first)
+                messages = self._fit_lbfgs(rows, generator, is_new_fit)
             else:
-                plan = self._plan(rows, generator, first, eval_set)
+                plan = self._plan(rows, generator, is_new_fit, eval_set)
                 run = train_epochs(
                     plan.problem,
                     plan.start,
@@ -125,7 +126,7 @@ class BaseMLP(ValidatedMLP):
                     engine=self.engine,
                     in_order=not self.shuffle,
                     validation=plan.validation,
-                    after_epoch=self._after_epoch(plan.problem),
+                    after_epoch=self._epoch_callback(plan.problem),
                     resumes=getattr(self, "best_validation_score_", None) is not None,
                 )
                 messages = self._store_run(plan, run)
@@ -134,14 +135,15 @@ class BaseMLP(ValidatedMLP):
 
     # --- before the training run ---
 
-    def _plan(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any = None) -> Plan:
+    def _plan(self, rows: Rows, generator: np.random.RandomState, is_new_fit: bool, eval_set: Any = None) -> Plan:
         """Plan the training run: the problem, its initial state, the stop rules and the validation rows."""
         rows, validation = self._split_validation(rows, generator, eval_set)
-        problem = self._problem(rows, generator, seen=self.t_)
+        problem = self._create_problem(rows, generator, rows_seen=self.t_)
         rules = EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change)
-        return Plan(problem, self._start(problem, first), rules, validation)
+        return Plan(problem, self._initial_state(problem, is_new_fit), rules, validation)
 
-    def _problem(self, rows: Rows, generator: np.random.RandomState, seen: int) -> Problem:
+    def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+        """Create the problem of a fit; `rows_seen` counts the rows of earlier fits, for "invscaling"."""
         count = len(rows.x)
         if self._solver == "lbfgs":
             size = count
@@ -153,9 +155,9 @@ class BaseMLP(ValidatedMLP):
                 warn_of_parameters(message)
             size = min(int(self.batch_size), count)
         if self._architecture.batch_norm and self.n_layers_ > 2:
-            _check_batch_norm(count, size)
-        seeds, data_seeds = problem_settings.weight_seeds(generator, self.n_members)
-        loss, parameters = self._loss()[0], self._parameters
+            _check_batch_sizes(count, size)
+        seeds, data_seeds = problem_settings.draw_seeds(generator, self.n_members)
+        loss, parameters = self._loss_and_activation()[0], self._parameters
         return create_problem(
             self._architecture.network(),
             rows.x,
@@ -165,7 +167,7 @@ class BaseMLP(ValidatedMLP):
             strength=float(self.alpha),
             optimizer=problem_settings.optimizer(parameters),
             learning_rate=float(self.learning_rate_init),
-            schedule=problem_settings.schedule(parameters, count, seen),
+            schedule=problem_settings.schedule(parameters, count, rows_seen),
             batch_size=size if size < count else None,
             dropout=self.dropout,
             weights=rows.w,
@@ -178,10 +180,10 @@ class BaseMLP(ValidatedMLP):
     def _split_validation(
         self, rows: Rows, generator: np.random.RandomState, eval_set: Any
     ) -> tuple[Rows, Validation | None]:
-        """The training rows, and the validation rows: the user's, or a share set aside for early stopping."""
+        """Split rows for training and validation: validation rows are `eval_set`, or a share for early stopping."""
         if eval_set is not None:
             validation = self._check_eval_set(eval_set, rows.x)
-            if self.early_stopping and self._metric() == "r_squared" and (validation.y == validation.y[0]).all():
+            if self.early_stopping and self._score_metric() == "r_squared" and (validation.y == validation.y[0]).all():
                 raise ValueError(
                     f"eval_set has {count_of(len(validation.x), 'row')} with the same target, for which R² is "
                     "undefined and cannot stop the training; give rows whose targets differ, or leave early_stopping "
@@ -202,11 +204,11 @@ class BaseMLP(ValidatedMLP):
         else:
             return rows, None
         w = np.ones(len(validation.x), rows.x.dtype) if validation.w is None else validation.w
-        return rows, Validation(validation.x, validation.y, w[:, None], self._metric(), bool(self.early_stopping))
+        return rows, Validation(validation.x, validation.y, w[:, None], self._score_metric(), bool(self.early_stopping))
 
-    def _start(self, problem: Problem, first: bool) -> State:
+    def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
         """The initial state: new weights, or those of the previous fit."""
-        if first:
+        if is_new_fit:
             state = initial_state(problem)
             if self.output_bias == "prior":
                 biases = views(state.theta, problem.network.entries)[f"b{len(problem.network.layers)}"]
@@ -216,24 +218,25 @@ class BaseMLP(ValidatedMLP):
         state = initial_state(problem, arrays["theta"])
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
-    def _after_epoch(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
+    def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
         """The function that prints an epoch and calls the callbacks; None if there is nothing to do."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None
 
-        def finish_epoch(members: epoch_records.Epoch) -> bool:
-            self._set_state(problem.network, members.state, copy=False)
-            epoch = mean_over_members(members)
+        def finish_epoch(member_epoch: epoch_records.Epoch) -> bool:
+            self._set_state(problem.network, member_epoch.state, copy=False)
+            epoch = mean_over_members(member_epoch)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss
             if self.verbose:
-                self._print(epoch)
-            answers = [callback(epoch, self) for callback in callbacks]  # all of them, even if the first says stop
-            return any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
+                self._print_epoch(epoch)
+            results = [callback(epoch, self) for callback in callbacks]  # all of them, even if the first says stop
+            return any(isinstance(result, bool | np.bool_) and result for result in results)
 
         return finish_epoch
 
-    def _print(self, epoch: Epoch) -> None:
+    def _print_epoch(self, epoch: Epoch) -> None:
+        """Print the loss of an epoch, an upper limit for the seconds left, and the validation score."""
         seconds_left = epoch.seconds / epoch.number * (self.max_iter - epoch.number)
         print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {seconds_left:.0f} s left")
         if epoch.validation_score is not None:
@@ -256,10 +259,12 @@ class BaseMLP(ValidatedMLP):
         return self._run_warnings(run)
 
     def _store_state(self, problem: Problem, state: State) -> None:
+        """Store the weights of a training state, and the optimizer's memory for `partial_fit`."""
         self._set_state(problem.network, state, copy=True)
         self._slots, self._updates = dict(state.slots), int(state.step)
 
     def _store_curves(self, run: EpochRun) -> None:
+        """Append the losses and validation scores of a run to the curves of earlier fits."""
         self._passes = self._completed_epochs + len(run.losses)
         self.loss_curve_ = self.loss_curve_ + mean_curve(run.losses)  # a new list: copies of the model share the old
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
@@ -272,10 +277,11 @@ class BaseMLP(ValidatedMLP):
 
     @property
     def _completed_epochs(self) -> int:
-        """The number of completed epochs; a model file has no counter, but the loss curve."""
+        """The number of completed epochs; a loaded model counts those of its loss curve."""
         return getattr(self, "_passes", len(self.loss_curve_))
 
     def _run_warnings(self, run: EpochRun) -> list[Warning]:
+        """The warnings to issue for a run; raises `ValueError` if it diverged."""
         messages: list[Warning] = []
         if "diverged" in run.reasons:
             self._raise_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
@@ -288,16 +294,17 @@ class BaseMLP(ValidatedMLP):
             messages.append(ConvergenceWarning(f"{reached} and the optimization hasn't converged yet."))
         return messages
 
-    def _raise_nonfinite(self, where: str = "") -> None:
+    def _raise_nonfinite(self, detail: str = "") -> None:
+        """Raise `ValueError` for weights that are not finite; `detail` is appended to the message."""
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-            f"preprocessed.{where}"
+            f"preprocessed.{detail}"
         )
 
-    def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, first: bool) -> list[Warning]:
+    def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
         """Minimize the loss member by member; returns the warnings to issue."""
-        problem = self._problem(rows, generator, seen=0)
-        state = self._start(problem, first)
+        problem = self._create_problem(rows, generator, rows_seen=0)
+        state = self._initial_state(problem, is_new_fit)
         results = []
         for member in range(problem.members):
             index = np.array([member])
@@ -321,20 +328,20 @@ class BaseMLP(ValidatedMLP):
         ]
 
 
-def _check_batch_norm(count: int, size: int) -> None:
-    """Check the sizes of batches: batch norm of a single row has no variance."""
-    if size == 1:
+def _check_batch_sizes(row_count: int, batch_size: int) -> None:
+    """Reject batches of one row, and warn if the last has one: batch norm of a single row has no variance."""
+    if batch_size == 1:
         raise ValueError(
             "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, or "
             "leave batch_norm out."
         )
-    if count % size == 1:
+    if row_count % batch_size == 1:
         warn_user(
-            f"the last batch of {count} rows has 1 row, from which batch_norm learns nothing, and which lowers its "
-            f"running variance; choose another batch_size than {size}."
+            f"the last batch of {row_count} rows has 1 row, from which batch_norm learns nothing, and which lowers its "
+            f"running variance; choose another batch_size than {batch_size}."
         )
 
 
 def _extend_curve(curve: list[float] | None, values: Floats | None) -> list[float] | None:
-    """Append the mean over members for each new epoch; None if there are no values."""
+    """Append the mean over members of each new epoch [E, K] to a curve; None if there are no values."""
     return None if values is None else (curve or []) + mean_curve(values)

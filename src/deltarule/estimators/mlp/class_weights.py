@@ -1,4 +1,4 @@
-"""Weights of rows by their classes or labels.
+"""Sample weights computed from class weights, for classes and for multi-label targets.
 
 N rows · C labels
 """
@@ -12,19 +12,19 @@ from sklearn.utils.class_weight import compute_sample_weight
 from deltarule.problem.problem import Floats
 
 
-def label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:
-    """The weights of rows by one label [N], which may be missing in all rows."""
-    if isinstance(weights, str) and weights == "balanced":
+def label_weights(class_weight: Any, column: Any, sample_weight: Floats | None) -> Floats:
+    """The weights of rows [N] by one label, 0 or 1 in each row; `class_weight` is "balanced", a dict or None."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
         return balanced_weights(column, sample_weight)
-    return np.asarray(compute_sample_weight(select_present_classes(weights, (0, 1), column), column))
+    return np.asarray(compute_sample_weight(select_present_classes(class_weight, (0, 1), column), column))
 
 
-def select_present_classes(weights: Any, classes: Any, y: Any) -> Any:
-    """Drop the weights of classes that do not occur in y [N]."""
-    if not isinstance(weights, dict):
-        return weights
+def select_present_classes(class_weight: Any, classes: Any, y: Any) -> Any:
+    """Drop the weights of classes that do not occur in y [N] from a dict; "balanced" and None stay as they are."""
+    if not isinstance(class_weight, dict):
+        return class_weight
     absent = set(classes) - set(np.unique(y))
-    return {name: weight for name, weight in weights.items() if name not in absent}
+    return {name: weight for name, weight in class_weight.items() if name not in absent}
 
 
 def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
@@ -36,10 +36,11 @@ def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
     array([0.67, 0.67, 0.67, 2.  ])
     """
     columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1)
-    found = np.ones(len(columns))
+    row_weights = np.ones(len(columns))
     for column in columns.T:
         classes = np.unique(column, return_inverse=True)[1]
         sums = np.bincount(classes, weights)
-        there = sums > 0
-        found *= np.divide(sums.sum(), there.sum() * sums, out=np.zeros(len(sums)), where=there)[classes]
-    return found
+        is_present = sums > 0
+        balanced = np.divide(sums.sum(), is_present.sum() * sums, out=np.zeros(len(sums)), where=is_present)
+        row_weights *= balanced[classes]
+    return row_weights

@@ -1,4 +1,4 @@
-"""The classifier: classes, several labels at once, class weights."""
+"""MLPClassifier: class labels, multi-label targets and class weights."""
 
 from typing import Any
 
@@ -193,6 +193,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     # --- meaning of the targets ---
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
+        """Set the classes from the targets of a fit, and whether these are several labels in each row."""
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)
@@ -205,7 +206,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """Whether predicted labels are sparse, as y was in `fit`; a loaded model predicts arrays."""
 
     def _note_classes(self, y: Any, classes: Any) -> None:
-        """Set the classes in the first partial_fit, and check that later calls agree."""
+        """Set the classes in the first `partial_fit`, and check that later calls pass the same."""
         if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
@@ -231,8 +232,9 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         elif not np.array_equal(earlier, names):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {earlier!r}")
 
-    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
-        if first and not incremental:
+    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
+        """Learn the classes in a new fit, and check that the targets of later calls agree with them."""
+        if is_new_fit and not incremental:
             self._learn_targets(y, weights, dtype)
             return
         if self._labels != (type_of_target(y) == "multilabel-indicator"):
@@ -247,7 +249,8 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
                 f"Previously got {self.classes_}, `y` has {np.unique(y)}"
             )
 
-    def _targets(self, y: Any, dtype: Any) -> Floats:
+    def _encode_targets(self, y: Any, dtype: Any) -> Floats:
+        """Encode targets as 0 and 1 [N, C]: one-hot classes, one column for two classes, or labels."""
         if self._labels:
             labels = np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
             if not ((labels == 0) | (labels == 1)).all():
@@ -268,6 +271,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return indices[:, None].astype(dtype)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
+        """The product of sample weights and class weights [N], or None if there are neither."""
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, list) and np.ndim(y) == 1:
@@ -289,23 +293,24 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
 
-    def _target_columns(self) -> int:
+    def _target_column_count(self) -> int:
         return len(self.classes_) if self._labels else 1
 
-    def _loss(self) -> tuple[str, str]:
+    def _loss_and_activation(self) -> tuple[str, str]:
+        """Binary cross-entropy for two classes and for labels, cross-entropy for more classes."""
         if self._labels or len(self.classes_) < 3:
             return "binary_cross_entropy", "logistic"
         return "cross_entropy", "softmax"
 
-    def _metric(self) -> str:
+    def _score_metric(self) -> str:
         return "thresholded" if self._labels else "accuracy"
 
     def _stratify(self, y: Floats) -> Any:
-        """Two classes, as in scikit-learn; of more classes some may be too rare to stratify."""
+        """Stratify two classes only, as in scikit-learn: of more classes some may be too rare."""
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:
-        """The probability of each class [.., N, C]; a single output is that of the second class."""
+        """Probabilities of all classes [.., N, C] from outputs; a single output is that of the second class."""
         if self._labels or outputs.shape[-1] > 1:
             return outputs
         if len(self.classes_) == 1:
@@ -316,6 +321,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return both
 
     def _decode(self, outputs: Floats) -> Any:
+        """The predicted classes [N], or labels [N, C], from outputs [N, C]."""
         if self._labels:
             labels = (outputs > 0.5).astype(np.int64)
             return sparse.csr_matrix(labels) if self._sparse else labels

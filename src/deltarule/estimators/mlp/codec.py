@@ -28,13 +28,13 @@ CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U[1-9]\d{0,4}|O8?)")
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 COUNTS = ("n_features_in_", "n_iter_", "t_")
 RECORD = ("best_loss_", "best_validation_score_", "loss_", *COUNTS, *CURVES)
-"""The attributes of a fit that a file holds: numbers, and curves."""
+"""The attributes of a fit that a file holds: numbers and curves."""
 OPTIONAL_RECORD = ("best_loss_", "best_validation_score_", "validation_loss_curve_", "validation_scores_")
-"""Those that may be None."""
+"""The attributes in `RECORD` that may be None."""
 
 
 def encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the metadata of a fitted network."""
+    """Convert a fitted classifier or regressor to arrays and JSON metadata."""
     arrays = weights_of(model)
     if getattr(model, "target_scale_", None) is not None:
         arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
@@ -58,16 +58,16 @@ def encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any
 
 
 def decode_network(
-    kind: type[MLPClassifier | MLPRegressor], arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
+    estimator_class: type[MLPClassifier | MLPRegressor], arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
 ) -> Any:
-    """The network that `encode_network` encoded.
+    """Rebuild the fitted estimator that `encode_network` encoded.
 
-    Raises `ValueError`, or whatever wrong types lead to, for metadata that do not fit the arrays.
+    Raises `ValueError`, or one of the other `MISMATCH_ERRORS`, for metadata that do not fit the arrays.
     """
     parameters = {name: from_json_value(value) for name, value in metadata["parameters"].items()}
     if isinstance(parameters["hidden_layer_sizes"], list):
         parameters["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
-    model = kind(**parameters)
+    model = estimator_class(**parameters)
     architecture = _decode_architecture(metadata["architecture"])
     network = architecture.network()
     for name, array in arrays.items():
@@ -87,32 +87,33 @@ def decode_network(
             raise ValueError(f"the {network.inputs} features are called {names!r}")
         model.feature_names_in_ = np.array(names, object)
     if isinstance(model, MLPClassifier):
-        _decode_classes_of(model, network, metadata)
+        _set_classes(model, network, metadata)
     else:
-        _decode_target_scale(model, network, arrays)
+        _set_target_scale(model, network, arrays)
     return model
 
 
-def _decode_architecture(shape: Mapping[str, Any]) -> Architecture:
-    if not all(type(size) is int for size in shape["sizes"]):
-        raise ValueError(f"the layers have {shape['sizes']} units")
-    activations = tuple(shape["activations"])
-    values = [from_json_value(each) for each in shape.get("values", [[]] * len(activations))]  # absent in older files
+def _decode_architecture(encoded: Mapping[str, Any]) -> Architecture:
+    """Rebuild the architecture from the metadata of a file, checking its values."""
+    if not all(type(size) is int for size in encoded["sizes"]):
+        raise ValueError(f"the layers have {encoded['sizes']} units")
+    activations = tuple(encoded["activations"])
+    values = [from_json_value(each) for each in encoded.get("values", [[]] * len(activations))]  # absent in older files
     lengths = (0, len(ACTIVATION_TEST_POINTS))
     if not all(len(value) in lengths and all(type(number) is float for number in value) for value in values):
         raise ValueError(f"the activations give {values!r}")
     return Architecture(
-        tuple(shape["sizes"]),
+        tuple(encoded["sizes"]),
         activations,
-        shape["output"],
-        bool(shape["batch_norm"]),
+        encoded["output"],
+        bool(encoded["batch_norm"]),
         tuple(map(tuple, values)),
-        bool(shape.get("scaling_layer", False)),  # absent in older files
+        bool(encoded.get("scaling_layer", False)),  # absent in older files
     )
 
 
 def _decode_record(name: str, value: Any) -> Any:
-    """An attribute of the fit; older files have null for losses and scores that are not finite."""
+    """Check and convert an attribute of a fit; older files have null for losses and scores that are not finite."""
     if name not in RECORD:
         raise KeyError(name)
     if value is None and name in OPTIONAL_RECORD:
@@ -125,7 +126,8 @@ def _decode_record(name: str, value: Any) -> Any:
     return numbers if is_curve else numbers[0]
 
 
-def _decode_target_scale(model: MLPRegressor, network: Network, arrays: dict[str, np.ndarray]) -> None:
+def _set_target_scale(model: MLPRegressor, network: Network, arrays: dict[str, np.ndarray]) -> None:
+    """Set the mean and scale of a regressor's targets, after checking that they fit its network."""
     if model.out_activation_ not in ("identity", "exp"):  # the loss of the fit is unknown: it may have been set since
         raise ValueError(f"the outputs of a regressor are {model.out_activation_}")
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
@@ -136,18 +138,19 @@ def _decode_target_scale(model: MLPRegressor, network: Network, arrays: dict[str
             raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
 
 
-def _decode_classes_of(model: MLPClassifier, network: Network, metadata: Mapping[str, Any]) -> None:
+def _set_classes(model: MLPClassifier, network: Network, metadata: Mapping[str, Any]) -> None:
+    """Set the class labels of a classifier, after checking that they fit its network."""
     names, has_labels = metadata["classes"], metadata["labels"]
     outputs = len(names) if has_labels or len(names) > 2 else 1
     if network.outputs != outputs or not names:
         raise ValueError(f"{len(names)} classes for {network.outputs} outputs")
     model.classes_, model._labels = _decode_classes(names, metadata["classes_dtype"]), has_labels
-    if not isinstance(has_labels, bool) or model._loss()[1] != model.out_activation_:
+    if not isinstance(has_labels, bool) or model._loss_and_activation()[1] != model.out_activation_:
         raise ValueError(f"labels are {has_labels!r} for outputs that are {model.out_activation_}")
 
 
 def _decode_classes(names: Any, dtype: str) -> np.ndarray:
-    """Class labels as the array that they were, without room for much longer texts."""
+    """Convert class labels to an array of a dtype; a text width far beyond the longest label is reduced."""
     if not CLASSES_DTYPE.fullmatch(dtype):
         raise ValueError(f"{len(names)} classes are {dtype!r}")
     if not isinstance(names, list) or not all(map(_is_label, names)) or len(set(names)) < len(names):
@@ -169,6 +172,7 @@ def _decode_classes(names: Any, dtype: str) -> np.ndarray:
 
 
 def _encode_classes(classes: np.ndarray) -> list[Any]:
+    """Class labels as JSON values; raises `BadInput` for labels that a file cannot hold."""
     names = [name.item() if isinstance(name, np.generic) else name for name in classes.tolist()]
     invalid = [name for name in names if not _is_label(name)]
     if invalid or not CLASSES_DTYPE.fullmatch(classes.dtype.str):
@@ -181,14 +185,17 @@ def _encode_classes(classes: np.ndarray) -> list[Any]:
 
 
 def _is_label(value: Any) -> bool:
+    """Whether a value may be a class label or a feature name: a text or a finite number."""
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def network_weights(model: BaseMLP) -> dict[str, np.ndarray]:
-    """All weights and running statistics by name, [K, D, H]."""
+    """All weights and running statistics of a fitted model by name, [K, D, H]."""
     parameters, running = model._arrays()
     return with_members({**parameters, **running}, model._members)
 
 
-for _kind in (MLPClassifier, MLPRegressor):
-    register_codec(Codec(_kind, "coefs_", encode_network, partial(decode_network, _kind), network_weights))
+for _estimator_class in (MLPClassifier, MLPRegressor):
+    register_codec(
+        Codec(_estimator_class, "coefs_", encode_network, partial(decode_network, _estimator_class), network_weights)
+    )

@@ -1,4 +1,4 @@
-"""What surrounds a fit: context managers for fits started by a search, and the records that a fit works on.
+"""Context managers for fits that a search starts, and the records that a fit works on.
 
 K members · E epochs · N rows · D features · C outputs
 """
@@ -24,12 +24,12 @@ FIT_WARNINGS_SUPPRESSED = ContextVar("FIT_WARNINGS_SUPPRESSED", default=False)
 
 def require_complete_fit() -> contextlib.AbstractContextManager[None]:
     """Raise `KeyboardInterrupt` on Ctrl-C instead of keeping a partially trained model."""
-    return _switched_on(COMPLETE_FIT_REQUIRED)
+    return _set_true(COMPLETE_FIT_REQUIRED)
 
 
 def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
     """Suppress warnings about parameters that the user did not choose."""
-    return _switched_on(FIT_WARNINGS_SUPPRESSED)
+    return _set_true(FIT_WARNINGS_SUPPRESSED)
 
 
 def warn_of_parameters(message: str) -> None:
@@ -39,12 +39,13 @@ def warn_of_parameters(message: str) -> None:
 
 
 @contextlib.contextmanager
-def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
-    token = switch.set(True)
+def _set_true(variable: ContextVar[bool]) -> Iterator[None]:
+    """Set a context variable to True within the `with` block."""
+    token = variable.set(True)
     try:
         yield
     finally:
-        switch.reset(token)
+        variable.reset(token)
 
 
 class Rows(NamedTuple):
@@ -59,7 +60,7 @@ class Rows(NamedTuple):
         return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
 
     def drop_zero_weights(self) -> "Rows":
-        """The rows of positive weight: a row of weight 0 counts as absent."""
+        """Select the rows of positive weight; raises `ValueError` if there are none."""
         if self.w is None or (self.w > 0).all():
             return self
         if not self.w.any():
@@ -131,7 +132,7 @@ def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
 
 
 def mean_curve(values: Floats) -> list[float]:
-    """The mean over members for each epoch; a stopped member counts with its last value.   [E, K]  →  E numbers
+    """The mean over members for each epoch; a stopped member counts with its last value.   [E, K]  →  list of E
 
     >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
     [3.0, 2.0]

@@ -1,4 +1,4 @@
-"""A fitted network with scikit-learn's attribute names, and its predictions.
+"""The fitted part of a multi-layer perceptron: weights under scikit-learn's attribute names, and predictions.
 
 K members · N rows · D features · H outputs of a layer · C outputs · A numbers of a prediction
 """
@@ -52,14 +52,14 @@ class FittedMLP(BaseEstimator):
             views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers)
         )
 
-    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
+    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layer_count: int) -> None:
         """Set scikit-learn's attributes from parameters and running statistics {name: [K, D, H]}."""
         self._members = len(parameters["W1"])
         if self._members == 1:
             parameters = {name: array[0] for name, array in parameters.items()}
             running = {name: array[0] for name, array in running.items()}
-        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
-        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
+        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layer_count + 1)]
+        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layer_count + 1)]
         self._further_parameters = {
             name: parameter for name, parameter in parameters.items() if name.startswith(("scale", "gamma", "beta"))
         }
@@ -74,7 +74,7 @@ class FittedMLP(BaseEstimator):
     def _evaluation_parts(self) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
         """The layers as predictions apply them, and their arrays by name, [K, D, H] in float64.
 
-        A scaling layer is part of the first weights.
+        A scaling layer is multiplied into the weights of the first layer.
         """
         parameters, running = self._arrays()
         arrays = with_members({**parameters, **running}, self._members)
@@ -115,11 +115,11 @@ class FittedMLP(BaseEstimator):
 
     # --- predictions ---
 
-    def _predict_members(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
-        """Apply `answer`, which maps outputs [K, n, C] to [.., n, A], to the outputs of all members for the rows X."""
+    def _predict_members(self, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
+        """Validate rows X and return `transform`, which maps [K, n, C] to [.., n, A], of the outputs of all members."""
         if self._is_valid_array(X):
             with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
-                predictions = self._predict_in_blocks(X, answer, check=True)
+                predictions = self._predict_in_blocks(X, transform, check_finite=True)
                 if hasattr(self, "feature_names_in_"):  # scikit-learn warns that an array has none
                     check_feature_names(self, X, reset=False)
                 return predictions
@@ -127,17 +127,19 @@ class FittedMLP(BaseEstimator):
         reject_datetimes(X, "X")
         with np.errstate(all="ignore"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._predict_in_blocks(X.tocsr() if sparse.issparse(X) else X, answer)
+        return self._predict_in_blocks(X.tocsr() if sparse.issparse(X) else X, transform)
 
-    def _predict_in_blocks(self, X: Any, answer: Callable[[Floats], Floats], check: bool = False) -> Floats:
-        def of_members(outputs: Floats) -> Floats:
-            return answer(outputs if outputs.ndim == 3 else outputs[None])
+    def _predict_in_blocks(self, X: Any, transform: Callable[[Floats], Floats], check_finite: bool = False) -> Floats:
+        """Compute `transform` of the outputs for validated rows, block by block on several threads."""
+
+        def transform_members(outputs: Floats) -> Floats:
+            return transform(outputs if outputs.ndim == 3 else outputs[None])
 
         parameters, running = self._arrays()
-        return outputs_of(self._architecture.network(), parameters, running, X, check, of_members)
+        return outputs_of(self._architecture.network(), parameters, running, X, check_finite, transform_members)
 
     def _is_valid_array(self, X: Any) -> bool:
-        """Whether X needs no check but that its numbers are finite.
+        """Whether X is an array of the right dtype and shape, so that only its numbers need a check.
 
         For a single row scikit-learn's checks take longer than the prediction.
         """
@@ -146,19 +148,19 @@ class FittedMLP(BaseEstimator):
         return bool(X.shape[1] == getattr(self, "n_features_in_", None))
 
     @staticmethod
-    def _mean(each: Floats) -> Floats:
+    def _mean(predictions: Floats) -> Floats:
         """The mean over the members.    [K, ..]  →  [..]"""
         with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
-            return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
+            return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
 
-    def _mean_and_std(self, each: Floats) -> Floats:
+    def _mean_and_std(self, predictions: Floats) -> Floats:
         """The mean and the standard deviation over the members.    [K, ..]  →  [2, ..]"""
-        if len(each) < 2:
+        if len(predictions) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
         with np.errstate(all="ignore"):
-            return np.stack([self._mean(each), each.std(axis=0, ddof=1)])
+            return np.stack([self._mean(predictions), predictions.std(axis=0, ddof=1)])
 
 
 def with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
-    """Arrays with a member axis [K, D, H], also for a single member."""
+    """Arrays with a member axis [K, D, H], which those of a single member lack; `members` is K."""
     return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}

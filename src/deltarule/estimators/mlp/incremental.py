@@ -1,4 +1,4 @@
-"""Continue training one epoch at a time: what `partial_fit` of the classifier and the regressor does.
+"""Train one epoch per call, which is what `partial_fit` of the classifier and the regressor does.
 
 K members · N rows
 """
@@ -23,14 +23,14 @@ class IncrementalMLP(BaseMLP):
     """A multi-layer perceptron that can also be trained epoch by epoch."""
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train for one epoch over the rows, from the state that the last one left."""
-        rows, generator, first = self._prepare_rows(X, y, sample_weight, incremental=True)
+        """Train for one epoch over the rows, from the state after the last epoch."""
+        rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, incremental=True)
         completed = self._completed_epochs
-        problem, factor = self._resumed_schedule(self._problem(rows, generator, seen=0), completed)
-        state = self._resumed_state(problem, first, factor)
+        problem, factor = self._fix_learning_rate(self._create_problem(rows, generator, rows_seen=0), completed)
+        state = self._resumed_state(problem, is_new_fit, factor)
         order = np.arange(len(rows.x))
         if self.shuffle and problem.batch_size is not None:
-            # The order of the same epoch of fit.
+            # The same order as in this epoch of `fit`.
             order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
         state, loss, bad = one_epoch(problem, state, order, self.engine)
         if (bad >= 0).any():
@@ -51,21 +51,22 @@ class IncrementalMLP(BaseMLP):
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
-    def _resumed_schedule(self, problem: Problem, completed: int) -> tuple[Problem, Floats]:
-        """A problem with a constant rate, and the factor of a schedule by epochs.
+    def _fix_learning_rate(self, problem: Problem, completed_epochs: int) -> tuple[Problem, Floats]:
+        """Replace a schedule by epochs with a constant one and one rate factor per member [K] for this epoch.
 
-        The number of updates does not tell the epoch here, because every call may have another number of rows.
+        The epoch does not follow from the number of updates here, because every call may have another number of rows.
+        Other schedules stay.
         """
         schedule, rate = problem.schedule, problem.numbers["learning_rate"]
         if schedule.per != "epoch":
             return problem, getattr(self, "_factor", np.ones(self.n_members))
         counts_rows = schedule.name == problem_settings.INVSCALING.name
-        epoch = np.full(self.n_members, self.t_ / len(problem.x) if counts_rows else float(completed))
+        epoch = np.full(self.n_members, self.t_ / len(problem.x) if counts_rows else float(completed_epochs))
         factor = schedule.rate(epoch, rate, **problem.schedule_numbers) / rate
         return replace(problem, schedule=problem_settings.SCHEDULES["constant"], schedule_numbers={}), factor
 
     def _reduce_adaptive_rate(self, problem: Problem, loss: Floats) -> None:
-        """Apply the adaptive schedule after one epoch."""
+        """Count epochs without improvement of the loss [K], and apply the adaptive schedule."""
         self._stall.update(np.arange(self.n_members), loss, float(self.tol))
         is_stalled = self._stall.waited > self.n_iter_no_change
         self._stall.waited[is_stalled] = 0
@@ -74,18 +75,18 @@ class IncrementalMLP(BaseMLP):
             divided = self._factor / problem.schedule_numbers["divide"]
             self._factor = np.where(is_reduced, divided, self._factor)
 
-    def _resumed_state(self, problem: Problem, first: bool, factor: Floats) -> State:
-        """The state that the last epoch left, including the optimizer's memory."""
-        state = replace(self._start(problem, first), factor=factor)
+    def _resumed_state(self, problem: Problem, is_new_fit: bool, factor: Floats) -> State:
+        """The state after the last epoch, including the optimizer's memory, with a rate factor per member [K]."""
+        state = replace(self._initial_state(problem, is_new_fit), factor=factor)
         slots = getattr(self, "_slots", {})
         if set(slots) != set(state.slots):
             return state
-        own_slots = {name: slot.astype(problem.dtype) for name, slot in slots.items()}
-        return replace(state, slots=own_slots, step=getattr(self, "_updates", 0))
+        cast_slots = {name: slot.astype(problem.dtype) for name, slot in slots.items()}
+        return replace(state, slots=cast_slots, step=getattr(self, "_updates", 0))
 
 
 def is_stochastic_solver(estimator: BaseMLP) -> bool:
-    """Whether the solver trains by epochs, and `partial_fit` exists."""
+    """True if the solver trains by epochs, so that `partial_fit` exists; else raises `AttributeError`."""
     if estimator._solver == "lbfgs":
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator._solver} is not stochastic."

@@ -1,4 +1,4 @@
-"""Checks of features and targets before they reach the network: dates, sparse rows, scaling, validation rows.
+"""Check features and targets before they reach the network: dates, sparse rows, scaling, validation rows.
 
 N, M rows · D features
 """
@@ -24,9 +24,9 @@ SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert numbers to the network's precision.
+    """Convert an array to the network's dtype, and check that all numbers are finite in it.
 
-    Raises `ValueError` in scikit-learn's wording if one is not finite in that precision.
+    Raises `ValueError` in scikit-learn's wording, in which `name` is that of the array.
     """
     with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
         numbers = np.asarray(array, dtype)
@@ -105,11 +105,11 @@ def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
 
 
 def is_list_of_tables(X: Any) -> bool:
-    """Whether X is a list of pairs (X, y), which other libraries accept as eval_set."""
+    """Whether X is a list or tuple that begins with a table, such as a pair (X, y), where a table is expected."""
     return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
-def describe_unscaled_feature(x: Floats, name_of: Callable[[int], Any]) -> str:
+def describe_unscaled_feature(x: Floats, feature_name: Callable[[int], Any]) -> str:
     """Describe the largest of the features [N, D] if the data was apparently not scaled; else "".
 
     >>> describe_unscaled_feature(np.array([[1.0, 2000.0], [-1.0, 2000.0]]), ["age", "income"].__getitem__)
@@ -119,30 +119,30 @@ def describe_unscaled_feature(x: Floats, name_of: Callable[[int], Any]) -> str:
     largest = int(sizes.argmax())
     if not sizes[largest] or SCALED_FEATURE_RMS_RANGE[0] <= sizes[largest] <= SCALED_FEATURE_RMS_RANGE[1]:
         return ""
-    return f"the values of feature {name_of(largest)} are around {sizes[largest]:.3g}"
+    return f"the values of feature {feature_name(largest)} are around {sizes[largest]:.3g}"
 
 
-def describe_scale_mismatch(x: Floats, trained: Floats, name_of: Callable[[int], Any]) -> str:
-    """Describe the feature of validation rows [M, D] that is scaled least like in training [N, D]; "" if all are alike.
+def describe_scale_mismatch(x: Floats, training_x: Floats, feature_name: Callable[[int], Any]) -> str:
+    """Describe the feature of validation rows x [M, D] whose scale differs most from training [N, D]; "" if none does.
 
     Medians are compared with root mean squares: a rare category may occur in few rows, or none.
 
     >>> describe_scale_mismatch(np.full((10, 1), 50.0), np.ones((90, 1)), ["age"].__getitem__)
     'the values of feature age are around 50, but around 1 in training'
     """
-    sizes, trained_sizes = _root_mean_squares(x), _root_mean_squares(trained)
-    both = (sizes > 0) & (trained_sizes > 0)
+    sizes, training_sizes = _root_mean_squares(x), _root_mean_squares(training_x)
+    both = (sizes > 0) & (training_sizes > 0)
     # Fewer validation rows may differ from the training rows by chance.
     if len(x) < 10 or not both.any():
         return ""
     with np.errstate(over="ignore"):
-        ratios = np.maximum(_medians(x)[both] / trained_sizes[both], _medians(trained)[both] / sizes[both])
+        ratios = np.maximum(_medians(x)[both] / training_sizes[both], _medians(training_x)[both] / sizes[both])
     # Validation features whose typical size differs by more than this factor were scaled differently.
     if ratios.max() <= 10.0:
         return ""
     worst = int(np.flatnonzero(both)[ratios.argmax()])
-    feature = f"the values of feature {name_of(worst)} are around {sizes[worst]:.3g}"
-    return f"{feature}, but around {trained_sizes[worst]:.3g} in training"
+    feature = f"the values of feature {feature_name(worst)} are around {sizes[worst]:.3g}"
+    return f"{feature}, but around {training_sizes[worst]:.3g} in training"
 
 
 def _root_mean_squares(x: Floats) -> Floats:
@@ -152,9 +152,10 @@ def _root_mean_squares(x: Floats) -> Floats:
 
 
 def _medians(x: Floats) -> Floats:
-    """The median of each feature's absolute values, from the same sample of rows."""
+    """The median of each feature's absolute values, from the same sample of the rows [N, D]."""
     return np.asarray(np.median(np.abs(_sample_rows(x)), axis=0), np.float64)
 
 
 def _sample_rows(x: Floats) -> Floats:
+    """Take about 1,000 of the rows [N, D], at equal distances."""
     return x[:: max(1, len(x) // 1000)]

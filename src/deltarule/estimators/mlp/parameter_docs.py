@@ -61,7 +61,7 @@ dropout : float or list of float, default=0.0
 batch_norm : bool, default=False
     Whether hidden layers normalize their pre-activations over the batch.
 scaling_layer : bool, default=False
-    Whether each feature is multiplied by a weight of its own, 1 at the start, before the first layer.
+    Whether each feature is multiplied by a trained weight, initially 1, before the first layer.
 n_members : int, default=1
     Number of networks in an ensemble, trained as one population; predictions are averaged.
 callbacks : callable, list of callables or None, default=None

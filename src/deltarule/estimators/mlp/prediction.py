@@ -41,20 +41,21 @@ def identity(outputs: Floats) -> Floats:
 def outputs_of(
     network: Network,
     parameters: Mapping[str, Floats],
-    running: Mapping[str, Floats],
+    running_statistics: Mapping[str, Floats],
     x: Any,
-    check: bool = False,
-    answer: Callable[[Floats], Floats] = identity,
+    check_finite: bool = False,
+    transform: Callable[[Floats], Floats] = identity,
 ) -> Floats:
-    """The outputs for the rows of x [N, D], an array or a sparse matrix, or a function of them.
+    """The outputs for the rows of x [N, D], an array or a sparse matrix; or `transform` of these outputs.
 
-    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers for each row [.., N, A]
+    parameters, running_statistics {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or [.., N, A] transformed
 
-    check : whether to check that every number of x, then an array, is finite; each thread checks its own blocks.
-    answer : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
+    check_finite : whether to check that every number of x, then an array, is finite; each thread checks its blocks.
+    transform : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
         of all members together may need much memory.
 
-    Raises `NonFiniteInput` if `check` finds one; `ValueError` for a number too large for the network's dtype.
+    Raises `NonFiniteInput` if `check_finite` and a number is not finite; `ValueError` for a number too large for the
+    network's dtype.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -69,34 +70,34 @@ def outputs_of(
     if sparse.issparse(x) and not thin:
         size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
     is_whole = size >= rows
-    answers = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
+    results = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
     if not is_whole:
-        form = answer(answers)
-        answers = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
+        form = transform(results)
+        results = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
     def fill(start: int) -> None:
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
-            if check and not is_finite(block):
+            if check_finite and not is_finite(block):
                 raise NonFiniteInput
             if sparse.issparse(block) and not thin:
                 block = block.toarray()
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block.data if thin else block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(layers, parameters, running, block)
+            outputs = _evaluation_forward(layers, parameters, running_statistics, block)
             if not is_whole:
-                # NumPy sums the members of a single row in another order than of several rows: so the row is doubled.
+                # NumPy sums the members of a single row in another order than of several rows, so the row is doubled.
                 is_single = block.shape[0] == 1
-                outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if is_single else answer(outputs)
-            answers[..., start : start + size, :] = outputs
+                outputs = transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_single else transform(outputs)
+            results[..., start : start + size, :] = outputs
 
     parallel_for(fill, range(0, rows, size))
-    return answer(answers) if is_whole else answers
+    return transform(results) if is_whole else results
 
 
-def block_size(network: Network, W1: Floats, rows: int) -> int:
-    """The rows of a block, for networks of so many units and members and so many rows in all.
+def block_size(network: Network, W1: Floats, row_count: int) -> int:
+    """The number of rows per block; `W1` are the first weights, [D, H] or [K, D, H].
 
     >>> [block_size(Network([2, 1024, 1]), np.zeros((2, 1024)), rows) for rows in (50, 100, 1000, 10_000)]
     [50, 100, 125, 125]
@@ -105,45 +106,45 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
     """
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
-    blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
-    # Rows · parameters that pay for a block of their own: about half a millisecond, in which another thread wakes. A
+    blocks = -(-8 * row_count * widest * members // BLOCK_BYTES)
+    # Rows · parameters for which another block pays: about half a millisecond, the time in which a thread wakes. A
     # second block pays from two thirds of that on.
-    work = rows * network.parameters * members / 20_000_000
+    work = row_count * network.parameters * members / 20_000_000
     blocks = max(blocks, min(MAX_EVEN_BLOCKS, int(work)), 2 if work > 2 / 3 else 1)
     even = next((share for share in (1, 2, 4) if share >= blocks), MAX_EVEN_BLOCKS)
-    return -(-rows // (-(-blocks // even) * even)) or 1
+    return -(-row_count // (-(-blocks // even) * even)) or 1
 
 
 def _evaluation_forward(
-    layers: Sequence[Layer], parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any
+    layers: Sequence[Layer], parameters: Mapping[str, Floats], running_statistics: Mapping[str, Floats], x: Any
 ) -> Floats:
-    """The layers in evaluation mode, without the tape of training."""
-    value = x
+    """Compute the outputs of layers in evaluation mode, without storing what a backward pass needs."""
+    values = x
     for layer in layers:
         n = layer.number
         W = parameters[f"W{n}"]
-        # A product of SciPy has no axis of members.
-        value = np.stack([value @ own for own in W]) if sparse.issparse(value) and W.ndim == 3 else value @ W
-        value += parameters[f"b{n}"]
+        # SciPy's sparse product has no member axis.
+        is_per_member = sparse.issparse(values) and W.ndim == 3
+        values = np.stack([values @ member_W for member_W in W]) if is_per_member else values @ W
+        values += parameters[f"b{n}"]
         if layer.batch_norm:
-            own = (parameters[f"gamma{n}"], parameters[f"beta{n}"], running[f"mean{n}"], running[f"variance{n}"])
-            value = batch_norm_evaluation(value, *own, BATCH_NORM_EPSILON)[0]
-        # The formulas, which keep a complex step, go over the numbers several times.
+            gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
+            mean, variance = running_statistics[f"mean{n}"], running_statistics[f"variance{n}"]
+            values = batch_norm_evaluation(values, gamma, beta, mean, variance, BATCH_NORM_EPSILON)[0]
+        # Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times.
         if layer.activation == RELU:
-            np.maximum(value, 0, out=value)
+            np.maximum(values, 0, out=values)
         elif layer.activation == SIGMOID:
-            expit(value, out=value)
+            expit(values, out=values)
         elif layer.activation == SOFTMAX:
-            value = _softmax(value)
+            values = _softmax(values)
         else:
-            value = layer.activation.function(value, **layer.activation.parameters)
-    return value
+            values = layer.activation.function(values, **layer.activation.parameters)
+    return values
 
 
 def _softmax(z: Floats) -> Floats:
-    """The softmax of every row, a class at a time over all of them: there are few classes and many rows.
-
-    z, and what is returned, [.., N, C]
+    """The softmax over the last axis of z [.., N, C], computed with the classes first: they are few, and rows many.
 
     >>> _softmax(np.array([[0.0, 0.0], [1e4, -1e4]]))
     array([[0.5, 0.5],

@@ -81,7 +81,7 @@ class Architecture:
     sizes        from the inputs to the outputs
     activations  one for each hidden layer
     output       scikit-learn's name of the output activation
-    values       of each custom activation at `ACTIVATION_TEST_POINTS`, once the network has been made
+    values       of each custom activation at `ACTIVATION_TEST_POINTS`, once the network has been built
     """
 
     sizes: tuple[int, ...]
@@ -92,7 +92,7 @@ class Architecture:
     scaling_layer: bool = False
 
     def network(self) -> Network:
-        """The network of this architecture.
+        """The network of this architecture, the same one in every call.
 
         >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
         Network 2-3-1 (sigmoid, identity), 13 parameters
@@ -101,15 +101,15 @@ class Architecture:
 
     @cached_property
     def _network(self) -> Network:
-        """Made once: a fitted model keeps its formulas, even if a name is registered again with another formula."""
+        """The network, built once: a fitted model keeps its formulas even if a name is registered again."""
         names = tuple(map(_resolve_alias, self.activations))
         if self.values is None:
             hidden = tuple(map(registry.activation, names))
             saved: Sequence[tuple[float, ...]] = ((),) * len(hidden)
         else:
-            hidden = tuple(starmap(_same_activation, zip(names, self.values, strict=True)))
+            hidden = tuple(starmap(_matching_activation, zip(names, self.values, strict=True)))
             saved = self.values  # empty tuples in older files
-        values = tuple(old or _values(activation) for old, activation in zip(saved, hidden, strict=True))
+        values = tuple(old or _test_values(activation) for old, activation in zip(saved, hidden, strict=True))
         object.__setattr__(self, "values", values)
         return _make_network(self.sizes, hidden, self.output, self.batch_norm, self.scaling_layer)
 
@@ -123,6 +123,7 @@ class Architecture:
 def _make_network(
     sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool, scaling_layer: bool
 ) -> Network:
+    """Build a network; `output` is scikit-learn's name of the output activation."""
     logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
     return Network(
         list(sizes),
@@ -134,13 +135,14 @@ def _make_network(
     )
 
 
-def hidden_sizes(units: Any) -> list[int]:
-    """The units of the hidden layers.
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Validate `hidden_layer_sizes`, a number or a sequence, and return it as a list.
 
     >>> hidden_sizes(5), hidden_sizes((3, 2))
     ([5], [3, 2])
     """
-    sizes = list(units) if hasattr(units, "__iter__") else [units]
+    is_sequence = hasattr(hidden_layer_sizes, "__iter__")
+    sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
     if not all(isinstance(size, Integral) for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be whole numbers, got {sizes}.")
     if any(size <= 0 for size in sizes):
@@ -148,23 +150,23 @@ def hidden_sizes(units: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def hidden_activations(activation: Any, hidden: int) -> tuple[Named, ...]:
-    """An activation for each hidden layer, from one for all or a list.
+def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
+    """One activation per hidden layer, from a single one for all layers or a list.
 
     >>> hidden_activations("relu", 2), hidden_activations(["tanh", "relu"], 2)
     (('relu', 'relu'), ('tanh', 'relu'))
     """
     if isinstance(activation, str | Mapping):
-        return (activation,) * hidden
-    if len(activation) != hidden:
+        return (activation,) * layer_count
+    if len(activation) != layer_count:
         raise ValueError(
-            f"activation has {len(activation)} names for {hidden} hidden layers; give one for each, or one."
+            f"activation has {len(activation)} names for {layer_count} hidden layers; give one for each, or one."
         )
     return tuple(activation)
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer for an estimator's parameters; numbers in a table as `solver` take precedence over them.
+    """The optimizer for an estimator's parameters; numbers in a `solver` that is a dict take precedence over them.
 
     >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
     'nesterov'
@@ -172,8 +174,8 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
     solver = parameters["solver"]
     if not isinstance(solver, str):
         named = registry.optimizer(solver)  # raises for unknown names
-        own = {name: named.parameters[name] for name in solver if name != "name"}
-        return _with_numbers(optimizer({**parameters, "solver": solver["name"]}), own)
+        numbers = {name: named.parameters[name] for name in solver if name != "name"}
+        return _with_numbers(optimizer({**parameters, "solver": solver["name"]}), numbers)
     if solver in ("adam", "adamw"):
         betas = {"beta1": parameters["beta_1"], "beta2": parameters["beta_2"], "epsilon": parameters["epsilon"]}
         return _with_numbers(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
@@ -186,8 +188,8 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
     return registry.optimizer(solver)
 
 
-def schedule(parameters: Mapping[str, Any], rows: int, seen: int = 0) -> Schedule:
-    """The schedule for an estimator's parameters; `rows` is the size of an epoch, `seen` the rows of earlier fits.
+def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:
+    """The schedule for an estimator's parameters; `rows_seen` counts the rows of all earlier fits.
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
@@ -198,7 +200,7 @@ def schedule(parameters: Mapping[str, Any], rows: int, seen: int = 0) -> Schedul
     if rate_schedule == "constant" or (is_adam and rate_schedule in ("invscaling", "adaptive")):
         return SCHEDULES["constant"]
     if rate_schedule == "invscaling":
-        numbers = {"power": parameters["power_t"], "rows": rows, "seen": seen}
+        numbers = {"power": parameters["power_t"], "rows": epoch_rows, "seen": rows_seen}
         return replace(INVSCALING, parameters=Fixed(numbers))
     schedule = registry.schedule(rate_schedule)
     if schedule.adaptive and not isinstance(rate_schedule, str) and {"tolerance", "patience"} & set(rate_schedule):
@@ -220,19 +222,19 @@ INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """Adam's numbers with ε as in scikit-learn, added to √v before its bias is corrected.
+    """The coefficients of one Adam step with scikit-learn's ε, which is added to √v before bias correction.
 
     Source: Kingma & Ba 2015, the last lines of section 2.
     """
     return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
 
 
-# A name of its own, because compiled programs are cached by it.
+# With a separate name, because compiled programs are cached by it.
 ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
-    """The logits of a model that predicts the mean of the targets; `output` is scikit-learn's name of its activation.
+    """The logits that predict the mean of the targets; `output` is scikit-learn's name of the output activation.
 
     targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row of mean weight: its logit would be −∞
 
@@ -251,23 +253,25 @@ def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats
 
     if output != "logistic":
         return logarithm(mean)
-    # With weights the other class may be so rare that 1 − mean loses all its digits.
+    # With sample weights the other class may be so rare that 1 − mean loses all its digits.
     rest = 1 - mean if weights is None else np.average(1 - targets, axis=0, weights=weights)
     return logarithm(mean) - logarithm(rest)
 
 
-def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
-    """Seeds of the initial weights and of the orders of rows for each member."""
+def draw_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
+    """Draw for each member a seed of its initial weights and one of its row orders."""
     drawn: Sequence[int] = random.randint(0, 2**31 - 1, size=2 * members).tolist()
     return list(drawn[::2]), list(drawn[1::2])
 
 
 def _with_numbers(optimizer: Optimizer, numbers: dict[str, float]) -> Optimizer:
+    """The optimizer with other values of some hyperparameters."""
     floats = {name: float(value) for name, value in numbers.items()}
     return replace(optimizer, parameters=Fixed({**optimizer.parameters, **floats}))
 
 
 def _resolve_alias(name: Named) -> Named:
+    """deltarule's name of an activation that scikit-learn names differently; other names stay."""
     if isinstance(name, str):
         return ACTIVATION_ALIASES.get(name, name)
     if "name" not in (name if isinstance(name, Mapping) else ()):
@@ -275,14 +279,14 @@ def _resolve_alias(name: Named) -> Named:
     return {**name, "name": ACTIVATION_ALIASES.get(str(name["name"]), name["name"])}
 
 
-def _same_activation(named: Named, values: Sequence[float]) -> Activation:
-    """The activation of a name, with the values that it had when the model was fitted."""
+def _matching_activation(named: Named, values: Sequence[float]) -> Activation:
+    """The registered activation of a name; raises `BadInput` if its test values differ from those of the fit."""
     name = named if isinstance(named, str) else named["name"]
     if name not in registry.names("activation"):
         raise BadInput(f"the model has the activation '{name}', which is not registered here; register it first")
     activation = registry.activation(named)
     expected = np.array(values, float)
-    if len(values) and not np.allclose(_values(activation), expected, rtol=1e-6, atol=1e-9, equal_nan=True):
+    if len(values) and not np.allclose(_test_values(activation), expected, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise BadInput(
             f"the model was made with another formula named '{name}' than the one that is registered here; register "
             "the one that it was made with"
@@ -290,7 +294,7 @@ def _same_activation(named: Named, values: Sequence[float]) -> Activation:
     return activation
 
 
-def _values(activation: Activation) -> tuple[float, ...]:
+def _test_values(activation: Activation) -> tuple[float, ...]:
     """The values of a custom activation at `ACTIVATION_TEST_POINTS`; empty for a built-in or a rowwise one."""
     if activation.name in ACTIVATIONS or activation.rowwise:
         return ()
@@ -299,6 +303,7 @@ def _values(activation: Activation) -> tuple[float, ...]:
 
 
 def _glorot_logistic(fan_in: int, fan_out: int) -> float:
+    """The bound √(2 / (fan_in + fan_out)) of the uniform distribution of initial weights."""
     return float(sqrt(2 / (fan_in + fan_out)))
 
 

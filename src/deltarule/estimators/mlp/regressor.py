@@ -1,4 +1,4 @@
-"""The regressor: numbers as targets, in one or several columns."""
+"""MLPRegressor: numeric targets in one or several columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -171,11 +171,13 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
     # --- meaning of the targets ---
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        """Validate features and targets, and reject dates among the targets."""
         reject_datetimes(y, "y")
         return super()._validate_data(X, y, reset)
 
-    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
-        if first:
+    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
+        """Learn the scale of the targets in a new fit, and check that `scale_target` has not changed since."""
+        if is_new_fit:
             self._learn_targets(y, weights, dtype)
         elif self.scale_target != (self.target_scale_ is not None):
             raise ValueError(
@@ -184,6 +186,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
             )
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
+        """Set the weighted mean and standard deviation of the targets if `scale_target`, else None."""
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:
@@ -195,31 +198,33 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
                 raise ValueError("scale_target cannot square targets that are so large; give them in another unit.")
             self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
 
-    def _targets(self, y: Any, dtype: Any) -> Floats:
+    def _encode_targets(self, y: Any, dtype: Any) -> Floats:
+        """Convert targets to numbers [N, C], standardized if `scale_target`."""
         columns = _numbers(y, dtype)
         if self.target_scale_ is None:
             return columns
         return (columns - self.target_mean_) / self.target_scale_
 
     def _unscale(self, outputs: Floats) -> Floats:
-        """Scale outputs back to the unit of the targets."""
+        """Scale outputs [.., N, C] back to the unit of the targets."""
         if self.target_scale_ is None:
             return outputs
         with np.errstate(over="ignore"):  # too large a prediction is infinite
             return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
-    def _loss(self) -> tuple[Any, str]:
+    def _loss_and_activation(self) -> tuple[Any, str]:
+        """deltarule's loss, and scikit-learn's name of the output activation that belongs to it."""
         name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
         if isinstance(name, str) and name in problem_settings.LOSSES:
-            own_name = problem_settings.LOSSES[name]
-            return ({**self.loss, "name": own_name} if isinstance(self.loss, Mapping) else own_name), "identity"
+            our_name = problem_settings.LOSSES[name]
+            return ({**self.loss, "name": our_name} if isinstance(self.loss, Mapping) else our_name), "identity"
         if name != "poisson":
             return self.loss, "identity"
         if self.scale_target:
             raise ValueError("loss='poisson' needs counts, which scale_target would change; leave scale_target out.")
         return self.loss, "exp"
 
-    def _metric(self) -> str:
+    def _score_metric(self) -> str:
         return "r_squared"
 
 

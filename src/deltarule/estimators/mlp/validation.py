@@ -1,4 +1,4 @@
-"""Validate what a fit is given: parameters, training rows, targets, weights and validation rows.
+"""Validate the input of a fit: parameters, training rows, targets, weights and validation rows.
 
 N rows · D features · C outputs
 """
@@ -32,7 +32,7 @@ from deltarule.problem import validation as checks
 from deltarule.problem.problem import Floats
 
 PARALLEL_CHECK_MIN_NUMBERS = 2**20
-"""From this many numbers on, checking on several threads pays for waking them."""
+"""From this many numbers on, checking on several threads is faster than on one."""
 
 
 class ValidatedMLP(FittedMLP):
@@ -46,57 +46,60 @@ class ValidatedMLP(FittedMLP):
     """The attributes that `_learn_targets` sets, if it reads nothing but the targets."""
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Learn the meaning of targets from those of the first fit: the classes, or a scale."""
+        """Set what the targets of a new fit mean, from the targets y: the classes, or a mean and scale."""
         raise NotImplementedError
 
-    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
-        """Learn the meaning of targets in the first fit, and check that later targets agree with it."""
+    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
+        """Call `_learn_targets` in a new fit, and check in later calls that the targets y agree with the model."""
         raise NotImplementedError
 
-    def _targets(self, y: Any, dtype: Any) -> Floats:
-        """Targets as numbers [N, C]."""
+    def _encode_targets(self, y: Any, dtype: Any) -> Floats:
+        """Convert the targets y, as the user passes them, to numbers [N, C]."""
         raise NotImplementedError
 
-    def _loss(self) -> tuple[Any, str]:
+    def _loss_and_activation(self) -> tuple[Any, str]:
         """The loss, and scikit-learn's name of the output activation that belongs to it."""
         raise NotImplementedError
 
-    def _metric(self) -> str:
-        """The metric of validation scores."""
+    def _score_metric(self) -> str:
+        """The name of the metric of validation scores."""
         raise NotImplementedError
 
-    def _target_columns(self) -> int:
+    def _target_column_count(self) -> int:
         """The number of columns of y as the user passes it."""
         return int(self.n_outputs_)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
-        """The weights of the rows, including class weights."""
+        """The weights of the rows [N], including class weights; None if all are 1."""
         return sample_weight
 
     # --- parameters ---
 
     @property
     def _solver(self) -> str:
+        """The name of the solver, which may be given as a dict."""
         return self.solver if isinstance(self.solver, str) else self.solver.get("name", "")
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        """All parameters that decide a fit, also those that a subclass fixes instead of taking them."""
+        """All parameters of a fit by name, including those that a subclass fixes as attributes."""
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     @classmethod
     @cache
     def _parameter_names(cls) -> tuple[str, ...]:
+        """The names of all parameters that have constraints."""
         return tuple(problem_settings.constraints() | cls._kind_constraints)
 
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
-        """Cached, because scikit-learn inspects the signature in every call."""
+        """The names of the constructor's parameters, cached: scikit-learn inspects the signature in every call."""
         names: list[str] = super()._get_param_names()
         return names
 
     def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
+        """Raise `ValueError` for invalid parameters, or those that the solver or `partial_fit` does not support."""
         validate_parameter_constraints(
             problem_settings.constraints() | self._kind_constraints,
             self._parameters,
@@ -130,16 +133,17 @@ class ValidatedMLP(FittedMLP):
     ) -> tuple[Rows, np.random.RandomState, bool]:
         """Validate the input of a fit; returns the rows, the generator, and whether the fit starts from new weights.
 
-        Parameters: `checked`, the result of `_checked_rows` of another model for the same X and y;
-        `are_parameters_valid`, whether another model with the same parameters has been checked.
+        Parameters: `incremental`, whether `partial_fit` is called; `checked`, the result of `_check_shared_rows` of
+        another model for the same X and y; `are_parameters_valid`, whether another model with the same parameters
+        has been checked.
         """
         if not are_parameters_valid:
             self._check_parameters(eval_set, incremental)
-        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        is_new_fit = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if checked is None:
-            X, y = self._validate_data(X, y, reset=first)
-            if not first:
-                X = self._cast_to_own_precision(X)
+            X, y = self._validate_data(X, y, reset=is_new_fit)
+            if not is_new_fit:
+                X = self._cast_to_network_dtype(X)
         else:
             X, y = checked.X, checked.y
             for name, value in checked.learned.items():
@@ -149,22 +153,23 @@ class ValidatedMLP(FittedMLP):
         weights = self._row_weights(y, sample_weight, incremental)
         targets = None if checked is None else checked.targets
         if targets is None:
-            self._update_targets(y, weights, X.dtype, first, incremental)
-            targets = self._targets(y, X.dtype)
+            self._update_targets(y, weights, X.dtype, is_new_fit, incremental)
+            targets = self._encode_targets(y, X.dtype)
         rows = Rows(X, targets, weights).drop_zero_weights()
-        self._check_architecture(rows, first)
-        if first and not incremental:
+        self._check_architecture(rows, is_new_fit)
+        if is_new_fit and not incremental:
             unscaled = describe_unscaled_feature(rows.x, self._feature_name)
             if unscaled:
                 warn_of_parameters(
                     f"the features are not scaled: {unscaled}, and networks learn badly from such features; put a "
                     "StandardScaler before the estimator."
                 )
-        if first:
+        if is_new_fit:
             self._reset_fit_state()
-        return rows, check_random_state(self.random_state), first
+        return rows, check_random_state(self.random_state), is_new_fit
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        """Validate features and targets as scikit-learn does; `reset` says whether to learn the number of features."""
         reject_datetimes(X, "X")
         # scikit-learn checks on one thread that all numbers are finite, and reports those that are not.
         is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= PARALLEL_CHECK_MIN_NUMBERS and X.dtype in DTYPES
@@ -175,26 +180,26 @@ class ValidatedMLP(FittedMLP):
             y = column_or_1d(y, warn=True)
         return (to_dense(X) if sparse.issparse(X) else X), y
 
-    def _cast_to_own_precision(self, X: Floats) -> Floats:
+    def _cast_to_network_dtype(self, X: Floats) -> Floats:
         """Convert rows to the precision of the network, in which training continues."""
-        own_dtype = np.float32 if np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64
-        return X if X.dtype == own_dtype else cast_finite(X, own_dtype, "X")
+        dtype = np.float32 if np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64
+        return X if X.dtype == dtype else cast_finite(X, dtype, "X")
 
-    def _checked_rows(self, X: Any, y: Any) -> CheckedRows:
-        """Validate rows once for all models that are to be fitted to them."""
+    def _check_shared_rows(self, X: Any, y: Any) -> CheckedRows:
+        """Validate features and targets once for all models of a search that are fitted to them."""
         X, y = self._validate_data(X, y, reset=True)
         targets = None
         if self._target_attributes:
             self._learn_targets(y, None, X.dtype)
-            targets = self._targets(y, X.dtype)
+            targets = self._encode_targets(y, X.dtype)
         names = ("n_features_in_", "feature_names_in_", *self._target_attributes)
         learned = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return CheckedRows(X, y, learned, targets)
 
-    def _check_architecture(self, rows: Rows, first: bool) -> None:
-        """Set the network's architecture in the first fit, and check that a resumed fit does not change it."""
+    def _check_architecture(self, rows: Rows, is_new_fit: bool) -> None:
+        """Set the network's architecture in a new fit, and check that a resumed fit does not change it."""
         hidden = problem_settings.hidden_sizes(self.hidden_layer_sizes)
-        _, output = self._loss()
+        _, output = self._loss_and_activation()
         architecture = Architecture(
             sizes=(rows.x.shape[1], *hidden, rows.y.shape[1]),
             activations=problem_settings.hidden_activations(self.activation, len(hidden)),
@@ -202,7 +207,7 @@ class ValidatedMLP(FittedMLP):
             batch_norm=bool(self.batch_norm),
             scaling_layer=bool(self.scaling_layer),
         )
-        if first:
+        if is_new_fit:
             self._architecture = architecture
             self.n_layers_, self.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
             self.out_activation_ = output
@@ -221,25 +226,29 @@ class ValidatedMLP(FittedMLP):
                 delattr(self, name)
         self.loss_curve_: list[float] = []
 
-    def _check_eval_set(self, eval_set: Any, trained: Floats) -> Rows:
-        """Validate the user's validation rows, for a fit to the training rows [N, D]."""
+    def _check_eval_set(self, eval_set: Any, training_x: Floats) -> Rows:
+        """Validate the user's validation rows, for a fit to training features [N, D]."""
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or is_list_of_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
-        network, loss, dtype = self._architecture.network(), registry.loss(self._loss()[0]), trained.dtype
+        network, loss, dtype = (
+            self._architecture.network(),
+            registry.loss(self._loss_and_activation()[0]),
+            training_x.dtype,
+        )
         try:
             X, y = self._validate_data(eval_set[0], eval_set[1], reset=False)
             columns = y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1
-            if columns != self._target_columns():
+            if columns != self._target_column_count():
                 raise ValueError(
-                    f"y has {count_of(columns, 'column')}, and in training it has {self._target_columns()}; give the "
-                    "same number of columns."
+                    f"y has {count_of(columns, 'column')}, and in training it has {self._target_column_count()}; "
+                    "give the same number of columns."
                 )
-            self._update_targets(y, None, dtype, first=False, incremental=True)
-            targets = checks.check_targets(self._targets(y, dtype), network, loss, dtype.name)
+            self._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
+            targets = checks.check_targets(self._encode_targets(y, dtype), network, loss, dtype.name)
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from None
         X = cast_finite(X, dtype, "X")
-        mismatch = describe_scale_mismatch(X, trained, self._feature_name)
+        mismatch = describe_scale_mismatch(X, training_x, self._feature_name)
         if mismatch:
             warn_user(
                 f"the features of eval_set are not scaled as those of the training rows: {mismatch}; transform them "
@@ -248,6 +257,7 @@ class ValidatedMLP(FittedMLP):
         return Rows(X, targets, None)
 
     def _feature_name(self, index: int) -> Any:
+        """The name of a feature, or such as "number 3" if features have no names."""
         return getattr(self, "feature_names_in_", {index: f"number {index}"})[index]
 
 

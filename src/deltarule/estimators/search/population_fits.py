@@ -1,4 +1,4 @@
-"""Train many fits as populations: networks of one shape together, each with the result that it would have alone.
+"""Train many fits as populations: networks of one shape together, with the same results as one by one.
 
 K members
 """
@@ -24,10 +24,10 @@ from deltarule.training.epochs import train_epochs
 from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0
-"""Approximate duration of a part of a population that is stored at once: an interrupted search loses no more."""
+"""Approximate training time of a part of a population, which is stored at once: an interrupted search loses no more."""
 MIN_FITS_WITH_SHARED_ROWS = 32
-"""From this many fits to the same rows on they form parts of their own, because an update of the reference engine is
-faster if all members see the same rows. The compiled engine groups members by their rows itself."""
+"""From this number on, fits to the same rows form separate parts, because an update of the reference engine is faster
+if all members see the same rows. The compiled engine groups members by their rows itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def fit_together(
     Returns: the error of each fit, or None.
     """
     errors: list[Exception | None] = [None] * len(models)
-    digests = _digests([plan.problem for plan in plans])
+    digests = _row_digests([plan.problem for plan in plans])
     for indices in plan_populations(map(_population_key, models, plans)).values():
         remaining = [index for index in indices if index not in cached]
         if not remaining:
@@ -75,20 +75,20 @@ def fit_together(
 
 
 def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    """The engine for plans of one shape, and the expected seconds for each."""
-    first = plans[0].problem
+    """Select the engine for plans of one shape; returns it and the expected seconds per plan."""
+    problem = plans[0].problem
     members = sum(plan.problem.members for plan in plans)
-    whole = first.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
-    steps = plans[0].rules.max_epochs * first.steps_per_epoch(0)
-    engine = engine_for(model.engine, whole, steps, one_of_many=True)
-    return engine, expected_seconds(form_of(engine, whole), whole, steps) / len(plans)
+    population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
+    steps = plans[0].rules.max_epochs * problem.steps_per_epoch(0)
+    engine = engine_for(model.engine, population, steps, one_of_many=True)
+    return engine, expected_seconds(form_of(engine, population), population, steps) / len(plans)
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
-    """Divide plans of one shape so that no part takes long and all processors are busy."""
+    """Divide the indices of fits of one shape into parts that take seconds; `digests` identify the rows of each fit."""
     part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
     same_rows = plan_populations(digests[index] for index in indices).values()
-    by_rows = [[indices[place] for place in places] for places in same_rows]
+    by_rows = [[indices[position] for position in positions] for positions in same_rows]
     large = [group for group in by_rows if len(group) >= MIN_FITS_WITH_SHARED_ROWS]
     rest = [index for group in by_rows if len(group) < MIN_FITS_WITH_SHARED_ROWS for index in group]
     for group in [*large, rest]:
@@ -96,7 +96,7 @@ def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iter
 
 
 def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
-    """What fits must share to train as one population: problems of one shape, rules and validation."""
+    """A key that is equal for fits that can train as one population: same shapes, rules and kind of validation."""
     validation = plan.validation
     return (
         problem_key(plan.problem),
@@ -110,11 +110,11 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
     """Train plans of one shape as one population; returns the run of each."""
     run = train_epochs(
         merge_problems([plan.problem for plan in plans], digests),
-        _states([plan.start for plan in plans]),
+        _merge_states([plan.start for plan in plans]),
         plans[0].rules,
         engine=engine,
         in_order=not model.shuffle,
-        validation=_validations(plans),
+        validation=_merge_validations(plans),
     )
     if "interrupted" in run.reasons:  # partially trained candidates must not be compared
         raise KeyboardInterrupt
@@ -124,7 +124,7 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
 
 
 def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
-    """Merge problems of one shape into a population; rows with the same digest are stored once.
+    """Merge problems of one shape into a population; rows with equal digests are stored once.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -146,7 +146,7 @@ def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Probl
         first,
         x=np.concatenate([problem.x for problem in distinct]),
         y=np.concatenate([problem.y for problem in distinct]),
-        weights=None if first.weights is None else np.concatenate([_row_weights(problem) for problem in distinct]),
+        weights=None if first.weights is None else np.concatenate([_weights_of(problem) for problem in distinct]),
         rows=tuple(rows) if len(distinct) > 1 else None,
         penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
         numbers=_join_numbers([problem.numbers for problem in problems]),
@@ -161,8 +161,8 @@ def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Probl
     )
 
 
-def _digests(problems: Sequence[Problem]) -> list[str]:
-    """Hashes of the rows and weights of problems; an array that several problems share is read once."""
+def _row_digests(problems: Sequence[Problem]) -> list[str]:
+    """A hash of the rows and weights of each problem; an array that several problems share is read once."""
     array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:
@@ -173,16 +173,20 @@ def _digests(problems: Sequence[Problem]) -> list[str]:
     return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
 
 
-def _row_weights(problem: Problem) -> Floats:
+def _weights_of(problem: Problem) -> Floats:
+    """The sample weights of a problem, which must have some."""
     assert problem.weights is not None
     return problem.weights
 
 
 def _join_numbers(numbers: Sequence[Any]) -> dict[str, Floats]:
+    """Concatenate hyperparameters {name: [K]} of several problems along the member axis."""
     return {name: np.concatenate([member[name] for member in numbers]) for name in numbers[0]}
 
 
-def _states(states: list[State]) -> State:
+def _merge_states(states: list[State]) -> State:
+    """Concatenate initial states along the member axis."""
+
     def join(name: str) -> Floats:
         return np.concatenate([getattr(state, name) for state in states])
 
@@ -191,7 +195,8 @@ def _states(states: list[State]) -> State:
     return State(join("theta"), slots, join("buffers"), join("factor"), members, states[0].step)
 
 
-def _validations(plans: list[Plan]) -> Validation | None:
+def _merge_validations(plans: list[Plan]) -> Validation | None:
+    """Concatenate the validation rows of plans along the member axis; None if there are none."""
     first = plans[0].validation
     if first is None:
         return None
@@ -203,22 +208,22 @@ def _validations(plans: list[Plan]) -> Validation | None:
     return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
 
 
-def select_members(run: EpochRun, members: np.ndarray, steps: int) -> EpochRun:
-    """The run of some members, as if they had been trained alone; `steps` is the number of updates per epoch."""
+def select_members(run: EpochRun, members: np.ndarray, steps_per_epoch: int) -> EpochRun:
+    """The run of some members, given by their indices, as if they had been trained alone."""
     epochs = run.epochs[members]
     last = int(epochs.max(initial=0))
 
-    def curves(values: Floats | None) -> Any:
-        return None if values is None else values[:last, members]
+    def select(curves: Floats | None) -> Any:
+        return None if curves is None else curves[:last, members]
 
     return replace(
         run,
-        state=replace(run.state.take(members), members=np.arange(len(members)), step=last * steps),
+        state=replace(run.state.take(members), members=np.arange(len(members)), step=last * steps_per_epoch),
         epochs=epochs,
         reasons=tuple(run.reasons[member] for member in members),
-        losses=curves(run.losses),
-        validation_losses=curves(run.validation_losses),
-        validation_scores=curves(run.validation_scores),
+        losses=select(run.losses),
+        validation_losses=select(run.validation_losses),
+        validation_scores=select(run.validation_scores),
         best_scores=None if run.best_scores is None else run.best_scores[members],
         patience=Patience(run.patience.best[members], run.patience.waited[members]),
     )

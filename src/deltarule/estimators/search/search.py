@@ -1,4 +1,4 @@
-"""Hyperparameter search whose candidates are trained on all folds as populations."""
+"""PopulationSearchCV, a hyperparameter search that trains its candidates on all folds as populations."""
 
 import contextlib
 import functools
@@ -143,7 +143,7 @@ class PopulationSearchCV(GridSearchCV):
         with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
             fits.cache = None if store is None else SearchCache(store, self.estimator)
             search = self._search(fits, routed, (scorers, refit_metric))
-        self._take(search, np.concatenate(fits.seconds), scorers)
+        self._copy_results(search, np.concatenate(fits.seconds), scorers)
         return self
 
     def _refuse_callbacks(self, fits: SearchFits) -> None:
@@ -151,9 +151,9 @@ class PopulationSearchCV(GridSearchCV):
         affected: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
         common = _parts_with_callbacks([self.estimator])
         for candidate in ParameterGrid(self.param_grid):
-            own = common + _parts_with_callbacks(candidate.values())
-            if own and fits._network_of(fits.candidate_estimator(candidate)) is not None:
-                affected += own
+            parts = common + _parts_with_callbacks(candidate.values())
+            if parts and fits._network_of(fits.candidate_estimator(candidate)) is not None:
+                affected += parts
                 break
         if affected:
             raise BadInput(
@@ -162,7 +162,7 @@ class PopulationSearchCV(GridSearchCV):
             )
 
     def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-        """Run scikit-learn's search over precomputed fits."""
+        """Run scikit-learn's search over precomputed fits; `scorers` is a scorer and the name of its refit metric."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
@@ -189,8 +189,8 @@ class PopulationSearchCV(GridSearchCV):
             )
         return search.fit(np.arange(row_count(fits.y)), fits.y)
 
-    def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
-        """Take over the attributes of a search; `seconds` are the fit times [candidates, folds]."""
+    def _copy_results(self, search: Any, seconds: Floats, scorers: Any) -> None:
+        """Copy the fitted attributes of scikit-learn's search; `seconds` are the fit times [candidates, folds]."""
         for name in getattr(self, "_taken", ()):  # those of an earlier search, but no attribute of a subclass or a user
             self.__dict__.pop(name, None)
         taken = {name: value for name, value in vars(search).items() if name.endswith("_") and not name.startswith("_")}
@@ -205,7 +205,7 @@ class PopulationSearchCV(GridSearchCV):
 
 
 def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
-    """Find values, and parts of estimators among them, that define scikit-learn callbacks."""
+    """The values, and the parts of estimators among them, that have callbacks of scikit-learn."""
     found = []
     for value in values:
         parts = [value, *value.get_params().values()] if isinstance(value, BaseEstimator) else [value]
@@ -214,7 +214,7 @@ def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
 
 
 def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-    """A subclass of one of scikit-learn's searches that trains all candidates of a round at once.
+    """A subclass of `kind`, one of scikit-learn's searches, that trains all candidates of a round at once.
 
     routed    the parameters for the estimator, the scorer and the splitter
     scorers   the scorer of the estimator itself, and the name of the metric that decides
@@ -244,7 +244,7 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
 
 
 class PrecomputedScorer:
-    """Passes a scorer the estimator of a `PrecomputedEstimator`, and rows for their indices."""
+    """A scorer for `PrecomputedEstimator`: passes the wrapped scorer the fitted estimator, and rows for indices."""
 
     def __init__(self, scorer: Any, fits: SearchFits) -> None:
         self.scorer, self.fits = scorer, fits
@@ -253,19 +253,19 @@ class PrecomputedScorer:
         return repr(self.scorer)
 
     def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
-        """The score."""
+        """The score of a fitted estimator on some rows, given by their indices."""
         return self.scorer(estimator.fitted, select_rows(self.fits.X, rows), *targets, **parameters)
 
 
 class PrecomputedScorers(MultimetricScorer):
-    """The same for several scorers; scikit-learn recognizes by the class that one of them may fail."""
+    """Several such scorers; scikit-learn recognizes by the base class that single ones may fail."""
 
     def __init__(self, scorers: Any, fits: SearchFits) -> None:
         super().__init__(scorers=scorers._scorers, raise_exc=scorers._raise_exc)
         self.fits = fits
 
     def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
-        """The score of each scorer."""
+        """The scores of a fitted estimator by scorer, on some rows, given by their indices."""
         return super().__call__(estimator.fitted, select_rows(self.fits.X, rows), *targets, **parameters)
 
 
@@ -290,12 +290,12 @@ class PrecomputedEstimator(BaseEstimator):
         return parameters
 
     def set_params(self, **parameters: Any) -> "PrecomputedEstimator":
-        """Become another candidate."""
+        """Set the parameters of the candidate that is looked up."""
         self.candidate |= parameters
         return self
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
-        """Look the fit up; the best candidate's fit to all rows is done here."""
+        """Look up the fit to rows, given by their indices; the best candidate's fit to all rows is trained here."""
         fitted = self.fits.take(self.candidate, rows)
         if isinstance(fitted, Exception):
             raise fitted

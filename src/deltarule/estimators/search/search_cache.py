@@ -38,7 +38,7 @@ FITTED_ATTRIBUTES = (
     "validation_loss_curve_",
     "best_validation_score_",
 )
-"""The attributes of a fit that are stored beside its weights: a scorer may read any of them."""
+"""The attributes of a fit that are stored along with its weights, because a scorer may read any of them."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class FitKey:
 
 
 class CachedFit(NamedTuple):
-    """A stored fit: the seconds that it took, and its error."""
+    """The seconds that a stored fit took, and its error if it failed."""
 
     seconds: float
     error: Exception | None
 
 
 class SearchCache:
-    """The fits of a search in a store.
+    """A cache of the completed fits of a search in a `Store`.
 
     Parameters: `store`, open for writing; `estimator`, that of the search.
     Errors: `BadInput` for the store of a sweep.
@@ -80,14 +80,14 @@ class SearchCache:
             )
         store.write_notes(kind=SEARCH)
         with store.transaction():
-            # The fitted attributes as JSON, for which the tables of a sweep have no columns.
+            # For the fitted attributes as JSON, because the tables of a sweep have no columns for them.
             store.connection.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)")
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
         self._seedless: Counter[str] = Counter()
 
-    def configurations(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The number of each candidate in the store."""
+    def configuration_numbers(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The numbers of candidates in the store, to which new ones are added."""
         settings = [
             {name: _readable_value(value) for name, value in sorted(candidate.items())} for candidate in candidates
         ]
@@ -96,9 +96,9 @@ class SearchCache:
         return [numbers[digest] for digest in hashes]
 
     def key_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> FitKey:
-        """The key of a planned fit; without a seed, equal fits have consecutive keys."""
+        """The key of a planned fit; without a seed, equal fits are numbered. `fold` is such as "0/5"."""
         problem, validation, seedless = plan.problem, plan.validation, model.random_state is None
-        if validation is not None and seedless:  # every run draws other validation rows
+        if validation is not None and seedless:  # every search draws other validation rows
             data = _digest_of(*rows)
         else:
             held_out = () if validation is None else (validation.x, validation.y, validation.w)
@@ -121,7 +121,7 @@ class SearchCache:
         return FitKey(key, configuration, fold, data)
 
     def load_fit(self, fit: FitKey, model: BaseMLP, plan: Plan) -> CachedFit | None:
-        """Load a stored fit into a model whose rows were checked; None if it is not stored."""
+        """Load a stored fit into a model that `_prepare_rows` has prepared; None if it is not stored."""
         with translate_damage_errors():
             members = self.store.connection.execute(SELECT_FIT_SQL, (fit.key + " ", fit.key + "!")).fetchall()
             record = self.store.connection.execute("SELECT record FROM records WHERE key = ?", (fit.key,)).fetchone()
@@ -139,10 +139,10 @@ class SearchCache:
             error = None if members[0][3] is None else ValueError(str(members[0][3]))
             return CachedFit(float(sum(row[2] for row in members)), error)
 
-    def add(self, done: Sequence[tuple[FitKey, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
-        """Store completed fits of one shape in one transaction.
+    def add(self, fits: Sequence[tuple[FitKey, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
+        """Store completed fits of networks of one shape.
 
-        Parameters: `done`, each with its model, plan and error; `engine`, its name; `seconds`, of each.
+        Parameters: `fits`, each a key with its model, plan and error; `engine`, its name; `seconds`, of each fit.
         """
         table, members = Table(), {}
         records = [
@@ -152,11 +152,11 @@ class SearchCache:
                     to_json_value({name: getattr(model, name) for name in FITTED_ATTRIBUTES if hasattr(model, name)})
                 ),
             )
-            for fit, model, _, _ in done
+            for fit, model, _, _ in fits
         ]
         with self.store.transaction():  # first: a fit without its record does not count as stored
             self.store.connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", records)
-        for fit, model, plan, error in done:
+        for fit, model, plan, error in fits:
             arrays = weights_of(model)
             theta = arrays["theta"]
             buffers = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))
@@ -169,7 +169,7 @@ class SearchCache:
                 table.weights[key] = theta[member], buffers[member]
                 seed = int(plan.problem.seeds[member])
                 members[key] = {"configuration": fit.configuration, "fold": fit.fold, "seed": seed, "data": fit.data}
-        problem = done[0][2].problem
+        problem = fits[0][2].problem
         shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSIONS[problem.dtype.name], "engine": engine}
         self.store.add_rows(
             table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members
@@ -177,7 +177,7 @@ class SearchCache:
 
 
 def _custom_formula_digests(problem: Problem) -> list[str]:
-    """Digests of custom formulas, because a name may be registered again with another formula."""
+    """Digests of the custom formulas of a problem: a name may be registered again with another formula."""
     activations = (layer.activation for layer in problem.network.layers)
     formulas: list[Any] = [*activations, problem.loss, problem.optimizer, problem.schedule]
     candidates = [formula for formula in formulas if formula.name not in (ADAM.name, INVSCALING.name)]
@@ -186,7 +186,7 @@ def _custom_formula_digests(problem: Problem) -> list[str]:
 
 
 def _digest_of(*parts: Any) -> str:
-    """The SHA-256 of arrays or bytes."""
+    """The SHA-256 of arrays, bytes and None, one after the other."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -197,6 +197,6 @@ def _digest_of(*parts: Any) -> str:
 
 
 def _readable_value(value: Any) -> Any:
-    """A candidate's value for a reader: as JSON if possible, else its repr."""
+    """A candidate's value as the store lists it: a JSON value if possible, else its repr."""
     json_value = to_json_value(value)
     return repr(value) if json_value is None and value is not None else json_value

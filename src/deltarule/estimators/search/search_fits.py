@@ -26,12 +26,12 @@ from deltarule.problem.problem import Floats, Integers
 
 @dataclass(frozen=True, eq=False)
 class PendingFit:
-    """A planned fit.
+    """A fit that is planned but not trained.
 
     rows      its features, targets and weights
     is_alone  whether it is trained alone, not in a population
-    index     of the candidate and the fold
-    key       in the store
+    index     numbers of the candidate and the fold
+    key       its identity in the store
     cached    the stored fit, if there is one
     """
 
@@ -46,13 +46,13 @@ class PendingFit:
 
 @dataclass
 class SearchFits:
-    """The data of a search, and its fits.
+    """The data of a search, and the fits of its candidates on all folds.
 
     parameters  keyword arguments of `fit`
-    fits        fitted estimators, or the errors of their fits, by candidate and fold
-    indices     of the fits with the same parameters and rows: without a seed their results differ
+    fits        fitted estimators, or the errors of their fits, by the numbers of candidate and fold
+    indices     the keys in `fits` of equal fits, by `fit_key`: without a seed their results differ
     seconds     for each round the time of every candidate on every fold, [candidates, folds]
-    cache       the store, if there is one
+    cache       the cache of completed fits, if there is one
     """
 
     estimator: Any
@@ -79,25 +79,25 @@ class SearchFits:
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
         """Fit every candidate on every fold, replacing the fits of an earlier round."""
         self.fits, self.indices = {}, {}
-        numbers = [0] * len(candidates) if self.cache is None else self.cache.configurations(candidates)
+        stored = [0] * len(candidates) if self.cache is None else self.cache.configuration_numbers(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
         pending: list[PendingFit] = []
         valid = set[int]()  # candidates whose parameters were checked on an earlier fold
-        every = np.arange(row_count(self.y))
+        all_rows = np.arange(row_count(self.y))
         for fold, (training, _) in enumerate(splits):
-            rows = every[np.asarray(training)]  # converts a mask to indices
+            rows = all_rows[np.asarray(training)]  # converts a mask to indices
             prepared: dict[Any, Any] = {}
             for number, candidate in enumerate(candidates):
                 started, index = time.perf_counter(), (number, fold)
-                self.indices.setdefault(self.key(candidate, rows), []).append(index)
+                self.indices.setdefault(self.fit_key(candidate, rows), []).append(index)
                 estimator = self.fits[index] = self.candidate_estimator(candidate)
                 try:
                     planned = self._plan_fit(estimator, candidate, rows, index, prepared, valid)
-                except Exception as error:  # the search decides what becomes of a fit that fails
+                except Exception as error:  # the search decides how to treat a failed fit
                     self.fits[index] = error
                 else:
                     if planned is not None:
-                        pending.append(self._look_up(*planned, numbers[number], len(splits)))
+                        pending.append(self._attach_cached(*planned, stored[number], len(splits)))
                 seconds[index] = time.perf_counter() - started
         self._fit_together([fit for fit in pending if not fit.is_alone], seconds)
         self._fit_alone([fit for fit in pending if fit.is_alone], seconds)
@@ -106,11 +106,11 @@ class SearchFits:
             indices.sort()  # a search asks candidate by candidate
 
     def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
-        """The fitted estimator, or the error of its fit; None for a fit that was not requested.
+        """The fitted estimator of a candidate on training rows, or the error of its fit; None if it was not requested.
 
         Equal fits are returned one after the other; the last one repeatedly.
         """
-        indices = self.indices.get(self.key(candidate, rows))
+        indices = self.indices.get(self.fit_key(candidate, rows))
         return None if indices is None else self.fits[indices.pop(0) if len(indices) > 1 else indices[0]]
 
     def candidate_estimator(self, candidate: dict[str, Any]) -> Any:
@@ -118,7 +118,7 @@ class SearchFits:
         return clone(self.estimator).set_params(**clone(candidate, safe=False))
 
     def fit(self, estimator: Any, rows: Integers) -> None:
-        """Fit an estimator by its own `fit`."""
+        """Fit an estimator to some rows by its own `fit`."""
         parameters = check_method_params(self.X, self.parameters, indices=rows)
         with require_complete_fit():
             estimator.fit(select_rows(self.X, rows), select_rows(self.y, rows), **parameters)
@@ -130,11 +130,11 @@ class SearchFits:
         rows: Integers,
         index: tuple[int, int],
         prepared: dict[Any, Any],
-        valid: set[int],
+        valid_candidates: set[int],
     ) -> "tuple[PendingFit, Rows] | None":
-        """A planned fit, and its rows before the validation split; None if it cannot be planned and was done at once.
+        """Plan a fit; returns it and its rows before the validation split, or None if it was trained at once.
 
-        The rows of a fold are checked once for all candidates with the same rows, and stored in `prepared`.
+        `prepared` caches checked rows for all candidates on a fold, `valid_candidates` those with checked parameters.
         """
         model = self._network_of(estimator)
         if model is None:
@@ -148,32 +148,35 @@ class SearchFits:
             return None
         key = type(model), id(X)
         if key not in prepared:
-            prepared[key] = model._checked_rows(X, y)
-        checked, is_valid = prepared[key], index[0] in valid
-        own, generator, first = model._prepare_rows(X, y, weights, checked=checked, are_parameters_valid=is_valid)
-        valid.add(index[0])
-        if is_alone:  # its own fit draws from the generator later
+            prepared[key] = model._check_shared_rows(X, y)
+        checked, is_valid = prepared[key], index[0] in valid_candidates
+        fit_rows, generator, is_new_fit = model._prepare_rows(
+            X, y, weights, checked=checked, are_parameters_valid=is_valid
+        )
+        valid_candidates.add(index[0])
+        if is_alone:  # `fit` draws from the same generator later
             generator = copy.deepcopy(generator)
-        return PendingFit(model, model._plan(own, generator, first), (X, y, weights), is_alone, index), own
+        plan = model._plan(fit_rows, generator, is_new_fit)
+        return PendingFit(model, plan, (X, y, weights), is_alone, index), fit_rows
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
-        """The network of a candidate; None if only the candidate's own `fit` can train it."""
+        """The network of a candidate, the last step of a pipeline; None if only its own `fit` can train it."""
         if set(self.parameters) - {f"{self.prefix}sample_weight"} or (self.prefix and type(estimator) is not Pipeline):
             return None
         last = estimator[-1] if self.prefix else estimator
-        # A subclass with a fit of its own is fitted by it.
+        # A subclass that overrides `fit` is fitted by its own.
         can_join = isinstance(last, BaseMLP) and getattr(type(last).fit, "can_join_population", False)
         return last if can_join else None
 
-    def _look_up(self, pending: PendingFit, rows: Rows, configuration: int, folds: int) -> PendingFit:
-        """The same fit, loaded from the store if it is there."""
+    def _attach_cached(self, pending: PendingFit, rows: Rows, configuration: int, fold_count: int) -> PendingFit:
+        """A copy with the key of the fit and, if the cache has it, its result, which is loaded into the model."""
         if self.cache is None:
             return pending
-        key = self.cache.key_of(pending.model, pending.plan, rows, configuration, f"{pending.index[1]}/{folds}")
+        key = self.cache.key_of(pending.model, pending.plan, rows, configuration, f"{pending.index[1]}/{fold_count}")
         return replace(pending, key=key, cached=self.cache.load_fit(key, pending.model, pending.plan))
 
     def _fit_together(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train fits as populations, and add the share of each to its seconds [candidates, folds]."""
+        """Train fits as populations, and add the time of each to `seconds` [candidates, folds]."""
 
         def finish(part: FinishedPart, errors: list[Exception | None]) -> None:
             self._finish([pending[index] for index in part.indices], errors, part.engine, part.seconds, seconds)
@@ -184,7 +187,7 @@ class SearchFits:
             self._restore_cached(fit, seconds)
 
     def _fit_alone(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train one after the other the fits that cannot join a population."""
+        """Train one by one the fits that cannot join a population, and add their times to `seconds`."""
         for fit in pending:
             started = time.perf_counter()
             if fit.cached is None:
@@ -192,7 +195,7 @@ class SearchFits:
                 try:
                     with require_complete_fit():
                         fit.model.fit(X, y, sample_weight=weights)
-                except Exception as error:  # the search decides what becomes of a fit that fails
+                except Exception as error:  # the search decides how to treat a failed fit
                     self.fits[fit.index] = error
                 else:
                     self._finish([fit], [None], "reference", time.perf_counter() - started, seconds)
@@ -201,7 +204,7 @@ class SearchFits:
     def _finish(
         self, fits: list[PendingFit], errors: list[Exception | None], engine: str, seconds_each: float, seconds: Floats
     ) -> None:
-        """Record completed fits and their errors, and store them."""
+        """Record the errors and times of completed fits, and store them in the cache."""
         to_store = []
         for fit, error in zip(fits, errors, strict=True):
             seconds[fit.index] += seconds_each
@@ -213,6 +216,7 @@ class SearchFits:
             self.cache.add(to_store, engine, seconds_each)
 
     def _restore_cached(self, fit: PendingFit, seconds: Floats) -> None:
+        """Record the stored time and error of a fit that the cache had."""
         if fit.cached is not None:
             seconds[fit.index] += fit.cached.seconds
             if fit.cached.error is not None:
@@ -221,7 +225,7 @@ class SearchFits:
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        """The features, targets and weights for the network, after the earlier steps of a pipeline."""
+        """The features, targets and weights of some rows for the network, after the earlier steps of a pipeline."""
         if "rows" not in prepared:
             parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")
@@ -230,19 +234,19 @@ class SearchFits:
         if len(getattr(estimator, "steps", ())) > 1:
             key = parameters_key({name: value for name, value in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
-                before = estimator[:-1]
-                prepared[key] = before.fit_transform(X, y), before.steps
+                transformers = estimator[:-1]
+                prepared[key] = transformers.fit_transform(X, y), transformers.steps
             X, steps = prepared[key]
             estimator.steps = [*steps, estimator.steps[-1]]
         return X, y, weights
 
-    def key(self, candidate: dict[str, Any], rows: Integers) -> str:
-        """Identifies the fits of a candidate to some rows."""
+    def fit_key(self, candidate: dict[str, Any], rows: Integers) -> str:
+        """A text that identifies the fits of a candidate to some rows."""
         return f"{parameters_key(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
 
 
 def parameters_key(values: Mapping[str, Any]) -> str:
-    """Identifies parameters; clones have the same key.
+    """A text that identifies parameters by name and value; clones have the same one.
 
     >>> parameters_key({"alpha": 0.1, "solver": "sgd"})
     "alpha=0.1 solver='sgd'"
@@ -251,6 +255,7 @@ def parameters_key(values: Mapping[str, Any]) -> str:
 
 
 def _value_key(value: Any) -> str:
+    """A text that identifies the value of a parameter."""
     # Types whose repr identifies a value; for others joblib's hash is used, which takes longer.
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
@@ -264,5 +269,5 @@ def _value_key(value: Any) -> str:
 
 
 def select_rows(data: Any, rows: Integers) -> Any:
-    """Select rows of any data that scikit-learn accepts, with a shortcut for arrays."""
+    """Select rows, given by their indices, of any data that scikit-learn accepts."""
     return data[rows] if type(data) is np.ndarray else safe_indexing(data, rows)

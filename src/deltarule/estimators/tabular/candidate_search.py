@@ -1,4 +1,4 @@
-"""The search for the settings of a table's model: candidates scored over folds, the best chosen."""
+"""Choose a tabular model's hyperparameters by cross-validation of candidates, and train an ensemble with the best."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ from deltarule.problem.problem import Floats, Integers
 
 
 class Choice(NamedTuple):
-    """What a search chose, and what its networks answer to rows that they have not seen.
+    """The best candidate of a cross-validation.
 
-    settings   of the best candidate   out_of_fold   its networks of all folds, each with the rows of its fold
+    settings      its hyperparameters
+    out_of_fold   for each fold the network trained on the other folds, and the rows x, y of the fold
     """
 
     settings: dict[str, Any]
@@ -25,10 +26,11 @@ class Choice(NamedTuple):
 
 
 class CandidateSearch:
-    """Chooses settings by cross-validation of candidates, and trains an ensemble with them.
+    """Cross-validation of candidates, and the training of an ensemble with the best hyperparameters.
 
-    make_estimator   the estimator with given settings      outputs   of its network
-    seed             of folds and of the rows that are searched
+    make_estimator   creates an estimator with the given hyperparameters
+    outputs          number of outputs of its network
+    seed             of the folds and of the sample of rows that is searched
     """
 
     def __init__(self, make_estimator: Callable[..., BaseMLP], outputs: int, seed: int) -> None:
@@ -36,14 +38,14 @@ class CandidateSearch:
 
     @property
     def count(self) -> int:
-        """How many candidates there are."""
+        """The number of candidates."""
         return len(ParameterGrid(training_budget.CANDIDATES))
 
-    def describe(self, inputs: int, rows: int, all_rows: int) -> str:
-        """The work that lies ahead, in words: the search on so many rows, then the ensemble on all of them."""
-        searched = training_budget.search_rows(inputs, rows, self.outputs)
-        folds = training_budget.folds_of(searched)
-        members = training_budget.members_for(inputs, all_rows, self.outputs)
+    def describe(self, inputs: int, training_rows: int, all_rows: int) -> str:
+        """A sentence about the work ahead, from numbers of inputs and rows: the search, then the ensemble."""
+        searched = training_budget.search_rows(inputs, training_rows, self.outputs)
+        folds = training_budget.fold_count(searched)
+        members = training_budget.member_count(inputs, all_rows, self.outputs)
         return (
             f"{self.count} settings on {folds} folds of {searched:,} rows × {count_of(inputs, 'input')}, "
             f"then {members} networks on {all_rows:,} rows"
@@ -53,71 +55,70 @@ class CandidateSearch:
         self,
         x: Floats,
         y: Any,
-        kinds: Integers,
-        credits: Callable[[Any, Floats, Any], tuple[float, float]],
-        near: Callable[[float, int], float],
+        strata: Integers,
+        score_pair: Callable[[Any, Floats, Any], tuple[float, float]],
+        tie_tolerance: Callable[[float, int], float],
     ) -> Choice:
-        """The candidate with the best score over folds of the rows.
+        """Cross-validate all candidates on a sample of the rows x [N, D], y [N], and return the best one.
 
-        kinds [N] : of which rows every fold has its share.
-        credits : the score of a fitted candidate on rows, and the one by which candidates with about the same compare.
-        near : by how much less than the best a score of so many rows may be and is about the same.
+        strata : the stratum of each row [N]; every fold gets its share of each.
+        score_pair : returns the primary and the tie-breaking score of a fitted network on rows x, y.
+        tie_tolerance : returns, for the best score and N, how much lower a score may be and still count as a tie.
         """
         random = np.random.default_rng(self.seed)
         rows = np.sort(random.permutation(len(x))[: training_budget.search_rows(x.shape[1], len(x), self.outputs)])
         x, y = x[rows], y[rows]
-        splits = stratified_folds(kinds[rows], training_budget.folds_of(len(rows)), random)
+        splits = stratified_folds(strata[rows], training_budget.fold_count(len(rows)), random)
         candidates = list(ParameterGrid(training_budget.CANDIDATES))
-        settings = training_budget.training_for(training_budget.fold_rows(len(rows)))
+        settings = training_budget.training_settings(training_budget.fold_training_rows(len(rows)))
         search = SearchFits(self.make_estimator(**settings), x, y, {})
-        with suppress_fit_warnings():  # a candidate may be a bad one
+        with suppress_fit_warnings():  # the user did not choose the candidates
             search.train(candidates, splits)
         scores = np.full((len(candidates), len(splits), 2), -np.inf)
         for (candidate, fold), model in search.fits.items():
             if not isinstance(model, Exception):
                 test = splits[fold][1]
-                scores[candidate, fold] = credits(model, x[test], y[test])
-        means, others = scores.mean(axis=1).T
-        best = best_candidate(means, others, near(float(means.max()), len(x)))
+                scores[candidate, fold] = score_pair(model, x[test], y[test])
+        primary, tie_breaking = scores.mean(axis=1).T
+        best = best_candidate(primary, tie_breaking, tie_tolerance(float(primary.max()), len(x)))
         fits = [(search.fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
         return Choice(candidates[best], [fit for fit in fits if not isinstance(fit[0], Exception)])
 
-    def ensemble(self, rows: int, inputs: int, settings: dict[str, Any], searched: int) -> BaseMLP:
-        """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
-        settings = settings | {"alpha": training_budget.alpha_for(settings["alpha"], searched, rows)}
-        members = training_budget.members_for(inputs, rows, self.outputs)
-        return self.make_estimator(**training_budget.training_for(rows), **settings, n_members=members)
+    def create_ensemble(self, rows: int, inputs: int, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
+        """Create the unfitted ensemble for a number of rows, with hyperparameters found by training on fewer rows."""
+        settings = settings | {"alpha": training_budget.scale_alpha(settings["alpha"], searched_rows, rows)}
+        members = training_budget.member_count(inputs, rows, self.outputs)
+        return self.make_estimator(**training_budget.training_settings(rows), **settings, n_members=members)
 
-    def train_ensemble(self, x: Floats, y: Any, settings: dict[str, Any], searched: int) -> BaseMLP:
-        """An ensemble with settings that were found by trainings on so many rows."""
-        model: Any = self.ensemble(len(x), x.shape[1], settings, searched)
-        with suppress_fit_warnings(), require_complete_fit():  # that it made all its epochs, as it should
+    def train_ensemble(self, x: Floats, y: Any, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
+        """Train an ensemble with hyperparameters that were found by training on `searched_rows` rows."""
+        model: Any = self.create_ensemble(len(x), x.shape[1], settings, searched_rows)
+        with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
             fitted: BaseMLP = model.fit(x, y)
         return fitted
 
 
-def stratified_folds(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """Rows dealt out to folds, each kind [N] in turn, so that every fold has its share: those of the others, its own.
+def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
+    """The training and the test rows of each fold, with an equal share of each stratum [N] in every fold.
 
     >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
-    >>> [[int((own < 4).sum()), int((own >= 4).sum())] for _, own in splits]
+    >>> [[int((test < 4).sum()), int((test >= 4).sum())] for _, test in splits]
     [[2, 1], [2, 1]]
     """
-    fold = np.empty(len(kinds), np.int64)
-    fold[np.lexsort((random.permutation(len(kinds)), kinds))] = np.arange(len(kinds)) % folds
-    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+    fold = np.empty(len(strata), np.int64)
+    fold[np.lexsort((random.permutation(len(strata)), strata))] = np.arange(len(strata)) % fold_count
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(fold_count)]
 
 
-def best_candidate(scores: Floats, others: Floats, near: float = 0.0) -> int:
-    """The candidate with the best score; of those whose score is that or by no more than `near` less, the best by the
-    other.
+def best_candidate(primary: Floats, tie_breaking: Floats, tolerance: float = 0.0) -> int:
+    """The index of the candidate with the best primary score; ties within `tolerance` go to the tie-breaking score.
 
-    scores, others [candidates], −∞ where there is none
+    primary, tie_breaking [candidates]: scores, −∞ where there is none
 
     >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
     1
-    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
+    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), tolerance=0.02)
     2
     """
-    # Means of the same shares may differ by rounding, by 1e-12 at most.
-    return int(np.where(scores >= scores.max() - near - 1e-12, others, -np.inf).argmax())
+    # Means of the same scores may differ by rounding, by 1e-12 at most.
+    return int(np.where(primary >= primary.max() - tolerance - 1e-12, tie_breaking, -np.inf).argmax())

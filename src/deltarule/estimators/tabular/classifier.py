@@ -1,4 +1,4 @@
-"""A classifier for tables: class frequencies, probabilities, and what the model confuses."""
+"""TabularClassifier: validates classes, scores candidates by accuracy and log loss, calibrates probabilities."""
 
 from typing import Any
 
@@ -11,45 +11,61 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import to_text_classes
 from deltarule.estimators.tabular.calibration import calibrate, fit_calibration
 from deltarule.estimators.tabular.candidate_search import Choice
-from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, sample_rows
+from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifier, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
-from deltarule.estimators.tabular.tabular import MAX_LEFT_OUT, BaseTabular
+from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.frame import rows_of
+from deltarule.tables.frame import count_rows
 from deltarule.tables.target_validation import (
-    are_among,
-    as_classes,
     check_length,
     class_names,
+    is_in_classes,
+    to_class_names,
     validate_target,
 )
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
-    """Tells classes apart from a table as it is: texts, numbers, gaps.
+    """Classifier for raw tables with numbers, texts and missing values.
 
-    Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
-    input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
-    rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
-    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 14
-    candidates, linear models, small networks and deep ones: by log loss, of those whose accuracy is the best or within
-    a quarter of its standard error. The model that is kept is an ensemble of networks with the best settings, trained
-    on all rows. Its probabilities are calibrated by the answers of the cross-validation.
+    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; texts become one
+    input for each category that occurs at least twice, up to 500 (50 if there are many rows). Columns that say nothing
+    about other rows (identifiers, free text, a single value) are not used, with a warning if they may be meant to be.
+
+    A fifth of the rows is set aside for scores. On the others, cross-validation of 14 candidates (linear models, small
+    and deep networks) chooses the hyperparameters: the lowest log loss among the accuracies within a quarter of a
+    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows; its
+    probabilities are calibrated on the predictions of the cross-validation.
 
     Parameters
     ----------
-    types : kinds that you know better, by the column's name: "number", "category" or "unused".
-    random_state : seed of everything that is drawn.
+    types : dict, optional
+        Column types that override the inferred ones, by name: "number", "category" or "unused".
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
 
-    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
-    the settings; `model_`, the `MLPClassifier` inside; `classes_`.
+    Attributes
+    ----------
+    columns_ : tuple of Column
+        The type and encoding of each column.
+    report_ : TabularReport
+        The scores, with a baseline, and the hyperparameters.
+    model_ : MLPClassifier
+        The fitted network.
+    classes_ : ndarray
+        The class labels, [C].
 
-    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, fewer than two classes in
-    more than one row, more than a tenth of the rows the only ones of their classes, a target with gaps.
+    Raises
+    ------
+    BadInput
+        For fewer than 10 rows, fewer than two classes that occur more than once, more than a tenth of the rows with
+        classes that occur once, or a target with missing values.
 
+    Examples
+    --------
     >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
     >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
     >>> model.predict({"color": ["red"], "size": [3.0]}).tolist()
@@ -63,61 +79,65 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
         Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, classes [N].
         Returns: the estimator.
-        Errors: `BadInput` for whatever cannot be learned from.
+        Errors: `BadInput` for tables and targets that cannot be learned from.
         """
         self._fit_anew(X, y)
         return self
 
     def predict(self, X: Any) -> Any:
-        """The class of each row."""
+        """Predict the class of each row [N]."""
         frame = self._validated_table(X)
         return self._predict_in_parts(frame, self.model_.predict)
 
     def predict_proba(self, X: Any) -> Any:
-        """The probability of every class for each row [N, C], in the order of `classes_`."""
+        """Predict the probability of every class for each row [N, C], in the order of `classes_`."""
         frame = self._validated_table(X)
         return self._predict_in_parts(frame, self.model_.predict_proba)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
+        """The scores on rows that were not used in training; classes are compared as texts, so that 1 equals "1"."""
         frame = self._validated_table(X)
-        y = self._by_class(y, rows_of(frame))
+        y = self._target_names(y, count_rows(frame))
         probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
         return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
-        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+        """Evaluate the predictions for rows that were not used in training, by class and by column.
 
-        Parameters: `X`, as of `predict`; `y`, classes [N].
-        Returns: the scores; recall and precision of each class; which are taken for which; whether what is said to be
-        probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
-        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        Parameters: `X`, as for `predict`; `y`, classes [N].
+        Returns: the scores; recall and precision of each class; the confusions; the calibration of the probabilities;
+        and for each column the accuracy that is lost if its cells are shuffled among the rows.
+        Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
         """
         frame = self._validated_table(X)
-        y = self._by_class(y, rows_of(frame))
+        y = self._target_names(y, count_rows(frame))
         probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
-        return classes_inspected(self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_))
+        return inspect_classifier(
+            self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_)
+        )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy on rows; classes go by their names, as of `evaluate`."""
+        """The accuracy of the predictions; classes are compared as texts, as in `evaluate`."""
         frame = self._validated_table(X)
-        answers = class_names(self._predict_in_parts(frame, self.model_.predict))
-        return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
+        predictions = class_names(self._predict_in_parts(frame, self.model_.predict))
+        return float(accuracy_score(self._target_names(y, len(predictions)), predictions, sample_weight=sample_weight))
 
-    def _by_class(self, y: Any, rows: int) -> Any:
-        """A target of so many rows as the names of classes [N]."""
+    def _target_names(self, y: Any, rows: int) -> Any:
+        """Convert a target for `rows` rows to names of classes [N], and warn of classes unknown to the model."""
         check_length(rows, y)
-        found, unknown = as_classes(y, self.classes_)
+        names, unknown = to_class_names(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
             warn_user(f"the model does not know the classes {text}, so it cannot say them")
-        return found
+        return names
 
     @property
-    def _outputs(self) -> int:
+    def _output_count(self) -> int:
+        """The number of outputs of the network: one for two classes."""
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
+        """Validate the classes of a fit, and set `classes_` to those that occur more than once; returns them [N]."""
         y = validate_target(y)
         if y.dtype.kind == "f" and (y != np.floor(y)).any():
             raise BadInput(
@@ -137,7 +157,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
                 "apart; add rows of the others, or learn another target"
             )
         alone = len(classes) - len(self.classes_)
-        if alone > MAX_LEFT_OUT * len(y):
+        if alone > MAX_SINGLE_ROW_SHARE * len(y):
             raise BadInput(
                 f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
                 "out; add rows of these, or learn another target (counts with a regressor)"
@@ -145,44 +165,50 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
         return y
 
-    def _left_out(self, y: Any) -> Any:
-        return ~are_among(y, self.classes_)
+    def _single_row_mask(self, y: Any) -> Any:
+        """A mask of the rows [N] whose class occurs in no other row."""
+        return ~is_in_classes(y, self.classes_)
 
-    def _estimator(self, **settings: Any) -> BaseMLP:
+    def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
-    def _strata(self, y: Any, aside: int) -> Any:
-        return y if len(self.classes_) <= aside else None
+    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
+        """The classes [N], or None if there are more of them than rows to set aside."""
+        return y if len(self.classes_) <= held_out_count else None
 
-    def _kinds(self, y: Any) -> Integers:
+    def _fold_strata(self, y: Any) -> Integers:
+        """The index of each row's class [N]."""
         return np.unique(y, return_inverse=True)[1]
 
-    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        """The accuracy, and as the tie-breaking score the negative log loss."""
         probabilities = model.predict_proba(x)
-        right = model.classes_[probabilities.argmax(axis=1)] == y
-        return float(right.mean()), -log_loss(y, probabilities, model.classes_)
+        is_correct = model.classes_[probabilities.argmax(axis=1)] == y
+        return float(is_correct.mean()), -log_loss(y, probabilities, model.classes_)
 
-    def _tie_tolerance(self, best: float, rows: int) -> float:
-        # Accuracies within a quarter of a standard error of the best are about the same.
-        return 0.25 * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
+    def _tie_tolerance(self, best_score: float, rows: int) -> float:
+        """A quarter of the standard error of the best accuracy over `rows` rows."""
+        return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _calibrate(self, model: Any, choice: Choice) -> BaseMLP:
-        each = [self._out_of_fold(*fold) for fold in choice.out_of_fold]
-        classes, probabilities = map(np.concatenate, zip(*each, strict=True))
+        """Calibrate an ensemble in place on the predictions of the cross-validation."""
+        folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
+        classes, probabilities = map(np.concatenate, zip(*folds, strict=True))
         scale, biases = fit_calibration(classes, probabilities)
-        known = np.searchsorted(self.classes_, model.classes_)  # all but those whose only rows are set aside
+        known = np.searchsorted(self.classes_, model.classes_)  # without classes whose only rows are set aside
         calibrate(model, scale, biases[known])
         return model
 
-    def _out_of_fold(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
-        """The classes of rows [n], and the probabilities of every class [n, C] that a model of other rows gives them.
+    def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
+        """The class indices [n] of a fold's rows, and their probabilities [n, C] by a model of the other folds.
 
-        A class of two rows may have both in this fold; then they are left out.
+        Rows of classes that the model does not know are left out: both rows of a class may be in this fold.
         """
-        known = are_among(y, model.classes_)
-        probabilities = np.zeros((known.sum(), len(self.classes_)))
-        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[known])
-        return np.searchsorted(self.classes_, y[known]), probabilities
+        is_known = is_in_classes(y, model.classes_)
+        probabilities = np.zeros((is_known.sum(), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
+        return np.searchsorted(self.classes_, y[is_known]), probabilities
 
-    def _scores(self, x: Floats, y: Any) -> Scores:
+    def _score_network(self, x: Floats, y: Any) -> Scores:
+        """Accuracy and scores of the probabilities for inputs x [N, D] and classes y [N]."""
         return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)

@@ -20,7 +20,7 @@ from deltarule.tables.column_encoder import KINDS, Column
 
 
 def encode_table_model(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the metadata of a fitted tabular estimator."""
+    """Convert a fitted tabular estimator to arrays and JSON metadata."""
     arrays, network = encode_network(model.model_)
     parameters = model.get_params(deep=False)
     if isinstance(model.types, Mapping):
@@ -37,15 +37,17 @@ def encode_table_model(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[
 
 
 def decode_table_model(
-    kind: type[TabularClassifier | TabularRegressor], arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
+    estimator_class: type[TabularClassifier | TabularRegressor],
+    arrays: dict[str, np.ndarray],
+    metadata: Mapping[str, Any],
 ) -> BaseTabular:
-    """The model that `encode_table_model` encoded.
+    """Rebuild the fitted estimator that `encode_table_model` encoded.
 
-    Raises `ValueError`, or whatever wrong types lead to, for metadata that do not fit the arrays.
+    Raises `ValueError`, or one of the other `MISMATCH_ERRORS`, for metadata that do not fit the arrays.
     """
-    network_kind = MLPClassifier if kind is TabularClassifier else MLPRegressor
-    model = kind(**{name: from_json_value(value) for name, value in metadata["parameters"].items()})
-    model.model_ = decode_network(network_kind, arrays, metadata["network"])
+    network_class = MLPClassifier if estimator_class is TabularClassifier else MLPRegressor
+    model = estimator_class(**{name: from_json_value(value) for name, value in metadata["parameters"].items()})
+    model.model_ = decode_network(network_class, arrays, metadata["network"])
     model.columns_ = tuple(_decode_column(**column) for column in metadata["columns"])
     names = [column.name for column in model.columns_]
     if len(set(names)) < len(names):
@@ -55,7 +57,7 @@ def decode_table_model(
         raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
     model.report_ = _decode_report(dict(metadata["report"]))
     model.target_ = str(metadata["target"])
-    model._put_names(names, bool(metadata.get("named", True)))
+    model._set_feature_names(names, bool(metadata.get("named", True)))
     if isinstance(model.model_, MLPClassifier):
         model.classes_ = model.model_.classes_
         model.usual_ = model.classes_[model.classes_.tolist().index(metadata["usual"])]
@@ -65,12 +67,13 @@ def decode_table_model(
 
 
 def _encode_name(name: Any) -> Any:
-    """A column's name as JSON can hold it: texts, whole numbers and tuples of these; of others the text."""
+    """A column's name as JSON can hold it: texts, whole numbers and tuples of these stay, others become texts."""
     parts = name if isinstance(name, tuple) else (name,)
     return name if all(type(part) in (str, int) for part in parts) else str(name)
 
 
 def _decode_report(report: dict[str, Any]) -> TabularReport:
+    """Rebuild the report of a fit from the metadata of a file."""
     scores, settings = dict(report.pop("scores")), dict(report.pop("settings"))
     scores |= {name: np.nan for name in ("score", "low", "high", "baseline") if scores[name] is None}
     if isinstance(settings.get("hidden_layer_sizes"), list):
@@ -80,6 +83,7 @@ def _decode_report(report: dict[str, Any]) -> TabularReport:
 
 
 def _decode_column(name: str, kind: str, why: str, categories: list[str], gaps: bool, **numbers: float) -> Column:
+    """Rebuild a column from the fields in a file; raises `ValueError` for invalid values."""
     texts_only = all(isinstance(text, str) for text in (name, why, *categories))
     are_different = texts_only and len(set(categories)) == len(categories)
     values = {key: float(number) for key, number in numbers.items()}
@@ -96,8 +100,10 @@ def _decode_column(name: str, kind: str, why: str, categories: list[str], gaps: 
 
 
 def _network_weights(model: BaseTabular) -> dict[str, np.ndarray]:
+    """All weights of the network of a tabular estimator by name, [K, D, H]."""
     return network_weights(model.model_)
 
 
-for _kind in (TabularClassifier, TabularRegressor):
-    register_codec(Codec(_kind, "report_", encode_table_model, partial(decode_table_model, _kind), _network_weights))
+for _estimator_class in (TabularClassifier, TabularRegressor):
+    _decode = partial(decode_table_model, _estimator_class)
+    register_codec(Codec(_estimator_class, "report_", encode_table_model, _decode, _network_weights))

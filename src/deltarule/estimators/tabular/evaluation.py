@@ -1,4 +1,4 @@
-"""Where a model for tables errs, and what its answers hang on.
+"""Evaluate a tabular model: scores by class, confusions, calibration, and permutation importance of columns.
 
 N rows · D inputs of the network · C classes
 """
@@ -10,28 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.estimators.tabular.scores import MIN_DRAWN, Scores, scores_of_classes, scores_of_numbers
+from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, scores_of_classes, scores_of_numbers
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 from deltarule.tables.column_encoder import Column, encode_columns
-from deltarule.tables.frame import Frame, rows_of, select_rows
+from deltarule.tables.frame import Frame, count_rows, select_rows
 from deltarule.tables.target_validation import class_names
 
 SHUFFLES = 5
 MAX_ROWS, MIN_ROWS = 2000, 200
-"""Rows whose cells are shuffled: more tell little more, and of wide tables fewer have to do, and fewer shuffles."""
-WORK = 1_000_000_000
-"""Numbers that may go into the network while cells are shuffled: seconds."""
+"""Bounds of the number of rows whose cells are shuffled: more add little, and wide tables have to do with fewer."""
+MAX_NETWORK_INPUTS = 1_000_000_000
+"""Input numbers that the network may be given while cells are shuffled, which takes seconds."""
 MAX_GROUPS, MIN_GROUP_ROWS = 10, 10
-"""Groups of predictions whose calibration is shown, and rows that each has at least: the share of fewer says little."""
+"""The number of calibration groups at most, and the rows of each at least: the share of fewer says little."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What a column is worth to a model: how much of the score is lost where its cells are shuffled among the rows.
+    """The permutation importance of a column: how much the score drops if its cells are shuffled among the rows.
 
-    column   its name   loss: in the score's unit
-    low, high: its 95 % interval over the rows; NaN of fewer than 10 rows
+    column     its name
+    loss       the drop, in the score's unit
+    low, high  the 95 % interval of the loss; NaN for fewer than 10 rows
     """
 
     column: str
@@ -42,11 +43,13 @@ class Importance:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How well one class is told.
+    """Recall and precision of one class.
 
-    name   rows: that belong to it   answered: how often it was the answer
-    recall   the share of its rows whose answer it was; None where it has no rows
-    precision   the share of its answers that are right; None where it never was the answer
+    name       of the class
+    rows       number of rows of the class
+    answered   number of rows for which it was predicted
+    recall     the share of its rows that were predicted correctly; None if it has no rows
+    precision  the share of its predictions that are correct; None if it never was predicted
     """
 
     name: str
@@ -58,7 +61,7 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Mistake:
-    """Rows of one class that were taken for another.    true, answered: the classes' names   rows: how many"""
+    """The number of rows of the class `true` for which the class `answered` was predicted."""
 
     true: str
     answered: str
@@ -67,9 +70,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Answers with like probabilities, and how many of them are right.
+    """A group of predictions with similar probabilities, and the share of them that is correct.
 
-    rows   probability: the mean of what was said   share: of these that are right   low, high: its 95 % interval
+    rows         number of predictions
+    probability  the mean probability of the predicted classes
+    share        the share of correct predictions
+    low, high    the 95 % interval of the share
     """
 
     rows: int
@@ -81,15 +87,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Where a model errs, and what its answers hang on, on rows whose target is known.
+    """The evaluation of a model on rows with known targets.
 
-    scores        as those of `evaluate`
-    importances   of each column that is used, the greatest loss first; empty where nothing can be said: of a single
-                  row, of targets that are all the same number, and of answers that are not finite
-    classes       in the order of the model's, then those that it does not know; empty for numbers, as what follows
-    mistakes      the most frequent first
-    calibration   from the least to the greatest probability
-    targets, answers [N]   names of classes, or numbers
+    scores        those of `evaluate`
+    importances   of each used column, the largest loss first; empty for a single row, for equal numeric targets, and
+                  for predictions that are not finite
+    classes       scores by class, in the model's order, then unknown classes; empty for a regressor, like
+    mistakes      the confusions of classes, the most frequent first, and
+    calibration   the groups of predictions, from the lowest to the highest probability
+    targets, answers   targets and predictions [N], names of classes or numbers
     """
 
     scores: Scores
@@ -103,7 +109,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows whose cells are shuffled.    columns   rows: their numbers in the whole table   x: the network's inputs"""
+    """Rows whose cells are shuffled: the columns, the indices of the rows in the table, and the inputs x [n, D]."""
 
     columns: Sequence[Column]
     rows: Integers
@@ -111,130 +117,138 @@ class Sample:
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
-    """Some rows of a table, drawn by chance: fewer of a wide one."""
+    """Draw rows of a table at random for `permutation_importances`, fewer if it is wide."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
-    most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
-    rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:most])
+    count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
+    rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
     return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
 
 
-def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, usual: str) -> Inspection:
-    """How a classifier answers to rows.
+def inspect_classifier(
+    model: Any, y: Any, probabilities: Floats, sample: Sample, baseline_prediction: str
+) -> Inspection:
+    """Evaluate the predictions of a classifier.
 
-    Parameters: `model`, the network inside; `y` [N], names of classes; `probabilities` [N, C], its answers; `some` of
-    the rows; `usual`, the class that the baseline always says.
+    Parameters: `model`, the network of the tabular model; `y` [N], names of classes; `probabilities` [N, C], its
+    predictions; `sample`, rows to shuffle; `baseline_prediction`, the class that the baseline always predicts.
     """
     names = class_names(model.classes_)
-    answers = names[probabilities.argmax(axis=1)]
+    predictions = names[probabilities.argmax(axis=1)]
 
-    def credit(x: Floats) -> Floats:
-        return (names[model.predict_proba(x).argmax(axis=1)] == y[some.rows]).astype(np.float64)
+    def score_rows(x: Floats) -> Floats:
+        return (names[model.predict_proba(x).argmax(axis=1)] == y[sample.rows]).astype(np.float64)
 
     return Inspection(
-        scores_of_classes(y, probabilities, names, usual),
-        importances(some, credit),
-        _class_scores(names.tolist(), y, answers),
-        _mistakes(y, answers),
-        _calibration(probabilities.max(axis=1), answers == y),
+        scores_of_classes(y, probabilities, names, baseline_prediction),
+        permutation_importances(sample, score_rows),
+        _class_scores(names.tolist(), y, predictions),
+        _count_mistakes(y, predictions),
+        _calibration_groups(probabilities.max(axis=1), predictions == y),
         y,
-        answers,
+        predictions,
     )
 
 
-def numbers_inspected(model: Any, y: Floats, answers: Floats, some: Sample, usual: float) -> Inspection:
-    """The same of a regressor.    y [N], answers [N]  numbers"""
-    with np.errstate(all="ignore"):  # of the largest numbers nothing can be said that is finite
-        own = y[some.rows]
-        beside = own - own[0]  # exactly 0 where all are the same, of which a mean is rounded
-        around = np.std(beside)
-        spread = np.square((beside - beside.mean()) / around)
+def inspect_regressor(
+    model: Any, y: Floats, predictions: Floats, sample: Sample, baseline_prediction: float
+) -> Inspection:
+    """Evaluate the predictions [N] of a regressor for targets y [N]; the parameters are as for `inspect_classifier`."""
+    with np.errstate(all="ignore"):  # losses of the largest numbers are not finite, and dropped below
+        targets = y[sample.rows]
+        shifted = targets - targets[0]  # exactly 0 for equal targets, whose mean may be rounded
+        scale = np.std(shifted)
+        spread = np.square((shifted - shifted.mean()) / scale)
 
-        def credit(x: Floats) -> Floats:
-            return -np.square((own - model.predict(x)) / around)
+        def score_rows(x: Floats) -> Floats:
+            return -np.square((targets - model.predict(x)) / scale)
 
-        found = importances(some, credit, spread) if 0 < around < np.inf else ()
-    # Of few rows a loss stands alone: it must be as small as intervals need it, whose squares are finite.
-    are_told = all(one.loss * one.loss < np.inf and not np.isinf(one.high - one.low) for one in found)
-    found = found if are_told else ()
-    return Inspection(scores_of_numbers(y, answers, usual), found, (), (), (), y, answers)
+        losses = permutation_importances(sample, score_rows, spread) if 0 < scale < np.inf else ()
+    # Losses of few rows have no interval; they must be as small as those that have one, whose squares are finite.
+    are_finite = all(one.loss * one.loss < np.inf and not np.isinf(one.high - one.low) for one in losses)
+    losses = losses if are_finite else ()
+    scores = scores_of_numbers(y, predictions, baseline_prediction)
+    return Inspection(scores, losses, (), (), (), y, predictions)
 
 
-def importances(
-    some: Sample, credit: Callable[[Floats], Floats], spread: Floats | float = 1.0
+def permutation_importances(
+    sample: Sample, score_rows: Callable[[Floats], Floats], spread: Floats | float = 1.0
 ) -> tuple[Importance, ...]:
-    """What each column is worth, the most first.
+    """The permutation importance of each used column, the largest loss first.
 
-    Parameters: `some` rows; `credit(x)`, what each of them adds to the score, whose mean this is; `spread`, what each
-    adds to the unit of the credit, with the mean 1, where other rows would come to another unit.
+    Parameters: `sample`, the rows; `score_rows(x)`, the contribution of each row [n] to the score, which is their mean;
+    `spread` [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
+    another unit.
 
-    Few rows have few ways to be shuffled, two a single one, so that losses lie too near together for an interval.
+    Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
 
     Source: Breiman 2001, section 10; Fisher et al. 2019, section 3; the interval: Hoeffding 1948, section 7
 
     >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
-    >>> truth = x[:, 1] > 0
-    >>> found = importances(Sample([color, size], np.arange(100), x), lambda x: (x[:, 1] > 0) == truth)
-    >>> [(one.column, one.loss > 0) for one in found]
+    >>> y = x[:, 1] > 0
+    >>> losses = permutation_importances(Sample([color, size], np.arange(100), x), lambda x: (x[:, 1] > 0) == y)
+    >>> [(importance.column, importance.loss > 0) for importance in losses]
     [('size', True), ('color', False)]
     """
-    x = some.x.copy()
-    used = [column for column in some.columns if column.inputs and len(x) > 1]
-    shuffles = int(np.clip(WORK // max(x.shape[1] * len(used) * MIN_ROWS, 1), 1, SHUFFLES))
+    x = sample.x.copy()
+    used = [column for column in sample.columns if column.inputs and len(x) > 1]
+    shuffles = int(np.clip(MAX_NETWORK_INPUTS // max(x.shape[1] * len(used) * MIN_ROWS, 1), 1, SHUFFLES))
     random = np.random.default_rng(0)
-    whole = np.asarray(credit(x), np.float64)
-    found = []
-    for column, inputs in zip(used, _places(used), strict=True):
-        kept, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
+    unshuffled = np.asarray(score_rows(x), np.float64)
+    importances = []
+    for column, inputs in zip(used, _input_slices(used), strict=True):
+        original, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
         for _ in range(shuffles):
             givers = random.permutation(len(x))
-            x[:, inputs] = kept[givers]
-            lost = (whole - credit(x)) / shuffles
+            x[:, inputs] = original[givers]
+            lost = (unshuffled - score_rows(x)) / shuffles
             received += lost
             given[givers] += lost
-        x[:, inputs] = kept
+        x[:, inputs] = original
         loss = received.mean()
-        # Another row would change the loss where it receives a cell, where it gives its own, and in the unit.
-        parts = received + given - loss * spread  # whose mean is the loss, too
-        interval = mean_interval(parts) if len(x) >= MIN_DRAWN else Interval(np.nan, np.nan)
-        found.append(Importance(column.name, float(loss), *interval))
-    return tuple(sorted(found, key=lambda one: -one.loss))
+        # Each row influences the loss by the cell that it receives, by the cell that it gives, and through the unit.
+        influences = received + given - loss * spread  # their mean is the loss, too
+        interval = mean_interval(influences) if len(x) >= MIN_INTERVAL_ROWS else Interval(np.nan, np.nan)
+        importances.append(Importance(column.name, float(loss), *interval))
+    return tuple(sorted(importances, key=lambda importance: -importance.loss))
 
 
-def _places(columns: Sequence[Column]) -> Iterator[slice]:
-    """Where the inputs of each column stand."""
+def _input_slices(columns: Sequence[Column]) -> Iterator[slice]:
+    """The slice of the network's inputs that belongs to each column."""
     start = 0
     for column in columns:
         yield slice(start, start + len(column.inputs))
         start += len(column.inputs)
 
 
-def _class_scores(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, ...]:
-    of_it, said, both = (Counter(one.tolist()) for one in (y, answers, y[y == answers]))
-    texts = []
-    for name in [*names, *sorted(of_it.keys() - {*names})]:
-        hits, rows, answered = both[name], of_it[name], said[name]
-        texts.append(
+def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScores, ...]:
+    """Recall and precision of the named classes, and then of others that occur in the targets y [N]."""
+    true, predicted, correct = (Counter(values.tolist()) for values in (y, predictions, y[y == predictions]))
+    scores = []
+    for name in [*names, *sorted(true.keys() - {*names})]:
+        hits, rows, answered = correct[name], true[name], predicted[name]
+        scores.append(
             ClassScores(name, rows, answered, hits / rows if rows else None, hits / answered if answered else None)
         )
-    return tuple(texts)
+    return tuple(scores)
 
 
-def _mistakes(y: Any, answers: Any) -> tuple[Mistake, ...]:
-    """How often each class was taken for each other one."""
-    counts = Counter(zip(y[y != answers].tolist(), answers[y != answers].tolist(), strict=True))
-    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+def _count_mistakes(y: Any, predictions: Any) -> tuple[Mistake, ...]:
+    """Count how often each class was taken for each other one, from targets y [N]; the most frequent first."""
+    is_wrong = y != predictions
+    counts = Counter(zip(y[is_wrong].tolist(), predictions[is_wrong].tolist(), strict=True))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Mistake(true, answered, rows) for (true, answered), rows in ordered)
 
 
-def _calibration(said: Floats, right: Any) -> tuple[Calibration, ...]:
-    """Groups of answers, by the probability that was said of them; those with the same one stay together.
+def _calibration_groups(probabilities: Floats, is_correct: Any) -> tuple[Calibration, ...]:
+    """Group predictions [N] by the probability of the predicted class; equal probabilities stay in one group.
 
-    >>> _calibration(np.array([0.9, 0.6]), np.array([True, False]))[0].rows
+    >>> _calibration_groups(np.array([0.9, 0.6]), np.array([True, False]))[0].rows
     2
     """
-    order = np.argsort(said, kind="stable")
-    ordered, ends = said[order], [0]
+    order = np.argsort(probabilities, kind="stable")
+    ordered, ends = probabilities[order], [0]
     for group in np.array_split(ordered, int(np.clip(len(order) // MIN_GROUP_ROWS, 1, MAX_GROUPS))):
         end = int(np.searchsorted(ordered, group[-1], side="right"))
         if min(end - ends[-1], len(order) - end) >= MIN_GROUP_ROWS:
@@ -242,9 +256,9 @@ def _calibration(said: Floats, right: Any) -> tuple[Calibration, ...]:
     return tuple(
         Calibration(
             len(group),
-            float(said[group].mean()),
-            float(right[group].mean()),
-            *share_interval(int(right[group].sum()), len(group)),
+            float(probabilities[group].mean()),
+            float(is_correct[group].mean()),
+            *share_interval(int(is_correct[group].sum()), len(group)),
         )
         for group in np.split(order, ends[1:])
     )

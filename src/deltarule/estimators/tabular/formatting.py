@@ -1,4 +1,4 @@
-"""What a model for tables came to, in words: the same ones on the screen and on a page."""
+"""Format the scores and importances of a tabular model as texts and table cells, for the terminal and for pages."""
 
 import math
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.formatting import percent
 from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
-NOTHING = "–"
-"""What stands where there is no number."""
+NO_NUMBER = "–"
+"""The text in place of an undefined number."""
 TAKEN_FOR = "most often taken for"
 SHUFFLED = (
     "Lost: where the cells of a column are shuffled among the rows. Columns that tell the same stand in for each "
@@ -25,47 +25,48 @@ LITTLE = (
 )
 
 
-def little_to_lose(found: Inspection) -> str:
-    """A sentence where the accuracy is so near to its baseline's that columns cannot be judged by it; else nothing.
+def importance_caveat(inspection: Inspection) -> str:
+    """A sentence if the accuracy is too close to its baseline for importances to mean much; else "".
 
     >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
     >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
-    >>> little_to_lose(Inspection(scores, (), classes, (), (), (), ())).partition(":")[0]
+    >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(":")[0]
     "The accuracy is not surely above the baseline's"
     """
-    return LITTLE if found.classes and found.scores.low <= found.scores.baseline else ""
+    return LITTLE if inspection.classes and inspection.scores.low <= inspection.scores.baseline else ""
 
 
-def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
-    """Scores beside the baseline of always saying `usual`.
+def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
+    """Names and texts of the scores, and of the baseline, which always predicts `baseline_prediction`.
 
     >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
     [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
     """
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
-        text = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         lines = [
             ("accuracy", f"{text} of {rows}"),
-            ("baseline", f"{_percent(scores.baseline)}, always {shorten_repr(as_text(usual))}"),
+            ("baseline", f"{_format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
         ]
         if scores.log_loss is not None and scores.baseline_log_loss is not None:
-            least = f"{scores.baseline_log_loss:.4f} where every row is told the same"
-            lines.append(("log loss", f"{scores.log_loss:.4f}, {least}"))
+            baseline_text = f"{scores.baseline_log_loss:.4f} where every row is told the same"
+            lines.append(("log loss", f"{scores.log_loss:.4f}, {baseline_text}"))
         if scores.area_under_roc is not None:
             lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
         return lines
-    score, low, high, baseline = (_number(one, 3) for one in (scores.score, scores.low, scores.high, scores.baseline))
-    interval = "" if low == NOTHING else f" ({low} to {high})"
+    numbers = (scores.score, scores.low, scores.high, scores.baseline)
+    score, low, high, baseline = (_format_number(number, 3) for number in numbers)
+    interval = "" if low == NO_NUMBER else f" ({low} to {high})"
     return [
         ("R²", f"{score}{interval} on {rows}"),
-        ("baseline", f"{baseline}, always {usual:.4g}"),
+        ("baseline", f"{baseline}, always {baseline_prediction:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]
 
 
 def describe_network(settings: Mapping[str, Any]) -> str:
-    """The shape of the networks that the best settings mean.
+    """A text about the hidden layers of the networks with these hyperparameters.
 
     >>> describe_network({"hidden_layer_sizes": (64,)}), describe_network({"hidden_layer_sizes": ()})
     ('1 hidden layer of 64 units', 'linear, no hidden layer')
@@ -75,49 +76,54 @@ def describe_network(settings: Mapping[str, Any]) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
-    """The settings that were found among so many."""
-    found = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
-    return f"{found}, the best of {candidates} candidates"
+    """A text about the chosen hyperparameters; `candidates` is the number they were chosen from."""
+    chosen = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
+    return f"{chosen}, the best of {candidates} candidates"
 
 
-def class_rows(found: Inspection) -> list[list[str]]:
-    """A row of cells for each class, below the headings."""
-    taken: dict[str, str] = {}
-    for mistake in found.mistakes:  # the most frequent first
-        taken.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
-    head = ["class", "rows", "recall", "precision", TAKEN_FOR]
-    return [head, *(_class_row(one, taken.get(one.name, "")) for one in found.classes)]
+def class_table(inspection: Inspection) -> list[list[str]]:
+    """The cells of a table of scores by class: headings, then a row for each class."""
+    confusions: dict[str, str] = {}
+    for mistake in inspection.mistakes:  # the most frequent first
+        confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
+    headings = ["class", "rows", "recall", "precision", TAKEN_FOR]
+    return [headings, *(_class_row(one, confusions.get(one.name, "")) for one in inspection.classes)]
 
 
-def _class_row(one: ClassScores, taken: str) -> list[str]:
-    shares = (NOTHING if share is None else _percent(share) for share in (one.recall, one.precision))
-    return [shorten(one.name), f"{one.rows:,}", *shares, taken]
+def _class_row(scores: ClassScores, confusion: str) -> list[str]:
+    """The cells for one class; `confusion` is the text about the class it is most often taken for."""
+    shares = (NO_NUMBER if share is None else _format_percent(share) for share in (scores.recall, scores.precision))
+    return [shorten(scores.name), f"{scores.rows:,}", *shares, confusion]
 
 
-def importance_rows(found: Inspection) -> list[list[str]]:
-    """A row of cells for each column that is used, below the headings, the one that counts most first."""
-    is_share = found.scores.metric == "accuracy"
-    head = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
+def importance_table(inspection: Inspection) -> list[list[str]]:
+    """The cells of a table of importances: headings, then a row for each used column, the most important first."""
+    is_share = inspection.scores.metric == "accuracy"
+    headings = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
     return [
-        head,
+        headings,
         *(
             _importance_row(importance, 100 if is_share else 1, 1 if is_share else 3)
-            for importance in found.importances
+            for importance in inspection.importances
         ),
     ]
 
 
-def _importance_row(one: Importance, unit: int, digits: int) -> list[str]:
-    loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
-    return [shorten(one.column), loss, low if low == NOTHING else f"{low} to {high}"]
+def _importance_row(importance: Importance, factor: int, digits: int) -> list[str]:
+    """The cells for one column; numbers are multiplied by `factor`, and have `digits` decimals."""
+    numbers = (importance.loss, importance.low, importance.high)
+    loss, low, high = (_format_number(factor * number, digits) for number in numbers)
+    return [shorten(importance.column), loss, low if low == NO_NUMBER else f"{low} to {high}"]
 
 
-def _number(value: float, digits: int) -> str:
+def _format_number(value: float, digits: int) -> str:
+    """A number with `digits` decimals, or in scientific notation from a million on; "–" for NaN."""
     if math.isnan(value):
-        return NOTHING
-    # From here on numbers have a power of ten: R² of answers that are far off may have 300 digits.
+        return NO_NUMBER
+    # R² of predictions that are far off may have 300 digits.
     return f"{value:z.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
+    """A share as a percentage with one decimal, such as "60.0 %"."""
     return percent(share, 1, "f")

@@ -1,4 +1,4 @@
-"""A model for tables as a page: how good it is, where it errs, what its answers hang on, how it was trained."""
+"""Write the HTML page about a tabular model: its scores, confusions, column importances and training."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,11 +8,11 @@ import numpy as np
 
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.formatting import (
-    class_rows,
+    class_table,
     describe_network,
     describe_settings,
-    importance_rows,
-    little_to_lose,
+    importance_caveat,
+    importance_table,
     score_lines,
 )
 from deltarule.reports.cell_figures import MAX_COLUMNS
@@ -36,18 +36,22 @@ if TYPE_CHECKING:
 
 def model_page(
     model: "TabularClassifier | TabularRegressor",
-    found: Inspection,
+    inspection: Inspection,
     commands: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> str:
-    """What was found of a model, as HTML: one file that needs nothing else, and opens anywhere.
+    """The HTML page about a model and its evaluation, a single file without external resources.
 
     Parameters
     ----------
-    model : a fitted `TabularClassifier` or `TabularRegressor`.
-    found : what its `inspect` found of some rows.
-    commands : that draw the page again.
-    notes : sentences worth knowing.
+    model : TabularClassifier or TabularRegressor
+        A fitted model.
+    inspection : Inspection
+        The result of its `inspect`.
+    commands : sequence of str
+        Commands that write the page again.
+    notes : sequence of str
+        Further sentences, without periods.
 
     >>> from deltarule import TabularRegressor
     >>> size = np.linspace(0, 1, 60)
@@ -56,77 +60,90 @@ def model_page(
     >>> "What its answers hang on" in page
     True
     """
-    blocks = [_scores(model, found, commands, notes), _mistakes(model, found), _worth(found), _training_block(model)]
+    blocks = [
+        _scores_block(model, inspection, commands, notes),
+        _mistakes_block(model, inspection),
+        _importance_block(inspection),
+        _training_block(model),
+    ]
     about = "How good the model is on rows whose target is known, where it errs, and what its answers hang on."
     target = shorten(model.target_)
-    section = Section("model", f"{target}, {_kind(found)}", about, blocks)
+    section = Section("model", f"{target}, {_describe_target(inspection)}", about, blocks)
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
 
-def _kind(found: Inspection) -> str:
-    return f"one of {len(found.classes)} classes" if found.classes else "a number"
+def _describe_target(inspection: Inspection) -> str:
+    """A phrase for what is predicted: one of some classes, or a number."""
+    return f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
 
 
-def _scores(
-    model: "TabularClassifier | TabularRegressor", found: Inspection, commands: Sequence[str], notes: Sequence[str]
+def _scores_block(
+    model: "TabularClassifier | TabularRegressor", inspection: Inspection, commands: Sequence[str], notes: Sequence[str]
 ) -> Block:
-    facts = [("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)]
+    """The block with the scores, the commands and the notes."""
+    facts = [("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)]
     return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{note}." for note in notes])
 
 
-def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
+def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: Inspection) -> Block:
+    """The block with confusions and calibration, or with targets and predictions of a regressor."""
     parts = EmbeddedFigures("mistakes")
-    if not found.classes:
+    if not inspection.classes:
         # Axes around larger numbers would overflow.
-        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < 1e300:
+        if not max(np.abs(inspection.targets).max(), np.abs(inspection.answers).max()) < 1e300:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
-        parts.add(true_and_answered(found.targets, found.answers, target=shorten(model.target_)))
+        parts.add(true_and_answered(inspection.targets, inspection.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
-    if len(found.classes) <= MAX_COLUMNS:
-        parts.add(confusion_matrix(_counts(found), [shorten(one.name) for one in found.classes]))
-    groups = _merge_equal_groups(found.calibration)
+    if len(inspection.classes) <= MAX_COLUMNS:
+        parts.add(confusion_matrix(_confusion_counts(inspection), [shorten(one.name) for one in inspection.classes]))
+    groups = _merge_equal_groups(inspection.calibration)
     intervals = [(group.low, group.high) for group in groups]
     parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
-    if len(found.classes) > MAX_COLUMNS:
+    if len(inspection.classes) > MAX_COLUMNS:
         about += f" Of more than {MAX_COLUMNS} classes no figure shows which is taken for which; the last column does."
-    return Block("mistakes", "Where it errs", about, table=class_rows(found), figures=parts.all)
+    return Block("mistakes", "Where it errs", about, table=class_table(inspection), figures=parts.all)
 
 
 def _merge_equal_groups(groups: Sequence[Calibration]) -> list[Calibration]:
-    """Groups of answers, those as one of which the same probability is told."""
-    texts = []
-    for _, alike in groupby(groups, lambda one: format_probability(one.probability)):
-        rows, said, right = np.array([(one.rows, one.rows * one.probability, one.rows * one.share) for one in alike]).T
-        of, hits = round(rows.sum()), round(right.sum())
-        texts.append(Calibration(of, said.sum() / of, hits / of, *share_interval(hits, of)))
-    return texts
+    """Merge neighboring groups of predictions whose probabilities are displayed as the same text."""
+    merged = []
+    for _, equal_groups in groupby(groups, lambda group: format_probability(group.probability)):
+        sums = [(group.rows, group.rows * group.probability, group.rows * group.share) for group in equal_groups]
+        rows, probabilities, correct = np.array(sums).T
+        count, hits = round(rows.sum()), round(correct.sum())
+        merged.append(Calibration(count, probabilities.sum() / count, hits / count, *share_interval(hits, count)))
+    return merged
 
 
-def _counts(found: Inspection) -> np.ndarray:
-    """How many rows of each class were put into which [C, C]."""
-    places = {one.name: index for index, one in enumerate(found.classes)}
-    counts = np.zeros((len(places), len(places)), int)
-    np.add.at(counts, ([places[target] for target in found.targets], [places[answer] for answer in found.answers]), 1)
+def _confusion_counts(inspection: Inspection) -> np.ndarray:
+    """The confusion matrix [C, C]: numbers of rows by true and by predicted class."""
+    index_of = {one.name: index for index, one in enumerate(inspection.classes)}
+    true = [index_of[target] for target in inspection.targets]
+    predicted = [index_of[prediction] for prediction in inspection.answers]
+    counts = np.zeros((len(index_of), len(index_of)), int)
+    np.add.at(counts, (true, predicted), 1)
     return counts
 
 
-def _worth(found: Inspection) -> Block:
+def _importance_block(inspection: Inspection) -> Block:
+    """The block with the permutation importance of each column."""
     title = "What its answers hang on"
-    if not found.importances:
+    if not inspection.importances:
         why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
         return Block("columns", title, why)
-    parts, told = EmbeddedFigures("columns"), importance_rows(found)
+    parts, cells = EmbeddedFigures("columns"), importance_table(inspection)
     losses, intervals = (
-        [importance.loss for importance in found.importances],
-        [(importance.low, importance.high) for importance in found.importances],
+        [importance.loss for importance in inspection.importances],
+        [(importance.low, importance.high) for importance in inspection.importances],
     )
-    score = "accuracy" if found.classes else "R²"
-    parts.add(column_importances([row[0] for row in told[1:]], losses, intervals, score=score), told)
-    return Block("columns", title, little_to_lose(found), figures=parts.all)
+    score = "accuracy" if inspection.classes else "R²"
+    parts.add(column_importances([row[0] for row in cells[1:]], losses, intervals, score=score), cells)
+    return Block("columns", title, importance_caveat(inspection), figures=parts.all)
 
 
 def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
+    """The block with the training: rows, network, hyperparameters, loss curve and the types of all columns."""
     report, parts = model.report_, EmbeddedFigures("training")
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [

@@ -1,4 +1,4 @@
-"""A regressor for tables: targets in their own unit."""
+"""TabularRegressor: validates numeric targets, and scores candidates by the mean squared error."""
 
 from typing import Any
 
@@ -7,32 +7,44 @@ from sklearn.base import RegressorMixin
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.tabular.evaluation import Inspection, numbers_inspected, sample_rows
+from deltarule.estimators.tabular.evaluation import Inspection, inspect_regressor, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
-from deltarule.tables.frame import rows_of
+from deltarule.tables.frame import count_rows
 from deltarule.tables.target_validation import as_numbers, check_length
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
-    """Predicts a number from a table as it is: texts, numbers, gaps.
+    """Regressor for raw tables with numbers, texts and missing values.
 
-    What it makes of the table, how it chooses its settings and what it keeps is as for `TabularClassifier`; the target
-    is standardized for the training.
+    Columns are encoded and hyperparameters chosen as by `TabularClassifier`, here by the mean squared error. Targets
+    are standardized for training; predictions are in their unit.
 
     Parameters
     ----------
-    types : kinds that you know better, by the column's name: "number", "category" or "unused".
-    random_state : seed of everything that is drawn.
+    types : dict, optional
+        Column types that override the inferred ones, by name: "number", "category" or "unused".
+    random_state : int, RandomState or None, default=None
+        Seed of everything random.
 
-    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
-    the settings; `model_`, the `MLPRegressor` inside.
+    Attributes
+    ----------
+    columns_ : tuple of Column
+        The type and encoding of each column.
+    report_ : TabularReport
+        The scores, with a baseline, and the hyperparameters.
+    model_ : MLPRegressor
+        The fitted network.
 
-    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a target that is the same
-    everywhere, or has gaps or texts.
+    Raises
+    ------
+    BadInput
+        For fewer than 10 rows, or a target that is constant, or has missing values or texts.
 
+    Examples
+    --------
     >>> size = np.linspace(0, 1, 60)
     >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
     >>> model.predict({"size": [0.5]}).round(1).tolist()
@@ -44,37 +56,39 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, numbers [N].
         Returns: the estimator.
-        Errors: `BadInput` for whatever cannot be learned from.
+        Errors: `BadInput` for tables and targets that cannot be learned from.
         """
         self._fit_anew(X, y)
         return self
 
     def predict(self, X: Any) -> Any:
-        """The predicted number of each row."""
+        """Predict the target of each row [N]."""
         frame = self._validated_table(X)
         return self._predict_in_parts(frame, self.model_.predict)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that had no part in the training."""
+        """The scores on rows that were not used in training."""
         frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
-        answers = self._predict_in_parts(frame, self.model_.predict)
-        return scores_of_numbers(as_numbers(y), answers, self.usual_)
+        check_length(count_rows(frame), y)
+        predictions = self._predict_in_parts(frame, self.model_.predict)
+        return scores_of_numbers(as_numbers(y), predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
-        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+        """Evaluate the predictions for rows that were not used in training, by column.
 
-        Parameters: `X`, as of `predict`; `y`, numbers [N].
-        Returns: the scores, the answers beside the targets, and for each column how much of R² is lost where its cells
-        are shuffled among the rows.
-        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        Parameters: `X`, as for `predict`; `y`, numbers [N].
+        Returns: the scores, the targets and predictions, and for each column the R² that is lost if its cells are
+        shuffled among the rows.
+        Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
         """
         frame = self._validated_table(X)
-        check_length(rows_of(frame), y)
-        answers = self._predict_in_parts(frame, self.model_.predict)
-        return numbers_inspected(self.model_, as_numbers(y), answers, sample_rows(self.columns_, frame), self.usual_)
+        check_length(count_rows(frame), y)
+        predictions = self._predict_in_parts(frame, self.model_.predict)
+        sample = sample_rows(self.columns_, frame)
+        return inspect_regressor(self.model_, as_numbers(y), predictions, sample, self.usual_)
 
     def _learn_target(self, y: Any) -> Any:
+        """Validate the target of a fit, and set its mean as the baseline; returns it as numbers [N]."""
         y = as_numbers(y)
         if len(y) and (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
@@ -88,13 +102,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self.usual_ = float(y.mean()) if len(y) else 0.0
         return y
 
-    def _estimator(self, **settings: Any) -> BaseMLP:
+    def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
-    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        """The negative mean squared error, twice: there are no ties to break."""
         with np.errstate(over="ignore"):
             score = -float(np.square(model.predict(x) - y).mean())
         return score, score
 
-    def _scores(self, x: Floats, y: Any) -> Scores:
+    def _score_network(self, x: Floats, y: Any) -> Scores:
         return scores_of_numbers(y, self.model_.predict(x), self.usual_)

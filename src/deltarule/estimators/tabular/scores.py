@@ -1,4 +1,4 @@
-"""How good answers are, beside a simple baseline, and which columns are too good to be true.
+"""Score a tabular model's predictions against a simple baseline, and warn where they are poor.
 
 N rows
 """
@@ -14,35 +14,36 @@ from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import format_probability
 from deltarule.stats.intervals import Interval, share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.target_validation import are_among
+from deltarule.tables.target_validation import is_in_classes
 
 RESAMPLES = 400
-"""Draws of the rows for the interval of a score."""
-MIN_DRAWN = 10
-"""Rows: draws of fewer are too much alike, and tell too little of how far others would lie."""
-MAX_DRAWN = 10_000
-"""Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
+"""Bootstrap samples for the interval of a score."""
+MIN_INTERVAL_ROWS = 10
+"""Scores on fewer rows have no interval: their bootstrap samples vary too little."""
+MAX_SAMPLE_ROWS = 10_000
+"""Rows of a bootstrap sample; the interval for more rows is that of such samples, scaled down."""
 MAX_NAMED = 5
-"""Classes in a sentence, or rows."""
-LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
-"""Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
+"""Classes, or rows, that a sentence names."""
+DOMINANT_SHARE, MAX_R_SQUARED_NAMED = 1 / 3, 0.99
+"""Rows that make this share of the squared errors are named, unless R² is too high to gain much without them."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How good answers are on rows that had no part in the training.
+    """The scores of predictions for rows that were not used in training.
 
-    metric: accuracy or r_squared   rows
-    score   NaN where there is none: R² of a single row, and so the baseline
-    low, high: its 95 % interval; NaN, too, of R² of fewer than 10 rows, and of targets that are all the same
-    baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
-    mean_absolute_error   in the target's unit; None for classes
-    log_loss   the mean of −ln of the probability that was said of the true class; None for numbers
-    baseline_log_loss   the least that the same probabilities for every row could have
-    area_under_roc   of two classes, of which there are rows of both; else None
+    metric               "accuracy" or "r_squared"
+    rows                 their number
+    score                NaN for R² of a single row, which has none; then the baseline is NaN, too
+    low, high            the 95 % interval of the score; NaN for R² of fewer than 10 rows or of equal targets
+    baseline             the score of always predicting the most frequent class, or the mean, of all training rows
+    mean_absolute_error  in the target's unit; None for classes
+    log_loss             the mean of −ln of the probability of the true class; None for numbers
+    baseline_log_loss    the lowest log loss that equal probabilities for all rows can have
+    area_under_roc       for two classes that both occur; else None
 
-    Rows of classes that the model does not know count as wrong, and nothing was said of them that the last three could
-    judge: these are of the others, and None where there are none.
+    Rows of classes that the model does not know count as wrong. The last three scores are those of the other rows, and
+    None if there are none.
     """
 
     metric: str
@@ -57,31 +58,31 @@ class Scores:
     area_under_roc: float | None = None
 
 
-def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -> Scores:
-    """The accuracy, its interval after Wilson, that of always saying `usual`, and how good the probabilities are.
+def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
+    """Accuracy with Wilson's interval, that of always predicting `baseline_prediction`, and scores of probabilities.
 
-    y [N]: also classes that there are not   probabilities [N, C]   classes [C]
+    y [N], which may hold unknown classes; probabilities [N, C]; classes [C]
 
-    >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    >>> scores = scores_of_classes(np.array([0, 1, 1]), said, np.array([0, 1]), usual=1)
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> scores = scores_of_classes(np.array([0, 1, 1]), probabilities, np.array([0, 1]), baseline_prediction=1)
     >>> scores.baseline, scores.area_under_roc
     (0.6666666666666666, 1.0)
     """
-    right = y == classes[probabilities.argmax(axis=1)]
-    interval = share_interval(int(right.sum()), len(right))
+    is_correct = y == classes[probabilities.argmax(axis=1)]
+    interval = share_interval(int(is_correct.sum()), len(is_correct))
     return Scores(
         "accuracy",
-        len(right),
-        float(right.mean()),
+        len(is_correct),
+        float(is_correct.mean()),
         *interval,
-        float(np.mean(y == usual)),
+        float(np.mean(y == baseline_prediction)),
         **_scores_of_probabilities(y, probabilities, classes),
     )
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
-    """Those of the rows whose class is known, by their names; nothing where there are none."""
-    is_known = are_among(y, classes)
+    """The scores of probabilities by field of `Scores`, for rows of known classes; empty if there are none."""
+    is_known = is_in_classes(y, classes)
     if not is_known.any():
         return {}
     y, probabilities = y[is_known], probabilities[is_known]
@@ -97,25 +98,25 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dic
 
 
 def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
-    """The mean of −ln of what was said of the true class, which counts as the smallest step from 1 where it was less.
+    """The mean of −ln of the probability of the true class, which is raised to the machine epsilon if it is smaller.
 
-    y [N]: also classes that there are not, of which nothing was said   probabilities [N, C]   classes [C]
+    y [N], where unknown classes have the probability 0; probabilities [N, C]; classes [C]
 
     >>> round(log_loss(np.array(["a", "b"]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"])), 4)
     0.3466
     """
-    places = {one: index for index, one in enumerate(classes.tolist())}
-    own = np.array([places.get(one, -1) for one in y.tolist()])
-    said = np.where(own < 0, 0, probabilities[np.arange(len(y)), own])
-    return float(-np.log(np.fmax(said, np.finfo(probabilities.dtype).eps)).mean())
+    index_of = {name: index for index, name in enumerate(classes.tolist())}
+    true_index = np.array([index_of.get(name, -1) for name in y.tolist()])
+    true_probability = np.where(true_index < 0, 0, probabilities[np.arange(len(y)), true_index])
+    return float(-np.log(np.fmax(true_probability, np.finfo(probabilities.dtype).eps)).mean())
 
 
-def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
-    """A sentence where answers to rows score no more than their baseline.
+def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
+    """A warning if predictions [N] for targets y [N] score no better than their baseline; else an empty list.
 
-    >>> y, answers = np.array(["no", "yes"]), np.array(["no", "no"])
+    >>> y, predictions = np.array(["no", "yes"]), np.array(["no", "no"])
     >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
-    >>> doubts(scores, y, answers)
+    >>> baseline_warnings(scores, y, predictions)
     ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
     """
     if not scores.score <= scores.baseline or scores.score == 1:
@@ -127,58 +128,58 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
         return [
             f"on held-out rows R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
         ]
-    never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
+    never = sorted(set(y.tolist()) - set(predictions.tolist()), key=str)
     text = "on held-out rows its accuracy is not above that of always saying the same"
     if never:
-        text = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
+        text = f"it never answers {list_first_classes(never)}, and its accuracy is not above its baseline's"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
-    tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
-    cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
-    return [f"{text}; {cure}"]
+    are_informative = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
+    advice = "the probabilities tell which rows are likelier than others" if are_informative else "do not rely on it"
+    return [f"{text}; {advice}"]
 
 
-def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:
-    """A sentence where a few rows, at most one in a hundred, make a third of the squared errors, unless all are small.
+def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -> list[str]:
+    """A sentence naming the few rows, at most 1 %, that make a third of the squared errors; else an empty list.
 
-    y, answers, numbers [N]: of the rows
+    y, predictions, row_numbers [N]; an R² of 0.99 or more is good enough without a sentence
 
     >>> y = np.arange(200.0)
-    >>> few_make_the_errors(y, np.r_[y[1:], 999.0], np.arange(200))
+    >>> describe_dominant_errors(y, np.r_[y[1:], 999.0], np.arange(200))
     ['1 of 200 rows set aside makes more than 99.9 % of the squared errors: row 199 (counted from 0)']
     """
-    errors = np.abs(y - answers)
+    errors = np.abs(y - predictions)
     errors = np.square(errors / (errors.max() or 1.0))  # squares of very large numbers would overflow
     worst = np.argsort(-errors, kind="stable")
     shares = errors[worst].cumsum() / (errors.sum() or 1.0)
-    last = worst[(shares >= LARGE_PART).argmax()]
-    count = int((errors >= errors[last]).sum())  # with all that err as much as it
-    if count > min(MAX_NAMED, len(y) // 100) or r_squared(y, answers) >= NEARLY_RIGHT:
+    last = worst[(shares >= DOMINANT_SHARE).argmax()]
+    count = int((errors >= errors[last]).sum())  # with all rows of equal error
+    if count > min(MAX_NAMED, len(y) // 100) or r_squared(y, predictions) >= MAX_R_SQUARED_NAMED:
         return []
     make, row = ("makes", "row") if count == 1 else ("make", "rows")
     return [
         f"{count} of {len(y):,} rows set aside {make} {format_probability(shares[count - 1])} of the squared errors: "
         f"{row} "
-        f"{', '.join(map(str, numbers[worst[:count]]))} (counted from 0)"
+        f"{', '.join(map(str, row_numbers[worst[:count]]))} (counted from 0)"
     ]
 
 
-def first_named(classes: Any) -> str:
-    """The first few classes, for a sentence.
+def list_first_classes(classes: Any) -> str:
+    """The first five classes as a text, for a sentence.
 
-    >>> first_named(["no", "yes"])
+    >>> list_first_classes(["no", "yes"])
     "'no', 'yes'"
     """
     more = " …" if len(classes) > MAX_NAMED else ""
-    return ", ".join(shorten_repr(as_text(one)) for one in classes[:MAX_NAMED]) + more
+    return ", ".join(shorten_repr(as_text(name)) for name in classes[:MAX_NAMED]) + more
 
 
-def doubted_probabilities(scores: Scores) -> list[str]:
-    """A sentence where answers score more than their baseline, and the probabilities less than those of the shares.
+def probability_warnings(scores: Scores) -> list[str]:
+    """A warning if the accuracy is above its baseline but the log loss is not below its own; else an empty list.
 
-    Of rows set aside, whose shares training's are: those of another table a good model need not know, nor that all its
-    rows are of one class.
+    Only for rows set aside from the training table: in another table the classes may have other shares, which even a
+    good model cannot know.
 
-    >>> doubted_probabilities(Scores("accuracy", 20, 0.75, 0.5, 0.9, 0.5, log_loss=0.6, baseline_log_loss=0.69))
+    >>> probability_warnings(Scores("accuracy", 20, 0.75, 0.5, 0.9, 0.5, log_loss=0.6, baseline_log_loss=0.69))
     []
     """
     if scores.log_loss is None or not scores.baseline_log_loss or scores.score <= scores.baseline:
@@ -192,14 +193,14 @@ def doubted_probabilities(scores: Scores) -> list[str]:
     ]
 
 
-def wide(y: Floats) -> list[str]:
-    """A sentence where targets are better told by their logarithms: all above 0, and of very different size.
+def describe_wide_range(y: Floats) -> list[str]:
+    """A sentence advising logarithms if the targets y [N] are positive and of very different size; else an empty list.
 
-    >>> len(wide(np.logspace(0, 4, 50))), wide(np.linspace(0.1, 100, 50))
+    >>> len(describe_wide_range(np.logspace(0, 4, 50))), describe_wide_range(np.linspace(0.1, 100, 50))
     (1, [])
     """
     low, high = np.quantile(y, [0.05, 0.95]).tolist()
-    # If large targets are 100 times the small ones, their logarithms tell more.
+    # If large targets are 100 times the small ones, their logarithms are easier to learn.
     if y.min() <= 0 or high / low < 100.0:
         return []
     return [
@@ -208,59 +209,62 @@ def wide(y: Floats) -> list[str]:
     ]
 
 
-def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
-    """R², its interval from draws of the rows, and that of always saying `usual`.
+def scores_of_numbers(y: Any, predictions: Any, baseline_prediction: float) -> Scores:
+    """R² with its bootstrap interval, that of always predicting `baseline_prediction`, and the mean absolute error.
 
-    Draws in which all targets are the same have no say: R² would be 0 by its definition, whatever the answers. Draws of
-    few rows lie too near together, so the interval is farther out in them: as far as Student's is beyond the normal
-    law's. Of 10 rows with errors as a bell curve it held the truth in nine of ten cases. Fewer have none.
+    Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
+    Samples of few rows vary too little, so the interval takes quantiles farther out, as far as Student's distribution
+    goes beyond the normal one. For 10 rows with normal errors it held the true value in nine of ten cases. Fewer rows
+    have no interval.
 
-    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows; Hesterberg 2015, the expanded
+    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, smaller samples; Hesterberg 2015, the expanded
     percentile interval
 
-    >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), usual=2.0).score
+    >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), baseline_prediction=2.0).score
     1.0
     """
-    y, answers = np.asarray(y, np.float64), np.asarray(answers, np.float64)
-    # In a unit of about their size, a power of two: squares of very large numbers would overflow.
-    exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
-    y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
+    y, predictions = np.asarray(y, np.float64), np.asarray(predictions, np.float64)
+    # Scaled to about 1 by a power of two: squares of very large numbers would overflow.
+    exponent = int(np.frexp(max(np.abs(y).max(), np.abs(predictions).max()))[1])
+    y, predictions, constant = (np.ldexp(values, -exponent) for values in (y, predictions, baseline_prediction))
     random = np.random.default_rng(0)
-    size = min(len(y), MAX_DRAWN)
-    draws = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_DRAWN else 0))
-    drawn = [r_squared(y[rows], answers[rows]) for rows in draws if np.ptp(y[rows])]
-    score = r_squared(y, answers)
+    size = min(len(y), MAX_SAMPLE_ROWS)
+    samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
+    sample_scores = [r_squared(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
+    score = r_squared(y, predictions)
     low = high = np.nan
-    if drawn:
+    if sample_scores:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
-        low, high = np.quantile(drawn, [below, 1 - below])
-    if len(y) > MAX_DRAWN:
-        low, high = (score + (end - score) * np.sqrt(MAX_DRAWN / len(y)) for end in (low, high))
-    error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
-    usual_score = r_squared(y, np.full(len(y), usual))
-    return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), usual_score, error)
+        low, high = np.quantile(sample_scores, [below, 1 - below])
+    if len(y) > MAX_SAMPLE_ROWS:
+        low, high = (score + (end - score) * np.sqrt(MAX_SAMPLE_ROWS / len(y)) for end in (low, high))
+    error = float(np.ldexp(np.abs(y - predictions).mean(), exponent))
+    baseline = r_squared(y, np.full(len(y), constant))
+    return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), baseline, error)
 
 
-def r_squared(y: Floats, answers: Floats) -> float:
-    """1 − Σ(y − a)² / Σ(y − ȳ)², and 0 where all targets are the same and not met; of a single row NaN.
+def r_squared(y: Floats, predictions: Floats) -> float:
+    """R² = 1 − Σ(y − p)² / Σ(y − ȳ)² of predictions p [N]; for equal targets 1 or 0, for a single row NaN.
 
-    What is less than any number is the least that there is.
+    Results below the range of float64 are the lowest finite number.
 
     >>> r_squared(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     0.0
     """
     if len(y) < 2:
         return float("nan")
-    beside = y - y[0]  # exactly 0 where all are the same, of which a mean is rounded
-    around, unit = _squares(beside - beside.mean())
-    errors, unit_of_errors = _squares(y - answers)
-    if not around:
+    shifted = y - y[0]  # exactly 0 for equal targets, whose mean may be rounded
+    total, total_exponent = _sum_of_squares(shifted - shifted.mean())
+    errors, error_exponent = _sum_of_squares(y - predictions)
+    if not total:
         return float(not errors)
     with np.errstate(over="ignore"):
-        return float(1 - np.minimum(np.ldexp(errors / around, unit_of_errors - unit), np.finfo(np.float64).max))
+        return float(
+            1 - np.minimum(np.ldexp(errors / total, error_exponent - total_exponent), np.finfo(np.float64).max)
+        )
 
 
-def _squares(values: Floats) -> tuple[float, int]:
-    """The sum of squares, in a unit that is a power of two and neither lets them overflow nor vanish."""
+def _sum_of_squares(values: Floats) -> tuple[float, int]:
+    """The sum of squares as a number and an exponent of two, by which neither overflow nor underflow occurs."""
     exponent = int(np.frexp(np.abs(values).max())[1])
     return float(np.square(np.ldexp(values, -exponent)).sum()), 2 * exponent

@@ -1,4 +1,4 @@
-"""The deep networks inside tabular estimators: how their weights start, and how fast their first layer learns.
+"""The networks of tabular estimators: deep ones have the initial weights and learning rates of RealMLP.
 
 D inputs · H units of a hidden layer
 """
@@ -20,44 +20,46 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
 FIRST_LAYER_FACTOR = 6.0
-"""RealMLP multiplies each feature by a weight of its own, which learns six times as fast as others. Here the weights of
-the first layer do. Half of it made 9 % more errors on the table phoneme, twice as much 2 % less."""
+"""RealMLP multiplies each feature by a weight with six times the learning rate of others. Here the weights of the first
+layer have it. With half of it there were 9 % more errors on the table phoneme, with twice as much 2 % fewer."""
 
 LABEL_SMOOTHING = 0.1
-"""As of RealMLP. Without it logits of phoneme's rows were four times as large as they should be."""
+"""As in RealMLP. Without it the logits on the table phoneme were four times as large as they should be."""
 
 MAX_FLOAT32_INPUT = 1e3
-"""Inputs beyond it, in standard deviations, would lose the digits of their squares in float32."""
+"""In standard deviations: the squares of larger inputs would lose too many digits in float32."""
 
 
 class TableNetwork(BaseMLP):
-    """A network whose layers, where two or more of them are hidden, start and learn as those of RealMLP.
+    """A network that, with two or more hidden layers, is initialized and trained like RealMLP.
 
-    Hidden weights start with the variance 1 / fan_in, biases with 1, and the weights of the outputs at 0. RealMLP
-    divides the sums of a layer by √fan_in, so that under Adam the weights of the first layer, with D inputs, learn
-    √(H / D) times as fast as those of a hidden layer with H inputs. Here a factor of their learning rate says so.
+    Hidden weights start with the variance 1 / fan_in, hidden biases with the variance 1, and output weights at 0.
+    RealMLP divides the sums of a layer by √fan_in, so that under Adam the weights of the first layer, with D inputs,
+    learn √(H / D) times as fast as those of a hidden layer with H inputs. Here their learning rate has this factor.
 
-    Such networks are trained in float32, in half of the time, and hold their weights in float64 afterwards.
+    Such networks are trained in float32, in half of the time; the fitted weights are float64.
 
     Source: Holzmüller, Grinsztajn & Steinwart, Better by Default, 2024, section 3
     """
 
-    def _problem(self, rows: Rows, generator: np.random.RandomState, seen: int) -> Problem:
+    def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+        """Create the problem of a fit; that of a deep network has float32 data and a learning-rate factor."""
         if len(self._architecture.sizes) < 4:
-            return super()._problem(rows, generator, seen)
+            return super()._create_problem(rows, generator, rows_seen)
         if np.abs(rows.x).max() < MAX_FLOAT32_INPUT:
             rows = Rows(rows.x.astype(np.float32), rows.y.astype(np.float32), rows.w)
-        problem = super()._problem(rows, generator, seen)
+        problem = super()._create_problem(rows, generator, rows_seen)
         inputs, hidden, *_ = problem.network.sizes
         factors = Fixed({"W1": FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs)})
         return replace(problem, y=self._smooth_targets(problem), learning_rate_factors=factors)
 
     def _smooth_targets(self, problem: Problem) -> Floats:
-        """The targets that the network learns."""
+        """The targets of training [N, C], which a classifier smooths."""
         return problem.y
 
-    def _start(self, problem: Problem, first: bool) -> State:
-        state = super()._start(problem, first)
+    def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
+        """The initial state; that of a deep network always has new weights, because it is fitted only once."""
+        state = super()._initial_state(problem, is_new_fit)
         if len(problem.network.sizes) < 4:
             return state
         arrays = views(state.theta, problem.network.entries)
@@ -72,15 +74,17 @@ class TableNetwork(BaseMLP):
         return state
 
     def _set_state(self, network: Network, state: State, copy: bool) -> None:
+        """Set the weights to those of a training state, as float64."""
         super()._set_state(network, state, copy)
         self.coefs_ = [weights.astype(np.float64) for weights in self.coefs_]
         self.intercepts_ = [biases.astype(np.float64) for biases in self.intercepts_]
 
 
 class TableNetworkClassifier(TableNetwork, MLPClassifier):
-    """The network of a `TabularClassifier`; a deep one learns smoothed labels."""
+    """The network of a `TabularClassifier`; a deep one is trained on smoothed labels."""
 
     def _smooth_targets(self, problem: Problem) -> Floats:
+        """The one-hot targets with label smoothing."""
         return smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING).astype(problem.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Estimators that take a table as it is: kinds of columns are guessed, settings are searched, an ensemble is trained.
+"""The base class of the tabular estimators: infers column types, searches hyperparameters and trains an ensemble.
 
 N rows · D inputs of the network
 """
@@ -22,10 +22,10 @@ from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choice
 from deltarule.estimators.tabular.scores import (
     Scores,
-    doubted_probabilities,
-    doubts,
-    few_make_the_errors,
-    wide,
+    baseline_warnings,
+    describe_dominant_errors,
+    describe_wide_range,
+    probability_warnings,
 )
 from deltarule.estimators.tabular.table_input import (
     check_row_count,
@@ -42,40 +42,43 @@ from deltarule.tables.column_encoder import (
     CATEGORY,
     UNUSED,
     Column,
+    category_columns,
     encode_columns,
     fit_columns,
-    named_columns,
     used_columns,
 )
-from deltarule.tables.column_kinds import check_together, infer_kinds
+from deltarule.tables.column_types import infer_column_types, reject_extreme_numbers
 from deltarule.tables.diagnostics import (
+    categories_without_feature,
     render_diagnostics,
     unknown_categories,
     unused_columns,
     unusual_numbers,
-    without_feature,
 )
-from deltarule.tables.frame import Frame, numbers_of_rows, rows_of, select_rows
-from deltarule.tables.leaks import leaks
+from deltarule.tables.frame import Frame, count_rows, row_numbers_of, select_rows
+from deltarule.tables.leaks import find_leaks
 from deltarule.tables.target_validation import (
     check_length,
-    name_of,
+    target_name,
 )
 
-MAX_LEFT_OUT = 0.1
-"""A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
-MAX_INPUTS = 2**24
-"""Numbers that the network's inputs are made of at a time: 128 MiB."""
+MAX_SINGLE_ROW_SHARE = 0.1
+"""Share of the rows: if more have a class that occurs once, the target identifies rows or counts something."""
+MAX_ENCODED_NUMBERS = 2**24
+"""Input numbers that are encoded at a time for a prediction: 128 MiB."""
 
 
 @dataclass(frozen=True)
 class TabularReport:
-    """What a training came to.
+    """The result of a fit.
 
-    rows, validation_rows   learned from, and how many of them were set aside to score   scores: on these
-    settings   the best of so many candidates, by cross-validation of the others; of more rows than those a network has
-               an alpha that is less   notes: sentences worth knowing
-    seconds   of all of it
+    rows             number of rows of the table, without those that were left out
+    validation_rows  how many of them were set aside for the scores
+    scores           on the rows set aside, of an ensemble trained on the others
+    candidates       number of candidates of the cross-validation
+    settings         hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows
+    notes            sentences for the user
+    seconds          duration of the fit
     """
 
     rows: int
@@ -87,29 +90,33 @@ class TabularReport:
     seconds: float
 
 
-class Beginning(NamedTuple):
-    """What is made of a table before anything is trained.
+class PreparedTable(NamedTuple):
+    """A validated and encoded table, before anything is trained.
 
-    began          when, as of time.perf_counter   has_names   whether the columns had names of their own
-    frame, y [N]   the columns by name, and the target   columns   what all rows tell of them
-    train, held    the rows to learn from, and those set aside   x [N, D]   the inputs, by `seen`
-    seen           what the rows to learn from tell of the columns   notes   of rows that are left out
+    started           time.perf_counter() at the beginning of the fit
+    has_names         whether the columns have names
+    frame, y          the columns by name, and the target [N]
+    columns           the encoding of the columns, fitted to all rows
+    train, held_out   indices of the training rows, and of those set aside for scores
+    x                 inputs of the network [N, D], encoded by `training_columns`
+    training_columns  the encoding of the columns, fitted to the training rows
+    notes             sentences about rows that were left out
     """
 
-    began: float
+    started: float
     has_names: bool
     frame: Frame
     y: Any
     columns: tuple[Column, ...]
     train: Any
-    held: Any
+    held_out: Any
     x: Floats
-    seen: tuple[Column, ...]
+    training_columns: tuple[Column, ...]
     notes: list[str]
 
 
 class BaseTabular(BaseEstimator):
-    """What both do with a table; what their targets mean, the classes below say."""
+    """The common part of the tabular estimators; subclasses define the meaning of the target."""
 
     def __init__(self, types: Mapping[str, str] | None = None, random_state: Any = None) -> None:
         self.types = types
@@ -123,47 +130,47 @@ class BaseTabular(BaseEstimator):
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
-    # --- what the classifier and the regressor say for themselves ---
+    # --- defined by the classifier and the regressor ---
 
     def _learn_target(self, y: Any) -> Any:
-        """Check the target: as an array [N]."""
+        """Validate the target of a fit, and set the attributes that depend on it; returns it as an array [N]."""
         raise NotImplementedError
 
-    def _left_out(self, y: Any) -> Any:
-        """Which rows of a checked target [N] cannot be learned from."""
+    def _single_row_mask(self, y: Any) -> Any:
+        """A mask of the rows [N] to leave out, because their class occurs in no other row."""
         return np.zeros(len(y), bool)
 
-    def _estimator(self, **settings: Any) -> BaseMLP:
-        """The estimator inside."""
+    def _create_network(self, **settings: Any) -> BaseMLP:
+        """Create the unfitted network with these hyperparameters."""
         raise NotImplementedError
 
-    def _strata(self, y: Any, aside: int) -> Any:
-        """By what rows are set aside in proportion, or None."""
+    def _held_out_strata(self, y: Any, held_out_count: int) -> Any:
+        """The labels [N] by which the rows set aside are stratified, or None."""
         return None
 
-    def _kinds(self, y: Any) -> Integers:
-        """Of what rows every fold has its share, as numbers [N]."""
+    def _fold_strata(self, y: Any) -> Integers:
+        """The stratum of each row as a number [N]; every fold of the search gets its share of each."""
         return np.zeros(len(y), np.int64)
 
-    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """By what candidates are compared, and by what those of which it is about the same."""
+    def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        """A candidate's primary score on rows x [N, D], y [N], and its tie-breaking score."""
         raise NotImplementedError
 
-    def _tie_tolerance(self, best: float, rows: int) -> float:
-        """By how much less than the best a score of so many rows may be and is about the same."""
+    def _tie_tolerance(self, best_score: float, rows: int) -> float:
+        """How much lower than the best score a mean score over `rows` rows may be and still count as a tie."""
         return 0.0
 
     def _calibrate(self, model: BaseMLP, choice: Choice) -> BaseMLP:
-        """An ensemble whose probabilities are as sure as those of the search were right."""
+        """Calibrate an ensemble's probabilities by the predictions of the cross-validation."""
         return model
 
-    def _scores(self, x: Floats, y: Any) -> Scores:
-        """How good the answers of the network inside are."""
+    def _score_network(self, x: Floats, y: Any) -> Scores:
+        """The scores of the network's predictions for inputs x [N, D] and targets y [N]."""
         raise NotImplementedError
 
     @property
-    def _outputs(self) -> int:
-        """Of the network."""
+    def _output_count(self) -> int:
+        """The number of outputs of the network."""
         return 1
 
     feature_names_in_: np.ndarray
@@ -171,15 +178,15 @@ class BaseTabular(BaseEstimator):
     # --- fitting ---
 
     def _fit_anew(self, X: Any, y: Any) -> None:
-        """Fit, all at once: what is refused or interrupted leaves everything as it was."""
-        fitted = object.__new__(type(self))  # copy.copy would leave out what a subclass does not pickle
+        """Fit from scratch; a fit that fails or is interrupted leaves the model as it was."""
+        fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
         fitted._fit(fitted._prepare(X, y))
         self.__dict__ = fitted.__dict__
 
-    def _prepare(self, X: Any, y: Any) -> Beginning:
-        """Look at a table: all of it that can be refused is, before the minutes of work."""
-        began = time.perf_counter()
+    def _prepare(self, X: Any, y: Any) -> PreparedTable:
+        """Validate and encode a table, so that invalid input is rejected before minutes of training."""
+        started = time.perf_counter()
         types = declared_types(self.types)
         names = [name for name, kind in types.items() if kind == CATEGORY]
         frame = frame_of_input(X, names, lambda name: types.get(name) != UNUSED)
@@ -187,114 +194,124 @@ class BaseTabular(BaseEstimator):
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        self.target_ = name_of(y)
+        self.target_ = target_name(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        check_length(rows_of(frame), y)
-        check_row_count(rows_of(frame))
+        check_length(count_rows(frame), y)
+        check_row_count(count_rows(frame))
         y = self._learn_target(y)
-        left_out = self._left_out(y)
-        notes = describe_single_row_classes(np.unique(y[left_out]))
+        is_left_out = self._single_row_mask(y)
+        notes = describe_single_row_classes(np.unique(y[is_left_out]))
         if notes:
-            frame, y = select_rows(frame, ~left_out), y[~left_out]
-            check_row_count(rows_of(frame), "left of classes that occur in more than one")
-        kinds = infer_kinds(frame, types)
-        check_together(frame, kinds)
+            frame, y = select_rows(frame, ~is_left_out), y[~is_left_out]
+            check_row_count(count_rows(frame), "left of classes that occur in more than one")
+        kinds = infer_column_types(frame, types)
+        reject_extreme_numbers(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        train, held = self._split(y)
-        seen = fit_columns(select_rows(frame, train), kinds)
-        x = encode_columns(seen, frame, together=True)
+        train, held_out = self._split(y)
+        training_columns = fit_columns(select_rows(frame, train), kinds)
+        x = encode_columns(training_columns, frame, clip_extremes=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        return Beginning(began, has_names(X), frame, y, fit_columns(frame, kinds), train, held, x, seen, notes)
+        columns = fit_columns(frame, kinds)
+        return PreparedTable(started, has_names(X), frame, y, columns, train, held_out, x, training_columns, notes)
 
     @property
     def _search(self) -> CandidateSearch:
-        return CandidateSearch(self._estimator, self._outputs, self._seed)
+        """The search over candidates for this estimator."""
+        return CandidateSearch(self._create_network, self._output_count, self._seed)
 
-    def _describe_work(self, begun: Beginning) -> str:
-        """The work that lies ahead, in words."""
-        return self._search.describe(begun.x.shape[1], len(begun.train), len(begun.y))
+    def _describe_work(self, prepared: PreparedTable) -> str:
+        """A sentence about the work ahead: the sizes of the search and of the ensemble."""
+        return self._search.describe(prepared.x.shape[1], len(prepared.train), len(prepared.y))
 
-    def _fit(self, begun: Beginning) -> None:
-        began, named, frame, y, columns, train, held, x, seen, left_out = begun
+    def _fit(self, prepared: PreparedTable) -> None:
+        """Search the hyperparameters, score an ensemble on the rows set aside, and train another one on all rows."""
+        started, named, frame, y, columns, train, held_out, x, training_columns, left_out_notes = prepared
         search = self._search
-        choice = search.choose(x[train], y[train], self._kinds(y[train]), self._credits, self._tie_tolerance)
-        found = choice.settings
-        searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
-        self.model_ = self._calibrate(search.train_ensemble(x[train], y[train], found, searched), choice)
-        scores = self._scores(x[held], y[held])
-        answers = self.model_.predict(x[held])
-        doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
-        aside, few = select_rows(frame, held), []
+        choice = search.choose(x[train], y[train], self._fold_strata(y[train]), self._score_pair, self._tie_tolerance)
+        settings = choice.settings
+        searched_rows = training_budget.fold_training_rows(
+            training_budget.search_rows(x.shape[1], len(train), self._output_count)
+        )
+        self.model_ = self._calibrate(search.train_ensemble(x[train], y[train], settings, searched_rows), choice)
+        scores = self._score_network(x[held_out], y[held_out])
+        predictions = self.model_.predict(x[held_out])
+        poor_scores = baseline_warnings(scores, y[held_out], predictions) + probability_warnings(scores)
+        held_out_frame, dominant_errors = select_rows(frame, held_out), []
         if not isinstance(self, ClassifierMixin):
-            few = few_make_the_errors(y[held], answers, numbers_of_rows(aside))
-        if reasons := doubted or few:
-            reasons += [f"in the rows set aside {told}" for told in render_diagnostics(unusual_numbers(seen, aside))]
-        # The rows set aside have done their work; the model that is kept has seen them, too.
+            dominant_errors = describe_dominant_errors(y[held_out], predictions, row_numbers_of(held_out_frame))
+        if reasons := poor_scores or dominant_errors:
+            unusual = render_diagnostics(unusual_numbers(training_columns, held_out_frame))
+            reasons += [f"in the rows set aside {sentence}" for sentence in unusual]
+        # The final model is trained on the rows set aside, too.
         self.columns_ = columns
         self.model_ = self._calibrate(
-            search.train_ensemble(encode_columns(self.columns_, frame), y, found, searched), choice
+            search.train_ensemble(encode_columns(self.columns_, frame), y, settings, searched_rows), choice
         )
-        notes = self._notes(frame, y, left_out + doubted, few)
-        self._put_names(list(frame), named)
-        self.report_ = TabularReport(len(y), len(held), scores, search.count, found, notes, time.perf_counter() - began)
+        notes = self._collect_notes(frame, y, left_out_notes + poor_scores, dominant_errors)
+        self._set_feature_names(list(frame), named)
+        seconds = time.perf_counter() - started
+        self.report_ = TabularReport(len(y), len(held_out), scores, search.count, settings, notes, seconds)
 
-    def _put_names(self, names: list[str], named: bool = True) -> None:
-        """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
+    def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
+        """Set scikit-learn's attributes about features; without own names, columns are called x0, x1 …"""
         self.n_features_in_ = len(names)
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        if named:
+        if have_names:
             self.feature_names_in_ = np.array(names, object)
 
     def _split(self, y: Any) -> tuple[Any, Any]:
-        aside = max(2, round(0.2 * len(y)))
-        train, held = train_test_split(
-            np.arange(len(y)), test_size=aside, random_state=self._seed, stratify=self._strata(y, aside)
+        """The indices of the training rows, and of the fifth of the rows that is set aside for scores."""
+        count = max(2, round(0.2 * len(y)))
+        train, held_out = train_test_split(
+            np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._held_out_strata(y, count)
         )
-        return np.sort(train), np.sort(held)
+        return np.sort(train), np.sort(held_out)
 
-    def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
-        is_classes = isinstance(self, ClassifierMixin)
+    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], dominant_errors: list[str]) -> tuple[str, ...]:
+        """All notes of the report: the given sentences and diagnostics of columns; also issues the warnings."""
+        is_classifier = isinstance(self, ClassifierMixin)
         unused = unused_columns(self.columns_)
-        slips = [
+        misread = [
             f"the column {shorten_repr(c.name)} is read as categories: {c.why}"
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
-        suspicious = doubted + render_diagnostics(leaks(frame, self.columns_, y, is_classes)) + slips
+        suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier)) + misread
         surprising = [one for one in unused if "an identifier" in one.reason or "look like" in one.reason]
         for sentence in suspicious + render_diagnostics(surprising):
             warn_user(sentence)
-        others = render_diagnostics([*without_feature(self.columns_, frame), *unused])
-        return (*suspicious, *few, *([] if is_classes else wide(y)), *others)
+        others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused])
+        wide_range = [] if is_classifier else describe_wide_range(y)
+        return (*suspicious, *dominant_errors, *wide_range, *others)
 
-    # --- answers ---
+    # --- predictions ---
 
     def _validated_table(self, X: Any) -> Frame:
-        """A table to be answered, with a word about what training has not seen."""
+        """Validate a table for predictions, and warn of unknown categories and unusual numbers."""
         check_is_fitted(self)
-        frame = self._by_name(X)
+        frame = self._columns_by_name(X)
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)
         for sentence in render_diagnostics(diagnostics):
             warn_user(sentence)
         return frame
 
-    def _predict_in_parts(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
-        """What the network inside says of each row: of many a part at a time, as its inputs are more than the table."""
-        rows = rows_of(frame)
-        some = max(MAX_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
-        if rows <= some:
-            return ask(encode_columns(self.columns_, frame))
-        parts = (select_rows(frame, slice(start, start + some)) for start in range(0, rows, some))
-        return np.concatenate([ask(encode_columns(self.columns_, part)) for part in parts])
+    def _predict_in_parts(self, frame: Frame, predict: Callable[[Floats], Any]) -> Any:
+        """Apply `predict`, a method of the network, to encoded rows, a part at a time because the encoding is large."""
+        rows = count_rows(frame)
+        size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
+        if rows <= size:
+            return predict(encode_columns(self.columns_, frame))
+        parts = (select_rows(frame, slice(start, start + size)) for start in range(0, rows, size))
+        return np.concatenate([predict(encode_columns(self.columns_, part)) for part in parts])
 
-    def _by_name(self, X: Any) -> Frame:
-        """The columns by the names that they were learned by: where either side has none, by their places."""
+    def _columns_by_name(self, X: Any) -> Frame:
+        """The columns of a table by the names of the fit; matched by position if either table has no names."""
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
         names = [column.name for column in self.columns_]
         is_used = used_columns(self.columns_).__contains__ if had_names and named else None
-        frame = frame_of_input(X, named_columns(self.columns_), is_used)
+        frame = frame_of_input(X, category_columns(self.columns_), is_used)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
@@ -302,8 +319,8 @@ class BaseTabular(BaseEstimator):
                 f"X has {len(frame)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
                 "as input; give one column for each, or columns with names"
             )
-        numbered = names == [f"x{place}" for place in range(len(names))]  # as a file names columns without names
-        if named or (had_names and not numbered):
+        are_numbered = names == [f"x{index}" for index in range(len(names))]  # as a file names columns without names
+        if named or (had_names and not are_numbered):
             here, there = ("has", "without") if named else ("does not have", "with")
             warn_user(
                 f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
@@ -312,14 +329,14 @@ class BaseTabular(BaseEstimator):
         return dict(zip(names, frame.values(), strict=True))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """As of the network inside."""
+        """As `MLPClassifier.member_parts`, of the network in `model_`."""
         check_is_fitted(self)
         return self.model_.member_parts(member)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model, with all that it makes of a table, as a file that `deltarule.load_model` reads.
+        """Write the fitted model and its encoding of columns to a file, which `deltarule.load_model` reads.
 
         Parameters: `path`.
-        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
+        Errors: `BadInput` if it is not fitted, or for a path that cannot be written.
         """
         save_model(self, path)

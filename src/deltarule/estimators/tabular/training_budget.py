@@ -1,4 +1,4 @@
-"""How much work a table gets: which settings are searched, on how many rows, and how long networks are trained."""
+"""The training budget of a table: the candidates, the rows they are searched on, and the length of the training."""
 
 import math
 from collections.abc import Sequence
@@ -9,81 +9,84 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 PENALTIES = (1e-4, 0.01, 0.1, 3.0)
-DEEP = (128, 128, 128)
+DEEP_HIDDEN_SIZES = (128, 128, 128)
 CANDIDATES: tuple[dict[str, Sequence[Any]], ...] = (
     {"hidden_layer_sizes": [()], "learning_rate_init": [0.01], "alpha": PENALTIES},
     {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.003, 0.01], "alpha": PENALTIES},
-    {"hidden_layer_sizes": [DEEP], "learning_rate_init": [0.004, 0.01], "alpha": [1e-4]},
+    {"hidden_layer_sizes": [DEEP_HIDDEN_SIZES], "learning_rate_init": [0.004, 0.01], "alpha": [1e-4]},
 )
-"""Grids of the settings that are tried: linear models, which little data often calls for, small networks, and deep ones
+"""Grids of the candidates: linear models, often the best for little data; small networks; and deep ones
 (`TableNetwork`)."""
-UPDATES, EPOCHS = 10_000, (10, 100)
-"""So many updates a network makes, in no fewer and no more epochs than these."""
-MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
-"""Networks of an ensemble: the more rows, the less their mean is better than one of them."""
-ENSEMBLE_WORK = 1.2e12
-"""Multiplications that an ensemble of more than two may need: about half a minute. Wide tables get fewer networks."""
+UPDATES, EPOCHS_RANGE = 10_000, (10, 100)
+"""The number of updates of a network, and the bounds of its epochs, which take precedence."""
+MAX_MEMBERS, MIN_MEMBERS, LARGE_TABLE_ROWS = 8, 2, 100_000
+"""Networks of an ensemble; larger tables get the minimum, because averaging helps less the more rows there are."""
+MAX_ENSEMBLE_MULTIPLICATIONS = 1.2e12
+"""Multiplications for which an ensemble may have more than the minimum: about half a minute."""
 
 
 def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
-    """How many rows a search can afford.
+    """The number of rows on which a search of all candidates takes about half a minute, 1,000 at least, `rows` at most.
 
     >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
     (150, True, 1000)
     """
-    weights = sum(_weights(inputs, one["hidden_layer_sizes"], outputs) for one in ParameterGrid(CANDIDATES))
-    a_row = 6 * weights * EPOCHS[1] * 2  # forward and back, over three folds' two parts
-    # Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows.
-    return min(rows, max(1000, int(2e11 / a_row)))
+    weights = sum(
+        _weight_count(inputs, candidate["hidden_layer_sizes"], outputs) for candidate in ParameterGrid(CANDIDATES)
+    )
+    multiplications_per_row = 6 * weights * EPOCHS_RANGE[1] * 2  # forward and backward, two of three folds each time
+    # 2e11 multiplications take about half a minute.
+    return min(rows, max(1000, int(2e11 / multiplications_per_row)))
 
 
-def _weights(inputs: int, hidden: tuple[int, ...], outputs: int) -> int:
-    """How many numbers of float64 the weights of a network are; a deep one's are float32, half as many."""
-    sizes = (inputs, *hidden, outputs)
+def _weight_count(inputs: int, hidden_sizes: tuple[int, ...], outputs: int) -> int:
+    """The number of weights of a network; those of a deep one, which trains in float32, count half."""
+    sizes = (inputs, *hidden_sizes, outputs)
     weights = sum(fan_in * units for fan_in, units in pairwise(sizes))
-    return weights // 2 if hidden == DEEP else weights
+    return weights // 2 if hidden_sizes == DEEP_HIDDEN_SIZES else weights
 
 
-def alpha_for(alpha: float, searched: int, rows: int) -> float:
-    """The penalty's strength for more rows than those on which it was chosen: against the sum of their losses it stays.
+def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
+    """Convert the penalty strength chosen on `searched_rows` rows to one for training on `rows` rows.
 
-    An estimator divides alpha by the rows of a batch, so it is part of their mean loss: of more rows it shall be less.
+    The penalty keeps its weight against the sum of the losses. An estimator adds it to their mean over a batch, so that
+    alpha decreases with the number of rows.
 
-    >>> [round(alpha_for(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
+    >>> [round(scale_alpha(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
     [3.0, 1.28, 0.13]
     """
-    return alpha * _penalty(searched) / _penalty(rows)
+    return alpha * _penalty_weight(searched_rows) / _penalty_weight(rows)
 
 
-def _penalty(rows: int) -> float:
-    """What an alpha of 1 is against the sum of so many rows' losses, over the batches of an epoch."""
-    batch = training_for(rows)["batch_size"]
-    batches = np.minimum(batch, rows - np.arange(0, rows, batch))
-    return rows * float((1 / batches).mean())
+def _penalty_weight(rows: int) -> float:
+    """The weight of a penalty with alpha 1 against the sum of the losses of `rows` rows, averaged over the batches."""
+    batch = training_settings(rows)["batch_size"]
+    batch_sizes = np.minimum(batch, rows - np.arange(0, rows, batch))
+    return rows * float((1 / batch_sizes).mean())
 
 
-def folds_of(rows: int) -> int:
-    """More folds where there are few rows, whose scores are noisy.
+def fold_count(rows: int) -> int:
+    """The number of folds: more for few rows, whose scores are noisy.
 
-    >>> folds_of(150), folds_of(1000)
+    >>> fold_count(150), fold_count(1000)
     (5, 3)
     """
     return 5 if rows < 1000 else 3
 
 
-def fold_rows(rows: int) -> int:
-    """On how many of so many rows a candidate is trained for each fold; for some of the folds it may be one less.
+def fold_training_rows(rows: int) -> int:
+    """The number of training rows of a fold, of `rows` rows in all; some folds have one less.
 
-    >>> fold_rows(150), fold_rows(1500), fold_rows(151)
+    >>> fold_training_rows(150), fold_training_rows(1500), fold_training_rows(151)
     (120, 1000, 121)
     """
-    return rows - rows // folds_of(rows)
+    return rows - rows // fold_count(rows)
 
 
-def training_for(rows: int) -> dict[str, Any]:
-    """How long networks are trained: a rate that goes to 0 along a cosine takes the place of stopping early."""
-    batch = _batch_for(rows)
-    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS))
+def training_settings(rows: int) -> dict[str, Any]:
+    """Estimator parameters for the length of a training on `rows` rows: a cosine schedule instead of early stopping."""
+    batch = _batch_size(rows)
+    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS_RANGE))
     return {
         "batch_size": batch,
         "max_iter": epochs,
@@ -93,24 +96,24 @@ def training_for(rows: int) -> dict[str, Any]:
     }
 
 
-def _batch_for(rows: int) -> int:
-    """Of the batches near to a sixteenth of the rows, 8 and 256 at the ends, that of which the last is a third or more.
+def _batch_size(rows: int) -> int:
+    """The batch size: about a sixteenth of the rows, from 8 to 256, such that the last batch is at least a third full.
 
     Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
     """
-    meant = math.ceil(rows / np.clip(rows // 16, 8, 256))
-    counts = (meant + away * side for away in range(meant) for side in (1, -1))
-    batches = (math.ceil(rows / count) for count in counts)
-    return next(batch for batch in batches if -rows % batch <= batch * 2 / 3)
+    target_count = math.ceil(rows / np.clip(rows // 16, 8, 256))
+    counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
+    sizes = (math.ceil(rows / count) for count in counts)
+    return next(size for size in sizes if -rows % size <= size * 2 / 3)
 
 
-def members_for(inputs: int, rows: int, outputs: int = 1) -> int:
-    """How many networks an ensemble has that learns from so many rows.
+def member_count(inputs: int, rows: int, outputs: int = 1) -> int:
+    """The number of networks of an ensemble that is trained on `rows` rows.
 
-    >>> members_for(20, 1000), members_for(635, 16_274), members_for(20, 10**6)
+    >>> member_count(20, 1000), member_count(635, 16_274), member_count(20, 10**6)
     (8, 2, 2)
     """
-    weights = max(_weights(inputs, hidden, outputs) for hidden in (DEEP, ()))
-    one = 6 * weights * rows * training_for(rows)["max_iter"]
-    affordable = int(np.clip(ENSEMBLE_WORK // one, MEMBERS_OF_LARGE, MEMBERS))
-    return affordable if rows <= LARGE else MEMBERS_OF_LARGE
+    weights = max(_weight_count(inputs, hidden, outputs) for hidden in (DEEP_HIDDEN_SIZES, ()))
+    multiplications_per_member = 6 * weights * rows * training_settings(rows)["max_iter"]
+    affordable = int(np.clip(MAX_ENSEMBLE_MULTIPLICATIONS // multiplications_per_member, MIN_MEMBERS, MAX_MEMBERS))
+    return affordable if rows <= LARGE_TABLE_ROWS else MIN_MEMBERS

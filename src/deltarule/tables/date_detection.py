@@ -1,4 +1,4 @@
-"""Days as people and programs write them, told from codes that look like them."""
+"""Recognize columns of dates, as opposed to codes that look like dates; nothing is parsed."""
 
 import re
 
@@ -19,12 +19,12 @@ DAYS = "|".join(
     ]
 )
 SHORT_DAYS = rf"({DAY}/{MONTH}|{MONTH}/{DAY})/\d\d|{DAY}-{NAMED_MONTH}-\d\d"
-BEHIND = rf"[^\w./-].*|T\d.*|Z|\.(\D.*)?|/{YEAR}.*|-\d\d[.:]\d\d.*"
-"""A time, a zone, the end of a span: anything that does not go on as a code does."""
-DATE = re.compile(rf"({DAYS})({BEHIND})?|({SHORT_DAYS})({CLOCK})?", re.IGNORECASE)
-"""A day as people and programs write it, perhaps with a time behind it."""
+SUFFIX = rf"[^\w./-].*|T\d.*|Z|\.(\D.*)?|/{YEAR}.*|-\d\d[.:]\d\d.*"
+"""A time, a zone, the end of a span: anything but the rest of a code."""
+DATE = re.compile(rf"({DAYS})({SUFFIX})?|({SHORT_DAYS})({CLOCK})?", re.IGNORECASE)
+"""A day as people and programs write it, perhaps followed by a time."""
 TWO_DIGITS = r"(?=\d\d[.-]\d\d[.-])"
-PERHAPS_DATES = [
+AMBIGUOUS_DATES = [
     re.compile(rf"{form}({CLOCK})?", re.IGNORECASE)
     for form in (
         rf"(?P<day>{DAY})\.{MONTH}\.\d\d",
@@ -32,24 +32,24 @@ PERHAPS_DATES = [
         rf"{TWO_DIGITS}{MONTH}(?P<mark>[.-])(?P<day>{DAY})(?P=mark)\d\d",
     )
 ]
-"""The same with a year of two digits, which may as well be a code: see `are_dates`."""
+"""A day whose year has two digits, which may also be a code: see `are_dates`."""
 THREE_NUMBERS = re.compile(r"\d+([.-])\d+\1\d")
 
 
-def are_dates(texts: list[str], most: float) -> bool:
-    """Whether more than `most` texts are dates.
+def are_dates(texts: list[str], threshold: float) -> bool:
+    """Whether the number of dates among the texts is above a threshold.
 
-    Codes are more often 5-10-12 or 1.2.10 than dates are. So all that look so must be days in one order, and one of
-    them beyond the 12th: a date that is not seen costs a hint, a code taken for one costs a column.
+    Texts such as 5-10-12 or 1.2.10 are more often codes than dates. So all of them must be days in one order, with one
+    after the 12th: an overlooked date costs a hint, a code taken for a date costs a column.
 
     >>> are_dates(["2026-11-20", "20 Nov 2026"], 1), are_dates(["20-11-26"], 0), are_dates(["5-10-12"], 0)
     (True, True, False)
     """
     others = [text for text in texts if not DATE.fullmatch(text)]
-    dates = len(texts) - len(others)
-    perhaps = [text for text in others if THREE_NUMBERS.match(text)]
-    for form in PERHAPS_DATES:
-        days = [int(found["day"]) for text in perhaps if (found := form.fullmatch(text))]
-        if len(days) == len(perhaps) > most - dates and max(days, default=0) > 12:
+    date_count = len(texts) - len(others)
+    ambiguous = [text for text in others if THREE_NUMBERS.match(text)]
+    for pattern in AMBIGUOUS_DATES:
+        days = [int(match["day"]) for text in ambiguous if (match := pattern.fullmatch(text))]
+        if len(days) == len(ambiguous) > threshold - date_count and max(days, default=0) > 12:
             return True
-    return dates > most
+    return date_count > threshold
