@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, limit_to_hint
+from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, validate_hint, limit_to_hint
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
@@ -77,7 +77,7 @@ def check_gradient(
     >>> check_gradient(loss, lambda w: 2 * gradient(w), np.array([0.5, -0.5])).ok
     True
     """
-    checked_hint(hint)
+    validate_hint(hint)
     context, most = Context(_validate_like(like, x, y, masks), _sample_counts(x)), _validate_most(most)
     return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context, most), hint)
 
@@ -109,7 +109,7 @@ def check_vjp(
     >>> report.diagnosis[0].code
     'softmax_elementwise'
     """
-    checked_hint(hint)
+    validate_hint(hint)
     most, params = _validate_most(most), flatten(x, "x", argument_names(forward))
     reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
@@ -159,7 +159,7 @@ def check_update(
     >>> check_update(step, lambda: w @ w, w, 0.1).diagnosis[0].code
     'sign'
     """
-    checked_hint(hint)
+    validate_hint(hint)
     learning_rate = _validate_rate("learning_rate", learning_rate, lambda rate: rate > 0, "a number above 0")
     share = "a number from 0 up to, not including, 1"
     momentum = _validate_rate("momentum", momentum, lambda rate: 0 <= rate < 1, share)
@@ -250,7 +250,7 @@ def check_object(
     >>> check_object(line, params=["w"], grads=["dw"], loss=lambda: line.loss(x, y)).ok
     True
     """
-    checked_hint(hint)
+    validate_hint(hint)
     if isinstance(params, str) or isinstance(grads, str) or len(params) != len(grads):
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"

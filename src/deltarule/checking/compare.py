@@ -19,7 +19,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistak
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Like, readings_of
-from deltarule.checking.report import CodeReport, Worst, checked_hint, limit_to_hint, worst_entry
+from deltarule.checking.report import CodeReport, Worst, validate_hint, limit_to_hint, worst_entry
 from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
@@ -81,7 +81,7 @@ def compare(
     >>> report.worst.where, report.formula
     ('z1[1, 0]', 'z1 = x W1 + b1')
     """
-    checked_hint(hint)
+    validate_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     known = [

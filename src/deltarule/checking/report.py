@@ -153,7 +153,7 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
     return worst
 
 
-def checked_hint(hint: str) -> str:
+def validate_hint(hint: str) -> str:
     """Return the hint level; raises `BadInput` for an unknown one."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
@@ -170,7 +170,7 @@ def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
     number; "kind" also what the mistake is; "fix" everything.
     """
-    level = HINTS.index(checked_hint(hint))
+    level = HINTS.index(validate_hint(hint))
     if level == 3:
         return replace(report, hint=hint)
     report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))

@@ -121,9 +121,9 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     """Check the gradient of a user's function; `name` and `like` have the form module:function."""
     from deltarule.checking.check import check_gradient
-    from deltarule.checking.report import checked_hint
+    from deltarule.checking.report import validate_hint
 
-    checked_hint(hint)
+    validate_hint(hint)
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
     console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
