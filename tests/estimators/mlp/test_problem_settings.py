@@ -86,7 +86,7 @@ def test_inverse_scaling_counts_rows() -> None:
     found = problem_settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10)
     assert found.per == "epoch"
     assert found.rate(3, 1.0, **found.parameters) == 1 / 31**0.25
-    again = problem_settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10, seen=200)
+    again = problem_settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10, rows_seen=200)
     assert [again.rate(t, 1.0, **again.parameters) for t in (0, 1, 3)] == [1, 1 / 211**0.25, 1 / 231**0.25]
 
 
