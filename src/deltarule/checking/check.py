@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, validate_hint, limit_to_hint
+from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
