@@ -58,9 +58,9 @@ class TableNetwork(BaseMLP):
         return problem.y
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The initial state; that of a deep network always has new weights, because it is fitted only once."""
+        """The state that training starts from: a deep network's new weights, or the fitted weights of a fit that resumes."""
         state = super()._initial_state(problem, is_new_fit)
-        if len(problem.network.sizes) < 4:
+        if len(problem.network.sizes) < 4 or not is_new_fit:
             return state
         arrays = views(state.theta, problem.network.entries)
         *hidden, last = range(1, len(problem.network.layers) + 1)
