@@ -261,7 +261,7 @@ def test_networks_that_no_memory_holds_are_refused_before_any_is_taken(tmp_path:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     with Store(tmp_path / "s") as written:
-        written.note(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
+        written.write_notes(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
     return tmp_path / "s"
 
 
