@@ -268,7 +268,7 @@ def test_networks_larger_than_memory_are_refused_before_allocation(tmp_path: Pat
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     with Store(tmp_path / "s") as written:
-        written.note(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
+        written.write_notes(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
     return tmp_path / "s"
 
 
