@@ -26,6 +26,8 @@ Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
+    """A table of an assignment that allows no unknown keys."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -157,7 +159,7 @@ def read_assignment(path: str | Path) -> Assignment:
 
 
 def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
-    """Run the source of a solution, and return what it defines, by name."""
+    """Run a solution in this process, and return what it defines, by name; raises `BadInput` if it fails."""
     namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
     try:
         code = compile(source, str(path), "exec")
@@ -170,7 +172,7 @@ def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
 def _read_check(
     section: CheckSection, assignment: AssignmentSection, namespace: Mapping[str, Any], message_prefix: str
 ) -> Check:
-    """Make a `Check` from its table, with the values and results of the solution.
+    """Make a `Check` from its table, with the solution's values and results; raises `BadInput` for what does not fit.
 
     namespace        what the solution defines, by name
     message_prefix   the place in the file, with which messages begin
@@ -220,7 +222,7 @@ def _read_check(
 
 
 def _read_network(section: NetworkSection | None, namespace: Mapping[str, Any], message_prefix: str) -> Network | None:
-    """Make the network of a check, for which the solution has to define the data x and y; None without a table."""
+    """Make a check's network, None without a table; raises `BadInput` unless the solution defines its data x and y."""
     if section is None:
         return None
     if not all(isinstance(namespace.get(name), np.ndarray) for name in ("x", "y")):
@@ -232,7 +234,7 @@ def _read_network(section: NetworkSection | None, namespace: Mapping[str, Any], 
 
 
 def _names_used(texts: list[str], message_prefix: str) -> tuple[list[str], set[str]]:
-    """The names that lines of Python (`texts`) read, in order, and those that they assign."""
+    """The names that lines of Python (`texts`) read, each once in order, and the set of those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
@@ -254,7 +256,7 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _with_expected(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> Check:
-    """Add the solution's results to a check; raises `BadInput` if an array is missing or a gradient is wrong."""
+    """A copy of a check with the solution's results; raises `BadInput` if an array is missing or a gradient wrong."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
     answer = worker.answer(dict(namespace), request)

@@ -63,7 +63,7 @@ def name_mistakes(
 def _check_layer(
     check: Check, namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
 ) -> CodeReport:
-    """Check a student's layer, whose backward pass is called again with other upstream gradients."""
+    """Check a student's layer; `call_again` runs its backward pass with another upstream gradient."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
@@ -82,17 +82,14 @@ def _check_layer(
 
 
 def _network_arguments(check: Check, namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `check_gradient` about the network and its data; empty if the check has no network."""
+    """The arguments `like`, `x` and `y` of `check_gradient`, for a check's network; {} if it has none."""
     if check.network is None:
         return {}
     return {"like": check.network, "x": namespace["x"], "y": namespace["y"]}
 
 
 def check_solution(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> None:
-    """Check the gradient of the teacher's solution.
-
-    Raises `BadInput` if it is wrong, or no gradient of what the check names.
-    """
+    """Raise `BadInput` if the solution's gradient is wrong, or is no gradient of what the check names."""
     expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
         if not isinstance(namespace.get(name), np.ndarray | float | int):
@@ -121,10 +118,11 @@ def _describe_error(report: CodeReport) -> str:
 
 
 def _objective(check: Check, namespace: Mapping[str, Any]) -> Callable[..., Any]:
-    """Make the function that a check differentiates, of a dictionary of parameters: gradient_of, or Σ upstream · it."""
+    """Make the function that a check differentiates, of parameters by name: gradient_of or Σ upstream · gradient_of."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
+        """The number that is differentiated, at other values of the parameters."""
         value = eval(code, {**namespace, **params})
         value = value[0] if isinstance(value, tuple) else value
         return np.sum(np.asarray(namespace[check.upstream]) * value) if check.upstream else value
@@ -133,7 +131,7 @@ def _objective(check: Check, namespace: Mapping[str, Any]) -> Callable[..., Any]
 
 
 def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """Make a function that returns a gradient computed earlier, by the parameters' names."""
+    """Make a function that ignores its parameters, and returns `arrays` as their gradient, under the names `by`."""
 
     def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
         return dict(zip(by, arrays, strict=True))
