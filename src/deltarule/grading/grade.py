@@ -129,7 +129,7 @@ def grade(
     known: Mapping[str, SubmissionResult] | None = None,
     after_submission: Callable[[SubmissionResult], None] | None = None,
 ) -> GradeRecord:
-    """Grade submissions, each in a separate process.
+    """Grade submissions in separate processes, `workers` at a time; `known` results that are still valid are kept.
 
     Parameters
     ----------

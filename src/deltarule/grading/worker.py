@@ -155,7 +155,7 @@ def read_source(path):
 
 
 def load(path):
-    """Run a submission; returns its namespace, and the first error as text, "" if none.
+    """Run a submission; returns its names, and the first error as text, "" if none; raises if it cannot be parsed.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run.
     """

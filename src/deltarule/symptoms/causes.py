@@ -208,9 +208,8 @@ def _dead_at_first(member: Observation) -> Evidence | None:
 def _find_flat_layer(
     member: Observation, snapshot: Snapshot, verb: str, has_kind: Callable[[Activation], bool]
 ) -> Evidence | None:
-    """Detect that the flattest hidden layer with a kind of activation is saturated or dead in a snapshot.
+    """Detect that the flattest layer of a kind is saturated or dead in a snapshot; `verb` is "begin" or "ended".
 
-    verb       "begin" or "ended", for the sentence
     has_kind   `_is_bounded` for saturated units, `_is_one_sided` for dead ones
     """
     layers = [layer for layer in member.problem.network.layers[:-1] if has_kind(layer.activation)]

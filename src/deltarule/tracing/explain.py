@@ -78,15 +78,15 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
-    start: State | None = None,
+    lbfgs_start: State | None = None,
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
     """Show every number of the next update from a state of one member, without the optimizer's part if not `update`.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
-    the optimizer; `start`, for L-BFGS the state at which the training began, which determines its memory, or None if it
-    begins here; `title` and `notes` of the record.
+    the optimizer; `lbfgs_start`, the state at which a training by L-BFGS began, which determines its memory, or None if
+    it begins here; `title` and `notes` of the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -103,7 +103,7 @@ def explain_update(
     with one_blas_thread(), np.errstate(all="ignore"):
         _add_passes(trace)
         if update and problem.optimizer.name == "lbfgs":
-            notes = (*notes, *lbfgs_update(trace, start or state))
+            notes = (*notes, *lbfgs_update(trace, lbfgs_start or state))
         elif update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}

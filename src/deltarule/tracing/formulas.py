@@ -266,7 +266,7 @@ def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
 
 
 def _rprop_size(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    """Rprop's new step size: larger if the gradient g has the sign of the previous one, smaller if the opposite."""
+    """Rprop's new step size, from the slots `old`: larger if the gradient g keeps its sign, smaller if it turns."""
     size = cases((above(old["size"], 0), old["size"]), otherwise=n["learning_rate"])
     agreement = g * old["previous"]
     return cases(

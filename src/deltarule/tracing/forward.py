@@ -22,7 +22,7 @@ KINDS = {
 
 
 def add_inputs(trace: TraceBuilder) -> None:
-    """Add the data, the parameters, and the number of samples N."""
+    """Add the data, the parameters, and N: the number of samples or, if they are weighted, the sum of the weights."""
     trace.add("x", "data", drop_member_axis(trace.rows.x), "id", "inputs")
     trace.add("y", "data", trace.y, "ij", "targets")
     if trace.has_equal_weights:
