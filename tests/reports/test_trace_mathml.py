@@ -53,7 +53,7 @@ def test_every_formula_of_an_iteration_of_lbfgs_is_mathml():
     x = np.arange(6.0).reshape(3, 2) % 4
     problem = create_problem(Network([2, 2, 1], "tanh"), x, x.sum(1), optimizer="lbfgs")
     state = train(problem, max_steps=3).state
-    check_all(explain_update(problem, state, start=initial_state(problem)))
+    check_all(explain_update(problem, state, lbfgs_start=initial_state(problem)))
 
 
 def check_all(explanation):

@@ -106,9 +106,9 @@ def test_pieces_report_what_chose_them():
 def test_a_long_sum_is_folded_and_says_how_much():
     tree = Series(("i", "j"), (10, 10), lambda i, j: Ref("x", (i, j), None if isinstance(i, str) else 10.0 * i + j))
     assert with_names(tree) == "Σ_i,j x[i, j]"
-    assert with_numbers(tree, terms=3) == "0 + 1 + … 97 more … + 99"
+    assert with_numbers(tree, max_terms=3) == "0 + 1 + … 97 more … + 99"
     assert evaluate(tree) == 4950
-    assert with_numbers(series([Number(1.0)] * 4), terms=3) == "1 + 1 + 1 + 1"  # "1 more" would take as much room
+    assert with_numbers(series([Number(1.0)] * 4), max_terms=3) == "1 + 1 + 1 + 1"  # "1 more" would take as much room
 
 
 @given(count=st.integers(1, 40), most=st.integers(3, 9), sample=st.none() | st.integers(0, 39))

@@ -27,7 +27,7 @@ def problem_of(seed=0, **given):
 def explained(problem, step):
     start = initial_state(problem)
     state = train(problem, engine=ReferenceEngine(), max_steps=step).state
-    return explain_update(problem, state, start=start)
+    return explain_update(problem, state, lbfgs_start=start)
 
 
 @settings(max_examples=examples(30))

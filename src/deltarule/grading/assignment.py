@@ -26,6 +26,8 @@ Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
+    """A table of an assignment that allows no unknown keys."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -134,9 +136,10 @@ def read_assignment(path: str | Path) -> Assignment:
         raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
     solution = path.parent / section.solution
     source = read_bytes(solution)
-    namespace = _run_solution(solution, source)
+    solution_namespace = _run_solution(solution, source)
     checks = tuple(
-        _read_check(check, section, namespace, f"{path}: check {i}") for i, check in enumerate(section.checks, 1)
+        _read_check(check, section, solution_namespace, f"{path}: check {i}")
+        for i, check in enumerate(section.checks, 1)
     )
     labels = [check.name for check in checks]
     if len(set(labels)) < len(labels):
@@ -151,29 +154,29 @@ def read_assignment(path: str | Path) -> Assignment:
         visibility=section.visibility,
         memory_limit_mb=section.memory_limit_mb,
         checks=checks,
-        names=namespace,
+        names=solution_namespace,
         source=text + source,
     )
 
 
 def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
-    """Run the source of a solution, and return what it defines, by name."""
-    namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
+    """Run a solution in this process, and return what it defines, by name; raises `BadInput` if it fails."""
+    solution_namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
         raise BadInput(f"{path} is not Python: {error}; correct it") from None
-    call_user_function(exec, (code, namespace), {}, str(path))
-    return namespace
+    call_user_function(exec, (code, solution_namespace), {}, str(path))
+    return solution_namespace
 
 
 def _read_check(
-    section: CheckSection, assignment: AssignmentSection, namespace: Mapping[str, Any], message_prefix: str
+    section: CheckSection, assignment: AssignmentSection, solution_namespace: Mapping[str, Any], message_prefix: str
 ) -> Check:
-    """Make a `Check` from its table, with the values and results of the solution.
+    """Make a `Check` from its table, with the solution's values and results; raises `BadInput` for what does not fit.
 
-    namespace        what the solution defines, by name
-    message_prefix   the place in the file, with which messages begin
+    solution_namespace   what the solution defines, by name
+    message_prefix       the place in the file, with which messages begin
     """
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
@@ -190,14 +193,18 @@ def _read_check(
     if isinstance(section.returns, dict):
         expressions += section.returns.values()
     used, assigned = _names_used(expressions, message_prefix)
-    defined = {*namespace, *assigned, *dir(builtins), "result"}
+    defined = {*solution_namespace, *assigned, *dir(builtins), "result"}
     unknown = [name for name in used if name not in defined]
     if unknown:
         raise BadInput(
             f"{message_prefix}: the solution does not define '{unknown[0]}'; define it there, or correct the call"
         )
-    functions = tuple(name for name in used if callable(namespace.get(name)))
-    values = {name: namespace[name] for name in used if name in namespace and not callable(namespace[name])}
+    functions = tuple(name for name in used if callable(solution_namespace.get(name)))
+    values = {
+        name: solution_namespace[name]
+        for name in used
+        if name in solution_namespace and not callable(solution_namespace[name])
+    }
     values = {name: value for name, value in values.items() if _can_be_sent(value)}
     check = Check(
         name=section.name or section.call,
@@ -214,16 +221,18 @@ def _read_check(
         gradient_of=section.gradient_of,
         by=tuple(section.by),
         upstream=section.upstream,
-        network=_read_network(section.network, namespace, message_prefix),
+        network=_read_network(section.network, solution_namespace, message_prefix),
     )
-    return _with_expected(check, namespace, message_prefix)
+    return _with_expected(check, solution_namespace, message_prefix)
 
 
-def _read_network(section: NetworkSection | None, namespace: Mapping[str, Any], message_prefix: str) -> Network | None:
-    """Make the network of a check, for which the solution has to define the data x and y; None without a table."""
+def _read_network(
+    section: NetworkSection | None, solution_namespace: Mapping[str, Any], message_prefix: str
+) -> Network | None:
+    """Make a check's network, None without a table; raises `BadInput` unless the solution defines its data x and y."""
     if section is None:
         return None
-    if not all(isinstance(namespace.get(name), np.ndarray) for name in ("x", "y")):
+    if not all(isinstance(solution_namespace.get(name), np.ndarray) for name in ("x", "y")):
         raise BadInput(f"{message_prefix}: network needs the data; define arrays x and y in the solution")
     try:
         return Network(section.sizes, section.hidden, section.output)
@@ -232,7 +241,7 @@ def _read_network(section: NetworkSection | None, namespace: Mapping[str, Any], 
 
 
 def _names_used(texts: list[str], message_prefix: str) -> tuple[list[str], set[str]]:
-    """The names that lines of Python (`texts`) read, in order, and those that they assign."""
+    """The names that lines of Python (`texts`) read, each once in order, and the set of those that they assign."""
     nodes: list[ast.AST] = []
     for text in texts:
         try:
@@ -253,11 +262,11 @@ def _can_be_sent(value: Any) -> bool:
     return True
 
 
-def _with_expected(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> Check:
-    """Add the solution's results to a check; raises `BadInput` if an array is missing or a gradient is wrong."""
+def _with_expected(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> Check:
+    """A copy of a check with the solution's results; raises `BadInput` if an array is missing or a gradient wrong."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
-    answer = worker.answer(dict(namespace), request)
+    answer = worker.answer(dict(solution_namespace), request)
     if "error" in answer:
         raise BadInput(f"{message_prefix}: the solution fails in {check.call}: {answer['error']}; correct it")
     expected = named_arrays(answer["result"], list(check.points))
@@ -268,5 +277,5 @@ def _with_expected(check: Check, namespace: Mapping[str, Any], message_prefix: s
             )
     check = replace(check, expected=expected)
     if check.gradient_of:
-        check_solution(check, namespace, message_prefix)
+        check_solution(check, solution_namespace, message_prefix)
     return check

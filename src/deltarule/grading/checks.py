@@ -56,7 +56,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """The arrays that a call returned, by name: those of a dictionary, or those of a tuple or list in order."""
+    """A call's result by name: its own names if a dictionary, else `labels` in order; what does not fit is left out."""
     if isinstance(result, dict) and "object" not in result:
         return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:

@@ -60,7 +60,7 @@ def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[
 def _classroom_tests(
     record: GradeRecord, result: SubmissionResult, points_key: str, max_points_key: str
 ) -> list[dict[str, Any]]:
-    """One test for each call; the keys are those of the format."""
+    """One test for each call: its name, points and maximum (under the format's keys), and what a student may read."""
     return [
         {
             "name": check.name,
@@ -73,10 +73,7 @@ def _classroom_tests(
 
 
 def check_text(check: CheckResult, hint: int) -> str:
-    """The text on a check that a student may read at a hint level.
-
-    The level is 0 for nothing, 1 for which array is wrong, 2 for the mistake too, and 3 for its fix too.
-    """
+    """What a student may read about a check: with `hint` 0 nothing, 1 which arrays are wrong, 2 why, 3 the fix too."""
     lines = [check.message] if hint >= 1 else []
     if hint >= 2:
         for mistake in check.mistakes:
@@ -96,13 +93,13 @@ RUN = """#!/usr/bin/env bash
 """
 
 
-def write_gradescope_zip(path: Path, assignment: Assignment, file: Path) -> None:
+def write_gradescope_zip(path: Path, assignment: Assignment, assignment_file: Path) -> None:
     """Write the autograder archive for Gradescope: setup.sh, run_autograder and the assignment's files.
 
-    path   the archive to write
-    file   the `assignment.toml`
+    path              the archive to write
+    assignment_file   the `assignment.toml`
     """
-    name = file.name
+    name = assignment_file.name
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for script, text in (
             ("setup.sh", SETUP.format(version=version("deltarule"))),

@@ -22,7 +22,7 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 
 def name_mistakes(
     check: Check,
-    namespace: Mapping[str, Any],
+    solution_namespace: Mapping[str, Any],
     returned: Mapping[str, Floats],
     call_again: Callable[[Floats], list[Floats]],
 ) -> tuple[Mistake, ...]:
@@ -31,7 +31,7 @@ def name_mistakes(
     Parameters
     ----------
     check : Check
-    namespace : mapping
+    solution_namespace : mapping
         What the solution defines, by name.
     returned : mapping
         All arrays that the student's code returned, by name, possibly in wrong shapes.
@@ -41,16 +41,16 @@ def name_mistakes(
     if not check.gradient_of:
         return ()
     arrays = [np.asarray(returned[label], float) for label in check.points]
-    params = _parameters(check, namespace)
+    params = _parameters(check, solution_namespace)
     try:
         report = check_gradient(
-            _objective(check, namespace),
+            _objective(check, solution_namespace),
             _constant_gradient(arrays, check.by),
             params,
-            **_network_arguments(check, namespace),
+            **_network_arguments(check, solution_namespace),
         )
         if not report.diagnosis and check.upstream:
-            report = _check_layer(check, namespace, call_again)
+            report = _check_layer(check, solution_namespace, call_again)
     except BadInput:
         return ()
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
@@ -61,13 +61,13 @@ def name_mistakes(
 
 
 def _check_layer(
-    check: Check, namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
+    check: Check, solution_namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
 ) -> CodeReport:
-    """Check a student's layer, whose backward pass is called again with other upstream gradients."""
+    """Check a student's layer; `call_again` runs its backward pass with another upstream gradient."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def forward(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**namespace, **params})
+        value = eval(code, {**solution_namespace, **params})
         return np.asarray(value[0] if isinstance(value, tuple) else value)
 
     def backward(upstream: Floats) -> dict[str, Floats]:
@@ -76,32 +76,31 @@ def _check_layer(
     single = check.by[0] if len(check.by) == 1 else None
     if single is not None:  # activations are recognized by their one input
         return check_vjp(
-            lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(namespace[single], float)
+            lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(solution_namespace[single], float)
         )
-    return check_vjp(forward, backward, _parameters(check, namespace))
+    return check_vjp(forward, backward, _parameters(check, solution_namespace))
 
 
-def _network_arguments(check: Check, namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `check_gradient` about the network and its data; empty if the check has no network."""
+def _network_arguments(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments `like`, `x` and `y` of `check_gradient`, for a check's network; {} if it has none."""
     if check.network is None:
         return {}
-    return {"like": check.network, "x": namespace["x"], "y": namespace["y"]}
+    return {"like": check.network, "x": solution_namespace["x"], "y": solution_namespace["y"]}
 
 
-def check_solution(check: Check, namespace: Mapping[str, Any], message_prefix: str) -> None:
-    """Check the gradient of the teacher's solution.
-
-    Raises `BadInput` if it is wrong, or no gradient of what the check names.
-    """
+def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> None:
+    """Raise `BadInput` if the solution's gradient is wrong, or is no gradient of what the check names."""
     expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
-        if not isinstance(namespace.get(name), np.ndarray | float | int):
+        if not isinstance(solution_namespace.get(name), np.ndarray | float | int):
             raise BadInput(
                 f"{message_prefix}: the solution does not define '{name}' as an array; correct by or upstream"
             )
     try:
         report = check_gradient(
-            _objective(check, namespace), _constant_gradient(expected, check.by), _parameters(check, namespace)
+            _objective(check, solution_namespace),
+            _constant_gradient(expected, check.by),
+            _parameters(check, solution_namespace),
         )
     except BadInput as error:
         raise BadInput(f"{message_prefix}: {error}") from None
@@ -120,20 +119,21 @@ def _describe_error(report: CodeReport) -> str:
     return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
 
 
-def _objective(check: Check, namespace: Mapping[str, Any]) -> Callable[..., Any]:
-    """Make the function that a check differentiates, of a dictionary of parameters: gradient_of, or Σ upstream · it."""
+def _objective(check: Check, solution_namespace: Mapping[str, Any]) -> Callable[..., Any]:
+    """Make the function that a check differentiates, of parameters by name: gradient_of or Σ upstream · gradient_of."""
     code = compile(check.gradient_of, "gradient_of", "eval")
 
     def objective(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**namespace, **params})
+        """The number that is differentiated, at other values of the parameters."""
+        value = eval(code, {**solution_namespace, **params})
         value = value[0] if isinstance(value, tuple) else value
-        return np.sum(np.asarray(namespace[check.upstream]) * value) if check.upstream else value
+        return np.sum(np.asarray(solution_namespace[check.upstream]) * value) if check.upstream else value
 
     return objective
 
 
 def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """Make a function that returns a gradient computed earlier, by the parameters' names."""
+    """Make a function that ignores its parameters, and returns `arrays` as their gradient, under the names `by`."""
 
     def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
         return dict(zip(by, arrays, strict=True))
@@ -141,6 +141,6 @@ def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[
     return gradient
 
 
-def _parameters(check: Check, namespace: Mapping[str, Any]) -> dict[str, Floats]:
+def _parameters(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Floats]:
     """The teacher's values of the parameters by which a check differentiates."""
-    return {name: np.array(namespace[name], float) for name in check.by}
+    return {name: np.array(solution_namespace[name], float) for name in check.by}

@@ -129,7 +129,7 @@ def grade(
     known: Mapping[str, SubmissionResult] | None = None,
     after_submission: Callable[[SubmissionResult], None] | None = None,
 ) -> GradeRecord:
-    """Grade submissions, each in a separate process.
+    """Grade submissions in separate processes, `workers` at a time; `known` results that are still valid are kept.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def grade(
     """
 
     def grade_submission(submission: Submission) -> SubmissionResult:
-        """The known result of a submission, if it is still valid; else a new one."""
+        """The known result of a submission, if it is still valid; else a new one, given to `after_submission`, too."""
         digest = _result_digest(assignment, submission, sandbox)
         before = (known or {}).get(submission.student)
         if before is not None and before.digest == digest:
@@ -176,7 +176,7 @@ def grade(
 
 
 def _result_digest(assignment: Assignment, submission: Submission, sandbox: str) -> str:
-    """The digest of all that a submission's result depends on: assignment, files, and whether there is a sandbox."""
+    """The digest of all that a submission's result depends on: assignment, files, and the option `sandbox`."""
     digest = hashlib.sha256(f"{RECORD_VERSION} {sandbox} {submission.problem}".encode() + assignment.source)
     for name, path in sorted(submission.files.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -184,7 +184,7 @@ def _result_digest(assignment: Assignment, submission: Submission, sandbox: str)
 
 
 def _hideable(paths: Sequence[Path]) -> list[Path]:
-    """The files and folders that can be hidden: all but those that contain Python or what the worker needs."""
+    """Those of `paths` that exist and can be hidden: not folders of Python, NumPy or the worker's own file."""
     needed = [Path(sys.prefix), Path(sys.base_prefix), Path(np.__file__), Path(worker.__file__)]
     resolved = [path.resolve() for path in paths if path.exists()]
     return [path for path in resolved if not any(one.resolve().is_relative_to(path) for one in needed)]
@@ -236,7 +236,7 @@ def _grade_submission(
 def _ungradable_result(
     assignment: Assignment, student: str, message: str, isolation: str, digest: str
 ) -> SubmissionResult:
-    """The result, without points, of a submission that could not be loaded."""
+    """The result, without points, of a submission that could not be loaded; `isolation` says how it was isolated."""
     checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
     return SubmissionResult(student, False, message, checks, isolation, digest)
 
@@ -248,7 +248,7 @@ def _missing_result(check: Check, message: str) -> CheckResult:
 
 
 def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running: Worker) -> CheckResult:
-    """Compare what a call returned with the solution's results, and name mistakes."""
+    """Compare what a call returned with the solution's results, and name mistakes, for which it may be called again."""
     if answer.problem:
         return _missing_result(check, answer.problem)
     found = named_arrays(answer.result, list(check.points))
@@ -262,10 +262,10 @@ def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running:
     return CheckResult(check.name, check.part, _describe_arrays(arrays), arrays, mistakes, notes)
 
 
-def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-    """Call a student's function again with another upstream gradient.
+def _call_again(check: Check, running: Worker, first_arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
+    """Call a student's function with another upstream gradient, and return its arrays.
 
-    Raises `BadInput` unless it returns arrays of the same shapes as in the first call, `arrays`.
+    Raises `BadInput` unless it returns arrays of the same shapes as in the first call, `first_arrays`.
     """
     request = request_of(check)
     request["values"] = {**request["values"], check.upstream: upstream}
@@ -274,30 +274,30 @@ def _call_again(check: Check, running: Worker, arrays: Mapping[str, Floats], ups
         again = [np.asarray(found[name], float) for name in check.points]
     except (Ended, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{check.call} cannot be called again: {error}") from None
-    if [array.shape for array in again] != [np.shape(arrays[name]) for name in check.points]:
+    if [array.shape for array in again] != [np.shape(first_arrays[name]) for name in check.points]:
         raise BadInput(f"{check.call} returns arrays of other shapes when it is called again")
     return again
 
 
-def _compare_array(check: Check, name: str, found: Any) -> ArrayResult:
-    """Compare the array `name` that a call returned, `found`, with the solution's; None counts as missing."""
+def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
+    """Compare `returned` with the solution's array `name`; what is None or no array of numbers counts as missing."""
     expected, points = np.asarray(check.expected[name], float), check.points[name]
 
     def result(verdict: str, error: float | None, message: str = "") -> ArrayResult:
         return ArrayResult(name, verdict, error, points if verdict == "right" else 0.0, points, message)
 
-    if found is None:
+    if returned is None:
         return result("missing", None, f"{name} is not returned")
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
-        kind = found.get("object") if isinstance(found, dict) else None
-        kind = clean_text(kind) if isinstance(kind, str) else type(found).__name__
+    if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
+        kind = returned.get("object") if isinstance(returned, dict) else None
+        kind = clean_text(kind) if isinstance(kind, str) else type(returned).__name__
         return result("missing", None, f"{name} is {kind}, not an array of numbers")
-    if not found.size:
+    if not returned.size:
         return result("missing", None, f"{name} is an empty array")
-    lengths = [[length for length in array.shape if length > 1] for array in (found, expected)]
+    lengths = [[length for length in array.shape if length > 1] for array in (returned, expected)]
     if lengths[0] != lengths[1]:
-        return result("wrong", None, f"{name} has the shape {found.shape}, and should have {expected.shape}")
-    values: Floats = found.astype(float).reshape(expected.shape)
+        return result("wrong", None, f"{name} has the shape {returned.shape}, and should have {expected.shape}")
+    values: Floats = returned.astype(float).reshape(expected.shape)
     if not np.isfinite(values).all():
         return result("wrong", None, f"{name} holds NaN or infinity")
     largest = float(np.abs(expected).max(initial=0))
@@ -321,7 +321,7 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
 
 
 def _suspicions(check: Check, arrays: Sequence[ArrayResult], call_count: int) -> tuple[str, ...]:
-    """Notes on signs of numerical differentiation: many calls of the loss, and errors of the typical size."""
+    """Notes on signs of numerical differentiation: `call_count` calls of loss and forward pass, and typical errors."""
     if check.part != "backward":
         return ()
     entries = sum(array.size for array in check.expected.values())

@@ -47,7 +47,7 @@ def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
 
 
 def _count_arrays(record: GradeRecord) -> list[dict[str, object]]:
-    """Count for each array of each check the submissions in which it is right, wrong or missing."""
+    """A row for each array of each check: `check`, `array`, and in how many submissions it is right, wrong, missing."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for result in record.submissions:
         for check in result.checks:

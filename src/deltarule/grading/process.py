@@ -85,15 +85,12 @@ class Worker:
             self.process.stdin.write(struct.pack("<Q", len(data)) + data)
             self.process.stdin.flush()
 
-    def receive(self, seconds: float) -> Any:
-        """The next message of the process.
-
-        Raises `Ended` if none comes within some seconds, if the process has ended, or if it writes anything else.
-        """
+    def receive(self, timeout_seconds: float) -> Any:
+        """The next message; raises `Ended` if none comes in time, the process has ended, or it writes anything else."""
         try:
-            data = self._answers.get(timeout=seconds)
+            data = self._answers.get(timeout=timeout_seconds)
         except queue.Empty:
-            raise Ended(f"it did not end within {seconds:g} seconds") from None
+            raise Ended(f"it did not end within {timeout_seconds:g} seconds") from None
         if data is None:
             raise Ended(_describe_end(self.process))
         try:
@@ -102,14 +99,14 @@ class Worker:
         except Exception:
             raise Ended(FORGED) from None
 
-    def ask(self, request: Mapping[str, Any], seconds: float) -> Answer:
-        """Send a request for a call and return its answer.
+    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
+        """Send a request for a call and return its answer; kills the process and raises `Ended` if none comes in time.
 
-        Raises `Ended` as `receive`, and for an answer that `worker.answer` cannot give. The process is ended then.
+        So it does if the process has ended, or gives an answer that `worker.answer` cannot give.
         """
         self.send(request)
         try:
-            return _validate_answer(self.receive(seconds), request["call"])
+            return _validate_answer(self.receive(timeout_seconds), request["call"])
         except Ended:
             self.end()
             raise
@@ -120,7 +117,7 @@ class Worker:
         return self.process.returncode is not None
 
     def end(self) -> None:
-        """End the process and everything that it started."""
+        """Kill the process and everything that it started, wait for its end, and close its pipes."""
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 self.process.kill()
@@ -134,7 +131,7 @@ class Worker:
 
 
 def _validate_answer(message: Any, call: str) -> Answer:
-    """Convert a message to the answer to a call; raises `Ended` if the worker cannot have sent it."""
+    """Convert a message to the answer to a call; raises `Ended` if it was forged: `worker.answer` cannot give it."""
     match message:
         case {"missing": [*names]} if all(isinstance(name, str) for name in names):
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
@@ -180,7 +177,7 @@ def work_folder(files: Mapping[str, Path]) -> Iterator[Path]:
 
 
 def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
-    """Start the worker process of a submission, a file in a separate folder, and load it.
+    """Start a worker process with limits, in a sandbox that hides the paths `hidden`, and load a submission's `file`.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class Submission:
     problem: str = ""
 
 
-def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
+def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submission]:
     """Find the submissions in a folder, sorted by student; a single file is a single submission.
 
     Parameters
@@ -35,7 +35,7 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     path : str or Path
         A folder with a file or folder for each student, or one student's file; links are ignored, as they may lead
         to files of the teacher.
-    preferred : str
+    preferred_file : str
         The name of the file that is loaded from a student's folder; "" for the only one there.
 
     Raises
@@ -51,7 +51,7 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "__")))
     submissions = [
-        _from_folder(entry, preferred) if entry.is_dir() else _from_file(entry)
+        _from_folder(entry, preferred_file) if entry.is_dir() else _from_file(entry)
         for entry in entries
         if not entry.is_symlink() and (entry.is_dir() or entry.suffix in ENDINGS)
     ]
@@ -64,12 +64,12 @@ def find_submissions(path: str | Path, preferred: str = "") -> list[Submission]:
     return submissions
 
 
-def single_submission(path: str | Path, preferred: str = "") -> Submission:
-    """The submission of one student, from a folder of files or from one file; `preferred` as in `find_submissions`."""
+def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
+    """The submission of one student: a file, or a folder of which `preferred_file` is loaded, else the only one."""
     path = Path(path)
     if not kind_of(path):
         raise BadInput(f"{path} does not exist; give the folder of a student")
-    return _from_folder(path, preferred) if path.is_dir() else _from_file(path)
+    return _from_folder(path, preferred_file) if path.is_dir() else _from_file(path)
 
 
 def _from_file(path: Path) -> Submission:
@@ -77,18 +77,18 @@ def _from_file(path: Path) -> Submission:
     return Submission(path.stem, path.name, {path.name: path})
 
 
-def _from_folder(folder: Path, preferred: str) -> Submission:
-    """The submission in a folder named after the student: the preferred file is loaded, else the only one."""
+def _from_folder(folder: Path, preferred_file: str) -> Submission:
+    """The submission in a folder named after the student: `preferred_file` is loaded, else the only .py or .ipynb."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     if sum(path.stat().st_size for path in paths) > MAX_SUBMISSION_BYTES:
         limit = MAX_SUBMISSION_BYTES // 2**20
         return Submission(folder.name, "", {}, f"the folder holds more than {limit} MB; hand in the code alone")
     names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
-    if preferred in files:
-        return Submission(folder.name, preferred, files)
+    if preferred_file in files:
+        return Submission(folder.name, preferred_file, files)
     if len(names) == 1:
         return Submission(folder.name, names[0], files)
-    wanted = f"a file '{preferred}'" if preferred else "a single .py or .ipynb file"
+    wanted = f"a file '{preferred_file}'" if preferred_file else "a single .py or .ipynb file"
     there = f"there are {', '.join(names)}" if names else "there is none"
     return Submission(folder.name, "", files, f"the folder should hold {wanted}; {there}")

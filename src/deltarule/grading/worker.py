@@ -33,6 +33,7 @@ def pack(value):
     arrays = []
 
     def to_json(part):
+        """Convert a part of the message to JSON data: tables of pairs, lists, tuples, and numbers of arrays."""
         if isinstance(part, np.ndarray | np.generic):
             arrays.append(np.asarray(part))
             return {"array": len(arrays) - 1}
@@ -51,16 +52,14 @@ def pack(value):
 
 
 def unpack(data):
-    """Decode the bytes of a message.
-
-    Raises `ValueError` for bytes that are not a message.
-    """
+    """Decode the bytes that `pack` made; raises `ValueError` for others."""
     file = io.BytesIO(data)
     size, count = struct.unpack("<QQ", file.read(16))
     value = json.loads(file.read(size))
     arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
 
     def from_json(part):
+        """Convert JSON data back to dictionaries, lists, tuples and arrays."""
         if not isinstance(part, dict):
             return part
         kind, content = next(iter(part.items()))
@@ -74,9 +73,10 @@ def unpack(data):
 
 
 def isolate(hidden, work):
-    """Cut this process off from the network, from all `hidden` paths, and from writing outside its folder `work`.
+    """Go on in a child process without network, `hidden` paths, and write access outside its working folder `work`.
 
-    Works only on Linux with user namespaces, in a process with a single thread; raises `OSError` elsewhere.
+    The calling process never returns: it waits for the child, and exits with its status. Works only on Linux with user
+    namespaces, in a process with a single thread; raises `OSError` elsewhere.
     """
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -116,14 +116,14 @@ def isolate(hidden, work):
 
 
 def files_below(folder):
-    """The paths of all files in a folder, relative to it."""
+    """Yield the paths of all files in a folder and below it, relative to it."""
     for parent, _, names in os.walk(folder):
         for name in names:
             yield os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
-    """Limit memory, time, file size and number of processes, for this process; does nothing on Windows."""
+    """Limit this process's memory, CPU time, size of files, and further processes; does nothing on Windows."""
     try:
         import resource
     except ImportError:
@@ -155,7 +155,7 @@ def read_source(path):
 
 
 def load(path):
-    """Run a submission; returns its namespace, and the first error as text, "" if none.
+    """Run a submission; returns its names, and the first error as text, "" if none; raises if it cannot be parsed.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run.
     """
@@ -183,7 +183,7 @@ def describe(error, file):
 
 @contextlib.contextmanager
 def counted_calls(namespace, counted):
-    """Count the calls of the functions named in `counted` while a block runs; yields the counts by name.
+    """Replace the functions named in `counted` by ones that count calls, for a block; yields the counts by name.
 
     namespace   what the submission defines, by name
     """
@@ -191,6 +191,8 @@ def counted_calls(namespace, counted):
     originals = {name: namespace[name] for name in counted if callable(namespace.get(name))}
 
     def count_calls(name, function):
+        """A function that does the same, and adds 1 to the calls under its name."""
+
         @functools.wraps(function)
         def call(*args, **options):
             calls[name] += 1
@@ -206,7 +208,7 @@ def counted_calls(namespace, counted):
 
 
 def to_arrays(value, depth=0):
-    """Convert a student's result to arrays in dictionaries and tuples; other objects become their types' names."""
+    """Convert a result to arrays in dictionaries and tuples, at most 3 levels deep; others become {"object": type}."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and depth < 3:
@@ -227,7 +229,7 @@ def to_arrays(value, depth=0):
 
 
 def answer(namespace, request):
-    """Make the call that a request describes, in the namespace of a submission, and return the message in answer."""
+    """Make a requested call with a submission's names; returns {"result", "calls"}, {"missing": names} or {"error"}."""
     missing = [name for name in request["functions"] if name not in namespace]
     if missing:
         return {"missing": missing}
@@ -256,6 +258,7 @@ def main():
             os.dup2(nothing.fileno(), stream)
 
     def send(value):
+        """Write a message to the pipe, after its length."""
         data = pack(value)
         answers.write(struct.pack("<Q", len(data)) + data)
         answers.flush()

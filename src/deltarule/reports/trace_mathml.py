@@ -172,8 +172,9 @@ class _MathML:
                     self._operand(factor, MULTIPLIED, is_first and not index) for index, factor in enumerate(factors)
                 ]
                 return "<mo>·</mo>".join(texts), MULTIPLIED
-            case Quotient(above, below):
-                return f"<mfrac><mrow>{self.formula(above)}</mrow><mrow>{self.formula(below)}</mrow></mfrac>", RAISED
+            case Quotient(numerator, denominator):
+                above, below = self.formula(numerator), self.formula(denominator)
+                return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>", RAISED
             case Power(base, exponent):
                 return f"<msup><mrow>{self._operand(base, WHOLE)}</mrow>{self._exponent(exponent)}</msup>", RAISED
             case Negative(of):

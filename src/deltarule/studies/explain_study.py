@@ -54,7 +54,7 @@ def explain_study(
     return explain_update(
         alone,
         state,
-        start=initial_state(alone),
+        lbfgs_start=initial_state(alone),
         features=dataset.features,
         classes=dataset.classes if len(dataset.classes) == problem.network.outputs else (),
         title=f"{study} on {dataset.name}, member {member} (seed {problem.seeds[member]})",

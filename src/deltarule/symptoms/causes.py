@@ -90,7 +90,7 @@ does not learn for any reason has classes that it never predicts."""
 
 
 def _cause(code: str, fix: str) -> Callable[[Detector], Detector]:
-    """Register a function as the detector of a cause, after the previous ones."""
+    """A decorator that registers a function as the detector of a cause, after the previous ones."""
 
     def add(find: Detector) -> Detector:
         _CAUSES.append(Cause(code, fix, find))
@@ -208,9 +208,8 @@ def _dead_at_first(member: Observation) -> Evidence | None:
 def _find_flat_layer(
     member: Observation, snapshot: Snapshot, verb: str, has_kind: Callable[[Activation], bool]
 ) -> Evidence | None:
-    """Detect a layer of saturated or dead units in a snapshot, among layers with a kind of activation.
+    """Detect that the flattest layer of a kind is saturated or dead in a snapshot; `verb` is "begin" or "ended".
 
-    verb       "begin" or "ended"
     has_kind   `_is_bounded` for saturated units, `_is_one_sided` for dead ones
     """
     layers = [layer for layer in member.problem.network.layers[:-1] if has_kind(layer.activation)]
@@ -350,7 +349,7 @@ def _reached_farther(member: Observation, share: float) -> bool:
 
 
 def _describe_range_test(member: Observation) -> str:
-    """A clause on the result of the range test."""
+    """The clause "the range test … came to …", with its updates, rates, least objective, and the rate there."""
     assert member.range_test is not None
     return (
         f"the range test, {member.range_test.updates} updates with rates from {member.range_test.lowest:.3g} to "

@@ -20,9 +20,9 @@ _TARGETS_PER_CHUNK = 10_000
 
 
 def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The weighted sum of the losses of the best constant prediction.
+    """The loss, summed over rows with weights w, of the best constant prediction for targets y; NaN if all w are 0.
 
-    For a loss of predictions that sum to 1 this is the mean, exactly so for the cross-entropy. NaN without weights.
+    For a loss of predictions that sum to 1 this is the mean, exactly so for the cross-entropy.
 
     >>> from deltarule.maths.losses import ABSOLUTE_ERROR
     >>> constant_loss(ABSOLUTE_ERROR, np.array([[0.0], [1.0], [10.0]]), np.array([[1.0], [1.0], [5.0]]))
@@ -38,7 +38,7 @@ def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
 
 
 def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
-    """The weighted sum of the losses of the best prediction for each row: 0 for built-in losses.
+    """The least loss, summed over rows with weights w, of any predictions for targets y: 0 for built-in losses.
 
     For a custom loss of predictions that sum to 1 the targets are used, which are best only for a proper loss.
 
@@ -68,6 +68,7 @@ def _weighted_rows(y: Floats, w: Floats) -> tuple[Floats, Floats]:
 
 
 def _mean(y: Floats, w: Floats) -> Floats:
+    """The weighted mean of the targets over the rows [C]."""
     return np.asarray((w * y).sum(0) / w.sum())
 
 
@@ -83,7 +84,7 @@ def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
-    """The smallest weighted sum of losses that one prediction for all rows can have, for each output [C].
+    """The smallest weighted sum of losses over all rows that a constant prediction can have, for each output [C].
 
     It is that of the mean, of the best of many candidates, or of a point nearby at which the slope changes sign.
     """
@@ -104,7 +105,7 @@ def _smallest_losses(loss: Loss, y: Floats, w: Floats) -> Floats:
 
 
 def _outward_predictions(domain: str, y: Floats) -> tuple[Floats, Floats]:
-    """Candidate predictions for each output [16, C]: from the targets to far below, and to far above."""
+    """Candidate predictions within a loss's domain, from the targets [16, C] to far below, and [16, C] to far above."""
     size = np.maximum(np.abs(y).max(0), np.ptp(y, axis=0))
     size = np.where(size > 0, size, 1)
     far = size * (_FARTHEST * np.maximum(1, 1 / size)) ** _OUTWARD

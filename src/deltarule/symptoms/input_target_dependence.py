@@ -31,7 +31,7 @@ class Dependence(NamedTuple):
 
 
 def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
-    """Test whether targets y depend on inputs x, against shuffled targets; None for too few rows.
+    """Test whether targets y [N, C] depend on inputs x [N, D], against shuffled targets; None for too few rows.
 
     >>> x = np.linspace(-1, 1, 60)[:, None]
     >>> dependence = measure_dependence(x, np.sin(4 * x))
@@ -68,7 +68,7 @@ def _largest_group(y: Floats) -> int:
 
 
 def _neighbor_errors(x: Floats) -> Floats:
-    """The matrix [N, N] that maps targets to the errors of predicting each row by the mean of its neighbors."""
+    """The matrix [N, N] that maps targets to the errors of predicting each row by the mean of its 8 neighbors."""
     squares = (x * x).sum(1)
     distance = squares[:, None] + squares - 2 * x @ x.T
     np.fill_diagonal(distance, np.inf)

@@ -108,7 +108,7 @@ class Observation:
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
-    """Measure some members of a run."""
+    """Measure some members of a run, each with a range test of its own and a test of dependence on the inputs."""
     chosen = run.take(np.array(members))
     tests = run_range_tests(chosen.problem)
     dependences: dict[bytes, Dependence | None] = {}
@@ -197,7 +197,7 @@ def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
 
 
 def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
-    """Measure the only member of a state on some rows."""
+    """Measure weights, gradients and slopes of the only member of a state on some rows."""
     network = problem.network
     done = objective_and_gradient(problem, state, rows)
     logits = done.tape[-1].value
@@ -231,7 +231,7 @@ def _glorot_size(entry: Entry) -> float:
 
 
 def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
-    """The root mean square of δ of every layer [L], first layer first."""
+    """The root mean square of δ of every layer [L], first layer first; `upstream` is ∂J/∂ the logits."""
     sizes = []
     for taped in reversed(tape):
         if taped.kind == "dense":
@@ -253,14 +253,14 @@ def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Float
 
 
 def _largest_slope(activation: Activation) -> float:
-    """The largest |f'| near 0; the exponential, which has none, counts as 1.2."""
+    """The largest |f'(z)| for |z| ≤ 5, at most 1.2: the exponential's has no limit."""
     z = np.linspace(-5, 5, 1001)
     slope = np.abs(activation.derivative(z, activation.function(z, **activation.parameters), **activation.parameters))
     return float(min(np.max(slope), 1.2))
 
 
 def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
-    """Whether all units of the hidden layer `number` (at least two) have equal incoming and outgoing weights."""
+    """Whether all units of the hidden layer `number` (at least two) have equal weights, in and out, and biases."""
     into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
     if into.shape[1] < 2:
         return False
@@ -275,14 +275,14 @@ def _median_rate(run: Run) -> float:
 
 
 def _late_decrease_share(objectives: Floats) -> float:
-    """The share of the objective's decrease that lies in the last two fifths of the evaluations."""
+    """The share of the objective's decrease in the last two fifths of the evaluations; 0 if there is no decrease."""
     if len(objectives) < 5 or not objectives[0] > objectives.min():
         return 0.0
     return float((objectives[int(0.6 * len(objectives))] - objectives[-1]) / (objectives[0] - objectives.min()))
 
 
 def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
-    """Whether validation rows were ever predicted better than by a constant."""
+    """Whether the validation objective was ever a tenth below the best constant's; False without validation rows."""
     if "validation objective" not in run.history.names:
         return False
     best = np.nanmin(run.history.series("validation objective")[:, 0])
@@ -290,8 +290,10 @@ def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
 
 
 def _norm(vector: Floats) -> float:
+    """The Euclidean norm of a vector."""
     return float(np.sqrt((vector.astype(np.float64) ** 2).sum()))
 
 
 def _root_mean_square(array: Floats) -> float:
+    """The root of the mean of the squares of all entries."""
     return float(np.sqrt((array.astype(np.float64) ** 2).mean()))

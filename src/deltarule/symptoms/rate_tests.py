@@ -1,4 +1,4 @@
-"""Run a learning-rate range test of each member of a problem."""
+"""Find each member's best learning rate by a range test: one short run, during which the rate rises."""
 
 import math
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class RangeTestResult:
 
 
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
-    """Run a range test of every member, from far below to far above its learning rate; None where impossible.
+    """Run a range test of every member, from far below to far above its learning rate; None for all with L-BFGS.
 
     A member's result does not depend on the other members; those with the same range are tested together.
     """
@@ -61,7 +61,7 @@ def _range_around(rate: float) -> tuple[float, float]:
 
 
 def _find_minimum(objective: Floats) -> tuple[int, float]:
-    """The update with the least objective in a range test, and that value, smoothed over a quarter of a decade.
+    """The index of the update with the least objective in a range test, smoothed over 10 updates, and that value.
 
     Values after one that is not finite are ignored.
     """

@@ -85,6 +85,7 @@ class WhyReport:
         return self.text()
 
     def _repr_html_(self) -> str:
+        """The report as HTML with a table, for notebooks."""
         texts = [
             (f"<code>{escape(finding.code)}</code>", escape(self._describe_finding(finding)), escape(finding.fix))
             for finding in self.findings
@@ -173,7 +174,7 @@ def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
 def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
 ) -> Finding:
-    """Combine the evidence of all members for one code; the strongest evidence gives the sentence.
+    """Combine the members' evidence for one code into a finding, with the sentence of the strongest evidence.
 
     causes   for each of the members, what `_causes_of` returns
     """

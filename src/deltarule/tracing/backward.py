@@ -22,7 +22,7 @@ def backward(trace: TraceBuilder) -> None:
 
 
 def derivative_name(name: str) -> str:
-    """The name of a derivative: ∂J/∂W2, or δ2 for that of z2.
+    """The name of the derivative of J with respect to the array `name`: ∂J/∂W2 for W2, but δ2 for z2.
 
     >>> derivative_name("z2"), derivative_name("W2")
     ('δ2', '∂J/∂W2')
@@ -33,7 +33,7 @@ def derivative_name(name: str) -> str:
 def _add_derivative(
     trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
-    """Add `value`, the derivative of J with respect to the array `name`; `about` describes how it is computed."""
+    """Add `value` as ∂J/∂ the array `name`; `about` is its description, `rule` maps an index to the entry's formula."""
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
     trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
@@ -46,9 +46,10 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
     logits = trace.tape[f"z{n}"].value
     delta = loss.forward(output, logits, rows.y)[1](share)
-    numbers = trace.parameters_of("loss", loss)
+    numbers = trace.add_parameters("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
+        """The formula of the derivative of sample i's term of J; None if custom and fused."""
         p, y = trace.row(f"a{n}", i), trace.row("y", i)
         found = formulas.loss_slope(loss, output, p, y, j, outputs, numbers)
         return None if found is None else trace.objective_weight(i) * found
@@ -62,30 +63,30 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
     return delta
 
 
-def _activation(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add `value`, the derivative with respect to the argument of a layer's activation."""
+def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+    """Add `input_gradient` as ∂J/∂ the input of a layer's activation: z or, behind batch norm, n."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
-    numbers = trace.parameters_of("activation", activation, n)
+    numbers = trace.add_parameters("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
         z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
         return formulas.activation_backward(activation, z, a, da, j, layer.units, numbers)
 
-    _add_derivative(trace, source, value, f"back through {activation.name}", rule)
+    _add_derivative(trace, source, input_gradient, f"back through {activation.name}", rule)
 
 
-def _dropout(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add `value`, the derivative with respect to a layer's activations before dropout."""
+def _dropout(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+    """Add `input_gradient` as ∂J/∂ the activations a of a layer, before dropout."""
     at, n = trace.at, layer.number
 
     def rule(i: Index, j: Index) -> Expression:
         return at[f"∂J/∂d{n}"](i, j) * at[f"keep{n}"](i, j) / (1 - at[f"dropout{n}"]())
 
-    _add_derivative(trace, f"a{n}", value, "back through the same mask of dropout", rule)
+    _add_derivative(trace, f"a{n}", input_gradient, "back through the same mask of dropout", rule)
 
 
-def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add the derivatives with respect to batch norm's shift, scale and input z, which is `value`."""
+def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+    """Add ∂J/∂ batch norm's shift beta and scale gamma and, as `input_gradient`, δ = ∂J/∂ its input z."""
     at, n = trace.at, layer.number
     gamma, beta, slope = f"gamma{n}", f"beta{n}", f"∂J/∂n{n}"
 
@@ -96,6 +97,7 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
         return trace.sum_over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
 
     def z_rule(i: Index, j: Index) -> Expression:
+        """The formula of δ[i, j]: ∂J/∂n[i, j] less what passes through mean and variance, times gamma / deviation."""
         through_mean = trace.mean_weight(i) * at[f"∂J/∂{beta}"](j)
         through_variance = trace.mean_weight(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
         gain = at[gamma](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
@@ -104,14 +106,15 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, value: Array) -> None:
     _add_derivative(trace, beta, trace.gradient[beta], f"Σ ∂J/∂n{n} over the samples", beta_rule, "j")
     _add_derivative(trace, gamma, trace.gradient[gamma], f"Σ ∂J/∂n{n} zhat{n} over the samples", gamma_rule, "j")
     about = "back through batch norm, whose mean and variance depend on every sample"
-    _add_derivative(trace, f"z{n}", value, about, z_rule)
+    _add_derivative(trace, f"z{n}", input_gradient, about, z_rule)
 
 
-def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and `value`, the derivative with respect to its input."""
+def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+    """Add ∂J/∂W and ∂J/∂b of a layer, penalty included, and `input_gradient` as ∂J/∂ its input, unless that is x."""
     at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
 
     def weights_rule(d: Index, j: Index) -> Expression:
+        """The formula of ∂J/∂W[d, j]."""
         return _with_penalty(
             trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
         )
@@ -129,11 +132,11 @@ def _dense(trace: TraceBuilder, layer: Layer, value: Array) -> None:
             _add_derivative(trace, name, trace.gradient[name], about[name] + penalty, rule, axes)
     if n > 1 or layer.scaling:
         axes = "id" if layer.scaling else "ij"
-        _add_derivative(trace, inputs, value, f"{delta} W{n}ᵀ", input_rule, axes)
+        _add_derivative(trace, inputs, input_gradient, f"{delta} W{n}ᵀ", input_rule, axes)
 
 
-def _scaling(trace: TraceBuilder, layer: Layer, value: Array) -> None:
-    """Add ∂J/∂scale of the scaled inputs; the derivative with respect to the data is not needed."""
+def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+    """Add ∂J/∂scale of the scaled inputs, but not `input_gradient`, ∂J/∂x, which nothing needs."""
     at, n = trace.at, layer.number
 
     def rule(d: Index) -> Expression:
@@ -144,7 +147,7 @@ def _scaling(trace: TraceBuilder, layer: Layer, value: Array) -> None:
 
 
 def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    """Add the penalty's part to the formula of a gradient's entry, if the array is penalized."""
+    """`gradient`, the formula of an entry of ∂J/∂ the array `name`, plus the penalty's part if it is penalized."""
     if trace.problem.penalty is None or name not in trace.penalized_names:
         return gradient
     return gradient + trace.strength() * formulas.penalty_slope(trace.problem.penalty, trace.at[name](*index))

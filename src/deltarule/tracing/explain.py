@@ -78,15 +78,15 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
-    start: State | None = None,
+    lbfgs_start: State | None = None,
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
-    """Show every number of the next update of a state of one member.
+    """Show every number of the next update from a state of one member, without the optimizer's part if not `update`.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
-    the optimizer; `start`, for L-BFGS the state at which the training began, which determines its memory, or None if it
-    begins here; `title` and `notes` of the record.
+    the optimizer; `lbfgs_start`, the state at which a training by L-BFGS began, which determines its memory, or None if
+    it begins here; `title` and `notes` of the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -103,7 +103,7 @@ def explain_update(
     with one_blas_thread(), np.errstate(all="ignore"):
         _add_passes(trace)
         if update and problem.optimizer.name == "lbfgs":
-            notes = (*notes, *lbfgs_update(trace, start or state))
+            notes = (*notes, *lbfgs_update(trace, lbfgs_start or state))
         elif update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
@@ -131,7 +131,7 @@ def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
 
 
 def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
-    """Convert x and y of one sample to a batch of one row; others are returned as they are."""
+    """Convert x [D] and y [C] of one sample to a batch, [1, D] and [1, C]; return anything else as it is."""
     try:
         sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
     except ValueError:  # rows of different lengths
@@ -142,7 +142,7 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any] | None) -> State:
-    """The state with parameters θ, and with slots and step as a user gave them."""
+    """The state with parameters θ [P] and a user's slots and step, initial ones where missing; raises `BadInput`."""
     state = initial_state(problem, theta[None])
     if user_state is None:
         return state
@@ -170,10 +170,7 @@ def _state(problem: Problem, theta: Floats, user_state: State | Mapping[str, Any
 
 
 def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
-    """Convert a user's parameters or slots, flat or as arrays by name, to one flat vector [P].
-
-    what   their name in messages
-    """
+    """Convert a user's parameters or slots, flat or as arrays by name, to a vector [P]; `what` names them in errors."""
     length = entries[-1].stop
     if not isinstance(value, Mapping):
         return _to_shape(what, value, (length,), f"{length} numbers, or arrays by name")
@@ -191,7 +188,7 @@ def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
 
 
 def _to_shape(what: str, value: Any, shape: tuple[int, ...], allowed: str) -> Floats:
-    """Convert a user's value to a finite array of a shape; raises `BadInput`, which says what is allowed."""
+    """Convert a user's value to a finite array of a shape; else `BadInput` says that `what` has to be `allowed`."""
     try:
         array = np.asarray(value)
     except ValueError:

@@ -64,16 +64,16 @@ class Quantity:
         """The formula of every entry, with the letters of the axes as indices."""
         return None if self.rule is None else self.rule(*self.axes)
 
-    def indices(self, sample: int | None = None) -> Iterator[tuple[int, ...]]:
-        """The indices of all entries, in order, or of one sample's entries, by its position in the batch."""
-        if sample is None or self.axes[:1] != (SAMPLES,):
+    def indices(self, sample_index: int | None = None) -> Iterator[tuple[int, ...]]:
+        """The index of every entry or, for an array of samples, of those of the batch's row `sample_index`."""
+        if sample_index is None or self.axes[:1] != (SAMPLES,):
             yield from np.ndindex(*self.value.shape)
         else:
-            yield from ((sample, *index) for index in np.ndindex(*self.value.shape[1:]))
+            yield from ((sample_index, *index) for index in np.ndindex(*self.value.shape[1:]))
 
-    def first_nonzero_index(self, sample: int | None = None) -> tuple[int, ...]:
-        """The index of the first nonzero entry (of one sample, by its position in the batch), else of the first."""
-        before = () if sample is None or self.axes[:1] != (SAMPLES,) else (sample,)
+    def first_nonzero_index(self, sample_index: int | None = None) -> tuple[int, ...]:
+        """The first nonzero entry's index, of the batch's row `sample_index` if given; of the first if all are 0."""
+        before = () if sample_index is None or self.axes[:1] != (SAMPLES,) else (sample_index,)
         is_nonzero = np.asarray(self.value[before] != 0)
         return (*before, *map(int, np.unravel_index(int(is_nonzero.argmax()), is_nonzero.shape)))
 
@@ -117,14 +117,14 @@ class Explanation:
         return self.quantities[name].value
 
     def of_layer(self, layer: int | None) -> tuple[Quantity, ...]:
-        """All quantities, or those of one layer, counted from 1."""
+        """The quantities of one layer, counted from 1, or all for None; raises `BadInput` for an unknown layer."""
         last = len(self.problem.network.layers)
         if layer is not None and not 1 <= layer <= last:
             raise BadInput(f"there is no layer {layer}; give a layer from 1 to {last}")
         return tuple(quantity for quantity in self.quantities.values() if layer is None or quantity.layer == layer)
 
     def place_of(self, sample: int | None) -> int | None:
-        """The position of a data row in the batch; None for None."""
+        """The index in the batch of the data row `sample`, None for None; raises `BadInput` for a row outside it."""
         if sample is None:
             return None
         found = np.flatnonzero(self.rows == sample)
@@ -135,7 +135,7 @@ class Explanation:
         return int(found[0])
 
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-        """The trace as text: all of it, or of one data row, or of one layer.
+        """The trace as text, of only the data row `sample` and only one layer where given, `width` characters wide.
 
         Raises `BadInput` for a row that is not in the batch and for a layer that does not exist.
         """
@@ -145,6 +145,7 @@ class Explanation:
         return self.text()
 
     def _repr_html_(self) -> str:
+        """The trace as HTML, for notebooks."""
         return f"<pre>{escape(self.text(width=100))}</pre>"
 
     def __repr__(self) -> str:
@@ -155,7 +156,7 @@ class Explanation:
 
 
 def _describe_rows(rows: Integers) -> str:
-    """The rows of a batch, as the end of a message about one that is not among them."""
+    """Say which data rows are in a batch, to end a message about a row that is not."""
     if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
         return f"give a row from {rows.min()} to {rows.max()}"
     text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
@@ -163,15 +164,15 @@ def _describe_rows(rows: Integers) -> str:
 
 
 def render(explanation: Explanation, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
-    """The trace as text with at most `width` characters a line: all of it, or of one data row, or of one layer."""
-    position, chosen = explanation.place_of(sample), explanation.of_layer(layer)
+    """The trace as text, of only the data row `sample` and only one layer where given, `width` characters wide."""
+    sample_index, chosen = explanation.place_of(sample), explanation.of_layer(layer)
     lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
     for section, title in TITLES.items():
         here = [one for one in chosen if one.section == section]
         if here:
             lines += ["", title, "─" * min(width, len(title))]
         for one in here:
-            lines += _quantity_lines(one, position, width)
+            lines += _quantity_lines(one, sample_index, width)
     for note in explanation.notes:
         lines += ["", *textwrap.wrap(f"Note: {note}.", width)]
     return "\n".join(lines)
@@ -193,11 +194,8 @@ def header(explanation: Explanation) -> str:
     )
 
 
-def _quantity_lines(quantity: Quantity, sample: int | None, width: int) -> list[str]:
-    """The lines of a quantity: description, values, formula, and one entry with its numbers.
-
-    sample   position in the batch of the one sample to show; None for all
-    """
+def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
+    """The lines of a quantity (its row `sample_index` if given): description, values, formula, a worked entry."""
     formula = quantity.formula
     if not quantity.axes:
         if formula is None:
@@ -206,29 +204,29 @@ def _quantity_lines(quantity: Quantity, sample: int | None, width: int) -> list[
     else:
         size = " × ".join(f"{length:,}" for length in quantity.value.shape)
         lines = ["", *_wrap(f"{quantity.name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
-        lines += _value_table(quantity, sample, width)
+        lines += _value_table(quantity, sample_index, width)
     if formula is not None:
         lines += _wrap(f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}", width, "  ")
-        lines += _worked_entry(quantity, sample, width)
+        lines += _worked_entry(quantity, sample_index, width)
     return lines
 
 
-def _worked_entry(quantity: Quantity, sample: int | None, width: int) -> list[str]:
-    """The lines of the formula of the first nonzero entry, with its numbers inserted."""
+def _worked_entry(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
+    """The lines "entry = formula with numbers = result" of the first nonzero entry (of row `sample_index` if given)."""
     assert quantity.rule is not None
-    index = quantity.first_nonzero_index(sample)
-    worked = with_numbers(quantity.rule(*index), sample=sample)
+    index = quantity.first_nonzero_index(sample_index)
+    worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
     result = format_significant(float(quantity.value[index]), 8)
     return _wrap(f"{format_index(quantity.name, index)} = {worked} = {result}", width, "  ")
 
 
-def _value_table(quantity: Quantity, sample: int | None, width: int) -> list[str]:
-    """The lines of a table of the values, with as many columns as fit."""
+def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
+    """The lines of a table of the first `MAX_ROWS` rows, or the row `sample_index`, with as many columns as fit."""
     if quantity.value.size > 1 and (quantity.value == quantity.value.flat[0]).all():
         return [f"  all {format_significant(float(quantity.value.flat[0]))}"]
     rows = list(range(len(quantity.value))) if len(quantity.axes) == 2 else [0]
-    if sample is not None and quantity.axes[0] == "i" and len(quantity.axes) == 2:
-        rows = [sample]
+    if sample_index is not None and quantity.axes[0] == "i" and len(quantity.axes) == 2:
+        rows = [sample_index]
     shown = rows[:MAX_ROWS]
     values = [quantity.value[row] if len(quantity.axes) == 2 else quantity.value for row in shown]
     cells = [[format_significant(float(value)) for value in row] for row in values]
@@ -249,7 +247,7 @@ def _value_table(quantity: Quantity, sample: int | None, width: int) -> list[str
 def _align_columns(
     columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], label_width: int
 ) -> list[str]:
-    """The lines of a table: the columns' names above, a label before each row of cells."""
+    """The lines of a table: the columns' names above, a label, `label_width` wide, before each row of cells."""
     widths = [max(len(name), *(len(row[index]) for row in cells)) for index, name in enumerate(columns)]
     names = "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))
     lines = ["  " + " " * label_width + names]
@@ -260,7 +258,7 @@ def _align_columns(
 
 
 def _omission_line(omitted_rows: int, omitted_columns: int) -> list[str]:
-    """The line that counts omitted rows and columns; no line if there are none."""
+    """The one line that counts omitted rows and columns; an empty list if there are none."""
     texts = [
         f"{count:,} more {noun}{'' if count == 1 else 's'}"
         for count, noun in ((omitted_rows, "row"), (omitted_columns, "column"))
@@ -276,7 +274,7 @@ def _short_label(quantity: Quantity, axis: int, position: int) -> str:
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Wrap text to lines that are indented, the later ones more than the first."""
+    """Wrap text to lines of at most `width` characters: `indent` before the first, four spaces more before others."""
     return textwrap.wrap(
         text,
         width,

@@ -39,15 +39,15 @@ def with_names(tree: Expression) -> str:
     return _Writer(names=True).whole(tree)
 
 
-def with_numbers(tree: Expression, digits: int = 4, terms: int = MAX_TERMS, sample: int | None = None) -> str:
-    """Write a formula with the numbers of its entries, with `digits` significant digits.
+def with_numbers(tree: Expression, digits: int = 4, max_terms: int = MAX_TERMS, sample_index: int | None = None) -> str:
+    """Write a formula with its entries' numbers to `digits` significant digits, and sums of about `max_terms` terms.
 
-    Long sums are shortened to `terms` terms; in sums over samples, that of a chosen sample is among them.
+    In shortened sums over samples, the term of the batch's row `sample_index` is written out, if given.
 
-    >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), terms=4)
+    >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), max_terms=4)
     '0 + 1 + 2 + … 96 more … + 99'
     """
-    return _Writer(names=False, digits=digits, terms=terms, sample=sample).whole(tree)
+    return _Writer(names=False, digits=digits, max_terms=max_terms, sample_index=sample_index).whole(tree)
 
 
 def format_significant(value: float, digits: int = 4) -> str:
@@ -59,22 +59,22 @@ def format_significant(value: float, digits: int = 4) -> str:
     return f"{value + 0.0:.{digits}g}"
 
 
-def shown_terms(series: Series, max_terms: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
-    """The indices of the terms of a sum to write out, about `max_terms`, and between them the numbers of omitted ones.
+def shown_terms(series: Series, max_terms: int, sample_index: int | None = None) -> list[tuple[int, ...] | int]:
+    """The indices of the terms of a sum to write out, about `max_terms`; an int counts terms omitted in its place.
 
-    These are the first ones and the last, and in a sum over samples that of the chosen sample.
+    These are the first ones and the last, and in a sum over samples that of the batch's row `sample_index`, if given.
 
-    >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample=50)
+    >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample_index=50)
     [(0,), (1,), 48, (50,), 48, (99,)]
     """
     if series.count <= max_terms + 1:
         return list(series.indices())
     last = tuple(length - 1 for length in series.lengths)
     head = list(islice(series.indices(), max_terms - 1))
-    if series.letters != (SAMPLES,) or sample is None or (sample,) in (*head, last):
+    if series.letters != (SAMPLES,) or sample_index is None or (sample_index,) in (*head, last):
         return [*head, series.count - max_terms, last]
-    before, after = sample - (max_terms - 2), series.count - 2 - sample
-    return [*head[:-1], *([before] if before else []), (sample,), *([after] if after else []), last]
+    before, after = sample_index - (max_terms - 2), series.count - 2 - sample_index
+    return [*head[:-1], *([before] if before else []), (sample_index,), *([after] if after else []), last]
 
 
 def format_index(name: str, index: tuple[Index, ...]) -> str:
@@ -92,15 +92,15 @@ class _Writer:
 
     names: bool
     digits: int = 4
-    terms: int = MAX_TERMS
-    sample: int | None = None
+    max_terms: int = MAX_TERMS
+    sample_index: int | None = None
 
     def whole(self, tree: Expression) -> str:
         """The text of a whole tree."""
         return self._text_of(tree, sign_allowed=True)[0]
 
     def _text_of(self, tree: Expression, sign_allowed: bool) -> tuple[str, int]:
-        """The text of a part of a tree, and its precedence."""
+        """The text of a part of a tree, and its precedence; `sign_allowed`: no brackets around a leading minus."""
         match tree:
             case Number(value):
                 return self._text_number(value)
@@ -136,7 +136,7 @@ class _Writer:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def _with_brackets(self, tree: Expression, min_precedence: int, sign_allowed: bool = False) -> str:
-        """The text of a part, in parentheses if its precedence is lower or it begins with a sign but may not."""
+        """The text of a part, in parentheses if below `min_precedence` or if a minus begins it that is not allowed."""
         text, level = self._text_of(tree, sign_allowed)
         fits = level >= min_precedence and (sign_allowed or not text.startswith("-"))
         return text if fits else f"({self.whole(tree)})"
@@ -163,7 +163,7 @@ class _Writer:
             f"… {index:,} more …"
             if isinstance(index, int)
             else self._with_brackets(series.term(*index), ADDED, sign_allowed and not i)
-            for i, index in enumerate(shown_terms(series, self.terms, self.sample))
+            for i, index in enumerate(shown_terms(series, self.max_terms, self.sample_index))
         ]
         return " + ".join(texts) or "0", ADDED
 

@@ -101,10 +101,10 @@ class Product(Expression):
 
 @dataclass(frozen=True)
 class Quotient(Expression):
-    """`above` divided by `below`."""
+    """`numerator` divided by `denominator`."""
 
-    above: Expression
-    below: Expression
+    numerator: Expression
+    denominator: Expression
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ OPPOSITES = {">": "≤", "<": "≥"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """A condition: left > right or left < right, or the opposite of one."""
+    """A condition between two formulas: `sign` is ">" or "<" or, in the opposite of one, "≤" or "≥"."""
 
     left: Expression
     sign: str
@@ -181,7 +181,7 @@ class Cases(Expression):
 
     @property
     def selection(self) -> tuple[tuple[Comparison, ...], Expression]:
-        """The piece that applies to the current numbers, after the conditions that select it."""
+        """The conditions that hold for the current numbers, and the piece that they select."""
         for condition, piece in self.pieces:
             if condition.holds:
                 return (condition,), piece
@@ -190,7 +190,7 @@ class Cases(Expression):
 
 @dataclass(frozen=True)
 class Weighted(Expression):
-    """A term with a weight; 0 if the weight is 0, even if the term is infinite."""
+    """A term of which `weight` is a factor; 0 if the weight is 0, even if the term is infinite or NaN."""
 
     weight: Expression
     term: Expression
@@ -247,7 +247,7 @@ def evaluate(tree: Expression) -> float:
 
 
 def _value(tree: Expression) -> Any:
-    """The value of a formula, without handling of overflow."""
+    """The value of a formula as a NumPy float64; unlike `evaluate`, it warns of overflow."""
     match tree:
         case Number(value):
             return np.float64(value)
@@ -278,7 +278,7 @@ def _value(tree: Expression) -> Any:
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
-    """The terms or factors of a tree that is itself of this kind (`Sum` or `Product`); else the tree alone."""
+    """The terms of a tree if it and `kind` are `Sum`, its factors if both are `Product`; else the tree alone."""
     if isinstance(tree, kind):
         parts: tuple[Expression, ...] = tree.terms if kind is Sum else tree.factors
         return parts

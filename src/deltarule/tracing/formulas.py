@@ -102,7 +102,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
 
 
 def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """The activation of unit j, a[j] = f(z)[j], with parameters p; None for a custom function of a whole row."""
+    """The formula of a[j] = f(z)[j] of one of `units` units, with parameters p; None for a custom rowwise function."""
     if activation.rowwise:
         softmax = exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
         return softmax if is_built_in(activation) else None
@@ -112,7 +112,7 @@ def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Nu
 
 
 def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
-    """∂J/∂z[j] from the row da of ∂J/∂a, with parameters p; None for a custom function of a whole row."""
+    """The formula of ∂J/∂z[j] from the row da = ∂J/∂a, with parameters p; None for a custom rowwise function."""
     if activation.rowwise:
         through_softmax = a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
         return through_softmax if is_built_in(activation) else None
@@ -200,7 +200,7 @@ def is_fused(loss: Loss, output: Activation) -> bool:
 
 
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """The loss ℓ[j] of output j, with parameters n; None if custom and fused with the output activation."""
+    """The formula of the loss ℓ[j], from logits z if fused, else from p; n: parameters; None if fused and custom."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[0](z, y, j, outputs) if known else None
@@ -210,7 +210,7 @@ def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index,
 
 
 def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
-    """∂ℓ/∂p[j] or, if loss and output are fused, ∂ℓ/∂z[j] of the sum over outputs; None if fused and custom."""
+    """The formula of ∂ℓ/∂p[j] or, if fused, of ∂(Σℓ)/∂z[j] for logits z; n: parameters; None if fused and custom."""
     if is_fused(loss, output):
         known = _FUSED.get((loss.name, output.name)) if is_built_in(loss) else None
         return known[1](p, y, j, outputs) if known else None
@@ -229,14 +229,14 @@ _PENALTIES: dict[str, tuple[Callable[[E], E], Callable[[E], E]]] = {
 
 
 def penalty_value(penalty: Penalty, w: E) -> E:
-    """The penalty of a single weight, before its strength."""
+    """The formula of the penalty of a single weight w, without the factor λ."""
     if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][0](w)
     return Function(penalty.name, (w,), penalty.value)
 
 
 def penalty_slope(penalty: Penalty, w: E) -> E:
-    """The derivative of the penalty of a single weight, before its strength."""
+    """The formula of the derivative of the penalty of a single weight w, without the factor λ."""
     if is_built_in(penalty):
         return _PENALTIES[penalty.name.removesuffix("_per_sample")][1](w)
     return Function(f"{penalty.name}′", (w,), penalty.derivative)
@@ -266,7 +266,7 @@ def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
 
 
 def _rprop_size(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    """Rprop's new step size: larger if the gradient keeps its sign, smaller if it changes it."""
+    """Rprop's new step size, from the slots `old`: larger if the gradient g keeps its sign, smaller if it turns."""
     size = cases((above(old["size"], 0), old["size"]), otherwise=n["learning_rate"])
     agreement = g * old["previous"]
     return cases(
@@ -312,7 +312,7 @@ def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update
 
 
 def _cosine(t: E, rate: E, n: Numbers) -> E:
-    """The learning rate of a linear warm-up and a cosine decay after t updates; `rate` is the highest."""
+    """The learning rate after t updates: a linear warm-up to `rate`, then half a cosine down to `rate` times lowest."""
     lowest, start, steps = n["lowest"], n["warm_up"], n["steps"]
     falling = lowest + (1 - lowest) * (1 + Function("cos", (PI * ((t - start) / (steps - start)),))) / 2
     return cases(
@@ -358,7 +358,7 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
 
 
 def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
-    """The learning rate that a schedule gives after t updates or epochs, from the rate at the start."""
+    """The formula of a schedule's learning rate after t updates or epochs; `rate`: at the start; n: its parameters."""
     if is_built_in(schedule):
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)

@@ -22,7 +22,7 @@ KINDS = {
 
 
 def add_inputs(trace: TraceBuilder) -> None:
-    """Add the data, the parameters, and the number of samples N."""
+    """Add the data, the parameters, and N: the number of samples or, if they are weighted, the sum of the weights."""
     trace.add("x", "data", drop_member_axis(trace.rows.x), "id", "inputs")
     trace.add("y", "data", trace.y, "ij", "targets")
     if trace.has_equal_weights:
@@ -51,7 +51,7 @@ def forward(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _scaling(trace: TraceBuilder, n: int) -> None:
-    """Add the scaled inputs of layer n."""
+    """Add the scaled inputs s = x · scale of layer n."""
 
     def s(i: Index, d: Index) -> Expression:
         return trace.at["x"](i, d) * trace.at[f"scale{n}"](d)
@@ -60,7 +60,7 @@ def _scaling(trace: TraceBuilder, n: int) -> None:
 
 
 def _dense(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the pre-activations of a layer."""
+    """Add the pre-activations z of a layer."""
     at, n, inputs = trace.at, layer.number, trace.input_name(layer.number)
 
     def z(i: Index, j: Index) -> Expression:
@@ -72,7 +72,7 @@ def _dense(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _batch_norm(trace: TraceBuilder, n: int) -> None:
-    """Add mean, variance and results of batch norm in layer n."""
+    """Add batch norm in layer n: mean, variance, normalized zhat, and the result gamma zhat + beta."""
     at, z = trace.at, trace.tape[f"z{n}"].value[0]
     share = (trace.w / trace.w.sum())[:, None]
     gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
@@ -102,9 +102,9 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
 
 
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
-    """Add the activations of a layer."""
+    """Add the activations a of a layer (of the last one: the predictions), and the activation's parameters."""
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
-    numbers = trace.parameters_of("activation", activation, n)
+    numbers = trace.add_parameters("activation", activation, n)
     if n == trace.last:
         value, what = activation.forward(trace.tape[source].value)[0], "predictions"
     else:
@@ -117,7 +117,7 @@ def _activation(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _dropout(trace: TraceBuilder, n: int) -> None:
-    """Add the dropout rate, the mask, and the activations after dropout of layer n."""
+    """Add the dropout rate, the mask, and the activations d after dropout of layer n."""
     assert trace.keep is not None and trace.rate is not None
     at = trace.at
     rate = trace.add_setting(f"dropout{n}", trace.rate[n], f"dropout rate after layer {n}", layer=n)
@@ -131,7 +131,7 @@ def _dropout(trace: TraceBuilder, n: int) -> None:
 
 
 def objective(trace: TraceBuilder) -> None:
-    """Add the loss of each output, the penalty, and J."""
+    """Add the loss of each output, the samples' weights, and J; with a penalty, also its terms L and R of J = L + R."""
     problem, n = trace.problem, trace.last
     _add_loss(trace)
     _add_sample_weight(trace)
@@ -151,9 +151,9 @@ def objective(trace: TraceBuilder) -> None:
 
 
 def _add_loss(trace: TraceBuilder) -> None:
-    """Add the loss of each output."""
+    """Add the loss of each sample's outputs [B, C], unweighted, and the loss's parameters."""
     loss, output, n = trace.problem.loss, trace.network.output, trace.last
-    numbers = trace.parameters_of("loss", loss)
+    numbers = trace.add_parameters("loss", loss)
 
     def loss_term(i: Index, j: Index) -> Expression | None:
         z, p, y = (trace.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
@@ -165,7 +165,7 @@ def _add_loss(trace: TraceBuilder) -> None:
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:
-    """Add the weight of each sample in the objective J, or one number if all are equal."""
+    """Add `share`, the weights of the samples in the objective J [B], or one number if all are equal."""
     outputs, reduction, at = trace.network.outputs, trace.problem.reduction, trace.at
     value = trace.w / divisor(reduction, trace.w.sum(), outputs)
     divided: dict[str, Callable[[Expression], Expression]] = {
@@ -181,7 +181,7 @@ def _add_sample_weight(trace: TraceBuilder) -> None:
 
 
 def _add_penalty(trace: TraceBuilder) -> None:
-    """Add the penalty."""
+    """Add the penalty R: its strength times the sum over all penalized parameters."""
     problem, penalty = trace.problem, trace.problem.penalty
     assert penalty is not None
     strength = problem.strength[trace.state.members, None].astype(problem.dtype)

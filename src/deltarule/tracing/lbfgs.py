@@ -68,7 +68,7 @@ def lbfgs_update(trace: TraceBuilder, start: State) -> tuple[str, ...]:
 
 
 def _run_scipy(problem: Problem, start: State, iterations: int) -> tuple[list[State], float, int]:
-    """Let SciPy run from `start`; returns its states, the last one's objective, and the total number of evaluations."""
+    """Let SciPy iterate from `start`; returns all states, the last one's objective, and how often J was evaluated."""
     path = [start]
     found = minimize_from(problem, start, iterations, 15 * iterations + 100, path.append)[1]
     return path, float(found.fun), int(found.nfev)
@@ -103,7 +103,7 @@ def _direction(delta_theta: Floats, delta_g: Floats, g: Floats) -> Floats:
 
 
 def _recent_pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, Floats]:
-    """Δθ and Δg of the previous iterations, as many as SciPy stores: it omits pairs without curvature."""
+    """Δθ and Δg [M, P] between the last states of `path`, as many as SciPy stores: not those without curvature."""
     problem = trace.problem
     recent = path[-int(problem.numbers["memory"][trace.member]) - 1 :]
     rows = all_rows(problem, trace.state.members)
@@ -116,7 +116,10 @@ def _recent_pairs(trace: TraceBuilder, path: Sequence[State]) -> tuple[Floats, F
 
 
 def _remembered_pair_count(delta_theta: Floats, delta_g: Floats, g: Floats, step: Floats) -> int:
-    """The number of latest pairs that SciPy's step came from: it forgets all when its line search fails."""
+    """How many of the latest pairs give the direction of SciPy's step, which may have forgotten some; all if none do.
+
+    It forgets all pairs when its line search fails.
+    """
     for count in range(len(delta_theta), -1, -1):
         first = len(delta_theta) - count
         if _cosine(_direction(delta_theta[first:], delta_g[first:], g), step) > 1 - _PARALLEL:
@@ -135,7 +138,7 @@ def _cosine(one: Floats, other: Floats) -> float:
 
 
 def _add_gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
-    """Add g, the gradients of all arrays in one vector, whose entries refer to those of the arrays."""
+    """Add g [P], the gradients of all arrays in one vector; returns a function from an index to a reference to g."""
     places = {}
     for entry in trace.network.entries:
         shape = trace.at[entry.name].value.shape
@@ -143,6 +146,7 @@ def _add_gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
             places[entry.start + offset] = (f"∂J/∂{entry.name}", index)
 
     def rule(p: Index) -> Expression:
+        """The reference to the gradient of parameter p in its own array; a symbolic one if p is a letter."""
         if isinstance(p, str):
             return Ref("∂J/∂θ", (p,), None)
         name, index = places[p]
@@ -154,7 +158,7 @@ def _add_gradient(trace: TraceBuilder, g: Floats) -> Callable[..., Ref]:
 def _add_memory(
     trace: TraceBuilder, delta_theta: Floats, delta_g: Floats, g: Callable[..., Ref]
 ) -> Callable[[Index], Ref]:
-    """Add the pairs and the two loops over them; returns r of the last pair, by the index of the parameter."""
+    """Add the pairs and the two loops over them; returns r after the newest pair, as a function of an index."""
     pairs, size = delta_theta.shape
     loops = two_loops(delta_theta, delta_g, np.array([g(p).value for p in range(size)]))
     s, y = _reference_entries("Δθ", delta_theta), _reference_entries("Δg", delta_g)
@@ -220,11 +224,12 @@ def _add_memory(
 
 
 def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | None) -> None:
-    """Add an array after the step of length t; without a formula if SciPy's direction is unknown (t is None)."""
+    """Add an array from the state `after` the step, with its formula; without one if t, the step's length, is None."""
     name, at = entry.name, trace.at
     direction, shape = at["direction"], at[name].value.shape
 
     def rule(*index: Index) -> Expression | None:
+        """The formula of an entry: before the step, plus t times the direction; None if t is None."""
         if t is None:
             return None
         known = [place for place in index if isinstance(place, int)]
@@ -238,7 +243,7 @@ def _add_moved_array(trace: TraceBuilder, entry: Entry, after: State, t: Ref | N
 
 
 def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
-    """A function that makes references to an array's entries, even before the array is added."""
+    """A function from an index to a reference to that entry of an array, which the trace need not contain yet."""
 
     def at(*index: Index) -> Ref:
         known = tuple(place for place in index if isinstance(place, int))

@@ -72,7 +72,7 @@ class TraceBuilder:
         *,
         layer: int | None = None,
     ) -> Quantity:
-        """Add an array as a `Quantity`, whose fields the arguments are; leading axes without a letter are removed."""
+        """Add an array as a `Quantity` with these fields, and return it; leading axes without a letter are removed."""
         array = np.asarray(value)
         array = array.reshape(array.shape[array.ndim - len(axes) :])
         if rule is not None and rule(*axes) is None:  # a custom formula without a tree
@@ -83,7 +83,7 @@ class TraceBuilder:
         return self.at[name]
 
     def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
-        """The names along the axis `letter` of an array: of samples, features, classes or parameters; None without."""
+        """The names of samples, features, classes or parameters along the axis `letter`; None if they have none."""
         if letter == SAMPLES:
             return self.labels.samples
         if letter == PARAMETERS:
@@ -100,7 +100,7 @@ class TraceBuilder:
         return names if is_of_outputs and names and len(names) == length else None
 
     def add_setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
-        """Add a single number to the settings, unless it is there, and return a reference to it."""
+        """Add a single number to the settings, unless one of this name is there, and return a reference to it."""
         if name not in self.at:
             self.add(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
         return self.at[name]()
@@ -109,8 +109,8 @@ class TraceBuilder:
         """A function that returns a reference to entry j of row i of an array."""
         return lambda j: self.at[name](i, j)
 
-    def parameters_of(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
-        """Add the parameters of an activation or a loss (`kind`) as settings, and return references to them by name.
+    def add_parameters(self, kind: str, formula: Any, layer: int | None = None) -> dict[str, Ref]:
+        """Add a formula's parameters as settings; returns references by name. `kind`: "activation" or "loss".
 
         Those of custom formulas may have any name, so that the kind becomes part of it.
         """
@@ -121,7 +121,7 @@ class TraceBuilder:
         }
 
     def input_name(self, n: int) -> str:
-        """The name of the input of layer n."""
+        """The name of the input of layer n: x or s1 of the first; else a or, with dropout, d of the previous layer."""
         if n == 1:
             return "s1" if "s1" in self.tape else "x"
         return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
@@ -135,7 +135,7 @@ class TraceBuilder:
         return Series((SAMPLES,), (len(self.w),), term)
 
     def mean(self, term: Callable[[Index], Expression]) -> Expression:
-        """The weighted mean of `term` (a function of a sample's index) over the samples of the batch."""
+        """The formula of the weighted mean of `term`, a function of a sample's index, over the batch."""
         if self.has_equal_weights:
             return self.sum_over_samples(term) / self.at["N"]()
         return self.sum_over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
@@ -150,13 +150,13 @@ class TraceBuilder:
 
     @property
     def penalized_names(self) -> list[str]:
-        """The names of the penalized arrays."""
+        """The names of the penalized arrays; none if there is no penalty."""
         if self.problem.penalty is None:
             return []
         return [entry.name for entry in self.network.entries if self.problem.penalized[entry.start] > 0]
 
     def strength(self) -> Expression:
-        """The factor of a weight's penalty: λ, or λ/N."""
+        """Add λ to the settings, unless it is there; returns the penalty's factor: λ, or λ/N for one per sample."""
         assert self.problem.penalty is not None
         strength = self.add_setting("λ", self.problem.strength[self.member], "strength of the penalty")
         return strength / self.at["N"]() if self.problem.penalty.per_sample else strength
@@ -168,7 +168,7 @@ def drop_member_axis(array: Floats) -> Floats:
 
 
 def layer_number(name: str) -> int:
-    """The number of the layer in the name of an array.
+    """The number of the layer at the end of an array's name.
 
     >>> layer_number("gamma12")
     12

@@ -39,10 +39,9 @@ def update(trace: TraceBuilder) -> None:
 def _add_updated_array(
     trace: TraceBuilder, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
 ) -> None:
-    """Add an array and its slots after the update, and its slots before it.
+    """Add an array and its slots after the update, from the new `theta` and `slots` [1, P], and its slots before it.
 
-    numbers        the optimizer's numbers for this array
-    theta, slots   the whole θ and the slots after the update
+    numbers   references to the optimizer's numbers for this array, by name
     """
     optimizer, name, at = trace.problem.optimizer, entry.name, trace.at
     n, axes = layer_number(name), "".join(trace.at[name].axes)
@@ -52,26 +51,29 @@ def _add_updated_array(
     if optimizer.decay and not trace.problem.penalized[entry.start]:  # a bias does not decay
         numbers = {key: number for key, number in numbers.items() if key != "weight_decay"}
 
-    def rule(made: formulas.Update | None) -> Rule | None:
+    def rule(formula: formulas.Update | None) -> Rule | None:
+        """The function from an index to the entry's formula; None if the optimizer is custom (`formula` None)."""
+
         def of_entry(*index: Index) -> Expression | None:
+            """The formula of an entry after the update."""
             old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
             new = {slot: at[f"{slot}_{name}_new"](*index) for slot in optimizer.slots if f"{slot}_{name}_new" in at}
-            return made and made(at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
+            return formula and formula(at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
 
-        return None if made is None else of_entry  # type: ignore[return-value]
+        return None if formula is None else of_entry  # type: ignore[return-value]
 
     for slot in optimizer.slots:
         value = _array_of(trace.state.slots[slot], entry)
         trace.add(f"{slot}_{name}", "update", value, axes, f"{slot} of {name} before the update", layer=n)
     for slot in optimizer.slots:
-        value, made = _array_of(slots[slot], entry), rule(rules and rules[0][slot])
-        trace.add(f"{slot}_{name}_new", "update", value, axes, f"{slot} of {name} after it", made, layer=n)
+        value, slot_rule = _array_of(slots[slot], entry), rule(rules and rules[0][slot])
+        trace.add(f"{slot}_{name}_new", "update", value, axes, f"{slot} of {name} after it", slot_rule, layer=n)
     about = f"{name} after the update by {optimizer.name}"
     trace.add(f"{name}_new", "update", _array_of(theta, entry), axes, about, rule(rules and rules[1]), layer=n)
 
 
 def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
-    """Add the norm of an array's gradient, and return a reference to it."""
+    """Add the Euclidean norm of an array's gradient, and return a reference to it."""
     gradient = trace.at[f"∂J/∂{entry.name}"]
 
     def rule() -> Expression:
@@ -94,9 +96,9 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
 
 
 def _numbers_of_array(trace: TraceBuilder, entry: Entry, shared: dict[str, Ref]) -> dict[str, Ref] | None:
-    """Add the optimizer's numbers for an array for which some are scaled by a factor; None for an array without.
+    """Add the numbers that a factor scales for this array, and return all its numbers by name; None without a factor.
 
-    shared   the numbers of all other arrays
+    shared   references to the numbers of all other arrays, by name
     """
     index = trace.network.entries.index(entry)
     factors = {key: of_arrays[index] for key, of_arrays in trace.problem.factors.items() if of_arrays[index] != 1}
@@ -139,15 +141,15 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
 
 
-def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array: str = "") -> dict[str, Ref]:
-    """Add what Adam computes once per step: rate and ε, corrected because m and v begin with zeros.
+def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array_name: str = "") -> dict[str, Ref]:
+    """Add Adam's rate and ε of this step, corrected as m and v begin with 0; returns both by name, {} if not Adam.
 
-    array : the name of the array that alone has these numbers; "" if all have them.
+    array_name   the array that alone has these numbers; "" if all have them
     """
     optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
     if "beta1" not in numbers or not formulas.is_built_in(optimizer):
         return {}
-    ending, n = (f"_{array}", layer_number(array)) if array else ("", None)
+    ending, n = (f"_{array_name}", layer_number(array_name)) if array_name else ("", None)
     assert optimizer.once_a_step is not None
     t = trace.add_setting("t", trace.state.step + 1, "number of this update, 1 for the first")
     plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
@@ -178,6 +180,7 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
     name, count = f"running_{entry.name}", at["N"]()
 
     def rule(j: Index) -> Expression:
+        """The formula of entry j after the update, from the old entry and the batch's own mean or unbiased variance."""
         new: Expression = at[entry.name](j)
         if kind == "variance":
             new = new * (Function("max", (count, Number(1))) / Function("max", (count - 1, Number(1))))
