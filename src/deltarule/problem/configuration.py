@@ -49,7 +49,7 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    """Parse and check the text of a recipe.
+    """Parse and check a recipe's TOML text; error messages call it `where`, usually the file.
 
     Parameters: `text`, TOML; `where`, its name in errors, usually the file.
     Errors: `BadInput` for text that is not TOML, with its line, and as `parse`.
@@ -67,7 +67,7 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Parse TOML; invalid text raises `ValueError`, with line and column if known.
+    """Parse TOML to a table, unchecked; invalid text raises `ValueError`, with line and column if known.
 
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
@@ -84,7 +84,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def _refuse_extremes(value: Any, depth: int = 0) -> None:
-    """Raise `ValueError` for integers of more than 64 bits and for nesting that is too deep.
+    """Raise `ValueError` for integers of over 64 bits and nesting beyond `MAX_NESTED`; `value` is at `depth`.
 
     Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
     """
@@ -98,7 +98,7 @@ def _refuse_extremes(value: Any, depth: int = 0) -> None:
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check a recipe given as a table: each key, combinations of keys, every experiment, every value of the grid.
+    """Check a recipe's table (keys, their combinations, experiments, grid values); error messages call it `where`.
 
     Parameters: `table`, sections with their keys, as TOML holds them; `where`, its name in errors.
     Errors: `BadInput` with the key, its value and what is allowed; for several errors, the first.
@@ -123,7 +123,7 @@ numbers of 1 or more; the first and the last may be "auto"
 
 
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
-    """The configuration with some keys changed; a changed key is removed from the grid.
+    """A checked copy of the configuration with dotted keys set; a key that is set is removed from the grid.
 
     Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A formula's parameter is
     a key below the formula's: "optimizer.schedule.every".
@@ -160,7 +160,7 @@ def _validate_types(table: Mapping[str, Any]) -> Configuration:
 
 
 def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as a table with some dotted keys changed, not yet checked."""
+    """The configuration as a table, not yet checked, with dotted keys set and removed from the grid."""
     table = configuration.model_dump()
     # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
@@ -187,12 +187,9 @@ def is_optional(dotted: str) -> bool:
     return key in fields and OrNone in fields[key].metadata
 
 
-def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
-    """Refuse settings that a value of the grid would overwrite: parameters of a formula that the grid replaces.
-
-    Errors: `BadInput`.
-    """
-    for dotted in settings:
+def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) -> None:
+    """Raise `BadInput` for a dotted key that the grid would overwrite: a parameter of a formula that it replaces."""
+    for dotted in dotted_keys:
         if parents := _parent_keys(dotted, configuration.grid):
             raise BadInput(f"{dotted} is set and the grid sets {parents[0]}; set {parents[0]} too, or change the grid")
 
@@ -203,7 +200,7 @@ def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False)
 
 
 def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set a value in nested tables, in place; a formula's name on the path becomes a table with that name."""
+    """Set the value at a path of keys in nested tables, in place; a formula's name on the path becomes a table."""
     *parents, last = path
     for depth, part in enumerate(parents, start=1):
         child = table.get(part)
@@ -223,7 +220,7 @@ def _split_key(dotted: str) -> list[str]:
 
 
 def _suggest_key(dotted: str) -> str:
-    """The end of the message about an unknown key: a similar key, or the sections that a key may begin with."""
+    """The end of the error message for an unknown key: a similar key, or the sections that a key may begin with."""
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
     last = dotted.rpartition(".")[2]
     same = [key for key in known if last in (key.partition(".")[2], _initials(key))]

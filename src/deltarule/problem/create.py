@@ -169,7 +169,7 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name, with `momentum` in place of its default unless that is None."""
+    """The optimizer's parameters by name; `momentum` replaces the default, or is refused if there is none."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:
