@@ -316,7 +316,7 @@ class _OutputMeaning:
 
 
 def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
-    """Interpret the last layer's outputs; two logits of a softmax become one, in place; `classes` may be None."""
+    """Interpret the last layer's outputs, by `classes` if not None; a softmax's two logits become one, in place."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")

@@ -25,7 +25,7 @@ OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator as an ONNX model.
+    """Write a fitted estimator to a file as an ONNX model.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
-    """Add the encoding of a table's columns as `encode_columns` does it; returns the name of the inputs [N, D]."""
+    """Add an input for each column of a table and its encoding; returns the name of the encoded inputs [N, D]."""
     parts: list[str] = []
     for column in columns:
         parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
@@ -169,7 +169,7 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
 
 
 def _encode_number(graph: Graph, column: Column) -> list[str]:
-    """Add the encoding of a column of numbers; returns the names of the standardized value and its missing flag."""
+    """Add a column of numbers; returns the names of the standardized value and, if it has gaps, the missing flag."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
@@ -188,7 +188,7 @@ def _encode_number(graph: Graph, column: Column) -> list[str]:
 
 
 def _encode_category(graph: Graph, column: Column) -> str:
-    """Add the one-hot encoding [N, categories] of a column; returns its name. Unknown categories are all 0."""
+    """Add a column of categories and its one-hot encoding [N, categories], 0 for unknown ones; returns its name."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.STRING, 1)

@@ -104,7 +104,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
 
 def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTION_METHODS) -> None:
-    """Raise `BadInput` for a model that overrides how predictions are computed, which an export would lose.
+    """Raise `BadInput` for a model that overrides one of the methods `names` of its base class in `package`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTIO
     package : str
         The package whose classes must define these methods.
     names : sequence of str
-        The methods that compute predictions.
+        The methods that compute predictions: an export would lose the model's own.
     """
     bases = type(model).__mro__
     original = next((base for base in bases if f"{base.__module__}.".startswith(f"{package}.")), type(model))

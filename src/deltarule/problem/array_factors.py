@@ -52,7 +52,7 @@ def check_parametrization(name: Any, optimizer: Optimizer) -> str:
 
 
 def array_factors(
-    network: Network, optimizer: Optimizer, rate_factors: Mapping[str, float], parametrization: str
+    network: Network, optimizer: Optimizer, learning_rate_factors: Mapping[str, float], parametrization: str
 ) -> Factors:
     """For each of the optimizer's numbers, by name, a factor for every array of θ; numbers with only 1s are left out.
 
@@ -70,7 +70,7 @@ def array_factors(
         for entry in network.entries:
             factor = 1.0
             if number == "learning_rate":
-                factor = rate_factors.get(entry.name, rate_factors.get(entry.symbol, 1.0))
+                factor = learning_rate_factors.get(entry.name, learning_rate_factors.get(entry.symbol, 1.0))
             if entry.symbol == "W" and number in exponents:
                 factor *= entry.shape[0] ** (-exponents[number] / 2)
             number_factors.append(float(factor))

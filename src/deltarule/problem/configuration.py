@@ -235,7 +235,7 @@ def _initials(key: str) -> str | None:
 
 
 def _check_data(configuration: Configuration) -> None:
-    """Require either a data set or a file, and refuse a target column for a data set."""
+    """Raise `BadInput` unless either a data set or a file is named, and no target column for a data set."""
     data = configuration.data
     if data.name is None and data.file is None:
         raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
@@ -250,7 +250,7 @@ def _check_data(configuration: Configuration) -> None:
 
 
 def _check_hidden_layers(configuration: Configuration) -> None:
-    """Require lists of activations and dropout rates to have one value for each hidden layer."""
+    """Raise `BadInput` unless lists of activations and dropout rates have one value for each hidden layer."""
     network = configuration.network
     hidden = len(network.layers) - 2
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
@@ -264,7 +264,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
 
 
 def _check_loss(configuration: Configuration) -> None:
-    """Require a loss that fits the output, label smoothing that fits the loss, and a penalty for its strength."""
+    """Raise `BadInput` unless the loss fits the output, label smoothing the loss, and a strength has a penalty."""
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
         raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
@@ -279,7 +279,7 @@ def _check_loss(configuration: Configuration) -> None:
 
 
 def _check_momentum(configuration: Configuration) -> None:
-    """Refuse momentum for an optimizer without it, and momentum that is given twice."""
+    """Raise `BadInput` for momentum of an optimizer that has none, and for momentum that is given twice."""
     section = configuration.optimizer
     if section.momentum is None:
         return
@@ -294,7 +294,7 @@ def _check_momentum(configuration: Configuration) -> None:
 
 
 def _check_parametrization(configuration: Configuration) -> None:
-    """Refuse a parametrization that the optimizer does not support."""
+    """Raise `BadInput` for a parametrization that the optimizer does not support."""
     section = configuration.optimizer
     try:
         check_parametrization(section.parametrization, registry.optimizer(section.name))
@@ -303,13 +303,13 @@ def _check_parametrization(configuration: Configuration) -> None:
 
 
 def _check_step_limit(configuration: Configuration) -> None:
-    """Require max_steps or max_epochs."""
+    """Raise `BadInput` unless there is max_steps or max_epochs."""
     if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
         raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
 
 
 def _check_experiments(configuration: Configuration) -> None:
-    """Require experiments to have different names and valid settings."""
+    """Raise `BadInput` unless experiments have different names and valid settings."""
     names = [experiment.name for experiment in configuration.experiment]
     for experiment in configuration.experiment:
         if names.count(experiment.name) > 1:

@@ -125,7 +125,7 @@ class Problem:
 
     @cached_property
     def row_table(self) -> Integers | None:
-        """The row indices of each member, [K, most rows], padded with 0; None if all members use all rows."""
+        """The row indices of each member, [K, largest row count], padded with 0; None if all members use all rows."""
         if self.rows is None:
             return None
         table = np.zeros((self.members, self.row_counts.max()), np.int64)

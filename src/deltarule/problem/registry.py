@@ -41,7 +41,9 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Register a custom formula of a kind under its name, without proof (`deltarule.proofs.custom_formulas` proves it).
+    """Register a custom formula under its name, unproved; `BadInput` if another object of the kind has the name.
+
+    `deltarule.proofs.custom_formulas` proves formulas before it registers them.
 
     Registering the same object again is allowed. Another object of the same name is refused, even with equal code (as
     when a notebook's cell runs again), because problems made with the first one would change their meaning.
@@ -55,7 +57,7 @@ def add(kind: str, formula: Any) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Remove a custom formula; raise `BadInput` for a built-in or unknown one."""
+    """Remove the custom formula of a kind and name; `BadInput` for a built-in or unknown one."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -88,7 +90,7 @@ def _formula_parts(formula: Any) -> list[Any]:
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """The custom formula of a name (or of a table with it), as it was registered; None for a built-in formula.
+    """Look up a custom formula by name, or a table with it, as registered; None if built-in, `BadInput` if unknown.
 
     >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True

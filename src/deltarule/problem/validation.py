@@ -241,7 +241,7 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
 
 
 def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
-    """Convert the weights of the rows to an array [N], the same for all members, or [K, N]; None if there are none."""
+    """Check weights of the rows, and convert them to an array [N] for all members, or [K, N]; None stays None."""
     if weights is None:
         return None
     array = _to_float64(weights)

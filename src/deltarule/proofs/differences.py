@@ -59,7 +59,7 @@ class Slopes:
 
 
 def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
-    """Measure a function's derivative on each line by central differences, with smaller steps until `max_doubt` is met.
+    """Measure φ'(0) on n lines by central differences, from φ(0) = `middle`; smaller steps until `max_doubt` is met.
 
     `along(lines, t)` is the function φ; `middle` is φ(0), `unit` the unit of length, `noise` the rounding error of φ.
 
@@ -128,7 +128,7 @@ def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
-    """A unit of length for the steps on each line, a power of two: the entry's size, or less if φ changes fast.
+    """A power of two as unit of length on each line: the entry's `size`, or less (`narrowest`) if φ changes fast.
 
     size           the size of each line's entry, at least 1
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance

@@ -154,8 +154,9 @@ def _random_signs(count: int, parameters: int) -> Floats:
 def members_on_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], ignore_exact: bool = False
 ) -> NDArray[np.bool_]:
-    """Which members [K] have a value at a kink, within rounding: a pre-activation, an error p − y or a weight.
+    """Which members [K] have values at a kink, within rounding; `ignore_exact` skips exact ones, save batch norm's.
 
+    Values are pre-activations, errors p − y, and the weights if the penalty has kinks.
     If θ is complex, only values with an imaginary part count, which move off the kink. With `ignore_exact`, values
     exactly on a kink do not count, except after batch norm, where an exact 0 is a coincidence of rounding.
     """
@@ -176,9 +177,9 @@ def members_on_kinks(
 def _values_with_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
 ) -> Iterator[tuple[int | None, Floats, float]]:
-    """Yield the values that may be at a kink, each with its index on the tape and the kink.
+    """Yield (index, values, kink) of all values that may be at a kink; the index of weights is None.
 
-    The index counts from x, which is 0; p − y has the last one, and weights have None.
+    The index counts on the tape from x, which is 0; p − y has the last one.
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
     for i, taped in enumerate(tape):

@@ -98,9 +98,9 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 def rounding_of_result(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding error of `function(*inputs)`: its own, and except where `jumps` is True that from the inputs.
+    """The rounding error of `function(*inputs)`: its own, and, except where it `jumps`, that due to errors `rounded`.
 
-    inputs, rounded : the inputs and their roundings, in units in the last place. jumps : a mask of the results.
+    inputs, rounded : the inputs and their rounding errors, in units in the last place. jumps : a mask of the results.
 
     >>> p, y = np.array([3.0]), np.array([4.0])
     >>> rounding_of_result(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
@@ -198,7 +198,7 @@ def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array
 
 
 def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
-    """Where rounding alone may move a value across a kink, as a mask of the value's shape."""
+    """Where an error `rounding` may move a value across one of the kinks, as a mask of the value's shape."""
     mask = np.zeros(np.shape(value), bool)
     for kink in kinks:
         mask |= np.abs(value - kink) <= 4 * NUDGE * rounding

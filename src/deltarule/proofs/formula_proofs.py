@@ -66,7 +66,7 @@ def prove_formula(
 
 
 def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
-    """Run proofs until one succeeds, else raise the first error: a parameter may have bounds, so one value suffices."""
+    """Run proofs until one returns True, else raise the first error if there is any: parameters may have bounds."""
     first_error = None
     for proof in proofs:
         try:

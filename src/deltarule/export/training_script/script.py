@@ -32,7 +32,7 @@ SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads wo
 def training_script(
     problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
 ) -> str:
-    """Write the training of one member as a script that needs NumPy alone.
+    """The training of one member as the text of a NumPy script; it prints its losses beside `losses`, keyed by step.
 
     Parameters
     ----------
