@@ -98,7 +98,9 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
 
 
 def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
-    """Convert a PyTorch network to one of deltarule's estimators; the inverse of `to_torch`.
+    """Convert a PyTorch network to an estimator: a classifier with `classes`, a Sigmoid or a Softmax, else a regressor.
+
+    The inverse of `to_torch`.
 
     Parameters
     ----------

@@ -243,7 +243,7 @@ def extract_sources(
 def _add_source(
     function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str], new_name: str | None = None
 ) -> None:
-    """Add a function's source and before it those of all it calls to `sources`, and to `numpy_names`, in place."""
+    """Add a function's source, after those of all it calls, to `sources`, and NumPy's names to `numpy_names`."""
     assert isinstance(function, FunctionType)
     name = new_name or function.__name__
     if name in sources:

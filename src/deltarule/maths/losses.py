@@ -119,7 +119,7 @@ def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
-    """What a sum of weighted losses is divided by: 1, N (the total weight) or N C for "sum" and the two means.
+    """What a sum of weighted losses is divided by: 1 for "sum", N (total weight) for "mean_samples", else N C.
 
     >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
     [1.0, 4.0, 12.0]

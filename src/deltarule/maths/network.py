@@ -148,7 +148,7 @@ def forward(
     rate: Mapping[int, Array] | None = None,
     buffers: Mapping[str, Array] | None = None,
 ) -> tuple[list[Taped], dict[str, tuple[Array, Array]]]:
-    """The forward pass: its tape, of which the last value is the logits, and batch norm's (μ, σ²) by layer number.
+    """Forward pass, in training if `share` is given: a tape that ends with the logits, batch norm's (μ, σ²) by layer.
 
     In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
     and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,

@@ -115,7 +115,7 @@ def _without_empty_table(value: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of the settings that determine results; `formulas`: digests of custom formulas to use.
+    """SHA-256 (hexadecimal) of the settings that determine results; `formulas` has digests of custom formulas to use.
 
     It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
     assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data

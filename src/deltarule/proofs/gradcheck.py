@@ -39,7 +39,7 @@ def check_problem(
     gradient: Floats | None = None,
     most: int = 2000,
 ) -> GradientReport:
-    """Check the hand-derived gradient of a problem's objective, on one batch in training mode.
+    """Check the hand-derived gradient, or `gradient` [K, P], of a problem's objective on one batch in training mode.
 
     Parameters
     ----------
