@@ -98,7 +98,9 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
 
 
 def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
-    """Convert a PyTorch network to one of deltarule's estimators; the inverse of `to_torch`.
+    """Convert a PyTorch network to an estimator: a classifier with `classes`, a Sigmoid or a Softmax, else a regressor.
+
+    The inverse of `to_torch`.
 
     Parameters
     ----------
@@ -153,7 +155,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
 
 
 def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
-    """Set the fitted attributes of an estimator from layers; `output` is the output activation."""
+    """Set the fitted attributes of the estimator `made` from layers; `output` names the output activation."""
     sizes = (layers[0].inputs, *(layer.units for layer in layers))
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {
@@ -259,7 +261,7 @@ def _read_linear(module: Any) -> _Layer:
 
 
 def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
-    """Add an activation, Dropout or BatchNorm1d to a layer; returns False if it is not supported there."""
+    """Add an activation, Dropout or BatchNorm1d to a layer in place; False if it is not supported there."""
     activations: dict[str, Named] = {
         "Sigmoid": "logistic",
         "Tanh": "tanh",
@@ -291,7 +293,7 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> bool:
 
 
 def _read_array(module: Any, name: str) -> Floats:
-    """The array of a module's parameter `name`; half precision becomes single precision."""
+    """Copy a module's parameter `name` to an array; half precision becomes single, `BadInput` for other than floats."""
     tensor = getattr(module, name)
     try:
         array = tensor.detach().cpu()
@@ -316,7 +318,7 @@ class _OutputMeaning:
 
 
 def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
-    """Interpret the outputs of the last layer; two logits of two classes become one, in place."""
+    """Interpret the last layer's outputs, by `classes` if not None; a softmax's two logits become one, in place."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
@@ -341,7 +343,7 @@ def _output_meaning(last: _Layer, classes: Any) -> _OutputMeaning:
 
 
 def _class_labels(classes: Any, outputs: int) -> Any:
-    """Check class labels, one for each output or two for a single output, and return them as an array."""
+    """Check sorted class labels, one for each output or two for a single output, and return them as an array."""
     try:
         names = np.asarray(classes)
         ordered = np.unique(names)

@@ -84,7 +84,7 @@ def numpy_script(model: Any) -> str:
         "model_script",
         arrays,
         list(dict.fromkeys(functions)),
-        modules=["csv", "io", "os", "sys", *(["re"] if is_table else [])],
+        standard_modules=["csv", "io", "os", "sys", *(["re"] if is_table else [])],
         kind=type(model).__name__,
         assignments=assignments,
         layers=expressions,
@@ -135,8 +135,8 @@ def torch_script(model: Any, member: int = 0) -> str:
     return render_script(
         "torch_script",
         arrays,
-        modules=[] if context["columns"] is None else ["re"],
-        libraries=["import torch", "from torch import nn"],
+        standard_modules=[] if context["columns"] is None else ["re"],
+        import_statements=["import torch", "from torch import nn"],
         kind=type(model).__name__,
         layers=[(name, repr(layer)) for name, layer in module.named_children()],
         assignments=assignments,
@@ -146,7 +146,7 @@ def torch_script(model: Any, member: int = 0) -> str:
 
 
 def _encoder_context(model: Any) -> dict[str, Any]:
-    """The variables of the template `encoder.py.jinja`, which encodes table cells."""
+    """The variables of the template `encoder.py.jinja`, by name; columns is None unless the model takes table cells."""
     if not isinstance(model, BaseTabular):
         features = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
@@ -161,7 +161,7 @@ def _encoder_context(model: Any) -> dict[str, Any]:
 
 
 def _column_record(column: Column) -> dict[str, Any]:
-    """A column's fields for the script, and the spellings of its categories that the script recognizes."""
+    """A column's fields by name for the script, and the spellings of its categories that the script recognizes."""
     matcher = category_matcher(column.categories)
     truths = matcher.are_truth_values or accepts_truth_values(column)
     forms = {"numbers": matcher.are_numbers, "truths": truths, "commas": matcher.have_commas}
@@ -169,7 +169,7 @@ def _column_record(column: Column) -> dict[str, Any]:
 
 
 def _prediction_expression(model: BaseMLP) -> str:
-    """The expression that converts outputs `a` [N, C] to predictions."""
+    """The Python expression, as text, that converts outputs `a` [N, C] to a list of N predictions."""
     if isinstance(model, MLPRegressor):
         scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
         mean = np.zeros(1) if model.target_mean_ is None else model.target_mean_

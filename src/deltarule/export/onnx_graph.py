@@ -25,7 +25,7 @@ OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator as an ONNX model.
+    """Write a fitted estimator to a file as an ONNX model.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 class Graph:
-    """An ONNX graph under construction; a value is referred to by its name, and `inputs` are reserved names."""
+    """An ONNX graph under construction; methods refer to values by name, and no other value is named as `inputs`."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self._reserved = frozenset(inputs)
@@ -96,14 +96,14 @@ class Graph:
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
-    def input(self, name: str, kind: int, columns: int) -> str:
-        """Add an input [N, columns] of an ONNX type; returns its name."""
+    def input(self, name: str, element_type: int, columns: int) -> str:
+        """Add an input [N, columns] with elements of an ONNX type (`TensorProto`); returns its name."""
         from onnx import helper
 
         if not name:
             raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
         _encode_text(name)
-        self._inputs.append(helper.make_tensor_value_info(name, kind, ["N", columns]))
+        self._inputs.append(helper.make_tensor_value_info(name, element_type, ["N", columns]))
         return name
 
     def constant(self, values: Any) -> str:
@@ -120,29 +120,29 @@ class Graph:
         return name
 
     def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add an operation on values, given by their names; returns the name of its result."""
+        """Add an ONNX operation (of the operator set `domain`) on the values `inputs`; returns its result's name."""
         from onnx import helper
 
         name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
         self._nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
         return name
 
-    def output(self, name: str, value: str, kind: int, shape: Sequence[Any]) -> None:
-        """Make a value an output; if a column has its name, "predicted " is put before it."""
+    def output(self, name: str, value: str, element_type: int, shape: Sequence[Any]) -> None:
+        """Make a value an output called `name`; if a column has this name, "predicted " is put before it."""
         from onnx import helper
 
         name = self._unique_name(name, "predicted ")
         self._nodes.append(helper.make_node("Identity", [value], [name]))
-        self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
+        self._outputs.append(helper.make_tensor_value_info(name, element_type, shape))
 
     def _unique_name(self, name: str, prefix: str) -> str:
-        """Prefix a name until no column has it."""
+        """A name with the prefix repeated before it until no input has it; unchanged if none has."""
         while name in self._reserved:
             name = prefix + name
         return name
 
     def model(self, name: str) -> Any:
-        """The complete ONNX model."""
+        """The complete ONNX model, a `ModelProto`; `name` is that of its graph."""
         from onnx import helper
 
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
@@ -161,7 +161,7 @@ def _encode_text(text: str) -> bytes:
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
-    """Add the encoding of a table's columns as `encode_columns` does it; returns the name of the inputs [N, D]."""
+    """Add an input for each column of a table and its encoding; returns the name of the encoded inputs [N, D]."""
     parts: list[str] = []
     for column in columns:
         parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
@@ -169,7 +169,7 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> str:
 
 
 def _encode_number(graph: Graph, column: Column) -> list[str]:
-    """Add the encoding of a column of numbers; returns the names of the standardized value and its missing flag."""
+    """Add a column of numbers; returns the names of the standardized value and, if it has gaps, the missing flag."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
@@ -188,7 +188,7 @@ def _encode_number(graph: Graph, column: Column) -> list[str]:
 
 
 def _encode_category(graph: Graph, column: Column) -> str:
-    """Add the one-hot encoding of a column of categories; returns its name."""
+    """Add a column of categories and its one-hot encoding [N, categories], 0 for unknown ones; returns its name."""
     from onnx import TensorProto
 
     value = graph.input(column.name, TensorProto.STRING, 1)
@@ -284,7 +284,7 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
-    """Add an activation of the value `z`; `BadInput` for a custom one."""
+    """Add an activation of the value called `z`, and return its result's name; `BadInput` for a custom one."""
     if activation.name not in ACTIVATIONS:
         raise BadInput(f"ONNX has no form for the activation '{activation.name}'; it has: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
@@ -304,10 +304,9 @@ def _selu(graph: Graph, z: str) -> str:
 
 
 def _softplus(graph: Graph, z: str) -> str:
-    small = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
-    return graph.add(
-        "Add", graph.add("Relu", z), graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1))))
-    )
+    """Add log(1 + eᶻ) as max(z, 0) + log(1 + e^−|z|), which cannot overflow; returns its name."""
+    small, positive = graph.add("Exp", graph.add("Neg", graph.add("Abs", z))), graph.add("Relu", z)
+    return graph.add("Add", positive, graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1)))))
 
 
 def _silu(graph: Graph, z: str) -> str:
@@ -321,6 +320,7 @@ def _mish(graph: Graph, z: str) -> str:
 
 
 def _gelu(graph: Graph, z: str) -> str:
+    """Add z Φ(z), whose Erf is computed in float32; returns its name."""
     from onnx import TensorProto
 
     scaled = graph.add("Mul", z, graph.constant(np.float64(0.5**0.5)))

@@ -57,13 +57,13 @@ def render_script(
     arrays: "ScriptArrays",
     functions: Sequence[Callable[..., Any]] = (),
     *,
-    names: Mapping[Callable[..., Any], str] | None = None,
-    modules: Sequence[str] = (),
-    environment: Sequence[str] = (),
-    libraries: Sequence[str] = (),
+    new_names: Mapping[Callable[..., Any], str] | None = None,
+    standard_modules: Sequence[str] = (),
+    statements_before_numpy: Sequence[str] = (),
+    import_statements: Sequence[str] = (),
     **context: Any,
 ) -> str:
-    """Render a script from a template: imports, sources of formulas, arrays.
+    """Render a template to the text of a script, with imports, the sources of `functions`, and `arrays`.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def render_script(
         All arrays of the script.
     functions : sequence of callables
         Functions of `maths` that the script calls.
-    names : dict from function to str, optional
+    new_names : dict from function to str, optional
         New names for functions whose names would collide.
-    modules : sequence of str
+    standard_modules : sequence of str
         Modules of the standard library that the template uses.
-    environment : sequence of str
+    statements_before_numpy : sequence of str
         Statements that must run before NumPy is imported.
-    libraries : sequence of str
-        Import statements after NumPy's.
+    import_statements : sequence of str
+        Import statements after NumPy's, such as PyTorch's.
     **context
         Further variables of the template.
 
@@ -89,13 +89,13 @@ def render_script(
     str
         The text of the script.
     """
-    sources, numpy_names = extract_sources(functions, arrays.dtype, names)
-    needed = set(modules)
+    sources, numpy_names = extract_sources(functions, arrays.dtype, new_names)
+    needed = set(standard_modules)
     needed |= {"base64", "zlib"} if arrays.has_packed else set()
     needed |= {"math"} if any("math.erf" in source for source in sources) else set()
     imports = [f"import {module}" for module in sorted(needed)]
     imports += ["from pathlib import Path"] if arrays.has_packed else []
-    imports += ["", *environment, "import numpy as np", *libraries]
+    imports += ["", *statements_before_numpy, "import numpy as np", *import_statements]
     imports += [f"from numpy import {', '.join(numpy_names)}"] if numpy_names else []
     text: str = (
         script_templates()
@@ -132,7 +132,7 @@ def script_templates() -> "Environment":
 
 
 def wrap_statement(line: str) -> str:
-    """Break a long statement into several lines, at spaces within its brackets.
+    """Break a statement into lines of at most `MAX_STATEMENT_LENGTH`, at spaces within its brackets where possible.
 
     >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
@@ -154,7 +154,7 @@ def wrap_statement(line: str) -> str:
 
 
 def join_sources(sources: Sequence[str]) -> str:
-    """Join sources: functions are separated by two blank lines, constants are not."""
+    """Join source texts to one: functions are separated by two blank lines, constants are not."""
     text = ""
     for before, source in zip(["", *sources], sources, strict=False):
         is_separated = source.startswith("def ") or before.startswith("def ")
@@ -175,7 +175,7 @@ class ScriptArrays:
         return bool(self._packed)
 
     def assignment(self, name: str, array: Floats) -> str:
-        """The statement that assigns an array [rows, columns] to a name; large arrays are packed.
+        """The statement that assigns an array [rows, columns] to a name; a large array is stored for `packed_lines`.
 
         >>> ScriptArrays(np.dtype("float32")).assignment("x", np.eye(3))
         'x = np.eye(3, dtype=np.float32)'
@@ -203,7 +203,7 @@ class ScriptArrays:
         return "\n".join([*lines, f"    ]{',' if single else ''}", *(["    np.float32,"] if single else []), ")"])
 
     def _pack(self, name: str, array: Floats) -> None:
-        """Compress an array into comment lines, which `packed_lines` returns."""
+        """Compress an array into comment lines, and store them for `packed_lines`."""
         little_endian = array.astype(self.dtype.newbyteorder("<"))
         body = base64.b64encode(zlib.compress(little_endian.tobytes(), 9)).decode("ascii")
         lines = [f"#{body[start : start + LINE_LENGTH]}" for start in range(0, len(body), LINE_LENGTH)]
@@ -216,13 +216,15 @@ class ScriptArrays:
 
 
 def extract_sources(
-    functions: Sequence[Callable[..., Any]], dtype: np.dtype[Any], names: Mapping[Callable[..., Any], str] | None = None
+    functions: Sequence[Callable[..., Any]],
+    dtype: np.dtype[Any],
+    new_names: Mapping[Callable[..., Any], str] | None = None,
 ) -> tuple[list[str], list[str]]:
-    """The sources of functions, each after those that it calls, and the names to import from NumPy.
+    """The source texts of functions, each after those that it calls, and the names to import from NumPy, sorted.
 
     functions : functions of `maths`.
     dtype : of the arrays that the script passes to them.
-    names : new names for functions whose names would collide.
+    new_names : for functions whose names would collide.
 
     >>> from deltarule.maths.activations import softplus_derivative
     >>> sources, numpy_names = extract_sources([softplus_derivative], np.dtype("float64"))
@@ -230,20 +232,20 @@ def extract_sources(
     (['def select', 'def sigmoid', 'def softplus_derivative'], ['exp'])
     """
     sources: dict[str, str] = {}
-    needed: set[str] = set()
+    numpy_names: set[str] = set()
     for function in functions:
-        _add_source(function, sources, needed, (names or {}).get(function))
+        _add_source(function, sources, numpy_names, (new_names or {}).get(function))
     if "select" in sources and dtype == np.float32:
         sources["select"] = FLOAT32_SELECT.strip()
-    return list(sources.values()), sorted(needed)
+    return list(sources.values()), sorted(numpy_names)
 
 
 def _add_source(
-    function: Callable[..., Any], sources: dict[str, str], needed: set[str], rename: str | None = None
+    function: Callable[..., Any], sources: dict[str, str], numpy_names: set[str], new_name: str | None = None
 ) -> None:
-    """Add a function's source to `sources` after those of everything it uses, and NumPy names to `needed`, in place."""
+    """Add a function's source, after those of all it calls, to `sources`, and NumPy's names to `numpy_names`."""
     assert isinstance(function, FunctionType)
-    name = rename or function.__name__
+    name = new_name or function.__name__
     if name in sources:
         return
     if name in HELPERS:
@@ -253,18 +255,18 @@ def _add_source(
         value = function.__globals__.get(used)
         if isinstance(value, FunctionType) and value.__module__.startswith("deltarule.maths"):
             if used in FROM_NUMPY:
-                needed.add(used)
+                numpy_names.add(used)
             else:
-                _add_source(value, sources, needed)
+                _add_source(value, sources, numpy_names)
         elif isinstance(value, np.ufunc) or used == "pi":
-            needed.add(used)
+            numpy_names.add(used)
         elif isinstance(value, int | float | tuple | np.generic) and used not in sources:
             sources[used] = f"{used} = {value!r}"
     sources[name] = _plain_source(function, name)
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    """The global names that the code of a function and of its inner functions uses."""
+    """Yield the global names that the code of a function and of its inner functions uses."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

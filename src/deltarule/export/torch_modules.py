@@ -104,7 +104,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
 
 def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTION_METHODS) -> None:
-    """Raise `BadInput` for a model that overrides how predictions are computed, which an export would lose.
+    """Raise `BadInput` for a model that overrides one of the methods `names` of its base class in `package`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTIO
     package : str
         The package whose classes must define these methods.
     names : sequence of str
-        The methods that compute predictions.
+        The methods that compute predictions: an export would lose the model's own.
     """
     bases = type(model).__mro__
     original = next((base for base in bases if f"{base.__module__}.".startswith(f"{package}.")), type(model))
@@ -126,7 +126,7 @@ def check_predictions(model: Any, package: str, names: Sequence[str] = PREDICTIO
 
 
 def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-    """The network of a run, a member's arrays by name, and its dropout rates of the hidden layers."""
+    """A run's network, a member's parameters and running statistics by name, and its dropout rates [hidden layers]."""
     problem = run.problem
     member = validation.member(member, problem.members, "the run has the members")
     arrays = {
@@ -137,7 +137,7 @@ def _run_parts(run: Run, member: int) -> tuple[Network, dict[str, Floats], Float
 
 
 def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
-    """A Linear with the weights and biases of a layer."""
+    """A Linear with the weights and biases of a layer, from the network's arrays by name."""
     import torch
 
     W = _tensor(arrays[f"W{layer.number}"].T)
@@ -149,7 +149,7 @@ def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear"
 
 
 def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
-    """A BatchNorm1d with the parameters and running statistics of a layer."""
+    """A BatchNorm1d with the parameters and running statistics of a layer, from the network's arrays by name."""
     import torch
 
     gamma, beta, mean, variance = (
@@ -161,7 +161,7 @@ def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Bat
 
 
 def _activation_module(activation: Activation) -> "torch.nn.Module":
-    """PyTorch's module for an activation; `BadInput` if there is none."""
+    """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
 
     parameters = activation.parameters

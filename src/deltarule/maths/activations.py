@@ -42,7 +42,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
 
     def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """a = f(z), and the backward pass from ∂J/∂a to ∂J/∂z.
+        """a = f(z), and the backward pass from ∂J/∂a to ∂J/∂z, all [.., B, H].
 
         >>> import numpy as np
         >>> a, backward = RELU.forward(np.array([[-1.0, 2.0]]))

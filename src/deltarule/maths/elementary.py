@@ -97,7 +97,7 @@ def _where_by_bits(condition: np.ndarray, yes: Array, no: Array, integer_type: t
 
 
 def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> Any:
-    """Apply a formula of real numbers elementwise, so that a result's bits depend only on the numbers at its position.
+    """Apply an elementwise formula to broadcast arrays; a result's bits depend only on the numbers at its position.
 
     NumPy computes a power in another way, by a square root or a product, where all exponents are one number in memory,
     as in an array of size 1. So arrays are copied to one common shape, and a single number is doubled, so that NumPy

@@ -36,7 +36,7 @@ class Initializer:
     biases: str = "zeros"
 
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
-        """Weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]
+        """Draw the weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]
 
         >>> INITIALIZERS["glorot_uniform"].weights(np.array([0, 1]), 1, 8, 3).shape
         (2, 8, 3)
@@ -45,7 +45,7 @@ class Initializer:
         return drawn.reshape(-1, fan_in, fan_out)
 
     def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
-        """Biases of a layer for each seed.    seed [K]  →  [K, 1, fan_out]
+        """Biases of a layer for each seed, zero or drawn.    seed [K]  →  [K, 1, fan_out]
 
         >>> INITIALIZERS["glorot_uniform"].bias(np.array([0]), 1, 8, 3)
         array([[[0., 0., 0.]]])

@@ -49,7 +49,7 @@ def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tup
 
 
 def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array]]]:
-    """u = x · s: every input has a weight of its own, which makes it count for more or for less.
+    """u = x · s, every input times a weight of its own; returns u and backward(du) → ∂J/∂x, ∂J/∂s.
 
     x [.., B, D]   s [.., 1, D]   →   u [.., B, D], backward
 
@@ -72,7 +72,7 @@ def scaling(x: Array, s: Array) -> tuple[Array, Callable[..., tuple[Array | None
 
 
 def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """d = a · keep / (1 − rate): units are dropped in training, and the others grow so that the mean stays.
+    """d = a · keep / (1 − rate), so that the mean of a unit stays; returns d and backward(dd) → ∂J/∂a.
 
     a [.., B, H]   keep [.., B, H], 1 for a unit that stays and 0 for one that is dropped   rate [.., 1, 1]
 

@@ -56,7 +56,7 @@ class Loss:
     exact: bool = True
 
     def forward(self, output: Activation, z: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """The loss of each output [.., B, C], and the backward pass from ∂J/∂(loss of a sample) [.., B, 1] to ∂J/∂z.
+        """The loss ℓ [.., B, C] of each output from logits z, and the backward pass from ∂J/∂ℓ [.., B, 1] to ∂J/∂z.
 
         >>> import numpy as np
         >>> from deltarule.maths.activations import SIGMOID
@@ -119,7 +119,7 @@ def smooth_labels(loss: Loss, y: Array, smoothing: float) -> Array:
 
 
 def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
-    """The number that a sum of weighted losses is divided by: 1, N or N C, by the reduction.
+    """What a sum of weighted losses is divided by: 1 for "sum", N (total weight) for "mean_samples", else N C.
 
     >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
     [1.0, 4.0, 12.0]

@@ -148,11 +148,11 @@ def forward(
     rate: Mapping[int, Array] | None = None,
     buffers: Mapping[str, Array] | None = None,
 ) -> tuple[list[Taped], dict[str, tuple[Array, Array]]]:
-    """Run x through the layers and keep a tape; the last value on it is the logits.
+    """Forward pass, in training if `share` is given: a tape that ends with the logits, batch norm's (μ, σ²) by layer.
 
     In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
     and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
-    and `buffers` hold the running statistics of batch norm. Returns the tape, and batch norm's (μ, σ²) by layer.
+    and `buffers` hold the running statistics of batch norm.
 
     >>> from deltarule.maths.activations import IDENTITY, RELU
     >>> layers = [Layer(1, 1, 1, RELU, bias=False), Layer(2, 1, 1, IDENTITY, bias=False)]
@@ -209,7 +209,7 @@ def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
 def updated_buffers(
     buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
 ) -> dict[str, Array]:
-    """The running statistics after a batch: moved a tenth of the way to those of the batch, with σ² made unbiased.
+    """Running means and variances after a batch of weight `total`: moved a tenth of the way to its μ and unbiased σ².
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
     are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
@@ -250,7 +250,7 @@ def without_scaling(
 def _append_to_tape(
     tape: list[Taped], symbol: str, layer: int, kind: str, result: tuple[Array, Callable[..., Any]]
 ) -> Array:
-    """Append a step to the tape, given its (value, backward pass), and return the value."""
+    """Append a step with its `result`, (value, backward pass), to the tape, and return the value."""
     tape.append(Taped(symbol, layer, kind, *result))
     return result[0]
 
@@ -258,7 +258,7 @@ def _append_to_tape(
 def _scaling_step(
     n: int, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """The scaling layer of layer `n`: its output, and a backward pass with gradients by name."""
+    """Multiply x by the scale of layer `n`: the output, and the backward pass, with parameter gradients by name."""
     u, back = scaling(x, parameters[f"scale{n}"])
 
     def named(du: Array) -> tuple[Array, dict[str, Array]]:
@@ -271,7 +271,7 @@ def _scaling_step(
 def _dense_step(
     layer: Layer, parameters: Mapping[str, Array], x: Array
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """The pre-activations of a layer, and a backward pass with gradients by name."""
+    """x W + b of a layer: the pre-activations, and the backward pass, with parameter gradients by name."""
     weights, bias = f"W{layer.number}", f"b{layer.number}"
     z, back = dense(x, parameters[weights], parameters.get(bias))
 
@@ -283,7 +283,7 @@ def _dense_step(
 
 
 def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
-    """Change a backward pass to return its gradients after the first by name."""
+    """Change a backward pass that returns (dx, *gradients) to return dx and the gradients by name."""
 
     def named(upstream: Array) -> tuple[Array, dict[str, Array]]:
         dx, *gradients = back(upstream)
@@ -295,5 +295,5 @@ def _with_names(back: Callable, *names: str) -> Callable[[Array], tuple[Array, d
 def _without_parameters(
     value: Array, back: Callable[[Array], Array]
 ) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
-    """A value and its backward pass in the form of a step without parameters."""
+    """A value, and its backward pass changed to return (dx, {}), as the step has no parameters."""
     return value, lambda upstream: (back(upstream), {})

@@ -18,7 +18,7 @@ from deltarule.maths.penalties import Penalty
 def data_term(
     loss: Loss, reduction: str, output: Activation, z: Array, y: Array, w: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The loss of a batch [..], and a function that returns its gradient ∂J/∂z [.., B, C].
+    """The batch's losses, weighted by w and reduced, [..], and a function that returns their gradient ∂J/∂z [.., B, C].
 
     >>> import numpy as np
     >>> from deltarule.maths.activations import SIGMOID
@@ -36,7 +36,7 @@ def data_term(
 def penalty_term(
     penalty: Penalty, strength: Array, theta: Array, penalized: Array, samples: Array
 ) -> tuple[Array, Callable[[], Array]]:
-    """The penalty [..], and a function that returns its gradient [.., P].
+    """λ Σ penalty(θ) [..] over the entries where `penalized` is 1, and a function that returns its gradient [.., P].
 
     strength [.., 1]   theta [.., P]   penalized [P], 1 for entries that are penalized, 0 for the others   samples
     [.., 1], the batch's samples or the sum of their weights

@@ -76,7 +76,7 @@ def uniform(seed: Array, purpose: int, count: int) -> Array:
 
 
 def fraction(high: Array, low: Array) -> Array:
-    """The middle of one of 2⁵² equal parts of (0, 1), chosen by two 32-bit words.
+    """The middle of one of 2⁵² equal parts of (0, 1), chosen by the upper 26 bits of two 32-bit words.
 
     One bit more, and the last middle would be rounded to 1, where the normal law has no value.
 

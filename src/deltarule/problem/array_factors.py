@@ -1,4 +1,4 @@
-"""Factors of the optimizer's numbers for each array of θ: learning-rate factors, neural-tangent parametrization.
+"""Factors by which the learning rate, ε and so on are multiplied for single arrays of θ, such as W1 or all biases.
 
 In the neural-tangent parametrization a layer computes x V / √D + b with D inputs. An engine trains W = V / √D instead:
 the forward pass is unchanged, and `Optimizer.rescaling` gives the factors that turn the update of V into that of W.
@@ -19,7 +19,7 @@ Factors = dict[str, tuple[float, ...]]
 
 
 def check_factors(factors: Any, network: Network) -> dict[str, float]:
-    """Check learning-rate factors, keyed by the symbol of several arrays ("b") or the name of one ("b2").
+    """Check factors of 0 or more, keyed by an array's name ("b2") or by a symbol for all layers ("b"), as floats.
 
     >>> check_factors({"b": 0.1, "W2": 2}, Network([2, 3, 1]))
     {'b': 0.1, 'W2': 2.0}
@@ -40,7 +40,7 @@ def check_factors(factors: Any, network: Network) -> dict[str, float]:
 
 
 def check_parametrization(name: Any, optimizer: Optimizer) -> str:
-    """Check the name of a parametrization, and that the optimizer supports it; returns the name."""
+    """Check a parametrization, "standard" or "neural_tangent", and that the optimizer supports it; returns the name."""
     if not isinstance(name, str) or name not in PARAMETRIZATIONS:
         raise BadInput(f"the parametrization is {short_repr(name)}; give one of {', '.join(PARAMETRIZATIONS)}")
     if name == NEURAL_TANGENT and optimizer.rescaling is None:
@@ -52,9 +52,9 @@ def check_parametrization(name: Any, optimizer: Optimizer) -> str:
 
 
 def array_factors(
-    network: Network, optimizer: Optimizer, rate_factors: Mapping[str, float], parametrization: str
+    network: Network, optimizer: Optimizer, learning_rate_factors: Mapping[str, float], parametrization: str
 ) -> Factors:
-    """The factors of the optimizer's numbers for each array of θ; a number whose factors are all 1 is left out.
+    """For each of the optimizer's numbers, by name, a factor for every array of θ; numbers with only 1s are left out.
 
     >>> from deltarule.maths.optimizers import OPTIMIZERS
     >>> network = Network([4, 1])
@@ -70,7 +70,7 @@ def array_factors(
         for entry in network.entries:
             factor = 1.0
             if number == "learning_rate":
-                factor = rate_factors.get(entry.name, rate_factors.get(entry.symbol, 1.0))
+                factor = learning_rate_factors.get(entry.name, learning_rate_factors.get(entry.symbol, 1.0))
             if entry.symbol == "W" and number in exponents:
                 factor *= entry.shape[0] ** (-exponents[number] / 2)
             number_factors.append(float(factor))

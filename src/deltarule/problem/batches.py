@@ -24,7 +24,7 @@ MAX_CACHED_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rows of one update; without the member axis K if all members use the same rows.
+    """Inputs x, targets y and weights w of one update's rows; without the axis K if all members use the same rows.
 
     `positions` are the rows' positions within the member's own rows; dropout masks depend on them.
     """
@@ -36,7 +36,7 @@ class Batch:
 
 
 def groups(problem: Problem, members: Integers) -> list[Integers]:
-    """Group members (as indices into `members`) by their number of rows: members of a group have batches of one size.
+    """Group members by their number of rows, fewest first, so that batches have one size; groups index into `members`.
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
 
@@ -67,7 +67,7 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 
 
 def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
-    """Split a group into parts whose entries have equal labels, in the order of the labels.
+    """Split a group into parts of equal label, the lowest label first; `labels` has one integer for each of the group.
 
     >>> [some.tolist() for some in split_by_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
     [[5], [4, 7]]
@@ -78,7 +78,7 @@ def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
 
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
-    """The batch of an update, for members with equally many rows.
+    """The batch of update number `step`, counted from 0, for members with equally many rows.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -90,7 +90,7 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
 
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
-    """The positions of a batch's rows within the members' own rows: [B] if they are the same for all, else [K, B].
+    """Positions within each member's own rows that update number `step` uses: [B] if the same for all, else [K, B].
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -123,7 +123,7 @@ def all_rows(problem: Problem, members: Integers) -> Batch:
 
 
 def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
-    """Build the batch of the rows at positions within the members' own rows."""
+    """Build the batch of the rows at `positions`, [B] or [K, B], within the members' own rows."""
     rows = rows_at(problem, members, positions)
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
@@ -136,7 +136,7 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
 
 
 def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
-    """The data rows at positions within the members' own rows: [B] if they are the same for all, else [K, B].
+    """Convert positions within the members' own rows to indices into the data: [B] if the same for all, else [K, B].
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -199,7 +199,7 @@ class _OrderCache:
         hold_lock_across_fork(self._lock)
 
     def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-        """The orders of one epoch, as from `_draw_orders`; missing ones are drawn and stored."""
+        """The row orders [1, seeds, rows] of the one epoch in `epochs`; missing ones are drawn and stored."""
         epoch = epochs[0]
         keys = [(seed, epoch % 2, row_count) for seed in seeds]
         with self._lock:
@@ -214,10 +214,10 @@ class _OrderCache:
             found |= new
         return _make_read_only(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
-    def _store(self, epoch: int, new: dict[tuple[int, int, int], Integers]) -> None:
-        """Add orders of an epoch, and remove the least recently used ones beyond `MAX_CACHED_BYTES`."""
+    def _store(self, epoch: int, orders: dict[tuple[int, int, int], Integers]) -> None:
+        """Store an epoch's orders by (seed, epoch % 2, row count); evict the least recent over `MAX_CACHED_BYTES`."""
         with self._lock:
-            for key, order in new.items():
+            for key, order in orders.items():
                 self._bytes += 0 if key in self._orders else order.nbytes
                 self._orders[key] = epoch, order
                 self._orders.move_to_end(key)
@@ -225,7 +225,7 @@ class _OrderCache:
                 self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
 
     def clear(self) -> None:
-        """Empty the cache."""
+        """Remove all orders from the cache."""
         with self._lock:
             self._orders.clear()
             self._bytes = 0
@@ -247,7 +247,7 @@ def order_cache() -> Iterator[None]:
 
 
 def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
-    """The row orders of the epochs of `updates` updates from `step` on: as rows of the data, and as positions.
+    """Row orders [epochs, K, rows] for `updates` updates from `step` on, as indices into the data and as positions.
 
     Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
     [epochs, 1, rows] if it is the same for all; full batches have one epoch.

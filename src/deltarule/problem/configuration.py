@@ -49,7 +49,7 @@ REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 
 
 def parse_toml(text: str, where: str = "the recipe") -> Configuration:
-    """Parse and check the text of a recipe.
+    """Parse and check a recipe's TOML text; error messages call it `where`, usually the file.
 
     Parameters: `text`, TOML; `where`, its name in errors, usually the file.
     Errors: `BadInput` for text that is not TOML, with its line, and as `parse`.
@@ -67,7 +67,7 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Parse TOML; invalid text raises `ValueError`, with line and column if known.
+    """Parse TOML to a table, unchecked; invalid text raises `ValueError`, with line and column if known.
 
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
@@ -84,7 +84,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def _refuse_extremes(value: Any, depth: int = 0) -> None:
-    """Raise `ValueError` for integers of more than 64 bits and for nesting that is too deep.
+    """Raise `ValueError` for integers of over 64 bits and nesting beyond `MAX_NESTED`; `value` is at `depth`.
 
     Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
     """
@@ -98,7 +98,7 @@ def _refuse_extremes(value: Any, depth: int = 0) -> None:
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
-    """Check a recipe given as a table: each key, combinations of keys, every experiment, every value of the grid.
+    """Check a recipe's table (keys, their combinations, experiments, grid values); error messages call it `where`.
 
     Parameters: `table`, sections with their keys, as TOML holds them; `where`, its name in errors.
     Errors: `BadInput` with the key, its value and what is allowed; for several errors, the first.
@@ -123,7 +123,7 @@ numbers of 1 or more; the first and the last may be "auto"
 
 
 def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
-    """The configuration with some keys changed; a changed key is removed from the grid.
+    """A checked copy of the configuration with dotted keys set; a key that is set is removed from the grid.
 
     Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A formula's parameter is
     a key below the formula's: "optimizer.schedule.every".
@@ -160,7 +160,7 @@ def _validate_types(table: Mapping[str, Any]) -> Configuration:
 
 
 def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as a table with some dotted keys changed, not yet checked."""
+    """The configuration as a table, not yet checked, with dotted keys set and removed from the grid."""
     table = configuration.model_dump()
     # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
@@ -187,12 +187,9 @@ def is_optional(dotted: str) -> bool:
     return key in fields and OrNone in fields[key].metadata
 
 
-def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
-    """Refuse settings that a value of the grid would overwrite: parameters of a formula that the grid replaces.
-
-    Errors: `BadInput`.
-    """
-    for dotted in settings:
+def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) -> None:
+    """Raise `BadInput` for a dotted key that the grid would overwrite: a parameter of a formula that it replaces."""
+    for dotted in dotted_keys:
         if parents := _parent_keys(dotted, configuration.grid):
             raise BadInput(f"{dotted} is set and the grid sets {parents[0]}; set {parents[0]} too, or change the grid")
 
@@ -203,7 +200,7 @@ def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False)
 
 
 def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set a value in nested tables, in place; a formula's name on the path becomes a table with that name."""
+    """Set the value at a path of keys in nested tables, in place; a formula's name on the path becomes a table."""
     *parents, last = path
     for depth, part in enumerate(parents, start=1):
         child = table.get(part)
@@ -223,7 +220,7 @@ def _split_key(dotted: str) -> list[str]:
 
 
 def _suggest_key(dotted: str) -> str:
-    """The end of the message about an unknown key: a similar key, or the sections that a key may begin with."""
+    """The end of the error message for an unknown key: a similar key, or the sections that a key may begin with."""
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
     last = dotted.rpartition(".")[2]
     same = [key for key in known if last in (key.partition(".")[2], _initials(key))]
@@ -238,7 +235,7 @@ def _initials(key: str) -> str | None:
 
 
 def _check_data(configuration: Configuration) -> None:
-    """Require either a data set or a file, and refuse a target column for a data set."""
+    """Raise `BadInput` unless either a data set or a file is named, and no target column for a data set."""
     data = configuration.data
     if data.name is None and data.file is None:
         raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
@@ -253,7 +250,7 @@ def _check_data(configuration: Configuration) -> None:
 
 
 def _check_hidden_layers(configuration: Configuration) -> None:
-    """Require lists of activations and dropout rates to have one value for each hidden layer."""
+    """Raise `BadInput` unless lists of activations and dropout rates have one value for each hidden layer."""
     network = configuration.network
     hidden = len(network.layers) - 2
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
@@ -267,7 +264,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
 
 
 def _check_loss(configuration: Configuration) -> None:
-    """Require a loss that fits the output, label smoothing that fits the loss, and a penalty for its strength."""
+    """Raise `BadInput` unless the loss fits the output, label smoothing the loss, and a strength has a penalty."""
     loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
     if not meaningful(loss, output):
         raise BadInput(f"loss.name and network.output do not fit: {checks.describe_mismatch(loss, output)}")
@@ -282,7 +279,7 @@ def _check_loss(configuration: Configuration) -> None:
 
 
 def _check_momentum(configuration: Configuration) -> None:
-    """Refuse momentum for an optimizer without it, and momentum that is given twice."""
+    """Raise `BadInput` for momentum of an optimizer that has none, and for momentum that is given twice."""
     section = configuration.optimizer
     if section.momentum is None:
         return
@@ -297,7 +294,7 @@ def _check_momentum(configuration: Configuration) -> None:
 
 
 def _check_parametrization(configuration: Configuration) -> None:
-    """Refuse a parametrization that the optimizer does not support."""
+    """Raise `BadInput` for a parametrization that the optimizer does not support."""
     section = configuration.optimizer
     try:
         check_parametrization(section.parametrization, registry.optimizer(section.name))
@@ -306,13 +303,13 @@ def _check_parametrization(configuration: Configuration) -> None:
 
 
 def _check_step_limit(configuration: Configuration) -> None:
-    """Require max_steps or max_epochs."""
+    """Raise `BadInput` unless there is max_steps or max_epochs."""
     if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
         raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
 
 
 def _check_experiments(configuration: Configuration) -> None:
-    """Require experiments to have different names and valid settings."""
+    """Raise `BadInput` unless experiments have different names and valid settings."""
     names = [experiment.name for experiment in configuration.experiment]
     for experiment in configuration.experiment:
         if names.count(experiment.name) > 1:

@@ -159,7 +159,7 @@ def create_problem(
 
 
 def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
-    """Check dtype and reduction, and that the loss fits the output activation."""
+    """Raise `BadInput` for an unknown dtype or reduction, and a loss that does not fit the output activation."""
     if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
         raise BadInput(f'the dtype is {short_repr(dtype)}; give "float64" or "float32"')
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
@@ -169,7 +169,7 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    """The optimizer's parameters by name, with `momentum` in place of its default unless that is None."""
+    """The optimizer's parameters by name; `momentum` replaces the default, or is refused if there is none."""
     if momentum is None:
         return dict(optimizer.parameters)
     if "momentum" not in optimizer.parameters:

@@ -15,7 +15,7 @@ MAX_SHOWN_CHARACTERS = 80
 
 
 def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe the first of pydantic's errors in one sentence, with the number of further ones.
+    """Describe the first of pydantic's errors for a model in one sentence, with the number of further ones.
 
     Parameters: `model`, the validated one, whose field descriptions say what is allowed.
 
@@ -47,7 +47,7 @@ def _describe_error(error: Any, root: type[BaseModel]) -> str:
 
 
 def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The model that has, or should have, the last key of a location, and what is allowed for that key.
+    """The nested model that has, or should have, a location's last key, and the text of what that key allows.
 
     location : keys and list indices, starting in the model `root`.
     """

@@ -19,6 +19,7 @@ def _formula_check(kind: str) -> Callable[[Any], Any]:
     """Return a check of a formula: a registered name of this kind, or a table with its name and parameters."""
 
     def check(value: Any) -> Any:
+        """Return a valid name or table as it is; `ValueError` for another type, `BadInput` for an unknown formula."""
         if not isinstance(value, str | Mapping):
             raise ValueError
         if isinstance(value, Mapping):
@@ -30,7 +31,7 @@ def _formula_check(kind: str) -> Callable[[Any], Any]:
 
 
 def _refuse_lists(table: Mapping[str, Any]) -> None:
-    """Refuse parameters that are lists: the registry accepts one number per member, a recipe has [grid] for that."""
+    """Raise `BadInput` for parameters that are lists, which the registry accepts; a recipe has [grid] for several."""
     for key, value in table.items():
         if isinstance(value, list | tuple):
             raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
@@ -43,7 +44,7 @@ def _check_activations(value: Any) -> Any:
 
 
 def _check_source(value: Any) -> Any:
-    """Check the name of a data set or a file, or a table with its name; options are checked when it is loaded."""
+    """Check a data set's or file's name, or a table with it (whose options loading checks); tuples become lists."""
     name = value.get("name") if isinstance(value, Mapping) else value
     if not isinstance(name, str) or not name:
         raise ValueError
@@ -100,21 +101,21 @@ def _parse_dropout_rates(value: Any) -> Any:
 
 
 def _parse_factors(value: Any) -> Any:
-    """Check a table of learning-rate factors of 0 or more; its keys are checked with the network."""
+    """Check a table of learning-rate factors of 0 or more, as floats; its keys are checked with the network."""
     if not isinstance(value, Mapping) or not all(_is_number(factor) and factor >= 0 for factor in value.values()):
         raise ValueError
     return {name: float(factor) for name, factor in value.items()}
 
 
 def _parse_share(value: Any) -> Any:
-    """Check a share of the rows, from 0 to under 1, or a whole number of rows."""
+    """Check a share of the rows (a float from 0 to under 1) or a number of rows (an int); returns it unchanged."""
     if not _is_number(value) or value < 0 or (isinstance(value, float) and value >= 1):
         raise ValueError
     return value
 
 
 def _parse_seeds(value: Any) -> Any:
-    """Check a number of seeds, or a list of different seeds; returns an int or a tuple."""
+    """Check how many seeds there are (returns an int), or a list of different seeds (returns a tuple)."""
     if isinstance(value, list | tuple):
         if not all(_is_whole(item) and 0 <= item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
             raise ValueError

@@ -186,7 +186,7 @@ class _Description:
         return "code", *self.describe_instructions(code), arguments, names
 
     def describe_instructions(self, code: CodeType) -> tuple[list[Any], list[Any]]:
-        """Describe the instructions and the exception table, with positions that docstrings do not change."""
+        """Describe the instructions and the exception table, as two lists; docstrings do not change jump targets."""
         every = _instructions(code)
         metadata = {i for i, step in enumerate(every) if step.opname == "STORE_NAME" and step.argval in _METADATA}
         remaining = [step for i, step in enumerate(every) if not {i, i + 1} & metadata]
@@ -265,7 +265,7 @@ def _read_attributes(code: CodeType) -> set[str]:
 
 
 def _imported_modules(code: CodeType, package: str | None) -> list[ModuleType]:
-    """The user's modules that a function imports when it runs, each after its top-level package."""
+    """Import and return the user's modules that a function imports when it runs, each after its top-level package."""
     found = []
     for steps in map(_instructions, _nested_codes(code)):
         for level, parts, step in zip(steps, steps[1:], steps[2:], strict=False):  # level, names, import
@@ -276,7 +276,7 @@ def _imported_modules(code: CodeType, package: str | None) -> list[ModuleType]:
 
 
 def _load_modules(name: str, parts: Sequence[str]) -> list[ModuleType]:
-    """Import a user's module as an import statement does: `from name import parts`; no modules for a library."""
+    """Run `from name import parts`; returns the top-level package and the module `name`, or [] for a library."""
     root = name.partition(".")[0]
     spec = None if root in sys.modules else find_spec(root)
     # A folder without an __init__.py has no origin.

@@ -106,7 +106,7 @@ class Network:
 
 
 def switch(name: str, value: Any) -> bool:
-    """Check that an option is True or False, and return it; a truthy value such as "no" is refused.
+    """Check that the value of the option `name` is True or False, and return it; anything else is `BadInput`.
 
     >>> switch("bias", False)
     False
@@ -117,7 +117,7 @@ def switch(name: str, value: Any) -> bool:
 
 
 def _check_sizes(sizes: Any) -> tuple[int, ...]:
-    """Check the sizes of the layers, and return them as integers."""
+    """Check the sizes of the layers, at least two of 1 or more, and return them as integers."""
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
         raise BadInput(f"the layers are {short_repr(sizes)}; give at least two sizes, inputs first and outputs last")

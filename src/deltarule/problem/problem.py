@@ -24,7 +24,7 @@ from deltarule.problem.network import Network
 
 
 class UpdateRange(NamedTuple):
-    """Neighboring arrays of θ that an update treats alike: from `start` to `stop`.
+    """Neighboring arrays of θ that an update treats alike: its entries `start` up to, not including, `stop`.
 
     `penalized`: whether penalty and weight decay apply to them. `factors`, of the optimizer's numbers, are in the
     order of `Problem.factors`.
@@ -98,7 +98,7 @@ class Problem:
         return tuple(ranges)
 
     def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The optimizer's numbers for a range of θ: times its factors; weight decay is 0 where it does not apply."""
+        """The optimizer's numbers [K] by name, times a range's factors; weight decay is 0 if it is not penalized."""
         scaled = {**numbers}
         for name, factor in zip(self.factors, part.factors, strict=True):
             scaled[name] = scaled[name] * factor
@@ -125,7 +125,7 @@ class Problem:
 
     @cached_property
     def row_table(self) -> Integers | None:
-        """The row indices of each member, [K, most rows], padded with 0; None if all members use all rows."""
+        """The row indices of each member, [K, largest row count], padded with 0; None if all members use all rows."""
         if self.rows is None:
             return None
         table = np.zeros((self.members, self.row_counts.max()), np.int64)
@@ -161,7 +161,7 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """The scheduled learning rates [K] of the given members at an update, without the state's `factor`.
+        """Scheduled learning rates [K] of the given members at update number `step`, without the state's `factor`.
 
         For several updates, step [n], the rates are [n, K].
 

@@ -174,7 +174,7 @@ class RunSection(Section):
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:
-    """Flatten nested tables to dotted keys: `optimizer.momentum` means the same with and without quotes."""
+    """Flatten nested tables to dotted keys below `prefix`; a formula's table with its name stays a value."""
     if not isinstance(table, Mapping):
         raise ValueError
     flat: dict[str, Any] = {}
@@ -189,7 +189,7 @@ def _to_dotted(table: Any, prefix: str = "") -> Any:
 
 
 def _parse_grid(table: Any) -> Any:
-    """Flatten a grid to dotted keys, and make its lists of values tuples; refuse any other value and empty lists."""
+    """Flatten a grid to tuples of values by dotted key; anything but a list with at least one value is `BadInput`."""
     flat = _to_dotted(table)
     for key, values in flat.items():
         if not isinstance(values, list | tuple) or not values:

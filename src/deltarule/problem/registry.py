@@ -1,4 +1,4 @@
-"""Registry of formulas: look up, add and remove activations, losses, penalties, optimizers and schedules by name."""
+"""Registry of formulas (activations, losses, optimizers …): look up, add and remove them, and check parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -41,7 +41,9 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Register a custom formula of a kind under its name, without proof (`deltarule.proofs.custom_formulas` proves it).
+    """Register a custom formula under its name, unproved; `BadInput` if another object of the kind has the name.
+
+    `deltarule.proofs.custom_formulas` proves formulas before it registers them.
 
     Registering the same object again is allowed. Another object of the same name is refused, even with equal code (as
     when a notebook's cell runs again), because problems made with the first one would change their meaning.
@@ -55,7 +57,7 @@ def add(kind: str, formula: Any) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Remove a custom formula; raise `BadInput` for a built-in or unknown one."""
+    """Remove the custom formula of a kind and name; `BadInput` for a built-in or unknown one."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
         raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
@@ -88,7 +90,7 @@ def _formula_parts(formula: Any) -> list[Any]:
 
 
 def custom_formula(kind: str, given: Named) -> Any:
-    """The custom formula of a name (or of a table with it), as it was registered; None for a built-in formula.
+    """Look up a custom formula by name, or a table with it, as registered; None if built-in, `BadInput` if unknown.
 
     >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True
@@ -140,7 +142,7 @@ def optimizer(given: Named | Optimizer) -> Optimizer:
 
 
 def schedule(given: Named | Schedule) -> Schedule:
-    """Look up a schedule by name, or by a table with a name, parameters and `per` ("step" or "epoch").
+    """Look up a schedule by name, or a table with name, parameters and `per`; a `Schedule` is returned as it is.
 
     >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
     'epoch'
@@ -158,7 +160,7 @@ def schedule(given: Named | Schedule) -> Schedule:
 
 
 def initializer(given: Named | Initializer) -> Initializer:
-    """Look up an initializer by name, or by a table with a name, parameters and `biases` ("zeros" or "same").
+    """Look up an initializer by name, or a table with name, parameters and `biases`; an `Initializer` stays as it is.
 
     >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
     'same'
@@ -173,7 +175,7 @@ def initializer(given: Named | Initializer) -> Initializer:
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
-    """A formula as recipes write it: its name, or a table with its name and parameters.
+    """A formula as recipes write it: its name if it has no parameters, else a table with its name and all of them.
 
     >>> describe_formula(activation("leaky_relu"))
     {'name': 'leaky_relu', 'slope': 0.01}
@@ -219,10 +221,10 @@ def _find(kind: str, name: str) -> Any:
 
 
 def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
-    """Check the value of a parameter `key` of a formula, and convert it to Python numbers.
+    """Check the parameter `key` of a formula: a number, or one per member for some; returns Python numbers.
 
-    For an optimizer or a schedule it may be a list with one number per member. NumPy's numbers would turn a float32
-    formula into float64.
+    Optimizers and schedules may have a list with one number per member. NumPy's numbers would turn a float32 formula
+    into float64.
 
     >>> check_parameter("optimizer", "momentum", "momentum", [0, 0.9])
     [0, 0.9]
@@ -238,7 +240,7 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
 
 
 def allowed_parameter(name: str, key: str) -> str:
-    """The allowed values of the parameter `key` of a formula, in words.
+    """The allowed values of the parameter `key` of the formula `name`, as text for messages.
 
     >>> allowed_parameter("step", "every")
     'a number of 1 or more'

@@ -96,14 +96,14 @@ def _map_values(value: Any, resolve: Callable[[Any], Any]) -> Any:
 
 
 def _collapse_equal(value: Any) -> Any:
-    """Convert a tuple of equal values to one of them, and any other tuple to a list."""
+    """Convert a tuple of equal values to one of them, another tuple to a list; other values stay as they are."""
     if not isinstance(value, tuple):
         return value
     return value[0] if value and all(item == value[0] for item in value) else list(value)
 
 
 def _shorten_seeds(seeds: int | tuple[int, ...]) -> int | list[int]:
-    """Write the seeds 0 … N − 1 as N, and other seeds as a list."""
+    """Write the seeds 0 … N − 1 as N, and others as a list; an int is a count already."""
     if isinstance(seeds, int):
         return seeds
     return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
@@ -115,7 +115,7 @@ def _without_empty_table(value: Any) -> Any:
 
 
 def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
-    """SHA-256 (hexadecimal) of the settings that determine a run's results.
+    """SHA-256 (hexadecimal) of the settings that determine results; `formulas` has digests of custom formulas to use.
 
     It is equal on every machine and in every version that gives the same numbers. Texts (the study's, experiments,
     assumptions) and the grid do not count; nor does whether a default is written out, except for the options of a data
@@ -154,7 +154,7 @@ def configuration_hash(configuration: Configuration, formulas: Mapping[str, str]
 
 
 def _canonical(value: Any) -> Any:
-    """Write equal numbers alike: 10.0 as 10, and true as 1."""
+    """Copy a value, lists and tables included, with equal numbers alike: 10.0 as 10, and true as 1."""
     if isinstance(value, dict):
         return {key: _canonical(one) for key, one in value.items()}
     if isinstance(value, list):

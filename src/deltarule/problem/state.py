@@ -53,7 +53,7 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """A copy of the state in which the members `chosen` have the arrays of the state `part`; the inverse of `take`.
+        """A copy with the arrays of `part` for the members `chosen` (indices or mask [K]), and with the step of `part`.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -74,7 +74,7 @@ class State:
         return copy
 
     def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
-        """Replace the arrays of the members `chosen` in place by those of the state `part`; `put` without a copy.
+        """Replace the arrays of the members `chosen` by those of the state `part`, in place; `step` is not changed.
 
         >>> from deltarule.problem.network import Network
         >>> from deltarule.problem.create import create_problem
@@ -93,9 +93,7 @@ class State:
 
 
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
-    """The state before the first update; initial weights are drawn from each member's seed.
-
-    Parameters: `problem`; `theta` [K, P], initial parameters to use instead of drawn ones.
+    """The state before the first update; parameters are `theta` [K, P], or by default drawn from members' seeds.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem

@@ -48,7 +48,7 @@ def problem(value: Any) -> Problem:
 
 
 def member(value: Any, member_count: int, hint: str) -> int:
-    """Check the index of one member, and return it; the error message ends with `hint` and the valid indices."""
+    """Check the index of one member, from 0, and return it; an error message ends with `hint` and the valid indices."""
     index = whole("member", value, 0)
     if index >= member_count:
         raise BadInput(f"there is no member {short_repr(index)}; {hint} 0 to {member_count - 1}")
@@ -81,9 +81,9 @@ def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Fl
 
 
 def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
-    """Convert values to a finite, read-only array [rows, columns]; a list of targets becomes one column.
+    """Convert values to a finite read-only array [rows, columns]; `copy=False` skips the copy and the finite check.
 
-    name : of the values in error messages, "the inputs" or "the targets".
+    name : of the values in error messages, "the inputs" or "the targets"; a list of targets becomes one column.
     copy : False to use the array itself; the caller has checked that it is finite.
     """
     array = _to_numeric_array(name, values)
@@ -108,7 +108,7 @@ def numeric(name: str, values: Any, dtype: str, copy: bool = True) -> Floats:
 
 
 def check_inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
-    """Convert inputs to an array [N, D], whose columns must be as many as the network's inputs."""
+    """Convert inputs to a read-only array [N, D] for the network; `copy=False` skips the copy and the finite check."""
     array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
@@ -177,7 +177,7 @@ def finite(name: str, value: Any) -> float:
 def count_members(
     numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
 ) -> int:
-    """K, the common length of all arguments that list one value for each member; 1 if none does."""
+    """K, the common length of all arguments with one value per member; 1 if none has, `BadInput` if they differ."""
     lengths = {name: len(array) for name, array in numbers.items() if array.ndim == 1}
     if dropout.ndim == 2:
         lengths["dropout"] = len(dropout)
@@ -216,7 +216,7 @@ def broadcast_to_members(array: Floats, members: int) -> Floats:
 
 
 def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, Floats]) -> None:
-    """Refuse numbers of an optimizer and a schedule, each [K], that are valid alone but not together."""
+    """Raise `BadInput` for numbers of optimizer and schedule, each [K], that are valid alone but not together."""
     if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
     if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
@@ -241,7 +241,7 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
 
 
 def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
-    """Convert the weights of the rows to an array [N], the same for all members, or [K, N]; None if there are none."""
+    """Check weights of the rows, and convert them to an array [N] for all members, or [K, N]; None stays None."""
     if weights is None:
         return None
     array = _to_float64(weights)
@@ -262,7 +262,7 @@ def check_weights(weights: Any, row_count: int, dtype: str) -> Floats | None:
 def without_zero_weights(
     rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
 ) -> tuple[Integers, ...] | None:
-    """Each member's row indices without rows of weight 0, so that batches and sums ignore them; None for all rows."""
+    """Each member's row indices without rows of weight 0, None for all rows; `BadInput` if a member has none left."""
     if weights is None or (weights > 0).all():
         return rows
     weighted = []
@@ -278,7 +278,7 @@ def without_zero_weights(
 
 
 def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
-    """Check the lists of row indices, one list per member, each index below `row_count`; None for all rows."""
+    """Check lists of row indices below `row_count`, one per member, as integer arrays; None (all rows) stays None."""
     if rows is None:
         return None
     is_list = rows.ndim > 0 if isinstance(rows, np.ndarray) else isinstance(rows, Sequence)
@@ -336,7 +336,7 @@ def _to_array(values: Any) -> NDArray[Any] | None:
 
 
 def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
-    """Convert to an array of real numbers of any dtype; `name` is that of the values in error messages."""
+    """Convert to an array of real numbers, of any dtype, or raise `BadInput`, which calls the values `name`."""
     if np.ma.is_masked(values):
         raise BadInput(f"{name} hold masked values; remove or fill in such values first")
     array = _to_array(values)
@@ -360,7 +360,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def check_memory(network: Network, members: int, slot_count: int, dtype: str) -> None:
-    """Refuse members whose parameters, gradients and optimizer slots do not fit into this machine's memory."""
+    """Raise `BadInput` if parameters, gradients and slots of so many members do not fit into this machine's memory."""
     needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slot_count)
     if needed > memory_bytes():
         present = memory_bytes() / 2**30

@@ -42,7 +42,7 @@ def register_activation(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
-    """Prove a custom activation and register it.
+    """Prove the derivative of a custom activation by measuring it, then register the activation by `name`.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def register_loss(
     kinks: Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Loss:
-    """Prove a custom loss and register it.
+    """Prove the derivative of a custom loss by measuring it, then register the loss by `name`.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def register_penalty(
     kinks: Sequence[float] = (),
     per_sample: bool = False,
 ) -> Penalty:
-    """Prove a custom penalty and register it.
+    """Prove the derivative of a custom penalty by measuring it, then register the penalty by `name`.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def register_optimizer(
     slots: Sequence[str] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Optimizer:
-    """Test a custom optimizer and register it.
+    """Test that a custom optimizer is elementwise and descends, then register it by `name`.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def register_schedule(
     parameters: Mapping[str, float] | None = None,
     per: str = "step",
 ) -> Schedule:
-    """Test a custom schedule and register it.
+    """Test that a custom schedule is elementwise and never negative, then register it by `name`.
 
     Parameters
     ----------
@@ -245,18 +245,16 @@ def register_schedule(
 
 
 def unregister(kind: str, name: str) -> None:
-    """Remove a custom formula.
+    """Remove a custom formula from the registry; `BadInput` for a built-in or unknown name.
 
     kind : "activation", "loss", "penalty", "optimizer" or "schedule"
-
-    Raises `BadInput` for a built-in or unknown name.
     """
     _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule"))
     registry.remove(kind, name)
 
 
 def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    """Refuse an invalid or existing name, and functions (a formula and its derivative) that cannot be called."""
+    """Raise `BadInput` for an invalid or a built-in formula's name, and if formula or derivative cannot be called."""
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
@@ -275,7 +273,7 @@ def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
 
 
 def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
-    """Check the parameters of a formula, and convert their default values to Python numbers."""
+    """Check the parameters of a formula, a table of names and default values, and convert these to Python numbers."""
     given = {} if parameters is None else parameters
     if not isinstance(given, Mapping):
         raise BadInput(f"the parameters of the {kind} '{name}' are {given!r}; give a table of names and default values")

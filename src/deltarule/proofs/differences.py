@@ -6,7 +6,7 @@ evaluates many lines:
 
 along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
 
-middle [n]     φ(0)                                   start [n]   the unit of length for t
+middle [n]     φ(0)                                   unit [n]    the unit of length for t
 max_doubt [n]  the acceptable uncertainty of φ'       noise [n]   the rounding error of φ
 """
 
@@ -58,10 +58,10 @@ class Slopes:
         return Slopes(*arrays)
 
 
-def central(along: Along, middle: Floats, start: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
-    """Measure a function's derivative on each line by central differences, with smaller steps until `max_doubt` is met.
+def central(along: Along, middle: Floats, unit: Floats, max_doubt: Floats, noise: Floats) -> Slopes:
+    """Measure φ'(0) on n lines by central differences, from φ(0) = `middle`; smaller steps until `max_doubt` is met.
 
-    `along(lines, t)` is the function φ; `middle` is φ(0), `start` the unit of length, `noise` the rounding error of φ.
+    `along(lines, t)` is the function φ; `middle` is φ(0), `unit` the unit of length, `noise` the rounding error of φ.
 
     >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
     >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
@@ -73,10 +73,10 @@ def central(along: Along, middle: Floats, start: Floats, max_doubt: Floats, nois
     >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
     array([ True])
     """
-    lines, differences = np.arange(len(start)), np.zeros(len(start))
-    value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
+    lines, differences = np.arange(len(unit)), np.zeros(len(unit))
+    value, doubt, kink = np.zeros(len(unit)), np.full(len(unit), np.inf), np.zeros(len(unit), bool)
     for exponent in EXPONENTS:
-        tried = _extrapolate(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], max_doubt[lines])
+        tried = _extrapolate(along, lines, unit[lines] * 2.0**-exponent, middle[lines], noise[lines], max_doubt[lines])
         found, before = tried.slopes, differences[lines]
         # A kink found by larger steps is cleared only by steps exact enough to show it; else it adds to the doubt.
         hidden = (before > 0) & (tried.difference + tried.limit >= before)
@@ -108,9 +108,9 @@ def complex_step(along: Along, n: int) -> Floats:
 
 
 def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequence[int]) -> Floats:
-    """A function's central differences with steps of 2⁻ᵉ units for each exponent e, without the h² error.
+    """φ'(0) by central differences with steps of 2⁻ᵉ units for each exponent e, extrapolated once, [exponents, m].
 
-    lines, unit [m]  →  [exponents, m]
+    lines, unit [m]; each step and its half together give an estimate without the error of order h²
     """
     slopes = []
     for exponent in exponents:
@@ -122,13 +122,13 @@ def slopes_of_steps(along: Along, lines: Integers, unit: Floats, exponents: Sequ
 
 
 def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
-    """Whether differences confirm complex-step derivatives: |z| and max(z, 0) lose the imaginary part silently."""
+    """Whether differences confirm complex-step derivatives [n]: |z| and max(z, 0) lose the imaginary part silently."""
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(exact)
     return bool(known.any() and slopes.confirm(exact)[known].all())
 
 
 def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
-    """A unit of length for the steps on each line, a power of two: the entry's size, or less if φ changes fast.
+    """A power of two as unit of length on each line: the entry's `size`, or less (`narrowest`) if φ changes fast.
 
     size           the size of each line's entry, at least 1
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
@@ -139,7 +139,7 @@ def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> 
 
 
 def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
-    """The number of entries to measure of each array by size: all of small arrays, an equal share of larger ones.
+    """How many entries to measure of each array, by their sizes: all of small ones, an equal share of larger ones.
 
     >>> share_entries([600, 20], 120)
     [100, 20]
@@ -151,12 +151,12 @@ def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:
     return counts
 
 
-def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
-    """Estimate a function's rounding error on some lines, from third differences with very small steps.
+def rounding_error(along: Along, lines: Integers, unit: Floats) -> Floats:
+    """Estimate φ's rounding error on some lines, [m], from third differences with steps of 2⁻¹⁸ times `unit`.
 
-    lines [m], start [m], the unit of length  →  [m]; single values are rough: use the median of several
+    lines [m], unit [m], the unit of length  →  [m]; single values are rough: use the median of several
     """
-    t = start * 2.0**-18
+    t = unit * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
     far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)
     with np.errstate(over="ignore", invalid="ignore"):  # an infinite φ gives NaN

@@ -49,19 +49,19 @@ class Lines:
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
-    def leaving_kinks(self, lines: Integers, beside: bool = False) -> NDArray[np.bool_]:
-        """Which of some lines [m] move a value off its kink, detected by an imaginary step.
+    def leaving_kinks(self, lines: Integers, ignore_exact: bool = False) -> NDArray[np.bool_]:
+        """Which of some lines [m] move a value off a kink; `ignore_exact` skips those exactly on it, save batch norm's.
 
-        With `beside`, only values near_kinks a kink within rounding count, not those exactly on it.
+        A value moves if an imaginary step gives it an imaginary part.
         """
         leaving = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, np.full(len(lines), 1j * IMAGINARY)):
             tape = forward_pass(self.problem, moved, rows)[2]
-            leaving[chosen] = members_on_kinks(self.problem, moved, rows, tape, beside)
+            leaving[chosen] = members_on_kinks(self.problem, moved, rows, tape, ignore_exact)
         return leaving
 
     def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
-        """Which of some lines [m] move a value across a kink within the distance t [m]."""
+        """Which of some lines [m] have a value on the other side of a kink after a move by t [m] than before it."""
         crossing = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._move(lines, t):
             here = self._state_at(lines[chosen], 0 * t[chosen])
@@ -74,13 +74,13 @@ class Lines:
         return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
-        """The projection of a vector [K, P] on each line [n]; with `absolute`, a direction's signs are all positive."""
+        """A vector's [K, P] entry, or sum with a direction's signs (all + with `absolute`), for each of the n lines."""
         signs = np.abs(self.signs) if absolute else self.signs
         # Direction d is d columns before the end, where its entry −1 − d points.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
     def _move(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
-        """Yield chunks of lines moved by t, of members with equally many rows: indices, moved state, batch."""
+        """Yield chunks of lines moved by t [m]: indices into `lines`, the moved state with a member each, its batch."""
         members = self.state.members[self.member[lines]]
         with one_blas_thread(), np.errstate(all="ignore"):
             for group in groups(self.problem, members):
@@ -90,7 +90,7 @@ class Lines:
                     yield chosen, state, batch(self.problem, state.members, state.step)
 
     def _state_at(self, lines: Integers, t: Floats) -> State:
-        """A state with one member for each of some lines, moved by t along it."""
+        """A state with one member for each of some lines [m], moved by t [m] along it."""
         state, entry = self.state.take(self.member[lines]), self.entry[lines]
         theta = state.theta.astype(np.result_type(t, state.theta))
         single = np.flatnonzero(entry >= 0)
@@ -134,7 +134,7 @@ def lines_through(problem: Problem, state: State, max_lines: int) -> Lines:
 
 
 def _sample_entries(problem: Problem, max_total: int) -> Integers:
-    """Random indices into θ, some from each array, and all of small arrays; sorted."""
+    """About `max_total` random indices into θ, always the same, sorted: some from each array, all of small ones."""
     arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
     sizes, chosen = [entry.stop - entry.start for entry in arrays], []
     for i, (array, count) in enumerate(zip(arrays, share_entries(sizes, max_total), strict=True)):
@@ -152,12 +152,13 @@ def _random_signs(count: int, parameters: int) -> Floats:
 
 
 def members_on_kinks(
-    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], beside: bool = False
+    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], ignore_exact: bool = False
 ) -> NDArray[np.bool_]:
-    """Which members [K] have a pre-activation, an error p − y or a weight at a kink, within rounding.
+    """Which members [K] have values at a kink, within rounding; `ignore_exact` skips exact ones, save batch norm's.
 
-    If θ is complex, only values with an imaginary part count, which move off the kink. With `beside`, values exactly on
-    a kink do not count, except after batch norm, where an exact 0 is a coincidence of rounding.
+    Values are pre-activations, errors p − y, and the weights if the penalty has kinks.
+    If θ is complex, only values with an imaginary part count, which move off the kink. With `ignore_exact`, values
+    exactly on a kink do not count, except after batch norm, where an exact 0 is a coincidence of rounding.
     """
     rounded = roundings(problem, state, rows, tape)
     normalized = [False, *(taped.symbol == "n" for taped in tape), False]
@@ -167,7 +168,7 @@ def members_on_kinks(
         is_near = near_kinks(values.real, rounding, (kink,))
         if np.iscomplexobj(values):
             is_near &= values.imag != 0
-        if beside and not (index is not None and normalized[index]):
+        if ignore_exact and not (index is not None and normalized[index]):
             is_near &= np.abs(values.real - kink) >= np.finfo(float).tiny
         on_kink |= is_near.any((-2, -1))
     return on_kink
@@ -176,9 +177,9 @@ def members_on_kinks(
 def _values_with_kinks(
     problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
 ) -> Iterator[tuple[int | None, Floats, float]]:
-    """Yield the values that may be at a kink, each with its index on the tape and the kink.
+    """Yield (index, values, kink) of all values that may be at a kink; the index of weights is None.
 
-    The index counts from x, which is 0; p − y has the last one, and weights have None.
+    The index counts on the tape from x, which is 0; p − y has the last one.
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
     for i, taped in enumerate(tape):

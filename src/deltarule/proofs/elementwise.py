@@ -114,30 +114,30 @@ def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slope
     finds a kink, it is repeated with much smaller steps, because larger ones may miss a fast oscillation
     """
     lines = np.arange(len(curve.room))
-    unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
-    start = 2.0 ** np.floor(np.log2(unit))
-    slopes = _measure_slopes(curve, lines, start, max_doubt)
+    size = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
+    unit = 2.0 ** np.floor(np.log2(size))
+    slopes = _measure_slopes(curve, lines, unit, max_doubt)
     again = np.flatnonzero(slopes.kink | ~_agree(slopes, derivative))
     if not len(again):
         return slopes
-    near = _measure_slopes(curve, again, start[again] * _SMALLER, max_doubt[again])
+    near = _measure_slopes(curve, again, unit[again] * _SMALLER, max_doubt[again])
     better = ~near.kink & _agree(near, derivative[again]) & (near.doubt <= 10 * max_doubt[again])
     return slopes.replace(again, near, better)
 
 
-def _measure_slopes(curve: Curve, lines: Integers, start: Floats, max_doubt: Floats) -> Slopes:
-    """Measure the derivative of a curve at some of its points, `lines`; `start` is the unit of length."""
+def _measure_slopes(curve: Curve, lines: Integers, unit: Floats, max_doubt: Floats) -> Slopes:
+    """Measure the derivative of a curve at its points `lines` [m], by central differences in units of length [m]."""
 
     def along(chosen: Integers, t: Floats) -> Floats:
         return curve.along(lines[chosen], t)
 
     every = np.arange(len(lines))
     # One third difference may be small by chance: the rounding error is the root mean square of three.
-    squares = [rounding_error(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    squares = [rounding_error(along, every, unit * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # If 1 is added on the way, as in 1 + erf z, small values change in stairs, and small differences show no rounding.
     least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
     noise = np.maximum(np.sqrt(np.mean(squares, axis=0)), least)
-    return central(along, along(every, np.zeros(len(lines))), start, max_doubt, noise)
+    return central(along, along(every, np.zeros(len(lines))), unit, max_doubt, noise)
 
 
 def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
@@ -146,7 +146,7 @@ def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
-    """The derivative of a curve by the complex step; None if its function loses the imaginary part.
+    """The derivative of a curve at its points, [n], by the complex step; None if its function loses the imaginary part.
 
     >>> points = np.array([0.5, 2.0])
     >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))

@@ -98,9 +98,9 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 def rounding_of_result(
     function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
 ) -> Floats:
-    """The rounding error of a function's result: its own and that of its inputs, the latter except where it jumps.
+    """The rounding error of `function(*inputs)`: its own, and, except where it `jumps`, that due to errors `rounded`.
 
-    inputs, rounded : the inputs and their roundings, in units in the last place. jumps : a mask of the results.
+    inputs, rounded : the inputs and their rounding errors, in units in the last place. jumps : a mask of the results.
 
     >>> p, y = np.array([3.0]), np.array([4.0])
     >>> rounding_of_result(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
@@ -115,7 +115,7 @@ def rounding_of_result(
 
 
 def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
-    """The rounding error of x (0), of every value on a forward pass's tape, and of p − y; θ may be complex."""
+    """The rounding errors of x (0), of each value on a tape and of p − y, in the shapes of these; θ may be complex."""
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
     rounded = _rounding_of_tape(problem, parameters, values, tape, share)
@@ -132,7 +132,7 @@ def _rounding_of_tape(
     tape: Sequence[Taped],
     share: Array,
 ) -> list[Array]:
-    """The rounding error of x (0) and of every value on a tape; `values` are x and those of the tape."""
+    """The rounding errors of x (0) and of each value on a tape; `values` are x and the tape's, `share` w / Σ w."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.symbol, taped.layer, rounded[-1]
@@ -198,7 +198,7 @@ def _steeper_dz(activation: Activation, z: Array, r: Array, da: Array, dz: Array
 
 
 def near_kinks(value: Array, rounding: Array, kinks: Sequence[float]) -> Array:
-    """Where rounding alone may move a value across a kink, as a mask of the value's shape."""
+    """Where an error `rounding` may move a value across one of the kinks, as a mask of the value's shape."""
     mask = np.zeros(np.shape(value), bool)
     for kink in kinks:
         mask |= np.abs(value - kink) <= 4 * NUDGE * rounding

@@ -23,7 +23,7 @@ _MAX_ORDERS, _ENTRIES_BEHIND = 1000, 32
 def check_elementwise(
     what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
 ) -> Floats:
-    """Check that a function is elementwise, in float64 and float32; returns its results in float64.
+    """Check that a function is elementwise, and callable in float32 if `in_float32`; returns its float64 results [n].
 
     what : the function in error messages. inputs : its arguments, arrays [n].
 
@@ -64,7 +64,7 @@ def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:
-    """Call a formula and return its result, which must have the inputs' shape and dtype; inputs must not change.
+    """Call a formula and return its result; `BadInput` unless it has the inputs' shape and dtype and changes none.
 
     what  the formula in error messages     hint  end of the message if the formula accepts numbers but not arrays
     """
@@ -91,7 +91,7 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
 
 
 def check_update(optimizer: Optimizer) -> None:
-    """Refuse an optimizer whose update is not elementwise, or does not return one array for θ and one for each slot."""
+    """Raise `BadInput` if an optimizer's update is not elementwise, or does not return θ and every slot as a tuple."""
     names = ("theta", *optimizer.slots)
     random, count = np.random.default_rng(0), 40
     arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
@@ -105,6 +105,7 @@ def check_update(optimizer: Optimizer) -> None:
         return optimizer.update(*inputs[: len(arrays)], **keywords)  # type: ignore[misc]  # only L-BFGS has none
 
     def updated_array(*inputs: Floats, i: int) -> Any:
+        """Array `i` of the tuple (θ, *slots) that the update returns; `TypeError` for anything but such a tuple."""
         returned = update(*inputs)
         if not isinstance(returned, tuple) or len(returned) != len(names):
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
@@ -126,7 +127,7 @@ def check_update(optimizer: Optimizer) -> None:
 
 
 def check_descent(optimizer: Optimizer) -> None:
-    """Refuse an optimizer that does not decrease ½ Σ c θ² with small steps."""
+    """Raise `RunFailed` if 300 updates of an optimizer at a learning rate of 0.001 do not decrease ½ Σ c θ²."""
     curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
     slots = [np.zeros_like(theta) for _ in optimizer.slots]
     numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}

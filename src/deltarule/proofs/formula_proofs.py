@@ -25,24 +25,24 @@ _MIN_SLOPE = 1e-4
 
 def prove_formula(
     what: str,
-    curve_with: Callable[[Mapping[str, float]], elementwise.Curve],
+    make_curve: Callable[[Mapping[str, float]], elementwise.Curve],
     derivative: Callable[..., Any],
     parameters: Mapping[str, float],
     kinks: Sequence[float],
     *,
     takes_value: bool = False,
 ) -> Floats:
-    """Prove that `derivative` is that of a custom formula, also at other parameters; returns the formula's values.
+    """Prove `derivative` of the formula `make_curve(parameters)`, also at nearby parameters; returns its values [n].
 
     Parameters
     ----------
     what : the formula in error messages.
-    curve_with : returns the formula with given parameters, as a curve with the points where it is differentiated.
+    make_curve : returns the formula with given parameters, as a curve with the points where it is differentiated.
     takes_value : whether the derivative also takes the formula's value, as that of an activation does.
 
     Raises `RunFailed` for a derivative that is wrong, `BadInput` for a function that cannot be used as it is.
     """
-    curve, slope = curve_with(parameters), partial(derivative, **parameters)
+    curve, slope = make_curve(parameters), partial(derivative, **parameters)
     values = check_elementwise(what, curve.function, curve.inputs)
     inputs = [*curve.inputs, values] if takes_value else curve.inputs
     check_elementwise(f"the derivative of {what}", slope, inputs)
@@ -54,7 +54,7 @@ def prove_formula(
             partial(
                 _prove_at,
                 f"{what} with {key} = {value:g}",
-                curve_with(changed),
+                make_curve(changed),
                 partial(derivative, **changed),
                 kinks,
                 takes_value,
@@ -66,7 +66,7 @@ def prove_formula(
 
 
 def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
-    """Run proofs until one succeeds, else raise the first error: a parameter may have bounds, so one value suffices."""
+    """Run proofs until one returns True, else raise the first error if there is any: parameters may have bounds."""
     first_error = None
     for proof in proofs:
         try:
@@ -81,7 +81,7 @@ def _require_any(proofs: Sequence[Callable[[], bool]]) -> None:
 def _prove_at(
     what: str, curve: elementwise.Curve, slope: Callable[..., Any], kinks: Sequence[float], takes_value: bool
 ) -> bool:
-    """Prove a derivative, `slope`, at other parameter values; False if the formula does not accept these."""
+    """Prove that `slope` is a curve's derivative at other parameters; False if the formula does not accept these."""
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
@@ -104,7 +104,7 @@ def _prove(
     *,
     is_default: bool = True,
 ) -> None:
-    """Raise `RunFailed` unless a derivative agrees with the complex step or central differences.
+    """Raise `RunFailed` unless a derivative agrees with the complex step, or without one with central differences.
 
     inputs       arguments of the derivative
     is_default   whether parameters have their defaults; at others the function may be flat or have other kinks
@@ -149,7 +149,7 @@ def _distance_to_kinks(location: Floats, kinks: Sequence[float]) -> Floats:
 
 
 def _refuse_kinks(what: str, curve: elementwise.Curve, location: Floats, points: Integers) -> None:
-    """Raise `BadInput` if a curve has undeclared kinks, at the given points; the message names the one nearest to 0."""
+    """Raise `BadInput` if there are `points` (indices of undeclared kinks); the message names the nearest to 0."""
     if len(points):
         nearest = points[np.abs(location[points]).argmin()]
         kink = f"{location[nearest] + 0.0:g}"  # never -0

@@ -39,7 +39,7 @@ def check_problem(
     gradient: Floats | None = None,
     most: int = 2000,
 ) -> GradientReport:
-    """Check the hand-derived gradient of a problem's objective, on one batch in training mode.
+    """Check the hand-derived gradient, or `gradient` [K, P], of a problem's objective on one batch in training mode.
 
     Parameters
     ----------
@@ -104,13 +104,14 @@ class _Comparison(NamedTuple):
 def _measure_base(problem: Problem, state: State) -> _Base:
     """Compute objective, gradient, error scale and members at kinks for the parameters of a state."""
 
-    def measure_group(part: State, rows: Batch) -> tuple[Floats, ...]:
+    def base_of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
+        """The fields of `_Base` for members with equally many rows."""
         done = objective_and_gradient(problem, part, rows)
         scale = absolute_terms(problem, part, rows, done.tape)
         scale[~np.isfinite(scale)] = np.nan  # errors without a scale are not judged
         return done.objective, done.gradient, scale, members_on_kinks(problem, part, rows, done.tape)
 
-    return _Base(*_by_group(problem, state, measure_group))
+    return _Base(*_by_group(problem, state, base_of_group))
 
 
 def _by_group(
@@ -129,8 +130,8 @@ def _run_checks(
     """Check a gradient by every available method; returns the checks, and notes on methods that are not available."""
     lines = lines_through(problem, state, max_lines)
     compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
-    start = _step_units(lines, base.objective, compared.scale)
-    slopes = _central_slopes(lines, base.objective, start, compared.scale)
+    unit = _step_units(lines, base.objective, compared.scale)
+    slopes = _central_slopes(lines, base.objective, unit, compared.scale)
     notes = []
     if len(lines.signs):
         notes.append(
@@ -150,20 +151,20 @@ def _run_checks(
         # The gradient agrees with both exact methods: then the differences are wrong.
         errors = _scaled_error(compared, slopes.value)
         off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
-        kinks[off] = _across_kinks(lines, off, start[off])
+        kinks[off] = _across_kinks(lines, off, unit[off])
         sure[off] = ~kinks[off] & (errors[off] > 10 * TOLERANCES[CENTRAL])  # the doubt is only an estimate
     central = _summarize(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
     return (central, *(check for check, _ in exact)), notes
 
 
-def _across_kinks(lines: Lines, chosen: Integers, start: Floats) -> Floats:
-    """Which of the chosen lines cross a kink within the steps of central differences; `start` is the unit of length.
+def _across_kinks(lines: Lines, chosen: Integers, unit: Floats) -> Floats:
+    """Which of the chosen lines [m] cross a kink within the steps of central differences, 2⁻ᵉ `unit` [m] long.
 
     After batch norm a function may curve so sharply that differences find smooth slopes that differ from that at 0.
     """
     across = np.zeros(len(chosen), bool)
     for exponent in differences.EXPONENTS if len(chosen) else ():
-        for t in (start * 2.0**-exponent, -start * 2.0**-exponent):
+        for t in (unit * 2.0**-exponent, -unit * 2.0**-exponent):
             across |= lines.crossing_kinks(chosen, t)
     return across
 
@@ -176,7 +177,7 @@ def _by_complex_step(
     compared: _Comparison,
     custom_curves: Mapping[str, elementwise.Curve],
 ) -> tuple[Check, Floats] | str:
-    """The check by the complex step and which lines agree; or a note why there is none."""
+    """The check by the complex step and which lines [n] agree; or a note (a text) why there is none."""
     losing = [name for name, curve in custom_curves.items() if elementwise.complex_slopes(curve) is None]
     if losing:
         return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
@@ -196,10 +197,10 @@ def _by_pytorch(
     gradient: Floats,
     kinks: Floats | None,
 ) -> tuple[Check, Floats] | str:
-    """The check by PyTorch and which lines agree; or a note why there is none.
+    """The check by PyTorch and which lines [n] agree, or a note why there is none; `kinks` [n] excuses custom formulas.
 
     At a kink its formulas use the slope on the same side as ours, except where rounding decides the side. A custom
-    formula may use either, on the lines where `kinks` is True.
+    formula may use either, on the lines where `kinks` [n] is True; None without custom formulas.
     """
     try:
         engine = AutogradEngine()
@@ -210,7 +211,7 @@ def _by_pytorch(
         return f"no check by PyTorch: {error}"
     excused = np.zeros(gradient.shape, bool)
     single = lines.entry >= 0
-    along = _leaving_kinks(lines, base, beside=True) if kinks is None else kinks
+    along = _leaving_kinks(lines, base, ignore_exact=True) if kinks is None else kinks
     excused[lines.member[single], lines.entry[single]] = along[single]
     member, entry = np.indices(gradient.shape).reshape(2, -1)
     every = _Comparison(member, entry, gradient.ravel(), base.scale.ravel())
@@ -218,11 +219,11 @@ def _by_pytorch(
     return check, along | (_scaled_error(compared, lines.project(autograd)) <= TOLERANCES[PYTORCH])
 
 
-def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
-    """Which lines [n] move a value off a kink; with `beside`, values exactly on the kink do not count."""
+def _leaving_kinks(lines: Lines, base: _Base, ignore_exact: bool = False) -> Floats:
+    """Which lines [n] move a value off a kink; `ignore_exact` skips those exactly on it, save batch norm's."""
     leaving = np.zeros(len(lines.entry), bool)
     suspects = np.flatnonzero(base.on_kink[lines.member])
-    leaving[suspects] = lines.leaving_kinks(suspects, beside)
+    leaving[suspects] = lines.leaving_kinks(suspects, ignore_exact)
     return leaving
 
 
@@ -233,19 +234,19 @@ def _step_units(lines: Lines, objective: Floats, scale: Floats) -> Floats:
     return differences.unit_steps(size, np.abs(objective[lines.member]), scale, narrowest=2.0**-10)
 
 
-def _central_slopes(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
-    """Measure the slope of each line by central differences; `start` is the unit of length, `objective` J [K]."""
+def _central_slopes(lines: Lines, objective: Floats, unit: Floats, scale: Floats) -> differences.Slopes:
+    """The slope of each line by central differences, from J [K], units of length [n] and error scales [n]."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     sample = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
-    errors = differences.rounding_error(lines.along, sample.ravel(), start[sample.ravel()]).reshape(sample.shape)
+    errors = differences.rounding_error(lines.along, sample.ravel(), unit[sample.ravel()]).reshape(sample.shape)
     noise = np.quantile(errors, 0.75, axis=1)[lines.member]
-    return differences.central(lines.along, objective[lines.member], start, TOLERANCES[CENTRAL] / 2 * scale, noise)
+    return differences.central(lines.along, objective[lines.member], unit, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
 def _judge_except(
     excused: Floats, method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats
 ) -> Check:
-    """Summarize a comparison in which disagreements on `excused` lines [n] count as kinks."""
+    """Summarize a comparison with `expected` [n], in which disagreements on `excused` lines [n] count as kinks."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
     sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
     return _summarize(method, state, problem, compared, expected, sure, kinks)
@@ -254,7 +255,7 @@ def _judge_except(
 def _summarize(
     method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
-    """The check by a method from the lines in `sure` [n]: the worst entry, and counts of compared and other lines."""
+    """The check by a method: the worst of the lines `sure` [n], and how many are sure, at `kinks` [n] or too faint."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
     tolerance = TOLERANCES[method]
     if not sure.any():
@@ -331,7 +332,7 @@ def _describe_not_finite(problem: Problem, state: State, objective: Floats, grad
 
 
 def _why_vacuous(checks: Sequence[Check], is_zero: Floats) -> str | None:
-    """The reason why passed checks prove nothing, or None; `is_zero` [K, P] marks negligible gradient entries."""
+    """The reason why passed checks prove nothing, or None if they do; `is_zero` [K, P] marks negligible entries."""
     if is_zero.all() and all(check.ok or not check.compared for check in checks):
         return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:

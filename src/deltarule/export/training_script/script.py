@@ -32,7 +32,7 @@ SINGLE_BLAS_THREAD = 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads wo
 def training_script(
     problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
 ) -> str:
-    """Write the training of one member as a script that needs NumPy alone.
+    """The training of one member as the text of a NumPy script; it prints its losses beside `losses`, keyed by step.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def training_script(
         "training_script",
         arrays,
         statements.functions,
-        names={problem.schedule.rate: "scheduled_rate"},
-        modules=["os"],
-        environment=[SINGLE_BLAS_THREAD, ""],
+        new_names={problem.schedule.rate: "scheduled_rate"},
+        standard_modules=["os"],
+        statements_before_numpy=[SINGLE_BLAS_THREAD, ""],
         title=one_line(f"{title}: a network {shape}, {steps:,} updates").replace("\\", "/").replace('"', "'"),
         statements=statements,
         updates=steps,
@@ -112,7 +112,7 @@ def training_script(
 
 
 def _data_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    """The statements that assign the member's data to x, y and w."""
+    """The statements that assign the only member's data to x, y and, if rows are weighted, w."""
     rows = slice(None) if problem.rows is None else problem.rows[0]
     lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
     if problem.weights is not None:

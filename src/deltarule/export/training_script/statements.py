@@ -15,7 +15,7 @@ Lines = list[str]
 
 
 class TrainingStatements:
-    """Writes the statements for a problem of one member; `functions` collects the formulas that they call."""
+    """Writes the statements for a problem of one member; `functions` collects the functions of `maths` they call."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.network, self.layers = problem, problem.network, problem.network.layers
@@ -35,7 +35,7 @@ class TrainingStatements:
     # --- terms ---------------------------------------------------------------------------------------------------
 
     def format_call(self, function: Callable[..., Any], *arguments: str, **parameters: str) -> str:
-        """The text of a call of a formula, which is added to `functions`; arguments are texts too."""
+        """The text of a call, such as "relu(z1)", from texts of the arguments; adds the function to `functions`."""
         if function not in self.functions:
             self.functions.append(function)
         all_arguments = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
@@ -64,7 +64,7 @@ class TrainingStatements:
 
     @property
     def evaluation_outputs(self) -> str:
-        """The expression for the loss's first argument, for all rows in evaluation mode."""
+        """The expression for the logits or outputs (the loss's first argument) of all rows, in evaluation mode."""
         if self.has_modes:
             return "evaluated(x)"
         return "forward(x)[-1]" if len(self.forward_names) > 1 else "forward(x)"
@@ -79,18 +79,18 @@ class TrainingStatements:
     def forward(self, training: bool) -> Lines:
         """The statements of the forward pass, in training mode or in evaluation mode."""
         x = self.batch_name("x") if training else "x"
-        lines = self.sample_shares() if training and self.has_batch_norm else []
+        lines = self.batch_norm_shares() if training and self.has_batch_norm else []
         return lines + [line for layer in self.layers for line in self.forward_layer(layer, training, x)]
 
-    def sample_shares(self) -> Lines:
-        """The statement that gives each sample's share in batch norm's statistics, and the batch's total weight."""
+    def batch_norm_shares(self) -> Lines:
+        """The statement that sets `part`, each sample's share of the batch for batch norm, and `count`, its weight."""
         x, w = self.batch_name("x"), self.batch_name("w")
         if self.is_weighted:
             return [f"part, count = {w} / {w}.sum(0, keepdims=True), {w}.sum()"]
         return [f"part, count = 1 / len({x}), float(len({x}))"]
 
     def forward_layer(self, layer: Layer, training: bool, x: str) -> Lines:
-        """The statements of a layer's forward pass; `x` is the name of the network's inputs."""
+        """The statements of a layer's forward pass in training or evaluation; `x` names the network's inputs."""
         n = layer.number
         inputs = self.input_name(n, training, x)
         lines = [f"s{n} = {x} * scale{n}"] if layer.scaling else []
@@ -117,7 +117,7 @@ class TrainingStatements:
         return lines
 
     def input_name(self, n: int, training: bool, x: str) -> str:
-        """The name of the inputs of layer `n`; `x` is that of the network's inputs."""
+        """The variable of layer `n`'s inputs: `x` for the first, else as "a1", or "d1" for dropout in training."""
         if n == 1:
             return "s1" if self.layers[0].scaling else x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
@@ -129,7 +129,7 @@ class TrainingStatements:
     # --- the loss ------------------------------------------------------------------------------------------------
 
     def elementwise_loss(self) -> str:
-        """The call that gives the loss of every output of every sample."""
+        """The call, as text, that gives the loss [N, C] of every output of all samples."""
         loss = self.problem.loss
         return self.format_call(
             self.fused.value if self.fused else loss.value,
@@ -138,8 +138,8 @@ class TrainingStatements:
             **_format_parameters(loss.parameters),
         )
 
-    def sample_share(self, y: str, w: str) -> str:
-        """The expression for each sample's weight in J; `y` and `w` are the names of targets and weights."""
+    def loss_share(self, y: str, w: str) -> str:
+        """The expression for each sample's weight in J, by the reduction; `y` and `w` name the targets and weights."""
         if self.problem.reduction == "sum":
             return w if self.is_weighted else "1.0"
         count = f"{w}.sum(0, keepdims=True)" if self.is_weighted else f"len({y})"
@@ -160,7 +160,7 @@ class TrainingStatements:
 
     def loss(self) -> Lines:
         """The body of the script's function `loss`, which computes J."""
-        share = f"share = {self.sample_share('y', 'w')}"
+        share = f"share = {self.loss_share('y', 'w')}"
         data_term = f"(share * {self.elementwise_loss()}).sum()"
         if self.problem.penalty is None:
             return [share, f"return {data_term}"]
@@ -182,7 +182,7 @@ class TrainingStatements:
     def backward(self) -> Lines:
         """The statements of the backward pass, from the loss to the first layer."""
         loss, n, y = self.problem.loss, len(self.layers), self.batch_name("y")
-        lines = [f"share = {self.sample_share(y, self.batch_name('w'))}"]
+        lines = [f"share = {self.loss_share(y, self.batch_name('w'))}"]
         parameters = _format_parameters(loss.parameters)
         if self.fused:
             lines.append(f"dz{n} = share * {self.format_call(self.fused.derivative, f'z{n}', y, **parameters)}")
@@ -221,7 +221,7 @@ class TrainingStatements:
         return f"d{source}{n} = {self.format_call(activation.derivative, *values, **parameters)} * da{n}"
 
     def penalty_gradient_term(self, name: str) -> str:
-        """The term " + …" that adds the penalty's gradient to that of an array; "" if the penalty does not apply."""
+        """The text " + …" that adds the penalty's gradient to that of the array `name`; "" if none applies to it."""
         penalty = self.problem.penalty
         if penalty is None or name not in self.penalized_names:
             return ""
@@ -275,7 +275,7 @@ class TrainingStatements:
         return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
 
     def array_numbers(self, name: str) -> tuple[str, dict[str, float]]:
-        """An array's learning rate as an expression, and the values of the optimizer's other numbers for it."""
+        """The array `name`'s learning rate as an expression, and the values of the optimizer's other numbers for it."""
         problem = self.problem
         start = next(entry.start for entry in self.network.entries if entry.name == name)
         part = next(part for part in problem.update_ranges if part.start <= start < part.stop)
@@ -285,12 +285,12 @@ class TrainingStatements:
         return "rate" if factor == 1 else f"rate * {factor!r}", dict(zip(numbers, others, strict=True))
 
     def step_numbers_of_array(self, name: str) -> Lines:
-        """The statement that computes an array's numbers once per step, for arrays with different factors."""
+        """The statement that sets `numbers` for the array `name` at each step, for arrays with different factors."""
         rate, numbers = self.array_numbers(name)
         return [f"numbers = {self.step_numbers_call(rate, numbers)}"]
 
     def step_numbers(self, numbers: Mapping[str, float]) -> Lines:
-        """The statements that compute numbers once per step for all arrays, as Adam does."""
+        """The statements that compute `numbers` (and `without_decay`) once per step for all arrays, as in Adam."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         lines = []
