@@ -70,7 +70,7 @@ def combine_settings(experiments: Experiments, experiment_names: tuple[str, ...]
 
 
 def own_points(problem: Problem) -> Problem:
-    """Replace the rows of every member by its seed's own draw of the linear points, as at every run of the report."""
+    """Copy a problem, each member with its seed's own draw of the linear points, as in each run of the report."""
     samples = len(problem.x)
     seeds, indices = np.unique(problem.seeds, return_inverse=True)
     draws = [linear(samples, int(seed)).train for seed in seeds]

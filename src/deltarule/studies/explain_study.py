@@ -85,7 +85,7 @@ def _train_to_step(
 
 
 def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
-    """Notes on a state: the training ends here (`reason`; `at_limit`, its last step), or the next update diverges."""
+    """Notes that the training ends at this state, by its `reason` or `at_limit`, and that the next update diverges."""
     notes = []
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"

@@ -233,7 +233,7 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
 def populations_of_settings(
     recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
 ) -> tuple[Population, ...]:
-    """Create the populations of a recipe with each of the `settings`; those that differ only in numbers train together.
+    """Create the populations of a recipe under each of the `settings`; those that differ only in numbers share one.
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 

@@ -137,7 +137,7 @@ def _snapshots(run: Run) -> list[State]:
     problem, first = run.problem, initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
-    # At most so many rows × parameters × updates are spent on training the first member again.
+    # Larger products of rows, parameters and updates would take too long to train again.
     if problem.optimizer.update is None or work > 2 * 10**9 or last == 0:
         return [first, replace(run.state, step=last)] if last else [first]
     states = [first]

@@ -7,7 +7,7 @@ K members · T evaluations, one every 100 epochs
 Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -311,7 +311,7 @@ def boundary_13_control(experiments: Experiments) -> Evidence:
     return _compare_as_coded(experiments, "momentum", lambda coded, momentum: coded < momentum)
 
 
-def _compare_as_coded(experiments: Experiments, rival: str, is_better: Any) -> Evidence:
+def _compare_as_coded(experiments: Experiments, rival: str, is_better: Callable[..., object]) -> Evidence:
     """Judge, by schedule, `is_better(coded, rival)` of the epochs of the update as coded and of a rival experiment."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):

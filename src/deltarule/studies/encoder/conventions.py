@@ -114,7 +114,7 @@ def conventions(experiments: Experiments, before_fit: Callable[[str], None] | No
     """
 
     def fit_all(conventions: list[Convention]) -> tuple[Fit, ...]:
-        """The fits of the conventions in order."""
+        """Fit the conventions in order."""
         rows = []
         for convention in conventions:
             if before_fit is not None:

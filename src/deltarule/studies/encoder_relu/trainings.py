@@ -77,7 +77,7 @@ def runs_with_longer_steps(experiments: Experiments) -> dict[float, Run]:
 
 
 def train_briefly(experiments: Experiments, steps: int, *names: str) -> tuple[Run, Run]:
-    """Train `steps` steps with the settings of named experiments, with and without biases; about 100 evaluations."""
+    """Train for `steps` steps with the settings of the named experiments: the runs with and without biases."""
     settings = {
         **_combine_settings(experiments, *names),
         "stopping.max_steps": steps,

@@ -7,7 +7,7 @@ difference. Digests fix the judges' code: functions are imported under the names
 F folds · S seeds · C combinations
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -341,7 +341,7 @@ def mnist_10_control(experiments: Experiments) -> Evidence:
     return Evidence(f"{accuracies(linear)} against {accuracies(best)}", {"softmax units": best - linear <= 0.01})
 
 
-def _compared(experiments: Experiments, first: str, second: str, holds: Any) -> Evidence:
+def _compared(experiments: Experiments, first: str, second: str, holds: Callable[..., object]) -> Evidence:
     """Judge, by reading of the rates, the criterion `holds(first, second)` on the test accuracies [S] of two models."""
     found = {reading: tuple(accuracy(experiments, model, reading) for model in (first, second)) for reading in READINGS}
     told = {

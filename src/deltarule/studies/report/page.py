@@ -21,10 +21,10 @@ NAME = "report.html"
 
 
 def write_report(folder: str | Path) -> Path:
-    """Draw the report of a folder into its `report.html`.
+    """Draw the report of a folder into its `report.html`, and return the path of this page.
 
     Parameters: `folder`, what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders.
-    Returns: the path of the page. What is unfinished or cannot be read is named on it.
+    What is unfinished or cannot be read is named on it.
     Errors: `BadInput` for a folder that is not there; otherwise as `write_whole`.
     """
     path = Path(folder) / NAME

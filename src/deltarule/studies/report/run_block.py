@@ -256,7 +256,7 @@ def _format_output(value: float) -> str:
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
-    """Add curves of the norms of gradients and activations to `drawn`, if there are 3 snapshots and not too many norms."""
+    """Add curves of the norms of gradients and activations to `drawn`, unless snapshots are few or norms many."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
@@ -273,7 +273,7 @@ def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
     if not len(portrait.steps):
         return None
     labels = _row_names(portrait)
-    # Tables of at most so many numbers.
+    # Larger tables would make the page too large.
     tables = {
         name: values
         for name, values in portrait.arrays.items()

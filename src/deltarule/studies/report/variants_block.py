@@ -20,7 +20,7 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table of their results, and figures of those that differ in one key."""
     drawn = EmbeddedFigures(id)
     for comparison in comparisons(variants):
-        # A figure has room for so many values of a key.
+        # A figure has no room for more values of a key.
         if len(comparison.variants) <= 10:
             _draw_comparison(drawn, comparison)
     text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
