@@ -59,7 +59,7 @@ def test_the_file_holds_every_verdict_as_soon_as_it_is_there(tmp_path):
         found = read_json(tmp_path / "claims.json")
         seen.append((id, [one["id"] for one in found["claims"]], found["missing"]))
 
-    results = judged(tmp_path, tell=look)
+    results = judged(tmp_path, before_claim=look)
     assert seen == [
         ("one", [], ["one", "two", "three"]),
         ("two", ["one"], ["two", "three"]),
@@ -75,20 +75,20 @@ def test_claims_that_were_interrupted_go_on_and_come_to_the_same(tmp_path, end):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        judged(tmp_path, tell=stop)
+        judged(tmp_path, before_claim=stop)
     told = []
-    results = judged(tmp_path, resume=True, tell=told.append)
+    results = judged(tmp_path, resume=True, before_claim=told.append)
     assert told == [one.id for one in CLAIMS[end:]]
     assert without_times(results) == without_times(judged(None))
 
 
 def test_what_is_judged_is_not_judged_again_unless_its_criterion_is_another(tmp_path):
     first, told = judged(tmp_path), []
-    assert judged(tmp_path, resume=True, tell=told.append) == first and told == []
+    assert judged(tmp_path, resume=True, before_claim=told.append) == first and told == []
     record = read_json(tmp_path / "claims.json")
     record["claims"][0]["digest"] = "of another criterion"
     write_json(tmp_path / "claims.json", record)
-    assert judged(tmp_path, resume=True, tell=told.append).claims == first.claims and told == ["one"]
+    assert judged(tmp_path, resume=True, before_claim=told.append).claims == first.claims and told == ["one"]
 
 
 OWN = """
@@ -143,7 +143,7 @@ def test_verdicts_of_earlier_versions_are_read_and_judged_again(tmp_path):
     for one in record["claims"]:
         del one["source"]
     write_json(tmp_path / "claims.json", record)
-    assert judged(tmp_path, resume=True, tell=told.append).claims == first.claims
+    assert judged(tmp_path, resume=True, before_claim=told.append).claims == first.claims
     assert told == [one.id for one in CLAIMS]
 
 
@@ -198,8 +198,10 @@ def test_a_claim_that_is_edited_while_it_is_judged_is_judged_again(tmp_path):
     out.mkdir()
     file.write_text(OWN, encoding="utf-8")
 
-    def verdict(tell):
-        return judge_study(Experiments(ENCODER, seeds=5, folder=out), claims_of_file(file), resume=True, tell=tell)
+    def verdict(before_claim):
+        return judge_study(
+            Experiments(ENCODER, seeds=5, folder=out), claims_of_file(file), resume=True, before_claim=before_claim
+        )
 
     edited = "# Lines that move.\n" + OWN.replace("1e-9", "1e9")
     first = verdict(lambda id: file.write_text(edited, encoding="utf-8"))

@@ -9,10 +9,9 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 
-def float_array(plural_name: str, values: Any, axes: int, expected: str) -> Floats:
-    """Convert an argument to a float64 array, and check its number of axes.
+def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:
+    """Convert `values` to a float64 array with `ndim` axes, or raise "{plural_name} are …; give {expected}".
 
-    Parameters: `plural_name` and `expected` are parts of the error message.
     Errors: `BadInput` for texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
 
     >>> float_array("the values", ["a", 1], 1, "one row of numbers")
@@ -30,6 +29,6 @@ def float_array(plural_name: str, values: Any, axes: int, expected: str) -> Floa
         raise BadInput(f"{plural_name} are {reprlib.repr(values)}; give {expected}") from None
     except OverflowError:
         raise BadInput(f"{plural_name} hold a number beyond 1.8e308; give {expected} that are smaller") from None
-    if array.ndim != axes:
+    if array.ndim != ndim:
         raise BadInput(f"{plural_name} have the shape {array.shape}; give {expected}")
     return array

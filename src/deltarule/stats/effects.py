@@ -154,9 +154,10 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     is_full = _is_full(scores, parameters)
 
     def effect(*chosen: Parameter) -> Effect:
+        """The effect of one parameter, or of a pair of them."""
         indices, shape = _value_indices(chosen)
-        unknown = _diverged_alone(diverged_scores, trained, chosen, parameters)
-        effect_by_block = _effect_by_block(scores, chosen, parameters, is_full, unknown)
+        diverged_alone = _diverged_alone(diverged_scores, trained, chosen, parameters)
+        effect_by_block = _effect_by_block(scores, chosen, parameters, is_full, diverged_alone)
         counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (diverged_scores, trained))
         diverged, rows = (count.astype(int).reshape(shape) for count in counts)
         mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
@@ -234,28 +235,29 @@ def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ..
 
 
 def _effect_by_block(
-    scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, unknown: Any
+    scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, diverged_alone: Any
 ) -> Floats:
-    """The effect of each value of one parameter, or pair of values of two, in each block.    [C, B]  →  [V, B]
+    """The effect in each block of each value of `chosen`, one of all `parameters` or a pair.    [C, B]  →  [V, B]
 
-    chosen       the one parameter, or the two; `parameters` are all of them
-    unknown [V]  marks values whose effect is to be NaN in a grid that is not full
+    is_full             whether the grid is full: then the effects are differences of means, else fitted
+    diverged_alone [V]  marks the values whose effect is NaN in a grid that is not full
     """
     indices, shape = _value_indices(chosen)
     has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
     if is_full:
         return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
     others = [np.eye(len(parameter.values))[parameter.index] for parameter in parameters if parameter not in chosen]
-    return _fitted_effects(scores, has_value, np.hstack([has_value, *others]), unknown)
+    return _fitted_effects(scores, has_value, np.hstack([has_value, *others]), diverged_alone)
 
 
 def _diverged_alone(
     diverged_scores: Any, trained: Any, chosen: Sequence[Parameter], parameters: Sequence[Parameter]
 ) -> Any:
-    """Which values had a diverged network while others with the same other settings did not diverge, or did not exist.
+    """Mask [V] of values with a network that diverged while no other value diverged with the same other settings.
 
-    If all values diverge with the same other settings, such as too high a rate, that says nothing about them.
-    diverged_scores, trained [C, B]      chosen: one parameter or a pair of them      →  [V]
+    If several values were trained with the same other settings, such as too high a rate, and all of them diverged, that
+    says nothing about them.
+    diverged_scores, trained [C, B], masks      chosen: one of the parameters or a pair
     """
     indices, shape = _value_indices(chosen)
     others = [np.zeros_like(indices), *(parameter.index for parameter in parameters if parameter not in chosen)]
@@ -268,10 +270,10 @@ def _diverged_alone(
     return (diverged & ~all_diverged).any((0, 2))
 
 
-def _fitted_effects(scores: Floats, has_value: Any, design: Floats, unknown: Any) -> Floats:
-    """The effect of each value in each block, by least squares; NaN for `unknown` values.
+def _fitted_effects(scores: Floats, has_value: Any, design: Floats, is_excluded: Any) -> Floats:
+    """The effect of each value in each block, [V, B], by least squares; NaN for values that `is_excluded` [V] marks.
 
-    scores [C, B]      has_value [C, V]      design [C, P], ones and zeros      unknown [V]  →  [V, B]
+    scores [C, B]      has_value [C, V], a mask      design [C, P], ones and zeros, whose first V columns are has_value
     """
     count = has_value.shape[1]
     terms, group = np.full((2, count, scores.shape[1]), np.nan)
@@ -281,14 +283,14 @@ def _fitted_effects(scores: Floats, has_value: Any, design: Floats, unknown: Any
         blocks = pattern_of_block.ravel() == pattern
         fitted, groups = _least_squares(design[rows], scores[np.ix_(rows, blocks)], count)
         terms[:, blocks], group[:, blocks] = fitted, groups[:, None]
-    terms[unknown] = group[unknown] = np.nan
+    terms[is_excluded] = group[is_excluded] = np.nan
     return _center(terms, group, has_value[has_score.any(1)].sum(0))
 
 
 def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
-    """Fit the scores of blocks by least squares: the terms of the first `count` columns, and the group of each term.
+    """Fit blocks by least squares: terms of the first `count` columns, and each one's group of comparable terms.
 
-    A term is NaN for values without a row. Only differences of terms within a group are determined.
+    Both are NaN for values without a row. Only differences of terms within a group are determined.
     design [C, P], ones and zeros      scores [C, B]  →  [count, B], [count]
     """
     squares = design.T @ design
@@ -300,23 +302,23 @@ def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, 
     return np.where(has_row[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(has_row, group, np.nan)
 
 
-def _center(terms: Floats, group: Floats, weights: Integers) -> Floats:
-    """Subtract the mean over the largest set of values whose differences are determined; NaN for all other values.
+def _center(terms: Floats, group: Floats, counts: Integers) -> Floats:
+    """Subtract the mean term, by `counts`, of the largest set of values with determined differences; NaN for others.
 
-    terms, group [V, B], of `_least_squares`      weights [V], how many configurations have the value  →  [V, B]
+    terms, group [V, B], of `_least_squares`      counts [V], of the configurations with each value  →  [V, B]
     """
     alike = (group[:, None] == group).sum(-1)  # number of blocks that determine the difference of two values
     np.fill_diagonal(alike, 0)
     if not alike.any():
         return np.full_like(terms, np.nan)
     is_largest = alike == alike.max()
-    first = int(np.argmax(is_largest @ weights))
+    first = int(np.argmax(is_largest @ counts))
     comparable = group == group[first]
     base, shared = [first], comparable[first]
-    for value in sorted(np.flatnonzero(is_largest[first]).tolist(), key=lambda value: -weights[value]):
+    for value in sorted(np.flatnonzero(is_largest[first]).tolist(), key=lambda value: -counts[value]):
         if (shared & comparable[value]).any():
             base, shared = [*base, value], shared & comparable[value]
-    return np.where(shared & comparable, terms - np.average(terms[base], axis=0, weights=weights[base]), np.nan)
+    return np.where(shared & comparable, terms - np.average(terms[base], axis=0, weights=counts[base]), np.nan)
 
 
 def _effect_range(effect: Effect) -> float:
@@ -326,7 +328,7 @@ def _effect_range(effect: Effect) -> float:
 
 
 def has_diverged(scores: Any) -> Any:
-    """Which scores belong to diverged networks: infinite ones, and those too large to be squared.
+    """Mask of the scores of diverged networks, in their shape: infinite ones, and those too large to be squared.
 
     >>> has_diverged([0.5, -np.inf, np.nan])
     array([False,  True, False])
@@ -335,7 +337,7 @@ def has_diverged(scores: Any) -> Any:
 
 
 def mean_unless_diverged(scores: Any) -> Floats:
-    """The mean of each row's scores; NaN if a network of the row diverged.
+    """The mean of each row's finite scores, [C, B] → [C]; NaN if a network of the row diverged.
 
     >>> mean_unless_diverged([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
     array([ 2., nan])

@@ -61,7 +61,7 @@ def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> I
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The confidence interval of a median, from the order of the values; no distribution is assumed.
+    """The confidence interval of the median of one or more values, from their order; no distribution is assumed.
 
     The ends are two of the values; by the binomial distribution the median lies between them with at least the given
     confidence. With few values they are the minimum and the maximum.    Source: Conover 1999, section 3.2
@@ -84,7 +84,7 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The confidence interval of a mean, by Student's t distribution.    Source: Student 1908
+    """The confidence interval of the mean of two or more values, by Student's t distribution.    Source: Student 1908
 
     Equal values give an interval of width 0. Infinite values, such as those of diverged runs, and values whose
     squares overflow give an unbounded one.

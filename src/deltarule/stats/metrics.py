@@ -25,7 +25,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples that are classified correctly: by the largest output, or by a single output's side of 0.5.
+    """Share [K] of samples that are classified correctly: by the largest output, or by a single output's side of 0.5.
 
     >>> a = np.array([[[0.9], [0.2], [0.7]]])
     >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
@@ -39,7 +39,7 @@ def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples with every output on the same side of 0.5 as its target.
+    """Share [K] of samples with every output on the same side of 0.5 as its target.
 
     >>> thresholded(np.array([[[0.9, 0.6]]]), np.array([[1.0, 0.0]]), np.ones((1, 1)))
     array([0.])
@@ -49,7 +49,7 @@ def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def correct_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share of samples whose output for the true class is above 0.5, whatever the other outputs."""
+    """Share [K] of samples whose output for the true class is above 0.5, whatever the other outputs."""
     return _mean(np.asarray(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True)), w)
 
 
@@ -69,7 +69,7 @@ def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """The largest absolute output; samples of weight 0 are ignored.
+    """The largest absolute output of each member, [K]; samples of weight 0 are ignored.
 
     >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
     array([3.])
@@ -78,9 +78,10 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
-    """1 − (squared error) / (squared error of the mean), averaged over outputs, as in scikit-learn.
+    """R² of each member, [K]: 1 − (squared error) / (squared error of the mean), averaged over outputs.
 
-    An output with constant targets counts as 1 if every prediction is exact, else as 0. It is NaN for a single row.
+    As in scikit-learn, an output with constant targets counts as 1 if every prediction is exact, else as 0. It is NaN
+    for a single row.
 
     >>> r_squared(np.array([[[1.0], [2.5]]]), np.array([[1.0], [3.0]]), np.ones((2, 1)))
     array([0.875])
@@ -119,7 +120,7 @@ METRICS = {
 
 
 def find(name: str) -> Metric:
-    """Find a metric by name.
+    """Find a metric by name; raise `BadInput` for an unknown one.
 
     >>> find("accuracy").more_is_better
     True

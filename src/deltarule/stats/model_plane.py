@@ -48,7 +48,7 @@ def model_plane(
     held: Mapping[Feature, Any],
     names: Sequence[str],
 ) -> ModelPlane:
-    """Evaluate a model on its rows and on a grid over two features, the others held at constant values.
+    """Evaluate a classifier on its rows and on a grid over two features; others stay at `held` or typical values.
 
     The parameters are those of `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`,
     those of the features.
@@ -70,6 +70,7 @@ def model_plane(
         raise BadInput(f"no row has both {columns[first]!r} and {columns[second]!r}; choose other features")
 
     def outputs_at(points: Floats) -> Any:
+        """The model's outputs for values of the two features, [M, 2], with the others held."""
         grid = [_constant_column(x, frame, index, value, len(points)) for index, value in enumerate(values)]
         grid[first], grid[second] = points.T
         return predictor.outputs(_like_data(x, grid))
@@ -105,7 +106,7 @@ class _Predictor:
         return [as_text(name) for name in self.classes]
 
     def class_numbers(self, labels: Any) -> Integers:
-        """Convert labels [N] to class numbers from 0, [N]."""
+        """Convert labels [N] to class numbers from 0, [N]; raise `BadInput` for labels that are no class."""
         if self.classes:
             indices = {name: index for index, name in enumerate(self.classes)}
             unknown = next((label for label in labels.tolist() if label not in indices), None)
@@ -137,7 +138,7 @@ def _predictor_of(model: Any) -> _Predictor:
 
 
 def _frame(x: Any, names: Sequence[str]) -> Frame:
-    """The columns of the data by name; `names`, if there are any, replace their own."""
+    """The columns of the data `x` by name; `names`, unless empty, replace their own."""
     frame = frame_of(x)
     if not names:
         return frame
@@ -157,7 +158,7 @@ def _feature_index(frame: Frame, feature: Feature) -> int:
 
 
 def _feature_numbers(frame: Frame, index: int) -> Floats:
-    """The values of a feature [N], which must be numbers."""
+    """The values of a feature [N]; raise `BadInput` unless they are numbers."""
     column = list(frame.values())[index]
     if column.dtype.kind != "f":
         raise BadInput(f"the feature {list(frame)[index]!r} holds texts; vary two features that hold numbers")
@@ -165,7 +166,7 @@ def _feature_numbers(frame: Frame, index: int) -> Floats:
 
 
 def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
-    """The value at which each feature is held, [D]: the user's (`held`), else the median or the most frequent one."""
+    """The constant value of each feature, [D]: the user's (`held`, by index), else the median or most frequent one."""
     held_and_varied = [name for index, name in enumerate(frame) if index in varied and index in held]
     if held_and_varied:
         raise BadInput(f"the feature {held_and_varied[0]!r} is both varied and held; choose one")
@@ -180,7 +181,7 @@ def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) ->
 
 
 def _typical_value(column: Any) -> Any:
-    """The lower median of numbers, which occurs in the data; or the most frequent text (of several the first)."""
+    """The lower median of a column of numbers, which occurs in it; or its most frequent text (of several the first)."""
     if column.dtype.kind != "f":
         return Counter(column.tolist()).most_common(1)[0][0] if len(column) else ""
     present = np.sort(column[~np.isnan(column)])
@@ -188,7 +189,7 @@ def _typical_value(column: Any) -> Any:
 
 
 def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -> Any:
-    """A column with the same value in each of `count` rows, of the type that the column has in the data `x`."""
+    """A column of `count` rows with the same value, of the type of column `index` in the data `x`."""
     name = list(frame)[index]
     rows_with_value = np.flatnonzero(frame[name] == value)
     if not len(rows_with_value) or not (isinstance(x, Mapping) or hasattr(x, "columns")):
@@ -199,7 +200,7 @@ def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -
 
 
 def _like_data(x: Any, columns: Sequence[Any]) -> Any:
-    """Put columns into the form of the data `x`: a data frame, a mapping of columns, or an array of rows."""
+    """Put columns into the form that the data `x` have: a data frame, a mapping of columns, or an array of rows."""
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
     if hasattr(x, "columns"):

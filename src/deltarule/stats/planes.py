@@ -35,7 +35,7 @@ class DecisionPlane:
 
 
 def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
-    """Evaluate a model on a grid over two of its inputs; the other inputs are held at their medians.
+    """Evaluate a model on `points` × `points` values of two inputs; the other inputs are held at their medians.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
-    """Return a function from rows [M, D] to outputs [M, C] or [M], for a run, an estimator or a function.
+    """The function from rows [M, D] to outputs [M, C] or [M] of a run (its first network), estimator or function.
 
     Raises `BadInput` for other objects, and for a classifier of several targets.
 
@@ -99,7 +99,7 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
 
 
 def _grid_points(values: Floats, count: int) -> Floats:
-    """Evenly spaced grid points over the range of the values and a margin on both sides."""
+    """`count` evenly spaced points over the range of the values and a margin of 8 % on both sides."""
     low, high = float(values.min()), float(values.max())
     # The plane extends beyond the rows by 8 % of their range.
     margin = 0.08 * (high - low) or 0.5

@@ -46,7 +46,7 @@ class Ranking:
 
     @property
     def is_as_good(self) -> Floats:
-        """Which configurations may be as good as the first: the interval of the difference contains 0.    [C]
+        """Mask [C], in the order of rank: may be as good as the first, as the difference's interval contains 0.
 
         The first is one of them; configurations that were not compared are not. With one block all are, and so is one
         whose difference is equal in all of a few blocks, because the noise is unknown.
@@ -104,10 +104,11 @@ def score_table(scores: Any) -> Floats:
 
 
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
-    """Select the blocks in which configurations can be compared: those where all were trained, if there are enough.
+    """Select the blocks in which all were trained, or all blocks if too few: scores, trained mask, whether all were.
 
     Returns: their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were
-    trained in these blocks. A configuration that was trained nowhere removes no block of the others.
+    trained in these blocks. Two are enough, or one if there is only one. A configuration that was trained nowhere
+    removes no block of the others.
     """
     finite, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
     has_score = ~np.isnan(finite).all(0)
@@ -118,7 +119,7 @@ def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
 
 
 def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half the width of its Student's t interval.    [C, B]  →  [C], [C]
+    """The mean of each row, and half the width of its t interval with confidence 1 − risk.    [C, B]  →  [C], [C]
 
     The half-width is NaN for fewer than two values. Equal values give 0 if the risk covers their probability, else NaN.
     """

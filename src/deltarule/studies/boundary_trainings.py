@@ -31,25 +31,25 @@ CHUNK_UPDATES = 50
 
 def train(
     experiments: Experiments,
-    *variants: str,
+    *experiment_names: str,
     epochs: int | None = None,
     layers: tuple[int, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
 ) -> Run:
-    """Train the study with the settings of several of its experiments; evaluate every 100 epochs, as the report does.
+    """Train the study with the settings of the named experiments, evaluated every 100 epochs; None changes nothing.
 
-    variants : names of experiments; `AS_ASSUMED` among them changes nothing.
-    epochs, layers, seeds : the limit, the sizes of all layers, and the seeds, if not those of the experiments.
+    experiment_names : later ones override earlier ones; `AS_ASSUMED` among them changes nothing.
+    epochs, layers, seeds : the limit, the sizes of all layers, and the seeds, instead of those of the experiments.
     """
     options = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
-    settings = combine_settings(experiments, variants) | {
+    settings = combine_settings(experiments, experiment_names) | {
         key: value for key, value in options.items() if value is not None
     }
     return experiments.run(settings, prepare=_data_change(experiments), history_every=100, metrics=("accuracy",))
 
 
 def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: float, count: int) -> tuple[int, ...]:
-    """The first `count` seeds whose untrained network has this loss, within an absolute tolerance."""
+    """The first `count` of the seeds 0, 1, 2 … whose untrained network has this loss, within an absolute tolerance."""
     chosen: list[int] = []
     start = 0
     while len(chosen) < count:
@@ -60,17 +60,17 @@ def seeds_with_initial_loss(experiments: Experiments, loss: float, tolerance: fl
     return tuple(chosen[:count])
 
 
-def combine_settings(experiments: Experiments, variants: tuple[str, ...]) -> dict[str, Any]:
-    """Combine the settings of several experiments; a later one overrides an earlier one."""
+def combine_settings(experiments: Experiments, experiment_names: tuple[str, ...]) -> dict[str, Any]:
+    """Combine the settings of the named experiments, by dotted key; a later one overrides an earlier one."""
     settings: dict[str, Any] = {}
-    for name in variants:
+    for name in experiment_names:
         if name != AS_ASSUMED:
             settings |= experiments.settings_of(name)
     return settings
 
 
 def own_points(problem: Problem) -> Problem:
-    """Give every seed its own draw of the linear points, as the report's program draws them anew at every run."""
+    """Copy a problem, each member with its seed's own draw of the linear points, as in each run of the report."""
     samples = len(problem.x)
     seeds, indices = np.unique(problem.seeds, return_inverse=True)
     draws = [linear(samples, int(seed)).train for seed in seeds]
@@ -100,12 +100,12 @@ class UnstoppedRun:
     answers_alike: Floats
 
 
-def train_without_stop(experiments: Experiments, *variants: str, epochs: int) -> UnstoppedRun:
-    """Train variants for all epochs even if the loss becomes NaN, as the report's program does.
+def train_without_stop(experiments: Experiments, *experiment_names: str, epochs: int) -> UnstoppedRun:
+    """Train with the named experiments' settings for all `epochs`, even if the loss becomes NaN, as the report does.
 
     It can, because the 1e-8 in the gradient keeps the gradient finite; `train` ends such a member.
     """
-    settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, variants)}
+    settings = {"run.seeds": experiments.seeds, **combine_settings(experiments, experiment_names)}
     [population] = populations_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
     change_data = _data_change(experiments)
     problem = change_data(population.problem) if change_data else population.problem
@@ -142,7 +142,7 @@ def final_accuracy(run: Run) -> Floats:
 
 
 def loss_at(run: Run, epoch: int) -> Floats:
-    """The loss at an epoch, or at the last evaluation before it, [K]; the final loss of members that ended earlier.
+    """The mean loss at the last evaluation up to an epoch, [K]; the final one of members that ended before.
 
     It is the mean over the points, as the report prints it, even if training used the sum. NaN becomes infinity, which
     is worse than any other loss.
@@ -154,16 +154,14 @@ def loss_at(run: Run, epoch: int) -> Floats:
 
 
 def accuracy_at(run: Run, epoch: int) -> Floats:
-    """The accuracy at an epoch, or the last evaluation before it, [K]; the final one of members that ended earlier."""
+    """The accuracy at the last evaluation up to an epoch, [K]; the final one of members that ended before."""
     index = _evaluation_index(run, epoch)
     accuracies = run.history.series("accuracy")[index]
     return np.where(run.steps < run.history.steps[index], final_accuracy(run), accuracies)
 
 
 def zigzag(series: Floats, min_change: float) -> str:
-    """The alternating rises "+" and falls "-" of a series, ignoring movements smaller than `min_change`.
-
-    series [T]
+    """The alternating rises "+" and falls "-" of a series [T], such as "+-+"; movements under `min_change` are ignored.
 
     >>> zigzag(np.array([0.50, 0.60, 0.58, 0.79, 0.60, 0.68]), 0.05)
     '+-+'
@@ -180,7 +178,7 @@ def zigzag(series: Floats, min_change: float) -> str:
 
 
 def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
-    """Count the losses printed by the report, by epoch, that lie within the central 90 % of our members' losses."""
+    """Count the report's losses, `printed` by epoch, that lie within the central 90 % of our members' losses."""
     # Quantiles that are sample values: none can be interpolated between a finite loss and an infinite one.
     spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))

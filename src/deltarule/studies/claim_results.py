@@ -64,13 +64,13 @@ def judge_study(
     *,
     resume: bool = False,
     notes: tuple[str, ...] = (),
-    tell: Callable[[str], None] | None = None,
+    before_claim: Callable[[str], None] | None = None,
 ) -> StudyResults:
     """Judge every claim of a study over the seeds of its experiments, and write `claims.json` into their folder if any.
 
     resume : keep the verdicts in the folder on claims whose files have not changed since.
     notes : sentences for the results.
-    tell : called with each claim's id before it is judged.
+    before_claim : called with each claim's id before it is judged.
 
     Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and, without `resume`, for one
     with sweeps: they would be mixed with those of these claims.
@@ -87,8 +87,8 @@ def judge_study(
     for claim in claims:
         if claim.id in verdicts:
             continue
-        if tell is not None:
-            tell(claim.id)
+        if before_claim is not None:
+            before_claim(claim.id)
         verdicts[claim.id] = judge_claim(claim, experiments)
         ordered = tuple(verdicts[id] for id in fingerprints if id in verdicts)
         results = replace(
@@ -124,7 +124,7 @@ def _new_results(experiments: Experiments, claims: tuple[Claim, ...], notes: tup
 
 
 def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """A note for each needed share that undecided claims cannot reach, because there are too few seeds or folds.
+    """Sentences, one for each needed share that undecided claims cannot reach over so few seeds or folds.
 
     >>> from deltarule.studies.verdicts import share
     >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
@@ -160,7 +160,7 @@ def _basis(experiments: Experiments) -> str:
 def _start_folder(
     new: StudyResults, fingerprints: Mapping[str, tuple[str, str]], folder: Path, resume: bool
 ) -> StudyResults:
-    """Write new results into the folder, with its stored verdicts that are still valid if `resume`; return them.
+    """Write new results into the folder and return them; with its stored verdicts that are still valid if `resume`.
 
     fingerprints   the criterion's digest and the source's of each claim, by its id
     """
@@ -176,7 +176,7 @@ def _start_folder(
 def _with_stored_verdicts(
     new: StudyResults, stored: Any, fingerprints: Mapping[str, tuple[str, str]], folder: Path
 ) -> StudyResults:
-    """Add to new results the stored verdicts on claims that have not changed; `stored` is JSON from the folder."""
+    """Add to new results the verdicts on unchanged claims in `stored` JSON; raise `BadInput` for another basis."""
     if not isinstance(stored, dict) or stored.get("basis") != new.basis:
         raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
     try:
@@ -210,7 +210,7 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
-    """Run a user's Python file, and return the claims that it defines.
+    """Run a user's Python file, and return the claims that it defines; raise `BadInput` for none.
 
     Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
     """
@@ -234,7 +234,7 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
 
 
 def criteria_of(recipe: Recipe) -> dict[str, Any]:
-    """The digests of a study's criteria, fixed before there were results: by claim's id, or a list if it was changed.
+    """The digests of a study's criteria by claim's id, as `criteria.json` fixes them; a list for a changed criterion.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> criteria_of(load_recipe("digits"))

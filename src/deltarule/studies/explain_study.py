@@ -65,7 +65,7 @@ def explain_study(
 def _train_to_step(
     recipe: Recipe, dataset: Dataset, problem: Problem, step: int, progress: Callable[[Progress], None] | None
 ) -> tuple[State, tuple[str, ...]]:
-    """Train a problem of one member for `step` updates; return its state, and notes if the training ends there."""
+    """Train one member for `step` updates: its state, and notes on its end; raise `BadInput` if it ends before."""
     rules = training_of(recipe, dataset, problem)
     stop_rules = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
     limit = int(stop_rules.limits(problem)[0])
@@ -85,7 +85,7 @@ def _train_to_step(
 
 
 def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
-    """Notes for the trace: that the training ends with this state and why, and that the next update diverges."""
+    """Notes that the training ends at this state, by its `reason` or `at_limit`, and that the next update diverges."""
     notes = []
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"

@@ -233,7 +233,7 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
 def populations_of_settings(
     recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
 ) -> tuple[Population, ...]:
-    """Create the populations of several configurations: those that differ only in numbers and seeds train together.
+    """Create the populations of a recipe under each of the `settings`; those that differ only in numbers share one.
 
     Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
 
@@ -281,7 +281,7 @@ def _bundled_folders() -> dict[str, Path]:
 
 
 def _read_recipe_text(study: str | Path, path: Path) -> str:
-    """Read a recipe's file as text; `study` is what the user named, for error messages."""
+    """Read a recipe's file as text, or raise `BadInput` that names `study`, as the user wrote it."""
     try:
         with path.open("rb") as file:  # which may be a pipe, or a device that has no end
             content = file.read(MAX_RECIPE_BYTES + 1)
@@ -314,7 +314,7 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
-    """Reject changed keys of a stop rule that is off; in a recipe's file they may serve its experiments."""
+    """Raise `BadInput` if changed `settings` belong to a stop rule that is off; a recipe's file may have such keys."""
     for key, rule in (("times", "threshold"), ("metric", "threshold"), ("score", "patience")):
         value = getattr(configuration.stopping, key)
         is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
@@ -326,7 +326,7 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
-    """Reject unknown names of metrics and data sets, which the configuration's own package cannot check."""
+    """Raise `BadInput`, a text with this prefix, for unknown metrics and data sets, which no other package checks."""
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:

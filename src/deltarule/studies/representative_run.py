@@ -66,11 +66,11 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
         return _portrait_of_member(dataset, run.take(np.array([0])))
 
 
-def _portrait_of_member(dataset: Dataset, alone: Run) -> Portrait:
+def _portrait_of_member(dataset: Dataset, run: Run) -> Portrait:
     """Record the only member of a run in detail."""
-    network = alone.problem.network
+    network = run.problem.network
     is_small = network.parameters <= MAX_PARAMETERS and len(dataset.train) <= MAX_ROWS
-    states = _snapshots(alone) if is_small else []
+    states = _snapshots(run) if is_small else []
     rows = dataset.train
     return Portrait(
         sizes=network.sizes,
@@ -78,12 +78,12 @@ def _portrait_of_member(dataset: Dataset, alone: Run) -> Portrait:
         classes=dataset.classes,
         image_shape=_image_shape(dataset),
         steps=np.array([state.step for state in states], np.int64),
-        arrays=_snapshot_arrays(alone, states, rows) if is_small else {},
+        arrays=_snapshot_arrays(run, states, rows) if is_small else {},
         x=np.asarray(rows.x, np.float64) if is_small else np.empty((0, dataset.inputs)),
         answers=np.asarray(rows.answers, np.float64) if is_small else np.empty(0),
-        plane=_plane_arrays(alone, states, rows) if is_small and dataset.inputs == 2 else {},
-        images=_first_layer_images(alone, _image_shape(dataset)),
-        confusion=_confusions(dataset, alone),
+        plane=_plane_arrays(run, states, rows) if is_small and dataset.inputs == 2 else {},
+        images=_first_layer_images(run, _image_shape(dataset)),
+        confusion=_confusions(dataset, run),
     )
 
 
@@ -108,6 +108,7 @@ def read_portrait(path: Path) -> Portrait | None:
         return None
 
     def group(name: str) -> dict[str, Any]:
+        """The arrays whose names begin with this name, by the rest of their names."""
         named = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
         return {key: named[key] for key in sorted(named, key=_layer_order)}
 
@@ -132,11 +133,11 @@ def _layer_order(name: str) -> tuple[bool, str, str]:
 
 
 def _snapshots(run: Run) -> list[State]:
-    """The states of a run's only member at up to 24 updates, denser at the beginning; two for a long training."""
+    """The states of a run's only member at up to 24 steps, trained again; first and last alone for a long training."""
     problem, first = run.problem, initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
-    # At most so many rows × parameters × updates are spent on training the first member again.
+    # Larger products of rows, parameters and updates would take too long to train again.
     if problem.optimizer.update is None or work > 2 * 10**9 or last == 0:
         return [first, replace(run.state, step=last)] if last else [first]
     states = [first]
@@ -146,7 +147,7 @@ def _snapshots(run: Run) -> list[State]:
 
 
 def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """The parameters, activations, and norms of activations and gradients at each of the states, by name."""
+    """Parameters, activations of `rows`, and their and the gradients' norms, by name, with an axis [S] of states."""
     snapshots: dict[str, list[Floats]] = {}
     for state in states:
         at_state = replace(run, state=state)
@@ -160,7 +161,7 @@ def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Flo
 
 
 def _plane_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """The outputs over the plane of two inputs at each of the states, [S, G, G, C], and the inputs' values [G]."""
+    """The "outputs" over two inputs at each state, [S, G, G, C], and the inputs' values, "first" and "second" [G]."""
     planes = [_plane_of_run(replace(run, state=state), rows) for state in states]
     if not planes:
         return {}
@@ -181,7 +182,7 @@ def _image_shape(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
-    """The first layer's weights [D, H] before and after training, in the order of images of this shape."""
+    """First-layer weights [D, H], "initial" and "final", in the order of images of this shape; {} without images."""
     if not shape:
         return {}
     before = replace(run, state=initial_state(run.problem))
@@ -190,7 +191,7 @@ def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
 
 
 def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
-    """Reorder first-layer weights [D, H] as an image's: with colors last, where the data have them first."""
+    """Reorder first-layer weights [D, H] for images of this shape: colors last, where the data have them first."""
     if len(shape) == 3:
         rows, columns, colors = shape
         weights = weights[np.arange(rows * columns * colors).reshape(colors, rows, columns).transpose(1, 2, 0).ravel()]
@@ -198,7 +199,7 @@ def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
-    """The confusion matrix of each part of the data, [true class, predicted class]; {} for more than 16 classes."""
+    """The counts [true class, predicted class] by part of the data; {} unless there are 2 to 16 classes."""
     count = len(dataset.classes)
     if not 1 < count <= 16:
         return {}

@@ -180,7 +180,7 @@ def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None
 
 
 def _describe_options(stored: Any) -> str:
-    """The options of a stored reproduction, as a command line has them."""
+    """The options of a stored reproduction (its JSON), as a command line has them; "none" without any."""
     texts = ["--quick"] if isinstance(stored, dict) and stored.get("quick") else []
     for name in ("seeds", "engine"):
         if isinstance(stored, dict) and stored.get(name) is not None:
@@ -195,7 +195,7 @@ def _reproduce_study(
     data_dir: str | Path | None,
     progress: ProgressCallback | None,
 ) -> StudyReproduced:
-    """Run one study and judge its claims, with the options of a reproduction (`quick`, `seeds`, `engine`)."""
+    """Run one study and judge its claims into `folder`, if any, with the quick, seeds and engine of `options`."""
     seeds = recipe.configuration.study.seeds
     experiments = Experiments(
         recipe,
@@ -235,7 +235,7 @@ def _quick_count(seeds: int) -> int:
 def _run_record(
     experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
 ) -> Mapping[str, Any]:
-    """Train the networks of the study's recipe and write their records, unless the folder has them from earlier.
+    """The record of the study's run: the folder's own, or that of networks trained now, written into the folder.
 
     Returns: at least "members", "engine" and "seconds" of the run.
     """
@@ -258,7 +258,7 @@ def _run_record(
 
 
 def _finished_run(folder: Path | None) -> dict[str, Any] | None:
-    """The record of a run in the folder that was not interrupted; None if there is none."""
+    """Read `run.json` of a run in the folder that was not interrupted; None if there is none."""
     if folder is None or not kind_of(folder / "run.json"):
         return None
     record = read_json(folder / "run.json")
@@ -268,7 +268,7 @@ def _finished_run(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
-    """A sentence about what a quick reproduction leaves out of a study, or none if it leaves out nothing."""
+    """One sentence about what a quick reproduction leaves out of a study; () if it leaves out nothing."""
     seeds, networks, texts = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
     if result.seeds is not None and result.seeds < seeds:
         texts.append(f"judged over {count_of(result.seeds, 'seed')} in place of {seeds}")

@@ -40,7 +40,7 @@ class StoredRun:
     arrays: Mapping[str, np.ndarray]
 
     def losses(self, member: int, max_count: int = 12) -> dict[int, float]:
-        """A member's objective by step, at a few evaluations including the first and the last."""
+        """A member's finite objectives by step, at up to `max_count` evaluations, with the first and the last."""
         history = History.from_arrays(dict(self.arrays))
         steps, objective = np.array(history.steps), history.objective[:, member]
         known = np.flatnonzero(np.isfinite(objective) & (steps <= self.arrays["steps"][member]))
@@ -50,14 +50,14 @@ class StoredRun:
 
 
 def write_records(folder: Path, population: Population, run: Run, outcome: Outcome) -> None:
-    """Write the records of a run: the portrait of its first member, its arrays, and `run.json` last."""
+    """Write all records of a run: `portrait.safetensors` of its first member, then the files of `write_run`."""
     remove(folder / "run.json")  # an earlier run's must not stand beside this run's portrait
     write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
     write_run(folder, population.recipe, outcome, run)
 
 
 def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
-    """Write `recipe.json`, `arrays.safetensors` and `run.json`, each atomically.
+    """Write `recipe.json`, `arrays.safetensors` and `run.json` (the outcome), each atomically.
 
     An earlier run's `run.json` is removed first and the new one is written last, so that it never stands beside
     arrays of another run.
@@ -124,7 +124,7 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
 
 
 def _read_recipe(folder: Path) -> Recipe:
-    """Read the recipe that a run's folder records."""
+    """Read the recipe that a run's folder records in `recipe.json`."""
     record = read_json(folder / "recipe.json")
     try:
         table: dict[str, dict[str, Any]] = {name: dict(record["keys"][name]) for name in SETTABLE}
@@ -149,7 +149,7 @@ def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
 
 
 def _check_arrays(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> None:
-    """Check that a run's arrays fit the problem, and its first loss: data of the same name may have changed."""
+    """Raise unless a run's arrays fit the problem and reproduce its first loss: the data may have changed."""
     seeds = arrays["seeds"].astype(np.uint64)
     if not np.array_equal(seeds, problem.seeds):
         raise BadInput(f"the recipe and the arrays in {folder} are of different runs; run it again")

@@ -104,7 +104,7 @@ def run_population(
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train the networks of a study, with a checkpoint in `folder` if there is one.
+    """Train a study's networks, with `checkpoint.safetensors` in `folder`, from which `resume` continues.
 
     For small data sets the history includes the outputs. L-BFGS writes no checkpoint and always starts anew.
     `engine`, `resume`, `progress` and errors are those of `train`.
@@ -131,7 +131,7 @@ def is_small(dataset: Dataset) -> bool:
 def outcome_of(
     recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: "WhyReport | None" = None
 ) -> Outcome:
-    """Summarize a run of a study's recipe."""
+    """Summarize a run of a recipe, with the folder of its records (`out`) and its symptoms (`why`), if any."""
     return Outcome(
         study=recipe.name,
         experiment=recipe.experiment,
@@ -157,7 +157,7 @@ def outcome_of(
 
 
 def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
-    """Count the members that meet the study's criterion; None for a study without one."""
+    """Count the members that meet the study's criterion; None without a criterion, or without the rows it is about."""
     criterion = recipe.configuration.study.criterion
     rows = getattr(dataset, criterion.part) if criterion else None
     if criterion is None or rows is None:
@@ -212,5 +212,6 @@ def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
 
 
 def _spread(values: Floats) -> Spread:
+    """The spread of values, one for each member; those that are not finite count as infinite."""
     values = np.where(np.isfinite(values), values, np.inf)
     return Spread(float(np.min(values)), float(np.median(values)), float(np.max(values)))

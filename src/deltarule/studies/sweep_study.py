@@ -116,7 +116,7 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
 
 
 def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
-    """A record for the store from which the command of this sweep can be written again, with the recipe's content."""
+    """What the store notes of this call: the recipe's content, experiment and settings, and the folder of data."""
     data = None if data_dir is None else Path(data_dir).resolve()
     if data is not None and data.is_relative_to(recipe.folder.resolve()):
         data = data.relative_to(recipe.folder.resolve())
@@ -131,7 +131,7 @@ def _invocation(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
 
 
 def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
-    """Summarize a sweep as the record that `deltarule sweep` prints."""
+    """Summarize a sweep, stored in the folder `out` if any, as the record that `deltarule sweep` prints."""
     return SweepOutcome(
         study=table.name,
         out=None if out is None else str(out),

@@ -63,9 +63,7 @@ class Comparison:
 
 
 def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
-    """Summarize a training of a recipe.
-
-    Parameters: `rows_name`, a name of the training rows if they are not those of the recipe.
+    """Summarize a training of a recipe; `rows_name` names the training rows if they are not the recipe's own.
 
     >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
@@ -79,7 +77,7 @@ def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
 
 
 def variant_in(folder: Path) -> Variant:
-    """Summarize the run that a folder records.
+    """Read the records of a run in a folder into a `Variant`.
 
     Errors: `BadInput` for files that cannot be read.
     """
@@ -90,7 +88,7 @@ def variant_in(folder: Path) -> Variant:
 
 
 def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
-    """For each key, the largest group of variants that differ in this key alone.
+    """For each key, the largest group of two or more variants that differ in this key alone.
 
     Of variants that are the same in all keys the one that was trained longest counts.
     """
@@ -112,7 +110,7 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
 
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
-    """Write the variants of a study as one file of arrays."""
+    """Write the variants of a study as one safetensors file."""
     arrays = {f"{index} {part}": getattr(variant, part) for index, variant in enumerate(variants) for part in ARRAYS}
     texts = [
         {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
@@ -122,7 +120,7 @@ def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
 
 
 def read_variants(path: Path) -> tuple[str, list[Variant]]:
-    """Read the study's name and its variants from a file that `write_variants` wrote.
+    """Read the study's name and its variants from the array file that `write_variants` wrote.
 
     Raises `BadInput` for a file that cannot be read, or was written by another version.
     """
@@ -145,7 +143,7 @@ def _variant(
     seconds: float,
     rows_name: str = "",
 ) -> Variant:
-    """Summarize a training from its records; `explained` is the recipe's, from `explain_recipe`."""
+    """Summarize a training: its recipe from `explain_recipe`, its history, and each network's end [K]."""
     keys = _flatten_keys(explained["keys"]) | ({"data.rows": rows_name} if rows_name else {})
     # Evaluations that the stored curve has.
     looks = np.unique(np.linspace(0, len(history.steps) - 1, 60).round().astype(int))
@@ -167,7 +165,7 @@ def _variant(
 
 
 def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """The values by dotted key of the sections in which variants differ: all but [stopping] and [run]."""
+    """The values of all sections but [stopping] and [run], in which variants may differ, by dotted key."""
     # How long, and over which seeds variants are trained does not keep them from being compared.
     keys = {
         f"{section}.{key}": value
@@ -210,7 +208,7 @@ def _settings_as_json(settings: Mapping[str, Any]) -> dict[str, str]:
 def _convergence_steps(
     explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]
 ) -> Floats:
-    """The update of each network's early stop or, without that rule, from which it meets the criterion; or NaN."""
+    """The update [K] of each early stop or, without that rule, from which the criterion stays met; NaN without."""
     if explained["keys"]["stopping"]["threshold"] is not None:
         return np.where(np.array(reasons) == "threshold", steps, np.nan).astype(np.float64)
     criterion = explained["criterion"]
@@ -224,7 +222,7 @@ def _convergence_steps(
 
 
 def _last_values(history: History, name: str, member_count: int) -> Floats:
-    """The last value of a series of the history for each network, [K]; NaN if there is no such series."""
+    """The last value that is not NaN of each network in a series of the history, [K]; NaN without such a series."""
     if name not in history.names:
         return np.full(member_count, np.nan)
     values = history.series(name).astype(np.float64)

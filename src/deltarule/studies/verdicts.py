@@ -78,7 +78,7 @@ class Claim:
     any_data: bool = False
 
     def control(self, cause: str) -> Callable[[Judge], Judge]:
-        """Decorate the function that judges the control run: only the supposed cause is changed in it."""
+        """Decorate the function that judges the control run, which changes only the supposed `cause`, a text."""
 
         def set_control(judge: Judge) -> Judge:
             self.cause, self.control_judge = cause, judge
@@ -129,7 +129,7 @@ def claim(
     long: bool = False,
     any_data: bool = False,
 ) -> Callable[[Judge], Claim]:
-    """Decorate a function that judges a claim: it is called with `Experiments` and returns `Evidence`.
+    """Decorate a function from `Experiments` to `Evidence` to make it a `Claim`, with these arguments as its fields.
 
     >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
     ... def encoder_0(experiments):
@@ -233,7 +233,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
 
 
 def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidence:
-    """Call the judge of a claim or of its control, which may be a user's code, and check the evidence it returns."""
+    """Call a claim's judge, or its control's, and return the evidence; raise `BadInput` unless it fits the seeds."""
     evidence = call_user_function(judge, (experiments,), {}, f"the claim '{claim.id}'")
     if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
         actual = type(getattr(evidence, "holds", evidence)).__name__
@@ -251,7 +251,7 @@ def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidenc
 
 
 def verdict_of(table: Mapping[str, Any]) -> Verdict:
-    """Read a verdict from its JSON object.
+    """Read a verdict from its JSON object `table`.
 
     Raises `KeyError` or `TypeError` for anything else.
     """

@@ -7,7 +7,7 @@ K members · T evaluations, one every 100 epochs
 Digests fix the judges' code: functions are imported under the names that it uses.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -51,7 +51,7 @@ UPDATES = {"normalized-gradient": AS_ASSUMED, "adagrad": "adagrad"}
     contradicts_itself="the 21 predictions that the report prints have a cross-entropy of 0.00485, not 0.00092",
 )
 def boundary_2(experiments: Experiments) -> Evidence:
-    """Judge the early stop by epoch 400 under each open convention; the adaptive update ignores the reduction."""
+    """Judge, by convention, whether training stops by epoch 400 with every point right."""
     left_open = ("not-squared-at-0", "adagrad", "momentum", "plain", "biases-zero", "weights-glorot", "weights-uniform")
     holds, told = {}, {}
     for name in (AS_ASSUMED, *left_open):
@@ -66,7 +66,7 @@ def boundary_2(experiments: Experiments) -> Evidence:
 
 @boundary_2.control("the size: with 3 and 3 units some seeds wander for long, with 8 and 8 hardly any")
 def boundary_2_control(experiments: Experiments) -> Evidence:
-    """Judge the early stop with larger hidden layers, all else as in the recipe."""
+    """Judge the same criterion with hidden layers of 8 and 8 units, all else as in the recipe."""
     run = trained(experiments, layers=(2, 8, 8, 1))
     holds = stopped(run) & (run.steps <= 400) & (final_accuracy(run) == 1)
     return Evidence(f"8 and 8 units: stop at {middle(epochs_needed(run, np.inf))} (median)", {"8 and 8 units": holds})
@@ -80,7 +80,7 @@ def boundary_2_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_3(experiments: Experiments) -> Evidence:
-    """Judge whether the accuracy is at least 95 % at the end of training, whatever ended it."""
+    """Judge, under each convention, whether the accuracy is at least 95 % at the end of training, whatever ended it."""
     found = {name: final_accuracy(trained(experiments, name)) for name in (AS_ASSUMED, "not-squared-at-0", "adagrad")}
     told = {name: middle(accuracy) for name, accuracy in found.items()}
     return Evidence(
@@ -98,7 +98,7 @@ def boundary_3(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_5(experiments: Experiments) -> Evidence:
-    """Judge whether the loss bounces at rate 10, and 0.8 is best; neither schedule nor optimizer is stated."""
+    """Judge, by convention, whether at rate 10 the loss jumps by over 0.1 at least 10 times, and 0.8 is best."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "adagrad", "momentum", "plain"):
         usual, low = trained(experiments, name), trained(experiments, "rate-0.001", name)
@@ -132,7 +132,7 @@ def boundary_5_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_6(experiments: Experiments) -> Evidence:
-    """Judge whether one hidden unit learns nothing in 1,000 epochs; the optimizer of this run is not stated."""
+    """Judge, by convention, whether one unit in each hidden layer has a loss above 0.6 at epoch 1,000."""
     losses = {
         name: loss_at(trained(experiments, "hidden-1-1", name), 1000)
         for name in (AS_ASSUMED, "not-squared-at-0", "momentum", "plain")
@@ -161,7 +161,7 @@ def boundary_6_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_7(experiments: Experiments) -> Evidence:
-    """Judge whether networks with 20 and 7 hidden units learn well, and those with 3 and 3 do, too."""
+    """Judge, by convention, whether hidden layers of 20 and 7 units, and also of 3 and 3, reach 95 % accuracy."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "adagrad"):
         large = final_accuracy(trained(experiments, "hidden-20-7", name)) >= 0.95
@@ -188,7 +188,7 @@ def boundary_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_9(experiments: Experiments) -> Evidence:
-    """Judge whether XOR without activations gives a loss of NaN; training continues then, as the report's does."""
+    """Judge, by convention, whether XOR without activations ends with a NaN loss and a wrong point."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "adagrad", "momentum", "plain"):
         end = gone_on(experiments, "no-activations", name, epochs=1000)
@@ -208,7 +208,7 @@ def boundary_9(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def boundary_10(experiments: Experiments) -> Evidence:
-    """Judge whether squaring stops learning at rate 0.001: at epochs 1,000 and 2,000 it makes this rate 1e-12."""
+    """Judge whether rate 0.001 stops learning: it is 1e-12 from epoch 1,000 on, or 2,000 if not squared at epoch 0."""
     holds, told = {}, {}
     for called, update in {"normalized-gradient": AS_ASSUMED, "momentum": "momentum"}.items():
         without = trained(experiments, "rate-0.001", "schedule-off", update, epochs=4000)
@@ -238,7 +238,7 @@ def boundary_10(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_11(experiments: Experiments) -> Evidence:
-    """Judge whether momentum needs fewer epochs than plain descent; schedule and reduction are not stated."""
+    """Judge, by convention, whether momentum stops in fewer epochs than plain descent."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "schedule-off", "sum"):
         limit = 10_000 if name == "schedule-off" else FROZEN
@@ -266,7 +266,7 @@ def boundary_11_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_12(experiments: Experiments) -> Evidence:
-    """Judge whether the adaptive update is faster: Adagrad as printed, and the normalized gradient as coded."""
+    """Judge whether Adagrad as printed, and as coded, stops in at most a fifth of plain descent's epochs."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -293,7 +293,7 @@ def boundary_12_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def boundary_13(experiments: Experiments) -> Evidence:
-    """Judge whether the adaptive update stops before momentum, by the runs of the two claims before."""
+    """Judge whether Adagrad as printed, and as coded, stops in fewer epochs than momentum."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -311,8 +311,8 @@ def boundary_13_control(experiments: Experiments) -> Evidence:
     return _compare_as_coded(experiments, "momentum", lambda coded, momentum: coded < momentum)
 
 
-def _compare_as_coded(experiments: Experiments, rival: str, is_better: Any) -> Evidence:
-    """Compare the epochs of the update as coded with those of a rival experiment, under each schedule."""
+def _compare_as_coded(experiments: Experiments, rival: str, is_better: Callable[..., object]) -> Evidence:
+    """Judge, by schedule, `is_better(coded, rival)` of the epochs of the update as coded and of a rival experiment."""
     holds, told = {}, {}
     for schedule in (AS_ASSUMED, "not-squared-at-0", "schedule-off"):
         limit = 10_000 if schedule == "schedule-off" else FROZEN
@@ -333,7 +333,7 @@ def _compare_as_coded(experiments: Experiments, rival: str, is_better: Any) -> E
     contradicts_itself="the mean of 2 inputs and 1 output is 1.5, not 3",
 )
 def boundary_14(experiments: Experiments) -> Evidence:
-    """Judge whether 3 and 3 hidden units are enough, and 1 and 1 are not."""
+    """Judge, by convention, whether 3 and 3 hidden units reach 95 % accuracy, and 1 and 1 do not."""
     holds, told = {}, {}
     for name in (AS_ASSUMED, "not-squared-at-0", "adagrad"):
         enough = final_accuracy(trained(experiments, name)) >= 0.95

@@ -56,7 +56,7 @@ from deltarule.studies.verdicts import Evidence, claim
     long=True,
 )
 def cifar_1(experiments: Experiments) -> Evidence:
-    """Judge the accuracies of the report's best network; and report its lead over the report's tenth."""
+    """Judge whether the best network has the report's accuracies within 2 or 3 points; add its lead over the tenth."""
     train, validation, test = (of(experiments, BEST, part) for part in ("train", "validation", "test"))
     holds = (abs(train - 0.687) <= 0.03) & (abs(validation - 0.552) <= 0.02) & (abs(test - 0.545) <= 0.03)
     lead = 100 * (validation - of(experiments, TENTH))
@@ -127,7 +127,7 @@ def cifar_3(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_4(experiments: Experiments) -> Evidence:
-    """Judge the order of the batch sizes, and whether other rates are worse for the report's second best."""
+    """Judge the order of batch sizes, 256, 512, 128, and whether other rates are worse for the report's second best."""
     small, middling, large = (of(experiments, (200, 3000, batch, 1e-3, 1e-3)) for batch in (128, 256, 512))
     high, right, low = (of(experiments, (*SECOND[:3], rate, SECOND[4])) for rate in (1e-2, 1e-3, 1e-4))
     in_order = (middling > large) & (middling - large <= 0.02) & (large > small)
@@ -159,7 +159,7 @@ def cifar_4_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_5(experiments: Experiments) -> Evidence:
-    """Judge whether weight images are smoother at rate 0.001 than at a bad rate; the report does not say which."""
+    """Judge whether weight images are less than half as rough at rate 0.001 as at a bad rate, too high or too low."""
     good = roughness(first_weights(experiments, {}))
     holds, told = {}, {}
     for name, rate in BAD_RATES.items():
@@ -171,7 +171,7 @@ def cifar_5(experiments: Experiments) -> Evidence:
 
 @cifar_5.control("the initial weights: ten times as large, noise which a rate that is too low leaves as it is")
 def cifar_5_control(experiments: Experiments) -> Evidence:
-    """Judge it for larger initial weights against the low rate; the high rate diverges from any weights."""
+    """Judge the same criterion from larger initial weights, against the low rate; the high one diverges."""
     table = control_weight_sweep(experiments)
     low = {**LARGER, "optimizer.learning_rate": BAD_RATES["too low"]}
     good, bad = (roughness(first_layers(table, changes)) for changes in (LARGER, low))
@@ -191,7 +191,7 @@ def cifar_5_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_6(experiments: Experiments) -> Evidence:
-    """Judge the accuracy of 3072-50-10, on the validation and on the test images: the report may have used either."""
+    """Judge whether 3072-50-10 has 51.3 % within two points, on the validation or on the test images."""
     found = {part: of_deep(experiments, 2, False, "relu", part) for part in ("validation", "test")}
     told = {part: accuracies(one) for part, one in found.items()}
     return Evidence(by_convention(told), {part: abs(one - 0.513) <= 0.02 for part, one in found.items()})
@@ -208,7 +208,7 @@ def cifar_6(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_7(experiments: Experiments) -> Evidence:
-    """Judge the accuracy of the report's best deep network, and its rank, by validation and by test images."""
+    """Judge whether the report's best deep network has 54.9 % within two points and is within a point of the best."""
     holds, told = {}, {}
     for part in ("validation", "test"):
         found = every_deep(experiments, part)
@@ -238,7 +238,7 @@ def cifar_7_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_8(experiments: Experiments) -> Evidence:
-    """Judge whether deep networks without batch norm stay near 10 %; the assumed initial weights decide this."""
+    """Judge whether the eight networks of 4 to 7 layers without batch norm have validation accuracies under 15 %."""
     found = [of_deep(experiments, depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
     told = f"from {accuracies(np.min(found, axis=0))} to {accuracies(np.max(found, axis=0))}"
     return Evidence(told, {"": np.max(found, axis=0) < 0.15})
@@ -253,7 +253,7 @@ def cifar_8(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_9(experiments: Experiments) -> Evidence:
-    """Judge whether a network of two layers beats a deeper one, among those with batch norm, which all train."""
+    """Judge whether, with batch norm, the best network of two layers beats some deeper one on validation images."""
     found = every_deep(experiments)
     flat = np.max([one for (depth, norm, _), one in found.items() if norm and depth == 2], axis=0)
     deeper = np.array([one for (depth, norm, _), one in found.items() if norm and depth > 2])
@@ -271,7 +271,7 @@ def cifar_9(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_10(experiments: Experiments) -> Evidence:
-    """Judge whether the best combination is cheap and good, among nine of 100-300 units and 3,000-5,000 iterations."""
+    """Judge whether the best combination is as good as the cheaper one, and within two points of the best of nine."""
     own, cheaper = of(experiments, BEST), of(experiments, (100, 3000, 256, 1e-3, 1e-3))
     nine = {
         (hidden, n): of(experiments, (hidden, n, 256, 1e-3, 1e-3))
@@ -308,7 +308,7 @@ def cifar_10_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def cifar_11(experiments: Experiments) -> Evidence:
-    """Judge two statements, which must both hold: L2 shrinks the weights; full-batch descent ends at one optimum."""
+    """Judge whether λ 0.01 at least halves W1's length, and full-batch descent ends within 0.1 % of the best seed."""
     penalized = lengths(first_weights(experiments, {"loss.strength": 1e-2}))
     free = lengths(first_weights(experiments, NO_PENALTY))
     run = full_batch(experiments)
@@ -324,7 +324,7 @@ def cifar_11(experiments: Experiments) -> Evidence:
 
 @cifar_11.control("the strength of the penalty, which is next to nothing: λ 1 in place of 0.01")
 def cifar_11_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion with λ 1; the descent is the same."""
+    """Judge the same criterion with λ 1 in place of 0.01; full-batch descent is the same."""
     penalized = lengths(first_layers(control_weight_sweep(experiments), STRONGER))
     free = lengths(first_weights(experiments, NO_PENALTY))
     alike = from_the_others(full_batch(experiments).objective) <= 1e-3

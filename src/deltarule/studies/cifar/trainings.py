@@ -50,7 +50,7 @@ DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) f
 
 
 def settings_of(hidden: int, iterations: int, batch: int, rate: float, strength: float) -> dict[str, Any]:
-    """The settings of a combination of the grid, by dotted key; `strength` is λ."""
+    """The settings of a combination of the grid, by dotted key; `hidden` is a number of units, `strength` is λ."""
     return {
         "network.layers": ["auto", hidden, "auto"],
         "stopping.max_steps": iterations,
@@ -79,7 +79,7 @@ NEIGHBORS = (
 
 
 def networks(experiments: Experiments) -> Sweep:
-    """Sweep the combinations that claims need, over all seeds."""
+    """Sweep the combinations of the grid that claims need, over all seeds."""
     chosen = dict.fromkeys((BEST, TENTH, *TEN_WORST, *SLICE, *NEIGHBORS))
     return experiments.sweep("networks", [settings_of(*combination) for combination in chosen])
 
@@ -90,7 +90,7 @@ def deep_networks(experiments: Experiments) -> Sweep:
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
-    """The settings of one of the 36 deeper networks, by dotted key; `norm` is whether it has batch norm."""
+    """The settings, by dotted key, of a network of `depth` layers (with the output layer); `norm`: with batch norm."""
     return {
         "network.layers": ["auto", *HIDDEN[depth], "auto"],
         "network.batch_norm": norm,
@@ -99,7 +99,7 @@ def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
 
 
 def weight_sweep(experiments: Experiments) -> Sweep:
-    """Sweep networks of the best combination's shape at three rates and two strengths, and store their weights."""
+    """Sweep the best combination and four variants, each with another rate or penalty, and store all weights."""
     changes: list[dict[str, Any]] = [
         {},
         *({"optimizer.learning_rate": rate} for rate in BAD_RATES.values()),
@@ -124,7 +124,7 @@ NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
 
 def control_weight_sweep(experiments: Experiments) -> Sweep:
-    """Sweep networks of the same shape for controls: larger initial weights at two rates, and a stronger penalty."""
+    """Sweep three variants for controls, larger initial weights at two rates and a strong penalty; store weights."""
     low = {"optimizer.learning_rate": BAD_RATES["too low"]}
     return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep="all")
 
@@ -146,7 +146,7 @@ def accuracies_of_rows(rows: Sequence[dict[str, Any]], part: str = "validation")
 
 
 def accuracies_of(experiments: Experiments, combination: tuple[Any, ...], part: str = "validation") -> Floats:
-    """The accuracies of a combination of the grid on a part of the data, [S]."""
+    """The accuracies [S] of a combination (the arguments of `settings_of`) on a part of the data."""
     return accuracies_of_rows(networks(experiments).rows_of(settings_of(*combination)), part)
 
 
@@ -158,7 +158,7 @@ def accuracies_on_both(experiments: Experiments, combination: tuple[Any, ...]) -
 def deep_accuracies(
     experiments: Experiments, depth: int, norm: bool, activation: str, part: str = "validation"
 ) -> Floats:
-    """The accuracies of one of the 36 deeper networks on a part of the data, [S]."""
+    """The accuracies [S] of a deeper network (as in `deep_settings`) on a part of the data."""
     return accuracies_of_rows(deep_networks(experiments).rows_of(deep_settings(depth, norm, activation)), part)
 
 
@@ -173,17 +173,17 @@ def all_deep_accuracies_on_both(experiments: Experiments) -> dict[tuple[int, boo
     return {name: (accuracies + test[name]) / 2 for name, accuracies in validation.items()}
 
 
-def roughness(images: Floats) -> Floats:
-    """The difference of neighboring pixels of weight images relative to that of any two: 1 for noise, 0 for a plain.
+def roughness(weights: Floats) -> Floats:
+    """The roughness [S] of each network's weight images [S, D, H], mean over its units: 1 for noise, 0 for a plain.
 
-    images [S, D, H]  →  [S], the mean over the units
+    It is the mean squared difference of neighboring pixels relative to that of any two.
 
     >>> noise = np.random.default_rng(0).normal(size=(1, 3072, 2))
     >>> slope = np.broadcast_to(np.arange(32.0)[:, None, None], (32, 32, 3)).reshape(1, 3072, 1)
     >>> roughness(noise).round(1), roughness(slope).round(2)
     (array([1.]), array([0.]))
     """
-    pixels = images.reshape(len(images), SIDE, SIDE, COLORS, -1)
+    pixels = weights.reshape(len(weights), SIDE, SIDE, COLORS, -1)
     steps = (np.square(np.diff(pixels, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))
     of_any_two = 2 * pixels.var((1, 2, 3))
     return np.asarray((sum(steps) / 2 / np.maximum(of_any_two, 1e-300)).mean(-1))
@@ -201,7 +201,7 @@ def full_batch(experiments: Experiments) -> Run:
 
 
 def distance_from_best_other(objectives: Floats) -> Floats:
-    """The relative difference of each seed's final objective from the lowest of the other seeds', [S].
+    """The absolute relative difference of each seed's final objective from the lowest of the other seeds', [S].
 
     >>> distance_from_best_other(np.array([1.0, 1.0, 1.5]))
     array([0. , 0. , 0.5])

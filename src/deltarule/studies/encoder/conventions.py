@@ -106,18 +106,19 @@ class Conventions:
     longer: tuple[Fit, ...]
 
 
-def conventions(experiments: Experiments, tell: Callable[[str], None] | None = None) -> Conventions:
+def conventions(experiments: Experiments, before_fit: Callable[[str], None] | None = None) -> Conventions:
     """Train the study under every convention, and measure how each fits the claims.
 
-    Parameters: `experiments` of the encoder's recipe; `tell`, called with each convention before it is trained.
+    Parameters: `experiments` of the encoder's recipe; `before_fit`, called with each convention as text.
     Returns: 72 rows, one for each convention of training, and 8 of longer trainings.
     """
 
     def fit_all(conventions: list[Convention]) -> tuple[Fit, ...]:
+        """Fit the conventions in order."""
         rows = []
         for convention in conventions:
-            if tell is not None:
-                tell(" ".join(str(value) for value in vars(convention).values()))
+            if before_fit is not None:
+                before_fit(" ".join(str(value) for value in vars(convention).values()))
             rows.append(fit(experiments, convention))
         return tuple(rows)
 
@@ -171,7 +172,7 @@ def fit(experiments: Experiments, convention: Convention) -> Fit:
 
 
 def plotted_costs(run: Run, x: Floats) -> list[Plotted]:
-    """Compute every cost that the report may have plotted, of a run on inputs `x`, which are also its targets."""
+    """Compute every cost that the report may have plotted, of a run on inputs `x` [N, D], which are its targets too."""
     # From the mean squared error over all elements, and the penalty's value.
     mean = ((run.outputs(x) - x) ** 2).mean((-2, -1))
     penalty = run.objective - LOSSES[run.problem.loss.name] * REDUCTIONS[run.problem.reduction] * mean
@@ -232,4 +233,4 @@ def _describe_cost(cost: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    write_json(sys.argv[1], conventions(Experiments(load_recipe("encoder"), seeds=100), tell=print))
+    write_json(sys.argv[1], conventions(Experiments(load_recipe("encoder"), seeds=100), before_fit=print))

@@ -44,9 +44,7 @@ def final_parameters(run: Run) -> dict[str, Floats]:
 
 
 def count_turns(series: Floats, min_change: float) -> Floats:
-    """Count how often each series turns from falling to rising or back, ignoring relative changes below `min_change`.
-
-    series [T, K]  →  [K]
+    """Count the turns [K], up or down, of each series in [T, K]; relative changes up to `min_change` are ignored.
 
     >>> count_turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
     array([2])
@@ -63,17 +61,14 @@ def finite_median(values: Any) -> float:
 
 
 def correlations(first: Floats, second: Floats) -> Floats:
-    """The correlation of each row of one array with the same row of another, [K]; NaN if a row is constant.
-
-    first, second [K, n]
-    """
+    """The correlation of each row of one array [K, n] with the same row of another, [K]; NaN if a row is constant."""
     a, b = first - first.mean(-1, keepdims=True), second - second.mean(-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.asarray((a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)))
 
 
 def costs_of_other_weights(experiments: Experiments) -> dict[str, Floats]:
-    """The final costs [K] from each other initialization that the report compares, each with its own seeds."""
+    """The final costs [K] with other initial weights or biases, by experiment's name, each from its own seeds."""
     costs = {}
     for index, name in enumerate(OTHER_WEIGHTS, 1):
         seeds = range(index * experiments.seeds, (index + 1) * experiments.seeds)

@@ -45,7 +45,7 @@ from deltarule.studies.verdicts import Evidence, claim
     needed=0.5,
 )
 def encoder_relu_1(experiments: Experiments) -> Evidence:
-    """Judge how many outputs have risen after 1,000, 5,000, 20,000 and 50,000 steps."""
+    """Judge, by convention, whether 2 or 3 of 8 outputs are above 0.5 after 5,000 steps, and more after 20,000."""
     holds, early, late = {}, {}, {}
     for convention in CONVENTIONS:
         run = trained(experiments, convention)
@@ -80,7 +80,7 @@ def encoder_relu_1_control(experiments: Experiments) -> Evidence:
     contradicts_itself="the caption of its figure 1 says learning rate 0.01, the text 0.001",
 )
 def encoder_relu_2(experiments: Experiments) -> Evidence:
-    """Judge whether the loss curve is not smooth, at both rates that the report gives."""
+    """Judge, by rate and convention, whether the loss curve somewhere rises by over 1 % of its height."""
     rises = {
         f"{rate} ({where}), {convention}": largest_rise(loss(trained(experiments, convention, rate)))
         for rate, where in ((0.01, "caption"), (0.001, "text"))
@@ -94,7 +94,7 @@ def encoder_relu_2(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_2_control(experiments: Experiments) -> Evidence:
-    """Judge the same criterion at both rates, with longer steps."""
+    """Judge the same criterion at both rates, with steps 512 times as long."""
     runs = runs_with_longer_steps(experiments)
     rises = {
         f"{rate} ({where})": largest_rise(loss(runs[rate])) for rate, where in ((0.01, "caption"), (0.001, "text"))
@@ -113,7 +113,7 @@ def encoder_relu_2_control(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_relu_3(experiments: Experiments) -> Evidence:
-    """Judge whether rate 0.00001 ends lower and rises less than 0.001, compared seed by seed."""
+    """Judge, by convention, whether rate 0.00001 ends lower than 0.001, with no larger rise, seed by seed."""
     holds, smoother, ends = {}, {}, {}
     for convention in COMPARED:
         slow, usual = (loss(trained(experiments, convention, rate)) for rate in (0.00001, 0.001))
@@ -129,7 +129,7 @@ def encoder_relu_3(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_3_control(experiments: Experiments) -> Evidence:
-    """Judge the same comparison with longer steps."""
+    """Judge the same comparison with steps 512 times as long."""
     runs = runs_with_longer_steps(experiments)
     slow, usual = loss(runs[0.00001]), loss(runs[0.001])
     better, smoother = slow[-1] < usual[-1], largest_rise(slow) <= largest_rise(usual)
@@ -146,7 +146,7 @@ def encoder_relu_3_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_4(experiments: Experiments) -> Evidence:
-    """Judge whether rate 0.000001 is slower, even if it has six times as many steps as 0.00001."""
+    """Judge whether the loss at rate 0.000001, even after 300,000 steps, is above that of 0.00001 after 50,000."""
     run = experiments.run(experiment="rate-0.000001", **LOOKS)
     J, usual = loss(run), loss(trained(experiments, "hidden 3, sum", 0.00001))[-1]
     at_50000, at_300000 = at(run, J, 50_000), at(run, J, 300_000)
@@ -165,7 +165,7 @@ def encoder_relu_4(experiments: Experiments) -> Evidence:
     needed=0.5,
 )
 def encoder_relu_5(experiments: Experiments) -> Evidence:
-    """Judge whether 0.0001 is the best rate; the slowest rate is trained under one convention alone."""
+    """Judge, by convention, whether 0.0001 ends lower than all other rates; the slowest has one convention."""
     holds, best = {}, {}
     for convention in COMPARED:
         ends = {rate: loss(trained(experiments, convention, rate))[-1] for rate in RATES}
@@ -181,7 +181,7 @@ def encoder_relu_5(experiments: Experiments) -> Evidence:
     "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
 )
 def encoder_relu_5_control(experiments: Experiments) -> Evidence:
-    """Judge the rates with longer steps; a mean's criterion has no run of 300,000 steps."""
+    """Judge the rates with steps 512 times as long; there is no run of 300,000 steps."""
     ends = {rate: loss(run)[-1] for rate, run in runs_with_longer_steps(experiments).items()}
     holds = np.all([ends[0.0001] < J for rate, J in ends.items() if rate != 0.0001], axis=0)
     return Evidence(
@@ -199,7 +199,7 @@ def encoder_relu_5_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_6(experiments: Experiments) -> Evidence:
-    """Judge whether the outputs for the eight vectors are larger without biases than with, and above 2."""
+    """Judge, by convention, whether the largest output without biases is above 2 and above that with biases."""
     holds, highest = {}, {}
     x = experiments.dataset.train.x
     for convention in WITHOUT_BIASES:
@@ -215,7 +215,7 @@ def encoder_relu_6(experiments: Experiments) -> Evidence:
     "5,000 at 0.00001) from normal weights, with 8 hidden units"
 )
 def encoder_relu_6_control(experiments: Experiments) -> Evidence:
-    """Judge it after 50 steps from large weights: Glorot weights begin with low outputs, many steps lower all."""
+    """Judge the same criterion after 50 steps from large weights: many steps lower all outputs."""
     x = experiments.dataset.train.x
     usual, bare, low, low_bare = (
         np.abs(run.outputs(x)).max((-2, -1))
@@ -236,7 +236,7 @@ def encoder_relu_6_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_7(experiments: Experiments) -> Evidence:
-    """Judge whether biases are negative, and lower the outputs; an inactive unit's bias stays 0, not negative."""
+    """Judge, by convention, whether b1 is negative (an inactive unit's is 0), most of b2 too, and outputs lower."""
     holds, first, others = {}, {}, {}
     x = experiments.dataset.train.x
     for convention in WITHOUT_BIASES:
@@ -258,7 +258,7 @@ EARLY = 500
     "after 500 steps (as far as 50,000 at 0.00001) from such weights"
 )
 def encoder_relu_7_control(experiments: Experiments) -> Evidence:
-    """Judge it from positive weights, whose outputs begin above their targets, so that biases lower them."""
+    """Judge the same criterion from positive weights, whose outputs begin above their targets."""
     x = experiments.dataset.train.x
     run, bare = after(experiments, EARLY, "positive-weights")
     found = views(run.state.theta, run.problem.network.entries)
@@ -278,7 +278,7 @@ def encoder_relu_7_control(experiments: Experiments) -> Evidence:
     needed=0.9,
 )
 def encoder_relu_8(experiments: Experiments) -> Evidence:
-    """Judge whether gradients are large when outputs are, by their rank correlation within a training."""
+    """Judge, by convention, whether the largest output and all gradients have rank correlations of at least 0.5."""
     variants = [(convention, True) for convention in CONVENTIONS] + [(one, False) for one in WITHOUT_BIASES]
     least = {}
     for convention, biases in variants:
@@ -296,7 +296,7 @@ def encoder_relu_8(experiments: Experiments) -> Evidence:
     "steps (as far as 50,000 at 0.00001) from positive weights"
 )
 def encoder_relu_8_control(experiments: Experiments) -> Evidence:
-    """Judge it early from positive weights: outputs fall to their targets; later they rise, and gradients shrink."""
+    """Judge the same criterion for 500 steps from positive weights, while outputs fall to their targets."""
     least = {}
     for name, run in zip(("with biases", "without"), after(experiments, EARLY, "positive-weights"), strict=True):
         outputs = run.history.series("largest_output")

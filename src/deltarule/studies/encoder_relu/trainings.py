@@ -48,7 +48,7 @@ def train(experiments: Experiments, convention: str, rate: float = 0.001, biases
 
 
 def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
-    """The settings of a variant, by dotted key."""
+    """The settings of a variant (convention, rate, biases), by dotted key."""
     convention, rate, biases = variant
     return _combine_settings(
         experiments, *CONVENTIONS[convention], *RATES[rate], *(() if biases else ("without-biases",))
@@ -77,7 +77,7 @@ def runs_with_longer_steps(experiments: Experiments) -> dict[float, Run]:
 
 
 def train_briefly(experiments: Experiments, steps: int, *names: str) -> tuple[Run, Run]:
-    """Train with the settings of named experiments for a few steps, with 100 evaluations: with and without biases."""
+    """Train for `steps` steps with the settings of the named experiments: the runs with and without biases."""
     settings = {
         **_combine_settings(experiments, *names),
         "stopping.max_steps": steps,
@@ -128,12 +128,14 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     return float(a @ b / length) if length else float("nan")
 
 
-def describe_medians(values: dict[str, Floats], form: str) -> str:
-    """Describe the median of the finite values under each convention; `form` is a format specification.
+def describe_medians(values: dict[str, Floats], format_spec: str) -> str:
+    """Format the median of each convention's finite values [S] by `format_spec`, such as "2.0 (sum), none (mean)".
 
     >>> describe_medians({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
     '2.0 (sum), none (mean)'
     """
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}
-    texts = {name: format(float(np.median(value)), form) if len(value) else "none" for name, value in finite.items()}
+    texts = {
+        name: format(float(np.median(value)), format_spec) if len(value) else "none" for name, value in finite.items()
+    }
     return ", ".join(f"{text} ({name})" for name, text in texts.items())

@@ -7,7 +7,7 @@ difference. Digests fix the judges' code: functions are imported under the names
 F folds · S seeds · C combinations
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def mnist_1(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_2(experiments: Experiments) -> Evidence:
-    """Judge whether the report's combination is near the best, by the left-out fold and by the test images."""
+    """Judge whether the report's combination is within half a point of the best, by validation fold and test images."""
     holds, told = {}, {}
     for reading in READINGS:
         for part in ("validation", "test"):
@@ -93,7 +93,7 @@ def mnist_2(experiments: Experiments) -> Evidence:
     "dropout and batch"
 )
 def mnist_2_control(experiments: Experiments) -> Evidence:
-    """Judge it among rates and momenta for ReLU units, for which steps of 0.01 are too long."""
+    """Judge the same criterion over rates and momenta for ReLU units, for which steps of 0.01 are too long."""
     values = {
         key: experiments.recipe.configuration.grid[key] for key in ("optimizer.momentum", "optimizer.learning_rate")
     }
@@ -116,7 +116,7 @@ def mnist_2_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_3(experiments: Experiments) -> Evidence:
-    """Judge, on each fold, whether most combinations stay near chance and only some pass 80 %."""
+    """Judge, on each fold, whether over half of the combinations stay under 20 %, and fewer than half pass 80 %."""
     holds, told = {}, {}
     for reading in READINGS:
         _, scores = by_fold(grid(experiments, reading), "test")
@@ -128,7 +128,7 @@ def mnist_3(experiments: Experiments) -> Evidence:
 
 @mnist_3.control("the length of the steps: with a sum and rates of a tenth, which lie between the two readings")
 def mnist_3_control(experiments: Experiments) -> Evidence:
-    """Judge it on the same grid with rates from 0.001 to 0.000001; only the last rate is trained anew."""
+    """Judge the same criterion with rates from 0.001 to 0.000001; only the last rate is trained anew."""
     rates = experiments.recipe.configuration.grid["optimizer.learning_rate"]
     slowest = {**experiments.recipe.configuration.grid, "optimizer.learning_rate": [min(rates) / 10]}
     _, slow = by_fold(experiments.sweep("grid-slowest", slowest, folds=FOLDS, seeds=1), "test")
@@ -153,7 +153,7 @@ def mnist_3_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_4(experiments: Experiments) -> Evidence:
-    """Judge whether the single layer is best, and its accuracies; the others are trained at the report's settings."""
+    """Judge whether the single layer has the report's accuracies within a point and no hidden layer does better."""
     holds, told = {}, {}
     for reading in READINGS:
         rows = best_single_layer(experiments, reading)
@@ -170,7 +170,7 @@ def mnist_4(experiments: Experiments) -> Evidence:
 
 @mnist_4.control("what it is compared with: softmax hidden units alone, with a sum, and its training accuracy left out")
 def mnist_4_control(experiments: Experiments) -> Evidence:
-    """Judge the single layer against softmax hidden units in three sizes."""
+    """Judge the single layer's test accuracy, and that no softmax network of three sizes has a higher one."""
     test = seen(best_single_layer(experiments, "sum"), "test_accuracy")
     others = [accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")]
     holds = (abs(test - 0.9175) <= 0.01) & (test >= np.max(others, axis=0))
@@ -186,7 +186,7 @@ def mnist_4_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_5(experiments: Experiments) -> Evidence:
-    """Judge whether 100, 250 and 500 softmax hidden units have almost the same accuracy."""
+    """Judge whether the accuracies with 100, 250 and 500 softmax hidden units are within a point of each other."""
     holds, told = {}, {}
     for reading in READINGS:
         found = [accuracy(experiments, model, reading) for model in ("softmax", "hidden-250", "hidden-500")]
@@ -251,7 +251,7 @@ def mnist_7(experiments: Experiments) -> Evidence:
 
 @mnist_7.control("the length of the steps: with a mean, and rates that are longer by the batch's 256 images")
 def mnist_7_control(experiments: Experiments) -> Evidence:
-    """Judge it with a mean and rates times 256: the steps of a sum, but for the last batch of an epoch."""
+    """Judge the same criterion with a mean and rates times 256, which makes the steps those of a sum."""
     long = {"optimizer.learning_rate": 256 * REPORTED["optimizer.learning_rate"]}
     chosen = [{**settings_of(experiments, model, "mean"), **long} for model in (*LINEAR, "zeros", "softmax")]
     table = experiments.sweep("models-long", chosen)
@@ -276,7 +276,7 @@ def mnist_8(experiments: Experiments) -> Evidence:
 
 @mnist_8.control("the rate: at 0.01, with a sum, ReLU's steps are too long")
 def mnist_8_control(experiments: Experiments) -> Evidence:
-    """Judge sigmoid against ReLU at the rate that is best for softmax units."""
+    """Judge the same criterion at the rate that is best for softmax units."""
     sigmoid, relu = fast_accuracy(experiments, "sigmoid"), fast_accuracy(experiments, "relu")
     ours = f"sigmoid {accuracies(sigmoid)}, relu {accuracies(relu)}"
     return Evidence(ours, {"0.01": (sigmoid > relu) & (relu < 0.5)})
@@ -292,7 +292,7 @@ def mnist_8_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_9(experiments: Experiments) -> Evidence:
-    """Judge whether dropout of 0.1 does not help, and the network without it does not overfit."""
+    """Judge whether dropout of 0.1 gains at most half a point, and without it training leads test by at most two."""
     holds, told = {}, {}
     for reading in READINGS:
         dropped = accuracy(experiments, "softmax", reading)
@@ -307,7 +307,7 @@ def mnist_9(experiments: Experiments) -> Evidence:
 
 @mnist_9.control("the rate: at 0.001 the stop rule ends them on their way; at 0.01, with a sum")
 def mnist_9_control(experiments: Experiments) -> Evidence:
-    """Judge dropout at the rate that is best in the grid."""
+    """Judge the same criterion at the rate that is best in the grid."""
     dropped, test = fast_accuracy(experiments, "softmax"), fast_accuracy(experiments, "no-dropout")
     train = fast_accuracy(experiments, "no-dropout", "train")
     ours = f"{accuracies(dropped)} with, {accuracies(test)} without, where it has {accuracies(train)} in training"
@@ -323,7 +323,7 @@ def mnist_9_control(experiments: Experiments) -> Evidence:
     long=True,
 )
 def mnist_10(experiments: Experiments) -> Evidence:
-    """Judge whether the single layer, from zeros at the final network's rates, does as well as multilayer networks."""
+    """Judge whether the single layer, at the final network's rates, is at most a point below the best hidden layer."""
     holds, told = {}, {}
     for reading in READINGS:
         linear = accuracy(experiments, "single-layer", reading)
@@ -335,14 +335,14 @@ def mnist_10(experiments: Experiments) -> Evidence:
 
 @mnist_10.control("what it is compared with: softmax hidden units alone, with a sum")
 def mnist_10_control(experiments: Experiments) -> Evidence:
-    """Judge the single layer against softmax hidden units in three sizes."""
+    """Judge the same criterion against softmax hidden units in three sizes, with a sum."""
     linear = accuracy(experiments, "single-layer", "sum")
     best = np.max([accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")], axis=0)
     return Evidence(f"{accuracies(linear)} against {accuracies(best)}", {"softmax units": best - linear <= 0.01})
 
 
-def _compared(experiments: Experiments, first: str, second: str, holds: Any) -> Evidence:
-    """Compare two models by their test accuracies under both readings of the rates; `holds` is the criterion."""
+def _compared(experiments: Experiments, first: str, second: str, holds: Callable[..., object]) -> Evidence:
+    """Judge, by reading of the rates, the criterion `holds(first, second)` on the test accuracies [S] of two models."""
     found = {reading: tuple(accuracy(experiments, model, reading) for model in (first, second)) for reading in READINGS}
     told = {
         reading: f"{first} {accuracies(one)}, {second} {accuracies(other)}" for reading, (one, other) in found.items()

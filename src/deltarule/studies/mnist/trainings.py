@@ -52,13 +52,13 @@ HOURS = 40 * 40
 
 
 def grid(experiments: Experiments, reading: str) -> Sweep:
-    """Sweep the report's 96 combinations, cross-validated."""
+    """Sweep the report's 96 combinations, cross-validated, by a reading of the rates ("sum" or "mean")."""
     chosen = {"loss.reduction": READINGS[reading]}
     return experiments.sweep(f"grid-{reading}", set=chosen, folds=FOLDS, seeds=1)
 
 
 def single_layer_grid(experiments: Experiments, reading: str) -> Sweep:
-    """Sweep the grid for the single layer, cross-validated; without dropout, as there are no hidden units to drop."""
+    """Sweep the grid, without dropout, for the single layer, cross-validated, by a reading of the rates."""
     values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
     chosen = {"loss.reduction": READINGS[reading]}
     name = f"single-layer-grid-{reading}"
@@ -72,7 +72,7 @@ def model_sweep(experiments: Experiments) -> Sweep:
 
 
 def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, Any]]:
-    """Train the single layer at the best settings of its own grid, on all training rows: a row for each seed."""
+    """Train the single layer at its grid's best settings, on all training rows: the sweep's row of each seed."""
     settings = dict(single_layer_grid(experiments, reading).configurations(1)[0].settings)
     chosen = {"loss.reduction": READINGS[reading]}
     table = experiments.sweep(f"single-layer-{reading}", [settings], experiment="single-layer", set=chosen)
@@ -123,7 +123,7 @@ def accuracies_by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], F
 
 
 def index_of_combination(settings: list[dict[str, Any]], combination: Mapping[str, Any]) -> int:
-    """The index of the first settings that have all values of a combination."""
+    """The index of the first settings with all values of a combination; raise `StopIteration` if there are none."""
     return next(
         index
         for index, setting in enumerate(settings)

@@ -27,7 +27,7 @@ def format_setting(value: Any) -> str:
 
 
 def claims_block(folder: Path, id: str) -> StudyBlock | None:
-    """Draw the block of the judged claims in a folder; None for a study without claims. `id` is the block's id."""
+    """Draw the block of `claims.json` in a folder, with its study's name; None without claims. `id`: the block's."""
     results = read_json(folder / "claims.json")
     claims, study, missing = results["claims"], str(results["study"]), results.get("missing", ())
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
@@ -63,7 +63,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
 
 
 def range_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of the learning-rate range test in a folder; `id` is the block's id."""
+    """Draw the block of `lr_range.json` in a folder, with its study's name; `id` is the block's id."""
     record = read_json(folder / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
@@ -81,7 +81,7 @@ def range_block(folder: Path, id: str) -> StudyBlock:
 
 
 def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
-    """The command that repeats a range test."""
+    """The command line that repeats a range test: its study and settings from `record`, its rates from `tested`."""
     arguments = ["lr-range", *study_arguments(record), *set_arguments(record["settings"])]
     arguments += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
     is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)

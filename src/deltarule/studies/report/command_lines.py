@@ -8,7 +8,7 @@ from deltarule.studies.recipes import bundled_studies
 
 
 def study_arguments(record: Mapping[str, Any]) -> list[str]:
-    """The arguments that name a record's study and experiment; a study that is not bundled is a TOML file.
+    """The command-line arguments that name a record's "study" (STUDY.toml unless bundled) and "experiment", if any.
 
     >>> study_arguments({"study": "encoder", "experiment": "rate-1"})
     ['encoder', '--experiment', 'rate-1']
@@ -21,7 +21,7 @@ def study_arguments(record: Mapping[str, Any]) -> list[str]:
 
 
 def set_arguments(settings: Mapping[str, Any]) -> list[str]:
-    """The --set arguments for settings by dotted key.
+    """The command-line arguments `--set key=value` for settings by dotted key.
 
     >>> set_arguments({"run.seeds": 2})
     ['--set', 'run.seeds=2']

@@ -21,10 +21,10 @@ NAME = "report.html"
 
 
 def write_report(folder: str | Path) -> Path:
-    """Draw the report of a folder into its `report.html`.
+    """Draw the report of a folder into its `report.html`, and return the path of this page.
 
     Parameters: `folder`, what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders.
-    Returns: the path of the page. What is unfinished or cannot be read is named on it.
+    What is unfinished or cannot be read is named on it.
     Errors: `BadInput` for a folder that is not there; otherwise as `write_whole`.
     """
     path = Path(folder) / NAME
@@ -43,12 +43,12 @@ def report_of(folder: str | Path) -> Report:
     folder = Path(folder)
     if kind_of(folder) != "folder":
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
-    made, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
+    study_blocks, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
     for subfolder in _folders(folder, 2):
         for record in RECORDS:
             if kind_of(subfolder / record.file) != "file":
                 continue
-            study = _add_block(record, subfolder, folder, made, unfinished)
+            study = _add_block(record, subfolder, folder, study_blocks, unfinished)
             if study is not None and record.file == "run.json":
                 runs.setdefault(study, []).append(subfolder)
         # These files are written before `run.json` is.
@@ -62,27 +62,27 @@ def report_of(folder: str | Path) -> Report:
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
             comparison = _Record("run.json", partial(_compare_runs, study, subfolders))
-            _add_block(comparison, folder, folder, made, unfinished)
+            _add_block(comparison, folder, folder, study_blocks, unfinished)
     notes = _reproduction_notes(folder, unfinished)
-    if not made and not unfinished:
+    if not study_blocks and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
-    studies = dict.fromkeys(study for study, _ in made)
+    studies = dict.fromkeys(study for study, _ in study_blocks)
     sections = []
     for study in studies:
-        blocks = [block for name, block in made if name == study]
+        blocks = [block for name, block in study_blocks if name == study]
         sections.append(_section(study, blocks, runs.get(study, [])))
     title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real_path(folder).name}"
     return Report(title, sections, unfinished, notes)
 
 
 def _add_block(
-    record: "_Record", subfolder: Path, folder: Path, made: list[StudyBlock], unfinished: list[str]
+    record: "_Record", subfolder: Path, folder: Path, study_blocks: list[StudyBlock], unfinished: list[str]
 ) -> str | None:
-    """Add the block of a record to `made`, or the reason why it has none to `unfinished`; return its study, if any."""
+    """Add a record's block to `study_blocks`, or why it has none to `unfinished`; return its study, None without."""
     from jinja2 import TemplateError
 
     try:
-        result = record.make_block(subfolder, f"part-{len(made) + 1}")
+        result = record.make_block(subfolder, f"part-{len(study_blocks) + 1}")
         if result is None:
             return None
         study, block = result
@@ -91,19 +91,19 @@ def _add_block(
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
         unfinished.append(f"{_display_name(subfolder / record.file, folder)} cannot be read: {text}")
         return None
-    made.append((study, block))
+    study_blocks.append((study, block))
     if block.unfinished:
         unfinished.append(f"{block.title}: {block.unfinished}")
     return study
 
 
 def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlock:
-    """The block that compares a study's runs, each in its own folder."""
+    """The block that compares a study's runs in `folders`; the third argument, the report's folder, is ignored."""
     return study, variants_block(study, [variant_in(folder) for folder in folders], id)
 
 
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
-    """Notes on a whole reproduction, if the folder has one; what it lacks is added to `unfinished`."""
+    """Notes on the reproduction in `reproduce.json`, [] without one; what it lacks is added to `unfinished`."""
     if kind_of(folder / "reproduce.json") != "file":
         return []
     try:
@@ -138,12 +138,9 @@ def _display_name(path: Path, folder: Path) -> str:
     return inside.as_posix() if inside.parts else "this folder"
 
 
-def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
-    """The section of a study: its blocks, under the title and summary of its recipe.
-
-    runs   the folders of its runs, whose recipe is used; without any, the bundled recipe
-    """
-    recipes = [read_json(run / "recipe.json") for run in runs]
+def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Section:
+    """The section of a study: its blocks, under the title and summary of its runs' recipe, else of the bundled one."""
+    recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
     title, summary = next((one for one in texts if any(one)), ("", ""))

@@ -32,7 +32,7 @@ LabelsByTable = dict[str, Sequence[str]]
 
 
 def run_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of the run in a folder; `id` is the block's id."""
+    """Draw the block of the run in a folder, with its study's name; `id` is the block's id."""
     run, recipe = read_json(folder / "run.json"), read_json(folder / "recipe.json")
     arrays, about = load_arrays(folder / "arrays.safetensors")
     portrait = read_portrait(folder / "portrait.safetensors")
@@ -74,7 +74,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
 
 
 def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The (name, text) pairs that summarize a run's record."""
+    """The (name, text) pairs that summarize the record `run.json`."""
     ended = ", ".join(f"{count:,} {ENDED.get(reason, reason)}" for reason, count in run["reasons"].items())
     facts = [
         ("data", str(run["data"])),
@@ -96,14 +96,14 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _format_spread(spread: Mapping[str, float | None], format_number: Callable[[float], str]) -> str:
-    """Describe a minimum, median and maximum in words; None means that it diverged."""
+    """Describe a "min", "median" and "max" in words, numbers by `format_number`; None is a network that diverged."""
     values = (spread[name] for name in ("min", "median", "max"))
     low, middle, high = ("diverged" if value is None else format_number(value) for value in values)
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
 def _describe_findings(run: Mapping[str, Any]) -> list[str]:
-    """The findings of `--why` as sentences, each with its fix; [] if the run was made without it."""
+    """The findings of `--why` in the record `run.json` as sentences, each with its fix; [] for a run without it."""
     text = "{0}{1}. Fix: {2}."
     return [
         text.format(finding["sentence"][:1].upper(), finding["sentence"][1:], finding["fix"])
@@ -112,7 +112,7 @@ def _describe_findings(run: Mapping[str, Any]) -> list[str]:
 
 
 def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    """The command that repeats a run."""
+    """The command line that repeats a run, from its records `run.json` and `recipe.json`."""
     experiments: dict[str, Any] = {experiment["name"]: experiment["set"] for experiment in recipe["experiments"]}
     of_experiment = experiments.get(run["experiment"], {})
     settings = {
@@ -141,7 +141,7 @@ def _draw_curves(drawn: EmbeddedFigures, curves: figures.Curves) -> None:
 def _draw_portrait(
     drawn: EmbeddedFigures, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
 ) -> None:
-    """Add the figures of a run's first network to the figures `drawn`; captions call it `network_name`."""
+    """Add the figures of a run's first network to `drawn`; `recipe` is `recipe.json`, captions say `network_name`."""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels, units = _row_names(portrait), _unit_names(portrait)
     hidden = recipe["keys"]["network"]["activation"]
@@ -198,7 +198,7 @@ def _unit_names(portrait: Portrait) -> list[Sequence[str]]:
 
 
 def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTable, LabelsByTable]:
-    """The labels of rows and of columns of weights, biases and activations; `labels` name the training rows."""
+    """The labels of the rows and of the columns of W, b and a, by table; `labels` name the training rows, rows of a."""
     units = _unit_names(portrait)
     rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
     rows |= {f"a{layer}": labels for layer in range(1, len(units))}
@@ -207,6 +207,7 @@ def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTab
 
 
 def _nonempty(labels: LabelsByTable) -> LabelsByTable:
+    """Remove the tables that have no labels."""
     return {table: names for table, names in labels.items() if names}
 
 
@@ -224,7 +225,7 @@ def _predicted_classes(outputs: Any) -> Any:
 
 
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> "Figure":
-    """Draw the decision boundary at the end, with the true and the predicted classes of the rows."""
+    """Draw the final decision boundary, and the rows with true classes and those that `outputs` [N, C] predict."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(
         portrait.x,
@@ -239,7 +240,7 @@ def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> "Fi
 
 
 def _prediction_table(portrait: Portrait, outputs: Any) -> list[list[str]]:
-    """A table of all rows: features, true class, predicted class, and outputs; the first line is its header."""
+    """A table of all rows, under a header: features, true class, predicted class, and outputs [N, C]."""
     output_names = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
     table = [[*portrait.features, "true", "predicted", *output_names]]
     for x, answer, predicted, output in zip(
@@ -255,7 +256,7 @@ def _format_output(value: float) -> str:
 
 
 def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
-    """Add the curves of the norms of gradients and activations to the figures `drawn`, if there are not too many."""
+    """Add curves of the norms of gradients and activations to `drawn`, unless snapshots are few or norms many."""
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
@@ -268,11 +269,11 @@ def _draw_norms(drawn: EmbeddedFigures, portrait: Portrait) -> None:
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
-    """The slider through training: weights, biases and activations that a page has room for, and the plane."""
+    """The slider through training: the tables that a page has room for, and the plane; None without such tables."""
     if not len(portrait.steps):
         return None
     labels = _row_names(portrait)
-    # Tables of at most so many numbers.
+    # Larger tables would make the page too large.
     tables = {
         name: values
         for name, values in portrait.arrays.items()

@@ -29,7 +29,7 @@ MAX_LISTED = 50
 
 
 def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
-    """Draw the block of the sweep in a folder; return the name of its study, too. `id` is the block's id.
+    """Draw the block of the sweep in a folder, with its study's name; `id` is the block's id.
 
     Errors: `BadInput` for a store that cannot be read.
     """
@@ -78,7 +78,7 @@ def _describe_blocks(count: int) -> str:
 
 
 def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
-    """The commands that repeat a sweep, and notes on them; for a sweep of a study's claims, the one to judge them."""
+    """The command lines that repeat a sweep (or that judge the claims it belongs to), and notes on changed grids."""
     if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
             seeds = read_json(folder.parent / "claims.json")["seeds"]
@@ -105,7 +105,7 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
 
 
 def _changed_settings(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The keys whose values in a recipe's file were different `then`, with those values, except keys in its grid."""
+    """The values `then`, by dotted key, of a recipe's keys that differ `now`, except those of its grid; {} for None."""
     changed: dict[str, Any] = {}
     if then is None or now is None:
         return changed
@@ -119,14 +119,15 @@ def _changed_settings(then: Mapping[str, Any] | None, now: Mapping[str, Any] | N
 
 
 def _draw_sweep(
-    drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
+    drawn: EmbeddedFigures, settings: list[dict[str, Any]], scores: Any, quantity: str, other_means: Mapping[str, Any]
 ) -> list[str]:
-    """Add figures of a sweep's ranking and its parameters' effects to `drawn`; return notes on the effects.
+    """Add figures of the ranking by scores [C, B] and of the effects to `drawn`; return notes on the effects.
 
-    others   the means [C] on other parts of the data, by part
+    quantity      what the scores are, for the figures
+    other_means   the means [C] on other parts of the data, by part
     """
     ranked, sweep_effects = ranking(scores), effects(settings, scores)
-    columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
+    columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, other_means))
     drawn.add(comparison_figures.top_and_bottom(columns, rows, ranked_by="mean"), [columns, *_first_and_last(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
@@ -139,13 +140,13 @@ def _draw_sweep(
 
 
 def _ranked_rows(
-    settings: list[dict[str, Any]], ranked: Ranking, others: Mapping[str, Any]
+    settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]
 ) -> tuple[list[str], list[list[str]]]:
-    """A header, and a row for each configuration, the best first.    others   means [C] on other parts of the data"""
+    """A header, and a row for each configuration, the best first, with its `other_means` [C] by part of the data."""
     keys = list(settings[0])
-    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others]
+    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *other_means]
     columns += ["behind the first", "± of the mean", "mean"]
-    means = [values[ranked.place].tolist() for values in others.values()]
+    means = [values[ranked.place].tolist() for values in other_means.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
         [
@@ -158,13 +159,13 @@ def _ranked_rows(
 
 
 def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Remove the columns that are empty in every row: with a single seed there are no intervals."""
+    """Remove columns (and their headers) that are empty in every row: with one seed there are no intervals."""
     kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
-    """The seconds of networks by initial weights, for configurations that differ in these alone; {} without any."""
+    """The seconds of each network, by "weights: other settings" for settings with several initial weights; else {}."""
     # Larger sweeps are not compared.
     if TIMED_KEY not in table.grid or len(table) > 5_000:
         return {}
@@ -202,7 +203,7 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
 
 
 def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
-    """A table of the effect of each value of each parameter; the first line is its header."""
+    """A table, under a header, of the effect of each value of each parameter."""
     columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
@@ -216,7 +217,7 @@ def _effect_rows(sweep_effects: Effects) -> list[list[str]]:
 
 
 def _draw_best(drawn: EmbeddedFigures, settings: list[dict[str, Any]], means: Any) -> None:
-    """Add to `drawn` a figure of the best configurations by mean test accuracy (`means` [C]): those above a bar."""
+    """Add to `drawn` a figure of the configurations with mean test accuracies (`means` [C]) above a round number."""
     # The lowest of these bars that not too many configurations exceed.
     bars = [bar for bar in (0.8, 0.9, 0.95, 0.97, 0.98, 0.99) if 0 < (means > bar).sum() <= cell_figures.MAX_ROWS]
     if bars:

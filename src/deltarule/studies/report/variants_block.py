@@ -20,7 +20,7 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table of their results, and figures of those that differ in one key."""
     drawn = EmbeddedFigures(id)
     for comparison in comparisons(variants):
-        # A figure has room for so many values of a key.
+        # A figure has no room for more values of a key.
         if len(comparison.variants) <= 10:
             _draw_comparison(drawn, comparison)
     text = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
@@ -55,7 +55,7 @@ def _draw_comparison(drawn: EmbeddedFigures, compared: Comparison) -> None:
 
 
 def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
-    """Add the figure of success rates to `drawn`; `counts` are the converged and all networks of each variant."""
+    """Add the figure of success rates to `drawn`; `counts` are (converged, all) networks of each variant."""
     drawn.add(
         comparison_figures.success_rates(
             [variant.numbers[compared.key] for variant in compared.variants.values()],
@@ -68,7 +68,7 @@ def _draw_success(drawn: EmbeddedFigures, compared: Comparison, counts: Sequence
 
 
 def _variant_table(variants: Sequence[Variant]) -> list[list[str]]:
-    """A table of the variants' results, without empty columns; the first line is its header."""
+    """A table, under a header, of the variants' results, without empty columns."""
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
     rows = [[variant.name, *_result_cells(variant)] for variant in variants]
     has_text = [any(cells) for cells in zip(*rows, strict=True)]  # sweeps store no accuracy, for example

@@ -77,7 +77,7 @@ def _best_and_worst(rows: list[dict[str, Any]], score: str) -> list[dict[str, An
 
 
 def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int, ...]:
-    """The shape of the images in a configuration's data set or its offline substitute; () for other data."""
+    """The shape of the images of `inputs` values in a configuration's data set or its offline substitute; else ()."""
     if configuration.data.file is not None or configuration.data.components is not None:
         return ()
     for source in (configuration.data.name, configuration.data.offline):
@@ -88,7 +88,7 @@ def _image_shape_of_data(configuration: Configuration, inputs: int) -> tuple[int
 
 
 def _initial_weights(configuration: Configuration, stored: StoredNetwork, seed: int) -> Floats:
-    """The first layer's weights before training, [D, H]."""
+    """The first layer's weights before training, [D, H], drawn again from the seed."""
     network = stored.network
     drawn = network.initializer.weights(np.array([seed], np.uint64), 1, network.inputs, network.sizes[1])[0]
     return (drawn * configuration.network.initial_scale).astype(stored.theta.dtype)
