@@ -55,7 +55,7 @@ def compare(
     hint: str = "fix",
     **options: Any,
 ) -> CodeReport:
-    """Compare intermediate values of your code with the correct ones, in the order in which they are computed.
+    """Compare intermediate values of your code with the correct ones; `options` are arguments of `create_problem`.
 
     Parameters
     ----------
@@ -110,7 +110,9 @@ def compare(
             )
             comparisons.append(per_sample if per_sample.is_likelier_than(of_mean) else of_mean)
     # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
-    best = max(comparisons, key=lambda one: len(one.compared) if one.first is None else one.first)
+    best = max(
+        comparisons, key=lambda comparison: len(comparison.compared) if comparison.first is None else comparison.first
+    )
     return limit_to_hint(best.report(), hint)
 
 
@@ -162,7 +164,7 @@ class _ComparedValue:
 
     @property
     def result(self) -> ArrayResult:
-        """The verdict for the report."""
+        """The name, verdict ("right" or "wrong") and relative error of the value."""
         expected = self.correct.array
         if self.found.shape != expected.shape:
             return ArrayResult(self.correct.name, WRONG)

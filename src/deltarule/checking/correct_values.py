@@ -44,17 +44,17 @@ def correct_values(
     x: Floats,
     y: Floats,
     loss: Named | Loss,
-    options: Mapping[str, Any],
+    problem_options: Mapping[str, Any],
     *,
     is_per_sample: bool,
 ) -> Iterator[CorrectValue]:
     """Yield the correct values of a network's update in the order of computation, in the layout of the user's code.
 
-    params          the parameters before the update, in that layout
-    options         further arguments of `create_problem`
-    is_per_sample   dz and da are those of single samples, without 1 / N
+    params            the parameters before the update, in that layout
+    problem_options   further arguments of `create_problem`
+    is_per_sample     dz and da are those of single samples, without 1 / N
     """
-    problem = create_problem(network, x, y, loss=loss, **options)
+    problem = create_problem(network, x, y, loss=loss, **problem_options)
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     state = initial_state(problem, flatten({name: array[None] for name, array in ours.items()}, network.entries))
     rows = batch(problem, state.members, 0)
@@ -98,7 +98,7 @@ def correct_values(
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
-    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter with this name."""
+    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter `name`; 0 without one."""
     penalty = problem.penalty
     if penalty is None or not _is_penalized(problem, name):
         return 0.0

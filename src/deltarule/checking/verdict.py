@@ -1,4 +1,4 @@
-"""Check the gradient of user code in five steps: call, measure, compare, diagnose, report."""
+"""Check the gradient of `Code` in five steps, for all public checks: call, measure, compare, diagnose, report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -121,8 +121,10 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
         is_layer=context.is_layer,
     )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
-    has_network = not context.is_layer
-    diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)
+    may_have_network = not context.is_layer
+    diagnosis = diagnose_code(
+        judged_code, evidence, loss, own_hypotheses, context.like, may_have_network=may_have_network
+    )
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
     moved = [point.note] if point and point.note else []
@@ -237,7 +239,7 @@ def with_arrays(
 ) -> CodeReport:
     """Add the verdicts for the arrays to a report, and the location of the mistake that follows from them."""
     subject = "the update of" if report.what.startswith("update") else "the gradient of"
-    location = describe_location(arrays, subject, is_layer=context.is_layer, shapes=shapes)
+    location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
 
@@ -315,7 +317,7 @@ def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)
         evidence = Evidence(tuple(arrays), context.samples)
-        return tuple(diagnose_code(judged, evidence, loss, [], None, has_network=False).mistakes)
+        return tuple(diagnose_code(judged, evidence, loss, [], None, may_have_network=False).mistakes)
     except BadInput:  # code that fails there
         return ()
 

@@ -43,7 +43,7 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
 
 
 def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Wrong derivatives from formulas in a = f(z) that take a after its multiplication by a mask or a constant."""
+    """Derivatives computed wrongly from a = f(z) after dropout: from its product with masks or constants."""
     scaled: dict[int, Node] = {}
     for node in recording.nodes:
         active = [entry for _, entry in node.active_inputs]

@@ -1,4 +1,4 @@
-"""Mistakes that take one value for another, such as other factors or weights; and mistakes of any operation."""
+"""Mistakes that put a wrong value into a product, cut padding wrongly, or take a statistic as constant; and others."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -76,7 +76,7 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
-    """Mistakes that go back through weights that are flipped, not transposed, those of another layer, or updated."""
+    """Mistakes that go back through weights flipped, not transposed, of another layer or, given a rate, updated."""
     gradients = parameter_gradients(recording)
     for parameter, gradient in zip(recording.parameters, gradients, strict=True):
         value = parameter.value
@@ -103,7 +103,7 @@ def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator
 
 
 def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
-    """By node index, rules by which products use another value of a parameter, also through views of it."""
+    """By node index, rules by which products use `value` for a parameter, also where they use a view of it."""
     values: dict[int, Array] = {parameter.index: value}
     rules: dict[int, EdgeRule] = {}
     for node in recording.nodes:

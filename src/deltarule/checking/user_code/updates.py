@@ -68,6 +68,7 @@ class Update:
         code = self._code_from(end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
+            """Yield hypotheses about the velocity of this step."""
             yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
             yield from _nesterov_hypothesis(code, velocity, evidence)
 
@@ -97,7 +98,7 @@ class Update:
             rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
             restore=self._restore,
             find_changes=lambda: find_changes([self._call_loss], self._store),
-            notes=self._notes,
+            notes=self._step_notes,
             roots=(self._call_loss.function, self._call_step.function, self._params.structure),
             read_in_place=self._read_in_place if self._call_loss.is_in_place else None,
         )
@@ -128,7 +129,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """Make a step from these parameters, and recover from its end the gradient that it used.
+        """Make a step, remember it as the last one, and recover the gradient that it used from the parameters after it.
 
         Raises `BadInput` for a step that changes nothing.
         """
@@ -143,8 +144,8 @@ class Update:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
         return [one / self._learning_rate for one in moved]
 
-    def _notes(self) -> tuple[str, ...]:
-        """Other reasons why the first step may look wrong; none before it was made."""
+    def _step_notes(self) -> tuple[str, ...]:
+        """Notes on other reasons why the first step may look wrong; () before it was made."""
         if self._first_end is None:
             return ()
         return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
@@ -153,7 +154,7 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """Make an `Update` from a step and the loss that it minimizes.
+    """Make an `Update` from a step and its loss; `params` are the parameters, or a function that finds them.
 
     params   the structure of the parameters, or a function that returns the current one
 
@@ -185,7 +186,7 @@ def _rounding_errors(begin: Floats, original: Floats, velocity: Floats, learning
 
 
 def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    """The largest part of a growth of an array's steps that no velocity explains, given the growth before it.
+    """The largest absolute entry of later − β earlier, β from −1 to 1 fitted: the growth that no velocity explains.
 
     With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
     none, so each array is fitted alone.
@@ -196,7 +197,7 @@ def _unexplained_growth(later: Floats, earlier: Floats) -> float:
 
 
 def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield the hypotheses that updates lack the velocity β v, or multiply it by another factor than β.
+    """Yield hypotheses that updates lack the velocity β v, or multiply it by another factor; `velocities` are β v / α.
 
     velocities  β v / α by parameter
     """
