@@ -86,7 +86,7 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """The end of a sentence when all arrays are wrong, "" without layers; `layers` are (name, arrays), last layer first."""
+    """The end of a sentence if all arrays are wrong; "" without layers; `layers`: (name, arrays), last layer first."""
     if len(layers) < 2:
         return ""
     names = _list_names([array.name for array in layers[0][1]])
@@ -94,7 +94,7 @@ def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """The end of a sentence on where the mistake is, "" without layers; `layers` are (name, arrays), last layer first."""
+    """The end of a sentence on where the mistake is; "" without layers; `layers`: (name, arrays), last layer first."""
     if len(layers) < 2:
         return ""
     states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]

@@ -228,7 +228,7 @@ def check_object(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check a network that is an object with attributes.
+    """Check the gradients that a network object stores in attributes; `params` and `grads` are the paths of these.
 
     Parameters
     ----------

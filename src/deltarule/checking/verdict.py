@@ -356,12 +356,12 @@ def _why_vacuous(
 
 
 def _comparison_notes(
-    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass: float, subject: str
+    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
 ) -> Iterator[str]:
     """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
 
-    false_pass   the probability that a small error passes
-    subject      the name of the differentiated function
+    false_pass_probability   the probability that a small error passes
+    subject                  the name of the differentiated function
     """
     dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
@@ -384,7 +384,7 @@ def _comparison_notes(
         lines = len(sampled[0].reference.directions)
         yield (
             f"large arrays: a sample of entries, and {lines} random directions; an error of {SMALL_ERROR:.2%} of an "
-            f"array's gradient passes with a probability of {false_pass:.1g}"
+            f"array's gradient passes with a probability of {false_pass_probability:.1g}"
         )
     for array in arrays:
         if array.shape_mistake:

@@ -101,7 +101,7 @@ def _slopes_at_other_layers(match: NetworkMatch, hidden: Sequence[int]) -> Itera
 def _mistakes_of_all_layers(
     match: NetworkMatch, steps_by_mistake: Mapping[tuple[str, str], Mapping[int, tuple[str, Back]]]
 ) -> Iterator[Mutation]:
-    """The same mistake at all hidden layers, and at all layers with the output.
+    """The same mistake at all hidden layers, and at all layers with the output; `steps_by_mistake` has those of each.
 
     steps_by_mistake   by code and variant, the sentence and the wrong step at each position on the tape
     """

@@ -12,10 +12,10 @@ _MAX_STEPS = 10
 """Operations from a product to the later value whose gradient is taken in its place."""
 
 
-def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def skipped_derivatives(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes that compute the gradient of a factor from that of a later value a(z), not of the product z."""
     users = recording.users
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul", "einsum", "divide", "add", "subtract"):
             continue
         later = [_later_values(node, users) for node in group]
@@ -62,14 +62,14 @@ def _later_values(node: Node, users_by_index: dict[int, list[Node]]) -> dict[Any
 
 
 def neighboring_factors(
-    recording: Recording, groups: Sequence[Sequence[Node]], sigmoid_indices: AbstractSet[int]
+    recording: Recording, operation_groups: Sequence[Sequence[Node]], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
     """Mistakes by which a product takes a factor of another one that it is added to or shares a factor with.
 
     sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     users = recording.users
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul"):
             continue
         neighbors = [_neighboring_values(node, users) for node in group]

@@ -22,16 +22,20 @@ from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, param
 from deltarule.checking.tape.operations import Array, Node
 
 
-def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def factors_of_other_lines(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes by which a product in a loop takes the value of another line, of the same or a neighboring step."""
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul") or len(group) < 2:
             continue
         for k in range(2):
             if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in group):
                 continue
             shape = np.shape(group[0].values[1 - k])
-            others = [other for other in groups if other[0].value.shape == shape and abs(len(other) - len(group)) < 2]
+            others = [
+                other
+                for other in operation_groups
+                if other[0].value.shape == shape and abs(len(other) - len(group)) < 2
+            ]
             for other in others:
                 for shift in (0, 1, -1):
                     rules = {
@@ -42,15 +46,15 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
                     place, source = describe_line(group), describe_line(other)
                     text = f"the gradient of the product at {place} takes the value of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
-            yield from _weights_of_other_lines(recording, groups, group, k)
+            yield from _weights_of_other_lines(recording, operation_groups, group, k)
 
 
 def _weights_of_other_lines(
-    recording: Recording, groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
+    recording: Recording, operation_groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
 ) -> Iterator[Candidate]:
     """Mistakes by which a product in a loop over blocks of layers goes back through the weights of another line."""
     shape = np.shape(group[0].values[1 - k])
-    for other in groups:
+    for other in operation_groups:
         if other is group or len(other) != len(group) or other[0].name != "matmul":
             continue
         weights = [node.values[1 - k] for node in other]
@@ -117,9 +121,9 @@ def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> di
     return rules
 
 
-def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def statistics_as_constants(operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes that take a mean, variance or norm as a constant, one or two of them."""
-    sums = [group for group in groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
+    sums = [group for group in operation_groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
     drops = [Changes(rules={n.index: lambda k, g, node: None for n in group}) for group in sums]
     for group, changes in zip(sums, drops, strict=True):
         text = f"the statistic of {describe_line(group)} is taken as a constant"

@@ -152,7 +152,7 @@ def normal_direction(i: int, d: int, size: int) -> Floats:
 def chance_to_pass(tolerances: Sequence[float], error_norm: float) -> float:
     """The probability that an error of norm `error_norm` stays within the tolerance along every direction.
 
-    Along a direction it is a normal number of standard deviation ℓ, that norm: within ±a with probability erf(a / √2 ℓ).
+    Along a direction it is a normal number of standard deviation ℓ, its norm: within ±a with probability erf(a / √2 ℓ).
 
     >>> chance_to_pass([1e-3, 1e-3], 1.0) < 1e-6
     True

@@ -230,7 +230,7 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
 
 def _penalty_of(code: Code, index: int) -> Penalty | None:
-    """The penalty of an array, in the loss and in the gradient, from its values with all other parameters 0."""
+    """The penalty of an array, in loss and gradient, by setting all other parameters to 0; None if none is visible."""
     start = code.start[index]
     largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
     in_loss, in_gradient = [], []

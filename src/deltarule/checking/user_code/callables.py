@@ -218,7 +218,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 def find_caller(
     function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead = lambda result: True
 ) -> Caller:
-    """Find how a function takes its parameters: the likeliest of the styles that work best.
+    """Find the likeliest of the styles of taking parameters in which a function works best, as `can_read` judges.
 
     Raises `BadInput` for a function that cannot be called with these parameters.
     """
@@ -293,8 +293,8 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
     if not styles:
         raise BadInput(
             f"{function_name} takes ({', '.join(signature.parameters)}) and params holds {', '.join(params.names)}; "
-            "give a function of the parameters alone, as lambda params: loss(params, x, y), or of nothing where it reads "
-            "them itself"
+            "give a function of the parameters alone, as lambda params: loss(params, x, y), or of nothing where it "
+            "reads them itself"
         )
     return styles
 

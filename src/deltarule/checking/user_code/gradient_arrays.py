@@ -15,7 +15,7 @@ _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
 def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Floats]:
-    """Find the arrays of a gradient in a result, and return them in the order of the parameters.
+    """Find the arrays of a gradient in a result, in the order of the parameters; raises `BadInput` if there is none.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
 
 
 def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: bool) -> Iterator[Any]:
-    """Yield the gradient's leaves in the order of the leaves in the parameters' structure."""
+    """Yield the gradient's leaves in the order of those in `structure`; `is_inside`: that is part of a larger one."""
     if structure is None:
         return
     if is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):

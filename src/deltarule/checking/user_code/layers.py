@@ -41,7 +41,7 @@ class Layer:
 def layer_of_functions(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """Make a `Layer` from functions, with an upstream gradient of a given scale from random draw number `draw`."""
+    """Make a `Layer` of the inputs `params`; its upstream gradient is `scale` times random draw number `draw`."""
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")

@@ -173,14 +173,14 @@ def update_of_functions(
     return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
-def _rounding_errors(begin: Floats, original: Floats, velocity: Floats, learning_rate: float) -> Floats:
+def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
     """The rounding errors of a gradient that is recovered from a difference of parameters and a velocity.
 
-    begin     the parameters before the step
-    original  the user's parameters, whose dtype is that of the computation
-    velocity  β v
+    begin             the parameters before the step
+    user_parameters   the user's parameters, whose dtype is that of the computation
+    velocity          β v
     """
-    eps = np.finfo(original.dtype if original.dtype.kind == "f" else np.float64).eps
+    eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
 
@@ -240,7 +240,7 @@ def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> It
 
 
 def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> Iterator[str]:
-    """Yield other reasons why the first step, to the parameters `end`, may look wrong."""
+    """Yield other reasons why the first step, to `end`, may look wrong; `is_fixed`: new arrays are not noticed."""
     if any(before.shape != after.shape for before, after in zip(first.start, end, strict=True)):
         return
     moved = [after - before for before, after in zip(first.start, end, strict=True)]
