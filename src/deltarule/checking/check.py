@@ -45,7 +45,7 @@ def check_gradient(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the gradient of your loss, and find out what is wrong with it.
+    """Check the gradient of your loss (None if `loss` returns both), and find out what is wrong with it.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def check_vjp(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the backward pass of your layer, for random upstream gradients.
+    """Check the backward pass of your layer (None if `forward` returns it), for random upstream gradients.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _check_second_update(
     """
 
     def check_next() -> CodeReport:
-        """Check the step after the last one."""
+        """Check the step after the last one, with hypotheses about its velocity."""
         code, velocity_hypotheses = update.next_step(momentum)
         second_context = replace(context, own_hypotheses=velocity_hypotheses)
         return check_code(code, "update with momentum", second_context, max_entries)

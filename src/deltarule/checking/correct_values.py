@@ -48,7 +48,7 @@ def correct_values(
     *,
     is_per_sample: bool,
 ) -> Iterator[CorrectValue]:
-    """Yield the correct values of a network's update in the order of computation, in the layout of the user's code.
+    """Yield the correct values of a network's update in the order of computation, in the user's `layout`.
 
     params            the parameters before the update, in that layout
     problem_options   further arguments of `create_problem`
@@ -120,7 +120,7 @@ class _Formulas:
     is_per_sample: bool
 
     def forward(self, name: str) -> str:
-        """The formula of z, n or a."""
+        """The formula of z, n or a, as `name` with the layer number says, such as z1."""
         n = int(name[1:])
         layer = self.problem.network.layers[n - 1]
         if name[0] == "z":
@@ -132,7 +132,7 @@ class _Formulas:
         return f"{name} = {layer.activation.name}(z{n}){f': {formula}' if formula else ''}"
 
     def backward(self, name: str) -> str:
-        """The formula of dz, dn, da, dW or db."""
+        """The formula of dz, dn, da, dW or db, as `name` with the layer number says, such as dz1."""
         n, kind, network = int(name[2:]), name[:2], self.problem.network
         if kind == "dz" and n == network.layers[-1].number:
             return f"{name} = {self._output_delta(n)}"
@@ -161,7 +161,7 @@ class _Formulas:
         return f"{data}, + {self._strength} · the sum of ({each}), with w = {join_names(entries)}"
 
     def at_output(self) -> str:
-        """The formula of da of the last layer."""
+        """The formula of da of the last layer, the derivative of the loss by the prediction."""
         n, loss = self.problem.network.layers[-1].number, self.problem.loss
         slope = _formula_in_docstring(loss.derivative, f"the derivative of {loss.name}")
         return f"da{n} = ({slope}){self._share}, with p = a{n}"

@@ -393,7 +393,7 @@ def _comparison_notes(
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[str]:
-    """Yield notes on a loss whose true gradient is 0 although it is not at a minimum."""
+    """Yield a note if a loss, whose gradient is 0, depends on no parameter, or on none that is moved a little."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
@@ -403,7 +403,7 @@ def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[
 
 
 def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[str]:
-    """Yield a note on rounding errors in the code's gradient, if it has any."""
+    """Yield a note on the code's rounding errors, as a share of the largest entry of an array; none if all are 0."""
     assert code.rounding is not None
     shares = [
         float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)

@@ -113,7 +113,7 @@ def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
 
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Estimate the rounding error of each entry of a gradient, such as one that passes through a float32 array.
+    """Estimate the rounding errors of a gradient by entry, such as of one that passes through float32; 0 if it has none.
 
     Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
     A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
@@ -145,7 +145,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
 
 
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
-    """The rounding errors of an array, from `error`, their estimate by entry; 0 if those are no rounding errors."""
+    """The rounding errors of each entry, from their estimates `error`; 0 if those are of another size than rounding."""
     size = float(np.abs(raw).max())
     is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
     if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:

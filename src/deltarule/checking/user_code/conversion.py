@@ -13,7 +13,7 @@ LOSS_NAMES = ("loss", "cost", "j")
 
 
 def format_entry(name: str, index: Sequence[int]) -> str:
-    """An entry of an array in Python's notation.
+    """An entry of the array `name` in Python's notation, such as "W1[0, 2]".
 
     >>> format_entry("W1", (0, 2)), format_entry("b", ())
     ('W1[0, 2]', 'b')
