@@ -92,7 +92,7 @@ class ParameterEvidence:
         return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
-        """Whether a predicted gradient equals the user's at all entries without a kink, even those without a reference."""
+        """Whether a predicted gradient equals the user's at all entries without a kink, measured or not."""
         if self.shape_mistake or not self.fits(gradient):
             return False
         default = 1e-8 * np.abs(self.found).max()
@@ -107,7 +107,7 @@ class ParameterEvidence:
         known_constants: Sequence[float] = (),
         min_informative_entries: int = 2,
     ) -> float | None:
-        """Fit c in found = base (default: the reference) + c · regressor; None if it misfits or few entries determine it.
+        """Fit c in found = base (default: the reference) + c · regressor; None if it misfits or few entries show it.
 
         base              the reference gradient by default
         known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it

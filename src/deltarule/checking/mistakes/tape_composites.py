@@ -185,7 +185,7 @@ def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Arr
 
 
 def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Composite]:
-    """The functions whose output a node is: an elementwise one of the nearest input only, others of every input.
+    """The functions whose output a node is: of elementwise ones (not past `elementwise_indices`) only the nearest.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
 
@@ -199,7 +199,7 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Composite
 
 
 def _possible_functions(output: Node, elementwise_indices: set[int]) -> Iterator[Composite]:
-    """Every known function of an earlier node that has the values of `output`, the nearest node first."""
+    """Known functions that give the values of `output`, nearest first; elementwise: not past `elementwise_indices`."""
     v, is_blocked = output.value, False
     for node in ancestors(output):
         u = node.value

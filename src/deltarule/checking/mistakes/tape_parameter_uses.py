@@ -49,7 +49,7 @@ class Use:
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use adds to the parameter's gradient, from the gradient g of its operation's output."""
+        """What the use, with another `operand` if given, adds to the parameter's gradient, by its output's gradient g."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
@@ -107,7 +107,7 @@ class RecordedUses:
 
     @cached_property
     def all_values(self) -> list[tuple[str, Array]]:
-        """Every recorded value once, after its description."""
+        """Every recorded value once, as (description, value)."""
         values: dict[int, tuple[str, Array]] = {}
         for node in self.recording.nodes:
             values.setdefault(id(node.value), (describe_line([node]), node.value))

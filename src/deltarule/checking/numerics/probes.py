@@ -113,7 +113,7 @@ def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
 
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Estimate the rounding errors of a gradient by entry, such as of one that passes through float32; 0 if it has none.
+    """Estimate the rounding errors of a gradient by entry, as of one that passes through float32; 0 if it has none.
 
     Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
     A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
