@@ -49,7 +49,7 @@ class Use:
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use, with another `operand` if given, adds to the parameter's gradient; g is its output's gradient."""
+        """What the use, with another `operand` if given, adds to the parameter's gradient; g is that of its output."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
