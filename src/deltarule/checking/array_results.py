@@ -38,7 +38,7 @@ def describe_location(
     arrays: Sequence[ArrayResult],
     subject: str = "the gradient of",
     *,
-    is_layer: bool = False,
+    are_layer_inputs: bool = False,
     shapes: Sequence[tuple[int, ...]] = (),
 ) -> str:
     """Describe in a sentence where the mistake is, according to the arrays' verdicts; "" if no array is wrong.
@@ -46,7 +46,7 @@ def describe_location(
     Parameters
     ----------
     subject : what is compared of each array, in the sentence's words.
-    is_layer : the arrays are inputs of one layer, none of which comes before another.
+    are_layer_inputs : the arrays are inputs of one layer, none of which comes before another.
     shapes : of the arrays; where names are only positions in a list, the shapes of W, b, W, b show the layers.
 
     Examples
@@ -62,7 +62,7 @@ def describe_location(
         return ""
     if len(arrays) == 1:
         return f"{subject} {wrong[0]} is wrong"
-    layers = [] if is_layer else _layers_backward(arrays, shapes)
+    layers = [] if are_layer_inputs else _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
         return f"{_all_arrays(subject)} is wrong{_all_wrong_hint(layers)}"
     if not right:
@@ -86,7 +86,7 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """Where to begin if all arrays are wrong, as the end of a sentence: `layers` are in the backward pass's order."""
+    """The end of a sentence if all arrays are wrong; "" without layers; `layers`: (name, arrays), last layer first."""
     if len(layers) < 2:
         return ""
     names = _list_names([array.name for array in layers[0][1]])
@@ -94,7 +94,7 @@ def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    """Where the mistake is, as the end of a sentence: `layers` are in the order of the backward pass."""
+    """The end of a sentence on where the mistake is; "" without layers; `layers`: (name, arrays), last layer first."""
     if len(layers) < 2:
         return ""
     states = [{array.verdict for array in members} - {NOT_MEASURED, AT_KINK} for _, members in layers]
@@ -128,7 +128,7 @@ def _layers_backward(
 
 
 def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[int]:
-    """The layer number of each array, by its name or, for W, b, W, b in one list, by position; empty if unknown."""
+    """The layer number of each array, by its name or, for W, b, W, b in one list, by position; [] if unknown."""
     found = [re.findall(r"\d+", name) for name in names]
     if not all(found):
         return []

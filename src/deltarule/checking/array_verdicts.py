@@ -54,7 +54,7 @@ class ArrayVerdict(ParameterEvidence):
 
     @property
     def result(self) -> ArrayResult:
-        """The verdict for the report."""
+        """The name, verdict ("right", "wrong", "not measured", "at a kink") and relative error of the array."""
         if self.shape_mistake == OTHER_SHAPE:
             return ArrayResult(self.name, WRONG)
         known = np.isfinite(self.expected)
@@ -84,13 +84,13 @@ class ArrayVerdict(ParameterEvidence):
         return chance_to_pass(allowed, SMALL_ERROR * _norm(self.found)) if self.reference.directions else 0.0
 
 
-def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    """Compare all arrays of a gradient, `raw`, with the reference gradient."""
+def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
+    """Compare the arrays of a gradient, in the shapes in which the code returned them, with the reference gradient."""
     largest = max((_max_absolute(array.expected) for array in reference.arrays), default=0.0)
     roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
     find_penalty = penalty_probe(code)
     verdicts = []
-    for i, array in enumerate(zip(code.names, code.start, raw, roundings, reference.arrays, strict=True)):
+    for i, array in enumerate(zip(code.names, code.start, gradient, roundings, reference.arrays, strict=True)):
         verdict = _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
         outside = partial(is_right_outside, reference, code, verdict.found, i)
         verdicts.append(replace(verdict, find_penalty=partial(find_penalty, i), is_right_outside=outside))
@@ -99,44 +99,45 @@ def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradie
 
 def _compare_array(
     name: str,
-    start: Floats,
-    raw: Floats,
-    rounding: Floats,
+    parameter: Floats,
+    gradient: Floats,
+    rounding_errors: Floats,
     reference: ReferenceArray,
-    largest: float,
+    largest_of_reference: float,
     *,
     is_exact: bool,
     is_float32: bool,
 ) -> ArrayVerdict:
-    """Compare one array of a gradient, `raw`, with its reference.
+    """Compare one array of a gradient, in the shape in which the code returned it, with its reference.
 
-    start      the parameter
-    rounding   the rounding errors of `raw`
-    largest    the largest entry of the whole reference gradient
+    parameter              the parameter itself
+    rounding_errors        of `gradient`, by entry
+    largest_of_reference   the largest absolute entry of all arrays of the reference gradient
     """
-    in_shape, shape_mistake = match_shape(raw, start)
+    in_shape, shape_mistake = match_shape(gradient, parameter)
     found, expected = np.asarray(in_shape, float), reference.expected
-    is_float64 = raw.dtype == start.dtype == np.float64 and not is_float32
+    is_float64 = gradient.dtype == parameter.dtype == np.float64 and not is_float32
     share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
     size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
-    uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest)
-    tolerance = share.relative * size + uncertainty + rounding
+    uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest_of_reference)
+    tolerance = share.relative * size + uncertainty + rounding_errors
     error = np.abs(found - np.nan_to_num(expected))
     known = np.isfinite(expected) & ~reference.at_kink
     wrong = known & ~(error <= tolerance)
     exact = tolerances.REFERENCE.exact if is_float64 else share.relative
     agrees_exactly = is_exact & (np.abs(found - expected) <= exact * size)
-    is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest))
+    is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest_of_reference))
     judged = known & (is_visible | agrees_exactly | wrong)
     smooth = known | reference.at_edge
-    not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * largest))
+    not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * largest_of_reference))
     is_largest_judged = not (size[not_judged] > tolerances.REFERENCE.tied * size[smooth].max(initial=0)).any()
-    invisible = 1e-13 * largest + (0 if is_exact else 2 * reference.uncertainty[known])
-    is_found_zero = (np.abs(found) <= share.zero * largest).all()
+    invisible = 1e-13 * largest_of_reference + (0 if is_exact else 2 * reference.uncertainty[known])
+    is_found_zero = (np.abs(found) <= share.zero * largest_of_reference).all()
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
     share_along = tolerances.REFERENCE.along
     along = [
-        share_along * _norm(found) + 2 * direction.uncertainty + _norm(rounding) for direction in reference.directions
+        share_along * _norm(found) + 2 * direction.uncertainty + _norm(rounding_errors)
+        for direction in reference.directions
     ]
     is_wrong_along = any(
         not direction.at_kink and not abs(direction.error(found)) <= allowed
@@ -144,8 +145,8 @@ def _compare_array(
     )
     return ArrayVerdict(
         name=name,
-        value=start,
-        raw=raw,
+        value=parameter,
+        raw=gradient,
         found=found,
         expected=np.where(reference.at_kink, np.nan, expected),
         tolerance=np.where(known, tolerance, np.inf),

@@ -1,4 +1,4 @@
-"""Check the gradient of user code, and name the mistake.
+"""The public checks of user code: check_gradient, check_vjp, check_update and check_object.
 
 The correct gradient is measured from the loss alone, by central differences and, where the code provably takes complex
 numbers, by the complex step. The mistake is found by planting known mistakes in the correct gradient.
@@ -45,7 +45,7 @@ def check_gradient(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the gradient of your loss, and find out what is wrong with it.
+    """Check the gradient of your loss (None if `loss` returns both), and find out what is wrong with it.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def check_vjp(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check the backward pass of your layer, for random upstream gradients.
+    """Check the backward pass of your layer (None if `forward` returns it), for random upstream gradients.
 
     Parameters
     ----------
@@ -181,36 +181,37 @@ def check_update(
     return limit_to_hint(report, hint)
 
 
-def _check_second_update(first: CodeReport, update: Update, momentum: float, context: Context, most: int) -> CodeReport:
-    """Check the second of two updates, and return its report, or that of the first if it names a mistake.
+def _check_second_update(
+    first_report: CodeReport, update: Update, momentum: float, context: Context, max_entries: int
+) -> CodeReport:
+    """Check the second of two updates; return its report, or the first's if a mistake in that is no old velocity.
 
     Only the first update depends on velocities left from before, which look the same as a wrong first update.
 
-    first   the report of the first update
-    most    the number of entries that are compared one by one
+    max_entries   entries that are compared one by one
     """
 
     def check_next() -> CodeReport:
-        """Check the step after the last one."""
+        """Check the step after the last one, with hypotheses about its velocity."""
         code, velocity_hypotheses = update.next_step(momentum)
         second_context = replace(context, own_hypotheses=velocity_hypotheses)
-        return check_code(code, "update with momentum", second_context, most)
+        return check_code(code, "update with momentum", second_context, max_entries)
 
     try:
         second = check_next()
     except BadInput:
-        if first.ok:
+        if first_report.ok:
             raise
-        return first  # after a wrong update the code may fail
+        return first_report  # after a wrong update the code may fail
     if any(mistake.code.startswith("penalty") for mistake in second.diagnosis):
         # A parameter that began at 0 is a multiple of its velocity now, so that a wrong velocity looks like a penalty.
         with suppress(BadInput):
             third = check_next()
             second = third if third.verdict == "WRONG" else second
-    first_codes = {mistake.code for mistake in first.diagnosis}
-    if second.ok and not first.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
+    first_codes = {mistake.code for mistake in first_report.diagnosis}
+    if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
         return replace(second, ok=False, vacuous=_OLD_VELOCITIES, worst=None)
-    return second if first.ok or not first.diagnosis else first
+    return second if first_report.ok or not first_report.diagnosis else first_report
 
 
 def check_object(
@@ -227,7 +228,7 @@ def check_object(
     hint: str = "fix",
     most: int = MAX_ENTRIES,
 ) -> CodeReport:
-    """Check a network that is an object with attributes.
+    """Check the gradients that a network object stores in attributes; `params` and `grads` are the paths of these.
 
     Parameters
     ----------
@@ -262,10 +263,7 @@ def check_object(
 
 
 def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:
-    """Combine the network that the code implements with its data and dropout masks; None without a network.
-
-    Raises `BadInput` for arguments that do not fit each other.
-    """
+    """Combine network, data and masks to a `Like`; None without a network; raises `BadInput` if they do not fit."""
     if like is None:
         if masks is not None:
             raise BadInput("masks are given without like; give the network and its data too")
@@ -291,7 +289,7 @@ def _validate_like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any
 
 
 def _sample_counts(x: Any) -> tuple[int, ...]:
-    """The possible numbers of samples in x, which holds them as rows or as columns."""
+    """The possible numbers of samples above 1 in x, which holds them as rows or as columns; () if x is None."""
     if x is None:
         return ()
     shape = to_array(x, "x").shape  # it may hold anything: without `like` only its shape is used
@@ -299,7 +297,7 @@ def _sample_counts(x: Any) -> tuple[int, ...]:
 
 
 def _validate_most(most: int) -> int:
-    """The number of entries to compare one by one; raises `BadInput` unless it is a whole number above 0."""
+    """Return `most`, the number of entries to compare one by one; raises `BadInput` unless it is whole and above 0."""
     if not isinstance(most, int | np.integer) or isinstance(most, bool) or most < 1:
         raise BadInput(f"most is {most!r}; give a whole number of entries, 1 or more")
     return int(most)

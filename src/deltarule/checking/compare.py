@@ -55,7 +55,7 @@ def compare(
     hint: str = "fix",
     **options: Any,
 ) -> CodeReport:
-    """Compare intermediate values of your code with the correct ones, in the order in which they are computed.
+    """Compare intermediate values of your code with the correct ones; `options` are arguments of `create_problem`.
 
     Parameters
     ----------
@@ -110,12 +110,14 @@ def compare(
             )
             comparisons.append(per_sample if per_sample.is_likelier_than(of_mean) else of_mean)
     # Where shapes leave the layout open, the reading with the most right values is the one that the user means.
-    best = max(comparisons, key=lambda one: len(one.compared) if one.first is None else one.first)
+    best = max(
+        comparisons, key=lambda comparison: len(comparison.compared) if comparison.first is None else comparison.first
+    )
     return limit_to_hint(best.report(), hint)
 
 
 def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
-    """Convert a user's values to arrays by their standard names, such as dz2 for "delta_2"."""
+    """Convert a user's values to arrays by standard names, as dz2 for "delta_2"; raises `BadInput` for others."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
@@ -162,7 +164,7 @@ class _ComparedValue:
 
     @property
     def result(self) -> ArrayResult:
-        """The verdict for the report."""
+        """The name, verdict ("right" or "wrong") and relative error of the value."""
         expected = self.correct.array
         if self.found.shape != expected.shape:
             return ArrayResult(self.correct.name, WRONG)
@@ -211,7 +213,7 @@ class _Comparison:
         return bool(right - right_of_mean) and not right_of_mean - right
 
     def report(self) -> CodeReport:
-        """Report the comparison, with the first wrong value and its diagnosis."""
+        """Report the comparison: right, unproved, or the first wrong value with its formula and mistakes."""
         entries = sum(value.correct.array.size for value in self.compared)
         report = CodeReport(
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
@@ -252,7 +254,7 @@ class _Comparison:
         return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
 
     def _diagnose(self) -> tuple[Mistake, ...]:
-        """The mistakes that explain the first wrong value."""
+        """The mistakes that explain the first wrong value, at most two; () if all are right or nothing fits."""
         if self.first is None:
             return ()
         wrong = self.compared[self.first]

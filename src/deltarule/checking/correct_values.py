@@ -44,17 +44,17 @@ def correct_values(
     x: Floats,
     y: Floats,
     loss: Named | Loss,
-    options: Mapping[str, Any],
+    problem_options: Mapping[str, Any],
     *,
     is_per_sample: bool,
 ) -> Iterator[CorrectValue]:
-    """Yield the correct values of a network's update in the order of computation, in the layout of the user's code.
+    """Yield the correct values of a network's update in the order of computation, in the user's `layout`.
 
-    params          the parameters before the update, in that layout
-    options         further arguments of `create_problem`
-    is_per_sample   dz and da are those of single samples, without 1 / N
+    params            the parameters before the update, in that layout
+    problem_options   further arguments of `create_problem`
+    is_per_sample     dz and da are those of single samples, without 1 / N
     """
-    problem = create_problem(network, x, y, loss=loss, **options)
+    problem = create_problem(network, x, y, loss=loss, **problem_options)
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     state = initial_state(problem, flatten({name: array[None] for name, array in ours.items()}, network.entries))
     rows = batch(problem, state.members, 0)
@@ -98,7 +98,7 @@ def correct_values(
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:
-    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter with this name."""
+    """The factor c of the penalty's part c w, or c sign(w), in the gradient of the parameter `name`; 0 without one."""
     penalty = problem.penalty
     if penalty is None or not _is_penalized(problem, name):
         return 0.0
@@ -120,7 +120,7 @@ class _Formulas:
     is_per_sample: bool
 
     def forward(self, name: str) -> str:
-        """The formula of z, n or a."""
+        """The formula of z, n or a, as `name` with the layer number says, such as z1."""
         n = int(name[1:])
         layer = self.problem.network.layers[n - 1]
         if name[0] == "z":
@@ -132,7 +132,7 @@ class _Formulas:
         return f"{name} = {layer.activation.name}(z{n}){f': {formula}' if formula else ''}"
 
     def backward(self, name: str) -> str:
-        """The formula of dz, dn, da, dW or db."""
+        """The formula of dz, dn, da, dW or db, as `name` with the layer number says, such as dz1."""
         n, kind, network = int(name[2:]), name[:2], self.problem.network
         if kind == "dz" and n == network.layers[-1].number:
             return f"{name} = {self._output_delta(n)}"
@@ -161,7 +161,7 @@ class _Formulas:
         return f"{data}, + {self._strength} · the sum of ({each}), with w = {join_names(entries)}"
 
     def at_output(self) -> str:
-        """The formula of da of the last layer."""
+        """The formula of da of the last layer, the derivative of the loss by the prediction."""
         n, loss = self.problem.network.layers[-1].number, self.problem.loss
         slope = _formula_in_docstring(loss.derivative, f"the derivative of {loss.name}")
         return f"da{n} = ({slope}){self._share}, with p = a{n}"

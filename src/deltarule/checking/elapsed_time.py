@@ -14,14 +14,14 @@ INTERVAL_SECONDS = 1.0
 
 
 @contextmanager
-def show_elapsed_time(what: str, delay_seconds: float = DELAY_SECONDS) -> Iterator[None]:
-    """Show a text and the elapsed seconds on stderr while a block runs, from a delay on, in a terminal or notebook."""
+def show_elapsed_time(text: str, delay_seconds: float = DELAY_SECONDS) -> Iterator[None]:
+    """Show `text` and the elapsed seconds on stderr while a block runs, from a delay on, in a terminal or notebook."""
     stream = sys.stderr
     if not _is_watched(stream):
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_show_until_ended, args=(stream, what, delay_seconds, ended), daemon=True)
+    thread = threading.Thread(target=_show_until_ended, args=(stream, text, delay_seconds, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -38,12 +38,12 @@ def _is_watched(stream: TextIO | None) -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def _show_until_ended(stream: TextIO, what: str, delay_seconds: float, ended: threading.Event) -> None:
-    """Update the line every second until `ended` is set, then erase it."""
+def _show_until_ended(stream: TextIO, text: str, delay_seconds: float, ended: threading.Event) -> None:
+    """Write `text` and the seconds to one line, after a delay and every second until `ended` is set, then erase it."""
     begin, line = perf_counter(), ""
     is_over = ended.wait(delay_seconds)
     while not is_over:
-        line = f"{what}: {perf_counter() - begin:.0f} s"
+        line = f"{text}: {perf_counter() - begin:.0f} s"
         stream.write(f"\r{line}")
         stream.flush()
         is_over = ended.wait(INTERVAL_SECONDS)

@@ -83,7 +83,7 @@ class CodeReport:
             raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong, each with its label: location, worst entry, mistakes and fixes."""
+        """Yield (label, text) of what is wrong: location, worst entry, mistakes and fixes."""
         if self.location:
             yield "where", self.location
         if self.vacuous:
@@ -101,7 +101,7 @@ class CodeReport:
                 yield "likely fix", mistake.fix
 
     def _lines(self) -> Iterator[tuple[str, str]]:
-        """Yield all that is reported, each with its label."""
+        """Yield (label, text) of all that is reported."""
         yield from self._failures()
         if self.arrays:
             yield "arrays", ", ".join(map(str, self.arrays))
@@ -132,6 +132,7 @@ class CodeReport:
         return self.text()
 
     def _repr_html_(self) -> str:
+        """The report as HTML, for notebooks."""
         color = "#1a7f37" if self.ok else "#9a6700" if self.vacuous else "#cf222e"
         rows = "".join(
             f'<tr><th style="text-align:left">{escape(word)}</th><td style="text-align:left">{escape(text)}</td></tr>'
@@ -154,7 +155,7 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
 
 
 def validate_hint(hint: str) -> str:
-    """Return the hint level; raises `BadInput` for an unknown one."""
+    """Return the hint level; raises `BadInput` unless it is "pass", "where", "kind" or "fix"."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
     return hint
@@ -165,7 +166,7 @@ MORE_WITH_LIKE = "more kinds of mistakes are tried if you give the network: like
 
 
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
-    """Remove from a report what the hint level hides from a student.
+    """A copy of a report without what the hint level ("pass", "where", "kind" or "fix") hides from a student.
 
     "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
     number; "kind" also what the mistake is; "fix" everything.

@@ -1,4 +1,4 @@
-"""Check the gradient of user code in five steps: call, measure, compare, diagnose, report."""
+"""Check the gradient of `Code` in five steps, for all public checks: call, measure, compare, diagnose, report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -121,8 +121,10 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
         is_layer=context.is_layer,
     )
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
-    has_network = not context.is_layer
-    diagnosis = diagnose_code(judged_code, evidence, loss, own_hypotheses, context.like, has_network=has_network)
+    may_have_network = not context.is_layer
+    diagnosis = diagnose_code(
+        judged_code, evidence, loss, own_hypotheses, context.like, may_have_network=may_have_network
+    )
     report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
     report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
     moved = [point.note] if point and point.note else []
@@ -237,7 +239,7 @@ def with_arrays(
 ) -> CodeReport:
     """Add the verdicts for the arrays to a report, and the location of the mistake that follows from them."""
     subject = "the update of" if report.what.startswith("update") else "the gradient of"
-    location = describe_location(arrays, subject, is_layer=context.is_layer, shapes=shapes)
+    location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
 
@@ -315,7 +317,7 @@ def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
         raw, loss = finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
         judged, _, arrays = _compare_closely(nearby, raw, _measure_point(nearby, raw, loss, MAX_ENTRIES).reference)
         evidence = Evidence(tuple(arrays), context.samples)
-        return tuple(diagnose_code(judged, evidence, loss, [], None, has_network=False).mistakes)
+        return tuple(diagnose_code(judged, evidence, loss, [], None, may_have_network=False).mistakes)
     except BadInput:  # code that fails there
         return ()
 
@@ -354,12 +356,12 @@ def _why_vacuous(
 
 
 def _comparison_notes(
-    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass: float, subject: str
+    reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
 ) -> Iterator[str]:
     """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
 
-    false_pass   the probability that a small error passes
-    subject      the name of the differentiated function
+    false_pass_probability   the probability that a small error passes
+    subject                  the name of the differentiated function
     """
     dtypes = [dtype for array in arrays for dtype in (array.value.dtype, array.raw.dtype)]
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
@@ -382,7 +384,7 @@ def _comparison_notes(
         lines = len(sampled[0].reference.directions)
         yield (
             f"large arrays: a sample of entries, and {lines} random directions; an error of {SMALL_ERROR:.2%} of an "
-            f"array's gradient passes with a probability of {false_pass:.1g}"
+            f"array's gradient passes with a probability of {false_pass_probability:.1g}"
         )
     for array in arrays:
         if array.shape_mistake:
@@ -391,7 +393,7 @@ def _comparison_notes(
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[str]:
-    """Yield notes on a loss whose true gradient is 0 although it is not at a minimum."""
+    """Yield a note if a loss, whose gradient is 0, depends on no parameter, or on none that is moved a little."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
@@ -401,7 +403,7 @@ def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[
 
 
 def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[str]:
-    """Yield a note on rounding errors in the code's gradient, if it has any."""
+    """Yield a note on the code's rounding errors, as a share of the largest entry of an array; none if all are 0."""
     assert code.rounding is not None
     shares = [
         float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)

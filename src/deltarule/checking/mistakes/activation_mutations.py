@@ -101,7 +101,7 @@ def _slopes_at_other_layers(match: NetworkMatch, hidden: Sequence[int]) -> Itera
 def _mistakes_of_all_layers(
     match: NetworkMatch, steps_by_mistake: Mapping[tuple[str, str], Mapping[int, tuple[str, Back]]]
 ) -> Iterator[Mutation]:
-    """The same mistake at all hidden layers, and at all layers with the output.
+    """The same mistake at all hidden layers, and at all layers with the output; `steps_by_mistake` has those of each.
 
     steps_by_mistake   by code and variant, the sentence and the wrong step at each position on the tape
     """
@@ -149,12 +149,13 @@ def _each_and_all(positions: Sequence[int]) -> list[list[int]]:
 
 
 def _without_derivatives_of(match: NetworkMatch, i: int, constants: Sequence[str]) -> Back:
-    """Batch norm's backward step that takes "mean", "variance" or both as constants."""
+    """Batch norm's backward step that takes the statistics in `constants`, "mean" and "variance", as constants."""
     z, taped = match.input_of(i), match.tape[i]
     deviation = np.sqrt(z.var(0) + BATCH_NORM_EPSILON)
     normal, gain = (z - z.mean(0)) / deviation, match.parameters[f"gamma{match.layer_number(i)}"] / deviation
 
     def back(upstream: Array) -> tuple[Array, dict[str, Array]]:
+        """Go back through the statistics that are no constants: upstream gradient → gradient of z, and of γ and β."""
         dz = upstream
         if "mean" not in constants:
             dz = dz - upstream.mean(0)

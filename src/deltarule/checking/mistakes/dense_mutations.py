@@ -39,12 +39,12 @@ def _with_other_weights(taped: Taped, weights: Array) -> Back:
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
 
-def _with_other_gradients(taped: Taped, gradients: Any) -> Back:
-    """A dense layer's backward step with other gradients of some parameters, by name, as a function of dz."""
+def _with_other_gradients(taped: Taped, replacements: Any) -> Back:
+    """A dense layer's backward step in which replacements(dz), by name, replaces gradients of its parameters."""
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
         upstream, correct = taped.backward(dz)
-        return upstream, {**correct, **gradients(dz)}
+        return upstream, {**correct, **replacements(dz)}
 
     return back
 
@@ -83,7 +83,7 @@ def _deltas(match: NetworkMatch) -> Mapping[str, Array]:
 
 
 def _with_other_delta(taped: Taped, names: Sequence[str], delta: Array) -> Back:
-    """A dense layer's backward step with another δ for the gradients of some of its parameters."""
+    """A dense layer's backward step with another δ, `delta`, for the gradients of the parameters `names`."""
     wrong = taped.backward(delta)[1]
     return _with_other_gradients(taped, lambda dz: {name: wrong[name] for name in names})
 

@@ -45,7 +45,7 @@ def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) ->
 
 
 def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """The mistakes of the hypotheses, or pairs of them, that explain all wrong gradients with the fewest constants."""
+    """At most two mistakes of a hypothesis or pair that explains all wrong gradients with fewest constants; else ()."""
     wrong = frozenset(evidence.wrong)
     complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
     if complete:
@@ -61,7 +61,7 @@ def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tup
 
 
 def _first_two_mistakes(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
-    """The first two mistakes with different codes of hypotheses that predict the same numbers, or hold together."""
+    """The first two of the hypotheses' mistakes that have different codes."""
     by_code: dict[str, Mistake] = {}
     for hypothesis in hypotheses:
         for mistake in hypothesis.mistakes:

@@ -70,11 +70,11 @@ class ParameterEvidence:
         return max(self.value.shape, default=1) == self.value.size
 
     @np.errstate(over="ignore", invalid="ignore")
-    def fits(self, prediction: Floats, gain: float = 1.0) -> bool:
-        """Whether a predicted gradient equals the user's, and is much closer to it than the reference gradient.
+    def fits(self, prediction: Floats, uncertainty_factor: float = 1.0) -> bool:
+        """Whether a prediction, where not NaN, equals the user's gradient and is much nearer to it than the reference.
 
-        prediction  NaN where it says nothing; entries without a reference are not compared
-        gain        the factor by which the prediction multiplies the uncertainty of `expected`
+        prediction           NaN where it says nothing; entries without a reference are not compared
+        uncertainty_factor   the factor by which the prediction multiplies the uncertainty of `expected`
         """
         prediction = np.asarray(prediction, float)
         if prediction.shape != self.found.shape:
@@ -83,7 +83,7 @@ class ParameterEvidence:
         if not known.any():
             return False
         found, predicted = self.found[known], prediction[known]
-        tolerance = self.finite_tolerance[known] + (gain - 1) * self.uncertainty[known]
+        tolerance = self.finite_tolerance[known] + (uncertainty_factor - 1) * self.uncertainty[known]
         excess, error = np.abs(found - predicted) - tolerance, np.abs(found - self.expected[known])
         # A prediction explains a mistake only if it is much closer than the reference gradient itself.
         if self.is_wrong and not self.shape_mistake:
@@ -92,7 +92,7 @@ class ParameterEvidence:
         return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
-        """Whether a predicted gradient equals the user's, in entries without a reference too."""
+        """Whether a predicted gradient equals the user's at all entries without a kink, measured or not."""
         if self.shape_mistake or not self.fits(gradient):
             return False
         default = 1e-8 * np.abs(self.found).max()
@@ -105,12 +105,12 @@ class ParameterEvidence:
         regressor: Floats,
         base: Floats | None = None,
         known_constants: Sequence[float] = (),
-        min_informative: int = 2,
+        min_informative_entries: int = 2,
     ) -> float | None:
-        """Fit c in found = base + c · regressor; None if no single c fits all entries.
+        """Fit c in found = base (default: the reference) + c · regressor; None if it misfits or few entries show it.
 
         base              the reference gradient by default
-        known_constants   if fewer than `min_informative` entries determine c, it must be one of these, or the penalty's
+        known_constants   c must be one of these, or the penalty's, if fewer than `min_informative_entries` determine it
         """
         base = self.expected if base is None else base
         if regressor.shape != base.shape:
@@ -119,7 +119,7 @@ class ParameterEvidence:
         is_informative = np.isfinite(base) & (np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance)
         if not c or not self.fits(base + c * regressor):
             return None
-        if is_informative.sum() >= min_informative:
+        if is_informative.sum() >= min_informative_entries:
             return c
         penalty = self.find_penalty()
         if penalty is not None and penalty.in_gradient is not None:
@@ -133,7 +133,7 @@ def is_same_constant(value: float, constant: float) -> bool:
 
 
 def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
-    """Fit r in found = r · regressor by least squares, where `expected` is finite; 0 if the regressor is 0."""
+    """Fit r in found = r · regressor by least squares where `expected` is finite; 0 if the regressor is 0."""
     known = np.isfinite(expected) & np.isfinite(regressor)
     square = float((regressor[known] ** 2).sum())
     return float((found[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
@@ -219,7 +219,7 @@ class Hypothesis:
 def one_mistake(
     code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
 ) -> Hypothesis:
-    """The hypothesis that one mistake explains the wrong gradients of some parameters.
+    """The hypothesis that one mistake, with so many fitted constants, explains the wrong gradients of `parameters`.
 
     constants   the number of constants that were fitted
     where       the names that the mistake reports; by default those of the parameters

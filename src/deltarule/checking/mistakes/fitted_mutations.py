@@ -52,7 +52,7 @@ def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothe
 
 
 def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
-    """The gradient that divides by p + ε, as that of log(p + ε), as a function of ε."""
+    """The mistake that the gradient divides by p + ε, as that of log(p + ε): the gradients as a function of ε."""
     output = match.network.output
     if (output.name, match.objective.loss.name) not in _LOSSES_WITH_EPSILON:
         return
@@ -67,7 +67,7 @@ def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
 
 
 def _update_families(match: NetworkMatch) -> Iterator[Family]:
-    """Gradients if weights were updated before the backward pass uses them, as functions of the learning rate."""
+    """Mistakes that update weights before the backward pass uses them: gradients as functions of the learning rate."""
     tape, dense = match.tape, [i for i in match.positions("z") if i]
     for chosen in [dense, *([i] for i in dense if len(dense) > 1)] if dense else []:
 
@@ -84,6 +84,7 @@ def _with_updated_weights(taped: Taped, match: NetworkMatch, rate: float) -> Bac
     name = f"W{taped.name[1:]}"
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
+        """Go back through the updated weights: gradient of z → gradient of the input, and of the parameters by name."""
         _, gradients = taped.backward(dz)
         updated = match.parameters[name] - rate * (gradients[name] + match.penalties[name])
         return dz @ transpose(updated), gradients
@@ -94,9 +95,10 @@ def _with_updated_weights(taped: Taped, match: NetworkMatch, rate: float) -> Bac
 def _fit_constant(
     gradients: Sequence[Floats], match: NetworkMatch, make: Callable[[float], dict[str, Array]]
 ) -> float | None:
-    """Fit the constant for which `make` gives these gradients, by the Gauss–Newton method from 0; None if it fails."""
+    """Fit the constant for which `make`, gradients by name, gives these, by Gauss–Newton from 0; None if that fails."""
 
     def error(constant: float) -> Floats:
+        """The predicted minus the user's gradients, as one vector; 0 where either is not finite."""
         candidate = match.to_theirs(make(constant))
         flat = [(predicted - gradient).ravel() for predicted, gradient in zip(candidate, gradients, strict=True)]
         return np.nan_to_num(np.concatenate(flat), nan=0.0, posinf=0.0, neginf=0.0)

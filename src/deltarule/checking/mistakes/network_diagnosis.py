@@ -45,23 +45,23 @@ def diagnose_code(
     extra_hypotheses: Sequence[Hypothesis],
     like: Like | None,
     *,
-    has_network: bool,
+    may_have_network: bool,
 ) -> Diagnosis:
     """Name the mistakes that explain a wrong gradient, or a mistake in the loss although the gradient is correct.
 
     loss               the value of the loss
     extra_hypotheses   hypotheses for this kind of code
     like               the network that the code is meant to be, if the user gave one
-    has_network        whether the user could give one for this kind of code
+    may_have_network   whether the user could give one for this kind of code
     """
-    diagnosis = _diagnose_without_tape(code, evidence, loss, extra_hypotheses, like, has_network=has_network)
+    diagnosis = _diagnose_without_tape(code, evidence, loss, extra_hypotheses, like, may_have_network=may_have_network)
     codes = {mistake.code for mistake in diagnosis.mistakes}
     if not evidence.wrong or not codes <= _NUMBERS_ALONE:
         return diagnosis
     mistakes = choose_mistakes(evidence, tape_hypotheses(code, evidence))
     if "zero_gradient" in codes:  # zeros may be what the last of several assignments left
         mistakes = tuple(mistake for mistake in mistakes if mistake.code == "gradient_overwritten")
-    if not mistakes and like is None and not codes and has_network:
+    if not mistakes and like is None and not codes and may_have_network:
         guess = guess_network(code, evidence, loss)
         if guess is not None:
             return _explain_by_network(evidence, extra_hypotheses, *guess)
@@ -78,12 +78,12 @@ def _diagnose_without_tape(
     extra_hypotheses: Sequence[Hypothesis],
     like: Like | None,
     *,
-    has_network: bool,
+    may_have_network: bool,
 ) -> Diagnosis:
     """Diagnose from the gradient's numbers and, if `like` is given, from its network, without a tape."""
     if like is None:
         diagnosis = _explain(evidence, extra_hypotheses)
-        if UNEXPLAINED in diagnosis.notes and has_network:
+        if UNEXPLAINED in diagnosis.notes and may_have_network:
             return replace(diagnosis, notes=(*diagnosis.notes, MORE_WITH_LIKE))
         return diagnosis
     mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
@@ -108,10 +108,7 @@ def _explain(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis]) -> Diag
 
 
 def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
-    """The mistake in a loss that is not recognized, although the gradient is that of a known loss.
-
-    gradient_match   the network recognized by the user's gradient
-    """
+    """The mistake in an unknown loss, although the user's gradient is that of the known loss in `gradient_match`."""
     hypothesis = next(epsilon_in_loss(evidence, gradient_match), None)
     if hypothesis is not None:
         return hypothesis.mistakes
@@ -136,7 +133,7 @@ def _explain_by_network(
 
 
 def _describe_loss(match: NetworkMatch) -> str:
-    """Describe the recognized loss, such as "the mean over 7 samples of cross entropy"."""
+    """Describe the recognized loss as a text such as "the mean over 7 samples of cross entropy"."""
     name, samples, outputs = match.objective.loss.name.replace("_", " "), len(match.x), match.y.shape[1]
     for count, text in (
         (1, f"the sum over {samples} samples of {name}"),
@@ -151,7 +148,7 @@ def _describe_loss(match: NetworkMatch) -> str:
 def _diagnose_packed(
     code: Code, evidence: Evidence, loss: float, extra_hypotheses: Sequence[Hypothesis], like: Like, mismatch: str
 ) -> Diagnosis:
-    """The diagnosis of code whose parameters are packed into other arrays than the network's, as `mismatch` says."""
+    """The diagnosis of code whose parameters are packed into other arrays than the network's; `mismatch` says how."""
     reason = ""
     shape, inputs = like.x.shape, like.network.inputs
     if inputs not in shape and inputs + 1 in shape:
@@ -168,7 +165,7 @@ def _diagnose_packed(
 
 
 def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Packing, Evidence, NetworkMatch] | None:
-    """The packing with which the network is recognized, the evidence by the network's arrays, and the match."""
+    """The packing with which the network is recognized, the evidence by its arrays, and the match; None if none."""
     if any(parameter.shape_mistake or parameter.raw.size != parameter.value.size for parameter in evidence.parameters):
         return None
     for packing in packings(evidence.values, like.network):

@@ -44,7 +44,7 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> tuple[NetworkM
 
 
 def _possible_sizes(evidence: Evidence) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """The units of each layer by the shapes of the weights, in both orientations, and whether there are biases."""
+    """The units of each layer, inputs first, by the shapes of weights in both orientations; and if there are biases."""
     all_shapes = [parameter.value.shape for parameter in evidence.parameters]
     weights = [shape for shape in all_shapes if len(shape) == 2 and min(shape) > 1]
     others = len(all_shapes) - len(weights)

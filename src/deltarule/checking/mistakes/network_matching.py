@@ -128,12 +128,12 @@ class NetworkMatch:
 
 
 def match_network(
-    evidence: Evidence, gradients: Sequence[Floats], value: float | None, like: Like
+    evidence: Evidence, gradients: Sequence[Floats], loss_value: float | None, like: Like
 ) -> NetworkMatch | None:
-    """Find the first reading of a user's network whose objective has these gradients and, if given, this value.
+    """Find the first reading of a user's network that gives these gradients and, if given, this loss; else None.
 
-    gradients   the reference gradients, or those of the user's code
-    value       of the loss; None for gradients of the user's code, which fit an uncommon loss only by coincidence
+    gradients    the reference gradients, or those of the user's code
+    loss_value   None for gradients of the user's code, which fit an uncommon loss only by coincidence
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -148,10 +148,10 @@ def match_network(
             tape = forward_tape(like.network, parameters, x, like.masks)
             for objective in possible_objectives(like.network, tape[-1].value, y):
                 if objective.kind not in kinds or (
-                    value is None and not is_common(objective.loss, like.network.output)
+                    loss_value is None and not is_common(objective.loss, like.network.output)
                 ):
                     continue
-                fitted = _fit_objective(evidence, gradients, value, layout, parameters, tape, objective)
+                fitted = _fit_objective(evidence, gradients, loss_value, layout, parameters, tape, objective)
                 if fitted:
                     return NetworkMatch(like.network, layout, parameters, x, y, tape, objective, *fitted)
     return None
@@ -173,7 +173,7 @@ def forward_tape(
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
-    """The possible meanings of a user's arrays and data: their layout, x [N, D] and y [N, C].
+    """The possible meanings of a user's arrays and data: layout, x [N, D] and y [N, C]; raises `BadInput` if none.
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -218,7 +218,7 @@ def _parameter_orders(
 
 
 def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) -> bool:
-    """Whether an array may be the network's parameter of this name, with weights transposed or not."""
+    """Whether an array may be the network's parameter `name`; if `transposed`, its weights are outputs × inputs."""
     rows, columns = next(entry.shape for entry in network.entries if entry.name == name)
     if name.startswith("W"):
         vector = value.ndim == 1 and 1 in (rows, columns) and value.size == rows * columns
@@ -227,7 +227,7 @@ def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) 
 
 
 def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
-    """The user's data as x [N, D] and y [N, C], with samples as rows or as columns, and whether they are columns."""
+    """The user's data as x [N, D], y [N, C], and whether its samples are columns; raises `BadInput` if none fits."""
     network, is_readable = like.network, False
     x = like.x.astype(float)
     x = x.reshape(-1, 1) if x.ndim == 1 and network.inputs == 1 else np.atleast_2d(x)
@@ -246,7 +246,7 @@ def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
         )
 
 
-def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, columns: bool) -> Floats | None:
+def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, samples_are_columns: bool) -> Floats | None:
     """The user's targets as y [N, C], with labels one-hot encoded; None if they do not fit the network."""
     if y.shape in ((samples,), (samples, 1), (1, samples)) and outputs > 1:
         labels = y.ravel()
@@ -255,20 +255,20 @@ def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, columns: bool)
         return np.eye(outputs)[labels.astype(int)]
     if outputs == 1 and y.size == samples:
         return y.reshape(-1, 1).astype(float)
-    y = y.T if columns else y
+    y = y.T if samples_are_columns else y
     return y.astype(float) if y.shape == (samples, outputs) else None
 
 
 def _fit_objective(
     evidence: Evidence,
     gradients: Sequence[Floats],
-    value: float | None,
+    loss_value: float | None,
     layout: Layout,
     parameters: dict[str, Floats],
     tape: list[Taped],
     objective: Objective,
 ) -> tuple[float, dict[str, Array]] | None:
-    """Fit c, and the penalty's part of the gradient by name; None if c S and a penalty do not have these gradients."""
+    """Fit c, and the gradient of a penalty by name; None if c S and a penalty do not give gradients and loss value."""
     with np.errstate(all="ignore"):
         data = layout.to_theirs(backward(tape, objective.slope))
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
@@ -285,7 +285,7 @@ def _fit_objective(
         c, p = constants
         part = {name: p * array for name, array in penalized.items()}
         whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
-        if value is None or abs(whole - value) <= tolerance * (abs(value) + abs(c * objective.total)):
+        if loss_value is None or abs(whole - loss_value) <= tolerance * (abs(loss_value) + abs(c * objective.total)):
             return c, part
     return None
 

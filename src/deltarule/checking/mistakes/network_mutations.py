@@ -49,7 +49,7 @@ def slope_at(activation: Activation, z: Array) -> Array:
 
 
 def slope_with_z_for_a(activation: Activation, z: Array) -> Array:
-    """f′ by a formula in a = f(z), such as a (1 − a), with z put in place of a."""
+    """A wrong f′(z), from a formula in a = f(z), such as a (1 − a), with z put in place of a."""
     if activation.name == "softplus":  # ours is a formula for z; people also write 1 − e⁻ᵃ
         return 1 - np.exp(-z)
     return activation.derivative(z, z, **activation.parameters)

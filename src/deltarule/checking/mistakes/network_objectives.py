@@ -1,4 +1,4 @@
-"""The objectives that a recognized network may minimize: every loss for its output, and losses with known mistakes."""
+"""Losses that a recognized network may minimize, correct or with a known mistake, with their sum and derivative."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -58,6 +58,7 @@ class Packing:
         packed = evidence.parameters
 
         def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
+            """Whether the gradient of the network's array `index` is right outside the mask `entries`."""
             # All other arrays are excluded: a kink in one of them would hide that the rest is correct.
             masks = self.pack([entries if i == index else np.ones(shape.shape, bool) for i, shape in enumerate(shapes)])
             pairs = zip(packed, masks, strict=True)

@@ -43,7 +43,7 @@ def activation_mistakes(recording: Recording, composites: Sequence[Composite]) -
 
 
 def _derivatives_after_dropout(recording: Recording, composites: Sequence[Composite]) -> Iterator[Candidate]:
-    """Wrong derivatives from formulas in a = f(z) that take a after its multiplication by a mask or a constant."""
+    """Derivatives computed wrongly from a = f(z) after dropout: from its product with masks or constants."""
     scaled: dict[int, Node] = {}
     for node in recording.nodes:
         active = [entry for _, entry in node.active_inputs]
@@ -155,7 +155,7 @@ def _are_targets(y: Array) -> bool:
 
 
 def _wrong_output_slopes(p: Array, y: Array, N: int, *, is_softmax: bool) -> Iterator[tuple[str, str, Array]]:
-    """Wrong forms of (p − y) / N, each after the code of its mistake and the end of the sentence "∂J/∂z …"."""
+    """Wrong forms of (p − y) / N, p softmax or sigmoid: a code, the end of the sentence "∂J/∂z …", and the form."""
     slope = p * (1 - p)
     yield "targets_not_averaged", "divides p by N and not y: p / N − y", p / N - y
     yield "targets_not_averaged", "divides y by N and not p: p − y / N", p - y / N

@@ -32,7 +32,7 @@ class Candidate:
 
 
 def describe_line(nodes: Sequence[Node]) -> str:
-    """The line of user code to which operations belong, such as "line 7 of net.py: z = x @ W"; that of the first."""
+    """Describe the line of user code of the first operation, such as "line 7 of net.py: z = x @ W"."""
     file, line, _ = nodes[0].line
     if not file:
         return "the output"
@@ -71,9 +71,10 @@ def is_parameter(recording: Recording, node: Any) -> bool:
 
 
 def rule_with_operand(k: int, operand: Array) -> EdgeRule:
-    """A rule for input k of a product, with another value of the other operand, whose gradient is the correct one."""
+    """A rule for products: input k gets the gradient with another `operand`, the other input the correct one."""
 
     def rule(input_index: int, g: Array, node: Node) -> Array:
+        """The gradient of one input, from the gradient g of the output."""
         if input_index != k:
             return correct_gradient(input_index, g, node)
         values = list(node.values)
@@ -87,6 +88,7 @@ def rule_with_values(values: Mapping[int, Array]) -> EdgeRule:
     """A rule that uses other values of the inputs, by node index, except for the input whose gradient it gives."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
+        """The gradient of input k, from the gradient g of the output."""
         changed = [
             values.get(entry.index, value) if isinstance(entry, Node) and i != k else value
             for i, (entry, value) in enumerate(zip(node.inputs, node.values, strict=True))

@@ -65,7 +65,7 @@ _LEAKS = (0.01, 0.1, 0.2, 0.05)
 
 
 def _common_mistakes(slope: Callable[[Array], Array], name: str) -> Iterator[WrongRule]:
-    """Wrong rules for any elementwise activation with the derivative `slope`."""
+    """Wrong rules for the elementwise activation `name` with the derivative `slope`."""
     yield "derivative_missing", "is left out", lambda g, u, v: g
     yield "derivative_at_output", "is taken at its output", lambda g, u, v: g * slope(v)
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: g * slope(u) ** 2
@@ -184,26 +184,26 @@ def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Arr
                 yield code, f"the derivative of {composite.name} {text}", rule(g, u, v)
 
 
-def _functions_of(output: Node, elementwise_outputs: set[int]) -> list[Composite]:
-    """The functions whose output a node is: an elementwise one of the nearest input only, others of every input.
+def _functions_of(output: Node, elementwise_indices: set[int]) -> list[Composite]:
+    """The functions whose output a node is: of elementwise ones (not past `elementwise_indices`) only the nearest.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
 
-    elementwise_outputs   indices of nodes that are outputs of recognized elementwise functions
+    elementwise_indices   indices of nodes that are outputs of recognized elementwise functions
     """
     functions: list[Composite] = []
-    for composite in _possible_functions(output, elementwise_outputs):
+    for composite in _possible_functions(output, elementwise_indices):
         if composite.slope is None or all(function.slope is None for function in functions):
             functions.append(replace(composite, rank=len(functions)))
     return functions
 
 
-def _possible_functions(output: Node, elementwise_outputs: set[int]) -> Iterator[Composite]:
-    """Every known function of an earlier node that has the values of `output`, the nearest node first."""
+def _possible_functions(output: Node, elementwise_indices: set[int]) -> Iterator[Composite]:
+    """Known functions that give the values of `output`, nearest first; elementwise: not past `elementwise_indices`."""
     v, is_blocked = output.value, False
     for node in ancestors(output):
         u = node.value
-        is_blocked = is_blocked or node.index in elementwise_outputs  # 1 − sigmoid(z) is no other function of z
+        is_blocked = is_blocked or node.index in elementwise_indices  # 1 − sigmoid(z) is no other function of z
         if u.shape != v.shape or not np.isfinite(u).all():
             continue
         for name, function, slope, wrong in () if is_blocked else _ELEMENTWISE:
@@ -257,7 +257,7 @@ _ELEMENTWISE: tuple[tuple[str, Any, Any, Any], ...] = (
 
 
 def ancestors(node: Node) -> Iterator[Node]:
-    """The nodes that a node is computed from and that depend on a parameter, the nearest first."""
+    """The nodes that a node is computed from and that depend on a parameter, the nearest first, about 60 at most."""
     seen, layer = {node.index}, [node]
     for _ in range(_MAX_DEPTH):
         layer = [entry for node in layer for _, entry in node.active_inputs]

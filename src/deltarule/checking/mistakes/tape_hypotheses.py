@@ -153,17 +153,17 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
 def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
     """All mistakes that are tried in the recorded backward pass, the most specific first."""
     composites = find_composites(recording)
-    gate_indices = {composite.output.index for composite in composites if composite.name == "sigmoid"}
+    sigmoid_indices = {composite.output.index for composite in composites if composite.name == "sigmoid"}
     yield from loss_mistakes(recording)
     yield from slice_mistakes(recording)
     yield from overwritten_gradients(recording)
     yield from activation_mistakes(recording, composites)
     yield from output_mistakes(recording)
     groups = list(recording.operation_groups())
-    yield from neighboring_factors(recording, groups, gate_indices)
+    yield from neighboring_factors(recording, groups, sigmoid_indices)
     for group in groups:
         for members in _subsets(group):
-            yield from operation_mistakes(recording, members, gate_indices)
+            yield from operation_mistakes(recording, members, sigmoid_indices)
     yield from skipped_derivatives(recording, groups)
     yield from factors_of_other_lines(recording, groups)
     yield from padding_mistakes(recording)

@@ -53,7 +53,7 @@ def _hinge_mistakes(node: Node) -> Iterator[Candidate]:
 
 
 def _derivative_of_one_margin(g: Array, node: Node, *, is_everywhere: bool) -> Array | None:
-    """The derivative of one violated margin by the score that is subtracted, in every row or in violated rows."""
+    """The derivative of one violated margin by the subtracted score, in all or in violated rows; None if it misfits."""
     margin = np.abs(g).max() * np.ones_like(g) if is_everywhere else np.abs(g)
     shape = np.shape(node.values[1])
     axes = tuple(i for i, size in enumerate(shape) if size == 1)

@@ -29,16 +29,16 @@ _MAX_SUBSTITUTES = 24
 
 
 def operation_mistakes(
-    recording: Recording, operations: Sequence[Node], gate_indices: AbstractSet[int]
+    recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Wrong derivatives of some equal operations, such as those of one line.
+    """Wrong derivatives of equal operations; a factor whose node index is in `sigmoid_indices` is called a gate.
 
-    operations     the operations that all have the mistake
-    gate_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
+    operations        the operations that all have the mistake
+    sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     name = operations[0].name
     if name in ("multiply", "divide"):
-        yield from _product_mistakes(recording, operations, gate_indices)
+        yield from _product_mistakes(recording, operations, sigmoid_indices)
     elif name == "matmul":
         yield from _matmul_mistakes(recording, operations)
     elif name in ("max", "min"):
@@ -87,9 +87,9 @@ def _unary_mistakes(operations: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _product_mistakes(
-    recording: Recording, operations: Sequence[Node], gate_indices: AbstractSet[int]
+    recording: Recording, operations: Sequence[Node], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Wrong derivatives of products and quotients, also with a mask or a number of samples as the other operand."""
+    """Wrong derivatives of products and quotients, also by a mask, a count, or a gate (in `sigmoid_indices`)."""
     place, node = describe_line(operations), operations[0]
     for k in range(2):
         if not any(isinstance(operation.inputs[k], Node) and operation.inputs[k].is_active for operation in operations):
@@ -139,7 +139,7 @@ def _product_mistakes(
             continue
         is_count = is_divided and other.size == 1 and float(other.reshape(())) in _possible_counts(node)
         others = [operation.inputs[1 - k] for operation in operations]
-        is_gate = any(isinstance(entry, Node) and entry.index in gate_indices for entry in others)
+        is_gate = any(isinstance(entry, Node) and entry.index in sigmoid_indices for entry in others)
         what = "1 / N" if is_count else "divisor" if is_divided else "gate" if is_gate else "factor"
         code = "mean_missing" if is_count else "scale_missing"
         text = f"the gradient lacks the {what} of {place}"
@@ -162,7 +162,7 @@ def _product_mistakes(
 
 
 def _other_masks(recording: Recording, mask: Array) -> Iterator[Array]:
-    """Other masks of the forward pass with the same shape as one."""
+    """Other masks by which the forward pass multiplies, with the same shape as `mask`."""
     factors: dict[int, Array] = {}
     for node in recording.nodes:
         if node.name == "multiply":
@@ -183,7 +183,7 @@ def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
 
 
 def _mask_by_sign(g: Array) -> Array:
-    """Set negative entries of a gradient to 0."""
+    """Set negative entries of a gradient to 0; raises `ValueError` if there are none."""
     if (g >= 0).all():
         raise ValueError("the mask changes nothing")
     return g * (g > 0)

@@ -49,7 +49,7 @@ class Use:
         return np.asarray(self.node.values[1 - self.k])
 
     def part(self, g: Array, operand: Array | None = None) -> Array:
-        """What the use adds to the parameter's gradient, from the gradient g of its operation's output."""
+        """What the use, with another `operand` if given, adds to the parameter's gradient; g is that of its output."""
         assert self.node.gradient is not None
         values = list(self.node.values)
         if operand is not None:
@@ -93,7 +93,7 @@ class RecordedUses:
                 yield from (Use(node, k, views) for k, entry in enumerate(node.inputs) if entry is source)
 
     def parts(self, parameter: Node) -> list[Array]:
-        """What each line that uses a parameter adds to its gradient."""
+        """A parameter's gradient in parts: for each line of code that uses the parameter, what it adds."""
         uses = [use for use in self.uses(parameter) if use.node.index in self.gradients]
         by_line: dict[Any, Array] = {}
         for use in uses:
@@ -107,7 +107,7 @@ class RecordedUses:
 
     @cached_property
     def all_values(self) -> list[tuple[str, Array]]:
-        """Every recorded value once, after its description."""
+        """Every recorded value once, as (description, value)."""
         values: dict[int, tuple[str, Array]] = {}
         for node in self.recording.nodes:
             values.setdefault(id(node.value), (describe_line([node]), node.value))
@@ -122,7 +122,7 @@ def predecessors(node: Node) -> Iterator[Node]:
 
 
 def _breadth_first(node: Node, neighbors: Callable[[Node], Sequence[Node]]) -> Iterator[Node]:
-    """The nodes that are reached from a node by `neighbors`, the nearest first, up to a maximum number."""
+    """The nodes that are reached from a node by `neighbors`, the nearest first, until there are about 24."""
     seen, layer = {node.index}, [node]
     while layer and len(seen) <= _MAX_RELATIVES:
         reached = {other.index: other for node in layer for other in neighbors(node) if other.index not in seen}
@@ -188,7 +188,9 @@ def _wrong_gradients(tape: RecordedUses, parameter: ParameterEvidence, uses: Seq
             yield _WrongGradient("gradient_overwritten", sentence, total(zero | remaining), 0)
             counts = {len(next(iter(groups.values())))}
     for group in sets:
-        for code, sentence, changed, constants in _changes_of_group(tape, group, parts, is_all=len(group) == len(uses)):
+        for code, sentence, changed, constants in _changes_of_group(
+            tape, group, parts, is_only_group=len(group) == len(uses)
+        ):
             if any(part.shape != parameter.value.shape for part in changed.values()):
                 continue
             yield _WrongGradient(code, sentence, total(changed), constants)
@@ -199,36 +201,36 @@ _Change = tuple[str, str, Mapping[int, Array], int]
 
 
 def _changes_of_group(
-    tape: RecordedUses, group: Sequence[Use], parts: Mapping[int, Array], *, is_all: bool
+    tape: RecordedUses, group: Sequence[Use], parts: Mapping[int, Array], *, is_only_group: bool
 ) -> Iterator[_Change]:
-    """The mistakes at a group of uses.
+    """The mistakes at the uses of a parameter by one line of code, or at all: the changed parts by id of the use.
 
-    parts    by id of a use, its correct part of the gradient
-    is_all   whether the parameter has no other uses
+    parts           by id of a use, its correct part of the gradient
+    is_only_group   whether the parameter has no other uses
     """
-    place = describe_line([group[0].node])
+    line_text = describe_line([group[0].node])
     zero = {id(use): 0 * parts[id(use)] for use in group}
     if len(group) > 1:
         for use, which in ((group[-1], "last"), (group[0], "first")):
-            sentence = f"has only the part of the {which} of {len(group)} repetitions of {place}"
+            sentence = f"has only the part of the {which} of {len(group)} repetitions of {line_text}"
             yield "gradient_overwritten", sentence, zero | {id(use): parts[id(use)]}, 0
-    if not is_all:
-        yield "path_missing", f"lacks what comes back through {place}", zero, 1
+    if not is_only_group:
+        yield "path_missing", f"lacks what comes back through {line_text}", zero, 1
         doubled = {id(use): 2 * parts[id(use)] for use in group}
-        yield "factor_two", f"has twice what comes back through {place}", doubled, 2
+        yield "factor_two", f"has twice what comes back through {line_text}", doubled, 2
         negative = {id(use): -parts[id(use)] for use in group}
-        yield "sign_of_part", f"has the wrong sign in what comes back through {place}", negative, 1
+        yield "sign_of_part", f"has the wrong sign in what comes back through {line_text}", negative, 1
     if all(part.ndim == 2 for part in parts.values()):
         transposed = {id(use): parts[id(use)].T for use in group}
-        yield "transposed", f"has the part that comes back through {place} transposed", transposed, 0
-    yield from _single_samples(tape, group, place)
-    yield from _other_upstreams(tape, group, place)
+        yield "transposed", f"has the part that comes back through {line_text} transposed", transposed, 0
+    yield from _single_samples(tape, group, line_text)
+    yield from _other_upstreams(tape, group, line_text)
     if all(use.node.name in _PRODUCTS and len(use.node.inputs) == 2 for use in group):
-        yield from _other_operands(tape, group, place)
+        yield from _other_operands(tape, group, line_text)
 
 
-def _single_samples(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
-    """Mistakes that take the part of the last or the first sample alone."""
+def _single_samples(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
+    """Mistakes by which the uses, at `line_text`, have the part of the last or the first sample alone."""
     if any(use.node.name not in (*_PRODUCTS, "add", "subtract") for use in group):
         return
     whole = sum(use.part(tape.gradients[use.node.index]) for use in group)
@@ -243,7 +245,7 @@ def _single_samples(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
                 only[tuple(index)] = g[tuple(index)]
                 changed[id(use)] = use.part(only)
             if not _has_lost_lines(np.asarray(sum(changed.values())), np.asarray(whole)):  # else the axis is of units
-                yield "last_sample", f"is that of the {which} sample alone, at {place}", changed, 0
+                yield "last_sample", f"is that of the {which} sample alone, at {line_text}", changed, 0
 
 
 def _has_lost_lines(part: Array, whole: Array) -> bool:
@@ -252,11 +254,11 @@ def _has_lost_lines(part: Array, whole: Array) -> bool:
     return any(remaining < 2 <= count for remaining, count in zip(*lines, strict=True))
 
 
-def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
-    """Mistakes that take another δ: of another layer, or of the same one before the activation's derivative."""
+def _other_upstreams(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
+    """Mistakes by which the uses, at `line_text`, take another δ: of another layer, or before a derivative."""
     gradients = tape.gradients
     ones = {id(use): use.part(np.ones_like(use.node.value, float)) for use in group}
-    yield "upstream_ignored", f"leaves out the upstream gradient at {place}", ones, 1
+    yield "upstream_ignored", f"leaves out the upstream gradient at {line_text}", ones, 1
     for direction in (tape.successors, predecessors):
         for nodes in _nearest_operations(group, direction).values():
             pairs = [
@@ -266,7 +268,7 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
             ]
             changed = {id(use): use.part(g) for use, g in pairs}
             if changed:
-                text = f"is computed from the gradient of the value of {describe_line([nodes[0][1]])}, at {place}"
+                text = f"is computed from the gradient of the value of {describe_line([nodes[0][1]])}, at {line_text}"
                 yield "other_delta", text, changed, 1 if len(changed) == len(group) else 2
     if len(group) > 1:
         return
@@ -274,12 +276,12 @@ def _other_upstreams(tape: RecordedUses, group: Sequence[Use], place: str) -> It
     for node in tape.recording.nodes:
         g = gradients.get(node.index)
         if g is not None and node is not use.node and g.shape == use.node.value.shape:
-            text = f"is computed from the gradient of the value of {describe_line([node])}, at {place}"
+            text = f"is computed from the gradient of the value of {describe_line([node])}, at {line_text}"
             yield "other_delta", text, {id(use): use.part(g)}, 2
 
 
-def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Iterator[_Change]:
-    """Mistakes that multiply δ by another factor: the layer's output, another layer's input, a value nearby."""
+def _other_operands(tape: RecordedUses, group: Sequence[Use], line_text: str) -> Iterator[_Change]:
+    """Mistakes by which the uses, at `line_text`, multiply δ by the layer's output, another input or a value nearby."""
     gradients = tape.gradients
 
     def part(use: Use, value: Array) -> Array:
@@ -289,13 +291,13 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
         for nodes in _nearest_operations(group, direction).values():
             pairs = [(use, node.value) for use, node in nodes if node.value.shape == use.operand.shape]
             if pairs:
-                text = f"takes the value of {describe_line([nodes[0][1]])} for the other factor of {place}"
+                text = f"takes the value of {describe_line([nodes[0][1]])} for the other factor of {line_text}"
                 changed = {id(use): part(use, value) for use, value in pairs}
                 yield "wrong_input", text, changed, 1 if len(pairs) == len(group) else 2
     for path in _OPERAND_PATHS:
         pairs = [(use, value) for use in group if (value := _value_on_path(use, path)) is not None]
         if pairs:
-            text = f"takes a value from before {place} for the other factor, as if an operation were left out"
+            text = f"takes a value from before {line_text} for the other factor, as if an operation were left out"
             yield "wrong_input", text, {id(use): part(use, value) for use, value in pairs}, 1
     for shift in (1, -1) if len(group) > 1 else ():
         changed = {
@@ -303,18 +305,18 @@ def _other_operands(tape: RecordedUses, group: Sequence[Use], place: str) -> Ite
             for i, use in enumerate(group)
             if 0 <= i + shift < len(group) and group[i + shift].operand.shape == use.operand.shape
         }
-        yield "wrong_input", f"takes the other factor of {place} from a neighboring step", changed, 1
+        yield "wrong_input", f"takes the other factor of {line_text} from a neighboring step", changed, 1
     if len(group) > 1:
         return
     (use,) = group
     for name, value in tape.all_values:
         if value.shape == use.operand.shape and value is not use.operand:
-            text = f"takes the value of {name} for the other factor of {place}"
+            text = f"takes the value of {name} for the other factor of {line_text}"
             yield "wrong_input", text, {id(use): part(use, value)}, 2
 
 
 def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
-    """The value that the other factor is computed from, by a path of input indices; None if it has another shape."""
+    """The value from which the other factor is computed, by a path of input indices; None without one of its shape."""
     entry, value = use.node.inputs[1 - use.k], use.operand
     for k in path:
         if not isinstance(entry, Node) or k >= len(entry.inputs):
@@ -326,7 +328,7 @@ def _value_on_path(use: Use, path: Sequence[int]) -> Array | None:
 def _nearest_operations(
     group: Sequence[Use], direction: Callable[[Node], Iterator[Node]]
 ) -> dict[Any, list[tuple[Use, Node]]]:
-    """By instruction before or after the uses (`direction`), the nearest of its operations for each use."""
+    """By instruction, the operations nearest to the uses before or after them (`direction`), with the use."""
     aligned: dict[Any, list[tuple[Use, Node]]] = {}
     for use in group:
         nearest: dict[Any, Node] = {}

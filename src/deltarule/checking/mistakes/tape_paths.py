@@ -12,10 +12,10 @@ _MAX_STEPS = 10
 """Operations from a product to the later value whose gradient is taken in its place."""
 
 
-def skipped_derivatives(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def skipped_derivatives(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes that compute the gradient of a factor from that of a later value a(z), not of the product z."""
     users = recording.users
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul", "einsum", "divide", "add", "subtract"):
             continue
         later = [_later_values(node, users) for node in group]
@@ -49,12 +49,12 @@ def _is_scaled(node: Node, later: Node) -> bool:
     return True
 
 
-def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
+def _later_values(node: Node, users_by_index: dict[int, list[Node]]) -> dict[Any, Node]:
     """The values of the same shape computed from a node within a few steps, the nearest for each instruction."""
     values: dict[Any, Node] = {}
     layer = [node]
     for _ in range(_MAX_STEPS):
-        layer = [user for source in layer for user in users.get(source.index, [])][:4]
+        layer = [user for source in layer for user in users_by_index.get(source.index, [])][:4]
         for later in layer:
             if later.value.shape == node.value.shape and later.line[0]:
                 values.setdefault((later.line, later.name), later)
@@ -62,14 +62,14 @@ def _later_values(node: Node, users: dict[int, list[Node]]) -> dict[Any, Node]:
 
 
 def neighboring_factors(
-    recording: Recording, groups: Sequence[Sequence[Node]], gate_indices: AbstractSet[int]
+    recording: Recording, operation_groups: Sequence[Sequence[Node]], sigmoid_indices: AbstractSet[int]
 ) -> Iterator[Candidate]:
-    """Mistakes by which a product takes a factor of another one that is added to it or shares a factor with it.
+    """Mistakes by which a product takes a factor of another one that it is added to or shares a factor with.
 
-    gate_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
+    sigmoid_indices   indices of the nodes that are outputs of a sigmoid: such a factor is called a gate
     """
     users = recording.users
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul"):
             continue
         neighbors = [_neighboring_values(node, users) for node in group]
@@ -86,19 +86,19 @@ def neighboring_factors(
                 ]
                 if members:
                     rules = {node.index: rule_with_operand(k, other.value) for node, other in members}
-                    what = "gate" if members[0][1].index in gate_indices else "value"
+                    what = "gate" if members[0][1].index in sigmoid_indices else "value"
                     place, source = describe_line([members[0][0]]), describe_line([members[0][1]])
                     text = f"the gradient of the product at {place} takes the {what} of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
 
 
-def _neighboring_values(node: Node, users: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
+def _neighboring_values(node: Node, users_by_index: Mapping[int, Sequence[Node]]) -> dict[Any, Node]:
     """The values added to a product, their inputs, and values that share a factor with it, by instruction and input."""
     values: dict[Any, Node] = {}
-    nearby = [(user, node, "sum") for user in users.get(node.index, []) if user.name in ("add", "subtract")]
+    nearby = [(user, node, "sum") for user in users_by_index.get(node.index, []) if user.name in ("add", "subtract")]
     for entry in node.inputs:
         if isinstance(entry, Node):
-            nearby += [(user, entry, "factor") for user in users.get(entry.index, []) if user is not node]
+            nearby += [(user, entry, "factor") for user in users_by_index.get(entry.index, []) if user is not node]
     for user, known, kind in nearby:
         for j, other in enumerate(user.inputs):
             if not isinstance(other, Node) or other is known:

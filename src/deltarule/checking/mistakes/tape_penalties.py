@@ -40,7 +40,7 @@ def _penalty_terms(parts: Sequence[Floats], value: Floats) -> Iterator[_Term]:
 
 
 def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, is_sign: bool) -> Iterator[Hypothesis]:
-    """Hypotheses that the gradient has c sign(V) for the loss's c V, or c V for c sign(V), or c alone."""
+    """Hypotheses that the gradient's penalty is of another kind than the loss's c V or, if `is_sign`, c sign(V)."""
     value, name = parameter.value, parameter.name
     correct, wrong = (np.sign(value), value) if is_sign else (value, np.sign(value))
     term, other = (f"sign({name})", name) if is_sign else (name, f"sign({name})")
@@ -56,7 +56,7 @@ def _other_kinds(evidence: Evidence, parameter: ParameterEvidence, c: float, *, 
 def _penalties_elsewhere(
     evidence: Evidence, parameter: ParameterEvidence, terms: dict[ParameterEvidence, list[_Term]]
 ) -> Iterator[Hypothesis]:
-    """Hypotheses that an unpenalized parameter has the penalty of another one; `terms` are those of the loss."""
+    """Hypotheses that an unpenalized parameter has the penalty of another one; `terms` are those in the loss."""
     for other in evidence.other_parameters(parameter):
         for c, is_sign in terms[other]:
             regressor = np.sign(parameter.value) if is_sign else parameter.value

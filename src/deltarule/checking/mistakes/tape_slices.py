@@ -57,9 +57,10 @@ def _repeated_rows(group: Sequence[Node]) -> Iterator[Candidate]:
 
 
 def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
-    """A rule that assigns gradients to the entries `source`: of repeated ones the last, or the first, remains."""
+    """A rule that assigns gradients to flat entries `source`; a repeated one keeps the last (`is_last`) or first."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
+        """The gradient of the array that the rows are taken from, from the gradient g of the rows."""
         result = np.zeros(np.size(node.values[0]))
         order = slice(None) if is_last else slice(None, None, -1)
         result[source.ravel()[order]] = g.ravel()[order]
@@ -68,14 +69,14 @@ def _assign_rows(source: Array, is_last: bool) -> EdgeRule:
     return rule
 
 
-def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[Candidate]:
+def _overlapping_windows(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[Candidate]:
     """Mistakes by which patches and windows that share entries assign their gradients instead of adding them."""
     if len(group) < 2:
         return
     place = describe_line(group)
     writers = frozenset(node.index for node in group)
     text = f"the gradients of overlapping windows are overwritten, not added up, at {place}"
-    terms: list[dict[int, EdgeRule]] = [{}, *_last_terms(group, users)]
+    terms: list[dict[int, EdgeRule]] = [{}, *_last_terms(group, users_by_index)]
     for is_first in (True, False):
         for rules in terms:
             yield Candidate("gradient_overwritten", text, Changes(rules=rules, writers=writers, is_first=is_first))
@@ -83,9 +84,9 @@ def _overlapping_windows(group: Sequence[Node], users: dict[int, list[Node]]) ->
         yield Candidate("gradient_overwritten", text, changes)
 
 
-def _last_terms(group: Sequence[Node], users: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
+def _last_terms(group: Sequence[Node], users_by_index: dict[int, list[Node]]) -> Iterator[dict[int, EdgeRule]]:
     """Rules by which a patch has the gradient of the last kernel alone, as if a loop over kernels assigned it."""
-    products = {user.index: (user, node) for node in group for user in users.get(node.index, [])}
+    products = {user.index: (user, node) for node in group for user in users_by_index.get(node.index, [])}
     if not products or any(user.name != "einsum" for user, _ in products.values()):
         return
     (first, patch), *_ = products.values()
@@ -101,6 +102,7 @@ def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
     """A rule by which one input has only the gradient of the last entry along an axis of the output."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
+        """The gradient of input k, from the gradient g of the output."""
         if k != input_index:
             return correct_gradient(k, g, node)
         is_last = np.arange(g.shape[axis]) == g.shape[axis] - 1
@@ -109,9 +111,11 @@ def _rule_of_last_term(input_index: int, axis: int) -> EdgeRule:
     return rule
 
 
-def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node]]) -> Iterator[Candidate]:
-    """Mistakes that ignore the stride in the backward pass; `sources` are the windows of each array."""
-    first = sources[0]
+def _other_strides(
+    windows_by_array: Sequence[Sequence[Node]], users_by_index: dict[int, list[Node]]
+) -> Iterator[Candidate]:
+    """Mistakes that ignore the stride of windows, grouped by the array that they are cut from, in the backward pass."""
+    first = windows_by_array[0]
     if len(first) < 2:
         return
     shape = first[0].values[0].shape
@@ -122,12 +126,12 @@ def _other_strides(sources: Sequence[Sequence[Node]], users: dict[int, list[Node
     for chosen in [*([axis] for axis in axes), *([axes] if len(axes) > 1 else [])]:
         gathers: dict[int, EdgeRule] = {}
         products: dict[int, dict[int, Array]] = {}
-        for node in (node for group in sources for node in group):
+        for node in (node for group in windows_by_array for node in group):
             moved = _windows_one_apart(node, chosen, strides)
             if moved is None:
                 return
             gathers[node.index] = _scatter_to(moved)
-            for user in users.get(node.index, []):
+            for user in users_by_index.get(node.index, []):
                 if user.name in ("einsum", "multiply", "matmul"):
                     products.setdefault(user.index, {})[node.index] = node.values[0].ravel()[moved]
         factors = {index: rule_with_values(values) for index, values in products.items()}

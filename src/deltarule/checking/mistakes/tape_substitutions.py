@@ -1,4 +1,4 @@
-"""Mistakes that take one value for another, such as other factors or weights; and mistakes of any operation."""
+"""Mistakes that put a wrong value into a product, cut padding wrongly, or take a statistic as constant; and others."""
 
 # mypy: disable-error-code="misc"
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
@@ -22,16 +22,20 @@ from deltarule.checking.tape.backward import Changes, EdgeRule, Recording, param
 from deltarule.checking.tape.operations import Array, Node
 
 
-def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def factors_of_other_lines(recording: Recording, operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes by which a product in a loop takes the value of another line, of the same or a neighboring step."""
-    for group in groups:
+    for group in operation_groups:
         if group[0].name not in ("multiply", "matmul") or len(group) < 2:
             continue
         for k in range(2):
             if not any(isinstance(n.inputs[k], Node) and n.inputs[k].is_active for n in group):
                 continue
             shape = np.shape(group[0].values[1 - k])
-            others = [other for other in groups if other[0].value.shape == shape and abs(len(other) - len(group)) < 2]
+            others = [
+                other
+                for other in operation_groups
+                if other[0].value.shape == shape and abs(len(other) - len(group)) < 2
+            ]
             for other in others:
                 for shift in (0, 1, -1):
                     rules = {
@@ -42,15 +46,15 @@ def factors_of_other_lines(recording: Recording, groups: Sequence[Sequence[Node]
                     place, source = describe_line(group), describe_line(other)
                     text = f"the gradient of the product at {place} takes the value of {source} instead"
                     yield Candidate("wrong_input", text, Changes(rules=rules), 1)
-            yield from _weights_of_other_lines(recording, groups, group, k)
+            yield from _weights_of_other_lines(recording, operation_groups, group, k)
 
 
 def _weights_of_other_lines(
-    recording: Recording, groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
+    recording: Recording, operation_groups: Sequence[Sequence[Node]], group: Sequence[Node], k: int
 ) -> Iterator[Candidate]:
     """Mistakes by which a product in a loop over blocks of layers goes back through the weights of another line."""
     shape = np.shape(group[0].values[1 - k])
-    for other in groups:
+    for other in operation_groups:
         if other is group or len(other) != len(group) or other[0].name != "matmul":
             continue
         weights = [node.values[1 - k] for node in other]
@@ -76,7 +80,7 @@ def padding_mistakes(recording: Recording) -> Iterator[Candidate]:
 
 
 def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator[Candidate]:
-    """Mistakes that go back through weights that are flipped, not transposed, those of another layer, or updated."""
+    """Mistakes that go back through weights flipped, not transposed, of another layer or, given a rate, updated."""
     gradients = parameter_gradients(recording)
     for parameter, gradient in zip(recording.parameters, gradients, strict=True):
         value = parameter.value
@@ -103,7 +107,7 @@ def wrong_weights(recording: Recording, learning_rate: float | None) -> Iterator
 
 
 def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> dict[int, EdgeRule]:
-    """By node index, rules by which products use another value of a parameter, also through views of it."""
+    """By node index, rules by which products use `value` for a parameter, also where they use a view of it."""
     values: dict[int, Array] = {parameter.index: value}
     rules: dict[int, EdgeRule] = {}
     for node in recording.nodes:
@@ -117,9 +121,9 @@ def _rules_with_value(recording: Recording, parameter: Node, value: Array) -> di
     return rules
 
 
-def statistics_as_constants(groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
+def statistics_as_constants(operation_groups: Sequence[Sequence[Node]]) -> Iterator[Candidate]:
     """Mistakes that take a mean, variance or norm as a constant, one or two of them."""
-    sums = [group for group in groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
+    sums = [group for group in operation_groups if group[0].name in ("sum", "max") and group[0].value.size > 1]
     drops = [Changes(rules={n.index: lambda k, g, node: None for n in group}) for group in sums]
     for group, changes in zip(sums, drops, strict=True):
         text = f"the statistic of {describe_line(group)} is taken as a constant"

@@ -22,7 +22,7 @@ def count_kinks(reference: ReferenceGradient) -> int:
 
 
 def step_off_kinks(code: Code) -> tuple[Code, str] | None:
-    """Move the biases of code by up to 0.02; also returns a note that says so. None if no array can be biases."""
+    """The code with its biases moved by up to 0.02, and a note that says so; None if no array can be biases."""
     indices = [i for i, start in enumerate(code.start) if _is_vector(start)]
     if not indices:
         return None

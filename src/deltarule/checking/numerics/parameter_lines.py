@@ -45,7 +45,7 @@ class ParameterLines:
         return np.array(quietly(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
 
     def _loss_on_line(self, line: int, t: Any) -> Any:
-        """The loss on the line with this index, at a real or imaginary distance t from the start."""
+        """The loss on the line with the index `line`, at a real or imaginary distance t from the start."""
         i, e = self.lines[line]
         start = self.code.start[i]
         if e < 0:
@@ -79,7 +79,7 @@ def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
 
 
 def central_difference(code: Code, values: Sequence[Floats], index: int, entry: int, step: float) -> float:
-    """The derivative of the loss with respect to an entry of the array `index`, by a central difference."""
+    """The derivative of the loss by the flat entry `entry` of the array `index`, by a central difference."""
     losses = []
     for t in (step, -step):
         moved = values[index].copy()
@@ -104,7 +104,7 @@ def error_beside(error: BadInput, moved: str) -> BadInput:
 
 
 def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[Integers]:
-    """Choose at most `max_total` entries of all arrays together to be moved one by one.
+    """Choose at most `max_total` entries of all arrays to be moved one by one, as flat indices for each array.
 
     These are all entries of a small array, and one from each of equal parts of a large one. In a square array their
     mirror images are included, which show a transposition.
@@ -120,7 +120,7 @@ def choose_entries(shapes: Sequence[tuple[int, ...]], max_total: int) -> list[In
 
 
 def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
-    """Draw about `quota` entries of array i, one from each of equal parts; the draw depends on i alone."""
+    """Draw one flat index from each of `quota` parts of array i; if square, from half as many, with mirror images."""
     size = int(np.prod(shape))
     is_square = len(shape) == 2 and shape[0] == shape[1]
     parts = max(1, quota // 2) if is_square else quota
@@ -134,7 +134,7 @@ def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
 
 
 def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
-    """The indices of an entry and of at most 50 entries each in its row and its column."""
+    """The flat indices of a matrix entry and of at most 50 entries each in its row and column; else the entry alone."""
     if len(shape) != 2:
         return np.array([entry])
     row, column = divmod(entry, shape[1])
@@ -143,20 +143,20 @@ def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
 
 
 def normal_direction(i: int, d: int, size: int) -> Floats:
-    """Direction d of array i: standard normal numbers, by the method of Box & Muller 1958."""
+    """Direction d of array i [size]: standard normal numbers, always the same, by the method of Box & Muller 1958."""
     words = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1), np.uint32(2 + d))
     radius, angle = random.fraction(words[0], words[1]), random.fraction(words[2], words[3])
     return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))
 
 
-def chance_to_pass(tolerances: Sequence[float], length: float) -> float:
-    """The probability that an error of a given norm, `length`, stays within the tolerance along every direction.
+def chance_to_pass(tolerances: Sequence[float], error_norm: float) -> float:
+    """The probability that an error of norm `error_norm` stays within the tolerance along every direction.
 
-    Along a direction it is a normal number of standard deviation `length`: within ±a with probability erf(a / √2 ℓ).
+    Along a direction it is a normal number of standard deviation ℓ, its norm: within ±a with probability erf(a / √2 ℓ).
 
     >>> chance_to_pass([1e-3, 1e-3], 1.0) < 1e-6
     True
     """
-    if length <= 0:
+    if error_norm <= 0:
         return 1.0
-    return float(np.prod([erf(min(tolerance, 1e300) / length / 2**0.5) for tolerance in tolerances]))
+    return float(np.prod([erf(min(tolerance, 1e300) / error_norm / 2**0.5) for tolerance in tolerances]))

@@ -35,23 +35,20 @@ _ROUNDED_DIGITS = 9
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    """A copy of the code's gradient at some values of the parameters.
-
-    Raises `BadInput` for a number in it that is not finite.
-    """
+    """A copy of the code's gradient at some values of the parameters; raises `BadInput` unless it is finite."""
     gradient = [np.array(array) for array in gradient_at(code, values)]
     return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
 
 
-def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
+def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake | None:
     """The mistake of a gradient that differs at every call with the same parameters; None if it does not.
 
-    first   the gradient of the first call
+    first_gradient   the gradient of the first call
 
     Raises `BadInput` for an array whose shape changes between calls.
     """
     second, third = (finite_gradient(code, code.start) for _ in range(2))
-    for name, *arrays in zip(code.names, first, second, third, strict=True):
+    for name, *arrays in zip(code.names, first_gradient, second, third, strict=True):
         shapes = [array.shape for array in arrays]
         if len(set(shapes)) > 1:
             first_shape, other = shapes[0], next(shape for shape in shapes if shape != shapes[0])
@@ -61,7 +58,7 @@ def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
             )
     changed = [
         (name, one, two, three)
-        for name, one, two, three in zip(code.names, first, second, third, strict=True)
+        for name, one, two, three in zip(code.names, first_gradient, second, third, strict=True)
         if np.abs(one - two).max() > 1e-6 * np.abs(one).max()
     ]
     if not changed:
@@ -116,7 +113,7 @@ def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
 
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Estimate the rounding error of each entry of a gradient, such as one that passes through a float32 array.
+    """Estimate the rounding errors of a gradient by entry, as of one that passes through float32; 0 if it has none.
 
     Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
     A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
@@ -148,7 +145,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
 
 
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
-    """The rounding errors of an array from their estimate by entry; 0 if the errors are no rounding errors."""
+    """The rounding errors of each entry, from their estimates `error`; 0 if those are of another size than rounding."""
     size = float(np.abs(raw).max())
     is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
     if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
@@ -159,7 +156,7 @@ def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
 
 
 def rough_size(code: Code, loss: float) -> list[Floats]:
-    """A rough size of each array's gradient, by one small step; by a smaller one where the loss is not finite."""
+    """For each array, a rough size of its gradient in all entries, by one small step from where the loss is `loss`."""
     sizes = []
     for i, start in enumerate(code.start):
         for exponent in (10, 20, 30, 40):
@@ -223,6 +220,7 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
     @cache
     def probe(index: int) -> Penalty | None:
+        """The penalty of the array `index`, found once; None if it is not visible."""
         try:
             return _penalty_of(code, index) if code.is_repeatable else None
         except BadInput:  # code that fails for zeros
@@ -232,7 +230,7 @@ def penalty_probe(code: Code) -> Callable[[int], Penalty | None]:
 
 
 def _penalty_of(code: Code, index: int) -> Penalty | None:
-    """The penalty of an array, in the loss and in the gradient, from its values with all other parameters 0."""
+    """The penalty of an array, in loss and gradient, by setting all other parameters to 0; None if none is visible."""
     start = code.start[index]
     largest = np.argsort(-np.abs(start).ravel(), kind="stable")[:5]
     in_loss, in_gradient = [], []

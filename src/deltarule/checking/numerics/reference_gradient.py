@@ -91,7 +91,7 @@ def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direct
 def measure_around(
     reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
 ) -> ReferenceGradient:
-    """Add to a reference the measurement of a wrong entry of the array `index`, and of its row and column.
+    """Add to a reference the measurement of a wrong `entry` (None: search one) of array `index`, its row and column.
 
     gradient   the code's gradient
     entry      its flat index; None to search for one along a direction in which the gradient is wrong
@@ -116,7 +116,7 @@ def measure_around(
 def is_right_outside(
     reference: ReferenceGradient, code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]
 ) -> bool:
-    """Whether the gradient of the array `index` is right outside some entries, as a random direction shows."""
+    """Whether the gradient of the array `index` is right outside the mask `entries`, as a random direction shows."""
     vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
     gap, uncertainty = _gap(reference, code, gradient, index, vector)
     return abs(gap) <= tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * uncertainty
@@ -143,7 +143,7 @@ def _gap(reference: ReferenceGradient, code: Code, gradient: Floats, index: int,
 
 
 def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
-    """Find by bisection an entry at which an array's gradient and the loss differ.
+    """Find by bisection the flat index of an entry at which the gradient of array `index` and the loss differ.
 
     Of a direction along which the two differ, the half of the entries along which they differ more is taken, and half
     of these, until one remains.
@@ -214,7 +214,7 @@ def _remeasure_differences(
     along_gradient: Floats,
     is_confirmed: NDArray[np.bool_],
 ) -> differences.Slopes:
-    """Measure again, with many step sizes, on lines where the code's gradient differs, before it is called wrong.
+    """Measure again, with many steps, where the code's gradient differs, and raise the uncertainty if it may be right.
 
     A loss may be rougher than it seems: log(1 − p) is a staircase where p is nearly 1, and within one stair it looks
     smooth. A gradient among the derivatives by various steps is not wrong, nor is one that differs by rounding of the
@@ -238,7 +238,7 @@ def _remeasure_differences(
 
 
 def _affordable_entries(code: Code, max_entries: int) -> int:
-    """The number of entries to measure: those asked for, but at most about eight seconds' worth, and at least 60."""
+    """At most `max_entries`, and as many as take about eight seconds, by one timed call of the loss; at least 60."""
     begin = perf_counter()
     code.loss(code.start)
     return max(60, min(max_entries, int(8.0 / 8 / max(perf_counter() - begin, 1e-9))))
@@ -259,7 +259,7 @@ def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Fl
 
 
 def _to_arrays(lines: ParameterLines, slopes: differences.Slopes, is_exact: bool) -> tuple[ReferenceArray, ...]:
-    """Arrange the derivatives along lines in the shapes of the parameters."""
+    """Arrange the derivatives along lines by array: entries in its shape, and directions."""
     arrays = []
     for i, start in enumerate(lines.code.start):
         is_entry, is_direction = (lines.array == i) & (lines.entry >= 0), (lines.array == i) & (lines.entry < 0)

@@ -1,7 +1,7 @@
 """Record the forward pass of user code as a tape of operations, and run its backward pass, correct or with mistakes.
 
 `record.py` calls a loss with arrays that record the operations applied to them; `traced_array.py` defines such arrays,
-`array_functions.py` NumPy's functions for it, `numpy_tracing.py` the context in which user code runs with them,
+`array_functions.py` NumPy's functions for them, `numpy_tracing.py` the context in which user code runs with them,
 `operations.py` the derivatives, and `backward.py` the backward pass. `mistakes/tape_hypotheses.py` plants mistakes.
 May import `user_code`.
 """

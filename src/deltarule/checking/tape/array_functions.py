@@ -88,6 +88,7 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
     """The traced form of np.max or np.min, from np.argmax or np.argmin; it is recorded as `name`."""
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+        """np.max or np.min of a traced array."""
         value, keepdims = strip_trace(a), keepdims is True
         axes = (
             tuple(range(value.ndim)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)

@@ -80,7 +80,7 @@ class Changes:
 
 
 def run_backward(recording: Recording, changes: Changes | None = None) -> dict[int, Array]:
-    """The gradient of the loss with respect to every node, by node index."""
+    """The gradient of the loss with respect to every node, by node index, with the mistakes of `changes`, if any."""
     changes = changes or Changes()
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
 
@@ -127,6 +127,6 @@ def run_backward(recording: Recording, changes: Changes | None = None) -> dict[i
 
 
 def parameter_gradients(recording: Recording, changes: Changes | None = None) -> list[Array]:
-    """The gradients of the loss with respect to the parameters, in their order."""
+    """The gradients of the loss with respect to the parameters, with the mistakes of `changes`, if any."""
     gradients = run_backward(recording, changes)
     return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]

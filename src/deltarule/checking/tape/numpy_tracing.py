@@ -48,6 +48,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         """A function that creates an array and puts it on the tape."""
 
         def make(*args: Any, **options: Any) -> Any:
+            """Create an array and put it on the tape."""
             value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
             is_internal = _is_called_by_library()
             return value if is_internal or value.dtype.kind != "f" else tape.add("constant", value, [], None)
@@ -58,6 +59,7 @@ def tracing_numpy(tape: Tape) -> Iterator[None]:
         """A function that converts to an array and leaves traced values traced."""
 
         def convert(value: Any, *args: Any, **options: Any) -> Any:
+            """Convert to an array, except that a traced value stays traced."""
             if not is_traced(value):
                 return original(value, *args, **options)
             return as_traced(tape, value).copy()

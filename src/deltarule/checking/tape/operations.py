@@ -125,6 +125,7 @@ def einsum_gradient(subscripts: str) -> Gradient:
     terms = left.split(",")
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
+        """The gradient of input k of x, from the gradient g of the output."""
         others = [i for i in range(len(terms)) if i != k]
         names = ",".join([output, *(terms[i] for i in others)])
         available = set(output).union(*(terms[i] for i in others))
@@ -137,7 +138,9 @@ def einsum_gradient(subscripts: str) -> Gradient:
 
 
 def gather_gradient(sources: Sequence[NDArray[np.int64]]) -> Gradient:
-    """The gradient function of a gather: each output entry's gradient is added where its number came from.
+    """The gradient function of a gather, whose output entries come from the flat indices `sources[k]` of input k.
+
+    Each output entry's gradient is added where its number came from.
 
     sources   by input, the flat index in it of each output entry, −1 for none
     """
@@ -155,6 +158,7 @@ def sum_gradient(axis: Any, *, keepdims: bool) -> Gradient:
     """The gradient function of np.sum over an axis, several, or all (None)."""
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
+        """The gradient g of the output, broadcast to the shape of the input."""
         if axis is not None and not keepdims:
             g = np.expand_dims(g, axis)
         elif axis is None:

@@ -159,6 +159,7 @@ def _replace_within(container: Any, replacements: dict[int, Any], tape: Tape, un
     """
 
     def find_replacement(value: Any) -> Any:
+        """The traced array for a value; None if the value stays."""
         if id(value) in replacements and replacements[id(value)][0] is value:
             return replacements[id(value)][1]
         if type(value) is np.ndarray and value.dtype.kind == "f" and value.size:

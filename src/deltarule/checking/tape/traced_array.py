@@ -36,7 +36,7 @@ class Tape:
         self.conversions: list[Node] = []
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
-        """Append an operation, and return its value as a traced array.
+        """Append an operation with its derivative and the `data` that this needs; return its value as a traced array.
 
         gradient   gives the gradients of the inputs; None for a parameter or constant
         data       what the derivative or a planted mistake needs, such as the sources of a gather
@@ -250,6 +250,8 @@ class TracedArray(NDArrayOperatorsMixin):
 
 
 class _FloatType(type):
+    """The type of `TracedFloat`: numbers that are traced count as instances of `float`."""
+
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, float) or type(value) is TracedArray and not value.ndim
 

@@ -42,7 +42,7 @@ class Arrays:
 
 
 def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> Arrays:
-    """Flatten parameters to named arrays.
+    """Flatten parameters to named arrays; `what` names the whole in messages, `item_names` the items of a list.
 
     Parameters
     ----------
@@ -71,7 +71,9 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
 def named_leaves(
     structure: Any, path: str = "", what: str = "params", item_names: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a structure with their paths; a structure that is a leaf itself has the path "".
+    """Yield (path, leaf) for a structure at `path`; `what` names the whole, `item_names` the items of a list.
+
+    A structure that is a leaf itself has the path "".
 
     path         the path of `structure` in a larger one
     what         the name of the whole

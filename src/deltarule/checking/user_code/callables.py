@@ -216,18 +216,18 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 
 
 def find_caller(
-    function: Callable[..., Any], params: Arrays, what: str, can_read: CanRead = lambda result: True
+    function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead = lambda result: True
 ) -> Caller:
-    """Find how a function takes its parameters: the likeliest of the styles that work best.
+    """Find the likeliest of the styles of taking parameters in which a function works best, as `can_read` judges.
 
     Raises `BadInput` for a function that cannot be called with these parameters.
     """
-    return max(_rank_callers(function, params, what, can_read), key=lambda ranked: ranked[1])[0]
+    return max(_rank_callers(function, params, function_name, can_read), key=lambda ranked: ranked[1])[0]
 
 
-def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arrays, what: str) -> Caller:
+def caller_in_style_of(model: Caller, function: Callable[..., Any], params: Arrays, function_name: str) -> Caller:
     """The caller of a function without trying it, since a call has effects: in the style of `model`, if possible."""
-    callers = _callers(function, params, what)
+    callers = _callers(function, params, function_name)
     return next((caller for caller in callers if caller.style == model.style), callers[0])
 
 
@@ -251,22 +251,22 @@ def _pair_callers(
 
 
 def _rank_callers(
-    function: Callable[..., Any], params: Arrays, what: str, can_read: CanRead
+    function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead
 ) -> list[tuple[Caller, int]]:
     """A function's possible callers, the likeliest first, each with its rank; a single one is not tried (rank 0)."""
-    callers = _callers(function, params, what)
+    callers = _callers(function, params, function_name)
     return [(caller, caller.rank(can_read) if len(callers) > 1 else 0) for caller in callers]
 
 
-def _callers(function: Callable[..., Any], params: Arrays, what: str) -> list[Caller]:
+def _callers(function: Callable[..., Any], params: Arrays, function_name: str) -> list[Caller]:
     """The callers of a function in all styles that its signature allows, the likeliest first."""
     if not callable(function):
-        raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
-    return [Caller(function, params, what, style) for style in _styles(function, params, what)]
+        raise BadInput(f"{function_name} is {type(function).__name__}, which cannot be called; give a function")
+    return [Caller(function, params, function_name, style) for style in _styles(function, params, function_name)]
 
 
-def _styles(function: Callable[..., Any], params: Arrays, what: str) -> list[str]:
-    """The styles in which a function may take its parameters, by its signature, the likeliest first.
+def _styles(function: Callable[..., Any], params: Arrays, function_name: str) -> list[str]:
+    """The styles in which a function may take its parameters, by its signature, the likeliest first; see `Caller`.
 
     loss(params, scale=1.0) takes all of them; loss(W, b=0.0) does not work with all in W.
     """
@@ -292,9 +292,9 @@ def _styles(function: Callable[..., Any], params: Arrays, what: str) -> list[str
         styles.append("one by one")
     if not styles:
         raise BadInput(
-            f"{what} takes ({', '.join(signature.parameters)}) and params holds {', '.join(params.names)}; give a "
-            "function of the parameters alone, as lambda params: loss(params, x, y), or of nothing where it reads "
-            "them itself"
+            f"{function_name} takes ({', '.join(signature.parameters)}) and params holds {', '.join(params.names)}; "
+            "give a function of the parameters alone, as lambda params: loss(params, x, y), or of nothing where it "
+            "reads them itself"
         )
     return styles
 

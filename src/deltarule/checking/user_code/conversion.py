@@ -13,7 +13,7 @@ LOSS_NAMES = ("loss", "cost", "j")
 
 
 def format_entry(name: str, index: Sequence[int]) -> str:
-    """An entry of an array in Python's notation.
+    """An entry of the array `name` in Python's notation, such as "W1[0, 2]".
 
     >>> format_entry("W1", (0, 2)), format_entry("b", ())
     ('W1[0, 2]', 'b')
@@ -78,12 +78,12 @@ def to_finite_array(value: Any, what: str) -> NDArray[Any]:
     return check_finite(what, array)
 
 
-def split_loss(result: Any, what: str) -> tuple[Any, Any]:
-    """Split the result of the function `what` into the loss and the rest.
+def split_loss(result: Any, function_name: str) -> tuple[Any, Any]:
+    """Split the result of a function into the loss and the rest; raises `BadInput` if there is no loss.
 
     In a dictionary the loss is called "loss", "cost" or "J".
 
-    Raises `BadInput` if there is no loss, such as for an array that was never summed.
+    An array that was never summed is no loss.
 
     >>> split_loss((np.float64(0.5), "cache"), "loss")
     (np.float64(0.5), ('cache',))
@@ -92,18 +92,20 @@ def split_loss(result: Any, what: str) -> tuple[Any, Any]:
         name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)
         if name is None:
             raise BadInput(
-                f"{what} returns {describe_type(result)}; give the loss in it the name 'loss', 'cost' or 'J'"
+                f"{function_name} returns {describe_type(result)}; give the loss in it the name 'loss', 'cost' or 'J'"
             )
-        return split_loss(result[name], what)[0], ({key: item for key, item in result.items() if key != name},)
+        return split_loss(result[name], function_name)[0], ({key: item for key, item in result.items() if key != name},)
     items = [as_numpy(item) for item in result] if isinstance(result, tuple | list) else [as_numpy(result)]
     for is_loss in (_is_scalar, _has_one_entry):
         for i, item in enumerate(items):
             if is_loss(item):
                 return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
-    raise BadInput(f"{what} returns {describe_type(result)}; a loss is one number: sum or average over all of it")
+    raise BadInput(
+        f"{function_name} returns {describe_type(result)}; a loss is one number: sum or average over all of it"
+    )
 
 
-def ambiguous_loss_notes(result: Any, what: str) -> tuple[str, ...]:
+def ambiguous_loss_notes(result: Any, function_name: str) -> tuple[str, ...]:
     """A note if a result contains several numbers and does not begin with one: the loss may be any of them.
 
     >>> ambiguous_loss_notes((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
@@ -114,7 +116,10 @@ def ambiguous_loss_notes(result: Any, what: str) -> tuple[str, ...]:
     if len(numbers) < 2 or numbers[0] is items[0]:
         return ()
     count, first = len(numbers), f"{float(np.real(numbers[0])):.6g}"
-    return (f"{what} returns {count} numbers, and the first, {first}, was taken for the loss; return the loss first",)
+    return (
+        f"{function_name} returns {count} numbers, and the first, {first}, was taken for the loss; return the loss "
+        "first",
+    )
 
 
 def _is_scalar(item: Any) -> bool:

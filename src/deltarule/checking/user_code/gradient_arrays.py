@@ -14,14 +14,14 @@ _PREFIXES = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
 _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
-def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
-    """Find the arrays of a gradient in a result, and return them in the order of the parameters.
+def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Floats]:
+    """Find the arrays of a gradient in a result, in the order of the parameters; raises `BadInput` if there is none.
 
     Parameters
     ----------
     result : the gradient in the parameters' own structure, as a flat list of arrays, or a dictionary with names such as
         "dW1" (others such as "dz1" are ignored); alone, or among other things in a tuple.
-    what : the name of the function in messages.
+    function_name : the name of the function in messages.
 
     Raises `BadInput` for a missing or an unknown parameter, and where nothing looks like a gradient.
 
@@ -34,7 +34,7 @@ def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
     aligned = []
     for candidate in _candidates(result, len(params.values)):
         try:
-            aligned.append(_align(candidate, params, what))
+            aligned.append(_align(candidate, params, function_name))
         except BadInput as error:
             errors.append(error)
     if not aligned:
@@ -42,16 +42,16 @@ def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
     return next((arrays for arrays in aligned if _has_same_sizes(arrays, params)), aligned[0])
 
 
-def gradient_beside_loss(result: Any, params: Arrays, what: str) -> list[Floats]:
+def gradient_beside_loss(result: Any, params: Arrays, function_name: str) -> list[Floats]:
     """Find the gradient in the result of a function that returns it together with the loss."""
-    return gradient_arrays(rest_beside_loss(result, what), params, what)
+    return gradient_arrays(rest_beside_loss(result, function_name), params, function_name)
 
 
-def rest_beside_loss(result: Any, what: str) -> Any:
-    """The result of a function that returns loss and gradient, without the loss."""
+def rest_beside_loss(result: Any, function_name: str) -> Any:
+    """The result of a function that returns loss and gradient, without the loss; raises `BadInput` if that is all."""
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
-        raise BadInput(f"{what} returns no gradient beside the loss; give a function for the gradient, too")
-    _, rest = split_loss(result, what)
+        raise BadInput(f"{function_name} returns no gradient beside the loss; give a function for the gradient, too")
+    _, rest = split_loss(result, function_name)
     return rest[0] if len(rest) == 1 else rest
 
 
@@ -84,47 +84,47 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
             yield from (result[start : start + count] for start in range(len(result) - count + 1))
 
 
-def _align(result: Any, params: Arrays, what: str) -> list[Floats]:
+def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
     """The arrays of a gradient in the order of the parameters; raises `BadInput` if they do not match these."""
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
-        by_name = _match_names(result, params.names, what)
+        by_name = _match_names(result, params.names, function_name)
         found = [by_name[name] for name in params.names]
     elif len(params.names) == 1 and not isinstance(result, Mapping | list | tuple):
         found = [result]
     else:
-        found = list(_pair_leaves(result, params.structure, what, is_inside=False))
+        found = list(_pair_leaves(result, params.structure, function_name, is_inside=False))
     if len(found) != len(params.names):
         names = ", ".join(params.names)
-        raise BadInput(f"{what} returns {len(found)} arrays for the {len(params.names)} parameters {names}")
-    return [_to_gradient(*one, what) for one in zip(found, params.names, params.values, strict=True)]
+        raise BadInput(f"{function_name} returns {len(found)} arrays for the {len(params.names)} parameters {names}")
+    return [_to_gradient(*one, function_name) for one in zip(found, params.names, params.values, strict=True)]
 
 
-def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> Iterator[Any]:
-    """Yield the gradient's leaves in the order of the leaves in the parameters' structure."""
+def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: bool) -> Iterator[Any]:
+    """Yield the gradient's leaves in the order of those in `structure`; `is_inside`: that is part of a larger one."""
     if structure is None:
         return
     if is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
         yield result
     elif isinstance(structure, Mapping) and isinstance(result, Mapping):
         keys = [key for key, item in structure.items() if item is not None and not is_hyperparameter(key, item)]
-        by_name = _match_names(result, keys, what)
+        by_name = _match_names(result, keys, function_name)
         for key in keys:
-            yield from _pair_leaves(by_name[key], structure[key], what, is_inside=True)
+            yield from _pair_leaves(by_name[key], structure[key], function_name, is_inside=True)
     elif isinstance(result, list | tuple):
         items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
         if len(result) == len(items):
             for found, item in zip(result, items, strict=True):
-                yield from _pair_leaves(found, item, what, is_inside=True)
+                yield from _pair_leaves(found, item, function_name, is_inside=True)
         elif len(result) == len(list(named_leaves(structure))):
             yield from result
         else:
             raise BadInput(
-                f"{what} returns {len(result)} items for the {len(items)} parameters {_leaf_names(structure)}; "
-                "give a gradient for each, in their order"
+                f"{function_name} returns {len(result)} items for the {len(items)} parameters "
+                f"{_leaf_names(structure)}; give a gradient for each, in their order"
             )
     else:
         raise BadInput(
-            f"{what} returns {describe_type(result)} where params holds {_leaf_names(structure)}; "
+            f"{function_name} returns {describe_type(result)} where params holds {_leaf_names(structure)}; "
             "give a gradient for each, in the same form"
         )
 
@@ -134,8 +134,8 @@ def _leaf_names(structure: Any) -> str:
     return ", ".join(name for name, _ in named_leaves(structure))
 
 
-def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> dict[Any, Any]:
-    """The items of a gradient by the names of the parameters: "dW1" belongs to "W1".
+def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name: str) -> dict[Any, Any]:
+    """The items of a gradient by the names of the parameters ("dW1" for "W1"); raises `BadInput` if one is missing.
 
     Marked names that match no parameter, such as "dz1", are ignored: they are other gradients. Unmarked ones are
     ignored too, unless a parameter's gradient has its plain name: then "z1" beside "W1" may be a mistake.
@@ -150,11 +150,15 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> 
     missing = [str(name) for name in names if name not in keys]
     if missing:
         beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
-        raise BadInput(f"{what} lacks the gradient of {', '.join(missing)}{beside}; give one for every parameter")
+        raise BadInput(
+            f"{function_name} lacks the gradient of {', '.join(missing)}{beside}; give one for every parameter"
+        )
     unmarked = [key for key in extra if not (key.startswith(_PREFIXES) or key.endswith(_SUFFIXES))]
     if unmarked and any(key == name for name, key in keys.items()):
         known = ", ".join(map(str, names))
-        raise BadInput(f"{what} has a gradient '{unmarked[0]}', and there is no such parameter; there are: {known}")
+        raise BadInput(
+            f"{function_name} has a gradient '{unmarked[0]}', and there is no such parameter; there are: {known}"
+        )
     return {name: result[key] for name, key in keys.items()}
 
 
@@ -163,18 +167,19 @@ def _marked_names(name: Any) -> list[str]:
     return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
-def _to_gradient(value: Any, name: str, parameter: Floats, what: str) -> Floats:
-    """Convert the gradient of the parameter `name` to a floating-point array; `what` is the function's name."""
+def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:
+    """Convert the gradient of the parameter `name` to a floating-point array; raises `BadInput` if it is none."""
     if value is None:
-        raise BadInput(f"{what} lacks the gradient of {name}: it is None")
+        raise BadInput(f"{function_name} lacks the gradient of {name}: it is None")
     value = as_numpy(value)
     array = _from_nested_lists(value, parameter)
     if array is None:
         if not isinstance(value, np.ndarray | np.generic | int | float):
-            raise BadInput(f"{what} gives {describe_type(value)} as the gradient of {name}; give an array of its shape")
+            given = describe_type(value)
+            raise BadInput(f"{function_name} gives {given} as the gradient of {name}; give an array of its shape")
         array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"{what} gives {array.dtype} as the gradient of {name}; give real numbers")
+        raise BadInput(f"{function_name} gives {array.dtype} as the gradient of {name}; give real numbers")
     return array if array.dtype.kind == "f" else array.astype(float)
 
 

@@ -41,7 +41,7 @@ class Layer:
 def layer_of_functions(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """Make a `Layer` from functions, with an upstream gradient of a given scale from random draw number `draw`."""
+    """Make a `Layer` of the inputs `params`; its upstream gradient is `scale` times random draw number `draw`."""
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
@@ -100,7 +100,7 @@ def _output_first(result: Any) -> tuple[Any, ...]:
 
 
 def _backward_function(result: Any) -> Callable[..., Any]:
-    """The backward function in the result of forward."""
+    """The first function in the result of forward; raises `BadInput` if there is none."""
     functions = [item for item in result if callable(item)] if isinstance(result, tuple | list) else []
     if not functions:
         raise BadInput("forward returns no backward function; give backward")
@@ -176,6 +176,7 @@ def _diagonal(layer: Layer, x: Floats) -> Floats:
     """The diagonal of the Jacobian: the derivative of each output with respect to the input at its index."""
 
     def output_at(entry: int, step: float) -> Any:
+        """The output at the index `entry` after a step of the input there."""
         moved = x.copy()
         moved.flat[entry] += step
         return layer.output([moved]).flat[entry]

@@ -68,6 +68,7 @@ class Update:
         code = self._code_from(end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
+            """Yield hypotheses about the velocity of this step."""
             yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
             yield from _nesterov_hypothesis(code, velocity, evidence)
 
@@ -97,7 +98,7 @@ class Update:
             rounding=tuple(_rounding_errors(*array, self._learning_rate) for array in arrays),
             restore=self._restore,
             find_changes=lambda: find_changes([self._call_loss], self._store),
-            notes=self._notes,
+            notes=self._step_notes,
             roots=(self._call_loss.function, self._call_step.function, self._params.structure),
             read_in_place=self._read_in_place if self._call_loss.is_in_place else None,
         )
@@ -128,7 +129,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
-        """Make a step from these parameters, and recover from its end the gradient that it used.
+        """Make a step, remember it as the last one, and recover the gradient that it used from the parameters after it.
 
         Raises `BadInput` for a step that changes nothing.
         """
@@ -143,8 +144,8 @@ class Update:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
         return [one / self._learning_rate for one in moved]
 
-    def _notes(self) -> tuple[str, ...]:
-        """Other reasons why the first step may look wrong; none before it was made."""
+    def _step_notes(self) -> tuple[str, ...]:
+        """Notes on other reasons why the first step may look wrong; () before it was made."""
         if self._first_end is None:
             return ()
         return tuple(_first_step_notes(self.code, self._first_end, self._is_fixed))
@@ -153,7 +154,7 @@ class Update:
 def update_of_functions(
     step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float
 ) -> Update:
-    """Make an `Update` from a step and the loss that it minimizes.
+    """Make an `Update` from a step and its loss; `params` are the parameters, or a function that finds them.
 
     params   the structure of the parameters, or a function that returns the current one
 
@@ -172,20 +173,20 @@ def update_of_functions(
     return Update(arrays, call_step, call_loss, store, is_in_place and is_fixed, learning_rate)
 
 
-def _rounding_errors(begin: Floats, original: Floats, velocity: Floats, learning_rate: float) -> Floats:
+def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
     """The rounding errors of a gradient that is recovered from a difference of parameters and a velocity.
 
-    begin     the parameters before the step
-    original  the user's parameters, whose dtype is that of the computation
-    velocity  β v
+    begin             the parameters before the step
+    user_parameters   the user's parameters, whose dtype is that of the computation
+    velocity          β v
     """
-    eps = np.finfo(original.dtype if original.dtype.kind == "f" else np.float64).eps
+    eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
 
 
 def _unexplained_growth(later: Floats, earlier: Floats) -> float:
-    """The largest part of a growth of an array's steps that no velocity explains, given the growth before it.
+    """The largest absolute entry of later − β earlier, β from −1 to 1 fitted: the growth that no velocity explains.
 
     With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
     none, so each array is fitted alone.
@@ -196,7 +197,7 @@ def _unexplained_growth(later: Floats, earlier: Floats) -> float:
 
 
 def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield the hypotheses that updates lack the velocity β v, or multiply it by another factor than β.
+    """Yield hypotheses that updates lack the velocity β v, or multiply it by another factor; `velocities` are β v / α.
 
     velocities  β v / α by parameter
     """
@@ -239,7 +240,7 @@ def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> It
 
 
 def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> Iterator[str]:
-    """Yield other reasons why the first step, to the parameters `end`, may look wrong."""
+    """Yield other reasons why the first step, to `end`, may look wrong; `is_fixed`: new arrays are not noticed."""
     if any(before.shape != after.shape for before, after in zip(first.start, end, strict=True)):
         return
     moved = [after - before for before, after in zip(first.start, end, strict=True)]

@@ -64,7 +64,7 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _fit_factor(parameter: ParameterEvidence, *, may_be_penalized: bool) -> tuple[Factor | None, float]:
-    """Fit r and c in F = r E + c V, with r None if nothing fits, and c 0 unless it is needed."""
+    """Fit r and c in F = r E + c V: r is None if nothing fits, c 0 unless needed and `may_be_penalized`."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
     r = fit_ratio(found, expected, expected)
     if r and parameter.fits(r * expected, max(1.0, abs(r))):
@@ -95,7 +95,7 @@ def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
 def _penalty_beside_factor(
     evidence: Evidence, parameter: ParameterEvidence, r: float, c: float
 ) -> list[CodeAndSentence]:
-    """The mistakes in the penalty that F = r E + c V may have: none if it is that of the loss, t V.
+    """The mistakes in the penalty of F = r E + c V: E has t V, so F has (r t + c) V; [] if that is right or t unknown.
 
     E − t V is the data's part of the gradient, so that r t + c is the penalty's factor in F.
     """
@@ -118,7 +118,7 @@ def _penalty_beside_factor(
 
 
 def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
-    """The mistakes that a fitted factor may come from; "factor" if no meaning of it is known."""
+    """The mistakes that a fitted factor may come from: none for 1, "factor" if no meaning of it is known."""
     if factor.is_near(1):
         return
     subject, r = evidence.describe(parameters), factor.value
@@ -166,7 +166,7 @@ def _count_informative_entries(parameter: ParameterEvidence) -> int:
 
 
 def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[CodeAndSentence]:
-    """The mistakes that a factor may come from if it is a number of samples, outputs or units, or an inverse of one."""
+    """The mistakes that a factor may come from as a number of samples, outputs or units, or its inverse; [] if none."""
     r, is_large = size.value, size.value > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)
     times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"

@@ -31,7 +31,7 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
             ("the parameters", parameter.value, 2),
             ("their signs", np.sign(parameter.value), 3),
         ):
-            c = parameter.fit_multiple(regressor, known_constants=constants[name], min_informative=needed)
+            c = parameter.fit_multiple(regressor, known_constants=constants[name], min_informative_entries=needed)
             if c is None:
                 continue
             constants[name].append(c)
@@ -45,10 +45,7 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _describe_multiples(members: list[tuple[ParameterEvidence, float]], regressor_name: str) -> str:
-    """Describe a wrong penalty: what the gradient has and what the loss needs or, if unknown, the difference c.
-
-    members   parameters, each with its c
-    """
+    """Describe a wrong penalty by (parameter, c): its multiples in gradient and loss or, if unknown, c alone."""
     (first, c), *_ = members
     penalty = first.find_penalty()
     term = first.name if regressor_name == "the parameters" else f"sign({first.name})"
@@ -95,7 +92,7 @@ def penalty_codes(evidence: Evidence, parameter: ParameterEvidence, c: float) ->
 
 
 def roles_of(evidence: Evidence, parameter: ParameterEvidence) -> tuple[str, ...]:
-    """Whether an array may be "weights", "biases" or either: by its name, else by its shape and those of the others.
+    """The roles that an array may have, "weights", "biases" or both: by its name, else by its shape and the others'.
 
     A vector may be the weights of a single output, whose bias is one number, or of a single input, with as many
     biases. A vector with one axis is not, if another array is a vector with two: the weights of a single output.
@@ -125,7 +122,7 @@ def _role_by_name(evidence: Evidence, parameter: ParameterEvidence) -> str:
 
 
 def _role_in_name(name: str) -> str:
-    """The only role whose pattern a part of the name matches, or ""."""
+    """ "weights" or "biases" if a part of the name matches the pattern of that role alone, else ""."""
     words = re.findall(r"[A-Za-z]\w*", name)
     parts = words[-1].lower().split("_") if words else []
     roles = {role for role, pattern in _ROLE_PATTERNS.items() if any(re.fullmatch(pattern, part) for part in parts)}
