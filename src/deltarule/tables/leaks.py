@@ -92,7 +92,7 @@ def _single_column_score(codes: Any, y: Any, column: Column, is_classification: 
 
 
 def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: bool, by_distance: bool) -> Any:
-    """Predict the ranks of query codes [M] by those at the nearest code [N], or interpolate between two by distance.
+    """Predict the ranks of query codes [M] from those at the nearest code [N], or interpolated if `by_distance`.
 
     The rank at a code is its mean there, or for classes the most frequent one.
     """
