@@ -14,7 +14,7 @@ MISSING_CODE = -1e200
 
 
 def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> list[Diagnostic]:
-    """Find columns that alone predict the target y [N] almost perfectly.
+    """Find columns that alone predict the target y [N] almost perfectly, with a score of 0.99 or more.
 
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
     accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are

@@ -180,7 +180,7 @@ class BaseMLP(ValidatedMLP):
     def _split_validation(
         self, rows: Rows, generator: np.random.RandomState, eval_set: Any
     ) -> tuple[Rows, Validation | None]:
-        """Return training and validation rows: the latter are `eval_set`, a share for early stopping, or None."""
+        """Return training and validation rows: the latter are `eval_set`, a random share, or None."""
         if eval_set is not None:
             validation = self._check_eval_set(eval_set, rows.x)
             if self.early_stopping and self._score_metric() == "r_squared" and (validation.y == validation.y[0]).all():
@@ -219,7 +219,7 @@ class BaseMLP(ValidatedMLP):
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
     def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
-        """The function to call after each epoch, True if training is to stop; None without callbacks and `verbose`."""
+        """The function called after each epoch, which returns whether to stop; None without callbacks and `verbose`."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None

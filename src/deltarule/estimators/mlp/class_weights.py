@@ -1,4 +1,4 @@
-"""Sample weights computed from class weights, for classes and for multi-label targets.
+"""Compute row weights from class weights, "balanced" or by class, for one class or several labels in each row.
 
 N rows · C labels
 """

@@ -234,6 +234,8 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
 
         @functools.wraps(kind._run_search)  # its signature depends on scikit-learn's version
         def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
+            """Run the search `kind`, but train all candidates of a round before it evaluates them."""
+
             def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
                 """Train candidates on all folds of `cv`, by default the search's, and return their evaluation."""
                 split = {} if cv is None else routed.splitter.split
