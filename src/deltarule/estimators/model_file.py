@@ -63,7 +63,7 @@ def codec_for(class_name: str) -> Codec:
 
 
 def save_model(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator; its `save` calls this.
+    """Write a fitted estimator as a safetensors file, which `load_model` reads; its `save` calls this.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ other programs as +01."""
 
 
 def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:
-    """Replace texts by the categories that they mean; texts that match no category stay.
+    """Replace texts by the categories that they mean; texts that match none, or more than one, stay.
 
     >>> match_categories(["2.0", "01", "red"], categories=["1", "2", ""])
     ['2', '1', 'red']
@@ -94,7 +94,7 @@ def category_matcher(categories: tuple[str, ...]) -> CategoryMatcher:
 
 
 def canonical_form(text: str, are_truth_values: bool = False, are_numbers: bool = False) -> str:
-    """The form that all spellings of a text share, e.g. 1 for TRUE, 2 for 2.0, or a day without 00:00:00.
+    """Normalize a text: 1 for TRUE if `are_truth_values`, 2 for 2.0 if `are_numbers`, a day without 00:00:00.
 
     Outer spaces are removed, truth values become 1 and 0, numbers are written as by Python; midnight is dropped from
     days, trailing zeros from times, and zones become +01:00. The flags say what the categories of the column are.

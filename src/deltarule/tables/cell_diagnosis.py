@@ -23,9 +23,9 @@ MIN_UNIT_SHARE, MIN_AMOUNTS = 0.9, 10
 
 
 def diagnose_texts(texts: np.ndarray, row_numbers: np.ndarray | None = None) -> str:
-    """A phrase for what most of the texts [N] seem to be, such as "dates"; "" if they are ordinary texts.
+    """A phrase for what most of the texts [N] seem to be, such as "dates", or ""; it may cite `row_numbers` [N].
 
-    `row_numbers` [N] are the numbers of the rows in the message, if they do not count from 0.
+    `row_numbers` [N] are the numbers of the rows in the message, by default from 0. Ordinary texts have no phrase.
 
     >>> diagnose_texts(np.array(["1.5", "20", "large"], object))
     "numbers, but for 'large' in row 2 (counted from 0)"
@@ -106,7 +106,7 @@ def how_to_write(text: str) -> str:
 
 
 def _canonical_number(text: str) -> str:
-    """The plain form of a number with a comma, points, colons or a sign; both forms if it is ambiguous."""
+    """The plain form of a number with a comma, points, colons or a sign; "1500 or 1.500" if it is ambiguous."""
     if NUMBER_FORMS["colon"].fullmatch(text):
         return seconds_of(text)
     text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
@@ -122,7 +122,7 @@ def _canonical_number(text: str) -> str:
 def describe_first_text(
     column: np.ndarray, is_accepted: Callable[[str], bool] | None = None, row_numbers: np.ndarray | None = None
 ) -> str:
-    """The first text of a column [N] that is not a finite number, with its row; "" if there is none.
+    """The first text of a column [N] that is not accepted, by default no finite number, with its row; "" if none.
 
     Parameters: `is_accepted`, a predicate of texts to accept instead of finite numbers; `row_numbers` [N], the numbers
     of the rows, if they do not count from 0.
@@ -141,7 +141,7 @@ def describe_first_text(
 
 
 def first_non_number(texts: np.ndarray) -> str:
-    """The first of the texts [N] that is not a finite number; "" if there is none.
+    """The first of the texts [N] that is neither "" nor a finite number; "" if there is none.
 
     >>> first_non_number(np.array(["1.5", "", "1,500"], object))
     '1,500'

@@ -32,7 +32,7 @@ class Unclear(str):
 
 
 def shorten(text: str) -> str:
-    r"""A text on one line, for messages; of a very long one the beginning and the end.
+    r"""A text for messages on one line, with \n for line breaks; of a very long one the beginning and the end.
 
     >>> print(shorten("it's\nred"))
     it's\nred
@@ -41,7 +41,7 @@ def shorten(text: str) -> str:
 
 
 def shorten_repr(text: str) -> str:
-    r"""A text on one line in quotes, for messages; of a very long one the beginning and the end.
+    r"""A text in quotes for messages, with \n for line breaks; of a very long one the beginning and the end.
 
     >>> print(shorten_repr("it's\nred"))
     "it's\nred"
@@ -77,7 +77,7 @@ def parse_number(text: str) -> float:
 
 
 def is_number(text: str) -> bool:
-    """Whether the text of a cell is a number.
+    """Whether the text of a cell is a number for `parse_number`; inf and nan are numbers, 1_2 is none.
 
     >>> is_number("1e3"), is_number("1,5")
     (True, False)
@@ -101,7 +101,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_plain_number(value: Any) -> bool:
-    """Whether a value is a real number or missing; truth values are not.
+    """Whether a value is a real number or missing; truth values, and texts such as "2.5", are not.
 
     >>> is_plain_number(2.5), is_plain_number(None), is_plain_number(True), is_plain_number("2.5")
     (True, True, False, False)
@@ -234,7 +234,7 @@ def strip_missing(text: str) -> str:
 
 
 def float64_merges_integers(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
-    """Whether whole numbers among values [N] would be merged by conversion to `numbers` [N], in float64.
+    """Whether `numbers`, values [N] as float64, merge different integers; for names one from 2⁵³ on is enough.
 
     For names, such as those of categories, a single whole number beyond the precision of float64 is enough.
     """

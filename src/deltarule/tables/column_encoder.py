@@ -123,7 +123,7 @@ least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
 
 
 def _fit_number(column: Column, frame: Frame) -> Column:
-    """A column of numbers with its mean, scale, median and range in a frame."""
+    """A copy of a column of numbers with its mean, scale, median and range in a frame."""
     values = numbers_of_column(column, frame)
     present = present_values(values)
     if not len(present):
@@ -147,7 +147,7 @@ def _fit_number(column: Column, frame: Frame) -> Column:
 
 
 def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
-    """A category column with its most frequent categories in a frame."""
+    """A copy of a category column with its categories, the most frequent that occur at least twice in a frame."""
     counts = Counter(texts_of(frame[column.name]))
     # Nothing can be learned from a category that occurs once.
     frequent = [name for name, count in counts.most_common(max_categories) if count >= 2]
@@ -155,7 +155,7 @@ def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
 
 
 def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool = False) -> Floats:
-    """Encode the columns of a frame as inputs of the network [N, D].
+    """Encode columns as inputs [N, D]; too large numbers raise `BadInput`, or are clipped with `clip_extremes`.
 
     Parameters: `columns`, with a fitted encoding; `frame`; `clip_extremes`, whether to clip numbers that are too large
     instead of raising an error, for frames that `reject_extreme_numbers` has accepted.
@@ -187,7 +187,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame, clip_extremes: bool 
 
 
 def _encode_numbers(column: Column, frame: Frame, clip_extremes: bool) -> Floats:
-    """Standardized numbers [N, 1], or [N, 2] with a mark for missing ones if the column had some in training."""
+    """Standardized numbers [N, 1], or [N, 2] with 1 for missing ones, else 0, if the column had some in training."""
     values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # reported below
@@ -201,9 +201,7 @@ def _encode_numbers(column: Column, frame: Frame, clip_extremes: bool) -> Floats
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
-    """The numbers [N] of a column of a frame, which may hold them as texts.
-
-    Errors: `BadInput` for a text that is not a number.
+    """The numbers [N] of a column, which a frame may hold as texts; raises `BadInput` for other texts.
 
     >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
     array([1.5, nan])

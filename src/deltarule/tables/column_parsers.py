@@ -63,7 +63,7 @@ class ColumnParser:
 
 
 def _rewrite_decimal_commas(cells: list[str]) -> list[str]:
-    """Replace decimal commas by points, unless the column is ambiguous."""
+    """Replace decimal commas by points; an ambiguous column stays as it is."""
     with_comma = list(filter(NUMBER_FORMS["decimal comma"].fullmatch, cells))
     # A point without a later comma would be a second decimal sign, or a thousands separator.
     is_unclear = any("." in cell and not NUMBER_FORMS["point and comma"].fullmatch(cell) for cell in cells)
@@ -148,7 +148,7 @@ PARSERS = (PLAIN, DECIMAL_COMMAS, APOSTROPHES, DURATIONS)
 
 
 def parse_numbers(cells: list[str], allow_commas: bool) -> np.ndarray | None:
-    """Parse a column with the first parser that accepts all of its cells; None if there is no such parser.
+    """Parse a column with the first parser that accepts all cells, else None; `allow_commas` allows 1,5.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ UNNAMED = re.compile(rf"{WITHOUT_NAME}(\.\d+)?")
 
 
 def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
-    """Infer the type of each column; returns types with their reasons by column name.
+    """Infer the (type, reason) of each column, by name; declared `types`, by name, override inferred ones.
 
     Parameters: `frame`; `types`, declared types that override inferred ones, by name.
     Errors: `BadInput` for an unknown column or type, or if all columns are unused.
@@ -66,7 +66,7 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
 
 
 def reject_extreme_numbers(frame: Frame, types: Mapping[str, tuple[str, str]]) -> None:
-    """Raise `BadInput` for a number that is too large compared with the quartiles of its column.
+    """Raise `BadInput` for a number beyond 1e100 interquartile ranges of its column.
 
     The mean and the scale of the column would depend on that number alone. `types` are column types with reasons, by
     name.
@@ -137,7 +137,7 @@ def _diagnose_numeric_texts(column: np.ndarray) -> str:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, row_numbers: np.ndarray) -> bool:
-    """Whether a column with these values, `distinct` of them different, identifies or counts the rows."""
+    """Whether a column with `present` numbers, `distinct` different ones, identifies or counts the rows."""
     # An identifier may be missing, or occur twice, in 5 % of the rows.
     if distinct < max(0.95 * len(row_numbers), MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False

@@ -34,14 +34,17 @@ class TextTable:
 
 
 def read_text_table(
-    path: Path, expected: str, is_used: Callable[[str], bool] | None = None, from_spreadsheet: bool = False
+    path: Path,
+    expected_separator: str,
+    is_used: Callable[[str], bool] | None = None,
+    from_spreadsheet: bool = False,
 ) -> TextTable:
     """Read a file of delimited UTF-8 text whose first non-blank line names the columns.
 
     Parameters
     ----------
     path : the file.
-    expected : the character that should separate the columns.
+    expected_separator : the character that should separate the columns.
     is_used : whether a column is used, by its name; only used columns need unique names. By default all are used.
     from_spreadsheet : accept what spreadsheets, pandas and R write: semicolons for commas, a separator that the first
         line declares, and a first column without a name, which is called `WITHOUT_NAME`.
@@ -53,13 +56,13 @@ def read_text_table(
     """
     with path.open(encoding="utf-8-sig", newline="") as file, _unlimited_cell_length():
         try:
-            separator, is_declared = find_separator(file, expected)
-            is_accepted = (is_declared and separator in SEPARATORS) or (expected, separator) == (",", ";")
-            if separator != expected and not (from_spreadsheet and is_accepted):
+            separator, is_declared = find_separator(file, expected_separator)
+            is_accepted = (is_declared and separator in SEPARATORS) or (expected_separator, separator) == (",", ";")
+            if separator != expected_separator and not (from_spreadsheet and is_accepted):
                 name = SEPARATORS.get(separator, repr(separator))
                 raise BadInput(
-                    f"{path}: its columns seem to be separated by {name}, where {SEPARATORS[expected]} are needed; "
-                    "save it with these, and numbers with a point"
+                    f"{path}: its columns seem to be separated by {name}, where {SEPARATORS[expected_separator]} are "
+                    "needed; save it with these, and numbers with a point"
                 )
             reader = csv.reader(file, strict=True, delimiter=separator)
             if is_declared:
@@ -83,8 +86,8 @@ def read_text_table(
     return TextTable(separator, header, columns, lines)
 
 
-def find_separator(file: TextIO, expected: str) -> tuple[str, bool]:
-    """Detect the separator from a line such as sep=; or the first two lines; returns it, and whether it is declared.
+def find_separator(file: TextIO, expected_separator: str) -> tuple[str, bool]:
+    """Detect the separator from a line such as sep=; or two lines, and rewind; returns it, and if it is declared.
 
     >>> from io import StringIO
     >>> find_separator(StringIO('"area";"price"'), ","), find_separator(StringIO("area,price"), ",")
@@ -100,11 +103,11 @@ def find_separator(file: TextIO, expected: str) -> tuple[str, bool]:
         return declared[1], True
     header, row = Counter(_read_unquoted_line(file)), Counter(_read_unquoted_line(file))
     file.seek(0)
-    if not header[expected]:
-        return next((separator for separator in SEPARATORS if header[separator]), expected), False
+    if not header[expected_separator]:
+        return next((separator for separator in SEPARATORS if header[separator]), expected_separator), False
     consistent = {separator for separator in SEPARATORS if header[separator] and row[separator] == header[separator]}
     has_semicolons = ";" in consistent and ("," not in consistent or header[";"] > header[","])
-    return ";" if expected == "," and has_semicolons else expected, False
+    return ";" if expected_separator == "," and has_semicolons else expected_separator, False
 
 
 def _read_unquoted_line(file: TextIO) -> str:
@@ -127,7 +130,7 @@ def _read_unquoted_line(file: TextIO) -> str:
 def _read_header(
     path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None, allow_unnamed: bool
 ) -> list[str]:
-    """Read and check the names of the columns."""
+    """Read the column names; used ones must be unique and not empty; `allow_unnamed` names an empty first one."""
     header = next((row for row in reader if not _is_blank(row)), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")

@@ -37,7 +37,7 @@ THREE_NUMBERS = re.compile(r"\d+([.-])\d+\1\d")
 
 
 def are_dates(texts: list[str], threshold: float) -> bool:
-    """Whether the number of dates among the texts is above a threshold.
+    """Whether more than `threshold` of the texts, a count, are dates.
 
     Texts such as 5-10-12 or 1.2.10 are more often codes than dates. So all of them must be days in one order, with one
     after the 12th: an overlooked date costs a hint, a code taken for a date costs a column.

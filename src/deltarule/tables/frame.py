@@ -47,7 +47,7 @@ class FramePart(Frame):
 
 
 def frame_of(X: Any, categories: Collection[str] = (), is_used: Callable[[str], bool] | None = None) -> Frame:
-    """Convert a data frame, a mapping of columns, or rows [N, D], whose columns are then named x0, x1 …, to a frame.
+    """Convert a data frame, a mapping, or rows [N, D] (columns x0, x1 …) to a frame; unused columns become empty.
 
     Parameters: `X`, a data frame of pandas or of another library whose frames have `columns`, a table of PyArrow, a
     mapping, an array or lists; durations become numbers of seconds. `categories`, names of columns whose values are
@@ -101,7 +101,7 @@ def frame_of(X: Any, categories: Collection[str] = (), is_used: Callable[[str], 
 
 
 def empty_column(rows: int) -> np.ndarray:
-    """A column of `rows` missing values.
+    """A column of `rows` missing values, as empty texts.
 
     >>> empty_column(2)
     array(['', ''], dtype=object)
@@ -172,7 +172,7 @@ def _convert_column(name: str, values: Any, are_categories: bool) -> np.ndarray:
 
 
 def _as_floats(array: np.ndarray) -> np.ndarray | None:
-    """Values [N] as numbers, durations in seconds; None if some are neither."""
+    """Values [N] as float64, durations in seconds, NaN for missing ones; None if there are other values."""
     if array.dtype.kind in "iuf":
         return array.astype(np.float64)
     if _holds(array, DURATION_TYPES) and all(isinstance(value, DURATION_TYPES) or is_missing(value) for value in array):

@@ -14,7 +14,7 @@ MISSING_CODE = -1e200
 
 
 def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> list[Diagnostic]:
-    """Find columns that alone predict the target y [N] almost perfectly.
+    """Find columns that alone predict the target y [N] almost perfectly, with a score of 0.99 or more.
 
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
     accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are
@@ -92,7 +92,7 @@ def _single_column_score(codes: Any, y: Any, column: Column, is_classification: 
 
 
 def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: bool, by_distance: bool) -> Any:
-    """Predict the ranks of query codes [M] by those at the nearest code [N], or interpolate between two by distance.
+    """Predict the ranks of query codes [M] from those at the nearest code [N], or interpolated if `by_distance`.
 
     The rank at a code is its mean there, or for classes the most frequent one.
     """

@@ -44,7 +44,7 @@ def read_frame(
     is_used: Callable[[str], bool] | None = None,
     as_written: Collection[str] = (),
 ) -> Frame:
-    """Read a table from a CSV, TSV or Parquet file.
+    """Read a CSV, TSV or Parquet file as a frame; `categories` are not parsed as numbers, `as_written` keep even NA.
 
     Text is UTF-8, and its first line names the columns; if the first of several has no name, it is called Unnamed: 0,
     as by pandas. A column becomes numbers if all of its cells are numbers; empty cells and markers (NA, nan, null, ?)

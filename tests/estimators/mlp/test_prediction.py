@@ -138,8 +138,8 @@ def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value:
     spoiled = X.copy()
     spoiled[row, 2] = value
     with pytest.raises(NonFiniteInput):
-        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check_finite=True)
-    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check_finite=True)).all()
+        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check_rows_finite=True)
+    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check_rows_finite=True)).all()
 
 
 def spread(outputs: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class BaseMLP(ValidatedMLP):
     """A multi-layer perceptron with `fit`; subclasses define the meaning of targets."""
 
     def _store_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Set the parameters of a constructor, given as its local variables, as attributes."""
+        """Set all parameters of a constructor, given as its `locals()`, as attributes of the same names."""
         for name, value in parameters.items():
             if name != "self":
                 setattr(self, name, value)
@@ -100,7 +100,7 @@ class BaseMLP(ValidatedMLP):
 
     @contextlib.contextmanager
     def _restore_on_error(self) -> Iterator[None]:
-        """Restore the model if an exception ends a fit.
+        """Context manager that restores all attributes if an exception ends a fit, and raises it again.
 
         Warnings are issued after this block: if they are turned into errors, the fit is still kept.
         """
@@ -112,7 +112,7 @@ class BaseMLP(ValidatedMLP):
             raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
-        """Validate the input, train the network and store the result; warnings are issued last."""
+        """Validate the input, train the network and store the result in attributes; warnings are issued last."""
         with self._restore_on_error():
             rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, eval_set)
             if self._solver == "lbfgs":
@@ -180,7 +180,7 @@ class BaseMLP(ValidatedMLP):
     def _split_validation(
         self, rows: Rows, generator: np.random.RandomState, eval_set: Any
     ) -> tuple[Rows, Validation | None]:
-        """Split rows for training and validation: validation rows are `eval_set`, or a share for early stopping."""
+        """Return training and validation rows: the latter are `eval_set`, a random share, or None."""
         if eval_set is not None:
             validation = self._check_eval_set(eval_set, rows.x)
             if self.early_stopping and self._score_metric() == "r_squared" and (validation.y == validation.y[0]).all():
@@ -207,7 +207,7 @@ class BaseMLP(ValidatedMLP):
         return rows, Validation(validation.x, validation.y, w[:, None], self._score_metric(), bool(self.early_stopping))
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The initial state: new weights, or those of the previous fit."""
+        """The state that training starts from: new weights if `is_new_fit`, else the fitted ones; a new optimizer."""
         if is_new_fit:
             state = initial_state(problem)
             if self.output_bias == "prior":
@@ -219,12 +219,13 @@ class BaseMLP(ValidatedMLP):
         return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
     def _epoch_callback(self, problem: Problem) -> Callable[[epoch_records.Epoch], bool] | None:
-        """The function that prints an epoch and calls the callbacks; None if there is nothing to do."""
+        """The function called after each epoch, which returns whether to stop; None without callbacks and `verbose`."""
         callbacks = as_callback_list(self.callbacks)
         if not callbacks and not self.verbose:
             return None
 
         def finish_epoch(member_epoch: epoch_records.Epoch) -> bool:
+            """Set the model to the epoch's state, print it, and return whether a callback asks to stop."""
             self._set_state(problem.network, member_epoch.state, copy=False)
             epoch = mean_over_members(member_epoch)
             self.n_iter_, self.loss_ = epoch.number, epoch.loss
@@ -236,7 +237,7 @@ class BaseMLP(ValidatedMLP):
         return finish_epoch
 
     def _print_epoch(self, epoch: Epoch) -> None:
-        """Print the loss of an epoch, an upper limit for the seconds left, and the validation score."""
+        """Print the loss of an epoch, the seconds that `max_iter` epochs would still take, and the validation score."""
         seconds_left = epoch.seconds / epoch.number * (self.max_iter - epoch.number)
         print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {seconds_left:.0f} s left")
         if epoch.validation_score is not None:
@@ -250,7 +251,7 @@ class BaseMLP(ValidatedMLP):
             warn_user(message)
 
     def _store_run(self, plan: Plan, run: EpochRun) -> list[Warning]:
-        """Store the result of a training run; returns the warnings to issue."""
+        """Store weights, counts and curves of a run; returns warnings to issue, raises `ValueError` if it diverged."""
         self._store_state(plan.problem, run.state)
         self._stall, self._factor = run.patience, run.state.factor
         self.n_iter_ = int(run.epochs.max())
@@ -264,7 +265,7 @@ class BaseMLP(ValidatedMLP):
         self._slots, self._updates = dict(state.slots), int(state.step)
 
     def _store_curves(self, run: EpochRun) -> None:
-        """Append the losses and validation scores of a run to the curves of earlier fits."""
+        """Append losses and validation scores, means over members, to the curves; set the last and the best ones."""
         self._passes = self._completed_epochs + len(run.losses)
         self.loss_curve_ = self.loss_curve_ + mean_curve(run.losses)  # a new list: copies of the model share the old
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
@@ -281,7 +282,7 @@ class BaseMLP(ValidatedMLP):
         return getattr(self, "_passes", len(self.loss_curve_))
 
     def _run_warnings(self, run: EpochRun) -> list[Warning]:
-        """The warnings to issue for a run; raises `ValueError` if it diverged."""
+        """The warnings to issue for a run; raises `ValueError` if it diverged, `KeyboardInterrupt` in a search."""
         messages: list[Warning] = []
         if "diverged" in run.reasons:
             self._raise_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
@@ -302,7 +303,7 @@ class BaseMLP(ValidatedMLP):
         )
 
     def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, is_new_fit: bool) -> list[Warning]:
-        """Minimize the loss member by member; returns the warnings to issue."""
+        """Minimize the loss by L-BFGS, member by member, and store the result; returns the warnings to issue."""
         problem = self._create_problem(rows, generator, rows_seen=0)
         state = self._initial_state(problem, is_new_fit)
         results = []
@@ -329,7 +330,7 @@ class BaseMLP(ValidatedMLP):
 
 
 def _check_batch_sizes(row_count: int, batch_size: int) -> None:
-    """Reject batches of one row, and warn if the last has one: batch norm of a single row has no variance."""
+    """Raise `ValueError` for batches of one row, warn if only the last has one: a single row has no variance."""
     if batch_size == 1:
         raise ValueError(
             "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, or "

@@ -1,4 +1,4 @@
-"""Sample weights computed from class weights, for classes and for multi-label targets.
+"""Compute row weights from class weights, "balanced" or by class, for one class or several labels in each row.
 
 N rows · C labels
 """
@@ -13,14 +13,17 @@ from deltarule.problem.problem import Floats
 
 
 def label_weights(class_weight: Any, column: Any, sample_weight: Floats | None) -> Floats:
-    """The weights of rows [N] by one label, 0 or 1 in each row; `class_weight` is "balanced", a dict or None."""
+    """The weights of rows [N] for one label `column` [N] of 0 and 1; `sample_weight` only matters if "balanced".
+
+    class_weight : "balanced", {0 and 1: weight} or None for weights of 1.
+    """
     if isinstance(class_weight, str) and class_weight == "balanced":
         return balanced_weights(column, sample_weight)
     return np.asarray(compute_sample_weight(select_present_classes(class_weight, (0, 1), column), column))
 
 
 def select_present_classes(class_weight: Any, classes: Any, y: Any) -> Any:
-    """Drop the weights of classes that do not occur in y [N] from a dict; "balanced" and None stay as they are."""
+    """Drop the weights of classes that do not occur in y [N] from a dict; anything else stays as it is."""
     if not isinstance(class_weight, dict):
         return class_weight
     absent = set(classes) - set(np.unique(y))
@@ -28,9 +31,9 @@ def select_present_classes(class_weight: Any, classes: Any, y: Any) -> Any:
 
 
 def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
-    """Row weights that give every class the same total weight; for labels the product over the columns.
+    """Row weights [N] that give every class the same total weight; for labels [N, C] the product over the columns.
 
-    y [N] or [N, C]; weights [N], where 2 counts a row twice   →   [N]
+    y [N] or [N, C]; weights [N], where 2 counts a row twice, by default all 1   →   [N]
 
     >>> balanced_weights(np.array(["a", "a", "a", "b"])).round(2)
     array([0.67, 0.67, 0.67, 2.  ])

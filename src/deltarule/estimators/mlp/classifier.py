@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return self._decode(self._predict_members(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the probability of each class for every row, in the order of `classes_`, or of each label.
+        """Predict the probability of each class or label [N, C]; `return_std` adds standard deviations over members.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         Returns
         -------
         ndarray, [N, C]
-            Probabilities; with `return_std` a tuple of these and their standard deviations.
+            Probabilities, in the order of `classes_`; with `return_std` a tuple of these and their standard deviations.
 
         Raises
         ------
@@ -206,7 +206,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """Whether predicted labels are sparse, as y was in `fit`; a loaded model predicts arrays."""
 
     def _note_classes(self, y: Any, classes: Any) -> None:
-        """Set the classes in the first `partial_fit`, and check that later calls pass the same."""
+        """Set `classes_` in the first `partial_fit`; raise `ValueError` if it gets none, or a later one others."""
         if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
@@ -233,7 +233,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {earlier!r}")
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the classes in a new fit, and check that the targets of later calls agree with them."""
+        """Learn the classes in a new `fit`; check in a later one, and in `partial_fit` (incremental), that y agrees."""
         if is_new_fit and not incremental:
             self._learn_targets(y, weights, dtype)
             return
@@ -271,7 +271,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return indices[:, None].astype(dtype)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
-        """The product of sample weights and class weights [N], or None if there are neither."""
+        """Sample weights times class weights [N], or None; in `partial_fit` (incremental) y may lack classes."""
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, list) and np.ndim(y) == 1:
@@ -297,7 +297,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return len(self.classes_) if self._labels else 1
 
     def _loss_and_activation(self) -> tuple[str, str]:
-        """Binary cross-entropy for two classes and for labels, cross-entropy for more classes."""
+        """The loss, binary cross-entropy for two classes or labels, else cross-entropy; and the output activation."""
         if self._labels or len(self.classes_) < 3:
             return "binary_cross_entropy", "logistic"
         return "cross_entropy", "softmax"
@@ -306,7 +306,7 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return "thresholded" if self._labels else "accuracy"
 
     def _stratify(self, y: Floats) -> Any:
-        """Stratify two classes only, as in scikit-learn: of more classes some may be too rare."""
+        """The targets of two classes [N, 1], else None, as in scikit-learn: of more classes some may be too rare."""
         return y if y.shape[1] == 1 and not self._labels else None
 
     def _probabilities(self, outputs: Floats) -> Floats:

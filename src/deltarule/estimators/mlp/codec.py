@@ -113,7 +113,7 @@ def _decode_architecture(encoded: Mapping[str, Any]) -> Architecture:
 
 
 def _decode_record(name: str, value: Any) -> Any:
-    """Check and convert an attribute of a fit; older files have null for losses and scores that are not finite."""
+    """Check and convert the JSON value of a fit's attribute; null in older files is NaN, or None if optional."""
     if name not in RECORD:
         raise KeyError(name)
     if value is None and name in OPTIONAL_RECORD:

@@ -23,12 +23,12 @@ FIT_WARNINGS_SUPPRESSED = ContextVar("FIT_WARNINGS_SUPPRESSED", default=False)
 
 
 def require_complete_fit() -> contextlib.AbstractContextManager[None]:
-    """Raise `KeyboardInterrupt` on Ctrl-C instead of keeping a partially trained model."""
+    """Context manager in which Ctrl-C raises `KeyboardInterrupt`; otherwise `fit` keeps a partially trained model."""
     return _set_true(COMPLETE_FIT_REQUIRED)
 
 
 def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
-    """Suppress warnings about parameters that the user did not choose."""
+    """Context manager that suppresses warnings of fits about parameters that the user did not choose."""
     return _set_true(FIT_WARNINGS_SUPPRESSED)
 
 
@@ -117,6 +117,7 @@ def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
     """Average an epoch over the members that are still training."""
 
     def mean(values: Floats | None) -> float | None:
+        """The mean of all values but NaN; None for None."""
         if values is None:
             return None
         return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined

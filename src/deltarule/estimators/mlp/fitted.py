@@ -46,7 +46,7 @@ class FittedMLP(BaseEstimator):
     # --- weights ---
 
     def _set_state(self, network: Network, state: State, copy: bool) -> None:
-        """Set the weights to those of a training state."""
+        """Set the weights to those of a training state; without `copy` the model and the state share one array."""
         theta = state.theta.copy() if copy else state.theta
         self._set_weight_arrays(
             views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers)
@@ -72,10 +72,7 @@ class FittedMLP(BaseEstimator):
         return parameters | self._further_parameters, self._running
 
     def _evaluation_parts(self) -> tuple[tuple[Layer, ...], dict[str, Floats]]:
-        """The layers as predictions apply them, and their arrays by name, [K, D, H] in float64.
-
-        A scaling layer is multiplied into the weights of the first layer.
-        """
+        """The layers and their float64 arrays [K, D, H] by name; a scaling layer is merged into the first weights."""
         parameters, running = self._arrays()
         arrays = with_members({**parameters, **running}, self._members)
         network = self._architecture.network()
@@ -116,10 +113,10 @@ class FittedMLP(BaseEstimator):
     # --- predictions ---
 
     def _predict_members(self, X: Any, transform: Callable[[Floats], Floats]) -> Floats:
-        """Validate rows X and return `transform`, which maps [K, n, C] to [.., n, A], of the outputs of all members."""
+        """Validate rows X, compute the outputs [K, N, C] of all members, and return `transform` of these [.., N, A]."""
         if self._is_valid_array(X):
             with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
-                predictions = self._predict_in_blocks(X, transform, check_finite=True)
+                predictions = self._predict_in_blocks(X, transform, check_rows_finite=True)
                 if hasattr(self, "feature_names_in_"):  # scikit-learn warns that an array has none
                     check_feature_names(self, X, reset=False)
                 return predictions
@@ -129,17 +126,19 @@ class FittedMLP(BaseEstimator):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return self._predict_in_blocks(X.tocsr() if sparse.issparse(X) else X, transform)
 
-    def _predict_in_blocks(self, X: Any, transform: Callable[[Floats], Floats], check_finite: bool = False) -> Floats:
-        """Compute `transform` of the outputs for validated rows, block by block on several threads."""
+    def _predict_in_blocks(
+        self, X: Any, transform: Callable[[Floats], Floats], check_rows_finite: bool = False
+    ) -> Floats:
+        """Compute `transform` of outputs [K, N, C] in blocks; X is valid, or checked for NaN by `check_rows_finite`."""
 
         def transform_members(outputs: Floats) -> Floats:
             return transform(outputs if outputs.ndim == 3 else outputs[None])
 
         parameters, running = self._arrays()
-        return outputs_of(self._architecture.network(), parameters, running, X, check_finite, transform_members)
+        return outputs_of(self._architecture.network(), parameters, running, X, check_rows_finite, transform_members)
 
     def _is_valid_array(self, X: Any) -> bool:
-        """Whether X is an array of the right dtype and shape, so that only its numbers need a check.
+        """Whether X is an array of floats with the columns of the fit, so that only its numbers need a check.
 
         For a single row scikit-learn's checks take longer than the prediction.
         """
@@ -154,7 +153,7 @@ class FittedMLP(BaseEstimator):
             return predictions[0] if len(predictions) == 1 else np.asarray(predictions.mean(axis=0))
 
     def _mean_and_std(self, predictions: Floats) -> Floats:
-        """The mean and the standard deviation over the members.    [K, ..]  →  [2, ..]"""
+        """The mean and standard deviation over the members, [K, ..]  →  [2, ..]; raises `ValueError` for one."""
         if len(predictions) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
         with np.errstate(all="ignore"):

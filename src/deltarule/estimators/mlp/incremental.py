@@ -23,7 +23,7 @@ class IncrementalMLP(BaseMLP):
     """A multi-layer perceptron that can also be trained epoch by epoch."""
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train for one epoch over the rows, from the state after the last epoch."""
+        """Train for one epoch from new weights or the state after the last epoch, and store the result."""
         rows, generator, is_new_fit = self._prepare_rows(X, y, sample_weight, incremental=True)
         completed = self._completed_epochs
         problem, factor = self._fix_learning_rate(self._create_problem(rows, generator, rows_seen=0), completed)
@@ -41,7 +41,7 @@ class IncrementalMLP(BaseMLP):
         self._stall = Patience(stall.best.copy(), stall.waited.copy())
         self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)
-        self._reduce_adaptive_rate(problem, loss)
+        self._count_stalled_epochs(problem, loss)
         self.loss_ = float(loss.mean())
         self._passes = completed + 1
         best = getattr(self, "best_loss_", None)
@@ -52,7 +52,7 @@ class IncrementalMLP(BaseMLP):
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
     def _fix_learning_rate(self, problem: Problem, completed_epochs: int) -> tuple[Problem, Floats]:
-        """Replace a schedule by epochs with a constant one and one rate factor per member [K] for this epoch.
+        """The problem with a constant schedule in place of one by epochs, and the rate factors [K] of this epoch.
 
         The epoch does not follow from the number of updates here, because every call may have another number of rows.
         Other schedules stay.
@@ -65,8 +65,8 @@ class IncrementalMLP(BaseMLP):
         factor = schedule.rate(epoch, rate, **problem.schedule_numbers) / rate
         return replace(problem, schedule=problem_settings.SCHEDULES["constant"], schedule_numbers={}), factor
 
-    def _reduce_adaptive_rate(self, problem: Problem, loss: Floats) -> None:
-        """Count epochs without improvement of the loss [K], and apply the adaptive schedule."""
+    def _count_stalled_epochs(self, problem: Problem, loss: Floats) -> None:
+        """Count epochs without improvement of the loss [K]; the adaptive schedule also divides rates after too many."""
         self._stall.update(np.arange(self.n_members), loss, float(self.tol))
         is_stalled = self._stall.waited > self.n_iter_no_change
         self._stall.waited[is_stalled] = 0
@@ -76,7 +76,7 @@ class IncrementalMLP(BaseMLP):
             self._factor = np.where(is_reduced, divided, self._factor)
 
     def _resumed_state(self, problem: Problem, is_new_fit: bool, factor: Floats) -> State:
-        """The state after the last epoch, including the optimizer's memory, with a rate factor per member [K]."""
+        """The state after the last epoch, with rate factors [K], and the optimizer memory unless it does not fit."""
         state = replace(self._initial_state(problem, is_new_fit), factor=factor)
         slots = getattr(self, "_slots", {})
         if set(slots) != set(state.slots):

@@ -24,10 +24,7 @@ SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
 
 
 def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert an array to the network's dtype, and check that all numbers are finite in it.
-
-    Raises `ValueError` in scikit-learn's wording, in which `name` is that of the array.
-    """
+    """Convert an array to a dtype; raises `ValueError`, with the array's `name`, if a number is not finite in it."""
     with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
@@ -35,10 +32,7 @@ def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
 
 
 def to_dense(X: Any) -> Floats:
-    """Convert sparse rows to an array.
-
-    Raises `MemoryError` if the array needs more memory than this machine has.
-    """
+    """Convert a sparse matrix to an array; raises `MemoryError` if that needs more memory than this machine has."""
     needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
     if needed > validation.memory_bytes():
         rows, columns = X.shape
@@ -51,7 +45,7 @@ def to_dense(X: Any) -> Floats:
 
 
 def reject_datetimes(values: Any, name: str) -> None:
-    """Raise `ValueError` for dates, times and durations, which scikit-learn would silently convert to numbers."""
+    """Raise `ValueError`, which begins with `name`, for dates and durations: scikit-learn makes numbers of them."""
     if type(values) is np.ndarray and values.dtype.kind not in "mMO":
         return
     kinds: list[Any] = []
@@ -90,10 +84,7 @@ def _datetime_types_among(values: Any) -> list[Any]:
 
 
 def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
-    """Combine the two ways of passing validation rows into one pair (X, y), or None.
-
-    Raises `ValueError` if both ways are used, or one is incomplete.
-    """
+    """The pair (X, y) of validation rows, or None; raises `ValueError` for two pairs or half of one."""
     if X_val is None and y_val is None:
         return eval_set
     if eval_set is not None:

@@ -29,6 +29,7 @@ def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
     thread_count = min(blas_threads(), len(remaining))  # a limit on the threads of BLAS is a limit on ours
 
     def take_pieces() -> None:
+        """Do the work for pieces until none remains; an error drops the remaining ones and is raised."""
         while True:
             try:
                 piece = remaining.popleft()

@@ -43,19 +43,19 @@ def outputs_of(
     parameters: Mapping[str, Floats],
     running_statistics: Mapping[str, Floats],
     x: Any,
-    check_finite: bool = False,
+    check_rows_finite: bool = False,
     transform: Callable[[Floats], Floats] = identity,
 ) -> Floats:
-    """The outputs for the rows of x [N, D], an array or a sparse matrix; or `transform` of these outputs.
+    """The outputs [N, C] or [K, N, C] for rows x [N, D], dense or sparse; or `transform` of these outputs.
 
     parameters, running_statistics {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or [.., N, A] transformed
 
-    check_finite : whether to check that every number of x, then an array, is finite; each thread checks its blocks.
+    check_rows_finite : whether to check that all numbers of x, then an array, are finite, block by block.
     transform : a function of outputs, [N, C] or [K, N, C]  →  [.., N, A]; applied block by block, because the outputs
         of all members together may need much memory.
 
-    Raises `NonFiniteInput` if `check_finite` and a number is not finite; `ValueError` for a number too large for the
-    network's dtype.
+    Raises `NonFiniteInput` if `check_rows_finite` and a number is not finite; `ValueError` for a number too large for
+    the network's dtype.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -76,9 +76,10 @@ def outputs_of(
         results = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
     def fill(start: int) -> None:
+        """Compute `results` for the block of rows that begins at `start`."""
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
-            if check_finite and not is_finite(block):
+            if check_rows_finite and not is_finite(block):
                 raise NonFiniteInput
             if sparse.issparse(block) and not thin:
                 block = block.toarray()
@@ -118,7 +119,7 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
 def _evaluation_forward(
     layers: Sequence[Layer], parameters: Mapping[str, Floats], running_statistics: Mapping[str, Floats], x: Any
 ) -> Floats:
-    """Compute the outputs of layers in evaluation mode, without storing what a backward pass needs."""
+    """Compute the outputs [.., N, C] of layers in evaluation mode, without storing what a backward pass needs."""
     values = x
     for layer in layers:
         n = layer.number

@@ -123,7 +123,7 @@ class Architecture:
 def _make_network(
     sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool, scaling_layer: bool
 ) -> Network:
-    """Build a network; `output` is scikit-learn's name of the output activation."""
+    """Build a network with scikit-learn's initializer; `output` is scikit-learn's name of the output activation."""
     logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
     return Network(
         list(sizes),
@@ -136,7 +136,7 @@ def _make_network(
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
-    """Validate `hidden_layer_sizes`, a number or a sequence, and return it as a list.
+    """Convert `hidden_layer_sizes`, a number or a sequence, to a list; raises `ValueError` unless all are positive.
 
     >>> hidden_sizes(5), hidden_sizes((3, 2))
     ([5], [3, 2])
@@ -189,7 +189,7 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
 
 
 def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:
-    """The schedule for an estimator's parameters; `rows_seen` counts the rows of all earlier fits.
+    """The learning-rate schedule of an estimator's parameters; "invscaling" counts rows, `rows_seen` in earlier fits.
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
@@ -234,7 +234,7 @@ ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
-    """The logits that predict the mean of the targets; `output` is scikit-learn's name of the output activation.
+    """Logits [C] that predict the weighted mean of the targets; `output`: scikit-learn's name of the activation.
 
     targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row of mean weight: its logit would be −∞
 

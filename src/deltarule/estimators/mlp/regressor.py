@@ -119,7 +119,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict the targets of each row.
+        """Predict the targets of each row; `return_std` adds the standard deviations over the members.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return super()._validate_data(X, y, reset)
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Learn the scale of the targets in a new fit, and check that `scale_target` has not changed since."""
+        """Learn the scale of the targets in a new fit, and raise `ValueError` if `scale_target` has changed since."""
         if is_new_fit:
             self._learn_targets(y, weights, dtype)
         elif self.scale_target != (self.target_scale_ is not None):
@@ -186,7 +186,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
             )
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        """Set the weighted mean and standard deviation of the targets if `scale_target`, else None."""
+        """Set `target_mean_` and `target_scale_` [C], the weighted standard deviation; None without `scale_target`."""
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:
@@ -206,7 +206,7 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
         return (columns - self.target_mean_) / self.target_scale_
 
     def _unscale(self, outputs: Floats) -> Floats:
-        """Scale outputs [.., N, C] back to the unit of the targets."""
+        """Convert standardized outputs [.., N, C] to the unit of the targets; unchanged without `scale_target`."""
         if self.target_scale_ is None:
             return outputs
         with np.errstate(over="ignore"):  # too large a prediction is infinite

@@ -50,7 +50,7 @@ class ValidatedMLP(FittedMLP):
         raise NotImplementedError
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
-        """Call `_learn_targets` in a new fit, and check in later calls that the targets y agree with the model."""
+        """In a new fit call `_learn_targets`, else check that y agrees with it; `incremental`: in `partial_fit`."""
         raise NotImplementedError
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
@@ -99,7 +99,7 @@ class ValidatedMLP(FittedMLP):
         return names
 
     def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
-        """Raise `ValueError` for invalid parameters, or those that the solver or `partial_fit` does not support."""
+        """Raise `ValueError` for parameters that are invalid, or not with `eval_set` or `partial_fit` (incremental)."""
         validate_parameter_constraints(
             problem_settings.constraints() | self._kind_constraints,
             self._parameters,
@@ -131,7 +131,7 @@ class ValidatedMLP(FittedMLP):
         checked: CheckedRows | None = None,
         are_parameters_valid: bool = False,
     ) -> tuple[Rows, np.random.RandomState, bool]:
-        """Validate the input of a fit; returns the rows, the generator, and whether the fit starts from new weights.
+        """Validate a fit's input, and set the model up; returns rows, generator, and whether weights are new.
 
         Parameters: `incremental`, whether `partial_fit` is called; `checked`, the result of `_check_shared_rows` of
         another model for the same X and y; `are_parameters_valid`, whether another model with the same parameters
@@ -156,7 +156,7 @@ class ValidatedMLP(FittedMLP):
             self._update_targets(y, weights, X.dtype, is_new_fit, incremental)
             targets = self._encode_targets(y, X.dtype)
         rows = Rows(X, targets, weights).drop_zero_weights()
-        self._check_architecture(rows, is_new_fit)
+        self._update_architecture(rows, is_new_fit)
         if is_new_fit and not incremental:
             unscaled = describe_unscaled_feature(rows.x, self._feature_name)
             if unscaled:
@@ -169,7 +169,7 @@ class ValidatedMLP(FittedMLP):
         return rows, check_random_state(self.random_state), is_new_fit
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        """Validate features and targets as scikit-learn does; `reset` says whether to learn the number of features."""
+        """Validate X and y as scikit-learn does; `reset`: learn, not check, the number and names of features."""
         reject_datetimes(X, "X")
         # scikit-learn checks on one thread that all numbers are finite, and reports those that are not.
         is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= PARALLEL_CHECK_MIN_NUMBERS and X.dtype in DTYPES
@@ -196,8 +196,8 @@ class ValidatedMLP(FittedMLP):
         learned = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return CheckedRows(X, y, learned, targets)
 
-    def _check_architecture(self, rows: Rows, is_new_fit: bool) -> None:
-        """Set the network's architecture in a new fit, and check that a resumed fit does not change it."""
+    def _update_architecture(self, rows: Rows, is_new_fit: bool) -> None:
+        """Set the network's architecture in a new fit; raise `ValueError` if a resumed fit would change it."""
         hidden = problem_settings.hidden_sizes(self.hidden_layer_sizes)
         _, output = self._loss_and_activation()
         architecture = Architecture(
@@ -218,7 +218,7 @@ class ValidatedMLP(FittedMLP):
             )
 
     def _reset_fit_state(self) -> None:
-        """Remove the results of an earlier fit."""
+        """Delete the curves, scores, counts and optimizer memory of an earlier fit."""
         self.t_ = 0
         validation = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
         for name in ("_slots", "_updates", "_stall", "_factor", "_passes", *validation):
@@ -227,7 +227,7 @@ class ValidatedMLP(FittedMLP):
         self.loss_curve_: list[float] = []
 
     def _check_eval_set(self, eval_set: Any, training_x: Floats) -> Rows:
-        """Validate the user's validation rows, for a fit to training features [N, D]."""
+        """Validate `eval_set` (X, y) and return its rows; warn if they are scaled unlike training features [N, D]."""
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or is_list_of_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         network, loss, dtype = (

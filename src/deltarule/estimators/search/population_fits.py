@@ -45,7 +45,7 @@ def fit_together(
     cached: Collection[int] = (),
     on_finished: Callable[[FinishedPart, list[Exception | None]], None] = lambda part, errors: None,
 ) -> list[Exception | None]:
-    """Fit planned models; each gets bit for bit the result that the same engine gives it alone.
+    """Fit planned models in place, each bit for bit as alone on the same engine; returns the error of each, or None.
 
     Parameters: `models`, with one engine; `plans`, one for each; `cached`, the indices of those that need no training,
     but count when an engine is selected, so that a resumed search selects the same; `on_finished`, called with every
@@ -75,7 +75,7 @@ def fit_together(
 
 
 def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    """Select the engine for plans of one shape; returns it and the expected seconds per plan."""
+    """Select the engine for plans of one shape by the parameter of `model`; returns it and the seconds per plan."""
     problem = plans[0].problem
     members = sum(plan.problem.members for plan in plans)
     population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
@@ -85,7 +85,7 @@ def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
-    """Divide the indices of fits of one shape into parts that take seconds; `digests` identify the rows of each fit."""
+    """Divide indices of fits into parts of about 10 s; `digests` of all fits, by index, are equal for equal rows."""
     part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
     same_rows = plan_populations(digests[index] for index in indices).values()
     by_rows = [[indices[position] for position in positions] for positions in same_rows]
@@ -107,7 +107,7 @@ def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
 
 
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
-    """Train plans of one shape as one population; returns the run of each."""
+    """Train plans of one shape as one population, shuffled or not as `model` is; returns the run of each."""
     run = train_epochs(
         merge_problems([plan.problem for plan in plans], digests),
         _merge_states([plan.start for plan in plans]),
@@ -166,6 +166,7 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
     array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:
+        """The SHA-256 of an array, which is computed once for each array object; that of no bytes for None."""
         if id(array) not in array_digests:
             array_digests[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
         return array_digests[id(array)]
@@ -196,7 +197,7 @@ def _merge_states(states: list[State]) -> State:
 
 
 def _merge_validations(plans: list[Plan]) -> Validation | None:
-    """Concatenate the validation rows of plans along the member axis; None if there are none."""
+    """Stack the validation rows of plans along the member axis [K, n, D]; None if there are none."""
     first = plans[0].validation
     if first is None:
         return None
@@ -209,7 +210,7 @@ def _merge_validations(plans: list[Plan]) -> Validation | None:
 
 
 def select_members(run: EpochRun, members: np.ndarray, steps_per_epoch: int) -> EpochRun:
-    """The run of some members, given by their indices, as if they had been trained alone."""
+    """The run of members, by their indices, as if trained alone; `steps_per_epoch` gives the number of its steps."""
     epochs = run.epochs[members]
     last = int(epochs.max(initial=0))
 

@@ -162,7 +162,7 @@ class PopulationSearchCV(GridSearchCV):
             )
 
     def _search(self, fits: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
-        """Run scikit-learn's search over precomputed fits; `scorers` is a scorer and the name of its refit metric."""
+        """Run and return scikit-learn's search over `fits`; `scorers` is a scorer and the name of its refit metric."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
@@ -221,7 +221,10 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
     """
 
     class PrecomputedSearch(kind):
+        """The search `kind`, for which `fits` are trained before it asks for them."""
+
         def _get_scorers(self) -> tuple[Any, str]:
+            """The scorer, wrapped for precomputed fits, and the name of the refit metric."""
             scorer, refit_metric = scorers
             several = isinstance(scorer, MultimetricScorer)
             return (PrecomputedScorers(scorer, fits) if several else PrecomputedScorer(scorer, fits)), refit_metric
@@ -231,7 +234,10 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
 
         @functools.wraps(kind._run_search)  # its signature depends on scikit-learn's version
         def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
+            """Run the search `kind`, but train all candidates of a round before it evaluates them."""
+
             def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
+                """Train candidates on all folds of `cv`, by default the search's, and return their evaluation."""
                 split = {} if cv is None else routed.splitter.split
                 splits = self.cv if cv is None else list(cv.split(fits.X, fits.y, **split))
                 fits.train(list(candidates), splits)
@@ -295,7 +301,7 @@ class PrecomputedEstimator(BaseEstimator):
         return self
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
-        """Look up the fit to rows, given by their indices; the best candidate's fit to all rows is trained here."""
+        """Set `fitted` to the fit to rows, given by indices, or raise its error; only the refit is trained here."""
         fitted = self.fits.take(self.candidate, rows)
         if isinstance(fitted, Exception):
             raise fitted

@@ -86,8 +86,8 @@ class SearchCache:
         self._base = _digest_of(described.encode()), {"estimator": described}
         self._seedless: Counter[str] = Counter()
 
-    def configuration_numbers(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The numbers of candidates in the store, to which new ones are added."""
+    def add_candidates(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Store the candidates that are new, and return the number of each in the store."""
         settings = [
             {name: _readable_value(value) for name, value in sorted(candidate.items())} for candidate in candidates
         ]
@@ -96,7 +96,7 @@ class SearchCache:
         return [numbers[digest] for digest in hashes]
 
     def key_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> FitKey:
-        """The key of a planned fit; without a seed, equal fits are numbered. `fold` is such as "0/5"."""
+        """The key of a planned fit in a fold such as "0/5"; without a seed, calls for equal fits return other keys."""
         problem, validation, seedless = plan.problem, plan.validation, model.random_state is None
         if validation is not None and seedless:  # every search draws other validation rows
             data = _digest_of(*rows)
@@ -139,11 +139,10 @@ class SearchCache:
             error = None if members[0][3] is None else ValueError(str(members[0][3]))
             return CachedFit(float(sum(row[2] for row in members)), error)
 
-    def add(self, fits: Sequence[tuple[FitKey, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
-        """Store completed fits of networks of one shape.
-
-        Parameters: `fits`, each a key with its model, plan and error; `engine`, its name; `seconds`, of each fit.
-        """
+    def add(
+        self, fits: Sequence[tuple[FitKey, BaseMLP, Plan, Exception | None]], engine: str, seconds_each: float
+    ) -> None:
+        """Store completed fits of one shape, each a key with its model, plan and error; `engine` is a name."""
         table, members = Table(), {}
         records = [
             (
@@ -172,7 +171,7 @@ class SearchCache:
         problem = fits[0][2].problem
         shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSIONS[problem.dtype.name], "engine": engine}
         self.store.add_rows(
-            table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members
+            table, members, problem.network.sizes, None, **shared, train_seconds=seconds_each / problem.members
         )
 
 

@@ -77,9 +77,9 @@ class SearchFits:
             )
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
-        """Fit every candidate on every fold, replacing the fits of an earlier round."""
+        """Fit every candidate to the training rows of all splits (training, test); replaces an earlier round's fits."""
         self.fits, self.indices = {}, {}
-        stored = [0] * len(candidates) if self.cache is None else self.cache.configuration_numbers(candidates)
+        stored = [0] * len(candidates) if self.cache is None else self.cache.add_candidates(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
         pending: list[PendingFit] = []
         valid = set[int]()  # candidates whose parameters were checked on an earlier fold
@@ -106,7 +106,7 @@ class SearchFits:
             indices.sort()  # a search asks candidate by candidate
 
     def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
-        """The fitted estimator of a candidate on training rows, or the error of its fit; None if it was not requested.
+        """Take a candidate's fit to training rows: the estimator, or the error; None if `train` was not given this fit.
 
         Equal fits are returned one after the other; the last one repeatedly.
         """
@@ -134,7 +134,8 @@ class SearchFits:
     ) -> "tuple[PendingFit, Rows] | None":
         """Plan a fit; returns it and its rows before the validation split, or None if it was trained at once.
 
-        `prepared` caches checked rows for all candidates on a fold, `valid_candidates` those with checked parameters.
+        `index` is the numbers of candidate and fold. `prepared` caches checked rows for all candidates on a fold,
+        `valid_candidates` those with checked parameters.
         """
         model = self._network_of(estimator)
         if model is None:
@@ -176,7 +177,7 @@ class SearchFits:
         return replace(pending, key=key, cached=self.cache.load_fit(key, pending.model, pending.plan))
 
     def _fit_together(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train fits as populations, and add the time of each to `seconds` [candidates, folds]."""
+        """Train the fits that are not cached as populations, and add all times to `seconds` [candidates, folds]."""
 
         def finish(part: FinishedPart, errors: list[Exception | None]) -> None:
             self._finish([pending[index] for index in part.indices], errors, part.engine, part.seconds, seconds)
@@ -187,7 +188,7 @@ class SearchFits:
             self._restore_cached(fit, seconds)
 
     def _fit_alone(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train one by one the fits that cannot join a population, and add their times to `seconds`."""
+        """Train one by one the fits that are not cached and cannot join a population; add all times to `seconds`."""
         for fit in pending:
             started = time.perf_counter()
             if fit.cached is None:
@@ -204,7 +205,7 @@ class SearchFits:
     def _finish(
         self, fits: list[PendingFit], errors: list[Exception | None], engine: str, seconds_each: float, seconds: Floats
     ) -> None:
-        """Record the errors and times of completed fits, and store them in the cache."""
+        """Set the errors of completed fits, add the time of each to `seconds`, and store them in the cache, if any."""
         to_store = []
         for fit, error in zip(fits, errors, strict=True):
             seconds[fit.index] += seconds_each
@@ -216,7 +217,7 @@ class SearchFits:
             self.cache.add(to_store, engine, seconds_each)
 
     def _restore_cached(self, fit: PendingFit, seconds: Floats) -> None:
-        """Record the stored time and error of a fit that the cache had."""
+        """Set the stored error of a fit, and add its stored time to `seconds`, if the cache had it."""
         if fit.cached is not None:
             seconds[fit.index] += fit.cached.seconds
             if fit.cached.error is not None:
@@ -225,7 +226,7 @@ class SearchFits:
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        """The features, targets and weights of some rows for the network, after the earlier steps of a pipeline."""
+        """Fit a pipeline's earlier steps to rows; returns the network's X, y, weights; `prepared` caches them."""
         if "rows" not in prepared:
             parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")

@@ -85,13 +85,13 @@ class CandidateSearch:
         return Choice(candidates[best], [fit for fit in fits if not isinstance(fit[0], Exception)])
 
     def create_ensemble(self, rows: int, inputs: int, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
-        """Create the unfitted ensemble for a number of rows, with hyperparameters found by training on fewer rows."""
+        """Create an unfitted ensemble for `rows` rows, with `settings` whose alpha was chosen on `searched_rows`."""
         settings = settings | {"alpha": training_budget.scale_alpha(settings["alpha"], searched_rows, rows)}
         members = training_budget.member_count(inputs, rows, self.outputs)
         return self.make_estimator(**training_budget.training_settings(rows), **settings, n_members=members)
 
     def train_ensemble(self, x: Floats, y: Any, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
-        """Train an ensemble with hyperparameters that were found by training on `searched_rows` rows."""
+        """Train an ensemble on x, y with `settings` whose alpha was chosen on `searched_rows` rows, and is rescaled."""
         model: Any = self.create_ensemble(len(x), x.shape[1], settings, searched_rows)
         with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
             fitted: BaseMLP = model.fit(x, y)
@@ -99,7 +99,7 @@ class CandidateSearch:
 
 
 def stratified_folds(strata: Integers, fold_count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-    """The training and the test rows of each fold, with an equal share of each stratum [N] in every fold.
+    """The indices of training and test rows of each fold, with an equal share of each stratum [N] in every fold.
 
     >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
     >>> [[int((test < 4).sum()), int((test >= 4).sum())] for _, test in splits]

@@ -137,7 +137,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
-        """Validate the classes of a fit, and set `classes_` to those that occur more than once; returns them [N]."""
+        """Validate and return the target [N]; set `classes_`, those of two or more rows, and the most frequent one."""
         y = validate_target(y)
         if y.dtype.kind == "f" and (y != np.floor(y)).any():
             raise BadInput(
@@ -181,7 +181,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return np.unique(y, return_inverse=True)[1]
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """The accuracy, and as the tie-breaking score the negative log loss."""
+        """The accuracy of a network on rows x, y, and as the tie-breaking score its negative log loss."""
         probabilities = model.predict_proba(x)
         is_correct = model.classes_[probabilities.argmax(axis=1)] == y
         return float(is_correct.mean()), -log_loss(y, probabilities, model.classes_)
@@ -191,7 +191,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _calibrate(self, model: Any, choice: Choice) -> BaseMLP:
-        """Calibrate an ensemble in place on the predictions of the cross-validation."""
+        """Calibrate an ensemble in place on the predictions of the cross-validation, and return it."""
         folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
         classes, probabilities = map(np.concatenate, zip(*folds, strict=True))
         scale, biases = fit_calibration(classes, probabilities)

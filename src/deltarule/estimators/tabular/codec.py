@@ -83,7 +83,7 @@ def _decode_report(report: dict[str, Any]) -> TabularReport:
 
 
 def _decode_column(name: str, kind: str, why: str, categories: list[str], gaps: bool, **numbers: float) -> Column:
-    """Rebuild a column from the fields in a file; raises `ValueError` for invalid values."""
+    """Rebuild a column from its fields in a file, named as in `Column`; raises `ValueError` for invalid values."""
     texts_only = all(isinstance(text, str) for text in (name, why, *categories))
     are_different = texts_only and len(set(categories)) == len(categories)
     values = {key: float(number) for key, number in numbers.items()}

@@ -117,7 +117,7 @@ class Sample:
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
-    """Draw rows of a table at random for `permutation_importances`, fewer if it is wide."""
+    """Draw up to 2,000 rows of a table at random for `permutation_importances`, down to 200 if it is wide."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     count = np.clip(MAX_NETWORK_INPUTS // max(inputs * used * SHUFFLES, 1), MIN_ROWS, MAX_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(count_rows(frame))[:count])
@@ -127,7 +127,7 @@ def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
 def inspect_classifier(
     model: Any, y: Any, probabilities: Floats, sample: Sample, baseline_prediction: str
 ) -> Inspection:
-    """Evaluate the predictions of a classifier.
+    """Evaluate a classifier's probabilities [N, C] for class names y [N], and importances on `sample`.
 
     Parameters: `model`, the network of the tabular model; `y` [N], names of classes; `probabilities` [N, C], its
     predictions; `sample`, rows to shuffle; `baseline_prediction`, the class that the baseline always predicts.
@@ -135,12 +135,12 @@ def inspect_classifier(
     names = class_names(model.classes_)
     predictions = names[probabilities.argmax(axis=1)]
 
-    def score_rows(x: Floats) -> Floats:
+    def row_scores(x: Floats) -> Floats:
         return (names[model.predict_proba(x).argmax(axis=1)] == y[sample.rows]).astype(np.float64)
 
     return Inspection(
         scores_of_classes(y, probabilities, names, baseline_prediction),
-        permutation_importances(sample, score_rows),
+        permutation_importances(sample, row_scores),
         _class_scores(names.tolist(), y, predictions),
         _count_mistakes(y, predictions),
         _calibration_groups(probabilities.max(axis=1), predictions == y),
@@ -152,17 +152,17 @@ def inspect_classifier(
 def inspect_regressor(
     model: Any, y: Floats, predictions: Floats, sample: Sample, baseline_prediction: float
 ) -> Inspection:
-    """Evaluate the predictions [N] of a regressor for targets y [N]; the parameters are as for `inspect_classifier`."""
+    """Evaluate a regressor's predictions [N] for targets y [N], and importances: see `inspect_classifier`."""
     with np.errstate(all="ignore"):  # losses of the largest numbers are not finite, and dropped below
         targets = y[sample.rows]
         shifted = targets - targets[0]  # exactly 0 for equal targets, whose mean may be rounded
         scale = np.std(shifted)
-        spread = np.square((shifted - shifted.mean()) / scale)
+        unit_shares = np.square((shifted - shifted.mean()) / scale)
 
-        def score_rows(x: Floats) -> Floats:
+        def row_scores(x: Floats) -> Floats:
             return -np.square((targets - model.predict(x)) / scale)
 
-        losses = permutation_importances(sample, score_rows, spread) if 0 < scale < np.inf else ()
+        losses = permutation_importances(sample, row_scores, unit_shares) if 0 < scale < np.inf else ()
     # Losses of few rows have no interval; they must be as small as those that have one, whose squares are finite.
     are_finite = all(one.loss * one.loss < np.inf and not np.isinf(one.high - one.low) for one in losses)
     losses = losses if are_finite else ()
@@ -171,12 +171,12 @@ def inspect_regressor(
 
 
 def permutation_importances(
-    sample: Sample, score_rows: Callable[[Floats], Floats], spread: Floats | float = 1.0
+    sample: Sample, row_scores: Callable[[Floats], Floats], unit_shares: Floats | float = 1.0
 ) -> tuple[Importance, ...]:
-    """The permutation importance of each used column, the largest loss first.
+    """How much shuffling each used column lowers the mean of `row_scores(x)` [n], with intervals; the largest first.
 
-    Parameters: `sample`, the rows; `score_rows(x)`, the contribution of each row [n] to the score, which is their mean;
-    `spread` [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
+    Parameters: `sample`, the rows; `row_scores(x)`, the contribution of each row [n] to the score, which is their mean;
+    `unit_shares` [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
     another unit.
 
     Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
@@ -194,20 +194,20 @@ def permutation_importances(
     used = [column for column in sample.columns if column.inputs and len(x) > 1]
     shuffles = int(np.clip(MAX_NETWORK_INPUTS // max(x.shape[1] * len(used) * MIN_ROWS, 1), 1, SHUFFLES))
     random = np.random.default_rng(0)
-    unshuffled = np.asarray(score_rows(x), np.float64)
+    unshuffled = np.asarray(row_scores(x), np.float64)
     importances = []
     for column, inputs in zip(used, _input_slices(used), strict=True):
         original, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
         for _ in range(shuffles):
             givers = random.permutation(len(x))
             x[:, inputs] = original[givers]
-            lost = (unshuffled - score_rows(x)) / shuffles
+            lost = (unshuffled - row_scores(x)) / shuffles
             received += lost
             given[givers] += lost
         x[:, inputs] = original
         loss = received.mean()
         # Each row influences the loss by the cell that it receives, by the cell that it gives, and through the unit.
-        influences = received + given - loss * spread  # their mean is the loss, too
+        influences = received + given - loss * unit_shares  # their mean is the loss, too
         interval = mean_interval(influences) if len(x) >= MIN_INTERVAL_ROWS else Interval(np.nan, np.nan)
         importances.append(Importance(column.name, float(loss), *interval))
     return tuple(sorted(importances, key=lambda importance: -importance.loss))

@@ -106,7 +106,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """The negative mean squared error, twice: there are no ties to break."""
+        """The negative mean squared error of a network on rows x, y, twice: there are no ties to break."""
         with np.errstate(over="ignore"):
             score = -float(np.square(model.predict(x) - y).mean())
         return score, score

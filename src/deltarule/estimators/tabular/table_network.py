@@ -58,7 +58,7 @@ class TableNetwork(BaseMLP):
         return problem.y
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
-        """The state that training starts from: a deep network's new weights, or the fitted weights of a fit that resumes."""
+        """The initial state; a deep network's new weights are those of RealMLP, with zeros in the last layer."""
         state = super()._initial_state(problem, is_new_fit)
         if len(problem.network.sizes) < 4 or not is_new_fit:
             return state

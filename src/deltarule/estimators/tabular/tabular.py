@@ -185,7 +185,7 @@ class BaseTabular(BaseEstimator):
         self.__dict__ = fitted.__dict__
 
     def _prepare(self, X: Any, y: Any) -> PreparedTable:
-        """Validate and encode a table, so that invalid input is rejected before minutes of training."""
+        """Validate and encode a table before minutes of training; sets the target's attributes and the seed."""
         started = time.perf_counter()
         types = declared_types(self.types)
         names = [name for name, kind in types.items() if kind == CATEGORY]
@@ -225,7 +225,7 @@ class BaseTabular(BaseEstimator):
         return self._search.describe(prepared.x.shape[1], len(prepared.train), len(prepared.y))
 
     def _fit(self, prepared: PreparedTable) -> None:
-        """Search the hyperparameters, score an ensemble on the rows set aside, and train another one on all rows."""
+        """Search, score an ensemble on the rows set aside, train another on all rows, and set the fitted attributes."""
         started, named, frame, y, columns, train, held_out, x, training_columns, left_out_notes = prepared
         search = self._search
         choice = search.choose(x[train], y[train], self._fold_strata(y[train]), self._score_pair, self._tie_tolerance)
@@ -254,7 +254,7 @@ class BaseTabular(BaseEstimator):
         self.report_ = TabularReport(len(y), len(held_out), scores, search.count, settings, notes, seconds)
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
-        """Set scikit-learn's attributes about features; without own names, columns are called x0, x1 …"""
+        """Set `n_features_in_`, and `feature_names_in_` if the table has names of its own, not x0, x1 …"""
         self.n_features_in_ = len(names)
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -262,7 +262,7 @@ class BaseTabular(BaseEstimator):
             self.feature_names_in_ = np.array(names, object)
 
     def _split(self, y: Any) -> tuple[Any, Any]:
-        """The indices of the training rows, and of the fifth of the rows that is set aside for scores."""
+        """The indices of the training rows, and of the fifth, stratified for classes, that is set aside for scores."""
         count = max(2, round(0.2 * len(y)))
         train, held_out = train_test_split(
             np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._held_out_strata(y, count)
@@ -270,7 +270,7 @@ class BaseTabular(BaseEstimator):
         return np.sort(train), np.sort(held_out)
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], dominant_errors: list[str]) -> tuple[str, ...]:
-        """All notes of the report: the given sentences and diagnostics of columns; also issues the warnings."""
+        """Issue `warnings` and those about columns; returns all notes of the report, `dominant_errors` included."""
         is_classifier = isinstance(self, ClassifierMixin)
         unused = unused_columns(self.columns_)
         misread = [
@@ -289,7 +289,7 @@ class BaseTabular(BaseEstimator):
     # --- predictions ---
 
     def _validated_table(self, X: Any) -> Frame:
-        """Validate a table for predictions, and warn of unknown categories and unusual numbers."""
+        """The columns of a table for predictions by name; warns of unknown categories and unusual numbers."""
         check_is_fitted(self)
         frame = self._columns_by_name(X)
         diagnostics = unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame)

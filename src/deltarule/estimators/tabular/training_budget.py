@@ -47,10 +47,10 @@ def _weight_count(inputs: int, hidden_sizes: tuple[int, ...], outputs: int) -> i
 
 
 def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
-    """Convert the penalty strength chosen on `searched_rows` rows to one for training on `rows` rows.
+    """Convert alpha, chosen on `searched_rows` rows, for `rows` rows: less for more, but not in proportion.
 
     The penalty keeps its weight against the sum of the losses. An estimator adds it to their mean over a batch, so that
-    alpha decreases with the number of rows.
+    alpha decreases with the number of rows, and increases with the batch size.
 
     >>> [round(scale_alpha(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
     [3.0, 1.28, 0.13]
@@ -66,7 +66,7 @@ def _penalty_weight(rows: int) -> float:
 
 
 def fold_count(rows: int) -> int:
-    """The number of folds: more for few rows, whose scores are noisy.
+    """The number of folds: 5 for fewer than 1,000 rows, whose scores are noisy, else 3.
 
     >>> fold_count(150), fold_count(1000)
     (5, 3)
@@ -84,7 +84,7 @@ def fold_training_rows(rows: int) -> int:
 
 
 def training_settings(rows: int) -> dict[str, Any]:
-    """Estimator parameters for the length of a training on `rows` rows: a cosine schedule instead of early stopping."""
+    """Estimator parameters for `rows` rows: batch size, epochs, a cosine schedule instead of early stopping."""
     batch = _batch_size(rows)
     epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS_RANGE))
     return {
@@ -108,7 +108,7 @@ def _batch_size(rows: int) -> int:
 
 
 def member_count(inputs: int, rows: int, outputs: int = 1) -> int:
-    """The number of networks of an ensemble that is trained on `rows` rows.
+    """The number of networks of an ensemble: 2 to 8, as many as train in half a minute, and 2 for large tables.
 
     >>> member_count(20, 1000), member_count(635, 16_274), member_count(20, 10**6)
     (8, 2, 2)
