@@ -1,4 +1,4 @@
-"""Expressions that address the values, rows and sums of a block in the source text of a program with lanes.
+"""Parts of the generator for small networks: its lines, the expressions of values and rows, the sum of the objective.
 
 L lanes (members of a block)
 
@@ -20,7 +20,7 @@ STEP_VALUES = "step_values"
 
 
 class Slot(NamedTuple):
-    """A range of a block's array for the values of one kind, such as z of layer 2: `rows` rows from `start` on."""
+    """`rows` rows from `start` on of the flat array named `array`, for the values called `name`, such as z2."""
 
     name: str
     array: str
@@ -29,7 +29,7 @@ class Slot(NamedTuple):
 
 
 class LaneEmitter:
-    """Collects the source lines of a program, with their indentation and with loops over lanes."""
+    """Collects the source lines of a program in `lines`, indented by `depth`, with loops over `lane_count` lanes."""
 
     def __init__(self, lane_count: int) -> None:
         self.lines: list[str] = []
@@ -42,14 +42,14 @@ class LaneEmitter:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add a head such as "for i in range(3)", and indent the lines that are added within this context."""
+        """Add `head`, as "for i in range(3)", with a colon, and indent the lines that are added within this context."""
         self.add(f"{head}:")
         self.depth += 1
         yield
         self.depth -= 1
 
     def lanes(self, *lines: str, over: str = "") -> None:
-        """Add lines in a loop over the lanes l; `over` is a loop around it, such as "h in range(3)"."""
+        """Add lines in a loop over the lanes l, within a loop `over`, such as "h in range(3)", unless that is ""."""
         if over:
             with self.block(f"for {over}"):
                 self.lanes(*lines)
@@ -59,13 +59,13 @@ class LaneEmitter:
 
 
 class RowValues:
-    """Addresses the values of a single row, which the next row overwrites: the program is one loop over rows."""
+    """Writes expressions of the values of one row, which the next row overwrites: the program is one loop over rows."""
 
     def __init__(self, out: LaneEmitter) -> None:
         self.out, self.L = out, out.L
 
     def at(self, slot: Slot, row: int, unit: str) -> str:
-        """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, or ""."""
+        """Return the expression of a slot's value in lane l, for unit `row` + `unit`, a loop variable or ""."""
         offset = f" + {unit} * {self.L}" if unit else ""
         return f"{slot.array}[{(slot.start + row) * self.L}{offset} + l]"
 
@@ -79,7 +79,7 @@ class RowValues:
 
     @contextmanager
     def each_row(self, rows: "SharedRows", inputs: bool) -> Iterator[None]:
-        """Add no loop over rows, as the lines are already within one."""
+        """Add nothing: the lines of this context are already within a loop over rows."""
         yield
 
     row_range = "begin, end"
@@ -87,13 +87,13 @@ class RowValues:
 
 
 class BatchValues(RowValues):
-    """Addresses the values of all rows of a batch or a tile: every step of the program has its own loop over rows."""
+    """Writes expressions of the values of all rows of a batch or a tile; every step of the program loops over rows."""
 
     row_range = "count"
     row_index = "start + i"
 
     def at(self, slot: Slot, row: int, unit: str) -> str:
-        """Return the expression of a value in lane l and row i; parameters as in `RowValues`."""
+        """Return the expression of a slot's value in lane l and row i; parameters as in `RowValues`."""
         if slot.array == STEP_VALUES:
             return super().at(slot, row, unit)
         if self.L == 1:
@@ -118,7 +118,7 @@ class BatchValues(RowValues):
 
 
 class SharedRows:
-    """Addresses rows that all lanes share: row `r`, whose inputs are the variables x0, x1 …"""
+    """Writes expressions of the row that all lanes share: its index is the variable r, its inputs are x0, x1 …"""
 
     def __init__(self, values: RowValues, weights: str, input_slot: Slot, gathered: bool) -> None:
         self.values, self.weights, self.input_slot = values, weights, input_slot
@@ -148,7 +148,7 @@ class SharedRows:
 
 
 class OwnRows(SharedRows):
-    """Addresses rows that differ from lane to lane."""
+    """Writes expressions of rows that differ from lane to lane, whose inputs are copied to `input_slot`."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that copy the inputs of each lane's row if `inputs` is True."""
@@ -172,7 +172,7 @@ class OwnRows(SharedRows):
 
 
 class LaneObjective:
-    """Lines that sum the objective and check for numbers that are not finite, in each lane."""
+    """Writes the lines that sum each lane's objective, and note in the variable `check` numbers that are not finite."""
 
     def __init__(self, out: LaneEmitter, check: str) -> None:
         self.out, self.check = out, check
@@ -195,7 +195,7 @@ class LaneObjective:
         return [f"{self.check} += {' + '.join(f'({name} - {name})' for name in names)}"]
 
     def finish(self) -> None:
-        """Add the lines that record the first step at which a member is not finite."""
+        """Add the lines that record in `bad` the first step at which a lane's check or objective is not finite."""
         self.out.lanes(
             f"checked = {self.check} + ({self.value} - {self.value})",
             "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
@@ -203,7 +203,7 @@ class LaneObjective:
 
 
 class MemberObjective(LaneObjective):
-    """Lines that sum the objective of a single member and check its numbers, in scalars."""
+    """Writes the lines that sum a single member's objective and check its numbers, in scalars."""
 
     def __init__(self, out: LaneEmitter, check: str, dtype: DTypeLike) -> None:
         super().__init__(out, check)
@@ -222,7 +222,7 @@ class MemberObjective(LaneObjective):
         return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
 
     def finish(self) -> None:
-        """Add the lines that store the objective, and record the first step at which the member is not finite."""
+        """Add the lines that store the objective, and record in `bad` the first step that is not finite."""
         self.out.add(
             "objective[s] = value",
             "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",

@@ -50,7 +50,7 @@ class Shape:
 
 
 class LaneWriter:
-    """Lays out a block's arrays, and writes the expressions of their values and loops over rows, units and lanes."""
+    """Base of the generator: lays out a block's arrays, and writes expressions of their values and loops over them."""
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
@@ -74,7 +74,7 @@ class LaneWriter:
         )
 
     def _reserve_slots(self) -> None:
-        """Reserve the rows of every kind of value. `row_values` holds targets, losses and numbers of softmax."""
+        """Reserve `slots` for each kind of value; `row_values` holds targets, losses and numbers of softmax."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -103,9 +103,9 @@ class LaneWriter:
         return self.values.every(self.slots[kind, number])
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
-        """Return the expression of an entry of a parameter array (W1, b1 …) in lane l, or of its gradient.
+        """Return the expression of entry `row` + `stride` · `unit` (a loop variable) of an array (W1, b1 …) in lane l.
 
-        The entry is number `row`, plus `stride` times the loop variable `unit`; `vector` is "theta" or "gradient".
+        vector : "theta" for the parameter, "gradient" for its gradient
         """
         offset = f" + {unit} * {stride * self.L}" if unit else ""
         start = next(entry.start for entry in self.problem.network.entries if entry.name == array)
@@ -128,7 +128,7 @@ class LaneWriter:
             yield
 
     def input(self, layer: Layer, d: int) -> str:
-        """Return the expression of a layer's input d, in lane l and the current row."""
+        """Return the expression of a layer's input number `d`, after dropout, in lane l and the current row."""
         if layer.number == 1:
             return self.rows.input(d)
         before = layer.number - 1
@@ -152,14 +152,14 @@ class LaneWriter:
         return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
 
     def setting(self, name: str) -> str:
-        """Return the expression of a member's hyperparameter, by name, rounded to θ's dtype, as optimizers take it."""
+        """Return the expression of a member's hyperparameter, by name, like `number` but rounded to θ's dtype."""
         if not self.formulas.rounds:
             return self.number(name)
         return self.at("setting", 0, number_names(self.problem).index(name))
 
 
 def _check_compilable(problem: Problem) -> None:
-    """Raise `NotCompilable` for a problem that a program with lanes cannot train."""
+    """Raise `NotCompilable` for batch norm, scaling layers, layers of over 640 weights, row-wise custom formulas."""
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
@@ -186,7 +186,7 @@ def number_names(problem: Problem) -> list[str]:
 
 
 def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """Return the optimizer's hyperparameters [K] in each range of θ ("epsilon of range 1" …); {} without factors.
+    """Return the optimizer's hyperparameters by range of θ, {"epsilon of range 1": [K], …}; {} without factors.
 
     The learning rate is replaced by its factor, because the rate changes from update to update.
     """
