@@ -64,7 +64,7 @@ def _formula_key(formula: Any) -> tuple[Any, ...]:
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """Return what configurations must share to be one population, as JSON text: everything but numbers and seeds.
+    """Return as JSON text what configurations must share to be a population: all but numbers, seeds, maybe `limits`.
 
     Parameters
     ----------

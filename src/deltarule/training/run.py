@@ -113,7 +113,7 @@ class Run:
         return views(self.state.theta[index].copy(), self.problem.network.entries)
 
     def take(self, chosen: Any) -> "Run":
-        """Return the run of some of the members; `seconds` stay those of the whole.
+        """Return the run of the `chosen` members, renumbered from 0; `seconds` stay those of the whole.
 
         Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
         Raises `BadInput` for members that do not exist, and for none at all.
