@@ -178,7 +178,7 @@ def apply_optimizer(
 
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
-    """Yield for each of n updates the optimizer's numbers by name: [K, 1] each, or [K, P] if they differ within θ."""
+    """Yield the optimizer's `Numbers` of each of the next n updates: [K, 1], or [K, P] if not the same for all θ."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor

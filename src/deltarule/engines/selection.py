@@ -179,10 +179,9 @@ def form_of(engine: Engine, problem: Problem) -> str:
 
 
 def quantities(problem: Problem) -> Floats:
-    """Return the 6 factors of the prices in the cost of an update of all members, from the update to its parameters.
+    """Return an update's cost quantities [6]: 1, layers, members, rows · units, rows · parameters, parameters.
 
-    1 for the update itself, layers, members, and, summed over members: rows · (inputs and units), rows · parameters,
-    and parameters.
+    The cost is their sum, each times its price. The last three are summed over members, and units include the inputs.
     """
     layers = problem.network.layers
     rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))

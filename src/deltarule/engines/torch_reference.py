@@ -21,7 +21,7 @@ Formula = Callable[..., Tensor]
 
 
 class NoWitness(BadInput):
-    """A custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
+    """Raised if a custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:

@@ -163,7 +163,7 @@ class EpochMonitor:
         return reasons
 
     def _divide_rates(self, loop: TrainingLoop, members: Integers, is_stalled: Floats) -> Floats:
-        """Divide stalled members' rates, reset their patience, if the schedule is adaptive; return a mask of these.
+        """If the schedule is adaptive, divide stalled members' rates and reset their patience; return a mask of these.
 
         A rate that is already at its lowest is not divided.
         """

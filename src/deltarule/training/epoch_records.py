@@ -49,7 +49,7 @@ class Patience:
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
     def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
-        """Update `best` and `waited` with an epoch's values (less is better); return a mask of the lowest so far.
+        """Update `best` and `waited` with an epoch's values (less is better); return a mask of new lowest values.
 
         An epoch that does not improve on the lowest value by the tolerance counts as waited.
 

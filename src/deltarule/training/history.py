@@ -238,7 +238,7 @@ def _logits_and_outputs(
 def _evaluate_training_rows(
     problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
 ) -> dict[str, Floats]:
-    """Return the part of a history point that `schedule` wants of the training rows, {name: [K, ..]}."""
+    """Return a history point's values on the training rows, as `schedule` selects them, {name: [K, ..]}."""
     logits, outputs = _logits_and_outputs(problem, engine, state, rows.x, schedule.outputs or bool(schedule.metrics))
     values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
     if schedule.gradients:

@@ -65,7 +65,7 @@ class TrainingLoop:
                 after_chunk()
 
     def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
-        """Advance the active members by n updates, and end members by the monitor's rules."""
+        """Advance the active members by n updates of `problem`, and end members by the monitor's rules."""
         # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(problem, start, n)
@@ -82,7 +82,7 @@ class TrainingLoop:
             self.reasons[member] = reason
 
     def end_within(self, start: State, end_steps: Integers, reasons: Sequence[str]) -> None:
-        """End members of the last chunk, begun at `start`, at their `end_steps` [A], replayed; reason "" trains on."""
+        """End members at `end_steps` [A] within the last chunk, begun at `start`, by replay; not those of reason ""."""
         is_ended = np.array([bool(reason) for reason in reasons])
         if not is_ended.any():
             return

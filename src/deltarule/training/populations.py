@@ -64,7 +64,7 @@ def _formula_key(formula: Any) -> tuple[Any, ...]:
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """Return as JSON text what configurations must share to be a population: all but numbers, seeds, maybe `limits`.
+    """Return as JSON text what a population's configurations share: not numbers or seeds, and limits only if `limits`.
 
     Parameters
     ----------

@@ -173,15 +173,15 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return the logits and outputs of every member, computed by the reference engine."""
+        """Return logits and outputs by the reference engine.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         return ReferenceEngine().outputs(problem, state, x)
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits of every member, computed by the reference engine."""
+        """Return logits by the reference engine.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         return ReferenceEngine().logits(problem, state, x)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return a note on why a problem is not compiled, if it is not."""
+        """Return (a note on why a problem has no compiled program,); () if it has one."""
         return notes_on(reason_against(problem))
 
 

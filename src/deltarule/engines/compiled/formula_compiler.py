@@ -96,7 +96,7 @@ class Formulas:
         defaulted: frozenset[str] = frozenset(),
         kinds: Kinds | None = None,
     ) -> str:
-        """Return the name of a formula within the program; its first request compiles its text and adds it to `texts`.
+        """Return the name of a formula within the program; the first request adds its rewritten text to `texts`.
 
         defaulted : the names of the arguments that its calls leave to their defaults
         kinds : the kinds of its arguments in a float32 program; None if nothing is rounded

@@ -59,7 +59,7 @@ def _helper_name(value: Any) -> str:
 
 
 class NotCompilable(DeltaruleError):
-    """A formula cannot be part of a compiled program; the message says why."""
+    """Raised if a formula or a problem has no compiled program; the message names what the program lacks."""
 
 
 class FormulaNames(Protocol):

@@ -113,7 +113,7 @@ class InnerLibrary(Library):
     """The LLVM code of a function that only compiled functions call, without machine code of its own or an address."""
 
     def finalize(self):
-        """Accept no further code; compile nothing, as the caller's library does."""
+        """Accept no further code; machine code is made by the library of the function that Python calls."""
         self._raise_if_finalized()
         self._finalized = True
 
