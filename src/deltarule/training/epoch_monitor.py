@@ -64,7 +64,7 @@ class EpochMonitor:
         self.rates: Floats | None = None
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`.
+        """Return the problem to advance and the updates until the end of this or a later epoch, at most `max_updates`.
 
         If nothing is recorded at the end of an epoch, a chunk may have several epochs.
         """
@@ -245,7 +245,7 @@ def order_rows(problem: Problem, rows: Integers, first_step: int, step: int) -> 
 
 
 def _undo_permutation(problem: Problem, rows: Integers, epoch: int) -> Problem:
-    """Return a problem that takes `rows` [K, N] in this order in an epoch, by inverting the epoch's permutation."""
+    """Return a problem that takes `rows` [K, N] in this order in epoch number `epoch`, by undoing its permutation."""
     ordered = replace(problem, rows=tuple(rows))
     if ordered.steps_per_epoch(0) == 1:
         return ordered

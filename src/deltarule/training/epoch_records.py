@@ -92,7 +92,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class EpochRun:
-    """The result of a training by epochs.
+    """The result of a training by epochs: final states, reasons, losses, and validation losses and scores.
 
     state        the final state of each member, or that of its best score
     epochs [K]   how many each member was trained for

@@ -31,7 +31,7 @@ def train_epochs(
     after_epoch: Callable[[Epoch], bool] | None = None,
     resumes: bool = False,
 ) -> EpochRun:
-    """Train all members of a state until the rules stop each of them.
+    """Train the members of `start` by epochs until the rules, `after_epoch` or Ctrl-C end each of them.
 
     Parameters
     ----------

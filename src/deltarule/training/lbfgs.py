@@ -172,7 +172,7 @@ def _minimize(
     iteration = 0
 
     def record_iteration(state: State) -> None:
-        """Count an iteration, and evaluate the state if a history point is due."""
+        """Count an iteration, evaluate the state if a history point is due, and call `after_iteration`."""
         nonlocal iteration
         iteration += 1
         if iteration % evaluations.every == 0:

@@ -26,7 +26,7 @@ MAX_ROWS = 1_000
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """The result of a range test.
+    """The result of a range test: rates, objectives, accuracies if requested, and a suggested rate for each member.
 
     rates [n]         the learning rate of each update
     objective [n, K]  each member's objective on its batch before that update

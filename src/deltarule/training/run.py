@@ -27,7 +27,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a training.
+    """The progress of a training: step, members that train, stopped or diverged, seconds, and median objective.
 
     step, limit     the current update, and the last possible one; for L-BFGS, which trains one member after another,
                     iterations of all members

@@ -52,9 +52,9 @@ class RunMonitor:
         self.latest_objective = float("nan")
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem and the number of updates until the next event, at most `max_updates`.
+        """Return the problem, and the updates, ≤ `max_updates`, to a history point, epoch end, observed step or limit.
 
-        Events are a member's limit, a history point, the end of an epoch, and an observed step.
+        Epochs count only if a rule or the schedule needs them.
         """
         step, members = loop.active.step, loop.active.members
         events = [step + max_updates, int(self.limits[members].min())]

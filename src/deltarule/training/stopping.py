@@ -88,16 +88,18 @@ def check_metric(name: str, metric: Any) -> None:
         metrics.find(metric)
 
 
-def first_crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
-    """Return the update [K] before which an objective is below the threshold the `times`-th time (or n), and counts.
+def first_crossing(
+    objective: Floats, threshold: float, earlier_counts: Integers, times: int
+) -> tuple[Integers, Integers]:
+    """Return the update [K] before which an objective is below the threshold the `times`-th time, else n, and counts.
 
-    objective [n, K], before each update of a chunk. `counted` [K] are the earlier updates below the threshold, and the
-    second result those at the end of the chunk.
+    objective [n, K], before each update of a chunk. The counts [K] are how often each was below the threshold:
+    `earlier_counts` before the chunk, and the second result up to its end.
 
     >>> first_crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
     (array([2]), array([2]))
     """
-    counts = counted + np.cumsum(objective < threshold, axis=0)
+    counts = earlier_counts + np.cumsum(objective < threshold, axis=0)
     reached = counts >= times
     first = np.where(reached.any(0), reached.argmax(0), len(objective))
     return first, counts[-1]
