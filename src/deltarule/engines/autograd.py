@@ -108,9 +108,9 @@ class AutogradEngine(Engine):
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """Return state, objectives [n, K] and first bad steps [K] after n updates of members with equally many rows.
+        """Return state, objectives [n, K] and first nonfinite steps [K] (or −1) after n updates.
 
-        Between the updates all tensors stay on the device.
+        The members have equally many rows. Between the updates all tensors stay on the device.
         """
         torch, members = self._torch, state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)

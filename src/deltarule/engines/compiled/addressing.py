@@ -19,7 +19,7 @@ STEP_VALUES = "step_values"
 """The name of the array of numbers that belong to a step and not to a row, such as the learning rate."""
 
 
-class Slot(NamedTuple):
+class ArrayRange(NamedTuple):
     """`rows` rows from `start` on of the flat array named `array`, for the values called `name`, such as z2."""
 
     name: str
@@ -64,14 +64,14 @@ class RowValues:
     def __init__(self, out: LaneEmitter) -> None:
         self.out, self.L = out, out.L
 
-    def at(self, slot: Slot, row: int, unit: str) -> str:
-        """Return the expression of a slot's value in lane l, for unit `row` + `unit`, a loop variable or ""."""
+    def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
+        """Return the expression of a value in lane l, for unit `row` + `unit`, a loop variable or ""."""
         offset = f" + {unit} * {self.L}" if unit else ""
-        return f"{slot.array}[{(slot.start + row) * self.L}{offset} + l]"
+        return f"{array_range.array}[{(array_range.start + row) * self.L}{offset} + l]"
 
-    def every(self, slot: Slot) -> str:
+    def every(self, array_range: ArrayRange) -> str:
         """Return the expression of value j in a loop over all elements, see `element_count`."""
-        return f"{slot.array}[{slot.start * self.L} + j]"
+        return f"{array_range.array}[{array_range.start * self.L} + j]"
 
     def element_count(self, units: int) -> str:
         """Return the expression of the number of a layer's values in an elementwise loop."""
@@ -92,18 +92,18 @@ class BatchValues(RowValues):
     row_range = "count"
     row_index = "start + i"
 
-    def at(self, slot: Slot, row: int, unit: str) -> str:
-        """Return the expression of a slot's value in lane l and row i; parameters as in `RowValues`."""
-        if slot.array == STEP_VALUES:
-            return super().at(slot, row, unit)
+    def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
+        """Return the expression of a value in lane l and row i; parameters as in `RowValues`."""
+        if array_range.array == STEP_VALUES:
+            return super().at(array_range, row, unit)
         if self.L == 1:
-            return f"{slot.name}[i * {slot.rows} + {unit or row}]"
+            return f"{array_range.name}[i * {array_range.rows} + {unit or row}]"
         offset = f" + {unit} * {self.L}" if unit else ""
-        return f"{slot.name}[i * {slot.rows * self.L} + {row * self.L}{offset} + l]"
+        return f"{array_range.name}[i * {array_range.rows * self.L} + {row * self.L}{offset} + l]"
 
-    def every(self, slot: Slot) -> str:
+    def every(self, array_range: ArrayRange) -> str:
         """Return the expression of value j in a loop over all rows, units and lanes."""
-        return f"{slot.name}[j]"
+        return f"{array_range.name}[j]"
 
     def element_count(self, units: int) -> str:
         """Return the expression of the number of a layer's values in all rows."""
@@ -120,14 +120,14 @@ class BatchValues(RowValues):
 class SharedRows:
     """Writes expressions of the row that all lanes share: its index is the variable r, its inputs are x0, x1 …"""
 
-    def __init__(self, values: RowValues, weights: str, input_slot: Slot, gathered: bool) -> None:
-        self.values, self.weights, self.input_slot = values, weights, input_slot
+    def __init__(self, values: RowValues, weights: str, input_range: ArrayRange, gathered: bool) -> None:
+        self.values, self.weights, self.input_range = values, weights, input_range
         self.gathered = gathered
         """Whether the inputs of all rows were gathered before, as they are for tiles."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that read the row's index, and its inputs if `inputs` is True."""
-        count = self.input_slot.rows if inputs and not self.gathered else 0
+        count = self.input_range.rows if inputs and not self.gathered else 0
         self.values.out.add(f"r = ids[epoch, {self.values.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
 
     def input(self, d: int) -> str:
@@ -148,16 +148,16 @@ class SharedRows:
 
 
 class OwnRows(SharedRows):
-    """Writes expressions of rows that differ from lane to lane, whose inputs are copied to `input_slot`."""
+    """Writes expressions of rows that differ from lane to lane, whose inputs are copied to `input_range`."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that copy the inputs of each lane's row if `inputs` is True."""
-        for d in range(self.input_slot.rows if inputs else 0):
+        for d in range(self.input_range.rows if inputs else 0):
             self.values.out.lanes(f"{self.input(d)} = x[{self.index()}, {d}]")
 
     def input(self, d: int) -> str:
         """Return the expression of input d of the lane's row."""
-        return self.values.at(self.input_slot, d, "")
+        return self.values.at(self.input_range, d, "")
 
     def index(self) -> str:
         """Return the expression of the index of the lane's row."""

@@ -25,14 +25,16 @@ def is_softmax_cross_entropy(problem: Problem) -> bool:
     return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
 
 
-def softmax_cross_entropy(z: str, a: str, target: str, targets: str, *, maximum: str, log_sum: str) -> tuple[str, str]:
+def softmax_cross_entropy(
+    z: str, a: str, target: str, target_sum: str, *, maximum: str, log_sum: str
+) -> tuple[str, str]:
     """Return the expressions of an output's cross-entropy after softmax, and of its derivative with respect to z.
 
-    All parameters are expressions: z, a and target of the output; of its row, the sum of the targets (`targets`), the
+    All parameters are expressions: z, a and target of the output; of its row, the sum of the targets, the
     maximum of z, and `log_sum`, log Σ e^(z − maximum). Maximum and logarithm are kept apart: their sum would lose the
     digits of the logarithm if the maximum is large.
     """
-    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {targets} - {target}"
+    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {target_sum} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:

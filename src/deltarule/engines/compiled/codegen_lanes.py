@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.engines.compiled.addressing import (
     STEP_VALUES,
+    ArrayRange,
     BatchValues,
     LaneEmitter,
     LaneObjective,
@@ -18,7 +19,6 @@ from deltarule.engines.compiled.addressing import (
     OwnRows,
     RowValues,
     SharedRows,
-    Slot,
 )
 from deltarule.engines.compiled.codegen_formulas import once_a_step_count
 from deltarule.engines.compiled.formula_compiler import Formulas
@@ -63,18 +63,18 @@ class LaneWriter:
         self.row_counts: dict[str, int] = dict.fromkeys(
             ("pre_activations", "activations", "grad_z", "gains", "row_values", STEP_VALUES, "inputs"), 0
         )
-        self.slots: dict[tuple[str, int], Slot] = {}
-        self._reserve_slots()
+        self.array_ranges: dict[tuple[str, int], ArrayRange] = {}
+        self._reserve_ranges()
         self.values = (BatchValues if self.is_batched else RowValues)(self.out)
         row_access = OwnRows if own_rows else SharedRows
-        self.rows = row_access(self.values, shape.weights, self.slots["x", 0], gathered=self.is_tiled)
+        self.rows = row_access(self.values, shape.weights, self.array_ranges["x", 0], gathered=self.is_tiled)
         check = self.at("check")
         self.objective = (
             MemberObjective(self.out, check, problem.dtype) if self.is_single else LaneObjective(self.out, check)
         )
 
-    def _reserve_slots(self) -> None:
-        """Reserve `slots` for each kind of value; `row_values` holds targets, losses and numbers of softmax."""
+    def _reserve_ranges(self) -> None:
+        """Reserve `array_ranges` for each kind of value; `row_values` holds targets, losses and numbers of softmax."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -91,16 +91,16 @@ class LaneWriter:
 
     def _reserve(self, kind: str, number: int, array: str, rows: int) -> None:
         """Reserve rows of an array for a kind of value ("z", "a" …) of layer `number`, or 0."""
-        self.slots[kind, number] = Slot(f"{kind}{number}", array, self.row_counts[array], rows)
+        self.array_ranges[kind, number] = ArrayRange(f"{kind}{number}", array, self.row_counts[array], rows)
         self.row_counts[array] += rows
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
         """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, if any."""
-        return self.values.at(self.slots[kind, number], row, unit)
+        return self.values.at(self.array_ranges[kind, number], row, unit)
 
     def every(self, kind: str, number: int = 0) -> str:
         """Return the expression of value j in an elementwise loop, see `units`."""
-        return self.values.every(self.slots[kind, number])
+        return self.values.every(self.array_ranges[kind, number])
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
         """Return the expression of entry `row` + `stride` · `unit` (a loop variable) of an array (W1, b1 …) in lane l.

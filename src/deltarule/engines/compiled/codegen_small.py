@@ -82,12 +82,12 @@ class _ProgramWriter(LaneWriter):
         """Write a named array for each kind of value: indexed from 0, as possibly negative indices prevent vectors."""
         if self.is_batched:
             room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
-            for kind, slot in self.slots.items():
-                if slot.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
-                    stop = slot.start + slot.rows
-                    self.out.add(f"{slot.name} = {slot.array}[{slot.start} * {room} : {stop} * {room}]")
+            for kind, reserved in self.array_ranges.items():
+                if reserved.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
+                    stop = reserved.start + reserved.rows
+                    self.out.add(f"{reserved.name} = {reserved.array}[{reserved.start} * {room} : {stop} * {room}]")
         if self.is_tiled:
-            start = self.slots["zero", 0].start * self.L
+            start = self.array_ranges["zero", 0].start * self.L
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
