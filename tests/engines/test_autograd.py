@@ -218,7 +218,7 @@ def test_a_published_gradient_is_followed_and_the_values_own_is_another() -> Non
     state = initial_state(problem)
     rows = batch(problem, state.members, 0)
     J, published = AutogradEngine().objective_and_gradient(problem, state, rows)
-    value, own = AutogradEngine().objective_and_gradient(problem, state, rows, published=False)
+    value, own = AutogradEngine().objective_and_gradient(problem, state, rows, published_gradient=False)
     exact = replace(problem, loss=LOSSES["binary_cross_entropy"])
     np.testing.assert_allclose(published, objective_and_gradient(problem, state, rows).gradient, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(own, objective_and_gradient(exact, state, rows).gradient, rtol=1e-9, atol=1e-12)

@@ -82,12 +82,12 @@ def test_the_formulas_of_a_short_training_are_not_looked_at() -> None:
 def test_a_small_network_takes_the_program_for_large_ones_where_more_trainings_are_to_follow() -> None:
     small = network([30, 10, 1], rows=200)
     assert choose("auto", small, 5000).engine.name == "reference"
-    several = choose("auto", small, 5000, one_of_many=True).engine
+    several = choose("auto", small, 5000, others_follow=True).engine
     assert isinstance(several, CompiledEngine) and not several.own_shape
-    many = choose("auto", network([30, 10, 1], rows=200, members=1000), 100_000, one_of_many=True).engine
+    many = choose("auto", network([30, 10, 1], rows=200, members=1000), 100_000, others_follow=True).engine
     assert isinstance(many, CompiledEngine) and many.own_shape
     # Half a second is not worth six of compiling.
-    assert choose("auto", small, 1500, one_of_many=True).engine.name == "reference"
+    assert choose("auto", small, 1500, others_follow=True).engine.name == "reference"
 
 
 def test_several_sizes_take_one_program_for_all_of_them_where_it_is_done_first() -> None:

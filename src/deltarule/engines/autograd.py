@@ -28,7 +28,7 @@ Tensor = Any
 
 
 class Rows(NamedTuple):
-    """A batch as tensors, with the dropout masks and rates of its step by layer number."""
+    """A batch as tensors: inputs, targets, row weights, and, by layer number, dropout masks (`keep`) and rates."""
 
     x: Tensor
     y: Tensor
@@ -85,7 +85,7 @@ class AutogradEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return logits and outputs in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
@@ -93,24 +93,24 @@ class AutogradEngine(Engine):
         return _to_numpy(logits), _to_numpy(self._activation(problem.network.output, logits))
 
     def objective_and_gradient(
-        self, problem: Problem, state: State, rows: Batch, *, published: bool = True
+        self, problem: Problem, state: State, rows: Batch, *, published_gradient: bool = True
     ) -> tuple[Floats, Floats]:
         """Return the objective [K] of a batch in training mode and its gradient [K, P], by autograd.
 
-        `published` matters only for a loss that is not `exact`: True gives the gradient that was published for the
-        loss, which training follows; False gives the gradient of the loss's value.
+        `published_gradient` matters only for a loss that is not `exact`: True gives the gradient that was published for
+        the loss, which training follows; False gives the gradient of the loss's value.
 
         Raises `NoWitness` for a custom formula that does not run on PyTorch tensors, or that PyTorch cannot
         differentiate.
         """
         tensors = self._rows(problem, state.members, state.step, rows)
-        J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published)
+        J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published_gradient)
         return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
-        """Return state, objectives [n, K] and first bad steps [K] after n updates of members with equally many rows.
+        """Return state, objectives [n, K] and first nonfinite steps [K] (or −1) after n updates.
 
-        Between the updates all tensors stay on the device.
+        The members have equally many rows. Between the updates all tensors stay on the device.
         """
         torch, members = self._torch, state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
@@ -120,7 +120,7 @@ class AutogradEngine(Engine):
         for i in range(n):
             now = replace(state, step=state.step + i)
             rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
-            objective[i], g, statistics = self._pass(problem, members, theta, rows, published=True)
+            objective[i], g, statistics = self._pass(problem, members, theta, rows, published_gradient=True)
             buffers = self._running_statistics(problem, buffers, statistics, rows.w)
             theta, *slots = self._update(problem, now, theta, g, slots)
             if (now.step + 1) % FLUSH_EVERY == 0:
@@ -137,13 +137,13 @@ class AutogradEngine(Engine):
         return after, _to_numpy(objective), np.where(sound_updates < n, state.step + sound_updates, -1)
 
     def _pass(
-        self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published: bool
+        self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published_gradient: bool
     ) -> tuple[Tensor, Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return objective [K], gradient [K, P], and batch norm's (μ, σ²) by layer number of a batch."""
+        """Return a batch's objective [K], its gradient [K, P], and batch norm's (μ, σ²) by layer number."""
         theta = theta.detach().requires_grad_()
         parameters = self._views(theta, problem.network.entries)
         logits, statistics = self._forward(problem, parameters, rows, None)
-        J = self._objective(problem, members, theta, logits, rows, published)
+        J = self._objective(problem, members, theta, logits, rows, published_gradient)
         # No member's objective depends on another's θ: the gradient of the sum holds that of each member.
         try:
             (g,) = self._torch.autograd.grad(J.sum(), theta)
@@ -151,14 +151,14 @@ class AutogradEngine(Engine):
             if not self._checks_custom_formulas and not is_out_of_memory(error):
                 checking = copy(self)
                 checking._checks_custom_formulas = True
-                checking._pass(problem, members, theta, rows, published)  # raises NoWitness if it is a custom formula
+                checking._pass(problem, members, theta, rows, published_gradient)  # NoWitness for a custom one
             raise
         return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
 
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
     ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return logits [K, B, C] and batch norm's (μ, σ²) by layer number.
+        """Return logits [K, B, C], and batch norm's batch (μ, σ²) by layer number if `running` is None.
 
         With `running` statistics it runs in evaluation mode, with None in training mode.
         """
@@ -188,18 +188,18 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
-        """a = f(z)"""
+        """Return a = f(z), by PyTorch's form of the activation, or by its function if it is custom."""
         formula = self._formulas.ACTIVATIONS.get(activation.name)
         if formula is None:
             return self._custom_formula("activation", activation, activation.function, z)
         return formula(z, **activation.parameters)
 
     def _objective(
-        self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published: bool
+        self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published_gradient: bool
     ) -> Tensor:
         """Return the objective [K] of a batch with these logits: weighted loss plus penalty."""
         total = rows.w.sum(-2, keepdim=True)
-        losses = self._losses(problem, logits, rows.y, published)
+        losses = self._losses(problem, logits, rows.y, published_gradient)
         divisor = {"sum": 1, "mean_samples": total, "mean_elements": total * problem.network.outputs}
         J = (rows.w / divisor[problem.reduction] * losses).sum((-2, -1))
         if problem.penalty is None:
@@ -212,14 +212,14 @@ class AutogradEngine(Engine):
         values = (chosen * self._penalties(problem, theta[counted])).sum(-1)
         return J.index_add(0, counted, strength[counted] * values)
 
-    def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published: bool) -> Tensor:
-        """Return the loss of each output, [K, B, C]; `published` as in `objective_and_gradient`."""
+    def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
+        """Return each output's loss [K, B, C], in the form with the published gradient if chosen and there is one."""
         loss, output, formulas = problem.loss, problem.network.output, self._formulas
         from_logits = formulas.FROM_LOGITS.get((loss.name, output.name))
         if from_logits:
             return from_logits(logits, y, **loss.parameters)
         p = self._activation(output, logits)
-        formula = (published and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
+        formula = (published_gradient and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
         if formula is None:
             return self._custom_formula("loss", loss, loss.value, p, y)
         return formula(p, y, **loss.parameters)
@@ -240,7 +240,7 @@ class AutogradEngine(Engine):
         return result
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
-        """Return θ and the optimizer slots after an update; `state` supplies members, factors and step."""
+        """Return [θ, *slots] after an update with the gradient g; `state` supplies members, factors and step."""
         optimizer, members = problem.optimizer, state.members
         if optimizer.update is None:
             raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
@@ -265,7 +265,7 @@ class AutogradEngine(Engine):
         return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
-        """Return, for each entry of the gradient g [K, P], the norm of the array (W1, b1 …) that it belongs to."""
+        """Return, for each entry of the gradient g [K, P], the norm of its array (W1, b1 …) in `entries`, [K, P]."""
         parts = [g[:, entry.start : entry.stop] for entry in entries]
         norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
         return self._torch.cat(norms, -1)
@@ -312,7 +312,7 @@ def _to_numpy(tensor: Tensor) -> Floats:
 
 
 def _torch() -> tuple[Any, Any]:
-    """Import PyTorch and `torch_reference`; raise `BadInput` if PyTorch is not installed."""
+    """Import and return the modules `torch` and `torch_reference`; raise `BadInput` if PyTorch is not installed."""
     try:
         torch = import_module("torch")
     except (ImportError, OSError) as error:

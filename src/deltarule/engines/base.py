@@ -19,7 +19,7 @@ training, so that the result does not depend on how the training is divided into
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The objectives of K members during n updates, and where they stopped being finite.
+    """The objectives of K members before each of n updates, and the step at which each stopped being finite, or −1.
 
     objective [n, K]  each member's objective on its batch, before each update
     bad [K]           the first step at which the objective or the updated state is not finite; −1 if there is none

@@ -72,13 +72,13 @@ class ReferenceEngine(Engine):
         return ()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return the logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        """Return logits and outputs in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         with one_blas_thread(), np.errstate(all="ignore"):
             logits = self.logits(problem, state, x)
             return logits, np.asarray(problem.network.output.forward(logits)[0])
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits of every member, with dropout off and batch norm's running statistics."""
+        """Return the logits in evaluation mode.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         with one_blas_thread(), np.errstate(all="ignore"):
             network = problem.network
             parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
@@ -107,9 +107,9 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
 def forward_pass(
     problem: Problem, state: State, rows: Batch
 ) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
-    """Run the forward pass of a batch in training mode.
+    """Run a batch in training mode; return objective [K], gradient() [K, P], tape, and updated buffers [K, Q].
 
-    Returns the objective [K], a function that computes its gradient [K, P], the tape, and the updated buffers [K, Q].
+    The backward pass runs only when the second result, a function, is called.
     θ may be complex: then the objective and all intermediate values are complex (the complex step needs that).
     """
     network, members = problem.network, state.members
@@ -178,7 +178,7 @@ def apply_optimizer(
 
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
-    """Yield the optimizer's numbers for each of the next n updates: [K, 1] each, or [K, P] if they differ within θ."""
+    """Yield the optimizer's `Numbers` of each of the next n updates: [K, 1], or [K, P] if not the same for all θ."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
@@ -264,7 +264,7 @@ def find_finite(state: State, objective: Floats) -> Floats:
 def _updated_buffers(
     problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats
 ) -> Floats:
-    """Return batch norm's running statistics [K, Q] after a batch; `total` is the sum of the batch's row weights."""
+    """Return batch norm's running statistics [K, Q] after a batch with (μ, σ²) by layer, of row weights `total`."""
     if not statistics:
         return state.buffers
     entries = problem.network.buffers
@@ -273,7 +273,7 @@ def _updated_buffers(
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
-    """Find the layer and the name of the first array that is not finite in the update that follows this state.
+    """Repeat the update after `state`; return layer and name ("z2", "gradient of W1") of the first nonfinite array.
 
     The state holds a single member. Checked in this order: the forward pass, the loss, the running statistics, the
     gradient, the updated parameters and slots.

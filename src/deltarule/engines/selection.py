@@ -69,11 +69,11 @@ def engine(name: str, device: str | None = None) -> Engine:
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
-def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, shapes: int = 1) -> Choice:
-    """Choose the engine for `steps` updates of a problem: the named one, or for "auto" the one expected to end first.
+def choose(name: str, problem: Problem, steps: int, others_follow: bool = False, shapes: int = 1) -> Choice:
+    """Choose the engine for `steps` updates: the one called `name`, or for "auto" the one that is to finish first.
 
-    one_of_many : whether trainings of other small networks will follow in this process, so that loading a program that
-        serves all sizes may pay where compiling one for this shape does not. Only for so few members that each is
+    others_follow : whether trainings of other small networks will follow in this process, so that loading a program
+        that serves all sizes may pay where compiling one for this shape does not. Only for so few members that each is
         advanced alone; for more of them a program for their shape has lanes.
     shapes : the number of problems that differ only in their sizes and are trained for `steps` updates each, as in a
         grid over hidden units: if there are several, one program for all sizes may finish before one for each of them.
@@ -98,7 +98,7 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False, s
     reference_seconds = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     is_small = form_of(compiled[0], problem) == "lanes"
-    if is_small and (shapes > 1 or one_of_many and problem.members <= MAX_MEMBERS_ALONE):
+    if is_small and (shapes > 1 or others_follow and problem.members <= MAX_MEMBERS_ALONE):
         compiled.append(CompiledEngine(own_shape=False))
     forms = [form_of(candidate, problem) for candidate in compiled]
     seconds = [expected_seconds(form, problem, steps) + _startup_seconds(form, is_small, shapes) for form in forms]
@@ -125,14 +125,14 @@ def _load_numba() -> None:
         raise BadInput(f'{text}; {cure}, or use "reference"') from error
 
 
-def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:
+def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int, others_follow: bool = False) -> Engine:
     """Return an engine unchanged, or choose one by its name for `steps` updates of a problem, as `choose` does."""
     if not isinstance(engine_or_name, str):
         return engine_or_name
     # For a small training, inspecting its formulas would take as long as several updates.
     if engine_or_name == "auto" and expected_seconds("reference", problem, steps) <= _min_startup_seconds():
         return engine("reference")
-    return choose(engine_or_name, problem, steps, one_of_many).engine
+    return choose(engine_or_name, problem, steps, others_follow).engine
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:
@@ -151,7 +151,7 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
 
 
 def _startup_seconds(form: str, is_small: bool, shapes: int = 1) -> float:
-    """Return the seconds of compiling and loading that a training is charged: a share if one program serves all sizes.
+    """Return the seconds of compiling and loading that a training counts: a share if one program serves all sizes.
 
     is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
     """
@@ -164,7 +164,7 @@ def _startup_seconds(form: str, is_small: bool, shapes: int = 1) -> float:
 
 @cache
 def _min_startup_seconds() -> float:
-    """Return the fewest seconds of compiling and loading that any training with the compiled engine is charged."""
+    """Return the fewest seconds of compiling and loading that any training with the compiled engine counts."""
     return min(_startup_seconds(form, is_small) for form in ("lanes", "products") for is_small in (True, False))
 
 
@@ -179,10 +179,9 @@ def form_of(engine: Engine, problem: Problem) -> str:
 
 
 def quantities(problem: Problem) -> Floats:
-    """Return the quantities that the cost of an update of all members is proportional to, in the order of the prices.
+    """Return an update's cost quantities [6]: 1, layers, members, rows · units, rows · parameters, parameters.
 
-    1 for the update itself, layers, members, and, summed over members: rows · (inputs and units), rows · parameters,
-    and parameters.
+    The cost is their sum, each times its price. The last three are summed over members, and units include the inputs.
     """
     layers = problem.network.layers
     rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
@@ -193,7 +192,7 @@ def quantities(problem: Problem) -> Floats:
 
 @cache
 def prices() -> dict[str, Any]:
-    """Read costs.json: the prices of each form of an engine, and the measurements to which they were fitted."""
+    """Return costs.json: each form's prices in nanoseconds, seconds to compile and load, and the measurements."""
     text = resources.files("deltarule.engines").joinpath("costs.json").read_text(encoding="utf-8")
     costs: dict[str, Any] = json.loads(text)
     return costs

@@ -21,7 +21,7 @@ Formula = Callable[..., Tensor]
 
 
 class NoWitness(BadInput):
-    """A custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
+    """Raised if a custom formula does not run on PyTorch tensors, or autograd cannot differentiate it."""
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:
@@ -162,7 +162,7 @@ PENALTIES: Mapping[str, Formula] = {
 
 
 def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """Evaluate a function of a custom formula on tensors; `kind` ("activation", "loss" …) is for error messages.
+    """Return a custom formula's `function` of tensors; raise `NoWitness`, naming its `kind` ("loss" …), if it fails.
 
     Raises `NoWitness` if the function raises, or returns something that autograd cannot follow.
     """
@@ -232,16 +232,16 @@ def normalized_gradient(
 
 
 def rmsprop(
-    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, new: Tensor, epsilon: Tensor
+    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, one_minus_decay: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, ...]:
     """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε)"""
-    s = decay * s + new * torch.square(g)
+    s = decay * s + one_minus_decay * torch.square(g)
     return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
 
 
 def rmsprop_numbers(t: int, decay: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """The numbers that `rmsprop` takes, in float64: with 1 − ρ, named new, beside ρ"""
-    return {**others, "decay": decay, "new": 1 - decay}
+    """Return the numbers that `rmsprop` takes, in float64: ρ (`decay`), 1 − ρ, and `others` unchanged."""
+    return {**others, "decay": decay, "one_minus_decay": 1 - decay}
 
 
 def adam(
@@ -252,26 +252,26 @@ def adam(
     learning_rate: Tensor,
     beta1: Tensor,
     beta2: Tensor,
-    new1: Tensor,
-    new2: Tensor,
-    seen1: Tensor,
-    seen2: Tensor,
+    one_minus_beta1: Tensor,
+    one_minus_beta2: Tensor,
+    correction1: Tensor,
+    correction2: Tensor,
     epsilon: Tensor,
 ) -> tuple[Tensor, ...]:
     """m, v ← moving means of g, g²,   θ ← θ − α m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)"""
-    m = beta1 * m + new1 * g
-    v = beta2 * v + new2 * torch.square(g)
-    return theta - learning_rate * (m / seen1) / (torch.sqrt(v / seen2) + epsilon), m, v
+    m = beta1 * m + one_minus_beta1 * g
+    v = beta2 * v + one_minus_beta2 * torch.square(g)
+    return theta - learning_rate * (m / correction1) / (torch.sqrt(v / correction2) + epsilon), m, v
 
 
 def adam_numbers(t: int, beta1: Tensor, beta2: Tensor, **others: Tensor) -> dict[str, Tensor]:
-    """The numbers that `adam` takes at update t, in float64: for both moving means β, 1 − β (new) and 1 − βᵗ (seen)"""
-    shares = {"beta1": beta1, "beta2": beta2, "new1": 1 - beta1, "new2": 1 - beta2}
+    """Return the numbers that `adam` takes at update t, in float64: both β, 1 − β, 1 − βᵗ, and `others` unchanged."""
+    shares = {"beta1": beta1, "beta2": beta2, "one_minus_beta1": 1 - beta1, "one_minus_beta2": 1 - beta2}
     return {
         **others,
         **shares,
-        "seen1": -torch.expm1(t * torch.log(beta1)),
-        "seen2": -torch.expm1(t * torch.log(beta2)),
+        "correction1": -torch.expm1(t * torch.log(beta1)),
+        "correction2": -torch.expm1(t * torch.log(beta2)),
     }
 
 
@@ -300,7 +300,7 @@ def rprop(
     smallest: Tensor,
     largest: Tensor,
 ) -> tuple[Tensor, ...]:
-    """θ ← θ − Δ sign g: Δ grows while the sign of g stays; when it turns, Δ shrinks and one update is skipped"""
+    """θ ← θ − Δ sign g: Δ (`size`) grows while the sign of g stays; when it turns, Δ shrinks, and g counts as 0 once"""
     size = torch.where(size == 0, learning_rate, size)
     turned = g * previous
     size = torch.where(turned > 0, torch.minimum(size * increase, largest), size)

@@ -205,7 +205,9 @@ def _by_pytorch(
     try:
         engine = AutogradEngine()
         (autograd,) = _by_group(
-            problem, state, lambda part, rows: engine.objective_and_gradient(problem, part, rows, published=False)[1:]
+            problem,
+            state,
+            lambda part, rows: engine.objective_and_gradient(problem, part, rows, published_gradient=False)[1:],
         )
     except BadInput as error:
         return f"no check by PyTorch: {error}"

@@ -30,7 +30,7 @@ MAX_CHECKPOINT_TIME_SHARE = 0.05
 
 
 class Checkpoint:
-    """The checkpoint file of a training run.
+    """The checkpoint file of a training run: writes the state of loop and monitor, and restores it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Checkpoint:
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
-        """Write the checkpoint if the last one was written long enough ago."""
+        """Write the checkpoint if 10 seconds, and 20 times what the last write took, have passed since then."""
         started = time.perf_counter()
         if started > self.due:
             self.write()
@@ -57,7 +57,7 @@ class Checkpoint:
             self.due = ended + max(CHECKPOINT_INTERVAL_SECONDS, (ended - started) / MAX_CHECKPOINT_TIME_SHARE)
 
     def write(self) -> None:
-        """Write the checkpoint atomically: a reader finds the whole of it or the one before."""
+        """Call `before_write`, then write the file atomically: a reader finds this checkpoint or the one before."""
         if self.before_write is not None:
             self.before_write()
         loop, monitor = self.loop, self.monitor
@@ -126,7 +126,7 @@ class Checkpoint:
 
 
 def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
-    """Return everything that determines a training's result; a checkpoint must match it to resume."""
+    """Return {field: value}, all that determines a training's result; a checkpoint must equal it to resume."""
     evaluations, validation = monitor.evaluations, monitor.validation
     return {
         "problem": problem_digest(loop.problem),
@@ -148,7 +148,7 @@ def checkpoint_engine(file: Path) -> str | None:
 
 
 def problem_digest(problem: Problem) -> str:
-    """Return the SHA-256 of everything in a problem that determines a training's numbers.
+    """Return the SHA-256, in hexadecimal, of everything in a problem that determines a training's numbers.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -189,7 +189,7 @@ def problem_digest(problem: Problem) -> str:
 
 
 def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
-    """Add arrays to a hash and return its hexadecimal digest."""
+    """Add the shapes, dtypes and values of arrays to the hash `sha`, and return its hexadecimal digest."""
     for array in arrays:
         sha.update(repr((array.shape, array.dtype.str)).encode())
         sha.update(np.ascontiguousarray(array))  # not `tobytes`, which is a copy
@@ -204,11 +204,10 @@ def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
 
 
 def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: State) -> State:
-    """Return the state stored in a file's arrays under `name`, after checking its form against that of `reference`.
+    """Return the state in a file's arrays under `name`; raise `KeyError` or `ValueError` unless it fits `reference`.
 
-    A compiled program checks no bounds, so that a state of another form must not reach it.
-
-    Raises `KeyError` or `ValueError` for a state that does not fit.
+    It must have the same arrays, dtypes and widths, and members of `reference`. A compiled program checks no bounds, so
+    that a state of another form must not reach it.
     """
     state = state_from_arrays(name, arrays)
     members = state.members

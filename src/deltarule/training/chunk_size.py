@@ -14,7 +14,7 @@ MIN_RELATIVE_SPREAD = 0.05
 
 
 class ChunkSizer:
-    """Learn from the durations of earlier chunks how many `updates` the next one may have.
+    """Learns from the durations of chunks how many `updates` the next may have to take about `CHUNK_SECONDS`.
 
     Part of a chunk's time is independent of its size. Where that part is large, chunks are longer than
     `CHUNK_SECONDS`, so that it is at most half of each.
@@ -35,7 +35,7 @@ class ChunkSizer:
             self.learn(n, seconds)
 
     def learn(self, n: int, seconds: float) -> None:
-        """Choose the next size after n updates took `seconds`.
+        """Set `updates`, the size of the next chunk, after a chunk of n updates took `seconds`.
 
         The model is seconds = fixed + each · n, fitted by least squares of the relative errors; recent chunks count
         most.

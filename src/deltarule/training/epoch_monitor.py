@@ -64,7 +64,7 @@ class EpochMonitor:
         self.rates: Floats | None = None
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`.
+        """Return the problem to advance and the updates until the end of this or a later epoch, at most `max_updates`.
 
         If nothing is recorded at the end of an epoch, a chunk may have several epochs.
         """
@@ -85,7 +85,7 @@ class EpochMonitor:
         return self.problem, epochs * self.updates_per_epoch
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """Decide after each epoch of the chunk that began at `start` which members end, and end them."""
+        """At the end of an epoch, record the epochs since `start`, and end the members that end in any of them."""
         self.objectives.append(trace.objective)
         bad = self.bad[start.members]
         self.bad[start.members] = np.where(bad < 0, trace.bad, bad)
@@ -101,14 +101,14 @@ class EpochMonitor:
             is_training = reasons == ""
             self.losses.append(self._for_all_members(members[is_training], loss[is_training]))
             self.epochs[members[is_training]] += 1
-            reasons[is_training] = self._reasons(loop, members[is_training], loss[is_training], scores)
+            reasons[is_training] = self._judge_epoch(loop, members[is_training], loss[is_training], scores)
             end_steps[is_training & (reasons != "")] = self.first_step + self.epoch * self.updates_per_epoch
             if (reasons != "").all():
                 break
         loop.end_within(start, end_steps, reasons.tolist())
 
     def record(self, loop: TrainingLoop) -> None:
-        """Call `after_epoch` at the end of an epoch."""
+        """At the end of an epoch, call `after_epoch`, and end all members if it returns True."""
         if self.after_epoch is None or self.objectives:
             return
         assert self.rates is not None
@@ -126,7 +126,7 @@ class EpochMonitor:
             loop.drop_ended()
 
     def _record_validation(self, loop: TrainingLoop) -> Floats:
-        """Record the scores and losses on the validation rows; return the scores [A]."""
+        """Append the scores and losses on the validation rows to the records, and return the scores [A]."""
         scores, loss = self._validate(loop)
         self.validation_scores.append(self._for_all_members(loop.active.members, scores))
         self.validation_losses.append(self._for_all_members(loop.active.members, loss))
@@ -143,10 +143,11 @@ class EpochMonitor:
             loss = data_term(problem.loss, problem.reduction, problem.network.output, logits, y, w)[0]
         return scores, loss
 
-    def _reasons(self, loop: TrainingLoop, members: Integers, loss: Floats, scores: Floats | None) -> list[str]:
-        """Return why each member ends with this epoch ("diverged", "stalled" or "max_epochs"), "" if it does not.
+    def _judge_epoch(self, loop: TrainingLoop, members: Integers, loss: Floats, scores: Floats | None) -> list[str]:
+        """Count patience, store best states, divide rates; return why each member ends with this epoch, or "".
 
-        `loss` and `scores`, on the validation rows, are those of the members at the end of the epoch.
+        The reasons are "diverged", "stalled" and "max_epochs". `loss` and `scores`, on the validation rows, are those
+        of the members at the end of the epoch.
         """
         decides = self.best is not None and scores is not None
         values = -scores if decides and scores is not None else loss
@@ -162,7 +163,7 @@ class EpochMonitor:
         return reasons
 
     def _divide_rates(self, loop: TrainingLoop, members: Integers, is_stalled: Floats) -> Floats:
-        """Divide the learning rates of stalled members under the adaptive schedule; return a mask of these members.
+        """If the schedule is adaptive, divide stalled members' rates and reset their patience; return a mask of these.
 
         A rate that is already at its lowest is not divided.
         """
@@ -179,15 +180,16 @@ class EpochMonitor:
         return self.problem.rates(loop.active.members, max(loop.active.step - 1, 0)) * loop.active.factor
 
     def _for_all_members(self, members: Integers, values: Floats) -> Floats:
-        """Return the values of some members as an array [K] with NaN for all others."""
+        """Return the `values` of some `members` as an array [K] with NaN for all others."""
         row = np.full(self.problem.members, np.nan)
         row[members] = values
         return row
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> EpochRun:
-        """Return the result of the training.
+        """Return the result; raise `KeyboardInterrupt` if `is_interrupted` and all members diverged.
 
-        After Ctrl-C, "interrupted" is the reason of the members that still train, or else of those that ended last.
+        If the score decides, members have the state of their best score. After Ctrl-C, "interrupted" is the reason of
+        the members that still train, or else of those that ended last.
         """
         loop.end(loop.active, loop.active.members, "interrupted")
         reasons = loop.reasons
@@ -222,7 +224,7 @@ def rows_in_order(problem: Problem, order: Integers) -> Integers:
 
 
 def order_rows(problem: Problem, rows: Integers, first_step: int, step: int) -> tuple[Problem, int]:
-    """Return a problem whose batches from `step` on take `rows` [K, N] in order, and the step up to which they do.
+    """Return a problem whose batches from `step` on take `rows` [K, N] in order, and the step at which that ends.
 
     `first_step` is the step at which a pass over the rows began. A problem's own epochs begin at multiples of their
     updates; if the pass begins elsewhere, its full batches are rotated so that they continue at the beginning of an
@@ -243,7 +245,7 @@ def order_rows(problem: Problem, rows: Integers, first_step: int, step: int) -> 
 
 
 def _undo_permutation(problem: Problem, rows: Integers, epoch: int) -> Problem:
-    """Return a problem that takes `rows` [K, N] in this order in an epoch, by inverting the epoch's permutation."""
+    """Return a problem that takes `rows` [K, N] in this order in epoch number `epoch`, by undoing its permutation."""
     ordered = replace(problem, rows=tuple(rows))
     if ordered.steps_per_epoch(0) == 1:
         return ordered
@@ -255,7 +257,7 @@ def _undo_permutation(problem: Problem, rows: Integers, epoch: int) -> Problem:
 
 
 def mean_losses(objectives: list[Floats], batch_rows: Integers) -> Floats:
-    """Return the mean loss of each epoch, [E, K], from objectives [n, K] of updates with `batch_rows` [S] rows each.
+    """Return the mean loss of each epoch, [E, K], from chunks' objectives [n, K], weighted by `batch_rows` [S].
 
     A batch counts by its number of rows, as in scikit-learn, whatever the rows weigh.
 

@@ -22,7 +22,7 @@ class EpochRules:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Validation rows and the metric that scores them.
+    """Validation rows x, y with weights w, the metric that scores them, and whether the score stops training.
 
     x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
 
@@ -49,7 +49,7 @@ class Patience:
         return cls(np.full(members, np.inf), np.zeros(members, np.int64))
 
     def update(self, members: Integers, values: Floats, tolerance: float | Floats) -> Floats:
-        """Record an epoch's values, of which less is better; return a mask of those that are a member's lowest so far.
+        """Update `best` and `waited` with an epoch's values (less is better); return a mask of new lowest values.
 
         An epoch that does not improve on the lowest value by the tolerance counts as waited.
 
@@ -76,7 +76,7 @@ class Patience:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """An epoch that has just ended, by member; NaN for a member that ended before.
+    """The record of an epoch that has just ended: a number for each member, NaN for one that ended before.
 
     number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
     """
@@ -92,7 +92,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class EpochRun:
-    """The result of a training by epochs.
+    """The result of a training by epochs: final states, reasons, losses, and validation losses and scores.
 
     state        the final state of each member, or that of its best score
     epochs [K]   how many each member was trained for

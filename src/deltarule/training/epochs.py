@@ -31,7 +31,7 @@ def train_epochs(
     after_epoch: Callable[[Epoch], bool] | None = None,
     resumes: bool = False,
 ) -> EpochRun:
-    """Train all members of a state until the rules stop each of them.
+    """Train the members of `start` by epochs until the rules, `after_epoch` or Ctrl-C end each of them.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def train_epochs(
     (('stalled',), True)
     """
     updates = problem.steps_per_epoch(0)
-    loop = TrainingLoop(problem, engine_for(engine, problem, rules.max_epochs * updates, one_of_many=True), start)
+    loop = TrainingLoop(problem, engine_for(engine, problem, rules.max_epochs * updates, others_follow=True), start)
     rows = rows_in_order(problem, np.arange(problem.row_count(0))) if in_order and updates > 1 else None
     monitor = EpochMonitor(loop, rules, rows, validation, after_epoch, resumes)
     with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
@@ -79,9 +79,9 @@ def train_epochs(
 def one_epoch(
     problem: Problem, state: State, order: Integers, engine: Engine | str = "auto"
 ) -> tuple[State, Floats, Integers]:
-    """Train for one epoch, from a state at any step, with the rows in the order of the indices `order` [N] or [K, N].
+    """Train one epoch, rows in `order` [N] or [K, N]; return state, mean losses [K], first nonfinite steps [K] or −1.
 
-    Returns the state after it, the mean loss of its batches [K], and each member's first bad step [K] or −1.
+    The state may be at any step. `order` holds indices of each member's rows.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -92,7 +92,7 @@ def one_epoch(
     """
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = state.step + problem.steps_per_epoch(0)
-    loop = TrainingLoop(problem, engine_for(engine, problem, updates, one_of_many=True), state)
+    loop = TrainingLoop(problem, engine_for(engine, problem, updates, others_follow=True), state)
     monitor = _EpochRecorder(problem, state, rows_in_order(problem, order))
     with one_blas_thread(), order_cache():
         loop.run(monitor, should_stop=lambda: loop.active.step >= updates)

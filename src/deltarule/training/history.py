@@ -1,4 +1,4 @@
-"""The history of a training run: objective and metrics of each member, evaluated at intervals.
+"""Evaluate objective and metrics of a training's members, and store them at intervals: its history.
 
 T history points · K members · N rows · C outputs · L layers
 """
@@ -88,10 +88,10 @@ class History:
         """The objective over all training rows at each history point, [T, K]."""
         return self.series("objective")
 
-    def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add a history point: the values `seen`, by name, of the `members` that still train, out of `total`."""
+    def add(self, step: int, members: Integers, values: dict[str, Floats], total: int) -> None:
+        """Add a history point: `values`, by name, of the `members` that still train; NaN for the rest of `total`."""
         self.steps.append(step)
-        for name, value in seen.items():
+        for name, value in values.items():
             row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
             row[members] = value
             self.values.setdefault(name, []).append(row)
@@ -135,7 +135,7 @@ def evaluate(
     schedule: EvaluationSchedule,
     validation: tuple[Floats, Floats] | None,
 ) -> dict[str, Floats]:
-    """Evaluate objective and metrics of the members of a state for a history point; return {name: [K, ..]}."""
+    """Return a history point of a state, on the training rows and the `validation` rows (x, y): {name: [K, ..]}."""
     values: dict[str, Floats] = {}
 
     def evaluate_block(block: Integers) -> tuple[Integers, dict[str, Floats]]:
@@ -164,7 +164,7 @@ def evaluate(
 def map_blocks(
     function: Callable[[Integers], Result], problem: Problem, indices: Integers, row_count: int
 ) -> Iterator[Result]:
-    """Call a function with blocks of member indices that fit into memory, one block on each processor.
+    """Yield a function's results for blocks of member indices, in parallel; a block's `row_count` rows fit into memory.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def map_blocks(
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Divide a group of members by the rows that they see, if copying the rows for each of them would need much memory.
+    """Divide a group of members by their rows, if copying the rows for each would need much memory; else [group].
 
     `group` and the returned parts are indices into `members`; all members of the group have equally many rows.
     """
@@ -227,7 +227,7 @@ def _split_rows(x: Floats) -> list[Floats]:
 def _logits_and_outputs(
     problem: Problem, engine: Engine, state: State, x: Floats, needs_outputs: bool
 ) -> tuple[Floats, Floats]:
-    """Return logits and outputs of the rows x; if the outputs are not needed, the logits twice."""
+    """Return logits and outputs of the rows x, [K, B, C]; if the outputs are not needed, the logits twice."""
     if needs_outputs:
         return outputs_of(problem, engine, state, x)
     parts = [engine.logits(problem, state, rows) for rows in _split_rows(x)]
@@ -238,7 +238,7 @@ def _logits_and_outputs(
 def _evaluate_training_rows(
     problem: Problem, engine: Engine, state: State, rows: Batch, schedule: EvaluationSchedule
 ) -> dict[str, Floats]:
-    """Return everything that a history point holds of the training rows, {name: [K, ..]}."""
+    """Return a history point's values on the training rows, as `schedule` selects them, {name: [K, ..]}."""
     logits, outputs = _logits_and_outputs(problem, engine, state, rows.x, schedule.outputs or bool(schedule.metrics))
     values = _objective_and_metrics(problem, state, logits, outputs, rows, schedule.metrics)
     if schedule.gradients:

@@ -34,7 +34,7 @@ def train_lbfgs(
     progress: Callable[[Progress], None] | None,
     notes: tuple[str, ...],
 ) -> Run:
-    """Minimize every member's objective with L-BFGS; a step is an iteration.
+    """Minimize every member's objective with L-BFGS, and return the run; a step is an iteration.
 
     A member whose objective or gradient is not finite has diverged. If a line search finds no lower point although the
     gradient is above its tolerance, a note says so. `notes` are added to the run's notes.
@@ -114,6 +114,7 @@ class _ProgressReporter:
         self._report(self.before, result.objective)
 
     def _report(self, step: int, objective: float) -> None:
+        """Call `progress`, if there is one, with the iterations of all members so far and the last objective."""
         self.reported = time.perf_counter()
         if self.progress is not None:
             objective, seconds = objective if np.isfinite(objective) else float("nan"), self.reported - self.started
@@ -122,7 +123,7 @@ class _ProgressReporter:
 
 
 def _line_search_notes(results: list[_MemberResult]) -> tuple[str, ...]:
-    """Return a note that lists the members whose line search failed, if there are any."""
+    """Return a note that lists the members whose line search failed, in a tuple; () if there are none."""
     failed = [
         f"member {member} after {result.state.step:,} iterations (largest slope {result.slope:.3g})"
         for member, result in enumerate(results)
@@ -139,7 +140,7 @@ def _line_search_notes(results: list[_MemberResult]) -> tuple[str, ...]:
 
 
 def check_objective(problem: Problem) -> None:
-    """Raise `BadInput` if the objective changes from step to step: for mini-batches, dropout and batch norm."""
+    """Raise `BadInput` if the objective changes from step to step: with mini-batches, dropout or batch norm."""
     if any(problem.steps_per_epoch(member) > 1 for member in range(problem.members)):
         raise BadInput("L-BFGS needs the whole objective in each step; leave batch_size out")
     if problem.drops or problem.network.buffers:
@@ -147,7 +148,7 @@ def check_objective(problem: Problem) -> None:
 
 
 def _check_problem(problem: Problem, rules: StopRules) -> None:
-    """Raise `BadInput` for a problem or stop rules that L-BFGS does not support."""
+    """Raise `BadInput` as `check_objective` does, and for a threshold, tolerance or patience among the stop rules."""
     check_objective(problem)
     for name in ("threshold", "tolerance", "patience"):
         if getattr(rules, name) is not None:
@@ -171,7 +172,7 @@ def _minimize(
     iteration = 0
 
     def record_iteration(state: State) -> None:
-        """Count an iteration, and evaluate the state if a history point is due."""
+        """Count an iteration, evaluate the state if a history point is due, and call `after_iteration`."""
         nonlocal iteration
         iteration += 1
         if iteration % evaluations.every == 0:
@@ -205,11 +206,11 @@ def minimize_from(
     max_evaluations: int,
     after_iteration: Callable[[State], None] | None = None,
 ) -> tuple[State, Any]:
-    """Minimize the objective of a single member with L-BFGS from the state `start`.
+    """Minimize a single member's objective from the state `start`; return the final state and SciPy's result.
 
     Parameters: `problem` with the optimizer "lbfgs"; `start`, the state of one member; the largest numbers of
     iterations and of evaluations of the objective; `after_iteration`, called with the state after each iteration.
-    Returns: the final state, and SciPy's result (`fun`, `nit`, `status`, `message`).
+    SciPy's result has `fun`, `nit`, `status` and `message`.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -222,9 +223,11 @@ def minimize_from(
     rows, member = all_rows(problem, start.members), int(start.members[0])
 
     def state_at(theta: Floats) -> State:
+        """Return `start` with the parameters theta [P], in the problem's dtype."""
         return replace(start, theta=theta[None].astype(problem.dtype))
 
     def value_and_gradient(theta: Floats) -> tuple[float, Floats]:
+        """Return the objective and its gradient [P], in float64, at theta [P]."""
         with np.errstate(all="ignore"):
             result = objective_and_gradient(problem, state_at(theta), rows)
         return float(result.objective[0]), result.gradient[0].astype(np.float64)
@@ -245,7 +248,7 @@ def minimize_from(
 
 
 def _merge_histories(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
-    """Merge the members' histories, {step: {name: [1, ..]}}; where a member has no point at a step, it has NaN."""
+    """Merge the members' histories {step: {name: [1, ..]}} into one of K; NaN where a member has no point at a step."""
     history = History()
     for step in sorted(set().union(*histories)):
         recorded = [member for member, points in enumerate(histories) if step in points]

@@ -52,27 +52,27 @@ class TrainingLoop:
         return time.perf_counter() - self.started
 
     def run(
-        self, monitor: Monitor, should_stop: Callable[[], bool], between_chunks: Callable[[], None] | None = None
+        self, monitor: Monitor, should_stop: Callable[[], bool], after_chunk: Callable[[], None] | None = None
     ) -> None:
-        """Advance until every member has ended or `should_stop` returns True, as after Ctrl-C."""
+        """Advance until all members have ended, or `should_stop()` is True; call `after_chunk` after each chunk."""
         sizer = ChunkSizer()
         while len(self.active.members) and not should_stop():
             problem, n = monitor.next_chunk(self, sizer.updates)
             with sizer.measure(n):
                 self._advance_chunk(monitor, problem, n)
                 monitor.record(self)
-            if between_chunks is not None:
-                between_chunks()
+            if after_chunk is not None:
+                after_chunk()
 
     def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
-        """Advance the active members by n updates, and end members by the monitor's rules."""
+        """Advance the active members by n updates of `problem`, and end members by the monitor's rules."""
         # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(problem, start, n)
         monitor.end_members(self, start, trace)
 
     def end(self, state: State, members: Integers, reason: str) -> None:
-        """Record the final state and reason of members, which stay active until `drop_ended`."""
+        """Record the part of `state` of these members as final, and why; they stay active until `drop_ended`."""
         final = state.take(np.isin(state.members, members))
         if not self._is_copied:
             self.ended, self._is_copied = self.ended.take(self.ended.members), True
@@ -82,7 +82,7 @@ class TrainingLoop:
             self.reasons[member] = reason
 
     def end_within(self, start: State, end_steps: Integers, reasons: Sequence[str]) -> None:
-        """End members at steps [A] of the last chunk, which began at `start`; those without a reason still train."""
+        """End members at `end_steps` [A] within the last chunk, begun at `start`, by replay; not those of reason ""."""
         is_ended = np.array([bool(reason) for reason in reasons])
         if not is_ended.any():
             return
@@ -108,14 +108,14 @@ class TrainingLoop:
             self.active = self.active.take(is_training)
 
     def state(self) -> State:
-        """Return the current state of all members, at the step of the one that trained longest."""
+        """Return the state of all members, final for those that ended, at the step of the longest training."""
         if len(self.active.members):
             return self.ended.put(self.active.members, self.active)
         return replace(self.ended, step=int(self.updates.max(initial=0)))
 
 
 def replay(engine: Engine, problem: Problem, start: State, end_steps: Integers) -> Iterator[State]:
-    """Yield the final states of members that ended at `end_steps` [A], those with the same end together.
+    """Advance the A members of `start` again, each to its `end_steps` [A]; yield a state for each distinct end step.
 
     Members are advanced together from one end to the next, so that all processors are busy.
 

@@ -71,7 +71,7 @@ class TrainOptions:
         return StopRules(*limits, self.metric, self.tolerance, self.patience)
 
     def evaluations(self, problem: Problem, intervals: Integers) -> EvaluationSchedule:
-        """Return what the history holds; `intervals` [K] are the updates between two history points of each member.
+        """Return what the history holds, and how often; `intervals` [K] are the updates between a member's points.
 
         Raises `BadInput` if rules need a history and there is none, and for outputs if members differ in the number of
         rows.
@@ -91,7 +91,7 @@ class TrainOptions:
 
 
 def history_interval(problem: Problem, rules: StopRules, history_every: int | None = None) -> int:
-    """Return the updates between two history points: the largest of `history_intervals`.
+    """Return the updates between two history points: the largest of the members' `history_intervals`.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -102,9 +102,9 @@ def history_interval(problem: Problem, rules: StopRules, history_every: int | No
 
 
 def history_intervals(problem: Problem, rules: StopRules, history_every: int | None = None) -> Integers:
-    """Return the updates between two history points of each member, [K].
+    """Return each member's updates between history points, [K]: `history_every`, or if None an epoch, or limit / 200.
 
-    They are `history_every` if it is not None, else an epoch of mini-batches, or a 200th of the limit for full batches.
+    The last is for full batches.
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one, which keeps
     the history short.
     """
@@ -159,7 +159,7 @@ def check_observed_steps(observe: Any, members: int) -> Integers:
 def check_validation_rows(
     problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, score: str
 ) -> tuple[Floats, Floats] | None:
-    """Return the validation inputs [M, D] and targets [M, C]; refuse rows for which patience's score is undefined."""
+    """Return validation inputs [M, D] and targets [M, C], or None without; refuse rows that patience cannot score."""
     if validation is None:
         if rules.patience is not None:
             raise BadInput("patience follows a validation score, and there are no validation rows; give some")

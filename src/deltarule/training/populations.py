@@ -64,7 +64,7 @@ def _formula_key(formula: Any) -> tuple[Any, ...]:
 
 
 def configuration_key(configuration: Configuration, limits: bool = True) -> str:
-    """Return what configurations must share to be one population, as JSON text: everything but numbers and seeds.
+    """Return as JSON text what a population's configurations share: not numbers or seeds, and limits only if `limits`.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ def metrics_of(dataset: Dataset) -> tuple[str, ...]:
     return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
 
 
-def _member_numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
-    """Return the hyperparameters of a configuration that may differ between members; `hidden` layers have dropout."""
+def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> dict[str, Any]:
+    """Return by name a configuration's hyperparameters that may differ between members; dropout [hidden layers]."""
     section = configuration.optimizer
     optimizer = dict(registry.optimizer(section.name).parameters)
     schedule = registry.schedule(section.schedule).parameters
@@ -194,7 +194,7 @@ def _member_numbers(configuration: Configuration, hidden: int) -> dict[str, Any]
         "learning_rate": section.learning_rate,
         "strength": configuration.loss.strength,
         "initial_scale": configuration.network.initial_scale,
-        "dropout": np.broadcast_to(configuration.network.dropout, hidden),
+        "dropout": np.broadcast_to(configuration.network.dropout, hidden_layer_count),
         **{f"optimizer {key}": float(value) for key, value in optimizer.items()},
         **{f"schedule {key}": float(value) for key, value in schedule.items()},
     }

@@ -26,7 +26,7 @@ MAX_ROWS = 1_000
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """The result of a range test.
+    """The result of a range test: rates, objectives, accuracies if requested, and a suggested rate for each member.
 
     rates [n]         the learning rate of each update
     objective [n, K]  each member's objective on its batch before that update
@@ -122,9 +122,9 @@ def _with_sampled_rows(problem: Problem) -> Problem:
 
 
 def suggestion(rates: Floats, objective: Floats) -> float:
-    """Return the rate at which the smoothed objective falls fastest on a logarithmic scale, before its minimum.
+    """Return the rate at which the smoothed objective falls fastest on a logarithmic scale, or NaN if it never falls.
 
-    rates [n]   objective [n]   NaN if the objective never falls
+    rates [n]   objective [n]   Only rates before the minimum of the objective count.
 
     >>> rates = np.logspace(-4, 1, 101)
     >>> falling = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
@@ -154,7 +154,7 @@ def _divergence_limit(objective: Floats) -> Floats:
 
 
 def _smooth(objective: Floats) -> Floats:
-    """Return the centered moving mean over a tenth of the updates.
+    """Return the centered moving mean [n] of an objective [n] over a tenth of the updates.
 
     It is wide enough for the noise of mini-batches, and does not lag behind the rates as a trailing mean would.
     """

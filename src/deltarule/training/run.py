@@ -27,7 +27,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a training.
+    """The progress of a training: step, members that train, stopped or diverged, seconds, and median objective.
 
     step, limit     the current update, and the last possible one; for L-BFGS, which trains one member after another,
                     iterations of all members
@@ -113,7 +113,7 @@ class Run:
         return views(self.state.theta[index].copy(), self.problem.network.entries)
 
     def take(self, chosen: Any) -> "Run":
-        """Return the run of some of the members; `seconds` stay those of the whole.
+        """Return the run of the `chosen` members, renumbered from 0; `seconds` stay those of the whole.
 
         Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
         Raises `BadInput` for members that do not exist, and for none at all.

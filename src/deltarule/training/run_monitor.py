@@ -52,9 +52,9 @@ class RunMonitor:
         self.latest_objective = float("nan")
 
     def next_chunk(self, loop: TrainingLoop, max_updates: int) -> tuple[Problem, int]:
-        """Return the problem and the number of updates until the next event, at most `max_updates`.
+        """Return the problem, and the updates, ≤ `max_updates`, to a history point, epoch end, observed step or limit.
 
-        Events are a member's limit, a history point, the end of an epoch, and an observed step.
+        Epochs count only if a rule or the schedule needs them.
         """
         step, members = loop.active.step, loop.active.members
         events = [step + max_updates, int(self.limits[members].min())]
@@ -86,7 +86,7 @@ class RunMonitor:
             self._end_epochs(loop, start, trace)
 
     def _end_epochs(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
-        """At the end of an epoch, apply the tolerance rule and the adaptive schedule."""
+        """Add the chunk to the epochs' means; for epochs that end, apply the tolerance and the adaptive schedule."""
         stop_state, active = self.stop_state, np.isin(start.members, loop.active.members)
         stop_state.add_to_epoch(self.problem, loop.active.members, start.step, trace.objective[:, active])
         at_end = loop.active.step % self.epoch_updates[loop.active.members] == 0
@@ -154,7 +154,7 @@ class RunMonitor:
         loop.end(active, active.members[stop_state.waited[active.members] >= patience], "patience")
 
     def progress(self, loop: TrainingLoop) -> Progress:
-        """Return how far the training is."""
+        """Return the step, the limit, the numbers of members by outcome, the seconds, and the last median objective."""
         training, diverged = len(loop.active.members), loop.reasons.count("diverged")
         return Progress(
             step=int(loop.active.step),
@@ -168,7 +168,7 @@ class RunMonitor:
         )
 
     def divergences_of(self, loop: TrainingLoop) -> list[Divergence]:
-        """Return at which step, and in which array, each diverged member stopped being finite."""
+        """Return the step and array in which each diverged member stopped being finite, by repeating the update."""
         for member, reason in enumerate(loop.reasons):
             if reason == "diverged" and member not in self.divergences:
                 step = int(loop.updates[member])
@@ -177,7 +177,7 @@ class RunMonitor:
         return sorted(self.divergences.values(), key=lambda divergence: divergence.member)
 
     def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        """Return the run so far; members that still train are reported as interrupted."""
+        """Return the run so far, with patience at the best weights; members that still train count as interrupted."""
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         best_steps = None
@@ -208,7 +208,7 @@ class RunMonitor:
         )
 
     def history_names(self) -> set[str]:
-        """Return the names of the series that every history point has."""
+        """Return the names of the series that every history point has, as "objective" and "validation accuracy"."""
         names = {"objective", *self.evaluations.metrics}
         if self.validation is not None:
             names |= {f"validation {name}" for name in names}

@@ -72,7 +72,7 @@ patience=None)
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def limits(self, problem: Problem) -> Integers:
-        """Return the last step that each member may reach, [K]."""
+        """Return the last step that each member may reach, [K]: the smaller of `max_steps` and `max_epochs`."""
         maximum = int(np.iinfo(np.int64).max)
         steps, epochs = (maximum if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
         # Python integers, because the product may exceed int64.
@@ -88,16 +88,18 @@ def check_metric(name: str, metric: Any) -> None:
         metrics.find(metric)
 
 
-def first_crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
-    """Find the update of a chunk before which the objective is below the threshold for the `times`-th time.
+def first_crossing(
+    objective: Floats, threshold: float, earlier_counts: Integers, times: int
+) -> tuple[Integers, Integers]:
+    """Return the update [K] before which an objective is below the threshold the `times`-th time, else n, and counts.
 
-    Parameters: objective [n, K]; `counted` [K], how often it was below the threshold before the chunk.
-    Returns: the update [K], n if there is none, and how often it was below the threshold after the chunk [K].
+    objective [n, K], before each update of a chunk. The counts [K] are how often each was below the threshold:
+    `earlier_counts` before the chunk, and the second result up to its end.
 
     >>> first_crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
     (array([2]), array([2]))
     """
-    counts = counted + np.cumsum(objective < threshold, axis=0)
+    counts = earlier_counts + np.cumsum(objective < threshold, axis=0)
     reached = counts >= times
     first = np.where(reached.any(0), reached.argmax(0), len(objective))
     return first, counts[-1]
@@ -131,7 +133,7 @@ class StopState:
 
     @classmethod
     def initial(cls, problem: Problem, has_patience: bool) -> "StopState":
-        """Return the state before the first update; weights are stored only if patience is a rule."""
+        """Return the state before the first update; with `has_patience` it has room for the best weights."""
         k = problem.members
         widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))
         theta, buffers = (np.zeros((k, width if has_patience else 0), problem.dtype) for width in widths)
@@ -168,7 +170,7 @@ class StopState:
             self.total[member] = continue_sum(self.total[member], values)
 
     def end_epoch(self, members: Integers) -> tuple[Floats, Floats]:
-        """Return the mean objectives [K] of the members' previous epoch and of the one that ends now."""
+        """Close the members' running epoch; return the mean objectives [K] of the epoch before, and of this one."""
         with np.errstate(all="ignore"):  # objectives that are not finite
             previous, mean = self.last_epoch[members], self.total[members] / self.rows[members]
         self.last_epoch[members], self.total[members], self.rows[members] = mean, 0.0, 0.0
@@ -186,9 +188,9 @@ def continue_sum(total: float, values: Floats) -> float:
 
 
 def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
-    """Return the sums of the row weights in each of the n batches from `step` on, [n, K].
+    """Return the sum of row weights (1 without) in each of the n batches from `step` on, [n, K].
 
-    Without weights each row counts as 1. If a sum might overflow, all weights are divided by a power of two.
+    If a sum might overflow, all weights are divided by a power of two.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network

@@ -139,7 +139,8 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
     if checkpoint is not None and is_resumed:
         checkpoint.restore()
 
-    def between_chunks() -> None:
+    def after_chunk() -> None:
+        """Write the checkpoint if it is due, and report the progress."""
         if checkpoint is not None:
             checkpoint.write_if_due()
         if options.progress is not None:
@@ -148,7 +149,7 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
     with order_cache(), interrupts() as is_interrupted:
         if not monitor.history.steps:
             monitor.record(loop)
-        loop.run(monitor, is_interrupted, between_chunks)
+        loop.run(monitor, is_interrupted, after_chunk)
         if checkpoint is not None:
             checkpoint.write()
     return monitor.run_of(loop, is_interrupted())

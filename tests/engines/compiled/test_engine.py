@@ -37,7 +37,7 @@ from deltarule.engines.compiled.engine import (
     reason_against,
     split_into_blocks,
 )
-from deltarule.engines.compiled.formula_compiler import Formulas, heads
+from deltarule.engines.compiled.formula_compiler import Formulas, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.engines.compiled.program_sources.large_ops import MAX_TILED
 from deltarule.engines.reference import ReferenceEngine
@@ -1099,7 +1099,11 @@ def of_numpy(z):
 def values_in_a_program(function, z, **parameters):
     formulas = Formulas()
     call = formulas.call(function, "z", **parameters)
-    lines = [*heads("simd_math.py"), *formulas.texts, f"@njit(error_model='numpy')\ndef run(z):\n    return {call}"]
+    lines = [
+        *read_program_sources("simd_math.py"),
+        *formulas.texts,
+        f"@njit(error_model='numpy')\ndef run(z):\n    return {call}",
+    ]
     space = {}
     exec(compile("\n\n".join(lines), "program", "exec"), space)
     return np.array([space["run"](one) for one in z])
@@ -1417,7 +1421,7 @@ def vector(tmp_path_factory):
     from numba import njit
 
     path = tmp_path_factory.mktemp("vector") / "vector_functions.py"
-    path.write_text("\n".join(heads("simd_math.py", "simd_math_float32.py")), encoding="utf-8")
+    path.write_text("\n".join(read_program_sources("simd_math.py", "simd_math_float32.py")), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("vector_functions", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["vector_functions"] = module

@@ -1,4 +1,4 @@
-"""Expressions that address the values, rows and sums of a block in the source text of a program with lanes.
+"""Parts of the generator for small networks: its lines, the expressions of values and rows, the sum of the objective.
 
 L lanes (members of a block)
 
@@ -19,8 +19,8 @@ STEP_VALUES = "step_values"
 """The name of the array of numbers that belong to a step and not to a row, such as the learning rate."""
 
 
-class Slot(NamedTuple):
-    """A range of a block's array for the values of one kind, such as z of layer 2: `rows` rows from `start` on."""
+class ArrayRange(NamedTuple):
+    """`rows` rows from `start` on of the flat array named `array`, for the values called `name`, such as z2."""
 
     name: str
     array: str
@@ -29,7 +29,7 @@ class Slot(NamedTuple):
 
 
 class LaneEmitter:
-    """Collects the source lines of a program, with their indentation and with loops over lanes."""
+    """Collects the source lines of a program in `lines`, indented by `depth`, with loops over `lane_count` lanes."""
 
     def __init__(self, lane_count: int) -> None:
         self.lines: list[str] = []
@@ -42,14 +42,14 @@ class LaneEmitter:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add a head such as "for i in range(3)", and indent the lines that are added within this context."""
+        """Add `head`, as "for i in range(3)", with a colon, and indent the lines that are added within this context."""
         self.add(f"{head}:")
         self.depth += 1
         yield
         self.depth -= 1
 
     def lanes(self, *lines: str, over: str = "") -> None:
-        """Add lines in a loop over the lanes l; `over` is a loop around it, such as "h in range(3)"."""
+        """Add lines in a loop over the lanes l, within a loop `over`, such as "h in range(3)", unless that is ""."""
         if over:
             with self.block(f"for {over}"):
                 self.lanes(*lines)
@@ -59,19 +59,19 @@ class LaneEmitter:
 
 
 class RowValues:
-    """Addresses the values of a single row, which the next row overwrites: the program is one loop over rows."""
+    """Writes expressions of the values of one row, which the next row overwrites: the program is one loop over rows."""
 
     def __init__(self, out: LaneEmitter) -> None:
         self.out, self.L = out, out.L
 
-    def at(self, slot: Slot, row: int, unit: str) -> str:
-        """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, or ""."""
+    def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
+        """Return the expression of a value in lane l, for unit `row` + `unit`, a loop variable or ""."""
         offset = f" + {unit} * {self.L}" if unit else ""
-        return f"{slot.array}[{(slot.start + row) * self.L}{offset} + l]"
+        return f"{array_range.array}[{(array_range.start + row) * self.L}{offset} + l]"
 
-    def every(self, slot: Slot) -> str:
+    def every(self, array_range: ArrayRange) -> str:
         """Return the expression of value j in a loop over all elements, see `element_count`."""
-        return f"{slot.array}[{slot.start * self.L} + j]"
+        return f"{array_range.array}[{array_range.start * self.L} + j]"
 
     def element_count(self, units: int) -> str:
         """Return the expression of the number of a layer's values in an elementwise loop."""
@@ -79,7 +79,7 @@ class RowValues:
 
     @contextmanager
     def each_row(self, rows: "SharedRows", inputs: bool) -> Iterator[None]:
-        """Add no loop over rows, as the lines are already within one."""
+        """Add nothing: the lines of this context are already within a loop over rows."""
         yield
 
     row_range = "begin, end"
@@ -87,23 +87,23 @@ class RowValues:
 
 
 class BatchValues(RowValues):
-    """Addresses the values of all rows of a batch or a tile: every step of the program has its own loop over rows."""
+    """Writes expressions of the values of all rows of a batch or a tile; every step of the program loops over rows."""
 
     row_range = "count"
     row_index = "start + i"
 
-    def at(self, slot: Slot, row: int, unit: str) -> str:
+    def at(self, array_range: ArrayRange, row: int, unit: str) -> str:
         """Return the expression of a value in lane l and row i; parameters as in `RowValues`."""
-        if slot.array == STEP_VALUES:
-            return super().at(slot, row, unit)
+        if array_range.array == STEP_VALUES:
+            return super().at(array_range, row, unit)
         if self.L == 1:
-            return f"{slot.name}[i * {slot.rows} + {unit or row}]"
+            return f"{array_range.name}[i * {array_range.rows} + {unit or row}]"
         offset = f" + {unit} * {self.L}" if unit else ""
-        return f"{slot.name}[i * {slot.rows * self.L} + {row * self.L}{offset} + l]"
+        return f"{array_range.name}[i * {array_range.rows * self.L} + {row * self.L}{offset} + l]"
 
-    def every(self, slot: Slot) -> str:
+    def every(self, array_range: ArrayRange) -> str:
         """Return the expression of value j in a loop over all rows, units and lanes."""
-        return f"{slot.name}[j]"
+        return f"{array_range.name}[j]"
 
     def element_count(self, units: int) -> str:
         """Return the expression of the number of a layer's values in all rows."""
@@ -118,16 +118,16 @@ class BatchValues(RowValues):
 
 
 class SharedRows:
-    """Addresses rows that all lanes share: row `r`, whose inputs are the variables x0, x1 …"""
+    """Writes expressions of the row that all lanes share: its index is the variable r, its inputs are x0, x1 …"""
 
-    def __init__(self, values: RowValues, weights: str, input_slot: Slot, gathered: bool) -> None:
-        self.values, self.weights, self.input_slot = values, weights, input_slot
+    def __init__(self, values: RowValues, weights: str, input_range: ArrayRange, gathered: bool) -> None:
+        self.values, self.weights, self.input_range = values, weights, input_range
         self.gathered = gathered
         """Whether the inputs of all rows were gathered before, as they are for tiles."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that read the row's index, and its inputs if `inputs` is True."""
-        count = self.input_slot.rows if inputs and not self.gathered else 0
+        count = self.input_range.rows if inputs and not self.gathered else 0
         self.values.out.add(f"r = ids[epoch, {self.values.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
 
     def input(self, d: int) -> str:
@@ -148,16 +148,16 @@ class SharedRows:
 
 
 class OwnRows(SharedRows):
-    """Addresses rows that differ from lane to lane."""
+    """Writes expressions of rows that differ from lane to lane, whose inputs are copied to `input_range`."""
 
     def load(self, inputs: bool = True) -> None:
         """Add the lines that copy the inputs of each lane's row if `inputs` is True."""
-        for d in range(self.input_slot.rows if inputs else 0):
+        for d in range(self.input_range.rows if inputs else 0):
             self.values.out.lanes(f"{self.input(d)} = x[{self.index()}, {d}]")
 
     def input(self, d: int) -> str:
         """Return the expression of input d of the lane's row."""
-        return self.values.at(self.input_slot, d, "")
+        return self.values.at(self.input_range, d, "")
 
     def index(self) -> str:
         """Return the expression of the index of the lane's row."""
@@ -172,7 +172,7 @@ class OwnRows(SharedRows):
 
 
 class LaneObjective:
-    """Lines that sum the objective and check for numbers that are not finite, in each lane."""
+    """Writes the lines that sum each lane's objective, and note in the variable `check` numbers that are not finite."""
 
     def __init__(self, out: LaneEmitter, check: str) -> None:
         self.out, self.check = out, check
@@ -195,7 +195,7 @@ class LaneObjective:
         return [f"{self.check} += {' + '.join(f'({name} - {name})' for name in names)}"]
 
     def finish(self) -> None:
-        """Add the lines that record the first step at which a member is not finite."""
+        """Add the lines that record in `bad` the first step at which a lane's check or objective is not finite."""
         self.out.lanes(
             f"checked = {self.check} + ({self.value} - {self.value})",
             "bad[l] = step if bad[l] < 0 and not checked == 0 else bad[l]",
@@ -203,7 +203,7 @@ class LaneObjective:
 
 
 class MemberObjective(LaneObjective):
-    """Lines that sum the objective of a single member and check its numbers, in scalars."""
+    """Writes the lines that sum a single member's objective and check its numbers, in scalars."""
 
     def __init__(self, out: LaneEmitter, check: str, dtype: DTypeLike) -> None:
         super().__init__(out, check)
@@ -222,7 +222,7 @@ class MemberObjective(LaneObjective):
         return [f"nonfinite += 1 if {name} - {name} != 0 else 0" for name in names]
 
     def finish(self) -> None:
-        """Add the lines that store the objective, and record the first step at which the member is not finite."""
+        """Add the lines that store the objective, and record in `bad` the first step that is not finite."""
         self.out.add(
             "objective[s] = value",
             "if bad[0] < 0 and (nonfinite > 0 or objective[s] - objective[s] != 0):",

@@ -1,4 +1,4 @@
-"""Load the BLAS that multiplies the matrices of large networks: a private copy of OpenBLAS, or else SciPy's.
+"""Find the BLAS that multiplies the matrices of large networks: a private copy of OpenBLAS, or else SciPy's.
 
 Two things are wrong with the BLAS that NumPy has already loaded. It chooses its number of threads, and the bits of a
 product depend on how it was divided; and on processors that it does not know, its kernels reach only half of the speed.
@@ -30,7 +30,7 @@ WIDE_FEATURES = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 
 @dataclass(frozen=True)
 class Blas:
-    """A BLAS: its description, its kernels, and the addresses of its gemm for float32 (single) and float64 (double)."""
+    """A BLAS: a description, the name of its kernels, and the addresses of its gemm for float32 and float64."""
 
     name: str
     kernels: str
@@ -44,14 +44,14 @@ class Blas:
 
 @cache
 def blas() -> Blas:
-    """Return the BLAS in use, loaded once in a process."""
+    """Return the BLAS for large networks, OpenBLAS or else SciPy's; the first call in a process loads it."""
     loaded = _load_private_copy() or _scipy_blas()
     rescan_libraries()  # code that sets the threads of every BLAS in the process must find this one, too
     return loaded
 
 
 def _load_private_copy() -> Blas | None:
-    """Load a copy of OpenBLAS that nothing else uses; return None if that is impossible."""
+    """Load and return scipy-openblas64 with one thread; None if it is missing, or other code has loaded it."""
     path = _find_library()
     if path is None or path.resolve() in {Path(one["filepath"]).resolve() for one in _loaded_libraries()}:
         return None  # if other code has loaded it, its threads are not ours to set
@@ -91,7 +91,7 @@ def _find_library() -> Path | None:
 
 
 def _coretype() -> dict[str, str]:
-    """Return the environment variable that selects wider kernels, {} if OpenBLAS chooses good ones by itself."""
+    """Return {OPENBLAS_CORETYPE: name} to select 512-bit kernels where OpenBLAS overlooks them, else {}."""
     from llvmlite.binding import get_host_cpu_features
 
     features = get_host_cpu_features()

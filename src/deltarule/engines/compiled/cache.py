@@ -1,9 +1,9 @@
-"""The cache of compiled programs on disk: a file for each, named by a hash of everything that decides what it does.
+"""Load a program from its source text: compiled once, and cached on disk in a file that is named by a hash.
 
 Numba caches machine code beside a program's file, and does not notice when a function that the program calls has
 changed. So a program is one flat file that calls nothing outside itself, and its name is a hash of its whole text, of
-Numba, Python and the processor: an edited formula gives another file. Nor does Numba notice when its cached code is
-damaged: each of these files begins with a hash of its own.
+Numba, Python, NumPy and the processor: an edited formula gives another file. Nor does Numba notice when its cached
+code is damaged: each of these files begins with a hash of its own.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ from deltarule.files import temporary_folder, write_whole
 
 
 def load(text: str) -> Callable[..., Any]:
-    """Return the function `advance` of a program's source text, compiled when it is called or read from the disk."""
+    """Return the function `advance` of a program's source text; its first call compiles it or reads the disk cache."""
     advance: Callable[..., Any] = load_module(text).advance
     return advance
 
 
 @cache
 def load_module(text: str) -> ModuleType:
-    """Run a program's source text as a module; its functions are compiled when they are called, or read from the disk.
+    """Return a program's source text as a module, written to the cache folder; a function compiles when first called.
 
     If the program cannot be written to the user's folder, for instance because the disk is full, it goes to a temporary
     one.
@@ -44,7 +44,7 @@ def load_module(text: str) -> ModuleType:
 
 
 def _load_from_file(text: str, name: str, path: Path) -> ModuleType:
-    """Write a program's text to a file unless it is there, and run it as a module with this name."""
+    """Write a program's text to the file `path` unless it is there, and return it as a module with this name."""
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -111,7 +111,7 @@ def _fault_tolerant_cache() -> type:
 
 
 class _VerifiedIndex:
-    """The files of a compiled function, one for each of its signatures; each begins with a hash of name and content.
+    """The cache files of a compiled function, one a signature; each begins with a hash of its name and content.
 
     Without the hash, damaged machine code would show only as a process that crashes, or as other numbers.
     """
@@ -120,7 +120,7 @@ class _VerifiedIndex:
         self.base = base
 
     def load(self, key: Any) -> Any:
-        """Return the compiled code of the signature `key`, or None if its file is damaged."""
+        """Return the compiled code of the signature `key`; None if its file is damaged, `OSError` if there is none."""
         from numba.core.serialize import loads
 
         path = self._path(key)
@@ -129,7 +129,7 @@ class _VerifiedIndex:
         return loads(pickled) if stored_hash == _hash(path.name.encode() + pickled) else None
 
     def save(self, key: Any, compiled: Any) -> None:
-        """Write the compiled code of the signature `key`."""
+        """Write the file with the compiled code of the signature `key`."""
         from numba.core.serialize import dumps
 
         path, pickled = self._path(key), dumps(compiled)  # type: ignore[no-untyped-call]
@@ -144,7 +144,7 @@ def _hash(content: bytes) -> bytes:
 
 
 def program_digest(text: str) -> str:
-    """Return a hash of a program's text, the versions of Python, Numba and NumPy, and the processor."""
+    """Return 32 hexadecimal digits: a hash of the text, the versions of Python, Numba and NumPy, and the processor."""
     import llvmlite
     import llvmlite.binding as llvm
     import numba
@@ -156,7 +156,7 @@ def program_digest(text: str) -> str:
 
 
 def is_private(path: Path) -> bool:
-    """Whether no other user can replace a file in this folder.
+    """Whether no other user can replace a file in the folder `path`; always True on Windows.
 
     The folder and all above it belong to this user or the system, and where others may write, as in /tmp, they cannot
     move files that are not theirs.
@@ -187,10 +187,10 @@ def _is_own_group(group: int) -> bool:
 
 @cache
 def folder() -> Path:
-    """Create and return the user's folder for compiled programs, to which nobody else may write.
+    """Create and return the user's folder for compiled programs; a temporary folder if others may write to that one.
 
-    Numba caches code there, which this process runs. If there is no such folder, programs live in a temporary folder
-    for as long as the process does.
+    Numba caches code there, which this process runs. The temporary folder lasts as long as the process; it is taken,
+    too, if the user's folder cannot be written.
     """
     try:
         path = (platforms.cache_folder() / "programs").absolute()

@@ -12,7 +12,7 @@ from deltarule.problem.problem import Problem
 
 
 def loss_divisor(reduction: str, total: str, units: int | str) -> str:
-    """Return the expression by which a row's loss is divided: 1, the sum of row weights `total`, or `total` · `units`.
+    """Return the expression of the divisor of a loss: 1, the sum of row weights `total`, or `total` · `units`.
 
     >>> loss_divisor("mean_elements", "total", 3)
     '(total * 3)'
@@ -25,14 +25,16 @@ def is_softmax_cross_entropy(problem: Problem) -> bool:
     return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
 
 
-def softmax_cross_entropy(z: str, a: str, target: str, targets: str, *, maximum: str, log_sum: str) -> tuple[str, str]:
+def softmax_cross_entropy(
+    z: str, a: str, target: str, target_sum: str, *, maximum: str, log_sum: str
+) -> tuple[str, str]:
     """Return the expressions of an output's cross-entropy after softmax, and of its derivative with respect to z.
 
-    All parameters are expressions; `targets` is the sum of the row's targets. The maximum of the row's z and
-    `log_sum`, log Σ e^(z − maximum), are kept apart: their sum would lose the digits of the logarithm if the maximum is
-    large.
+    All parameters are expressions: z, a and target of the output; of its row, the sum of the targets, the
+    maximum of z, and `log_sum`, log Σ e^(z − maximum). Maximum and logarithm are kept apart: their sum would lose the
+    digits of the logarithm if the maximum is large.
     """
-    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {targets} - {target}"
+    return f"{target} * ({log_sum} - ({z} - {maximum}))", f"{a} * {target_sum} - {target}"
 
 
 def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str) -> tuple[str, str]:
@@ -51,7 +53,7 @@ def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str
 
 
 def once_a_step_count(optimizer: Optimizer) -> int:
-    """Return how many numbers the optimizer computes once a step."""
+    """Return how many numbers the optimizer's `once_a_step` computes; 0 if it has none."""
     if optimizer.once_a_step is None:
         return 0
     # Only their count matters; parameters may be lists, one number a member.
@@ -61,7 +63,7 @@ def once_a_step_count(optimizer: Optimizer) -> int:
 def optimizer_step(
     problem: Problem, formulas: Formulas, theta: str, gradient: str, slots: Sequence[str], settings: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the lines that update a parameter and its slots, and the names of the new values: q, then q0, q1 …
+    """Return the lines that update a parameter and its slots, and the new values' names: q for θ, q0, q1 … for slots.
 
     All texts are expressions: the parameter `theta`, its gradient, its slots, and the optimizer's numbers `settings`.
     """

@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.engines.compiled.addressing import (
     STEP_VALUES,
+    ArrayRange,
     BatchValues,
     LaneEmitter,
     LaneObjective,
@@ -18,7 +19,6 @@ from deltarule.engines.compiled.addressing import (
     OwnRows,
     RowValues,
     SharedRows,
-    Slot,
 )
 from deltarule.engines.compiled.codegen_formulas import once_a_step_count
 from deltarule.engines.compiled.formula_compiler import Formulas
@@ -50,7 +50,7 @@ class Shape:
 
 
 class LaneWriter:
-    """Lays out a block's arrays, and writes the expressions of their values and loops over rows, units and lanes."""
+    """Base of the generator: lays out a block's arrays, and writes expressions of their values and loops over them."""
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
@@ -63,18 +63,18 @@ class LaneWriter:
         self.row_counts: dict[str, int] = dict.fromkeys(
             ("pre_activations", "activations", "grad_z", "gains", "row_values", STEP_VALUES, "inputs"), 0
         )
-        self.slots: dict[tuple[str, int], Slot] = {}
-        self._reserve_slots()
+        self.array_ranges: dict[tuple[str, int], ArrayRange] = {}
+        self._reserve_ranges()
         self.values = (BatchValues if self.is_batched else RowValues)(self.out)
         row_access = OwnRows if own_rows else SharedRows
-        self.rows = row_access(self.values, shape.weights, self.slots["x", 0], gathered=self.is_tiled)
+        self.rows = row_access(self.values, shape.weights, self.array_ranges["x", 0], gathered=self.is_tiled)
         check = self.at("check")
         self.objective = (
             MemberObjective(self.out, check, problem.dtype) if self.is_single else LaneObjective(self.out, check)
         )
 
-    def _reserve_slots(self) -> None:
-        """Reserve the rows of every kind of value. `row_values` holds targets, losses and numbers of softmax."""
+    def _reserve_ranges(self) -> None:
+        """Reserve `array_ranges` for each kind of value; `row_values` holds targets, losses and numbers of softmax."""
         network, optimizer = self.problem.network, self.problem.optimizer
         kinds = {"z": "pre_activations", "a": "activations", "d": "activations", "g": "grad_z", "k": "gains"}
         for layer in self.layers:
@@ -91,21 +91,21 @@ class LaneWriter:
 
     def _reserve(self, kind: str, number: int, array: str, rows: int) -> None:
         """Reserve rows of an array for a kind of value ("z", "a" …) of layer `number`, or 0."""
-        self.slots[kind, number] = Slot(f"{kind}{number}", array, self.row_counts[array], rows)
+        self.array_ranges[kind, number] = ArrayRange(f"{kind}{number}", array, self.row_counts[array], rows)
         self.row_counts[array] += rows
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
         """Return the expression of a value in lane l: of unit number `row`, plus the loop variable `unit`, if any."""
-        return self.values.at(self.slots[kind, number], row, unit)
+        return self.values.at(self.array_ranges[kind, number], row, unit)
 
     def every(self, kind: str, number: int = 0) -> str:
         """Return the expression of value j in an elementwise loop, see `units`."""
-        return self.values.every(self.slots[kind, number])
+        return self.values.every(self.array_ranges[kind, number])
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
-        """Return the expression of an entry of a parameter array (W1, b1 …) in lane l, or of its gradient.
+        """Return the expression of entry `row` + `stride` · `unit` (a loop variable) of an array (W1, b1 …) in lane l.
 
-        The entry is number `row`, plus `stride` times the loop variable `unit`; `vector` is "theta" or "gradient".
+        vector : "theta" for the parameter, "gradient" for its gradient
         """
         offset = f" + {unit} * {stride * self.L}" if unit else ""
         start = next(entry.start for entry in self.problem.network.entries if entry.name == array)
@@ -128,7 +128,7 @@ class LaneWriter:
             yield
 
     def input(self, layer: Layer, d: int) -> str:
-        """Return the expression of a layer's input d, in lane l and the current row."""
+        """Return the expression of a layer's input number `d`, after dropout, in lane l and the current row."""
         if layer.number == 1:
             return self.rows.input(d)
         before = layer.number - 1
@@ -152,14 +152,14 @@ class LaneWriter:
         return f"hyperparameters[{number_names(self.problem).index(name) * self.L} + l]"
 
     def setting(self, name: str) -> str:
-        """Return the expression of a member's hyperparameter, by name, rounded to θ's dtype, as optimizers take it."""
+        """Return the expression of a member's hyperparameter, by name, like `number` but rounded to θ's dtype."""
         if not self.formulas.rounds:
             return self.number(name)
         return self.at("setting", 0, number_names(self.problem).index(name))
 
 
 def _check_compilable(problem: Problem) -> None:
-    """Raise `NotCompilable` for a problem that a program with lanes cannot train."""
+    """Raise `NotCompilable` for batch norm, scaling layers, layers of over 640 weights, row-wise custom formulas."""
     for layer in problem.network.layers:
         if layer.batch_norm:
             raise NotCompilable("batch norm")
@@ -186,7 +186,7 @@ def number_names(problem: Problem) -> list[str]:
 
 
 def range_numbers(problem: Problem) -> dict[str, Floats]:
-    """Return the optimizer's hyperparameters [K] in each range of θ ("epsilon of range 1" …); {} without factors.
+    """Return the optimizer's hyperparameters by range of θ, {"epsilon of range 1": [K], …}; {} without factors.
 
     The learning rate is replaced by its factor, because the rate changes from update to update.
     """

@@ -17,7 +17,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     softmax_cross_entropy,
 )
 from deltarule.engines.compiled.codegen_large_update import LOOP, emit_numbers, emit_step, emit_update
-from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_heads, heads
+from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
@@ -25,7 +25,7 @@ from deltarule.problem.problem import Problem
 
 
 def not_fusible(problem: Problem) -> str:
-    """Return why a problem has no program for large networks, as text; "" if it has one."""
+    """Return what the program for large networks lacks for a problem, as "the optimizer 'lbfgs'"; "" if nothing."""
     for layer in problem.network.layers:
         if layer.activation.rowwise and layer.activation.name != "softmax":
             return f"the activation '{layer.activation.name}', which couples units"
@@ -43,7 +43,7 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """Return the source text of the program that advances problems with this structure and any sizes.
+    """Return the source text of the program for problems with this structure and any layer sizes.
 
     Layers without dropout in all members have no code for it, which would take a tenth of the compilation.
     """
@@ -56,7 +56,9 @@ def program(problem: Problem) -> str:
     parts.append(_emit_advance(problem))
     return "\n\n\n".join(
         [
-            *heads("linking.py", *elementary_heads(problem.dtype), "gemm_tiles.py", "large_ops.py"),
+            *read_program_sources(
+                "linking.py", *elementary_source_files(problem.dtype), "gemm_tiles.py", "large_ops.py"
+            ),
             *formulas.texts,
             *parts,
         ]
@@ -64,7 +66,7 @@ def program(problem: Problem) -> str:
 
 
 def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate the function `activate1`, `activate2` … of a hidden layer: a = f(z). There is none for softmax."""
+    """Generate [text] of the function `activate1`, `activate2` … of a hidden layer, a = f(z); [] for softmax."""
     n, function = layer.number, layer.activation
     if function.rowwise:
         return []
@@ -79,7 +81,7 @@ def _emit_activation(layer: Layer, formulas: Formulas) -> list[str]:
 
 
 def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
-    """Generate the functions `slope1` … of a hidden layer, which turn ∂J/∂a into ∂J/∂z in place.
+    """Generate the texts of the functions `slope1` … of a hidden layer, which turn ∂J/∂a into ∂J/∂z in place.
 
     A second one, `slope1_of_single` …, computes ∂J/∂z directly if the next layer has a single unit.
     """
@@ -89,6 +91,7 @@ def _emit_slope(layer: Layer, formulas: Formulas) -> list[str]:
         return ["\n".join([*head, "    for i in range(len(a)):", "        softmax_row_back(a, d, i)"])]
 
     def call(z: str, a: str) -> str:
+        """Return the call of f'(z), with z and a = f(z) as expressions."""
         return formulas.call(function.derivative, z, a, **function.parameters)
 
     flat = ["    from_z, from_a, to_d = flat(z), flat(a), flat(d)", "    for p in range(len(to_d)):"]
@@ -153,7 +156,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
 
 
 def _emit_advance(problem: Problem) -> str:
-    """Generate the function `advance`: n updates of some members, `together` of them in turn within each update.
+    """Generate the program's entry `advance`: n updates of some members, in groups of `together` that share each batch.
 
     It runs in `threads` threads at a time on the same arrays; thread number `me` takes its share of the blocks of rows,
     and then of the chunks of θ. Sums over blocks or chunks are added in their order, by the first thread.
@@ -214,7 +217,7 @@ def _emit_advance(problem: Problem) -> str:
 
 
 def _view_line(problem: Problem, vector: str, entry: Entry) -> str:
-    """Return the line that makes a view of a parameter array in θ (vector "T"), or of its gradient (vector "g")."""
+    """Return the line "W1 = view(T, …)" for a parameter array (vector "T"), or "gW1 = view(g, …)" for its gradient."""
     index, number = problem.network.entries.index(entry), entry.layer
     rows = f"sizes[{number - 1}]" if entry.symbol == "W" else "1"
     columns = f"sizes[{number - 1 if entry.symbol == 'scale' else number}]"
@@ -315,7 +318,7 @@ def _backward_lines(problem: Problem) -> list[str]:
 
 
 def _backward_through(layer: Layer, d: str, drops: bool) -> list[str]:
-    """Generate the lines from ∂J/∂z of the next layer, named `d`, to that of a hidden layer, which may drop units."""
+    """Generate the lines for ∂J/∂z of a hidden layer, from that of the next (variable `d`); `drops`: with dropout."""
     n, index = layer.number, layer.number - 1
     lines = [
         f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",

@@ -16,7 +16,7 @@ CHUNK = 1024
 
 
 def emit_update(problem: Problem, formulas: Formulas) -> str:
-    """Generate the function `update`, which applies penalty and optimizer to a range of θ.
+    """Generate the text of `update`, which adds the penalty's gradient and applies the optimizer to a range of θ.
 
     It returns the penalty's value, and whether a number is not finite.
     """
@@ -66,7 +66,7 @@ def emit_update(problem: Problem, formulas: Formulas) -> str:
 
 
 def emit_numbers(problem: Problem, formulas: Formulas) -> str:
-    """Generate the function `numbers_of`, which computes the optimizer's numbers of a step from its hyperparameters."""
+    """Generate the text of `numbers_of`, which returns the optimizer's numbers of a step from its hyperparameters."""
     optimizer = problem.optimizer
     names = ["learning_rate", *optimizer.parameters]
     if optimizer.once_a_step is None:
@@ -77,10 +77,10 @@ def emit_numbers(problem: Problem, formulas: Formulas) -> str:
     return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
 
 
-def emit_step(problem: Problem, slots: list[str]) -> list[str]:
-    """Generate the lines of an update of a member's θ, range by range, and of its objective.
+def emit_step(problem: Problem, slot_names: list[str]) -> list[str]:
+    """Generate the lines that update a member's θ, range by range, and record its objective and first bad step.
 
-    `slots` are the names of the arrays with the optimizer's slots.
+    slot_names : the variables of the optimizer's slots, S0, S1 …
     """
     optimizer, ranges = problem.optimizer, problem.update_ranges
     per_sample = problem.penalty is not None and problem.penalty.per_sample
@@ -94,7 +94,7 @@ def emit_step(problem: Problem, slots: list[str]) -> list[str]:
         f"strength = strengths[k]{' / total' if per_sample else ''}",
         *([] if problem.factors else _shared_numbers(problem)),
     ]
-    slot_arguments = "".join(f"{slot}_of, " for slot in slots)
+    slot_arguments = "".join(f"{slot}_of, " for slot in slot_names)
     lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
     parts: list[tuple[int | str, UpdateRange]] = list(enumerate(ranges))
     indent = "    "
@@ -139,10 +139,7 @@ def emit_step(problem: Problem, slots: list[str]) -> list[str]:
 
 
 def _shared_numbers(problem: Problem) -> list[str]:
-    """Generate the lines that compute the optimizer's numbers, once with and once without weight decay.
-
-    The numbers without it are for arrays that are not penalized.
-    """
+    """Generate the lines for the optimizer's `numbers`, and those `without` weight decay, for unpenalized arrays."""
     optimizer, ranges = problem.optimizer, problem.update_ranges
     settings = ["rates[i, k]", *(f"given[k, {1 + index}]" for index in range(len(optimizer.parameters)))]
     lines = []

@@ -25,7 +25,7 @@ from deltarule.engines.compiled.codegen_formulas import (
     softmax_cross_entropy,
 )
 from deltarule.engines.compiled.codegen_lanes import LaneWriter, Shape, is_tiled, number_names
-from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_heads, heads
+from deltarule.engines.compiled.formula_compiler import ENTRY, elementary_source_files, read_program_sources
 from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import Layer
 from deltarule.maths.random import DROPOUT
@@ -36,7 +36,7 @@ ROWS_AT_ONCE = 24
 
 
 def program(problem: Problem, shape: Shape) -> str:
-    """Return the source text of the program that advances problems with the structure of this one.
+    """Return the source text of the program for problems with this structure and sizes, and blocks of this shape.
 
     Raises `NotCompilable` for what it lacks: batch norm, large layers, custom row-wise activations.
     """
@@ -44,7 +44,7 @@ def program(problem: Problem, shape: Shape) -> str:
 
 
 def not_compilable(problem: Problem) -> str:
-    """Return why a problem has no program for small networks, as text; "" if it has one."""
+    """Return what keeps a problem from a program for small networks, such as "batch norm"; "" if nothing."""
     try:
         program(problem, Shape(1, False, "none", tuple(False for _ in problem.network.layers[1:])))
     except NotCompilable as reason:
@@ -53,7 +53,7 @@ def not_compilable(problem: Problem) -> str:
 
 
 class _ProgramWriter(LaneWriter):
-    """Writes the program: forward pass, loss, backward pass, penalty, and the optimizer's step."""
+    """Writes the program's text: forward pass, loss, backward pass, penalty, and the optimizer's step."""
 
     def text(self) -> str:
         """Write and return the whole program."""
@@ -70,7 +70,7 @@ class _ProgramWriter(LaneWriter):
             with out.block("for s in range(steps)"):
                 self.step()
         tiles = ["gemm_tiles.py", "block_ops.py"] if self.is_tiled else []
-        head = heads("linking.py", *elementary_heads(self.problem.dtype), *tiles)
+        head = read_program_sources("linking.py", *elementary_source_files(self.problem.dtype), *tiles)
         body = "\n".join(out.lines)
         return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
 
@@ -82,12 +82,12 @@ class _ProgramWriter(LaneWriter):
         """Write a named array for each kind of value: indexed from 0, as possibly negative indices prevent vectors."""
         if self.is_batched:
             room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
-            for kind, slot in self.slots.items():
-                if slot.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
-                    stop = slot.start + slot.rows
-                    self.out.add(f"{slot.name} = {slot.array}[{slot.start} * {room} : {stop} * {room}]")
+            for kind, reserved in self.array_ranges.items():
+                if reserved.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
+                    stop = reserved.start + reserved.rows
+                    self.out.add(f"{reserved.name} = {reserved.array}[{reserved.start} * {room} : {stop} * {room}]")
         if self.is_tiled:
-            start = self.slots["zero", 0].start * self.L
+            start = self.array_ranges["zero", 0].start * self.L
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
     def round_settings(self) -> None:
@@ -389,7 +389,7 @@ class _ProgramWriter(LaneWriter):
             self.update_range(0, problem.network.parameters, 0, numbers)
 
     def update_by_range(self, rate: str) -> None:
-        """Write the code for the update of θ and its slots if ranges of arrays have hyperparameters of their own."""
+        """Write the code for the update of θ and slots if arrays have factors; `rate` is this step's rate, as text."""
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]
@@ -406,7 +406,7 @@ class _ProgramWriter(LaneWriter):
                     self.update_range(entry.start, entry.stop, entry_index, numbers)
 
     def once_a_step(self, numbers: dict[str, str]) -> None:
-        """Write the code for what the optimizer computes once a step from hyperparameters, expressions by name."""
+        """Write the code for what the optimizer computes once a step; `numbers` are {hyperparameter: text}."""
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         count = once_a_step_count(optimizer)
@@ -418,7 +418,7 @@ class _ProgramWriter(LaneWriter):
         )
 
     def update_range(self, start: int, stop: int, index: int, numbers: dict[str, str]) -> None:
-        """Write the code for the update of θ from `start` to `stop`; `index` is the number of its array."""
+        """Write the code for the update of θ[start:stop], in array number `index`; `numbers` {hyperparameter: text}."""
         optimizer = self.problem.optimizer
         slots = [f"{slot}[p * {self.L} + l]" for slot in self.optimizer_slots()]
         if optimizer.once_a_step:
@@ -439,7 +439,7 @@ class _ProgramWriter(LaneWriter):
 
 
 def scratch(problem: Problem, shape: Shape, batch_size: int) -> tuple[tuple[int, type], ...]:
-    """Return the length and dtype of each of a program's scratch arrays for batches of this size."""
+    """Return (length, dtype) of each flat scratch array that a program needs for batches of `batch_size` rows."""
     writer = _ProgramWriter(problem, shape)
     tiled = is_tiled(problem, shape.lanes, shape.own_rows)
     rows_at_once = ROWS_AT_ONCE if tiled else batch_size if shape.lanes == 1 else 1

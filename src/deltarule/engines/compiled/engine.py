@@ -66,7 +66,7 @@ class CompiledEngine(Engine):
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Return the state after n updates, and their trace."""
+        """Return the state after n updates, and their trace; without a program, by the reference engine."""
         if not reason_against(problem):
             try:
                 return self._advance(problem, state, n)
@@ -80,7 +80,7 @@ class CompiledEngine(Engine):
         return ReferenceEngine().advance(problem, state, n)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates with compiled programs."""
+        """Make n updates with compiled programs, of either form; return the new state, and their trace."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
             state,
@@ -111,7 +111,7 @@ class CompiledEngine(Engine):
         return after, Trace(objective, bad)
 
     def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlock], int]]:
-        """Return the blocks of each group of members with equally many rows, and the group's rows · parameters.
+        """Return, for each group of members with equally many rows: its blocks, and its members · rows · parameters.
 
         They are cached for the next call, which usually has the same members: a short call would take longer to divide
         them than to advance them.
@@ -137,17 +137,16 @@ class CompiledEngine(Engine):
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
     ) -> None:
-        """Advance members of large networks: each thread takes some members, or all threads share each member.
+        """Advance a group of large networks: each thread takes some, or, if they do not divide evenly, all share each.
 
-        They share if the members cannot be divided evenly. `members_at(places=…)` makes the `Members` at some indices;
-        `parts_by_rows` is the group divided by `group_by_rows`.
+        `members_at(indices=…)` makes the `Members` at some indices; `parts_by_rows` is the result of `group_by_rows`.
         """
-        threads = min(self.threads, members_at(places=group).blocks)
+        threads = min(self.threads, members_at(indices=group).blocks)
         is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
         sharing_here = _sharing.setdefault(os.getpid(), Lock())
         if threads > 1 and not is_even and sharing_here.acquire(blocking=False):
             try:
-                self._run_together(members_at(places=group).shares(threads))
+                self._run_together(members_at(indices=group).thread_functions(threads))
             finally:
                 sharing_here.release()
         else:
@@ -156,33 +155,33 @@ class CompiledEngine(Engine):
                 for indices, _ in parts_by_rows
                 for part in np.array_split(indices, min(self.threads, len(indices)))
             ]
-            self._run_tasks([members_at(places=part).advance for part in parts])
+            self._run_tasks([members_at(indices=part).advance for part in parts])
 
     def _run_tasks(self, tasks: list[Callable[[], None]], use_threads: bool = True) -> None:
-        """Run independent tasks, on all threads if there are several and the work is worth it (`use_threads`)."""
+        """Run independent tasks, on several threads if `use_threads` is True, else one by one on this thread."""
         if len(tasks) == 1 or self.threads == 1 or not use_threads:
             for task in tasks:
                 task()
         else:
             list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
-    def _run_together(self, shares: list[Callable[[], None]]) -> None:
-        """Run shares of work that wait for one another: the first on this thread, each of the others on its own."""
-        futures = [platforms.thread_pool(self.threads, "engine").submit(share) for share in shares[1:]]
-        shares[0]()
+    def _run_together(self, functions: list[Callable[[], None]]) -> None:
+        """Run functions that wait for one another: the first on this thread, each of the others on one of its own."""
+        futures = [platforms.thread_pool(self.threads, "engine").submit(function) for function in functions[1:]]
+        functions[0]()
         for future in futures:
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        """Return the logits and outputs of every member, computed by the reference engine."""
+        """Return logits and outputs by the reference engine.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
         return ReferenceEngine().outputs(problem, state, x)
 
     def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Return the logits of every member, computed by the reference engine."""
+        """Return logits by the reference engine.   x [B, D] or [K, B, D]  →  z [K, B, C]"""
         return ReferenceEngine().logits(problem, state, x)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        """Return a note on why a problem is not compiled, if it is not."""
+        """Return (a note on why a problem has no compiled program,); () if it has one."""
         return notes_on(reason_against(problem))
 
 
@@ -192,7 +191,7 @@ def notes_on(reason: str) -> tuple[str, ...]:
 
 
 def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
-    """Divide a group of members by the rows that they see; return the indices of each part and whether its rows differ.
+    """Divide a group (indices into `members`) by rows; return each part, and whether its members differ in rows.
 
     Members that see the same rows in the same order are a part; those of parts too small for a block are joined. With
     tiles, a member alone is as fast as lanes that differ in their rows: then they are joined only if they are many, and
@@ -210,7 +209,7 @@ def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
 def split_into_blocks(
     problem: Problem, group: Integers, threads: int, own_rows: bool = False
 ) -> tuple[list[Integers], int]:
-    """Divide members into blocks; return each block's members and the number of lanes: 1, 16 or the widest possible.
+    """Divide a group of indices into blocks; return each block's indices, and the lanes of all: 1, 16 or the widest.
 
     A few members are advanced one by one, which is faster than lanes that stay empty. Otherwise the number of lanes is
     the one with which all are done first: a wide block takes less for a member, narrow ones keep more threads at work.
@@ -234,7 +233,7 @@ def widest_block(problem: Problem) -> int:
 
 
 def available_processors() -> int:
-    """Return how many processors this process may use: those that the system allows, or fewer by NUMBA_NUM_THREADS.
+    """Return how many processors this process may use: as the system allows, and at most NUMBA_NUM_THREADS if set.
 
     joblib sets this variable for its workers, so that together they do not use more than there are.
     """
@@ -253,7 +252,7 @@ _structure_cache: dict[Any, Any] = {}
 
 
 def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], Any]) -> Any:
-    """Return what `compute` returns, called once for all problems of the same structure and `purpose` (any name)."""
+    """Return `compute()`, called once for each `purpose` (any key) and all problems of the same structure."""
     key = _structure_key(problem, purpose)
     if key not in _structure_cache:
         _structure_cache[key] = compute()
@@ -261,7 +260,7 @@ def _cached_for_structure(problem: Problem, purpose: Any, compute: Callable[[], 
 
 
 def _structure_key(problem: Problem, purpose: Any) -> Any:
-    """Return a key of a problem's structure and the purpose of a cached value.
+    """Return the key (purpose, structure, custom formulas) under which a value for a problem is cached.
 
     Custom formulas are inspected each time, because the globals that they read may have changed.
     """
@@ -290,7 +289,7 @@ def _formulas(problem: Problem) -> list[Callable[..., Any]]:
 
 
 def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
-    """Whether an error is Numba's, and the problem has custom formulas, which may have caused it."""
+    """Whether an error is a Numba error, and the problem has custom formulas, which may have caused it."""
     from numba.core.errors import NumbaError
 
     return isinstance(error, NumbaError) and not all(map(is_built_in, _formulas(problem)))
@@ -316,26 +315,26 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
 
 
 def not_compilable_of(problem: Problem) -> str:
-    """Return why a problem has no program for small networks, with lanes, or ""; cached."""
+    """Return what the program for small networks, with lanes, lacks for a problem; "" if nothing. Cached."""
     reason: str = _cached_for_structure(problem, "reason", lambda: not_compilable(problem))
     return reason
 
 
 def not_fusible_of(problem: Problem) -> str:
-    """Return why a problem has no program for large networks, with matrix products, or ""; cached."""
+    """Return what the program for large networks, with products, lacks for a problem; "" if nothing. Cached."""
     reason: str = _cached_for_structure(problem, "fused", lambda: not_fusible(problem))
     return reason
 
 
 def reason_against(problem: Problem) -> str:
-    """Return why a problem has no compiled program of either form, or ""."""
+    """Return what the program for large networks lacks if there is no compiled program of either form, else ""."""
     return not_compilable_of(problem) and not_fusible_of(problem)
 
 
 def _load_lane_program(
     problem: Problem, shape: Shape, batch_size: int
 ) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    """Return the compiled program of a block, and the (length, dtype) of each of its scratch arrays."""
+    """Return the compiled program for blocks of a shape, and the (length, dtype) of each of its scratch arrays."""
     run: Callable[..., Any] = _cached_for_structure(problem, shape, lambda: load(program(problem, shape)))
     spaces: tuple[tuple[int, type], ...] = _cached_for_structure(
         problem, (shape, batch_size), lambda: scratch(problem, shape, batch_size)
@@ -344,5 +343,5 @@ def _load_lane_program(
 
 
 _sharing: dict[int, Lock] = {}
-"""A lock for each process, held while threads share members: shares wait for one another, and those of two trainings
+"""A lock for each process, held while threads share members: these wait for one another, and those of two trainings
 could take each other's threads. A forked process does not inherit the lock of a training in its parent."""

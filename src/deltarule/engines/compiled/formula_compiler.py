@@ -30,17 +30,17 @@ ENTRY = (
 """The decorator of the one function of a program that Python calls."""
 
 
-def heads(*names: str) -> list[str]:
-    """Return the text of files in program_sources, with which a program begins, without their imports of deltarule.
+def read_program_sources(*file_names: str) -> list[str]:
+    """Return the texts of files in program_sources, such as "simd_math.py", without their imports of deltarule.
 
-    In a program the files follow one another, so that what one imports from another is there already.
+    Programs begin with them. There the files follow one another, so that what one imports from another is defined.
     """
     folder = Path(__file__).parent / "program_sources"
-    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    texts = [(folder / name).read_text(encoding="utf-8") for name in file_names]
     return ["\n".join(line for line in text.splitlines() if not line.startswith("from deltarule.")) for text in texts]
 
 
-def elementary_heads(dtype: DTypeLike) -> tuple[str, ...]:
+def elementary_source_files(dtype: DTypeLike) -> tuple[str, ...]:
     """Return the names of the files with the elementary functions that a program for arrays of a dtype needs."""
     return ("simd_math.py", "simd_math_float32.py") if np.dtype(dtype) == np.float32 else ("simd_math.py",)
 
@@ -50,7 +50,7 @@ _Form = tuple[Callable[..., Any], frozenset[str], Kinds | None]
 
 
 def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """Return a hashable key of everything that determines the text of a custom formula.
+    """Return a hashable key of everything that determines the text of a custom formula in a program.
 
     Code and defaults, and the globals that it reads, including the formulas among them: the key changes as soon as a
     global number has changed.
@@ -96,7 +96,7 @@ class Formulas:
         defaulted: frozenset[str] = frozenset(),
         kinds: Kinds | None = None,
     ) -> str:
-        """Return the name of a formula within the program, and add its text when it is first requested.
+        """Return the name of a formula within the program; the first request adds its rewritten text to `texts`.
 
         defaulted : the names of the arguments that its calls leave to their defaults
         kinds : the kinds of its arguments in a float32 program; None if nothing is rounded
@@ -119,7 +119,7 @@ class Formulas:
         return self._names[form]
 
     def constant(self, value: float) -> str:
-        """Return the text of a number beside arrays: in a float32 program a named constant, as literals are float64.
+        """Return the text of a number beside arrays: a literal, or in a float32 program the name of a new constant.
 
         >>> Formulas().constant(0.5), Formulas(np.float32).constant(0.5)
         ('0.5', 'constant_0')
@@ -133,7 +133,7 @@ class Formulas:
         return self._constants[text]
 
     def helper(self, name: str) -> str:
-        """Return the name of an elementary function in the arrays' precision.
+        """Return the name of an elementary function for the arrays' dtype: with "_single" appended for float32.
 
         >>> Formulas().helper("exp"), Formulas(np.float32).helper("exp")
         ('exp', 'exp_single')
@@ -160,14 +160,14 @@ class Formulas:
         parameters: Mapping[str, float],
         kinds: Kinds | None,
     ) -> str:
-        """Return the text of a formula's call: argument texts, then parameters by keyword; `kinds` as in `name`."""
+        """Return the text of a formula's call: arguments (texts), then parameters by keyword; `kinds` as in `name`."""
         argument_list = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
         call = ast.parse(f"f({argument_list})", mode="eval").body
         assert isinstance(call, ast.Call)
         return f"{self.name(function, defaulted_arguments(function, call), kinds)}({argument_list})"
 
     def _text(self, function: FunctionType, name: str, defaulted: frozenset[str], kinds: Kinds | None) -> str:
-        """Return the definition of a formula for the program, under the name `name`."""
+        """Return the text of a formula's rewritten def `name`; raise `NotCompilable` if that is impossible."""
         tree = _source_tree(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
@@ -191,10 +191,9 @@ class Formulas:
 
 
 def _source_tree(function: FunctionType) -> ast.Module:
-    """Return the syntax tree of a function's definition, after checking that it compiles to the function's code.
+    """Return the syntax tree of a function's def; raise `NotCompilable` unless it compiles to the function's code.
 
-    Its file may have been edited since, and two lambdas may be on one line. Raises `NotCompilable` for anything but a
-    plain def.
+    Its file may have been edited since, and two lambdas may be on one line.
     """
     name, code = function.__name__, function.__code__
     if code.co_freevars:

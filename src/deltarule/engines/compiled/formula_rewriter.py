@@ -1,4 +1,4 @@
-"""Rewrite a formula's syntax tree for a compiled program: precision, integers, booleans, and what is refused."""
+"""Rewrite a formula's syntax tree for a compiled program: precision, integers, booleans; refuse what differs there."""
 
 import ast
 import builtins
@@ -36,7 +36,7 @@ _MAX_SHOWN_CHARACTERS = 40
 
 
 def _float_literal(function: FunctionType, value: Any) -> ast.expr:
-    """Return a number that a formula reads as a float literal; a boolean stays one."""
+    """Return the literal of a number that `function` reads: of a boolean as it is, of any other as a float."""
     if not isinstance(value, int | float) or value != value:
         raise NotCompilable(f"'{function.__name__}', which reads {value!r}")
     if isinstance(value, bool):
@@ -50,7 +50,7 @@ def _float_literal(function: FunctionType, value: Any) -> ast.expr:
 
 
 def _helper_name(value: Any) -> str:
-    """Return the name of the program's own version of a NumPy or deltarule function; "" if it has none."""
+    """Return the name of the program's own version of a NumPy or deltarule function, such as "exp"; "" for others."""
     if value is np.abs:
         return "abs"
     name = getattr(value, "__name__", "")
@@ -59,7 +59,7 @@ def _helper_name(value: Any) -> str:
 
 
 class NotCompilable(DeltaruleError):
-    """A formula cannot be part of a compiled program; the message says why."""
+    """Raised if a formula or a problem has no compiled program; the message names what the program lacks."""
 
 
 class FormulaNames(Protocol):
@@ -308,9 +308,10 @@ class FormulaRewriter(ast.NodeVisitor):
         return literal
 
     def _with_kind(self, node: ast.expr, *parts: ast.expr, by_numpy: bool = False) -> ast.expr:
-        """Record the kind of an expression that consists of `parts`, and return it.
+        """Record in `kinds` whether an expression of `parts` is plain or wide, and return the expression.
 
-        It is plain if all parts are, unless a NumPy function computes it; wide if one is, or if none is float32.
+        It is plain if all parts are, unless a NumPy function computes it (`by_numpy`); wide if one is, or if none is
+        float32.
         """
         kinds = {self.kinds.get(part) for part in parts}
         if kinds == {"plain"} and not by_numpy:
@@ -333,7 +334,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return self.rounds and self._has_float32(numbers) and not any(self.kinds.get(one) == "wide" for one in numbers)
 
     def _in_float32(self, node: ast.expr, *numbers: ast.expr) -> ast.expr:
-        """Round the result of a float64 function if its arguments are float32."""
+        """Return the node of a float64 function's call, rounded to float32 if its arguments `numbers` are float32."""
         return self._round_to_float32(node) if self._is_float32(numbers) else node
 
     def _round_to_float32(self, node: ast.expr) -> ast.expr:
@@ -347,13 +348,13 @@ class FormulaRewriter(ast.NodeVisitor):
         return self._round_to_float32(node) if number is None else ast.Name(self.formulas.constant(number), ast.Load())
 
     def _callee(self, node: ast.expr) -> Any:
-        """Return the function that a call's expression refers to; None if it is not known."""
+        """Return the function to which the expression `node` of a call refers; None if it is not known."""
         if isinstance(node, ast.Name) and node.id not in self.own:
             return self.known.get(node.id, getattr(builtins, node.id, None))
         return self._attribute(node) if isinstance(node, ast.Attribute) else None
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        """Return an attribute of a module that does not change: of NumPy, of math, or a helper; None for any other."""
+        """Return the value of an attribute of NumPy or math, or a helper in another module; None for any other."""
         if not isinstance(node.value, ast.Name) or node.value.id in self.own:
             return None
         module = self.known.get(node.value.id)
@@ -361,7 +362,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return value if module in (np, math) or _helper_name(value) else None
 
     def _mark(self, node: ast.expr, is_boolean: bool = False, reach: float | None = None) -> ast.expr:
-        """Record that an expression is a boolean, or an integer with absolute values up to `reach`, and return it."""
+        """Record that an expression is a boolean, or an integer up to ±`reach` (None: neither), and return it."""
         if is_boolean:
             self.booleans.add(node)
         elif reach is not None:
@@ -369,7 +370,7 @@ class FormulaRewriter(ast.NodeVisitor):
         return node
 
     def _reach(self, op: ast.operator, *parts: ast.expr) -> float | None:
-        """Return the largest absolute value of an operation on two integers; None if one of them is no integer."""
+        """Return the largest absolute value of an operation on two integers (2**53 is refused); None for floats."""
         if not all(part in self.integers or part in self.booleans for part in parts):
             return None
         first, second = (self.integers.get(part, 1.0) for part in parts)

@@ -1,4 +1,4 @@
-"""Blocks of members that a program advances together, one in each lane: their arrays, and the call of the program.
+"""Run the program for small networks on a block of members, one in each lane: their arrays, and the call.
 
 L lanes (members of a block) · P parameters
 """
@@ -19,7 +19,7 @@ from deltarule.problem.state import State
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """n updates of `state`: blocks write the results into `after`, and the trace into objective [n, K] and bad [K]."""
+    """n updates of `state`, and where blocks write their results: the state `after`, objective [n, K] and bad [K]."""
 
     problem: Problem
     state: State
@@ -30,14 +30,14 @@ class Updates:
 
 
 def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    """Return the `Shape` for which a block's program is specialized; `own_rows` says whether lanes differ in rows."""
+    """Return the `Shape` of the program for blocks of so many lanes; `own_rows` says whether lanes differ in rows."""
     weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
     drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
     return Shape(lanes, own_rows and lanes > 1, weights, drops)
 
 
 class LaneBlock:
-    """Some members of a state, one in each lane, with their numbers of the problem that no update changes."""
+    """The members at `indices` of a state, one in each lane, with their hyperparameters, dropout limits and keys."""
 
     def __init__(self, problem: Problem, members: Integers, indices: Integers, shape: Shape) -> None:
         self.indices, self.shape, self.lanes = indices, shape, shape.lanes
@@ -65,7 +65,7 @@ class LaneBlock:
         return np.concatenate([named[name][self.members] for name in number_names(problem)])
 
     def advance(self, run: Callable[..., Any], spaces: tuple[tuple[int, type], ...], updates: Updates) -> None:
-        """Advance the block with the program `run`, and store its members' results.
+        """Advance the block with the compiled program `run`, and write its members' results as `updates` says.
 
         `spaces` are the lengths and dtypes of the program's scratch arrays.
         """
@@ -103,11 +103,11 @@ class LaneBlock:
         updates.bad[indices] = bad[:count]
 
     def _gather(self, vector: Floats) -> Floats:
-        """Return the block's part of an array [K, P], flat [P · L]."""
+        """Return the rows of an array [K, P] for the block's lanes as a flat copy [P · L], lanes innermost."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
     def _rows(self, problem: Problem, step: int, n: int) -> tuple[Integers, Integers]:
-        """Return the order of the rows in the epochs of n updates from `step` on: their indices, and their positions.
+        """Return the rows' indices, in the order of each epoch of n updates from `step` on, and their positions.
 
         Both are [epochs, rows], or [epochs, rows · L] if lanes differ in their rows.
         """
@@ -119,7 +119,7 @@ class LaneBlock:
         return np.array(ids[:, 0], order="C"), np.array(positions[:, 0], order="C")
 
     def _interleave_lanes(self, by_member: Integers) -> Integers:
-        """Return an array [epochs, L, rows], or [epochs, 1, rows], as [epochs, rows · L]."""
+        """Return an array [epochs, L, rows], or [epochs, 1, rows] for all lanes, as [epochs, rows · L]."""
         epochs, _, rows = by_member.shape
         by_lane = np.broadcast_to(by_member, (epochs, self.lanes, rows))
         return np.array(by_lane.transpose(0, 2, 1), order="C").reshape(epochs, -1)

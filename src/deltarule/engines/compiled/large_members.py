@@ -1,4 +1,4 @@
-"""Members that the program for large networks advances: the program's arguments, blocks of rows, and shares of work."""
+"""Run the program for large networks on some members: its arguments, blocks of rows, and one function per thread."""
 
 import ctypes
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load_module
-from deltarule.engines.compiled.formula_compiler import heads
+from deltarule.engines.compiled.formula_compiler import read_program_sources
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -30,7 +30,7 @@ class Members:
     """Some members of a state, with equally many rows, that a compiled program advances by n updates.
 
     run              the compiled function `advance` of the problem's program
-    places           the members' indices in the state
+    indices          the members' indices in the state
     after            the state into which the program writes the results
     objective, bad   the trace's [n, K] and [K], into which the program writes, too
     """
@@ -39,7 +39,7 @@ class Members:
     problem: Problem
     state: State
     after: State
-    places: Integers
+    indices: Integers
     n: int
     objective: Floats
     bad: Integers
@@ -47,20 +47,20 @@ class Members:
     @property
     def blocks(self) -> int:
         """The number of blocks into which the rows of a batch are divided."""
-        return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.places[0]]))
+        return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.indices[0]]))
 
     @property
     def together(self) -> int:
         """How many members make an update before the next one: many share a batch's rows, few stay in near memory."""
         near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
-        return near if near >= MIN_MEMBERS_TOGETHER else len(self.places)
+        return near if near >= MIN_MEMBERS_TOGETHER else len(self.indices)
 
     def advance(self) -> None:
-        """Advance the members on this thread."""
-        self.shares(1)[0]()
+        """Advance the members on this thread, and write the results into `after`, `objective` and `bad`."""
+        self.thread_functions(1)[0]()
 
-    def shares(self, threads: int) -> list[Callable[[], None]]:
-        """Return the work as functions, one for each thread, which must run at the same time.
+    def thread_functions(self, threads: int) -> list[Callable[[], None]]:
+        """Return the work as one function for each thread; they wait for one another, so all must run at a time.
 
         The result does not depend on their number.
         """
@@ -68,14 +68,14 @@ class Members:
         return [partial(self.run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
 
     def _arrays(self) -> list[Any]:
-        """Return the program's arguments that threads share: those of `codegen_large.ARGUMENTS` and scratch arrays."""
+        """Return the arguments that all threads share: `codegen_large.ARGUMENTS` from `by` on, scratch, slots."""
         problem, state, n = self.problem, self.state, self.n
-        members, layers, dtype = state.members[self.places], problem.network.layers, problem.dtype
+        members, layers, dtype = state.members[self.indices], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
         batches, blocks = -(-rows // size), self.blocks
         ids, positions = row_orders(problem, members, state.step, n)
         ranges = problem.update_ranges
-        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
+        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
         widths = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
@@ -91,7 +91,7 @@ class Members:
             *((blas().gemm(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),
             np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
-            *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.places),
+            *(np.array([*(part.start for part in ranges), problem.network.parameters]), self.together, self.indices),
             *(self.after.theta, self.after.buffers, rates),
             self._optimizer_numbers(members),
             *(problem.strength[members], dropout, drop_threshold(dropout)),
@@ -105,7 +105,7 @@ class Members:
         ]
 
     def _max_transposed_weights(self) -> int:
-        """Return the size of the largest weight array that is transposed or scaled before a product."""
+        """Return the most entries of a weight array that is transposed or scaled before a product."""
         layers = self.problem.network.layers
         return max((layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling), default=0)
 
@@ -135,7 +135,7 @@ def blocks_of(problem: Problem, rows: int) -> int:
 
 @cache
 def tiles_of(dtype: np.dtype[Any]) -> int:
-    """Return the address of the compiled function that multiplies in tiles for a dtype.
+    """Return the address of the function that multiplies in tiles for a dtype, compiled by the first call.
 
     All programs share it, because it takes longer to compile than what calls it.
     """
@@ -146,7 +146,11 @@ def tiles_of(dtype: np.dtype[Any]) -> int:
         f"def tiled({numbers}, columns):",
         f"    tiles(np.{dtype.name}(1), {numbers}, columns)",
     ]
-    return int(load_module("\n".join([*heads("linking.py", "simd_math.py", "gemm_tiles.py"), *lines])).tiled.address)
+    return int(
+        load_module(
+            "\n".join([*read_program_sources("linking.py", "simd_math.py", "gemm_tiles.py"), *lines])
+        ).tiled.address
+    )
 
 
 @cache

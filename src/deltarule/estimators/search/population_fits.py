@@ -80,7 +80,7 @@ def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
     members = sum(plan.problem.members for plan in plans)
     population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
     steps = plans[0].rules.max_epochs * problem.steps_per_epoch(0)
-    engine = engine_for(model.engine, population, steps, one_of_many=True)
+    engine = engine_for(model.engine, population, steps, others_follow=True)
     return engine, expected_seconds(form_of(engine, population), population, steps) / len(plans)
 
 

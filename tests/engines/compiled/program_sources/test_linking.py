@@ -14,11 +14,11 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.formula_compiler import ENTRY, heads
+from deltarule.engines.compiled.formula_compiler import ENTRY, read_program_sources
 
 
 def program(body):
-    return "\n".join([*heads("linking.py", "simd_math.py"), body.replace("ENTRY", ENTRY)])
+    return "\n".join([*read_program_sources("linking.py", "simd_math.py"), body.replace("ENTRY", ENTRY)])
 
 
 SUM_OF_SQUARES = program("""

@@ -1,8 +1,9 @@
-"""What the program of a block of small networks consists of, beside its formulas: products in tiles.
+"""The functions of a program for small networks, beside its formulas: products in tiles, of flat arrays.
 
 B rows of a batch · D inputs · J columns: the units of a layer, of one member or of all the members of a block
+count B · inputs D · columns J · L lanes
 
-This file is never imported by the library: its text follows those of vector.py and tiles.py in the program.
+This file is never imported by the library: its text follows those of simd_math.py and gemm_tiles.py in the program.
 
 The first layer of a block is multiplied in tiles of rows and columns, for its inputs are the same for all members; and
 all layers of a member that is alone. In later layers of a block each member has inputs of its own: there a tile is some
@@ -19,7 +20,7 @@ separate = njit(**INNER)
 
 @separate
 def gather(rows, ids, out):
-    """The rows of a batch, one after another, in a flat array."""
+    """Copy the rows of a batch, whose indices are `ids` [B], to the flat array out [B·D].    rows [N, D]"""
     for i in range(len(ids)):
         row = ids[i]
         for d in range(rows.shape[1]):
@@ -28,7 +29,7 @@ def gather(rows, ids, out):
 
 @separate
 def multiply(x, inputs, W, b, b_row, z, count, columns):
-    """z = x W + b for so many rows, where b's own rows are so far apart.    x [B·D]   W [D·J]   b [J] or z itself"""
+    """z = x W + b for B rows; b's rows are `b_row` numbers apart.   x [B·D]   W [D·J]   b [J], b_row 0, or z itself"""
     x_at, W_at, b_at, z_at = x.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
     word, row = x.itemsize, x.itemsize * columns
     tiles(W[0], x_at, word * inputs, word, W_at, row, z_at, row, b_at, word * b_row, count, inputs, columns)
@@ -36,7 +37,7 @@ def multiply(x, inputs, W, b, b_row, z, count, columns):
 
 @separate
 def add_gradient(x, inputs, d, G, count, columns):
-    """∂J/∂W += xᵀ d.    x [B·D]   d [B·J]   G [D·J]"""
+    """G += xᵀ d, the gradient of W.    x [B·D]   d [B·J], ∂J/∂z   G [D·J]"""
     x_at, d_at, G_at = x.ctypes.data, d.ctypes.data, G.ctypes.data
     word, row = x.itemsize, x.itemsize * columns
     tiles(G[0], x_at, word, word * inputs, d_at, row, G_at, row, G_at, row, inputs, count, columns)
@@ -44,7 +45,7 @@ def add_gradient(x, inputs, d, G, count, columns):
 
 @separate
 def add_rows(d, G, count, columns):
-    """∂J/∂b += Σ d over the rows.    d [B·J]   G [J]"""
+    """G += Σ d over the rows, the gradient of b.    d [B·J], ∂J/∂z   G [J]"""
     for i in range(count):
         for j in range(columns):
             G[j] += d[i * columns + j]
@@ -52,7 +53,7 @@ def add_rows(d, G, count, columns):
 
 @separate
 def multiply_lanes(a, W, b, b_column, z, count, inputs, units, L):
-    """z = a W + b in every lane, where b's own columns are so far apart.   a [B·D·L]   W [D·H·L]   z [B·H·L]"""
+    """z = a W + b in every lane; b's units are `b_column` numbers apart.   a [B·D·L]   W [D·H·L]   z [B·H·L]"""
     a_at, W_at, b_at, z_at = a.ctypes.data, W.ctypes.data, b.ctypes.data, z.ctypes.data
     row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):
@@ -63,7 +64,7 @@ def multiply_lanes(a, W, b, b_column, z, count, inputs, units, L):
 
 @separate
 def multiply_back_lanes(d, W, zero, before, count, inputs, units, L):
-    """∂J/∂a of the layer before = d Wᵀ in every lane.   d [B·H·L]   W [D·H·L]   zero [L]   before [B·D·L]"""
+    """before = d Wᵀ in every lane, the layer before's ∂J/∂a.  d [B·H·L]  W [D·H·L]  zero [L], all 0  before [B·D·L]"""
     d_at, W_at, zero_at, before_at = d.ctypes.data, W.ctypes.data, zero.ctypes.data, before.ctypes.data
     row, one = d.itemsize * units * L, d.itemsize * L
     for i in range(inputs):
@@ -73,7 +74,7 @@ def multiply_back_lanes(d, W, zero, before, count, inputs, units, L):
 
 @separate
 def add_gradient_lanes(a, d, G, count, inputs, units, L):
-    """∂J/∂W += aᵀ d in every lane.   a [B·D·L]   d [B·H·L]   G [D·H·L]"""
+    """G += aᵀ d in every lane, the gradient of W.   a [B·D·L]   d [B·H·L], ∂J/∂z   G [D·H·L]"""
     a_at, d_at, G_at = a.ctypes.data, d.ctypes.data, G.ctypes.data
     row, one = a.itemsize * units * L, a.itemsize * L
     for h in range(units):

@@ -1,6 +1,6 @@
 """Products of matrices in tiles that stay in registers, in which every number is summed in one fixed order.
 
-This file is never imported by the library: its text follows that of vector.py in the program.
+This file is never imported by the library: its text follows that of simd_math.py in the program.
 
 A BLAS adds up a product's terms in an order of its own, which differs from column to column of the same matrix. Here
 every number is init + a₀ b₀ + a₁ b₁ + …, term after term, each rounded once: the bits are those of the same sum written
@@ -26,7 +26,7 @@ ROWS_BY_LANE, VECTORS_BY_LANE = 4, 2
 
 
 def loop_while(builder, name, test, body):
-    """Write a loop: `test` and `body` are written where they belong."""
+    """Write a while loop as LLVM code: `test()` writes and returns its condition, `body()` writes what is repeated."""
     ask, do, out = (builder.append_basic_block(f"{name}_{part}") for part in ("ask", "do", "out"))
     builder.branch(ask)
     builder.position_at_end(ask)
@@ -38,25 +38,25 @@ def loop_while(builder, name, test, body):
 
 
 def bytes_of(kind):
-    """The bytes of a number, or of one of a vector."""
+    """Return the bytes of a number of an LLVM type, or of one entry of a vector type."""
     number = kind.element if isinstance(kind, ir.VectorType) else kind
     return 8 if isinstance(number, ir.DoubleType) else 4
 
 
 def at(builder, kind, address, offset):
-    """The number or vector so many bytes from an address."""
+    """Return a pointer to a number or vector of type `kind`, `offset` bytes from an address."""
     return builder.inttoptr(builder.add(address, offset), kind.as_pointer())
 
 
 def load_unaligned(builder, pointer):
-    """What is at an address, which need not be a multiple of a vector's size."""
+    """Load the number or vector at `pointer`, whose address need not be a multiple of its size."""
     value = builder.load(pointer)
     value.align = bytes_of(value.type)
     return value
 
 
 def broadcast(builder, kind, value):
-    """A vector of one number."""
+    """Return a vector of type `kind` with `value` in every entry; `value` itself if `kind` is no vector."""
     if not isinstance(kind, ir.VectorType):
         return value
     nothing, places = ir.Constant(kind, ir.Undefined), ir.VectorType(ir.IntType(32), kind.count)
@@ -65,7 +65,7 @@ def broadcast(builder, kind, value):
 
 
 def multiply_add(builder, kind, x, y, z):
-    """x y + z: the same as `fma` of single numbers."""
+    """Return x y + z of type `kind`, rounded in each entry as by `fma`."""
     if not HAS_FMA:
         return builder.fadd(builder.fmul(x, y), z)
     number = f"f{8 * bytes_of(kind)}"
@@ -75,10 +75,10 @@ def multiply_add(builder, kind, x, y, z):
 
 
 def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
-    """One tile of c = init + a b: a, b, c and init are their addresses and the bytes to the next row (and term).
+    """Write the code of one tile, c = init + a b: `rows` rows, and a vector of columns at each of the byte `offsets`.
 
-    Its vectors begin so many bytes after those addresses. A number of a is that of all columns, or `by_lane` each
-    column's own.
+    a is (address, bytes to the next row, bytes to the next term); b is (address, bytes to the next term); c and init
+    are (address, bytes to the next row). An entry of a holds for all columns, or with `by_lane` for one column.
     """
     places = [(row, vector) for row in range(rows) for vector in range(len(offsets))]
     a_rows, c_rows, init_rows = (
@@ -124,7 +124,7 @@ def tile(builder, kind, rows, offsets, a, b, c, init, terms, by_lane):
 
 
 def write_tile_loops(builder, number, arguments, by_lane):
-    """Write the loops over tiles of all sizes, the largest first.
+    """Write the loops over tiles of all sizes, the largest first; `arguments` are those of `tiles` after `one`.
 
     Columns are divided into tiles of about as many vectors each. Where they do not fill the last vector of the last
     tile, it begins earlier and shares columns with the one before, which both find and store alike.
@@ -134,18 +134,22 @@ def write_tile_loops(builder, number, arguments, by_lane):
     most_rows, most = (ROWS_BY_LANE, VECTORS_BY_LANE) if by_lane else (ROWS, VECTORS)
 
     def rounded_up(value, by):
+        """Return ⌈value / by⌉."""
         return builder.sdiv(builder.add(value, builder.sub(by, WORD(1))), by)
 
     def left():
+        """Return the number of columns that are not yet written."""
         return builder.sub(columns, builder.load(column))
 
     def next_has(vectors, wide):
+        """Return whether the next tile is to have this number of vectors of `wide` columns."""
         needed = rounded_up(left(), WORD(wide))
         some = builder.icmp_signed(">", needed, WORD(0))
         tiles_left = builder.select(some, rounded_up(needed, WORD(most)), WORD(1))
         return builder.icmp_signed("==", rounded_up(needed, tiles_left), WORD(vectors))
 
     def some_rows(kind, count, offsets):
+        """Write a tile of the next `count` rows, with a vector of type `kind` at each offset, and advance `row`."""
         i = builder.load(row)
         of_a, of_c, of_init = (
             (builder.add(address, builder.mul(i, stride)), stride)
@@ -155,6 +159,7 @@ def write_tile_loops(builder, number, arguments, by_lane):
         builder.store(builder.add(i, WORD(count)), row)
 
     def some_columns(wide, vectors):
+        """Write the tiles of all rows and the next `vectors` vectors of `wide` columns, and advance `column`."""
         kind = ir.VectorType(number, wide) if wide > 1 else number
         first, last = builder.load(column), builder.sub(columns, WORD(wide))
         starts = [builder.add(first, WORD(vector * wide)) for vector in range(vectors)]
@@ -187,10 +192,9 @@ def write_tile_loops(builder, number, arguments, by_lane):
 
 @intrinsic
 def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, j] = init[i, j] + Σ a[i, s] b[s, j] over s, term after term, of numbers like `one`.
+    """c[i, j] = init[i, j] + Σ a[i, s] b[s, j], one term s after another, of the dtype of the number `one`.
 
-    a, b, c and init are addresses, and what follows each are the bytes to its next row or term; columns lie side by
-    side.
+    a, b, c and init are addresses; a_row, a_term … are the bytes to the next row or term; columns are contiguous.
     """
 
     def generate(context, builder, signature, arguments):
@@ -202,7 +206,7 @@ def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, r
 
 @intrinsic
 def lanes(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l] over s: the same in every lane."""
+    """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l] over s; arguments as in `tiles`, with lanes l as columns."""
 
     def generate(context, builder, signature, arguments):
         write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=True)

@@ -1,16 +1,16 @@
-"""What the program of a large network consists of, beside its formulas: products, batch norm, dropout, softmax.
+"""The functions of a program for large networks, beside its formulas: products, batch norm, dropout, softmax.
 
 B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, d [B, H]   W [D, H]   b [1, H]
 
-This file is never imported by the library: its text follows those of vector.py and tiles.py in the program.
+This file is never imported by the library: its text follows those of simd_math.py and gemm_tiles.py in the program.
 
-Products go through tiles while their weights are in the nearer memory, and to a BLAS, which moves less to and fro, when
-these are more; `by` are the addresses of both, and an array of a single one. A BLAS is the address of its gemm, a
-Fortran function: it takes matrices by columns, so it is asked for Cᵀ = BᵀAᵀ, and gets every argument as a pointer.
-Whole numbers and letters are handed over as 64-bit numbers, of which a BLAS of 32-bit integers reads the lower half,
-and a letter is the lowest byte. That is right on little-endian processors; others have no such program.
+Products are computed in tiles if their weights fit into the cache, and else by a BLAS, which moves less data; `by` is
+(address of the BLAS's gemm, address of the compiled `tiles`, the array [[1]] of the program's dtype). The gemm is a
+Fortran function: it takes matrices by columns, so it computes Cᵀ = BᵀAᵀ, and gets every argument as a pointer.
+Integers and letters are passed as 64-bit integers, of which a BLAS of 32-bit integers reads the lower half, and a
+letter is the lowest byte. That is right on little-endian processors; others have no such program.
 
-Threads may share a member, each with blocks of the batch's rows: they wait for one another at a gate.
+Threads may share a member, each with blocks of the batch's rows: they wait for one another at a barrier, `gate`.
 """
 
 import numpy as np
@@ -31,22 +31,26 @@ MAX_TILED = 1 << 17 if WIDE else 1 << 14
 
 
 def matrix(context, builder, kind, value):
-    """The address of a matrix, its rows and its columns."""
+    """Return a matrix's address, number of rows and number of columns, as LLVM integers."""
     array = context.make_array(kind)(context, builder, value)
     return builder.ptrtoint(array.data, WORD), *cgutils.unpack_tuple(builder, array.shape, 2)
 
 
 def call(builder, function, given):
-    """Call a function at an address, of whole numbers that is."""
+    """Write the call of a function at an address, which takes the 64-bit integers `given` and returns nothing."""
     kind = ir.FunctionType(ir.VoidType(), [WORD] * len(given))
     builder.call(builder.inttoptr(function, kind.as_pointer()), given)
 
 
 @intrinsic
 def by_blas(context, function, turn_a, turn_b, one, a, b, plus, out):
-    """out = a b + plus · out, with a or b TURNED or PLAIN; `one` and `plus` are numbers like those of the matrices."""
+    """out = a b + plus · out by the gemm at the address `function`; turn_a, turn_b: TURNED to transpose, else PLAIN.
+
+    `one` is 1 in the matrices' dtype, `plus` a number of it.
+    """
 
     def generate(context, builder, signature, arguments):
+        """Write the call of gemm for outᵀ = bᵀ aᵀ + plus · outᵀ."""
         function, turn_a, turn_b, one, a, b, plus, out = arguments
         (a_at, a_rows, a_row), (b_at, _, b_row), (out_at, rows, columns) = (
             matrix(context, builder, kind, value)
@@ -70,12 +74,13 @@ def by_blas(context, function, turn_a, turn_b, one, a, b, plus, out):
 
 @intrinsic
 def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
-    """out = init + a b by `tiles`, compiled, at an address.    b [terms, columns]
+    """out = init + a b by the compiled `tiles` at the address `function`.   b [terms, columns]   out [rows, columns]
 
-    A number of a is so many numbers from that of the next row, or term; all rows have the same init.
+    Entry [i, s] of a is number i · a_row + s · a_term of its array; all rows have the same init [1, columns].
     """
 
     def generate(context, builder, signature, arguments):
+        """Write the call of `tiles`, whose strides are in bytes."""
         function, a, a_row, a_term, b, init, out, rows = arguments
         (a_at, *_), (b_at, terms, columns), (init_at, *_), (out_at, *_) = (
             matrix(context, builder, kind, value)
@@ -91,7 +96,7 @@ def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
 
 
 def array_at(context, builder, kind, data, shape):
-    """An array without an owner, whose numbers lie side by side from an address on."""
+    """Return an array of type `kind` with this shape, on the contiguous numbers from the address `data` on."""
     array = make_array(kind)(context, builder)
     size = WORD(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides = [size, builder.mul(shape[-1], size)][kind.ndim - 1 :: -1]
@@ -102,9 +107,9 @@ def array_at(context, builder, kind, data, shape):
 
 @intrinsic
 def view(context, vector, start, rows, columns):
-    """A matrix that lies in a vector from some place on.
+    """Return a view of a vector's numbers from index `start` on as a matrix [rows, columns].
 
-    What NumPy's way of saying it makes counts how often an array is held, which takes longer than a small product.
+    NumPy's slices count references to the array, which takes longer than a small product.
     """
     kind = types.Array(vector.dtype, 2, "C")
 
@@ -118,10 +123,11 @@ def view(context, vector, start, rows, columns):
 
 @intrinsic
 def part(context, array, start, stop):
-    """Some rows of an array, or numbers of a vector."""
+    """Return a view of an array: its rows (or a vector's numbers) from index `start` to `stop` − 1."""
     kind = types.Array(array.dtype, array.ndim, "C")
 
     def generate(context, builder, signature, arguments):
+        """Write the view, an array that owns no memory."""
         array, start, stop = arguments
         whole = make_array(signature.args[0])(context, builder, array)
         columns = cgutils.unpack_tuple(builder, whole.shape, kind.ndim)[1:]
@@ -133,7 +139,7 @@ def part(context, array, start, stop):
 
 @intrinsic
 def flat(context, array):
-    """All numbers of a matrix, as a vector: NumPy's ways of saying it take long to compile."""
+    """Return a view of a matrix [R, C] as a vector [R · C]; NumPy's `ravel` takes long to compile."""
     kind = types.Array(array.dtype, 1, "C")
 
     def generate(context, builder, signature, arguments):
@@ -146,16 +152,13 @@ def flat(context, array):
 
 @compiled
 def suits_tiles(word, columns, numbers):
-    """Whether a vector is filled by the columns of a product, and the nearer memory not by all numbers of its weights.
-
-    With fewer columns, or more numbers, a BLAS is faster.
-    """
+    """Whether tiles beat a BLAS: `columns` of `word` bytes fill a vector, and `numbers`, the weights, are few."""
     return columns * word >= VECTOR_BYTES and numbers <= MAX_TILED
 
 
 @loop
 def product(by, a, b, init, out):
-    """out = a b + init in every row.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
+    """out = a b + init in every row; `by` as in the module.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
     if suits_tiles(b.itemsize, b.shape[1], b.size):
         in_tiles(by[1], a, a.shape[1], 1, b, init, out, len(a))
         return
@@ -168,7 +171,7 @@ def product(by, a, b, init, out):
 
 @loop
 def product_turned_left(by, a, b, zeros, out):
-    """out = aᵀ b.    a [B, D]   b [B, H]   zeros [1, at least D and H]   out [D, H]"""
+    """out = aᵀ b.    a [B, D]   b [B, H]   zeros [1, at least D and H], all 0   out [D, H]"""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
         in_tiles(by[1], a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
@@ -180,7 +183,7 @@ def product_turned_left(by, a, b, zeros, out):
 
 @loop
 def product_turned_right(by, a, b, zeros, turned, out):
-    """out = a bᵀ.    a [B, H]   b [D, H]   zeros [1, at least D]   turned [at least D · H]   out [B, D]"""
+    """out = a bᵀ.    a [B, H]   b [D, H]   zeros [1, ≥ D], all 0   turned [≥ D · H], scratch for bᵀ   out [B, D]"""
     if not suits_tiles(out.itemsize, out.shape[1], b.size):
         one = by[2][0, 0]
         by_blas(by[0], PLAIN, TURNED, one, a, b, one - one, out)
@@ -195,7 +198,7 @@ def product_turned_right(by, a, b, zeros, turned, out):
 
 @intrinsic
 def arrive(context, gate):
-    """Add 1 to the number at an address, in one piece whoever else does so."""
+    """Add 1 atomically to the 64-bit counter at the address `gate`, and return its value before."""
 
     def generate(context, builder, signature, arguments):
         place = builder.inttoptr(arguments[0], WORD.as_pointer())
@@ -206,7 +209,7 @@ def arrive(context, gate):
 
 @intrinsic
 def load_counter(context, gate):
-    """The number at an address, as it is now."""
+    """Return the 64-bit counter at the address `gate`, read atomically."""
 
     def generate(context, builder, signature, arguments):
         place = builder.inttoptr(arguments[0], WORD.as_pointer())
@@ -217,7 +220,7 @@ def load_counter(context, gate):
 
 @intrinsic
 def step_aside(context, function):
-    """Call a function of no arguments, which gives the processor to another thread for a moment."""
+    """Call the function at the address `function`, without arguments, which yields the processor to another thread."""
 
     def generate(context, builder, signature, arguments):
         kind = ir.FunctionType(ir.IntType(32), [])
@@ -229,18 +232,21 @@ def step_aside(context, function):
 
 @loop
 def wait(gate, comers, aside):
-    """Wait until so many have come to the gate, counted from the first on."""
+    """Add 1 to the counter at the address `gate`, and wait until it reaches `comers`, the arrivals so far.
+
+    aside : the address of the function that yields the processor
+    """
     arrive(gate)
     turns = 0
     while load_counter(gate) < comers:
         turns += 1
-        if turns > 2000:  # a few microseconds: then there may be no processor free for who is missing
+        if turns > 2000:  # after microseconds: the missing thread may lack a free processor
             step_aside(aside)
 
 
 @loop
 def gather(rows, ids, out):
-    """The rows of a batch, one after another."""
+    """Copy the rows of a batch, whose indices are `ids` [B], to out.    rows [N, D]   out [B, D]"""
     for i in range(len(ids)):
         row = ids[i]
         for d in range(rows.shape[1]):
@@ -249,7 +255,7 @@ def gather(rows, ids, out):
 
 @loop
 def add(G, start, stop):
-    """The gradients of several blocks of rows, added up in the first one's place."""
+    """Add the gradients of all blocks of rows, G [blocks, P], to G[0], for the parameters `start` to `stop` − 1."""
     whole = G[0, start:stop]
     for block in range(1, len(G)):
         part = G[block, start:stop]
@@ -259,7 +265,7 @@ def add(G, start, stop):
 
 @loop
 def sum_of(values):
-    """The sum of some numbers, four sums side by side: one alone would wait for each addition before the next."""
+    """Return the sum of a vector as four interleaved sums, as a single one would wait for each addition in turn."""
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
     for i in range(0, len(values) - 3, 4):
         first += values[i]
@@ -273,7 +279,7 @@ def sum_of(values):
 
 @loop
 def sum_in_order(values):
-    """The sum of some numbers, one after another."""
+    """Return the sum of a vector, added in order, one number after another."""
     total = 0.0
     for i in range(len(values)):
         total += values[i]
@@ -282,7 +288,7 @@ def sum_in_order(values):
 
 @loop
 def column_sums(by, d, zeros, out):
-    """The sums over the rows: a product with a row of ones."""
+    """out = Σ d over the rows, in tiles as the product of a row of ones and d.    d [B, H]   zeros, out [1, H]"""
     units = d.shape[1]
     if suits_tiles(out.itemsize, units, 0):
         in_tiles(by[1], by[2], 0, 0, d, zeros, out, 1)
@@ -299,7 +305,10 @@ def column_sums(by, d, zeros, out):
 
 @loop
 def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
-    """Dropout: a · keep / (1 − rate), and beside it keep / (1 − rate), which the way back needs."""
+    """Dropout: keep = `gain` for a unit that is kept, else 0; dropped = a · keep.    a, dropped, keep [B, H]
+
+    gain is 1 / (1 − rate). A unit is kept if its random word, from philox with the key, is not below `limit`.
+    """
     for i in range(a.shape[0]):
         for group in range((a.shape[1] + 3) // 4):
             words = philox(np.uint64(group), np.uint64(positions[i]), np.uint64(step), np.uint64(purpose), key0, key1)
@@ -310,6 +319,7 @@ def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
 
 @loop
 def multiply(values, by):
+    """values ← values · by, entry by entry.    values, by [B, H]"""
     for i in range(values.shape[0]):
         for h in range(values.shape[1]):
             values[i, h] *= by[i, h]
@@ -317,9 +327,9 @@ def multiply(values, by):
 
 @loop
 def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running, epsilon, momentum):
-    """Batch norm: z becomes γ ẑ + β; ẑ and, in `sums`, each unit's √(σ² + ε) are kept for the way back.
+    """Batch norm: replace z by γ ẑ + β, store ẑ in `normalized` and √(σ² + ε) in sums[2], and update `running`.
 
-    sums [3, H]   running [2 · H], the mean and the variance, which go a little way towards the batch's own
+    z, normalized [B, H]   sums [3, H]   running [2 · H], the running mean and variance   ids [B], rows of the weights w
     """
     units = z.shape[1]
     for h in range(units):
@@ -347,7 +357,7 @@ def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running
 
 @loop
 def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma, to_beta):
-    """∂J/∂n becomes ∂J/∂z, and the gradients of γ and β are found, which are part of it."""
+    """Replace ∂J/∂(γ ẑ + β) in d by ∂J/∂z, and store the gradients of γ and β in to_gamma and to_beta [1, H]."""
     units = d.shape[1]
     for h in range(units):
         sums[0, h] = 0.0
@@ -368,7 +378,7 @@ def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma
 
 @loop
 def softmax_rows(z, a, largest, totals):
-    """a = softmax(z), row by row; of each row its largest z and Σ exp(z − largest) are kept."""
+    """a = softmax(z) row by row; store each row's largest z, and Σ exp(z − largest) in `totals`.    z, a [B, H]"""
     for i in range(len(z)):
         most = z[i, 0]
         for h in range(1, z.shape[1]):
@@ -376,7 +386,7 @@ def softmax_rows(z, a, largest, totals):
         largest[i] = most
         for h in range(z.shape[1]):
             a[i, h] = z[i, h] - most
-    # A loop over all numbers, which becomes vectors however few the units are.
+    # A loop over all numbers is vectorized however few the units are.
     of_all = flat(a)
     for p in range(len(of_all)):
         of_all[p] = exp(of_all[p])
@@ -391,7 +401,7 @@ def softmax_rows(z, a, largest, totals):
 
 @compiled
 def softmax_row_back(a, d, i):
-    """A row of ∂J/∂z in the place of ∂J/∂a."""
+    """Replace ∂J/∂a in row i of d by ∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a).    a, d [B, H]"""
     total = 0.0
     for h in range(a.shape[1]):
         total += a[i, h] * d[i, h]

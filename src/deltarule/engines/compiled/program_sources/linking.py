@@ -1,11 +1,10 @@
-"""Link the functions of a program first, then optimize them as a whole and make machine code of them once.
+"""The head of every program: link its functions first, then optimize and compile them as a whole, once.
 
-This file is never imported by the library: its text is the head of every compiled program.
+This file is never imported by the library: its text comes first in every compiled program.
 
 By default Numba does both for each function alone, and optimizes it again within each function that calls it: a third
 of the time that a program takes to compile. Python calls a single function of a program, so all others are only linked
-into that one. No number that a program computes depends on it, as fast mathematics is
-allowed nowhere.
+into that one. No number that a program computes depends on it, as fast mathematics is allowed nowhere.
 """
 
 from contextlib import contextmanager
@@ -18,11 +17,12 @@ from numba.core.compiler import Compiler
 
 
 class LinkedOnce(Compiler):
-    """Numba's pipeline for the function that Python calls: the `pipeline_class` of `njit` or `cfunc`."""
+    """The `pipeline_class` of `njit` or `cfunc` for the function that Python calls: links first, then optimizes."""
 
     is_optimized = True
 
     def _compile_core(self):
+        """Compile the function into an `EntryLibrary`, and those that it calls into an `InnerLibrary` each."""
         state = self.state
         codegen = state.targetctx.codegen()
         state.library = EntryLibrary(codegen, state.func_id.func_qualname)
@@ -33,14 +33,14 @@ class LinkedOnce(Compiler):
 
 
 class LinkedAsWritten(LinkedOnce):
-    """The same for code that is written as the processor shall run it: variables become registers, that is all."""
+    """`LinkedOnce` without optimization, for code that is already in its final form: only registers are assigned."""
 
     is_optimized = False
 
 
 @contextmanager
 def inner_libraries(codegen):
-    """Compile functions that compiled functions alone call. Numba compiles one program at a time, in all threads."""
+    """Compile the functions of this context into `InnerLibrary`; Numba's lock keeps other threads from compiling."""
     before = codegen._library_class
     codegen._library_class = InnerLibrary
     try:
@@ -51,7 +51,7 @@ def inner_libraries(codegen):
 
 @contextmanager
 def no_garbage_collection():
-    """Look for no circles of objects: a compiler makes millions of objects, and keeps most of them until it is done."""
+    """Pause garbage collection in this context: a compiler makes millions of objects, and keeps most to its end."""
     was_enabled = isenabled()
     disable()
     try:
@@ -62,14 +62,14 @@ def no_garbage_collection():
 
 
 class Library(JITCodeLibrary):
-    """The code of a function, which stays as Numba wrote it until that of its caller is complete."""
+    """The LLVM code of a function, which is not optimized until that of its caller is complete."""
 
     def _optimize_functions(self, module):
-        """Only state how numbers lie in memory: the whole is optimized later."""
+        """Set only the data layout of a module, which is optimized later as part of the whole program."""
         module.data_layout = self._codegen._data_layout
 
     def link_called(self, target):
-        """Link into a module, once each, all functions that this one calls, and those that they call."""
+        """Link into the module `target`, once each, all functions that this one calls, directly or through others."""
         linked, waiting = set(), list(self._linking_libraries)
         for library in waiting:  # which grows
             if library in linked:
@@ -85,19 +85,19 @@ class Library(JITCodeLibrary):
 
 
 class EntryLibrary(Library):
-    """The code of a function that Python calls, and of all that it calls."""
+    """The LLVM code of a function that Python calls, with that of all functions that it calls."""
 
     is_optimized = True
 
     def _optimize_functions(self, module):
-        """Simplify code that is not optimized later."""
+        """Simplify a module if `is_optimized` is False; otherwise leave it, as it is optimized later."""
         if self.is_optimized:
             super()._optimize_functions(module)
         else:
             JITCodeLibrary._optimize_functions(self, module)
 
     def finalize(self):
-        """Link, optimize, and make machine code."""
+        """Link all functions, optimize them as a whole if `is_optimized`, and compile them to machine code."""
         self._raise_if_finalized()
         self.link_called(self._final_module)
         if self.is_optimized:
@@ -110,15 +110,15 @@ class EntryLibrary(Library):
 
 
 class InnerLibrary(Library):
-    """The code of a function that compiled functions alone call: it has no machine code of its own, and no address."""
+    """The LLVM code of a function that only compiled functions call, without machine code of its own or an address."""
 
     def finalize(self):
-        """Take no further code."""
+        """Accept no further code; machine code is made by the library of the function that Python calls."""
         self._raise_if_finalized()
         self._finalized = True
 
     def linkable_module(self):
-        """A copy of the function's own code that may be linked to several modules."""
+        """Return a copy of the function's own code that may be linked into several modules."""
         module = self._final_module.clone()
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
@@ -126,24 +126,24 @@ class InnerLibrary(Library):
         return module
 
     def _get_module_for_linking(self):
-        """The code with all that it calls, for another program that uses the same function of Numba's."""
+        """Return the code with that of all functions that it calls, for other Numba code that uses the function."""
         if self._shared_module is None:
             self._shared_module = self.linkable_module()
             self.link_called(self._shared_module)
         return self._shared_module
 
     def get_pointer_to_function(self, name):
-        """No address, which in Numba is 0."""
+        """Return 0, which in Numba means that there is no address."""
         return 0
 
     @property
     def codegen(self):
-        """What Numba asks to remember the function's Python objects, which its code never needs."""
+        """The object that Numba asks to register the function's environment, which its code never needs."""
         return NoEnvironments()
 
 
 class NoEnvironments:
-    """What takes the place of a library's code generator."""
+    """A stand-in for a library's code generator that registers no environments."""
 
     def set_env(self, name, environment):
         """Do nothing."""

@@ -1,8 +1,8 @@
 """Elementary functions without a branch or a call, so that loops over members become SIMD instructions.
 
-This file is never imported: its text is the head of every compiled program. Exponentials and logarithms take and
-return float64; each is within 2 units in the last place of the true value (a test holds them to mpmath), NaN gives NaN,
-and what overflows gives infinity.
+This file is never imported: its text follows that of linking.py in every compiled program. Exponentials and logarithms
+take and return float64; each is within 2 units in the last place of the true value (a test compares with mpmath), NaN
+gives NaN, and what overflows gives infinity.
 """
 
 import math
@@ -29,6 +29,8 @@ ROUND = 6755399441055744.0  # 1.5 · 2⁵²: adding it leaves a number's whole p
 
 @intrinsic
 def to_bits(context, number):
+    """Return the 64 bits of a float64 as an integer."""
+
     def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.IntType(64))
 
@@ -37,6 +39,8 @@ def to_bits(context, number):
 
 @intrinsic
 def from_bits(context, bits):
+    """Return the float64 with these 64 bits."""
+
     def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.DoubleType())
 
@@ -45,7 +49,7 @@ def from_bits(context, bits):
 
 @intrinsic
 def fma(context, x, y, z):
-    """x y + z, rounded once where the processor can, and everywhere in the same way; of float32 if all three are."""
+    """x y + z, in float32 if all three are, else float64; rounded once if the processor can, and everywhere alike."""
     number = types.float32 if {x, y, z} == {types.float32} else types.float64
 
     def generate(context, builder, signature, arguments):
@@ -57,6 +61,7 @@ def fma(context, x, y, z):
 
 @compiled
 def select(test, yes, no):
+    """Return `yes` if test > 0; `no` otherwise, also if the test is NaN."""
     return yes if test > 0 else no
 
 
@@ -177,7 +182,7 @@ def log(x):
 
 @compiled
 def log1p(x):
-    """log(1 + x), with what the sum 1 + x has lost put back."""
+    """log(1 + x), corrected for what rounding 1 + x lost."""
     u = 1 + x
     return log(u) + select(u, select(1e300 - u, (x - (u - 1)) / u, 0.0), 0.0)
 
@@ -198,7 +203,7 @@ def raised(base, exponent):
 
 @compiled
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four random words of 32 bits from a counter and a key, the same as those of `maths.random`."""
+    """Return four random 32-bit words of Philox for the counter (c0 … c3) and key (k0, k1), as `maths.random` does."""
     low = np.uint64(0xFFFFFFFF)
     for _ in range(10):
         product0 = np.uint64(c0) * np.uint64(0xD2511F53)

@@ -1,9 +1,8 @@
 """Elementary functions of float32, in which a vector has twice as many lanes as in float64.
 
 This file is never imported: its text follows that of simd_math.py in every compiled program of float32. All functions
-take and return float32. Each is within 1.6 units in the last place of the true
-value (a test holds them to mpmath). NaN gives NaN, what overflows gives infinity, and an exponential below 1.7e-38,
-where the numbers with all their digits end, is 0.
+take and return float32. Each is within 1.6 units in the last place of the true value (a test compares with mpmath).
+NaN gives NaN, what overflows gives infinity, and an exponential below 1.7e-38, about the smallest normal number, is 0.
 """
 
 import math
@@ -49,7 +48,7 @@ ROOT_HALF_BITS = 0x3F3504F3  # those of √½
 
 @intrinsic
 def power_of_two(context, shifted):
-    """2^(k − 1) from k + SINGLE_ROUND: its lowest bits become the exponent, and 0 of k = −126."""
+    """Return 2^(k − 1), 0 for k = −126, given `shifted` = k + SINGLE_ROUND: its lowest bits become the exponent."""
 
     def generate(context, builder, signature, arguments):
         return builder.bitcast(builder.shl(builder.bitcast(arguments[0], INT32), INT32(23)), FLOAT32)
@@ -59,7 +58,7 @@ def power_of_two(context, shifted):
 
 @intrinsic
 def exponent_of(context, x):
-    """e of x = 2^e m with m between √½ and √2."""
+    """Return e, as float32, of x = 2^e m with m between √½ and √2."""
 
     def generate(context, builder, signature, arguments):
         distance = builder.sub(builder.bitcast(arguments[0], INT32), INT32(ROOT_HALF_BITS))
@@ -70,7 +69,7 @@ def exponent_of(context, x):
 
 @intrinsic
 def mantissa_of(context, x):
-    """m of x = 2^e m."""
+    """Return m of x = 2^e m with m between √½ and √2."""
 
     def generate(context, builder, signature, arguments):
         bits = builder.bitcast(arguments[0], INT32)
@@ -104,7 +103,7 @@ def exp_single(x):
 
 @compiled
 def expm1_single(x):
-    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1)"""
+    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1), with k and r as in `exp_single`"""
     x = LARGEST_EXPONENT if x > LARGEST_EXPONENT else x
     bounded = SMALLEST_EXPONENT if x < SMALLEST_EXPONENT else x
     shifted = fma(bounded, SINGLE_LOG2_E, SINGLE_ROUND)
@@ -140,7 +139,7 @@ def log_single(x):
 
 @compiled
 def log1p_single(x):
-    """log(1 + x), with what the sum 1 + x has lost put back."""
+    """log(1 + x), corrected for what rounding 1 + x lost."""
     u = ONE + x
     lost = (x - (u - ONE)) / u
     return log_single(u) + (lost if u > ZERO and u <= SINGLE_HUGE else ZERO)
