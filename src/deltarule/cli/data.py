@@ -62,7 +62,7 @@ def _select_published(names: list[str] | None) -> "list[Published]":
 
 
 def _inspect(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
-    """Find a published data set, read and verify it if it should be read, and refuse to go without a required one."""
+    """Find a data set, read and verify it if `should_read`; refuse one to read that is required and missing."""
     from deltarule.data import images
 
     place = find(published, folder)

@@ -183,7 +183,7 @@ def parse_target(y: "np.ndarray", task: str) -> "np.ndarray":
 
 
 def _note_on_codes(y: "np.ndarray", target: str) -> list[str]:
-    """A note if many whole numbers are written like codes, e.g. 037."""
+    """A list with a note if many whole numbers are written like codes, e.g. 037, otherwise empty."""
     from deltarule.tables.cell_parsing import shorten_repr
 
     code, are_classes = _find_codes(y)

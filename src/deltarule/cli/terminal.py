@@ -47,7 +47,7 @@ IN_ASCII = "deltarule.in_ascii"
 
 
 def in_ascii(error: UnicodeError) -> tuple[str, int]:
-    r"""Handle an encoding error: replace the missing characters by ASCII if they are ours, otherwise by code points.
+    r"""Handle an encoding error: return ASCII (ours or code points) for the missing characters, and where to resume.
 
     >>> import codecs
     >>> codecs.register_error(IN_ASCII, in_ascii)

@@ -26,7 +26,7 @@ DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
-    """Draw how much the score drops if a column is shuffled, with intervals.
+    """Draw the loss of score [T] if a column is shuffled, with intervals [T, 2]; only the first columns if many.
 
     Parameters: `columns`, their names; `losses` [T] of the score, the greatest first; `intervals` [T, 2], NaN if there
     is none; `score`, its name, such as "R²".
@@ -58,7 +58,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
-    """Draw how often predictions are right against their predicted probability.
+    """Draw the shares [G] of right predictions, with intervals [G, 2], against their mean probabilities [G].
 
     Parameters: `probabilities` [G], the means of groups of predictions; `shares` [G] of each group that are right;
     `intervals` [G, 2] of the shares.
@@ -86,7 +86,7 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
-    """Draw predicted against true numbers.
+    """Draw predicted numbers (`answers`) against true ones (`targets`), both [N]; `target` is the column's name.
 
     Parameters: `targets` [N], the true numbers; `answers` [N], the predictions; `target`, what they are.
 

@@ -60,7 +60,7 @@ def bench_tables(record: Record) -> "list[RenderableType]":
 
 
 def performance_page(record: Record) -> dict[str, str]:
-    """The parts of docs/reference/performance.md that come from the record: name and Markdown."""
+    """The Markdown of those parts of docs/reference/performance.md that come from a benchmark's record, by name."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_describe_threads(blas)}. "
@@ -105,6 +105,7 @@ def _comparison_table(rows: Sequence[Record]) -> str:
     names = dict.fromkeys(name for contenders_of_row in contenders.values() for name in contenders_of_row)
 
     def cell(contender: Record | None) -> str:
+        """The median time and its ratio to ours; "–" without a contender, "other losses" without a time."""
         if contender is None:
             return "–"
         if contender["microseconds"] is None:
@@ -116,7 +117,7 @@ def _comparison_table(rows: Sequence[Record]) -> str:
 
 
 def _contender_rows(row: Record) -> list[list[str]]:
-    """A row of cells for each contender of a benchmark row, and for each that was left out."""
+    """Cells (name, median time, range, ratio, remark) for each contender of a benchmark row, then for each left out."""
     lines = []
     for contender in row["contenders"]:
         spread = contender["microseconds"]
@@ -171,7 +172,7 @@ def _target_row(target: Record) -> list[str]:
 
 
 def _three_digits(value: float) -> str:
-    """Format a number with three significant digits, never in exponential notation.
+    """Format a number with three significant digits, from 100 on as a whole number with thousands separators.
 
     >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
     ('0.0123', '1.23', '12,346')
