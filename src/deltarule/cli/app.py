@@ -37,7 +37,7 @@ from deltarule.cli import (
     warm,
 )
 from deltarule.cli.options import how_to_resume, parse_number, parse_path, parse_text, parse_whole_number
-from deltarule.cli.terminal import IN_ASCII, console, in_ascii
+from deltarule.cli.terminal import IN_ASCII, console, replace_unencodable
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -170,7 +170,7 @@ def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
     _replace_closed_streams()
     # Replace characters that the terminal's encoding lacks instead of failing.
-    codecs.register_error(IN_ASCII, in_ascii)
+    codecs.register_error(IN_ASCII, replace_unencodable)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=IN_ASCII)

@@ -43,7 +43,7 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def filter_used_columns(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
     """A predicate that accepts the names of columns that a model uses; None if it takes columns by position."""
     from deltarule.tables.column_encoder import used_columns
 

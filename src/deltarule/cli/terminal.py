@@ -43,14 +43,14 @@ AS_ASCII = {
 }
 """ASCII for the other characters in our own texts and formulas."""
 IN_ASCII = "deltarule.in_ascii"
-"""Name under which `in_ascii` is registered as an error handler of codecs."""
+"""Name under which `replace_unencodable` is registered as an error handler of codecs."""
 
 
-def in_ascii(error: UnicodeError) -> tuple[str, int]:
+def replace_unencodable(error: UnicodeError) -> tuple[str, int]:
     r"""Handle an encoding error: return ASCII (ours or code points) for the missing characters, and where to resume.
 
     >>> import codecs
-    >>> codecs.register_error(IN_ASCII, in_ascii)
+    >>> codecs.register_error(IN_ASCII, replace_unencodable)
     >>> print("λ‖W‖² of '猫'".encode("cp1252", IN_ASCII).decode("cp1252"))
     lambda|W|² of '\u732b'
     """

@@ -110,7 +110,9 @@ def _comparison_table(rows: Sequence[Record]) -> str:
             return "–"
         if contender["microseconds"] is None:
             return "other losses"
-        return f"{_three_digits(contender['microseconds']['median'])} ({_three_digits(contender['ratio'])}×)"
+        return (
+            f"{_format_measurement(contender['microseconds']['median'])} ({_format_measurement(contender['ratio'])}×)"
+        )
 
     cells = [[name, *(cell(of_row.get(name)) for of_row in contenders.values())] for name in names]
     return table(("µs for an update (times ours)", *contenders), cells)
@@ -126,9 +128,9 @@ def _contender_rows(row: Record) -> list[list[str]]:
                 [contender["name"], "other losses", "", "", f"{contender['about']}; {contender['difference']:.0e} off"]
             )
             continue
-        ratio = "" if contender["ratio"] is None else _three_digits(contender["ratio"])
-        least_most = f"{_three_digits(spread['least'])} … {_three_digits(spread['most'])}"
-        lines.append([contender["name"], _three_digits(spread["median"]), least_most, ratio, contender["about"]])
+        ratio = "" if contender["ratio"] is None else _format_measurement(contender["ratio"])
+        least_most = f"{_format_measurement(spread['least'])} … {_format_measurement(spread['most'])}"
+        lines.append([contender["name"], _format_measurement(spread["median"]), least_most, ratio, contender["about"]])
     return lines + [[name, "not run", "", "", why] for name, why in row["left_out"].items()]
 
 
@@ -168,13 +170,13 @@ def _target_row(target: Record) -> list[str]:
     """The cells with a target's measured value, and whether it is reached."""
     if target["found"] is None:
         return ["not measured", ""]
-    return [_three_digits(target["found"]), "yes" if target["reached"] else "no"]
+    return [_format_measurement(target["found"]), "yes" if target["reached"] else "no"]
 
 
-def _three_digits(value: float) -> str:
+def _format_measurement(value: float) -> str:
     """Format a number with three significant digits, from 100 on as a whole number with thousands separators.
 
-    >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
+    >>> _format_measurement(0.01234), _format_measurement(1.234), _format_measurement(12345.6)
     ('0.0123', '1.23', '12,346')
     """
     if value >= 100:
