@@ -32,7 +32,7 @@ def check_unpacked(path: Path, unpacked_bytes: int) -> None:
 
 
 def check_zip(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse a zip or npz archive whose declared decompressed size is implausibly large, as `check_unpacked`.
+    """Refuse a zip or npz archive whose members declare too large a decompressed size in sum, as `check_unpacked`.
 
     `zipfile` reads no more of a member than its declared size.
     """

@@ -146,7 +146,7 @@ def kind_or_error(path: str | Path) -> str:
 
 
 def check_is_file(path: str | Path, expected: str) -> None:
-    """Refuse a path that is not a plain file.
+    """Raise `BadInput` unless a path leads to a plain file; the message asks for `expected` instead.
 
     Parameters: `expected`, what the message asks for instead, such as "a CSV file".
     Errors: `BadInput`.
@@ -166,7 +166,7 @@ def check_is_file(path: str | Path, expected: str) -> None:
 
 
 def is_same_file(first: str | Path, second: str | Path) -> bool:
-    """Whether two paths lead to the same file, or will when it is written.
+    """Whether two paths lead to the same file, or would on a disk that ignores case once they are written.
 
     Two new files count as the same if their names differ only in case: many disks, on all systems, ignore case, and
     the second file would replace the first.

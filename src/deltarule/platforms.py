@@ -191,7 +191,7 @@ def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
 
 @contextmanager
 def termination_as_ctrl_c() -> Iterator[None]:
-    """Handle every termination signal like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
+    """Handle termination signals (`kill`, a scheduler, a closed terminal, Ctrl-Break) like Ctrl-C in a `with` block.
 
     Signals that were ignored when the program started, as under `nohup`, stay ignored.
     """

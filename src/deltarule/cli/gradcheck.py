@@ -142,7 +142,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:
-    """Split package.module:name into module and name; `option` is the option that gave it."""
+    """Split package.module:name into module and name; refuse any other form of the value of `option`."""
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")

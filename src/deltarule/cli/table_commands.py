@@ -220,7 +220,7 @@ def _find_codes(y: "np.ndarray") -> tuple[str, bool]:
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Append the warnings of the code within to `notes` instead of printing them."""
+    """Append the different UserWarnings of the code within to `notes` instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield

@@ -72,7 +72,7 @@ def name_as_written(name: str) -> str:
 
 
 def console(to_errors: bool = False) -> "Console":
-    """Rich's console for stdout, or for stderr, where progress and the notes beside a JSON object are shown."""
+    """A new Rich console for stdout, or for stderr if `to_errors`, that replaces control characters in all output."""
     from rich.console import Console
 
     screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)

@@ -140,7 +140,7 @@ def _note_on_counts(classes: "Collection[Any]", target: str) -> list[str]:
 
 
 def _fractions_as_texts(y: "np.ndarray") -> "np.ndarray":
-    """Convert classes that are fractions, such as 0.5, to texts: estimators would take such numbers for quantities."""
+    """Convert an array of floats, classes such as 0.5, to texts: estimators would take such numbers for quantities."""
     import numpy as np
 
     from deltarule.tables.cell_parsing import as_text

@@ -254,7 +254,7 @@ def _draw_cells(
     texts: Callable[[float], str] | Sequence[Sequence[str]],
     marked: Floats | None = None,
 ) -> None:
-    """Draw a table whose cells are colored by value between `limits` and contain a text, bold where `marked`."""
+    """Draw a table of values colored within `limits`; `texts` is one for each cell or a function of the value."""
     colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
     low, high = np.clip(limits, -MAX_COLOR_LIMIT, MAX_COLOR_LIMIT)
     drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")

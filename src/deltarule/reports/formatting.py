@@ -130,7 +130,7 @@ def format_median(values: Any) -> str:
 
 
 def format_median_accuracy(accuracies: Any) -> str:
-    """The median of accuracies in percent.
+    """The median of accuracies in percent with two decimals.
 
     >>> format_median_accuracy([0.9175, 0.92, 0.5])
     '91.75 %'

@@ -44,7 +44,7 @@ def true_and_predicted(
     rows: str = "rows",
     predictor: str = "",
 ) -> "Figure":
-    """Draw the true and the predicted classes of rows side by side, over the decision boundary if a plane is given.
+    """Draw the true and the predicted classes of rows side by side, these over the boundary of `plane`, if given.
 
     Parameters
     ----------

@@ -228,7 +228,7 @@ def _draw_pairwise_effect(axes: "Axes", effect: Effect, largest: float, number_f
 
 
 def _name_rows(axes: "Axes", parameter: Parameter, is_first: bool) -> None:
-    """Write the values of a parameter beside the first table of its row."""
+    """Remove the ticks of a table, and if it `is_first` in its row, write the values of its parameter beside it."""
     axes.set_xticks([])
     names = fit_names(parameter.values, VALUE_NAME_POINTS, 8) if is_first else []
     axes.set_yticks(range(len(names)), names)

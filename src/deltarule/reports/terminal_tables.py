@@ -162,7 +162,7 @@ def activation_table(
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
-    """Show a layer's weights, a row for each input and a column for each unit.
+    """Show a layer's weights, a row for each input and a column for each unit, and its biases, if given, as a last row.
 
     The sign is always shown; with colors, negative weights are blue and positive ones orange, the larger the darker.
 
