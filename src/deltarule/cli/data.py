@@ -62,7 +62,7 @@ def _select_published(names: list[str] | None) -> "list[Published]":
 
 
 def _find_and_verify(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
-    """Find a data set, read and verify it if `should_read`; refuse one to read that is required and missing."""
+    """Find a data set, read and verify it if `should_read`; then refuse a missing one that `is_required`."""
     from deltarule.data import images
 
     place = find(published, folder)

@@ -19,7 +19,7 @@ MIN_BAR_CHARACTERS, MAX_BAR_CHARACTERS = 8, 48
 
 
 def sparkline(values: Any, width: int, bars: str = BARS) -> str:
-    """Draw a series [T] as at most `width` bar characters; logarithmic if positive and its extremes differ tenfold.
+    """Draw a series [T] as at most `width` bar characters; logarithmic if positive and over a decade wide.
 
     Parameters
     ----------
