@@ -68,7 +68,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON metadata from the header of a valid safetensors file."""
+    """The JSON metadata from the header of a safetensors file; refuse one that `save_arrays` did not write."""
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:

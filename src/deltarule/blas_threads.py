@@ -15,7 +15,7 @@ ThreadLimits = list[tuple[Any, int]]
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread: with two, the bits of a matrix product depend on how the work was divided.
+    """Limit BLAS to one thread in a `with` block: with two, the bits of a matrix product depend on how work is divided.
 
     A process that is forked while other threads hold the limit keeps it until it has used this function itself.
 

@@ -12,7 +12,7 @@ MAX_UNPACKED_BYTES = 2**30
 
 
 def check_unpacked(path: Path, unpacked_bytes: int) -> None:
-    """Refuse a file whose declared decompressed size is implausibly large.
+    """Refuse a file that declares a decompressed size above 1 GiB and above a hundred times its own.
 
     Parameters: `unpacked_bytes`, the size that the file declares for its decompressed content.
     Errors: `BadInput` for more than a gigabyte that is more than a hundred times the file.
@@ -32,7 +32,7 @@ def check_unpacked(path: Path, unpacked_bytes: int) -> None:
 
 
 def check_zip(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse a zip or npz archive whose declared decompressed size is implausibly large, as `check_unpacked`.
+    """Refuse a zip or npz archive whose members declare too large a decompressed size in sum, as `check_unpacked`.
 
     `zipfile` reads no more of a member than its declared size.
     """
@@ -54,7 +54,7 @@ class BoundedStream(RawIOBase):
         self.stream, self.max_bytes, self.name = stream, max_bytes, name
 
     def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, or everything."""
+        """Read `size` bytes, or everything if it is negative; `BadInput` beyond the maximum."""
         self._check_size(self.stream.tell() + max(size, 0))
         content: bytes = self.stream.read(size if size >= 0 else self.max_bytes + 1 - self.stream.tell())
         self._check_size(self.stream.tell())

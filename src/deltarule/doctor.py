@@ -230,7 +230,7 @@ def _loaded_blas() -> tuple[BlasFound, ...]:
 
 
 def _package_of_library(file: Path) -> str:
-    """The package that installed a library: wheels keep theirs in package.libs or package/.dylibs."""
+    """The package that installed a library, by its folder (package.libs or package/.dylibs), else the file's name."""
     packages = [
         part for part in file.parts if part.removesuffix(".libs") in ("numpy", "scipy", "torch", "scipy_openblas64")
     ]
@@ -249,7 +249,7 @@ def compiled_engine_blas() -> dict[str, Any] | None:
 
 
 def _note_on_slow_kernels(computer: Machine, engine_blas: Mapping[str, Any] | None) -> list[str]:
-    """A note if the processor has AVX-512 and the compiled engine's BLAS does not use it."""
+    """A list with a note if the processor has AVX-512 and the compiled engine's BLAS does not use it, or []."""
     from deltarule.engines.compiled.blas import CORETYPE, WIDE_KERNELS
 
     if engine_blas is None or not computer.avx512 or engine_blas["kernels"] in WIDE_KERNELS:

@@ -91,7 +91,7 @@ def count_of(count: int, noun: str) -> str:
 
 
 def not_installed(feature: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
-    """The error for a missing optional library, with the command that installs it.
+    """The error that `feature` needs an optional library, with the command that installs it: `pip` with the `extra`.
 
     Parameters: `feature`, what needs it; `library`; `extra`, the extra of this package that installs it; `error`, which
     its import raised: any other than a ModuleNotFoundError means that the library is there but cannot be loaded.
@@ -112,7 +112,7 @@ OUT_OF_MEMORY_TEXTS = ("can't start new thread", "failed to map segment from sha
 
 
 def is_interruption(error: BaseException, handled_before: BaseException | None = None) -> bool:
-    """Whether an error is a KeyboardInterrupt, or was raised by a library because of one.
+    """Whether an error is a KeyboardInterrupt or was raised because of one, other than the ignored `handled_before`.
 
     Parameters: `error`; `handled_before`, the exception that the caller was handling before the work began; it is
     ignored.

@@ -53,7 +53,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 def check_can_write(path: str | Path) -> None:
-    """Check that a file can be written, before the work that computes its content.
+    """Raise `BadInput` or `RunFailed` unless a file can be written, before the work that computes its content.
 
     Parameters: `path`.
     Errors: `BadInput` and `RunFailed` as `write_whole`; `BadInput` also for another user's file in a sticky folder, and
@@ -78,7 +78,7 @@ def check_can_write(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create an output folder and its parents, and check that files can be written there.
+    """Create an output folder and its parents, check that it is writable, and remove killed processes' partial files.
 
     Parameters: `path`, the folder, which may exist already; partial files of killed processes are removed.
     Returns: the folder.
@@ -102,7 +102,7 @@ def make_folder(path: str | Path) -> Path:
 
 
 def remove(path: str | Path) -> None:
-    """Remove a file if it exists.
+    """Remove a file if it exists; of a symbolic link the target, not the link.
 
     Parameters: `path`; of a symbolic link the target is removed, and the link stays.
     Errors: `BadInput` for one that cannot be removed.
@@ -130,7 +130,7 @@ def kind_of(path: str | Path) -> str:
 
 
 def kind_or_error(path: str | Path) -> str:
-    """The same as `kind_of`, but for callers with their own message: it raises the system's `OSError`.
+    """The same as `kind_of`, but raise the system's `OSError` if this is unknown, for callers with their own message.
 
     From Python 3.14 on (on Windows from 3.12) `Path.exists` returns False without access to the folder, and existing
     results would be started again.
@@ -146,7 +146,7 @@ def kind_or_error(path: str | Path) -> str:
 
 
 def check_is_file(path: str | Path, expected: str) -> None:
-    """Refuse a path that is not a plain file.
+    """Raise `BadInput` unless a path leads to a plain file; the message asks for `expected` instead.
 
     Parameters: `expected`, what the message asks for instead, such as "a CSV file".
     Errors: `BadInput`.
@@ -166,7 +166,7 @@ def check_is_file(path: str | Path, expected: str) -> None:
 
 
 def is_same_file(first: str | Path, second: str | Path) -> bool:
-    """Whether two paths lead to the same file, or will when it is written.
+    """Whether two paths lead to the same file, or would on a disk that ignores case once they are written.
 
     Two new files count as the same if their names differ only in case: many disks, on all systems, ignore case, and
     the second file would replace the first.
@@ -205,7 +205,7 @@ def real_path(path: str | Path) -> Path:
 
 @cache
 def temporary_folder() -> Path:
-    """A temporary folder of this process, deleted when the process ends.
+    """The temporary folder of this process, created on first use and deleted when the process ends.
 
     Errors: `RunFailed` if it cannot be created.
 
@@ -229,7 +229,7 @@ def temporary_folder() -> Path:
 
 
 def _remove_abandoned(folder: Path, now: float) -> None:
-    """Remove the partial files that killed processes have left in a folder; `now` is the time by its disk's clock."""
+    """Remove partial files older than an hour from a folder; `now` is the time in seconds by its disk's clock."""
     for part in folder.glob(PART):
         with contextlib.suppress(OSError):  # another process was quicker
             if part.stat().st_mtime < now - ABANDONED_SECONDS:

@@ -1,4 +1,4 @@
-"""Differences between Linux, macOS and Windows, one function for each; tests can simulate another system."""
+"""Functions that differ by operating system: files, folders, drives, signals, threads, forks; tests simulate others."""
 
 import ntpath
 import os
@@ -191,7 +191,7 @@ def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
 
 @contextmanager
 def termination_as_ctrl_c() -> Iterator[None]:
-    """Handle every termination signal like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
+    """Handle termination signals (`kill`, a scheduler, a closed terminal, Ctrl-Break) like Ctrl-C in a `with` block.
 
     Signals that were ignored when the program started, as under `nohup`, stay ignored.
     """
@@ -252,7 +252,7 @@ def _thread_pool_of(count: int, purpose: str, process_id: int) -> ThreadPoolExec
 
 
 def exit_with_parent(parent_id: int) -> None:
-    """Exit this process within a second of the end of its parent process, however the parent ended.
+    """Start a thread that ends this process within a second of the end of its parent, however the parent ended.
 
     Parameters: `parent_id`, the process number of the parent.
     """
@@ -260,7 +260,7 @@ def exit_with_parent(parent_id: int) -> None:
 
 
 def _exit_after(parent_id: int) -> None:
-    """Wait until the parent process has ended, then exit."""
+    """Wait until the parent process has ended, then end this process at once with status 1."""
     if WINDOWS:  # where getppid still gives the number of an ended parent
         from multiprocessing import parent_process
 
@@ -275,7 +275,7 @@ def _exit_after(parent_id: int) -> None:
 
 
 def hold_lock_across_fork(lock: Any, in_child: Callable[[], None] | None = None) -> None:
-    """Hold a lock while the process forks, so that the child sees no half-finished change of what it guards.
+    """From now on hold a lock during every fork, so that the child sees no half-finished change of what it guards.
 
     Only the thread that forks lives on in the child.
 

@@ -27,7 +27,7 @@ from deltarule.reports.figures import (
     save,
     time_curves,
 )
-from deltarule.reports.model_figures import loss_by_epoch, true_and_answered
+from deltarule.reports.model_figures import loss_by_epoch, true_and_predicted_numbers
 from deltarule.reports.score_figures import norm_curves
 from deltarule.reports.svg_embed import embed_figure
 from deltarule.training.history import History
@@ -401,7 +401,7 @@ def test_saved_files_are_the_same_bytes_for_the_same_record_hold_text_and_no_dat
     "figure",
     [
         lambda: time_curves("batch", [1], {"a": [None]}, note="x"),
-        lambda: true_and_answered([1e307, -1e308], [1.2e308, -1.5e308], target="t"),
+        lambda: true_and_predicted_numbers([1e307, -1e308], [1.2e308, -1.5e308], target="t"),
     ],
 )
 def test_what_matplotlib_cannot_draw_is_one_sentence_and_writes_nothing(figure, tmp_path):

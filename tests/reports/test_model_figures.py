@@ -12,7 +12,7 @@ from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
     loss_by_epoch,
-    true_and_answered,
+    true_and_predicted_numbers,
 )
 
 
@@ -60,7 +60,7 @@ def test_said_and_right_is_100_percent_where_all_is_and_what_is_reported_is_repo
 @pytest.mark.parametrize("rows", [1, 5, MAX_DOTS + 1])
 def test_answers_against_targets(rows: int) -> None:
     targets = np.arange(rows, dtype=float)
-    figure = true_and_answered(targets, targets + 1, target="price in $")
+    figure = true_and_predicted_numbers(targets, targets + 1, target="price in $")
     dots = figure.axes[0].lines[-1]
     assert len(dots.get_xdata()) == min(rows, MAX_DOTS)
     np.testing.assert_array_equal(dots.get_ydata(), dots.get_xdata() + 1)
@@ -78,7 +78,7 @@ def test_numbers_along_an_axis_are_written_out_and_lie_on_nothing(middle: float,
     values = middle * (1 + reach * np.linspace(-1, 1, 10))
     names = [f"c{n}" for n in range(10)]
     for figure in (
-        true_and_answered(values, values, target="price"),
+        true_and_predicted_numbers(values, values, target="price"),
         column_importances(names, values, np.stack([values, values], 1), score="R²"),
     ):
         assert_readable(figure)
@@ -90,7 +90,7 @@ def test_numbers_along_an_axis_are_written_out_and_lie_on_nothing(middle: float,
 @pytest.mark.parametrize(("low", "high"), [(2e4, 5e5), (0.0, 12000.0), (-1e6, 1e6), (738000.0, 738400.0), (0.0, 9e6)])
 def test_ordinary_numbers_have_no_powers_of_ten(low: float, high: float) -> None:
     values = np.linspace(low, high, 10)
-    figure = true_and_answered(values, values, target="price")
+    figure = true_and_predicted_numbers(values, values, target="price")
     assert_readable(figure)
     for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
         least, greatest = axis.get_view_interval()
@@ -103,5 +103,5 @@ def test_ordinary_numbers_have_no_powers_of_ten(low: float, high: float) -> None
 def test_of_the_greatest_numbers_there_is_a_figure(low: float) -> None:
     values = np.array([low, 1.7e308])
     with np.errstate(over="ignore"):
-        figure = true_and_answered(values, values, target="price")
+        figure = true_and_predicted_numbers(values, values, target="price")
     assert figure.axes[0].lines

@@ -16,7 +16,7 @@ __all__ = ["main", "program"]
 
 
 def main() -> None:
-    """Run the command line; `deltarule.cli.app` is imported only now."""
+    """Run the command line and end the process with its status; `deltarule.cli.app` is imported only now."""
     from deltarule.cli.app import main
 
     main()

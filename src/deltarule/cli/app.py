@@ -37,7 +37,7 @@ from deltarule.cli import (
     warm,
 )
 from deltarule.cli.options import how_to_resume, parse_number, parse_path, parse_text, parse_whole_number
-from deltarule.cli.terminal import IN_ASCII, console, in_ascii
+from deltarule.cli.terminal import IN_ASCII, console, replace_unencodable
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -53,11 +53,11 @@ NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR 
 
 
 def _with_early_end_message(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Wrap a command so that if Ctrl-C or lack of memory ends it, it says what is kept and how to resume."""
+    """Wrap a command: Ctrl-C and lack of memory raise `RunFailed` with how to resume, a call of exit `BadInput`."""
 
     @functools.wraps(command)
     def run_command(**arguments: Any) -> int | None:
-        """Run the command, and report an early end as an error with advice."""
+        """Run the command, and raise an error with advice if it ends early."""
         try:
             return command(**arguments)
         except SystemExit as end:
@@ -94,7 +94,7 @@ def _use_own_parsers(command: Callable[..., int | None]) -> None:
 
 
 def _hide_types(parameters: list[Any]) -> list[Any]:
-    """Hide parameters' types in --help: Typer would show <bool> for a flag and <list[str]> for an argument."""
+    """Hide the types of flags and arguments in --help, by changing the parameters, which are returned."""
     for parameter in parameters:
         if parameter.param_type_name == "argument" or parameter.is_flag:
             parameter.display_type_rich = lambda ctx: None
@@ -170,7 +170,7 @@ def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
     _replace_closed_streams()
     # Replace characters that the terminal's encoding lacks instead of failing.
-    codecs.register_error(IN_ASCII, in_ascii)
+    codecs.register_error(IN_ASCII, replace_unencodable)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=IN_ASCII)

@@ -48,7 +48,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
 
 def _draw_curves(record: dict[str, Any], folder: Path) -> None:
-    """Draw the growth of the time of an update, a figure for each curve of the record, into a folder."""
+    """Write SVG and PNG figures of the time of an update into a folder, one for each curve of the record."""
     from deltarule.reports.figures import save, time_curves
     from deltarule.reports.performance_tables import curve_name, describe_machine
 

@@ -43,7 +43,7 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
     if action == "fetch":
         for published in chosen:
             fetch(published)
-    data_sets = [_inspect(published, data, action != "list", bool(names)) for published in chosen]
+    data_sets = [_find_and_verify(published, data, action != "list", bool(names)) for published in chosen]
     if json:
         print_json({"data": data_sets})
         return
@@ -61,8 +61,8 @@ def _select_published(names: list[str] | None) -> "list[Published]":
     return [PUBLISHED[name] for name in names or PUBLISHED]
 
 
-def _inspect(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
-    """Find a published data set, read and verify it if it should be read, and refuse to go without a required one."""
+def _find_and_verify(published: "Published", folder: Path | None, should_read: bool, is_required: bool) -> DataSet:
+    """Find a data set, read and verify it if `should_read`; then refuse a missing one that `is_required`."""
     from deltarule.data import images
 
     place = find(published, folder)

@@ -11,11 +11,11 @@ from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.table_commands import (
     Model,
     collect_warnings,
-    filter_used_columns,
     load_table_model,
     print_notes,
     print_pairs,
     read_with_target,
+    used_column_filter,
 )
 from deltarule.cli.terminal import as_written, console, name_as_written, print_json
 from deltarule.errors import BadInput, one_line
@@ -57,7 +57,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with show_elapsed_time(f"{table} is read"):
         frame, y, notes = read_with_target(
-            table, trained.target_, task, names, filter_used_columns(trained), classes, needed
+            table, trained.target_, task, names, used_column_filter(trained), classes, needed
         )
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)

@@ -76,7 +76,7 @@ def explain(
 
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
-    """Check that page and figure can be written and overwrite neither each other nor their inputs."""
+    """Check that page and figure can be written and overwrite neither each other nor the recipe or the data."""
     from deltarule.data.pipeline import data_file
 
     recipe_file = Path(study) if Path(study).parent == recipe.folder else None  # none for a bundled study

@@ -65,7 +65,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _export_model(source: Path, to: str, member: int, out: Path | None) -> Path:
-    """Write a model in the form `to`, and return the path of the file."""
+    """Write a model in the form `to` (`member` only for "torch") to `out`, or beside it if None; return the path."""
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.export.model_scripts import numpy_script, torch_script
     from deltarule.export.onnx_graph import to_onnx

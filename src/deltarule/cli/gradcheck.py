@@ -119,7 +119,7 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
 
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
-    """Check the gradient of a user's function; `name` and `like` have the form module:function."""
+    """Run a user's function `name` (module:function) and check its gradient; `like` returns a network, x and y."""
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import validate_hint
 
@@ -142,7 +142,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:
-    """Split package.module:name into module and name; `option` is the option that gave it."""
+    """Split package.module:name into module and name; refuse any other form of the value of `option`."""
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"{option} is '{name}'; give the module and the function's name, as package.module:name")
@@ -154,7 +154,7 @@ def _split_function_name(option: str, name: str) -> tuple[str, str]:
 
 
 def _suggest_module(path: str, attribute: str) -> str:
-    """Suggest the module:name to give instead of a file's path (without its ending)."""
+    """Text that suggests the module:name to give instead of a file's path (without its ending)."""
     *folders, name = re.split(r"[/\\:]", path.removeprefix("./").removeprefix(".\\"))
     stem = name.strip(".") or "module"
     if "." in stem:
@@ -189,7 +189,7 @@ def _module_paths(path: Path) -> tuple[Path, Path]:
 
 
 def _call_for_three(module: str, attribute: str, content: str) -> Any:
-    """Import a user's function and return the three things that it returns; `content` names them, for errors."""
+    """Import and call a user's function, and return its three results, which `content` names for errors."""
     from deltarule.user_functions import call_user_function
 
     _check_is_importable(module)

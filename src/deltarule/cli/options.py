@@ -107,9 +107,9 @@ def chosen_recipe(
 
 
 def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None) -> "Engine | str":
-    """Choose the engine by option or recipe, and check that it can be used; "auto" is left to `train`.
+    """The engine's name by option or recipe, checked unless it is "auto"; with a device, the loaded engine.
 
-    A device is one of PyTorch's and implies the autograd engine.
+    `train` chooses for "auto". A device is one of PyTorch's and implies the autograd engine.
     """
     from deltarule.engines.selection import engine
 
@@ -132,7 +132,7 @@ def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
 
 
 def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
-    """A sentence on what an interrupted command has kept, and how to resume it."""
+    """A sentence on what an interrupted command has kept in the folder `out`, and how to resume or start again."""
     if not can_resume:
         return "no file is left half-written; start again"
     if out is None:

@@ -9,7 +9,7 @@ import typer
 
 from deltarule.cli.options import Json, check_output
 from deltarule.cli.progress_line import show_elapsed_time
-from deltarule.cli.table_commands import Model, collect_warnings, filter_used_columns, load_table_model, print_notes
+from deltarule.cli.table_commands import Model, collect_warnings, load_table_model, print_notes, used_column_filter
 from deltarule.cli.terminal import data_output, print_json
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
@@ -46,7 +46,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     trained = load_table_model(model)
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"):
-        frame = read_frame(table, category_columns(trained.columns_), filter_used_columns(trained))
+        frame = read_frame(table, category_columns(trained.columns_), used_column_filter(trained))
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):

@@ -36,6 +36,7 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
         task = line.add_task(name, detail="", losses="")
 
         def show(progress: "training.Progress | SweepProgress") -> None:
+            """Update the line: the finished rows of a sweep, or step, losses and description of a training."""
             if not isinstance(progress, TrainingProgress):
                 rows = f"{progress.done:,} of {progress.rows:,} rows"
                 completed = progress.done + progress.under_way
@@ -64,6 +65,8 @@ def _progress_line(screen: "Console") -> "ProgressLine":
     )
 
     class Line(Progress):
+        """Rich's progress line, narrower than the terminal by its echo of Ctrl-C."""
+
         def get_renderables(self) -> "Iterator[RenderableType]":
             """Yield the line, with room for the terminal's echo of Ctrl-C."""
             yield Constrain(self.make_tasks_table(self.tasks), screen.width - len(CTRL_C))
@@ -74,7 +77,7 @@ def _progress_line(screen: "Console") -> "ProgressLine":
 def _fit_progress(
     name: str, losses: "ProgressHistory", progress: "training.Progress", screen: "Console"
 ) -> tuple[str, str, str]:
-    """Name, sparkline of the losses and description of a training, shortened to the width of the screen."""
+    """Name, sparkline of the losses and description of a training; what exceeds the screen is shortened or ""."""
     from deltarule.reports.progress import describe_progress
 
     text, bars = describe_progress(progress), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))

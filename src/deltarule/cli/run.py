@@ -92,7 +92,7 @@ def _explain_failure(run: "Run") -> "WhyReport":
 
 
 def _object_tables(population: "Population", run: "Run") -> "list[RenderableType]":
-    """Tables of the first member: since when each row's prediction is right, and the final activations."""
+    """Tables of the first member's outputs and activations; [] unless it has 2 layers and an output for each class."""
     import numpy as np
 
     from deltarule.reports.formatting import row_names
@@ -115,7 +115,7 @@ def _object_tables(population: "Population", run: "Run") -> "list[RenderableType
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
-    """Draw the curves of the objective, the accuracy and the study's criterion into a folder."""
+    """Write SVG and PNG curves of the objective, the accuracy and the study's criterion into a folder."""
     from deltarule.reports.figures import accuracy_curves, objective_curves, save
 
     save(objective_curves(run), folder / "objective")

@@ -106,7 +106,7 @@ def sweep(
 
 
 def _check_no_training_options(context: typer.Context, folder: Path) -> None:
-    """Refuse options of a training beside --table, where they have no effect."""
+    """Refuse all options but --format and --json beside --table, where they have no effect."""
     unused = [
         name
         for name in context.params

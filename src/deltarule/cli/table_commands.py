@@ -43,7 +43,7 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def filter_used_columns(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+def used_column_filter(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
     """A predicate that accepts the names of columns that a model uses; None if it takes columns by position."""
     from deltarule.tables.column_encoder import used_columns
 
@@ -183,7 +183,7 @@ def parse_target(y: "np.ndarray", task: str) -> "np.ndarray":
 
 
 def _note_on_codes(y: "np.ndarray", target: str) -> list[str]:
-    """A note if many whole numbers are written like codes, e.g. 037."""
+    """A list with a note if many whole numbers are written like codes, e.g. 037, otherwise empty."""
     from deltarule.tables.cell_parsing import shorten_repr
 
     code, are_classes = _find_codes(y)
@@ -220,7 +220,7 @@ def _find_codes(y: "np.ndarray") -> tuple[str, bool]:
 
 @contextmanager
 def collect_warnings(notes: list[str]) -> Iterator[None]:
-    """Append the warnings of the code within to `notes` instead of printing them."""
+    """Append the different UserWarnings of the code within to `notes` instead of printing them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield

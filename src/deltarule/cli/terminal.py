@@ -43,14 +43,14 @@ AS_ASCII = {
 }
 """ASCII for the other characters in our own texts and formulas."""
 IN_ASCII = "deltarule.in_ascii"
-"""Name under which `in_ascii` is registered as an error handler of codecs."""
+"""Name under which `replace_unencodable` is registered as an error handler of codecs."""
 
 
-def in_ascii(error: UnicodeError) -> tuple[str, int]:
-    r"""Handle an encoding error: replace the missing characters by ASCII if they are ours, otherwise by code points.
+def replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    r"""Handle an encoding error: return ASCII (ours or code points) for the missing characters, and where to resume.
 
     >>> import codecs
-    >>> codecs.register_error(IN_ASCII, in_ascii)
+    >>> codecs.register_error(IN_ASCII, replace_unencodable)
     >>> print("λ‖W‖² of '猫'".encode("cp1252", IN_ASCII).decode("cp1252"))
     lambda|W|² of '\u732b'
     """
@@ -72,7 +72,7 @@ def name_as_written(name: str) -> str:
 
 
 def console(to_errors: bool = False) -> "Console":
-    """Rich's console for stdout, or for stderr, where progress and the notes beside a JSON object are shown."""
+    """A new Rich console for stdout, or for stderr if `to_errors`, that replaces control characters in all output."""
     from rich.console import Console
 
     screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)

@@ -115,7 +115,7 @@ def _parse_type(text: str) -> tuple[str, str]:
 def _unfitted_model(
     y: "np.ndarray", task: str, types: dict[str, str], seed: int
 ) -> "TabularClassifier | TabularRegressor":
-    """A classifier or a regressor, by the task, or by the target if the task is "auto"."""
+    """A new classifier or regressor, by the task, or by the target if the task is "auto"; refuse an invalid seed."""
     from deltarule.data.numeric_tables import looks_like_classes
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
@@ -127,7 +127,7 @@ def _unfitted_model(
 
 
 def _note_on_counts(classes: "Collection[Any]", target: str) -> list[str]:
-    """A note if the classes are three or more whole numbers, which often are counts."""
+    """A list with a note if the classes are three or more whole numbers, which often are counts, otherwise empty."""
     from deltarule.tables.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
 
     if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
@@ -140,7 +140,7 @@ def _note_on_counts(classes: "Collection[Any]", target: str) -> list[str]:
 
 
 def _fractions_as_texts(y: "np.ndarray") -> "np.ndarray":
-    """Convert classes that are fractions, such as 0.5, to texts: estimators would take such numbers for quantities."""
+    """Convert an array of floats, classes such as 0.5, to texts: estimators would take such numbers for quantities."""
     import numpy as np
 
     from deltarule.tables.cell_parsing import as_text
@@ -171,7 +171,7 @@ def _outcome(
 
 
 def _print_plan(prepared: "PreparedTable", work: str, json: bool) -> None:
-    """Print the inferred columns, and the description of the work ahead, which takes minutes for large tables."""
+    """Print the inferred columns unless `json`, and on stderr, if it is no terminal, what work is ahead."""
     from rich.table import Table as Grid
 
     from deltarule.tables.cell_parsing import shorten

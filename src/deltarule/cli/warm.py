@@ -36,7 +36,7 @@ def warm(studies: Annotated[list[str] | None, typer.Argument(metavar="STUDY", he
 
 
 def _fit_default(class_count: int | None = None) -> None:
-    """Fit the default regressor, or classifier for `class_count` classes; its program serves all large networks."""
+    """Compile the program of the default regressor (None) or classifier of so many classes, by a fit to random rows."""
     import numpy as np
 
     from deltarule.estimators.mlp.classifier import MLPClassifier

@@ -144,7 +144,7 @@ def weight_cells(
 
 
 def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
-    """Draw for each input and hidden unit whether its weights in W1 (`first`) and W2 (`second`) have the same sign.
+    """Draw for each input and hidden unit whether `first` [D, H] (W1) and `second` [H, D] (W2) have the same sign.
 
     Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2; `names` of the D inputs, by default
     numbers from 1.
@@ -182,7 +182,7 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
 
 
 def _check_table_size(values: Floats, name: str) -> None:
-    """Refuse a table with more cells than can be read; `name` says what the values are, for the message."""
+    """Refuse a table with more rows or columns than can be read; `name` says what the values are, for the message."""
     rows, columns = values.shape
     if rows > MAX_ROWS or columns > MAX_COLUMNS:
         raise BadInput(
@@ -221,14 +221,14 @@ def _color_limits(values: Floats) -> tuple[float, float]:
 
 
 def _common_scales(*scales: tuple[float, float]) -> list[tuple[float, float]]:
-    """Make all scales symmetric around 0 if one has negative numbers, so that a color always means the same sign."""
+    """Make each scale (low, high) symmetric around 0 if any has negative numbers, so that a color means one sign."""
     if min(low for low, _ in scales) >= 0:
         return list(scales)
     return [(-max(-low, high), max(-low, high)) for low, high in scales]
 
 
 def _describe_codes(builder: FigureBuilder, labels: Sequence[str], codes: Sequence[str], threshold: float) -> None:
-    """Add a note on what is marked, and the code of each input to the description."""
+    """Add a note on which activations are bold, the inputs' codes to the description, and how many differ to both."""
     where = "there" if threshold == 0.5 else "for such a unit"
     builder.note(f"Bold, with a star: {describe_marked(threshold)}; a code has a 1 {where}.")
     builder.describe(
@@ -254,7 +254,7 @@ def _draw_cells(
     texts: Callable[[float], str] | Sequence[Sequence[str]],
     marked: Floats | None = None,
 ) -> None:
-    """Draw a table whose cells are colored by value between `limits` and contain a text, bold where `marked`."""
+    """Draw a table of values colored within `limits`; `texts` is one for each cell or a function of the value."""
     colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
     low, high = np.clip(limits, -MAX_COLOR_LIMIT, MAX_COLOR_LIMIT)
     drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
@@ -276,7 +276,7 @@ def _draw_cells(
 def label_cells(
     axes: "Axes", image: Any, values: Floats, texts: Sequence[Sequence[str]], font_size: float, is_bold: Floats
 ) -> None:
-    """Write a text into each cell of an image, black or white for contrast; cells that are not finite are gray."""
+    """Write texts[row][column] into the cells of an image, black or white for contrast with the values' color."""
     colors = image.to_rgba(np.ma.masked_invalid(values))
     for row, column in np.ndindex(*values.shape):
         font: dict[str, Any] = {"color": style.ink_on(colors[row, column, :3]), "fontsize": font_size}

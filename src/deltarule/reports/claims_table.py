@@ -117,7 +117,7 @@ def _verdict_text(claim: Any) -> "Text":
 
 
 def _share_cells(claim: Any) -> tuple[str, ...]:
-    """The share of seeds for which a claim holds and its interval; empty if it was not tested."""
+    """Two texts in percent, the share of seeds for which a claim holds and its interval; () if it was not tested."""
     if claim.share is None:
         return ()
     low, high = claim.interval

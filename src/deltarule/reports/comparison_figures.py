@@ -31,7 +31,7 @@ COLUMN_GAP_POINTS = 16
 
 
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> "Figure":
-    """Draw a quantity of every seed by option, such as the epochs to converge with and without momentum.
+    """Draw a dot for each seed's value [K] of each option, and the medians; NaN marks a seed that exceeded `limit`.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def shares_with_needed(
 
 
 def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantity: str) -> "Figure":
-    """Draw the scores of those configurations that score above a threshold, the best on top.
+    """Draw those of the scores [T] above a threshold, the best on top; refuse none, and more than 32.
 
     Parameters: `names` [T] of the configurations; `scores` [T]; `quantity`, what the scores are, such as "test accuracy
     (share of rows)".
@@ -175,7 +175,7 @@ def scores_above(names: Sequence[str], scores: Any, threshold: float, *, quantit
 def top_and_bottom(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked_by: str, count: int = 10
 ) -> "Figure":
-    """Draw the first and the last rows of a ranking as a table.
+    """Draw the first and the last `count` rows of a ranking as a table of texts.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def top_and_bottom(
 
 
 def _draw_dots(builder: FigureBuilder, x: int, name: str, values: Floats) -> None:
-    """Draw a dot for each seed's value of an option, spread sideways around `x`, and a bar at their median."""
+    """Draw and describe an option's values [K]: a dot for each seed, spread around `x`, and a bar at the median."""
     is_finite = np.isfinite(values)
     builder.axes.plot(
         x + _sideways_offsets(len(values))[is_finite],
@@ -261,7 +261,7 @@ def _draw_dots(builder: FigureBuilder, x: int, name: str, values: Floats) -> Non
 
 
 def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
-    """Draw lines that join a seed's values under neighboring options, if the seeds are few."""
+    """Draw lines that join each seed's values [K] under neighboring options, if all options have the same few seeds."""
     counts = {len(value) for value in values}
     # With more seeds, lines from option to option hide each other.
     if len(counts) > 1 or max(counts) > 12:

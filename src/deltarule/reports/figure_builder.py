@@ -77,9 +77,9 @@ class FigureBuilder:
         self.drawn.clear()
 
     def line(self, x: Any, y: Any, name: str, index: int | None = None, in_legend: bool = True, **options: Any) -> None:
-        """Draw a line through the finite values, with a dot at its end and at values isolated between gaps.
+        """Draw a line through the finite values; `index` selects color and dashes, None the next ones.
 
-        `index` selects color and dashes, by default the number of lines so far; `options` are Matplotlib's.
+        Dots mark its end and values isolated between gaps; `options` are Matplotlib's.
         If most values are isolated, as with rare evaluations, the line joins them; with many gaps it has only the wide
         ones. Raises `BadInput` unless there is one value for each of `x`.
         """
@@ -111,7 +111,7 @@ class FigureBuilder:
             self.line(x, column, name, in_legend=in_legend)
 
     def median_band(self, x: Any, values: Floats, name: str, index: int = 0, in_legend: bool = True) -> None:
-        """Draw the median of each row of the values [T, K], and the band from the 10th to the 90th percentile."""
+        """Draw the median of each row of values [T, K] and the band from 10 to 90 %, in the color of line `index`."""
         line_style = style.line(index)
         steps, low = row_summary(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[0], axis=axis))
         _, high = row_summary(x, values, lambda rows, axis: np.nanpercentile(rows, BAND_PERCENTILES[1], axis=axis))
@@ -127,15 +127,17 @@ class FigureBuilder:
         if in_legend:
             self.entries += [(line, name), (shade, BAND_LABEL)]
 
-    def ranges(self, names: Sequence[str], name_points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
-        """Draw a row for each name, the first on top: a dot at its value [T], a bar over its interval [T, 2].
+    def ranges(
+        self, names: Sequence[str], max_name_points: float, values: Floats, intervals: Floats
+    ) -> tuple[Any, Any]:
+        """Draw for each name, from the top, a dot at its value [T] and a bar over its interval [T, 2]; return both.
 
-        Names have a width of at most `name_points`. Returns the dots and the bars, for the legend.
+        Names have a width of at most `max_name_points`. The dots and the bars are returned for the legend.
         """
         rows = np.arange(len(names))
         bars = self.axes.hlines(rows, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
         (dots,) = self.axes.plot(values, rows, "o", color=style.BLUE, markersize=5)
-        self.axes.set_yticks(rows, fit_names(names, name_points, 8.5))
+        self.axes.set_yticks(rows, fit_names(names, max_name_points, 8.5))
         self.axes.set_ylim(len(names) - 0.4, -0.6)
         return dots, bars
 
@@ -147,7 +149,7 @@ class FigureBuilder:
             self.median_band(x, values, f"median of {len(names)}", in_legend=in_legend)
 
     def mark_rate(self, suggested: Floats, in_legend: bool = True) -> None:
-        """Draw a vertical line at the median of the members' suggested learning rates [K]."""
+        """Draw a vertical line at the median of the finite suggested learning rates [K]; without any, add a note."""
         rates = suggested[np.isfinite(suggested)]
         if not len(rates):
             self.note("No rate is suggested: at none does the objective fall.")
@@ -170,7 +172,7 @@ class FigureBuilder:
         self.axes.set_ylabel(wrap_text(text, 44))
 
     def scale_objective(self, max_shown: float | None = None) -> None:
-        """Make the y axis logarithmic if values span over two decades, and cut off those above `max_shown`."""
+        """Make y logarithmic over two decades; cut off values above `max_shown`, by default a multiple of the start."""
         values = np.concatenate([np.empty(0), *self.drawn])
         if not len(values):
             return
@@ -193,7 +195,7 @@ class FigureBuilder:
             self.note(f"Values above {max_shown:.3g} are outside the picture.")
 
     def _mark_decades(self, least: float, greatest: float) -> None:
-        """Set a few ticks and the limits of a logarithmic scale that ends near the largest float."""
+        """Set at most 5 ticks and the limits of the logarithmic y axis for values near the largest float."""
         from matplotlib.ticker import FixedLocator, NullLocator
 
         decades = np.linspace(np.ceil(np.log10(least)), np.floor(np.log10(greatest)), 5).round()
@@ -245,7 +247,7 @@ class FigureBuilder:
 
 
 def check_shape(values: Floats, axis_lengths: Mapping[str, int], name: str = "") -> None:
-    """Raise `BadInput` unless the values have these axis lengths, which are given by what is along each axis."""
+    """Raise `BadInput` unless the values have the shape `axis_lengths`, whose keys say what is along each axis."""
     expected_shape = tuple(axis_lengths.values())
     if values.shape != expected_shape:
         of_name = f" of {visible(name)!r}" if name else ""
@@ -257,7 +259,7 @@ def check_shape(values: Floats, axis_lengths: Mapping[str, int], name: str = "")
 
 
 def row_summary(x: Any, values: Floats, statistic: Callable[..., Floats]) -> tuple[Floats, Floats]:
-    """Compute a statistic of the finite values [T, K] in each row; rows without any are dropped, also from `x` [T]."""
+    """Return `x` and a NaN-ignoring statistic of each row of values [T, K], without rows that have no finite value."""
     check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
     has_any = ~np.isnan(values).all(1)

@@ -49,7 +49,7 @@ def title_sentence(title: str) -> str:
 
 
 def describe_curves(figure: "Figure") -> list[str]:
-    """Describe where each line begins and ends, a sentence for each axes."""
+    """Sentences, one for each axes, with the first and the last point of its lines."""
     texts = []
     for axes in figure.axes:
         lines, ends = curves(axes), []

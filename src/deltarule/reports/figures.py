@@ -177,7 +177,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
 
 
 def _max_objective_shown(objective: Floats) -> float:
-    """The largest objective [n, K] of a range test to show, as its divergence would flatten the decrease."""
+    """The largest objective of a range test [n, K] to show: its start plus twice the decrease from there."""
     start = float(np.max(objective[0]))
     least = float(np.min(objective[np.isfinite(objective)], initial=start))
     return start + (2 * (start - least) or abs(start))
@@ -222,7 +222,7 @@ def comparison_curves(
 def time_curves(
     quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, note: str
 ) -> "Figure":
-    """Draw how the time of an update grows with a quantity, a line for each contender of a benchmark.
+    """Draw the microseconds of an update against a quantity, a line for each contender with a gap for each None.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def time_curves(
 
 
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
-    """Write a figure as SVG and PNG; the same record always gives the same bytes.
+    """Write a figure as `path`.svg and `path`.png, and return both paths; the same record always gives the same bytes.
 
     Parameters: `path`, in a folder that exists, without a suffix.
     Returns: the paths of the SVG and the PNG file.
@@ -310,7 +310,7 @@ def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
-    """The steps at which a member was evaluated and its values there; for the objective with its end."""
+    """The steps and values of a member's evaluations; the objective also at the end, unless with best weights."""
     values = curves.history.series(name)[:, member]
     is_evaluated = ~np.isnan(values)
     steps, values = np.array(curves.history.steps)[is_evaluated], values[is_evaluated]
@@ -321,7 +321,7 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
 
 
 def _complete_evaluations(curves: Curves, name: str) -> tuple[Floats, Floats]:
-    """Steps and values [T, K] of evaluations of all members that still trained; L-BFGS also evaluates single ones."""
+    """Steps [T] and values [T, K] of evaluations of all still training members, not those of single ones (L-BFGS)."""
     steps, values = np.array(curves.history.steps), curves.history.series(name)
     counts = (~np.isnan(curves.history.objective)).sum(1)
     is_complete = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return

@@ -47,7 +47,7 @@ def escape_html(text: str) -> str:
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """The lower and upper bound of an activation function, or None; above their mean an activation counts as high.
+    """(0, 1) for activations with that range, (-1, 1) for tanh, otherwise None; an activation is high above the mean.
 
     >>> activation_bounds(TANH)
     (-1.0, 1.0)
@@ -87,7 +87,7 @@ def row_names(classes: Sequence[str]) -> list[str]:
 
 
 def format_signed(value: float) -> str:
-    """Format a weight with its sign and about two digits, never longer than a table cell.
+    """Format a weight with its sign in at most 7 characters: with 0 to 3 decimals, or one digit and an exponent.
 
     >>> [format_signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
     ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
@@ -102,7 +102,7 @@ def format_signed(value: float) -> str:
 
 
 def percent(share: float, digits: int = 3, form: str = "g") -> str:
-    """Format a share as a percentage that is 0 or 100 only for exactly none or all.
+    """Format a share as a percentage of `digits` digits ("g") or decimals ("f"), 0 or 100 only for exactly none or all.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def format_median(values: Any) -> str:
 
 
 def format_median_accuracy(accuracies: Any) -> str:
-    """The median of accuracies in percent.
+    """The median of accuracies in percent with two decimals.
 
     >>> format_median_accuracy([0.9175, 0.92, 0.5])
     '91.75 %'

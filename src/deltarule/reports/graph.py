@@ -39,7 +39,7 @@ _STYLE = f"""
 
 
 def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
-    """Draw the computational graph of a trace.
+    """Draw the computational graph of a trace as SVG text, with links to addresses by array name if given.
 
     Parameters: `links`, the addresses to which nodes and derivatives link, by the names of their arrays.
     Returns: an SVG as text.
@@ -139,7 +139,7 @@ class _GraphDrawing:
         self._box(name, SIDE, self.y, remark, True)
 
     def parameter(self, name: str, formula: str, offset: int) -> None:
-        """Add a parameter to the left of the last node, `offset` below it, with the formula of its derivative."""
+        """Add a parameter to the left of the last node, `offset` pixels lower, with the formula of its derivative."""
         y = self.y + offset
         left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
         target = self.y + offset / 2.5
@@ -151,7 +151,7 @@ class _GraphDrawing:
         self._formula(f"∂J/∂{name}", formula, middle, (y + target) / 2 + (-16 if above else 24), "middle")
 
     def edge(self, operation: str, source: str, formula: str) -> None:
-        """Add an edge to the next node: the forward operation on `source`, and the formula of the derivative by it."""
+        """Add an edge to the next node: the operation on array `source`, and unless it is x, ∂J/∂source = `formula`."""
         top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
         self._arrow("forth", MIDDLE - 8, top, MIDDLE - 8, bottom)
         self._text(operation, MIDDLE - 20, (top + bottom) / 2 + 4, "end")
@@ -211,7 +211,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
-        """Draw δ (`name`) as marked: the derivative by a pre-activation, `source`, is computed once and used twice."""
+        """Draw the marked label "δ = ∂J/∂z" (`name` and `source`) at height y; δ is computed once and used twice."""
         text = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
@@ -220,7 +220,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, text))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
-        """Draw a derivative with its formula, and a text below it; δ is underlined where it is used again."""
+        """Draw "name = formula" at (x, y), aligned by `anchor`, with δ underlined, and a small text below."""
         words = [
             f'<tspan class="once">{_with_subscripts(word)}</tspan>' if word.startswith("δ") else _with_subscripts(word)
             for word in formula.split(" ")
@@ -239,10 +239,10 @@ class _GraphDrawing:
     def _text(self, text: str, x: float, y: float, anchor: str) -> None:
         self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_with_subscripts(text)}</text>')
 
-    def _arrow(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Draw an arrow between two points; its kind is "forth" or "flow" (back)."""
+    def _arrow(self, name: str, x1: float, y1: float, x2: float, y2: float) -> None:
+        """Draw an arrow from (x1, y1) to (x2, y2); class `name` is "forth" (forward) or "flow" (derivative)."""
         self.parts.append(
-            f'<line class="{kind}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{kind})"/>'
+            f'<line class="{name}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{name})"/>'
         )
 
     def _link(self, name: str, content: str) -> str:

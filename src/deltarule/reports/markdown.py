@@ -1,4 +1,4 @@
-"""Format stored records as Markdown tables for docs/; a test compares each page with its records."""
+"""Format tables of texts and verdicts of a study as Markdown for docs/; a test compares each page with its records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(results: Mapping[str, Any]) -> str:
-    """Format a study's claims and verdicts as a Markdown table, with the causes of failures in a list below it.
+    """Format a study's results.json as a Markdown table of claims and verdicts, with remarks in a list below it.
 
     Parameters: `results`, the content of a study's results.json.
 
@@ -47,7 +47,7 @@ def _claim_row(claim: Mapping[str, Any]) -> list[str]:
 
 
 def _format_seeds(claim: Mapping[str, Any]) -> str:
-    """The share of seeds for which a claim holds, with its interval; for several conventions one of each."""
+    """The share of seeds for which a claim holds with its interval, by convention; "none" if it was not tested."""
     if claim["share"] is None:
         return "none"
     if len(claim["conventions"]) < 2:
@@ -67,7 +67,7 @@ def _format_count(count: Mapping[str, Any]) -> str:
 
 
 def _reasons(claim: Mapping[str, Any]) -> list[str]:
-    """Lines of a list: a contradiction, a changed criterion, or the cause why a claim fails."""
+    """Lines of a Markdown list on a claim: a contradiction, a changed criterion, the cause of its failure, if any."""
     lines = []
     if claim["contradicts_itself"]:
         lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")

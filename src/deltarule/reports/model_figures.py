@@ -26,7 +26,7 @@ DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
-    """Draw how much the score drops if a column is shuffled, with intervals.
+    """Draw the loss of score [T] if a column is shuffled, with intervals [T, 2]; only the first columns if many.
 
     Parameters: `columns`, their names; `losses` [T] of the score, the greatest first; `intervals` [T, 2], NaN if there
     is none; `score`, its name, such as "R²".
@@ -58,7 +58,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
-    """Draw how often predictions are right against their predicted probability.
+    """Draw the shares [G] of right predictions, with intervals [G, 2], against their mean probabilities [G].
 
     Parameters: `probabilities` [G], the means of groups of predictions; `shares` [G] of each group that are right;
     `intervals` [G, 2] of the shares.
@@ -85,22 +85,24 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         return builder.finish()
 
 
-def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
-    """Draw predicted against true numbers.
+def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> "Figure":
+    """Draw predicted against true numbers, both [N], as dots; `target` is the column's name.
 
-    Parameters: `targets` [N], the true numbers; `answers` [N], the predictions; `target`, what they are.
+    Parameters: `targets` [N], the true numbers; `predictions` [N]; `target`, what they are.
 
-    >>> figure = true_and_answered([1.0, 2.0], [1.5, 2.0], target="price")
+    >>> figure = true_and_predicted_numbers([1.0, 2.0], [1.5, 2.0], target="price")
     >>> figure.axes[0].get_ylabel()
     'answered price'
     """
-    targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
+    targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MAX_DOTS]
     with style.style_context():
         builder = FigureBuilder.of_axes("Answers against the truth", 5.6, 4.2)
-        ends = [float(min(targets.min(), answers.min())), float(max(targets.max(), answers.max()))]
+        ends = [float(min(targets.min(), predictions.min())), float(max(targets.max(), predictions.max()))]
         (line,) = builder.axes.plot(ends, ends, label="_right", **DIAGONAL)
-        (dots,) = builder.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
+        (dots,) = builder.axes.plot(
+            targets[chosen], predictions[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5
+        )
         builder.entries += [(dots, "a row"), (line, "right")]
         use_full_tick_labels(builder.axes.xaxis)
         use_full_tick_labels(builder.axes.yaxis)
@@ -108,7 +110,7 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         builder.y_label(f"answered {target}")
         if len(targets) > MAX_DOTS:
             builder.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
-        median_error, large_error = np.quantile(np.abs(targets - answers), [0.5, 0.9])
+        median_error, large_error = np.quantile(np.abs(targets - predictions), [0.5, 0.9])
         builder.describe(
             f"Half of the answers are off by {median_error:.3g} at most, nine in ten by {large_error:.3g}."
         )

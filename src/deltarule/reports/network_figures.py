@@ -33,7 +33,7 @@ UNIT_NAME_POINTS = 72.0
 
 
 def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
-    """Draw the first layer's weights as images, one for each unit: initial beside final.
+    """Draw first-layer weights [D, H] before and after training, an image for each unit; several `final` have names.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
             "Weights of the first layer as images", *_grid_size(across, down), ncols=across, nrows=down
         )
         for when, values in shown.items():
-            largest = _draw_images(builder, values[:, :units], shape, with_scale=not are_several)
+            largest = _draw_images(builder, values[:, :units], shape, has_color_bar=not are_several)
             text = f"\nup to {largest:.2g}" if are_several else ""
             builder.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + text)
             builder.y_label("units" if when == "before training" else "the same units")
@@ -172,14 +172,14 @@ def _grid_size(across: int, down: int) -> tuple[float, float]:
     return (7.0, 4.0) if across * down == 2 else (2.8 * across, 1.0 + 2.9 * down)
 
 
-def _draw_images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
-    """Draw the weights [D, H] of units as images, scaled by the largest weight, and return that; 1 if all are 0."""
+def _draw_images(builder: FigureBuilder, values: Floats, shape: tuple[int, ...], has_color_bar: bool) -> float:
+    """Draw weights [D, H], an image for each unit; return the largest absolute weight, which sets the scale, or 1."""
     largest = largest_magnitude(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
         end = min(largest, MAX_COLOR_LIMIT)
         drawn = builder.axes.imshow(mosaic, cmap=style.diverging_colormap(), vmin=-end, vmax=end)
-        if with_scale:
+        if has_color_bar:
             builder.figure.colorbar(drawn, ax=builder.axes, label="weight", location="bottom", shrink=0.8)
     else:
         builder.axes.imshow((np.nan_to_num(mosaic, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5)
@@ -206,7 +206,7 @@ def _unit_positions(units: int) -> Floats:
 
 
 def _draw_weight_lines(builder: FigureBuilder, layer: int, matrix: Floats, largest: float) -> None:
-    """Draw a line for each weight of a layer, wider the closer it is to the largest weight of the network."""
+    """Draw lines from x = `layer` to layer + 1 for weights [from, to], wider the closer to `largest` in size."""
     from matplotlib.collections import LineCollection
 
     starts, ends = _unit_positions(len(matrix)).tolist(), _unit_positions(matrix.shape[1]).tolist()

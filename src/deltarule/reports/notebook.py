@@ -1,4 +1,4 @@
-"""Show records as HTML in notebooks, and a running training as a `LivePlot`.
+"""Show networks, runs, sweeps and gradient checks as HTML in notebooks, and a running training as a `LivePlot`.
 
 `import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
@@ -147,7 +147,7 @@ class LivePlot:
             return builder.finish()
 
     def _display(self, html: str, is_training: bool) -> None:
-        """Show HTML in the notebook in place of the earlier one of the same training."""
+        """Show HTML in place of this training's earlier one; if not `is_training`, the next HTML gets a new place."""
         try:
             from IPython.display import HTML, display
         except ImportError:

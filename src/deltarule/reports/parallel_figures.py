@@ -86,7 +86,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
 
 
 def _select_lines(means: Floats) -> Floats:
-    """The indices of the configurations to draw, the worst first, so that the best are on top."""
+    """The indices of the means [C] to draw, worst first, so that the best are on top; of many a sample and the best."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
     if len(order) <= MAX_DRAWN:
@@ -97,7 +97,7 @@ def _select_lines(means: Floats) -> Floats:
 
 
 def _score_limits(means: Floats) -> tuple[float, float]:
-    """The limits of the score axis: from the worst to the best mean, without uninformative extremes."""
+    """The limits of the score axis: the worst mean, or 20 times the median's distance below the best, and the best."""
     known = means[~np.isnan(means)]
     if not len(known):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")
@@ -120,7 +120,7 @@ def _line_heights(parameter: Parameter, score_heights: Floats) -> Floats:
 
 
 def _draw_paths(axes: "Axes", paths: Floats) -> None:
-    """Draw each row of heights as a line from axis to axis, the darker the higher it ends."""
+    """Draw each row of heights from 0 to 1 [lines, axes] as a line from axis to axis, the darker the higher it ends."""
     from matplotlib.collections import LineCollection
 
     lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
@@ -130,7 +130,7 @@ def _draw_paths(axes: "Axes", paths: Floats) -> None:
 
 
 def _draw_value_axis(axes: "Axes", x: int, names: Sequence[str], heights: Floats) -> None:
-    """Draw a vertical axis with names at the given heights."""
+    """Draw a vertical axis at `x` with names at the given heights."""
     axes.axvline(x, color=style.GRAY, linewidth=1)
     background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     for text, height in zip(fit_names(names, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5), heights, strict=True):

@@ -60,7 +60,7 @@ def bench_tables(record: Record) -> "list[RenderableType]":
 
 
 def performance_page(record: Record) -> dict[str, str]:
-    """The parts of docs/reference/performance.md that come from the record: name and Markdown."""
+    """The Markdown of those parts of docs/reference/performance.md that come from a benchmark's record, by name."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_describe_threads(blas)}. "
@@ -105,18 +105,21 @@ def _comparison_table(rows: Sequence[Record]) -> str:
     names = dict.fromkeys(name for contenders_of_row in contenders.values() for name in contenders_of_row)
 
     def cell(contender: Record | None) -> str:
+        """The median time and its ratio to ours; "–" without a contender, "other losses" without a time."""
         if contender is None:
             return "–"
         if contender["microseconds"] is None:
             return "other losses"
-        return f"{_three_digits(contender['microseconds']['median'])} ({_three_digits(contender['ratio'])}×)"
+        return (
+            f"{_format_measurement(contender['microseconds']['median'])} ({_format_measurement(contender['ratio'])}×)"
+        )
 
     cells = [[name, *(cell(of_row.get(name)) for of_row in contenders.values())] for name in names]
     return table(("µs for an update (times ours)", *contenders), cells)
 
 
 def _contender_rows(row: Record) -> list[list[str]]:
-    """A row of cells for each contender of a benchmark row, and for each that was left out."""
+    """Cells (name, median time, range, ratio, remark) for each contender of a benchmark row, then for each left out."""
     lines = []
     for contender in row["contenders"]:
         spread = contender["microseconds"]
@@ -125,9 +128,9 @@ def _contender_rows(row: Record) -> list[list[str]]:
                 [contender["name"], "other losses", "", "", f"{contender['about']}; {contender['difference']:.0e} off"]
             )
             continue
-        ratio = "" if contender["ratio"] is None else _three_digits(contender["ratio"])
-        least_most = f"{_three_digits(spread['least'])} … {_three_digits(spread['most'])}"
-        lines.append([contender["name"], _three_digits(spread["median"]), least_most, ratio, contender["about"]])
+        ratio = "" if contender["ratio"] is None else _format_measurement(contender["ratio"])
+        least_most = f"{_format_measurement(spread['least'])} … {_format_measurement(spread['most'])}"
+        lines.append([contender["name"], _format_measurement(spread["median"]), least_most, ratio, contender["about"]])
     return lines + [[name, "not run", "", "", why] for name, why in row["left_out"].items()]
 
 
@@ -167,13 +170,13 @@ def _target_row(target: Record) -> list[str]:
     """The cells with a target's measured value, and whether it is reached."""
     if target["found"] is None:
         return ["not measured", ""]
-    return [_three_digits(target["found"]), "yes" if target["reached"] else "no"]
+    return [_format_measurement(target["found"]), "yes" if target["reached"] else "no"]
 
 
-def _three_digits(value: float) -> str:
-    """Format a number with three significant digits, never in exponential notation.
+def _format_measurement(value: float) -> str:
+    """Format a number with three significant digits, from 100 on as a whole number with thousands separators.
 
-    >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
+    >>> _format_measurement(0.01234), _format_measurement(1.234), _format_measurement(12345.6)
     ('0.0123', '1.23', '12,346')
     """
     if value >= 100:

@@ -182,7 +182,7 @@ def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _color_opacity(value: float, table: Floats) -> float:
-    """The opacity of the color behind a number of a table: at most 0.6, for contrast.
+    """The opacity of the color behind a number: 0.6 times its displayed size, divided by the largest of the table.
 
     It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript
     rounds differently.

@@ -44,7 +44,7 @@ def true_and_predicted(
     rows: str = "rows",
     predictor: str = "",
 ) -> "Figure":
-    """Draw the true and the predicted classes of rows side by side, over the decision boundary if a plane is given.
+    """Draw the true and the predicted classes of rows side by side, these over the boundary of `plane`, if given.
 
     Parameters
     ----------
@@ -234,10 +234,10 @@ def _outer_edges(axis: Floats) -> tuple[float, float]:
 
 
 def _class_margins(outputs: Floats) -> list[Floats]:
-    """The margin of each class: its output minus the largest other one, 0 on its boundary; a single output minus 0.5.
+    """The margin of each class, 0 on its boundary: its output or log-probability minus the largest other one.
 
-    The margin of probabilities is that of their logarithms, because a line between points where they are nearly 0 and 1
-    is then smoother.
+    That of a single output is its distance from 0.5, of a single probability the log-odds. Logarithms make a line
+    between points where probabilities are nearly 0 and 1 smoother.
     """
     is_single = outputs.shape[-1] == 1
     if ((outputs >= 0) & (outputs <= 1)).all():
@@ -258,7 +258,7 @@ def _font_size_for(counts: Integers) -> float:
 
 
 def _most_confused(counts: Integers, max_pairs: int = 3) -> list[tuple[tuple[int, int], int]]:
-    """The pairs of true and predicted class with the most rows off the diagonal, each with its number of rows."""
+    """The at most `max_pairs` largest counts off the diagonal, as ((true class, predicted class), count)."""
     off_diagonal = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     # Unsigned counts cannot be negated to sort them downwards.
     indices = np.argsort(off_diagonal.max(initial=0) - off_diagonal, axis=None, kind="stable")[:max_pairs]

@@ -89,7 +89,7 @@ def ink_on(color: Any) -> str:
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """Draw and save figures in this style, independent of Matplotlib's settings, which are restored afterwards.
+    """Draw and save figures in this style, one thread at a time; Matplotlib's settings are restored afterwards.
 
     >>> import matplotlib
     >>> before = matplotlib.rcParams["font.size"]

@@ -55,7 +55,7 @@ class EmbeddedFigure:
 
 
 def embed_figure(figure: "Figure", id: str, table: list[list[str]] | None = None) -> EmbeddedFigure:
-    """Convert a figure to SVG with a description and a table, for a page.
+    """Convert a figure to SVG with a description and a table (None: of its curves); no other figure has the `id`.
 
     Parameters: `id`, which no other figure of the page has; `table`, its numbers, by default those of its curves.
 
@@ -137,7 +137,7 @@ def _inline_svg(figure: "Figure", id: str) -> str:
 
 
 def _shorten(root: ElementTree.Element) -> None:
-    """Shorten an SVG to half its characters without changing the image: a page has hundreds of figures."""
+    """Shorten an SVG in place to half its characters without changing the image: a page has hundreds of figures."""
     for element in root.iter():
         if element.tag not in ("text", "tspan"):
             element.text = element.text if element.text and element.text.strip() else None
@@ -158,7 +158,7 @@ def _shorten(root: ElementTree.Element) -> None:
 
 
 def _with_palette(address: str) -> str:
-    """Reduce an image (a data: address) to 256 colors, with a third of the characters; our color scales have fewer."""
+    """Reduce an opaque PNG (a data: address) to 256 colors if that is shorter; our color scales have fewer colors."""
     from PIL import Image
 
     image = Image.open(BytesIO(b64decode(address.removeprefix(PNG_PREFIX)))).convert("RGBA")
@@ -192,7 +192,7 @@ def _page_unique(name: str, value: str, id: str) -> str:
 
 
 def _hover_data(figure: "Figure", axes: "Axes") -> dict[str, Any]:
-    """The curves of the axes with their points in image coordinates, and the labels of the axes, for tooltips."""
+    """The curves of the axes with up to 60 points each (SVG coordinates and texts) and axis labels, for tooltips."""
     height = float(figure.bbox.height)
     drawn = []
     for line in curves(axes):
@@ -215,7 +215,7 @@ def _hover_data(figure: "Figure", axes: "Axes") -> dict[str, Any]:
 
 
 def _curve_table(figure: "Figure") -> list[list[str]]:
-    """A table with some points of the curves in the first axes, which may have different x values."""
+    """A table of texts, headings first: the curves in the first axes at up to 9 x values; [] without curves."""
     lines = curves(figure.axes[0])
     if not lines:
         return []

@@ -90,22 +90,22 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
                 )
         for parameter, effect in zip(parameters, found.marginal, strict=False):
             builder.describe(f"{last_key(parameter.key)}: {_describe_effect(parameter, effect)}.")
-        if diverged := diverged_with(found):
+        if diverged := describe_diverged_values(found):
             builder.describe(diverged)
         _note_effects(builder, found, quantity, count)
         return builder.finish()
 
 
-def diverged_with(found: Effects) -> str:
-    """A sentence on the values that have no effect because networks diverged with them, "" if there are none.
+def describe_diverged_values(effects: Effects) -> str:
+    """A sentence on parameter values whose effect is unknown because networks diverged with them; "" without any.
 
     >>> from deltarule.stats.effects import effects
     >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
-    >>> diverged_with(found)
+    >>> describe_diverged_values(found)
     'Without an effect, as networks diverged: rate 10 (1 of 2).'
     """
     texts = []
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+    for parameter, effect in zip(effects.parameters, effects.marginal, strict=True):
         rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
         values = [
             f"{isolate_direction(value)} ({fell:,} of {of:,})"
@@ -198,7 +198,7 @@ def _describe_ranking(ranked: Ranking) -> str:
 def _draw_marginal_effect(
     builder: FigureBuilder, parameter: Parameter, effect: Effect, limits: tuple[float, float], is_first: bool
 ) -> None:
-    """Draw the effect of each value of a parameter with its interval; the first one names the parameter."""
+    """Draw the effect of each value of a parameter with its interval; with its name on the left if `is_first`."""
     axes, x = builder.axes, np.arange(len(parameter.values))
     half = np.nan_to_num(effect.half)
     axes.axhline(0, color=style.GRAY, linewidth=1, zorder=1)
@@ -215,7 +215,7 @@ def _draw_marginal_effect(
 
 
 def _draw_pairwise_effect(axes: "Axes", effect: Effect, largest: float, number_format: str) -> None:
-    """Draw the table of a pair of parameters: the effect in each cell, with half its interval below."""
+    """Draw a pair's effects as cells with half their interval, colored from −`largest` to `largest`."""
     mean, half = effect.mean.T, effect.half.T
     drawn = axes.imshow(mean, cmap=style.diverging_colormap(), vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.ndindex(*mean.shape):
@@ -228,7 +228,7 @@ def _draw_pairwise_effect(axes: "Axes", effect: Effect, largest: float, number_f
 
 
 def _name_rows(axes: "Axes", parameter: Parameter, is_first: bool) -> None:
-    """Write the values of a parameter beside the first table of its row."""
+    """Remove the ticks of a table, and if it `is_first` in its row, write the values of its parameter beside it."""
     axes.set_xticks([])
     names = fit_names(parameter.values, VALUE_NAME_POINTS, 8) if is_first else []
     axes.set_yticks(range(len(names)), names)
@@ -237,9 +237,9 @@ def _name_rows(axes: "Axes", parameter: Parameter, is_first: bool) -> None:
         axes.set_ylabel(wrap_text(last_key(parameter.key), NAME_CHARACTERS))
 
 
-def _number_format(found: Effects) -> str:
-    """The format code of all numbers of an effects matrix: three digits for the largest, short enough for the cells."""
-    parts = [np.abs(part).ravel() for one in found.pairwise for part in (one.mean, one.half)]
+def _number_format(effects: Effects) -> str:
+    """The format code, as ".2f", of all effects of pairs: three digits for the largest, short enough for the cells."""
+    parts = [np.abs(part).ravel() for one in effects.pairwise for part in (one.mean, one.half)]
     largest = float(np.nanmax(np.concatenate([np.empty(0), *parts]), initial=0)) or 1.0
     digits = int(2 - np.floor(np.log10(largest)))
     return f".{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
@@ -252,7 +252,7 @@ def _format_effect(value: Any, number_format: str) -> str:
 
 
 def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
-    """The common limits of the y axes for the effects of all parameters, with their intervals."""
+    """The common y limits for the effects of all parameters with their intervals and 0, and a tenth of room."""
     ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in marginal for side in (-1, 1)])
     low, high = float(np.nanmin(ends, initial=0)), float(np.nanmax(ends, initial=0))
     room = 0.1 * (high - low) or 1.0
@@ -271,23 +271,24 @@ def _describe_effect(parameter: Parameter, effect: Effect) -> str:
     )
 
 
-def _note_effects(builder: FigureBuilder, found: Effects, quantity: str, count: int) -> None:
-    """Add notes on the effects: what they are, their intervals, and which of the parameters are left out."""
-    has_diverged = any(one.diverged.any() for one in found.marginal)
+def _note_effects(builder: FigureBuilder, effects: Effects, quantity: str, count: int) -> None:
+    """Add notes on the effects: what they are, their intervals, and the parameters left out after the first `count`."""
+    has_diverged = any(one.diverged.any() for one in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
-    overall = "" if np.isnan(found.overall) else f" ({found.overall:.4g})"
+    overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"
     builder.note(f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first.")
-    if found.blocks < 2:
+    if effects.blocks < 2:
         builder.note("One row each: nothing is known of the noise, and there are no intervals.")
     else:
         builder.note(
-            f"Bars, and what stands behind ±: intervals (95 %) over {found.blocks:,} blocks of the same fold and seed."
+            f"Bars, and what stands behind ±: intervals (95 %) over {effects.blocks:,} blocks "
+            "of the same fold and seed."
         )
         builder.note(FOLDS_NOTE)
-    if count < len(found.parameters):
-        builder.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
-    if found.left_out:
-        builder.note(f"Too many different values: {', '.join(map(last_key, found.left_out))}.")
+    if count < len(effects.parameters):
+        builder.note(f"{len(effects.parameters) - count} parameters that matter less are left out.")
+    if effects.left_out:
+        builder.note(f"Too many different values: {', '.join(map(last_key, effects.left_out))}.")
 
 
 def last_key(key: str) -> str:

@@ -162,7 +162,7 @@ def activation_table(
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
-    """Show a layer's weights, a row for each input and a column for each unit.
+    """Show a layer's weights, a row for each input and a column for each unit, and its biases, if given, as a last row.
 
     The sign is always shown; with colors, negative weights are blue and positive ones orange, the larger the darker.
 
@@ -254,7 +254,7 @@ def _format_spread(spread: Any, format_number: Callable[[float], str]) -> str:
 
 
 def _describe_diverged(diverged: Sequence[Any]) -> str:
-    """How many members diverged, and when and where the first of them did."""
+    """How many members diverged, and when and where the first few of them did."""
     texts = [
         f"member {record['member']} after update {record['step']:,} (layer {record['layer']}, {record['where']})"
         for record in diverged[:MAX_LISTED]
@@ -308,7 +308,7 @@ def _right_since(values: Floats) -> int | None:
 
 
 def _weight_cell(value: float, largest: float) -> "Text":
-    """A weight with its sign, on a background that is the darker, the closer it is to the largest weight."""
+    """A signed weight on a background, darker the closer its size is to `largest`; none below a tenth of that."""
     from rich.text import Text
 
     text = format_signed(value)

@@ -25,7 +25,7 @@ def wrap_text(text: str, width: int, lines: int = 4) -> str:
 
 
 def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Wrap names like `wrap_text`; names that would look alike are also shortened by `fit_names`.
+    """Wrap names to at most `lines` lines of `width` characters; those that would look alike are shortened distinctly.
 
     >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
     ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
@@ -100,7 +100,7 @@ def text_width(text: str, font_size: float, weight: str = "normal") -> float:
 
 @cache
 def _relative_width(character: str, weight: str) -> float:
-    """The width of a character as a multiple of the font size."""
+    """The width of a character in a font weight, such as "bold", as a multiple of the font size."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -56,7 +56,7 @@ def with_names(tree: Expression) -> str:
 
 
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
-    """The terms of a formula as MathML with numbers, each of which links to its source.
+    """The terms of a formula as MathML with linked numbers; sums over samples always show the term of `sample`.
 
     Parameters: `link` returns the address of a number's source, "" for none; `sample`, the index of the sample whose
     term every sum over samples shows.
@@ -122,7 +122,7 @@ def _split_name(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _MathML:
-    """A writer of trees as MathML; without `link` it writes names instead of numbers.
+    """A writer of trees as MathML: with numbers that have the address `link(ref)`, or with names if `link` is None.
 
     `is_first` is whether a part begins the formula, where its sign needs no brackets.
     """

@@ -21,7 +21,7 @@ LINE_CHARACTERS = 120
 
 
 def explanation_page(explanation: Explanation, sample: int | None = None, layer: int | None = None) -> str:
-    """The trace as an HTML page.
+    """The trace as the text of an HTML page, restricted to a row of the data and to a layer if they are given.
 
     Parameters: `sample`, a row of the data, to show only its rows of the arrays; `layer`, to show only that layer.
     Returns: the content of the file.
@@ -72,7 +72,7 @@ class _ShownQuantity:
 
     @property
     def rows(self) -> list[int]:
-        """The indices that are shown along the first of two axes."""
+        """The indices that are shown along the first of two axes; [0] with fewer axes."""
         value = self.quantity.value
         if value.ndim < 2:
             return [0]
@@ -109,7 +109,7 @@ class _ShownQuantity:
         return f"#{self.cell_id(index)}" if is_shown else f"#{self.id}"
 
     def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
-        """The data of the quantity for the template."""
+        """The data of the quantity for the template; `link` returns the address of an entry."""
         one = self.quantity
         formula = one.formula
         return {
@@ -157,7 +157,7 @@ class _ShownQuantity:
         return " and ".join(texts)
 
     def _row(self, indices: list[tuple[int, ...]]) -> dict[str, Any]:
-        """The label and the cells of a row, for the template."""
+        """The label and the cells of the row with these entries, for the template."""
         one = self.quantity
         cells = [
             {

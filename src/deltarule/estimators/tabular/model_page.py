@@ -21,7 +21,7 @@ from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
     loss_by_epoch,
-    true_and_answered,
+    true_and_predicted_numbers,
 )
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
@@ -92,7 +92,7 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
         # Axes around larger numbers would overflow.
         if not max(np.abs(inspection.targets).max(), np.abs(inspection.answers).max()) < 1e300:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
-        parts.add(true_and_answered(inspection.targets, inspection.answers, target=shorten(model.target_)))
+        parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(inspection.classes) <= MAX_COLUMNS:
         parts.add(confusion_matrix(_confusion_counts(inspection), [shorten(one.name) for one in inspection.classes]))

@@ -198,7 +198,7 @@ def _effect_notes(sweep_effects: Effects) -> list[str]:
         values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
         unknown += [f"{parameter.key} ({', '.join(values)})"] if values else []
     lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(unknown)}."
-    diverged = sweep_figures.diverged_with(sweep_effects)
+    diverged = sweep_figures.describe_diverged_values(sweep_effects)
     return [f"{text} value.", *([lacks] if unknown else []), *([diverged] if diverged else [])]
 
 
