@@ -24,7 +24,7 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def first_call(row: str) -> dict[str, float]:
-    """Measure the seconds of the first update of a row by the compiled engine, including compilation."""
+    """Time the first update of a row by the compiled engine, including compilation: {"seconds": …}."""
     problem = work_of(row).problem
     state, compiled = initial_state(problem), engine("compiled")
     started = time.perf_counter()

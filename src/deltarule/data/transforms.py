@@ -59,7 +59,7 @@ class Transform:
 
 
 def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
-    """Scale the inputs of all parts by a named scale, one of `SCALES`, fitted to the training rows; return both.
+    """Scale the inputs of all parts by `how`, one of `SCALES`, fitted to the training rows; return the scale, too.
 
     Parameters: `how`: "none"; "unit", divide everything by the largest absolute number in the training rows (images:
     255, digits: 16); "standardize", zero mean and unit variance in each column (a column that never varies becomes

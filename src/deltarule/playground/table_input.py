@@ -14,9 +14,9 @@ READABLE = (".csv", ".tsv", ".parquet")
 
 
 def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
-    """Convert a table file to one whose columns, except the target, hold only numbers; return the file's path.
+    """Write a copy of a table to `folder` with all columns but the target as numbers, if needed, and return its path.
 
-    If they do already, this is the path of the table itself. Each category becomes a column of 0 and 1; missing numbers
+    If they are numbers already, this is the path of the table itself. Each category becomes a column of 0 and 1; missing numbers
     become the median, with a column that marks them, as `deltarule train` encodes them; rows without a target are
     dropped. The encoding is fitted to all rows.
 

@@ -86,7 +86,7 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
 
 
 def _principal_directions(centered: Floats) -> Floats:
-    """The two directions of largest variance, each with its largest entry positive."""
+    """The two directions [2, D] of largest variance of centered rows [N, D], each with its largest entry positive."""
     directions = np.linalg.svd(centered, full_matrices=False)[2][:2]
     if len(directions) < 2:  # a single row
         directions = np.eye(centered.shape[1])[:2]
