@@ -82,7 +82,7 @@ class Session:
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        """Draw the view that a page requests, as a frame; wait up to `timeout` seconds for news that it has not `seen`."""
+        """Draw the view that a page requests, as a frame; wait up to `timeout` seconds for news not `seen` yet."""
         seen = table.get("seen")
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)

@@ -374,7 +374,7 @@ class Workbench:
             self._changed.notify_all()
 
     def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
-        """Record in which layers the first few members diverged; `diverged_steps` [K], the step of each, −1 for none."""
+        """Record in which layers a few members diverged; `diverged_steps` [K], the step of each, −1 for none."""
         for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
                 step = int(diverged_steps[member])
