@@ -33,7 +33,9 @@ def first_call(row: str) -> dict[str, float]:
 
 
 def memory(row: str, members: int) -> dict[str, int] | None:
-    """Measure the bytes that a population takes in addition to process, data and programs; None if not on Linux.
+    """Measure the bytes that a population needs, and takes in updates and in `train`; None if not on Linux.
+
+    They are in addition to those of the process, the data and the programs.
 
     needed    θ, the optimizer's state and the activations of one batch
     advance   the peak during some updates of the compiled engine, including the states before and after

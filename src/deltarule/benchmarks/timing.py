@@ -200,9 +200,9 @@ def _updates_per_turn(contender: Contender, pace: Pace) -> int:
 
 
 def _time_rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
-    """Time all contenders in turn; return the spread of microseconds per update of a member, by contender.
+    """Time `updates` of each contender in turn; return the spread of microseconds per update of a member, by name.
 
-    Each round begins with another contender. `updates`, how many each makes in a turn.
+    Each round begins with another contender.
     """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(pace.rounds):

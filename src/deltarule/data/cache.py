@@ -84,7 +84,7 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
 
 
 def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
-    """Find a data set's files in a folder; None if there are none; `BadInput` for only some (None if that may be)."""
+    """The data set's files in a folder, None for none; if some are missing, None if they may be, or `BadInput`."""
     if kind_or_error(folder) != "folder":
         return None
     files = {}

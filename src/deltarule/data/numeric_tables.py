@@ -40,7 +40,7 @@ class Table:
 
 
 def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
-    """Read a data set from a CSV or npz file.
+    """Read a data set from a CSV or npz file; `target`, its column or array; `task`, "classify", "regress" or "auto".
 
     CSV: comma-separated UTF-8 text; the first line names the columns; every column but the target holds numbers;
     blank lines are ignored. npz: an array `x` (or `X`) [N, D], and the target array [N] or, for regression, [N, C].

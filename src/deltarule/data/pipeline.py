@@ -59,15 +59,12 @@ def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
-def _offline_dataset(name: str, offline: Any) -> Dataset:
-    """Load the bundled data set that replaces one that cannot be downloaded, with a remark that says so.
-
-    Parameters: `name` of the missing data set; `offline`, the name of the replacement, or a table with its options.
-    """
-    other, options = name_and_options(offline)
+def _offline_dataset(missing_name: str, replacement: Any) -> Dataset:
+    """Load the replacement (name, or table with options) of a missing data set, with a remark that says so."""
+    other, options = name_and_options(replacement)
     remark = (
-        f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
-        f"get it with deltarule data fetch {name}"
+        f"{missing_name} is not on this machine and could not be downloaded, so this is {other} and says nothing about "
+        f"{missing_name}; get it with deltarule data fetch {missing_name}"
     )
     return replace(loading.load(other, **options), remark=remark)
 

@@ -40,7 +40,7 @@ Formulas = Mapping[str, Activation | Loss]
 
 
 def check_kind(kind: Any) -> str:
-    """Validate a kind of formula, "activation" or "loss"; raise `BadInput` for another one."""
+    """Return a kind of formula unchanged; raise `BadInput` unless it is "activation" or "loss"."""
     if not isinstance(kind, str) or kind not in NAMES:
         raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     return kind

@@ -103,7 +103,7 @@ class Past:
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
-        """Recompute the state of some members after `step` updates by the engine; return the problem of then, and it.
+        """Recompute the state of some members after `step` updates; return the problem that was trained then, and it.
 
         >>> import numpy as np
         >>> from deltarule.engines.reference import ReferenceEngine

@@ -198,7 +198,10 @@ def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
-    """The first misclassified images as [row, class, predicted class], and their pixels; empty for other data."""
+    """The first misclassified images as [row, class, predicted class], and their pixels; empty for other data.
+
+    They are test rows; without these, validation rows, or else training rows.
+    """
     rows = dataset.test or dataset.validation or dataset.train
     if dataset.image is None or rows.labels is None:
         return [], {}
@@ -256,7 +259,7 @@ def _curves(past: Past, member: int) -> dict[str, Floats]:
 
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
-    """The confusion matrix [C, C] of the one member of a state, with a column for each predicted class."""
+    """The counts [C, C] of rows by class and predicted class, for the one member of a state."""
     assert rows.labels is not None
     predicted = _predict_classes(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)

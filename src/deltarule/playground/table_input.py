@@ -14,9 +14,9 @@ READABLE = (".csv", ".tsv", ".parquet")
 
 
 def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
-    """Write a copy of a table to `folder` with all columns but the target as numbers, if needed, and return its path.
+    """The path of a table whose columns but the target are numbers: `path` itself, or an encoded copy in `folder`.
 
-    If they are numbers already, this is the path of the table itself. Each category becomes a column of 0 and 1;
+    Each category becomes a column of 0 and 1;
     missing numbers become the median, with a column that marks them, as `deltarule train` encodes them; rows without a
     target are dropped. The encoding is fitted to all rows.
 

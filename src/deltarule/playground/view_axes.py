@@ -49,7 +49,7 @@ class ViewAxes:
 
 
 def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
-    """Choose the two axes of the plane over which the outputs for some rows are shown.
+    """Choose the axes of the plane to show for rows x: these two columns, or by default two principal components.
 
     Parameters
     ----------

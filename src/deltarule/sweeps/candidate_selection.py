@@ -70,7 +70,7 @@ def halving(
     key: str = "stopping.max_epochs",
     keep: float = 1 / 3,
 ) -> list[Settings]:
-    """Successive halving: sweep settings with rising budgets, the best of each round in the next; return the last ones.
+    """Successive halving: `run` sweeps fewer settings at each higher budget; return the last round's, the best first.
 
     Each round trains from the start, so its rows equal those of any training with that budget. If a third is kept and
     the budget triples, this adds half as much work.

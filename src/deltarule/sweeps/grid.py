@@ -43,7 +43,7 @@ faster, and would report their progress less often."""
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    """Replace the grid of a configuration, lists of values by dotted key.
+    """Copy a configuration with another grid, lists of values by dotted key.
 
     Errors: `BadInput` for an unknown key, and for a value that is not allowed.
 

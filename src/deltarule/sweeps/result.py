@@ -248,7 +248,9 @@ class Sweep:
 
     @translate_damage_errors()
     def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:
-        """The data that the network of the row with this key was trained and scored on, split and scaled.
+        """The split and scaled data of a row's network; a file is searched in `data_dir` and the recipe's `folder`.
+
+        These are the rows that it was trained and scored on.
 
         For a row of a fold, the training part is that of the fold, and the validation part its held-out rows.
 

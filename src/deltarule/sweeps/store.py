@@ -161,16 +161,16 @@ class Store:
         self,
         table: Table,
         columns_by_key: Mapping[str, Mapping[str, Any]],
-        sizes: Sequence[int],
+        layer_sizes: Sequence[int],
         keep_best_by: str | None,
         **shared: Any,
     ) -> None:
-        """Commit a population's rows and weights, all or none; with `keep_best_by`, delete all weights but the best.
+        """Commit rows and weights, all or none; if `keep_best_by` names a part, delete all weights but the best row's.
 
         Rows that are stored already stay unchanged. An objective or a score that is not finite is stored as null.
 
         Parameters: `table`, results and weights of the rows; `columns_by_key`, further columns of each row by its key:
-        `configuration`, `fold` and `seed`; `sizes` of the networks' layers; `keep_best_by`, the part of the data by
+        `configuration`, `fold` and `seed`; `layer_sizes` of the networks; `keep_best_by`, the part of the data by
         which rows are ranked to delete the weights of all rows of the store but the best, or None to keep all weights;
         `shared`, the columns that are equal in all rows.
         """
@@ -190,7 +190,13 @@ class Store:
             for key, (theta, buffers) in table.weights.items():
                 self.connection.execute(
                     "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
-                    (key, theta.dtype.name, json.dumps(list(sizes)), _little_endian(theta), _little_endian(buffers)),
+                    (
+                        key,
+                        theta.dtype.name,
+                        json.dumps(list(layer_sizes)),
+                        _little_endian(theta),
+                        _little_endian(buffers),
+                    ),
                 )
             if keep_best_by is not None:
                 self.connection.execute(

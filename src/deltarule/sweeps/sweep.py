@@ -55,7 +55,7 @@ def run_sweep(
     out: Path | None,
     *,
     name: str,
-    run: Mapping[str, Any] | None = None,
+    run_options: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: str | None = None,
@@ -67,7 +67,7 @@ def run_sweep(
     """Plan a sweep, train every row that its store lacks, and return the table.
 
     Parameters: `configuration`, with its grid; `source` of the data; `out`, the folder of the store, None for a
-    temporary one; `name` of the sweep; `run`, the options of a command that repeats it, None if no command does;
+    temporary one; `name` of the sweep; `run_options` of a command that repeats it, None if there is none;
     `settings`, those of each configuration, instead of the grid's combinations; the others as `sweep` of
     `deltarule.studies.sweep_study`.
     Errors: `BadInput` for settings that do not fit, for a store that exists already without `resume`, and for one whose
@@ -96,7 +96,8 @@ def run_sweep(
         plan = plan_sweep(configuration, source, settings, planned_workers)
         with Store(make_folder(folder)) as store:
             store.check_rows(plan.data_digests, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
-            run_options = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": keep})
+            if run_options is not None:
+                run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep})
             configuration_ids = _write_plan(store, plan, name, keep, planned_workers, run_options)
             _train_plan(store, plan, configuration_ids, worker_pool, keep, error_advice, progress)
         if not kind_of(folder / FILE):
