@@ -84,7 +84,7 @@ class Past:
         self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
-        """Store a snapshot of a state if one is due at its step; if they are too many or too large, drop half of them."""
+        """Store a snapshot of a state if one is due at its step; if there are too many, drop every other one."""
         if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state))
