@@ -17,11 +17,11 @@ def _idx_files() -> list[bytes]:
 
 
 def _read_idx(content: bytes) -> None:
-    from deltarule.data.images import check_content
+    from deltarule.data.images import parse_published_file
     from deltarule.data.published import MNIST
 
     for file in MNIST.files[:2]:
-        check_content(MNIST, file, content, "f")
+        parse_published_file(MNIST, file, content, "f")
 
 
 def _compressed() -> list[bytes]:

@@ -46,7 +46,7 @@ def test_every_contender_trains_the_same(work: Work, maker: str) -> None:
 
 def test_the_program_in_c_trains_the_same() -> None:
     problem = encoder("", 37).problem  # not a whole number of blocks
-    found, expected = floors.encoder(problem).advance(30), our_engine("reference", problem).advance(30)
+    found, expected = floors.encoder_in_c(problem).advance(30), our_engine("reference", problem).advance(30)
     assert found is not None and expected is not None
     assert np.abs(found - expected).max() < 1e-11
 

@@ -106,7 +106,9 @@ def test_a_file_of_another_data_set_is_reported_as_such(digits, tmp_path, monkey
     content = digits.contents["train-images-idx3-ubyte"]
     monkeypatch.setitem(PUBLISHED, "digits", digits.published)
     with pytest.raises(BadInput, match="is the file train-images-idx3-ubyte of mnist, not train-images-idx3-ubyte of"):
-        images.check_content(MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here")
+        images.parse_published_file(
+            MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here"
+        )
     with pytest.raises(BadInput, match="is not the published"):
         loaded(digits, tmp_path)
 

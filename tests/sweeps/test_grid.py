@@ -15,7 +15,7 @@ from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import fold_data, grid, row_ranking
-from deltarule.sweeps.fold_data import load
+from deltarule.sweeps.fold_data import load_fold_data
 from deltarule.sweeps.grid import combinations, limit_of, plan_sweep, with_grid
 from deltarule.sweeps.plan import Row, Source
 from deltarule.training.populations import problem_of_seeds
@@ -94,7 +94,7 @@ def test_folds_are_members_and_stand_together():
 
 def test_the_seed_of_the_split_decides_the_folds():
     given = {**TABLE, "data": {"name": "iris", "split": {"seed": 7}}, "network": {"layers": [4, 3]}}
-    data = load(parse(given), Source(Path(), folds=3))
+    data = load_fold_data(parse(given), Source(Path(), folds=3))
     for found, expected in zip(data.folds, folds_of(data.dataset.train, 3, 7), strict=True):
         assert np.array_equal(found[1], expected[1])
 
@@ -228,7 +228,7 @@ def test_folds_of_a_file_that_has_changed_are_read_anew(tmp_path):
     for first in (1, 101):
         (tmp_path / "t.csv").write_text(f"x,y\n{first},1.5\n2,2.5\n3,3.25\n4,5\n", encoding="utf-8")
         fold_data.forget_data()
-        found.append(load(parse(table), Source(tmp_path, folds=2)).dataset.digest)
+        found.append(load_fold_data(parse(table), Source(tmp_path, folds=2)).dataset.digest)
     assert found[0] != found[1]
 
 
@@ -266,7 +266,7 @@ def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
     """Of several sweeps, or of a cluster's worker: one of them makes room, or forgets all, while another looks."""
     made, before = parse(TABLE), sys.getswitchinterval()
     monkeypatch.setattr(
-        fold_data, "load", lambda configuration, source, fold: (fold,)
+        fold_data, "load_fold_data", lambda configuration, source, fold: (fold,)
     )  # at once, for they are to collide
 
     def look(thread):

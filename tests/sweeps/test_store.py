@@ -17,7 +17,7 @@ from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store, read_notes, seed_value
 from deltarule.sweeps.store_connection import FILE, open_for_reading
-from deltarule.sweeps.worker import COLUMNS, Table, read_table, write_table
+from deltarule.sweeps.worker import COLUMNS, Table, read_completed_rows, write_completed_rows
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
 SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}
@@ -293,8 +293,8 @@ def test_rows_beside_a_checkpoint_come_back_as_they_were(tmp_path):
     table = table_of(["a", "b"], score=float("nan"))
     table.train_score[1] = 0.1 + 0.2
     table.weights["b"] = (np.array([1.5], np.float32), np.zeros(0, np.float32))
-    write_table(tmp_path / "rows", table)
-    again = read_table(tmp_path / "rows")
+    write_completed_rows(tmp_path / "rows", table)
+    again = read_completed_rows(tmp_path / "rows")
     for column in COLUMNS:
         assert str(getattr(again, column)) == str(getattr(table, column))
     assert again.weights["b"][0].dtype == np.float32 and again.weights["b"][0].tolist() == [1.5]
@@ -304,8 +304,8 @@ def test_a_table_that_was_put_aside_is_stored_as_one_that_was_not(tmp_path):
     table = table_of(["a", "b", "c"], score=0.5)
     for column in stores.SCORES:
         getattr(table, column)[:] = [-np.inf, np.inf, np.nan]
-    write_table(tmp_path / "rows", table)
-    for name, one in (("undisturbed", table), ("gone on with", read_table(tmp_path / "rows"))):
+    write_completed_rows(tmp_path / "rows", table)
+    for name, one in (("undisturbed", table), ("gone on with", read_completed_rows(tmp_path / "rows"))):
         with Store(tmp_path / name) as store:
             fill(store, table.key, table=one)
             columns = ", ".join(stores.SCORES)

@@ -10,7 +10,7 @@ from deltarule.studies.sweep_study import sweep
 from deltarule.sweeps import worker
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Source
-from deltarule.sweeps.worker import Table, read_table, train_unit, write_table
+from deltarule.sweeps.worker import Table, read_completed_rows, train_unit, write_completed_rows
 from deltarule.training import checkpoint
 
 RECIPE = """
@@ -43,8 +43,8 @@ def test_rows_are_written_as_often_as_checkpoints(recipe, tmp_path, monkeypatch)
         written.append(len(table))
         whole(file, table)
 
-    whole = worker.write_table
-    monkeypatch.setattr(worker, "write_table", write)
+    whole = worker.write_completed_rows
+    monkeypatch.setattr(worker, "write_completed_rows", write)
     found = sweep(recipe, {"stopping.max_epochs": list(range(1, 51))}, out=tmp_path / "out")
     assert len(found) == 50 and written == [50], "of a training that takes less than ten seconds there is one"
 
@@ -103,8 +103,8 @@ def test_where_there_can_be_no_folder_for_checkpoints_a_training_goes_without(do
 
 def test_rows_of_a_damaged_file_are_told(tmp_path):
     for table in (Table(weights={"of no row": (np.zeros(1), np.zeros(0))}), Table(key=["a"])):
-        write_table(tmp_path / "a.rows", table)
+        write_completed_rows(tmp_path / "a.rows", table)
         with pytest.raises(
             BadInput, match="a.rows is damaged .its columns do not fit each other.; delete it, and start"
         ):
-            read_table(tmp_path / "a.rows")
+            read_completed_rows(tmp_path / "a.rows")

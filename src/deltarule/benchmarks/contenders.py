@@ -34,7 +34,7 @@ class LeftOut(Exception):
 
 
 def our_engine(name: str, problem: Problem) -> Contender:
-    """The contender for one of our engines, which trains all members as one population.
+    """The contender for our engine of this name, which trains all members at once; `LeftOut` if it is missing.
 
     >>> from deltarule.benchmarks.workloads import encoder
     >>> our_engine("reference", encoder("", 2).problem).advance(3).shape

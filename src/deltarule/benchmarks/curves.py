@@ -32,8 +32,8 @@ def curves(quick: bool, report: Callable[[str], None]) -> list[Curve]:
         ("batch", "one 784-100-10", (8, 32, 128, 512), lambda B: images("", 1, batch=B)),
     ]
     return [
-        _measure_curve(quantity, work, values[measured], make, quick, report)
-        for quantity, work, values, make in specifications
+        _measure_curve(quantity, work, values[measured], make_work, quick, report)
+        for quantity, work, values, make_work in specifications
     ]
 
 
@@ -41,16 +41,16 @@ def _measure_curve(
     quantity: str,
     work: str,
     values: tuple[int, ...],
-    make: Callable[[int], Work],
+    make_work: Callable[[int], Work],
     quick: bool,
     report: Callable[[str], None],
 ) -> Curve:
-    """Measure the time of an update for each value of a quantity; `make` makes the work for a value."""
+    """Measure the time of an update for each value of a quantity; `make_work` makes the work for a value."""
     chosen, pace = (("reference", "compiled", "PyTorch"), QUICK) if quick else (CONTENDERS, FULL)
     microseconds: dict[str, list[float | None]] = {name: [] for name in chosen}
     for value in values:
         report(f"{work}: {value:,} {quantity}")
-        row = measure(make(value), pace, chosen)
+        row = measure(make_work(value), pace, chosen)
         medians = {
             contender.name: contender.microseconds.median for contender in row.contenders if contender.microseconds
         }

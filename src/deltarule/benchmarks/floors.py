@@ -88,8 +88,8 @@ class _Products:
         return (*at[:5], one, _address(b), at[5], _address(a), at[6], zero, _address(out), at[7])
 
 
-def encoder(problem: Problem) -> Contender:
-    """The contender that trains the encoder by a C program with members in SIMD lanes, compiled for this processor."""
+def encoder_in_c(problem: Problem) -> Contender:
+    """The contender that trains the encoder by a C program with members in SIMD lanes; `LeftOut` without a compiler."""
     program, compiler = _compile_encoder(problem.dtype.name)
     block = 256 // problem.dtype.itemsize  # LANES · REGISTERS; lanes without a member repeat the last one
     members, threads = problem.members, available_processors()
@@ -100,10 +100,11 @@ def encoder(problem: Problem) -> Contender:
     rate, decay = float(problem.numbers["learning_rate"][0]), penalty_strength(problem)
 
     def advance(n: int) -> Floats:
+        """The parameters θ [K, P] after n updates from the start."""
         theta, objective = start.copy(), np.empty((n, len(filled)), problem.dtype)
 
         def train_span(span: tuple[int, int]) -> None:
-            """Train the members from a first to a last one."""
+            """Train the members (columns of `theta`) from a first one to before an end."""
             data = _address(x), _address(y)
             program(_address(theta), len(filled), *span, *data, rate, decay, n, _address(objective))
 
@@ -115,10 +116,7 @@ def encoder(problem: Problem) -> Contender:
 
 @cache
 def _compile_encoder(dtype: str) -> tuple[Callable[..., None], str]:
-    """Compile and load encoder.c; return its function, and the compiler's name and version.
-
-    Raises `LeftOut` without a compiler.
-    """
+    """Compile and load encoder.c; return its function, and the compiler's version; `LeftOut` if this fails."""
     source = Path(__file__).with_name("encoder.c")
     compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
     if compiler is None:

@@ -24,7 +24,7 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def first_call(row: str) -> dict[str, float]:
-    """Measure the seconds of the first update of a row by the compiled engine, including compilation."""
+    """Time the first update of a row by the compiled engine, including compilation: {"seconds": …}."""
     problem = work_of(row).problem
     state, compiled = initial_state(problem), engine("compiled")
     started = time.perf_counter()
@@ -33,7 +33,9 @@ def first_call(row: str) -> dict[str, float]:
 
 
 def memory(row: str, members: int) -> dict[str, int] | None:
-    """Measure the bytes that a population takes in addition to process, data and programs; None if not on Linux.
+    """Measure the bytes that a population needs, and takes in updates and in `train`; None if not on Linux.
+
+    They are in addition to those of the process, the data and the programs.
 
     needed    θ, the optimizer's state and the activations of one batch
     advance   the peak during some updates of the compiled engine, including the states before and after

@@ -26,28 +26,29 @@ def vmap_population(problem: Problem) -> Contender:
     return _contender(problem, "JAX vmap", "jit of vmap of lax.scan", problem.members)
 
 
-def _contender(problem: Problem, name: str, about: str, members: int) -> Contender:
-    """A JAX contender that trains the first members of a problem, several of them by vmap."""
+def _contender(problem: Problem, name: str, about: str, member_count: int) -> Contender:
+    """A JAX contender that trains the first `member_count` members of a problem, more than one by vmap."""
     jax = _jax()
-    theta = initial_state(problem).theta[:members]
-    start = views(theta if members > 1 else theta[0], problem.network.entries)
+    theta = initial_state(problem).theta[:member_count]
+    start = views(theta if member_count > 1 else theta[0], problem.network.entries)
     in_axes = (0, None, None, None)
 
     @partial(jax.jit, static_argnames="n")
-    def program(parameters: Any, x: Any, y: Any, chosen: Any, n: int) -> Any:
+    def program(parameters: Any, x: Any, y: Any, row_indices: Any, n: int) -> Any:
         train = partial(_train, problem, n)
-        return (jax.vmap(train, in_axes=in_axes) if members > 1 else train)(parameters, x, y, chosen)
+        return (jax.vmap(train, in_axes=in_axes) if member_count > 1 else train)(parameters, x, y, row_indices)
 
     ids = cache(lambda n: batches(problem, n))
 
     def advance(n: int) -> Floats:
+        """The parameters θ [K, P] after n updates from the start."""
         with _precision(problem):
             parameters, _ = jax.block_until_ready(program(start, problem.x, problem.y, ids(n), n=n))
             arrays = {parameter: np.asarray(value) for parameter, value in parameters.items()}
         theta = flatten(arrays, problem.network.entries)
-        return theta if members > 1 else theta[None]
+        return theta if member_count > 1 else theta[None]
 
-    return Contender(name, about, members, advance)
+    return Contender(name, about, member_count, advance)
 
 
 def _jax() -> Any:
@@ -68,10 +69,10 @@ def _precision(problem: Problem) -> AbstractContextManager[None]:
     return enabled
 
 
-def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, chosen: Any) -> Any:
+def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, row_indices: Any) -> Any:
     """Make n updates of one network; return its parameters, and the objective before each update.
 
-    `chosen` holds the row indices of each batch [n, B], or is None for full batches.
+    `row_indices` holds those of each batch [n, B], or is None for full batches.
     """
     jax = _jax()
     gradient = jax.value_and_grad(_objective(problem))
@@ -79,14 +80,14 @@ def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, chosen: An
     slots = tuple(jax.tree.map(jax.numpy.zeros_like, parameters) for _ in problem.optimizer.slots)
 
     def step(carry: Any, ids: Any) -> Any:
-        """Make one update, as `lax.scan` calls it."""
+        """Make one update from (parameters, slots, count) on rows `ids` (None: all); return them, and the objective."""
         parameters, slots, t = carry
         rows = (x, y) if ids is None else (x[ids], y[ids])
         J, g = gradient(parameters, *rows)
         parameters, slots = update(parameters, g, slots, t + 1)
         return (parameters, slots, t + 1), J
 
-    (parameters, _, _), objectives = jax.lax.scan(step, (parameters, slots, 0), chosen, length=n)
+    (parameters, _, _), objectives = jax.lax.scan(step, (parameters, slots, 0), row_indices, length=n)
     return parameters, objectives
 
 
@@ -96,6 +97,7 @@ def _objective(problem: Problem) -> Callable[..., Any]:
     strength, layers = penalty_strength(problem), problem.network.layers
 
     def objective(parameters: Any, x: Any, y: Any) -> Any:
+        """The mean loss of a batch plus the penalty, a number."""
         for layer in layers:
             x = x @ parameters[f"W{layer.number}"] + parameters[f"b{layer.number}"]
             if layer is not layers[-1]:
@@ -114,7 +116,7 @@ def _objective(problem: Problem) -> Callable[..., Any]:
 
 
 def _update(problem: Problem) -> Callable[..., Any]:
-    """The optimizer in JAX, a function of parameters, gradient, slots and the number t of the update, from 1."""
+    """The optimizer in JAX: a function (parameters, gradient, slots, t from 1) to the new parameters and slots."""
     jax = _jax()
     numbers = {name: float(value[0]) for name, value in problem.numbers.items()}
     rate = numbers["learning_rate"]
@@ -127,6 +129,7 @@ def _update(problem: Problem) -> Callable[..., Any]:
         return jax.tree.map(lambda p, v: p + v, parameters, v), (v,)
 
     def adam(parameters: Any, g: Any, slots: Any, t: Any) -> Any:
+        """The parameters and slots (m, v) after update t of Adam with the gradient g."""
         one, two = numbers["beta1"], numbers["beta2"]
         m = jax.tree.map(lambda m, d: one * m + (1 - one) * d, slots[0], g)
         v = jax.tree.map(lambda v, d: two * v + (1 - two) * d * d, slots[1], g)

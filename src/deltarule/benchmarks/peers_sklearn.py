@@ -18,7 +18,7 @@ from deltarule.problem.state import initial_state
 
 
 def classifier(problem: Problem) -> Contender:
-    """The contender MLPClassifier; raises `LeftOut` for a loss that it does not support."""
+    """The contender MLPClassifier, one network after another; raises `LeftOut` for a loss that it does not support."""
     from sklearn.neural_network import MLPClassifier
 
     if problem.loss.name not in ("cross_entropy", "binary_cross_entropy"):

@@ -25,6 +25,7 @@ def eager(problem: Problem) -> Contender:
     model = _module(problem)
 
     def advance(n: int) -> Floats:
+        """The parameters θ [K, P] after n updates from the start."""
         return np.stack([train(theta, n) for theta in start])
 
     def train(theta: Floats, n: int) -> Floats:
@@ -52,6 +53,7 @@ def vmap_population(problem: Problem) -> Contender:
     inputs, loss, rows_of = _data(problem), _mean_loss(problem), _rows_of(problem)
 
     def objective(parameters: dict[str, Any], x: Any, y: Any) -> Any:
+        """The mean loss of one network on a batch, without penalty."""
         for layer in problem.network.layers:
             x = x @ parameters[f"W{layer.number}"] + parameters[f"b{layer.number}"]
             if layer is not problem.network.layers[-1]:
@@ -61,6 +63,7 @@ def vmap_population(problem: Problem) -> Contender:
     gradient = torch.func.vmap(torch.func.grad_and_value(objective), in_dims=(0, None, None))
 
     def advance(n: int) -> Floats:
+        """The parameters θ [K, P] after n updates from the start."""
         parameters = {name: torch.from_numpy(array.copy()) for name, array in start.items()}
         optimizer = _optimizer(problem, parameters)
         objectives = []

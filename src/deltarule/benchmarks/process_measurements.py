@@ -49,7 +49,7 @@ def processes(quick: bool, report: Callable[[str], None]) -> list[Process]:
     timed = []
 
     def add(name: str, about: str, times: int, measure_seconds: Callable[[], float]) -> None:
-        """Measure a task some times, and add the result."""
+        """Call `measure_seconds` some `times`, and add the result to `timed`."""
         report(about)
         timed.append(Process(name, about, Spread.of([measure_seconds() for _ in range(times)])))
 
@@ -105,14 +105,14 @@ def _time_first_call(row: str) -> float:
 
 
 def _time_command(command: list[str], environment: Mapping[str, str] | None = None) -> float:
-    """The seconds that a command takes, from the start of its process to its end."""
+    """The seconds that a command takes, from its process's start to its end; `environment` None: this process's."""
     started = time.perf_counter()
     _run_command(command, environment)
     return time.perf_counter() - started
 
 
 def _run_command(command: list[str], environment: Mapping[str, str] | None = None) -> str:
-    """Run a command, and return its output; raise `RunFailed` if it fails."""
+    """Run a command, and return its standard output; raise `RunFailed` if its status is not 0."""
     options: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     done = subprocess.run(command, **options, encoding="utf-8", errors="replace", check=False)
     if done.returncode:

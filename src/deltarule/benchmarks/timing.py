@@ -100,12 +100,12 @@ MAKERS: dict[str, Callable[[Problem], Contender]] = {
 }
 FLOORS: dict[str, tuple[str, Callable[[Problem], Contender]]] = {
     "products": ("products alone", floors.products),
-    "encoder": ("SIMD C", floors.encoder),
+    "encoder": ("SIMD C", floors.encoder_in_c),
 }
 
 
 def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Measured:
-    """Measure a row of the benchmark: compare the losses of its contenders, then time them in turn.
+    """Measure a row of the benchmark: compare the losses of its chosen (None: all) contenders, then time them in turn.
 
     Parameters: `work` of the row; `pace`, how long to measure; `chosen`, the names of the contenders, None for all.
 
@@ -170,7 +170,7 @@ def _losses(problem: Problem, theta: Floats | None) -> Floats | None:
 
 
 def _relative_difference(losses: Floats | None, expected: Floats | None) -> float | None:
-    """The largest relative difference of losses [K'] from the expected ones [K]; None if there are none."""
+    """The largest relative difference of losses [K'] from the first K' of the expected [K]; None if one is None."""
     if losses is None or expected is None:
         return None
     return float(np.abs(losses / expected[: len(losses)] - 1).max())
@@ -186,7 +186,7 @@ def _first_loss(losses: Floats | None) -> float | None:
 
 
 def _updates_per_turn(contender: Contender, pace: Pace) -> int:
-    """Find the number of updates that fill a turn; afterwards everything for that number is compiled."""
+    """Find the number of updates that takes about `pace.seconds`, and run them, so that all is compiled for it."""
     n = CHECKED
     seconds = _seconds(contender, n)
     while seconds < pace.seconds / 4:
@@ -200,9 +200,9 @@ def _updates_per_turn(contender: Contender, pace: Pace) -> int:
 
 
 def _time_rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
-    """Time all contenders in turn; return the spread of microseconds per update of a member, by contender.
+    """Time `updates` of each contender in turn; return the spread of microseconds per update of a member, by name.
 
-    Each round begins with another contender. `updates`, how many each makes in a turn.
+    Each round begins with another contender.
     """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for turn in range(pace.rounds):

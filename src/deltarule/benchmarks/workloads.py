@@ -176,7 +176,7 @@ ROWS: dict[str, Row] = {
 
 
 def work_of(name: str, quick: bool = False, **sizes: int) -> Work:
-    """Make the work of a row by its name, optionally with other sizes, such as members=2.
+    """Make the work of a row by its name, with its quick run's sizes if `quick`, or other ones, such as members=2.
 
     Errors: `BadInput` for an unknown name.
 
@@ -190,7 +190,7 @@ def work_of(name: str, quick: bool = False, **sizes: int) -> Work:
 
 
 def title(problem: Problem) -> str:
-    """Describe the number and the sizes of a problem's networks.
+    """Describe the number and the layer sizes of a problem's networks.
 
     >>> title(encoder("encoders", 4_096).problem)
     '4,096 of 8-3-8'

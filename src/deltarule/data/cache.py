@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
-    """Find a data set: in the given folder, else in DELTARULE_DATA, else in the cache.
+    """Find a published data set in `data_dir`, DELTARULE_DATA, the cache, or the system's folders; None if absent.
 
     A folder may hold the files themselves, or a folder with a usual name that holds them.
 
@@ -71,7 +71,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
 
 def _possible_folders(published: Published, data_dir: str | Path | None, cached: Path) -> Iterator[Path]:
-    """The folders that may hold a data set, in the order of the search; `cached`, its folder in the cache."""
+    """Yield the folders to search for a data set (`cached`: in the cache); `BadInput` if a named one does not exist."""
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if kind_of(named) != "folder":
@@ -84,7 +84,7 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
 
 
 def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
-    """Find the files of a data set in a folder; None if there are none, or if it is incomplete and may be so."""
+    """The data set's files in a folder, None for none; if some are missing, None if they may be, or `BadInput`."""
     if kind_or_error(folder) != "folder":
         return None
     files = {}
@@ -117,7 +117,9 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:
-    """Download the missing files of a data set, and return their folder; files with a wrong digest are not written.
+    """Download the missing files of a data set to `folder`, by default one in this user's cache, and return the folder.
+
+    Files with a wrong digest are not written.
 
     Proxies are taken from the environment variables that all programs use.
 
@@ -141,7 +143,7 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
 
 
 def _download(published: Published, folder: Path, name: str, digest: str) -> None:
-    """Download one file of a data set from the first mirror that serves it with the right SHA-256 digest."""
+    """Download a file from the first mirror that serves it with this SHA-256; raise `RunFailed` if none does."""
     import pooch
 
     reason = ""

@@ -16,9 +16,9 @@ ENDINGS = ("", ".gz", ".xz")
 
 
 def read_decompressed(path: Path, max_bytes: int) -> bytes:
-    """Read the content of a file, decompressed if necessary.
+    """Read at most `max_bytes` + 1 bytes of the content of a file, decompressed if necessary.
 
-    Parameters: `max_bytes`, the size of the largest valid content: no more than a few bytes beyond it are read.
+    Parameters: `max_bytes`, the size of the largest valid content.
     Errors: `BadInput` for a file that cannot be read or decompressed.
 
     >>> import tempfile
@@ -35,7 +35,7 @@ def read_decompressed(path: Path, max_bytes: int) -> bytes:
 
 
 def decompressed_stream(file: IO[bytes], where: str, max_bytes: int) -> bytes:
-    """Read the content of an open file, as `read_decompressed` does; `where` is its name in error messages."""
+    """Read at most `max_bytes` + 1 bytes of an open file, decompressed if necessary; `where` is its name in errors."""
     begin = file.read(len(XZ))
     file.seek(0)
     try:

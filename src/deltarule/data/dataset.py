@@ -205,7 +205,7 @@ def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
 
 
 def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.ndarray:
-    """Convert values to a finite matrix; its dtype becomes float64 unless it is one of `dtypes`."""
+    """Convert values to a finite matrix, of float64 unless its dtype is in `dtypes`; `BadInput` names it by `name`."""
     try:
         array = np.asarray(values)
     except ValueError as error:

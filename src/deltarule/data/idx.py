@@ -17,7 +17,7 @@ UNSIGNED_BYTES = b"\x00\x00\x08"
 
 
 def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
-    """Parse the content of an IDX file of unsigned bytes.
+    """Parse an IDX file's bytes to a uint8 array with this number of dimensions; `where` is its name in errors.
 
     Parameters: `content`, decompressed; `where`, its name in error messages, usually the path; `dimensions`, the number
     of array dimensions that it must have: 1 for labels, 3 for images.
@@ -47,7 +47,7 @@ def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
 
 
 def to_idx(array: np.ndarray) -> bytes:
-    """Convert an array to the content of an IDX file, the inverse of `parse_idx`.
+    """Convert a uint8 array to the bytes of an IDX file, the inverse of `parse_idx`.
 
     Parameters: `array`, uint8.
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.cache import Place, fetch, find
-from deltarule.data.cifar import parse_cifar
+from deltarule.data.cifar import parse_cifar_records
 from deltarule.data.compressed import GZIP, decompressed_stream, read_decompressed
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.idx import parse_idx, to_idx
@@ -79,7 +79,7 @@ def read_images(published: Published, place: Place) -> Dataset:
     Errors: `BadInput` for the first file that is not the published one, with the reason and a remedy.
     """
     contents = {
-        file.name: check_content(published, file, *content) for file, content in _read_contents(published, place)
+        file.name: parse_published_file(published, file, *content) for file, content in _read_contents(published, place)
     }
     parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
@@ -94,8 +94,8 @@ def read_images(published: Published, place: Place) -> Dataset:
     )
 
 
-def check_content(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
-    """Parse the content of a file of a published data set, and check its format, its labels, then its digest.
+def parse_published_file(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
+    """Parse a published file's bytes to a uint8 array; raise `BadInput` for a wrong format, label or digest.
 
     Parameters: `content`, decompressed; `where`, its name in error messages.
     Returns: images [N, rows, columns] or labels [N] of an IDX file, records [N, 1 + 3072] of CIFAR-10; uint8.
@@ -105,7 +105,7 @@ def check_content(published: Published, file: File, content: bytes, where: str) 
         array = parse_idx(content, where, 1 if "labels" in file.name else 3)
         labels = array if array.ndim == 1 else array[:0, 0, 0]
     else:
-        array = parse_cifar(content, where)
+        array = parse_cifar_records(content, where)
         labels = array[:, 0]
     if (labels >= len(published.classes)).any():
         image = int(np.argmax(labels >= len(published.classes)))
@@ -168,7 +168,7 @@ def _read_archive(published: Published, path: Path) -> Iterator[tuple[File, tupl
 
 
 def _open_decompressed(path: Path) -> gzip.GzipFile | BufferedReader:
-    """Open a file for reading, through gzip if it is compressed."""
+    """Open a file to read its bytes, decompressed if it is in gzip's format."""
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP)) == GZIP
     return gzip.open(path) if is_compressed else path.open("rb")
@@ -196,7 +196,7 @@ def _read_npz(published: Published, path: Path) -> Iterator[tuple[File, tuple[by
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """The training and test rows from the arrays of MNIST's four files, by file name."""
+    """Combine the arrays of MNIST's four files, by file name, into rows by part, "train" and "test"."""
     parts = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
         images, labels = contents[f"{prefix}-images-idx3-ubyte"], contents[f"{prefix}-labels-idx1-ubyte"]
@@ -205,7 +205,7 @@ def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
 
 
 def _cifar_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """The training and test rows from the records of CIFAR-10's six files, by file name."""
+    """Combine the records of CIFAR-10's six files, by file name, into rows by part, "train" and "test"."""
     train = np.concatenate([contents[f"data_batch_{number}.bin"] for number in range(1, 6)])
     records = {"train": train, "test": contents["test_batch.bin"]}
     return {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}

@@ -74,7 +74,7 @@ def names() -> tuple[tuple[str, str], ...]:
 
 
 def _resolve_path(path: Path, folder: Path) -> Path:
-    """The path within the folder if such a file exists there, otherwise the path itself."""
+    """The path within the folder if it exists there, else the path itself; `BadInput` if there is no such folder."""
     try:
         if kind_or_error(folder) != "folder":
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")

@@ -40,7 +40,7 @@ class Table:
 
 
 def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
-    """Read a data set from a CSV or npz file.
+    """Read a data set from a CSV or npz file; `target`, its column or array; `task`, "classify", "regress" or "auto".
 
     CSV: comma-separated UTF-8 text; the first line names the columns; every column but the target holds numbers;
     blank lines are ignored. npz: an array `x` (or `X`) [N, D], and the target array [N] or, for regression, [N, C].
@@ -79,7 +79,7 @@ def _interpret_target(path: Path, table: Table, task: str) -> Dataset:
 
 
 def looks_like_classes(y: np.ndarray | list[str]) -> bool:
-    """Whether a target is read as classes if the task is "auto": see `read_table`."""
+    """Whether a target is texts, or whole numbers with two distinct values, or at most 20, each twice on average."""
     if isinstance(y, list):
         return True
     if y.ndim == 2 or (y != np.floor(y)).any():
@@ -146,7 +146,7 @@ def _check_finite(path: Path, table: Table) -> None:
 
 
 def _read_csv(path: Path, target: str | None, task: str) -> Table:
-    """Read a CSV file with a header; `target`, the name of its target column."""
+    """Read a CSV file with a header; raise `BadInput` unless one of its columns is named `target`."""
     table = read_text_table(path, ",")
     position = _target_position(path, table.header, target)
     if not table.lines:
@@ -154,7 +154,7 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
     name, texts = table.header.pop(position), table.columns.pop(position)
     return Table(
         x=_parse_numbers(path, table),
-        y=_target_column(path, texts, table.lines, name, task),
+        y=_parse_target(path, texts, table.lines, name, task),
         features=tuple(table.header),
         target=name,
         describe_row=lambda row: f"line {table.lines[row]}",
@@ -199,26 +199,29 @@ def _target_position(path: Path, header: list[str], target: str | None) -> int:
     return header.index(target)
 
 
-def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
-    """Parse the cells of the target column as numbers if possible; otherwise return them as texts.
+def _parse_target(
+    path: Path, cells: list[str], line_numbers: Sequence[int], name: str, task: str
+) -> np.ndarray | list[str]:
+    """Parse the target column's cells as numbers [N]; else return them as texts if `task` allows, and none is empty.
 
-    Parameters: `lines`, the line number of each cell; `name` of the column.
+    Parameters: `line_numbers` of the cells; `name` of the column.
+    Errors: `BadInput` for an empty cell, texts for the task "regress", and texts among numbers for the task "auto".
     """
     try:
-        return np.array(array("d", map(parse_number, texts)))
+        return np.array(array("d", map(parse_number, cells)))
     except ValueError:
-        first_text = next(row for row, text in enumerate(texts) if not is_number(text))
-    first_number = next((row for row, text in enumerate(texts) if is_number(text)), None)
-    if "" in texts:
+        first_text = next(row for row, cell in enumerate(cells) if not is_number(cell))
+    first_number = next((row for row, cell in enumerate(cells) if is_number(cell)), None)
+    if "" in cells:
         raise BadInput(
-            f"{path}, line {lines[texts.index('')]}, column {name!r}: the target is empty; leave the row out"
+            f"{path}, line {line_numbers[cells.index('')]}, column {name!r}: the target is empty; leave the row out"
         )
     if task == "regress" or (task == "auto" and first_number is not None):
         raise BadInput(
-            f"{path}, line {lines[first_text]}, column {name!r}: {shorten_repr(texts[first_text])} is not a number; "
-            "correct it, or say task 'classify' if the column holds names of classes"
+            f"{path}, line {line_numbers[first_text]}, column {name!r}: {shorten_repr(cells[first_text])} is not a "
+            "number; correct it, or say task 'classify' if the column holds names of classes"
         )
-    return texts
+    return cells
 
 
 # --- npz -------------------------------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
 
 
 def _check_inputs(path: Path, x: np.ndarray) -> np.ndarray:
-    """Return the inputs x, which must be a matrix of numbers."""
+    """Return the inputs x [N, D] unchanged; raise `BadInput` unless they are a matrix of numbers."""
     if x.ndim != 2 or 0 in x.shape or x.dtype.kind not in "biuf":
         raise BadInput(f"{path}: x is {x.dtype} of shape {x.shape}; give numbers [rows, columns], at least one of each")
     return x
@@ -290,7 +293,7 @@ def _validate_targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list
 
 
 def _check_class_names(path: Path, texts: list[str], name: str) -> list[str]:
-    """Return the class names of all rows, which must not be empty; `name`, that of the target array."""
+    """Return the class names of all rows unchanged; raise `BadInput` with the target's `name` if one is empty."""
     if "" in texts:
         raise BadInput(
             f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"

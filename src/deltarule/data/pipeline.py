@@ -19,7 +19,7 @@ from deltarule.problem.resolved_configuration import resolve_configuration
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load, split, scale and project the data of a configuration.
+    """Load, split, scale and project a configuration's data; its file may be in `data_dir` or the recipe's `folder`.
 
     Parameters: `folder` of the recipe; `data_dir`, a folder that is searched for a file before those of the recipe and
     the current one.
@@ -38,7 +38,7 @@ def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | 
 
 
 def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
-    """Load and split the data of a configuration: the first half of `prepare_dataset`."""
+    """Load and split a configuration's data, and add mirrored images: the first half of `prepare_dataset`."""
     data = configuration.data
     name, options = name_and_options(data.name if data.file is None else data.file)
     source = data_file(configuration, folder, data_dir) or name
@@ -54,20 +54,17 @@ def load_and_split(configuration: Configuration, folder: Path, data_dir: str | P
 
 
 def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
-    """Scale and project a data set, fitted on its training part: the second half of `prepare_dataset`."""
+    """Scale a data set, and project it if `data` says so, by its training part: the rest of `prepare_dataset`."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
-def _offline_dataset(name: str, offline: Any) -> Dataset:
-    """Load the bundled data set that replaces one that cannot be downloaded, with a remark that says so.
-
-    Parameters: `name` of the missing data set; `offline`, the name of the replacement, or a table with its options.
-    """
-    other, options = name_and_options(offline)
+def _offline_dataset(missing_name: str, replacement: Any) -> Dataset:
+    """Load the replacement (name, or table with options) of a missing data set, with a remark that says so."""
+    other, options = name_and_options(replacement)
     remark = (
-        f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
-        f"get it with deltarule data fetch {name}"
+        f"{missing_name} is not on this machine and could not be downloaded, so this is {other} and says nothing about "
+        f"{missing_name}; get it with deltarule data fetch {missing_name}"
     )
     return replace(loading.load(other, **options), remark=remark)
 
@@ -111,7 +108,7 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
 
 
 def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
-    """The path of a configuration's data file; None if it uses no file.
+    """The absolute path of a configuration's data file, the first one tried if none exists; None if it uses no file.
 
     The file is searched in `data_dir`, then in `folder`, that of the recipe, then in the current folder.
     """

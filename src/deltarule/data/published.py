@@ -9,7 +9,7 @@ COLORS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class File:
-    """A file of a published data set.
+    """A file of a published data set: its name, and the size of each allowed content by its SHA-256.
 
     Parameters: `name`, without the ending of a compression; `contents`, the size in bytes of each allowed content, by
     its SHA-256 (hexadecimal, decompressed). `test_batch.bin` of CIFAR-10 may be whole, or its first 1,000 images.
@@ -26,7 +26,7 @@ class File:
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set.
+    """A published data set: where its files are found or downloaded, and the names of classes and features.
 
     Parameters: `name`, in recipes; `about`, one sentence; `files`, all of them; `folders`, the possible names of the
     folder that holds them; `downloads`, the files that a mirror serves, with their SHA-256; `mirrors`, addresses to

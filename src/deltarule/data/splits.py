@@ -17,7 +17,7 @@ def split(
     draw: str = "random",
     extend: bool = False,
 ) -> Dataset:
-    """Move rows of the training part to a validation and a test part.
+    """Move shares or numbers of the training rows, drawn at random or the last ones, to a validation and a test part.
 
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
     (a whole number); `draw`, "random", or "last" for the last rows, those for validation before those for testing;
@@ -61,7 +61,7 @@ def split(
 
 
 def _concatenate(rows: Rows, more: Rows | None) -> Rows:
-    """Append more rows of the same kind, if there are any."""
+    """The rows followed by more rows of the same kind; the rows alone if `more` is None."""
     if more is None:
         return rows
     x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])
@@ -69,7 +69,9 @@ def _concatenate(rows: Rows, more: Rows | None) -> Rows:
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Divide rows into k folds at random; each is the validation part of a network that is trained on the others.
+    """Divide rows into k folds at random, and return the row indices (training, validation) for each fold.
+
+    Each fold is the validation part of a network that is trained on the others.
 
     Parameters: `rows`, N rows, usually the training part; `k`, from 2 to N, and no more than the rows of the smallest
     class, since folds hold each class in the same share; `seed`, a whole number from 0.
@@ -102,7 +104,7 @@ def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
 def _draw_rows(
     dataset: Dataset, indices: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw `count` of these indices of training rows for a part; return the remaining and the drawn ones, ascending."""
+    """Draw `count` of these training row indices at random for a part; return those left and those drawn, ascending."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels if stratify else None

@@ -1,4 +1,4 @@
-"""Synthetic data sets of the encoder and boundary studies (STUDIES.md)."""
+"""The generated data sets of the encoder study (one-hot vectors) and the boundary study (linear, XOR): STUDIES.md."""
 
 import numpy as np
 

@@ -59,7 +59,7 @@ class Transform:
 
 
 def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
-    """Scale the inputs of all parts by statistics of the training rows.
+    """Scale the inputs of all parts by `how`, one of `SCALES`, fitted to the training rows; return the scale, too.
 
     Parameters: `how`: "none"; "unit", divide everything by the largest absolute number in the training rows (images:
     255, digits: 16); "standardize", zero mean and unit variance in each column (a column that never varies becomes
@@ -78,28 +78,28 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
         return dataset, Transform(how, np.zeros(dataset.inputs), np.ones(dataset.inputs))
     with np.errstate(all="ignore"):  # overflows raise in the next lines, with the column's name
         transform = _fit_scale(dataset.train.x, how)
-        _check_fits(dataset, transform)
+        _check_scale_is_finite(dataset, transform)
         parts = {name: _scale_rows(rows, transform) for name, rows in dataset.parts.items()}
     return with_parts(dataset, parts), transform
 
 
-def _fit_scale(x: np.ndarray, how: str) -> Transform:
+def _fit_scale(x: np.ndarray, name: str) -> Transform:
     """Fit the scale with this name, one of `SCALES`, to the training rows x [N, D]."""
     shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
-    if how == "unit":
+    if name == "unit":
         largest = float(max(x.max(), -float(x.min())))
-        return Transform(how, shift, factor / largest if largest else factor)
+        return Transform(name, shift, factor / largest if largest else factor)
     for start in range(0, x.shape[1], COLUMNS_PER_BLOCK):
         block = slice(start, start + COLUMNS_PER_BLOCK)
         mean, deviation = _moments(x[:, block].astype(np.float64))
         shift[block] = mean
-        if how == "standardize":
+        if name == "standardize":
             factor[block] = np.where(deviation == 0, 0.0, 1 / deviation)
-    return Transform(how, shift, factor)
+    return Transform(name, shift, factor)
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and standard deviation of each column; exact for a constant column."""
+    """The mean [D] and standard deviation [D] of the columns of x [N, D]; exact for a constant column."""
     mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the mean of equal numbers may differ by rounding
     centered = x - mean
     largest = np.abs(centered).max(0)
@@ -108,7 +108,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, largest * np.sqrt((relative**2).mean(0))
 
 
-def _check_fits(dataset: Dataset, transform: Transform) -> None:
+def _check_scale_is_finite(dataset: Dataset, transform: Transform) -> None:
     """Raise `BadInput` if a column's numbers are so large or small that its scale is not finite."""
     bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
     if bad.any():
@@ -159,7 +159,7 @@ class Components:
 
 
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
-    """Replace the inputs by principal components of the training rows, each with variance 1.
+    """Replace the inputs by at most `count` principal components of the training rows, each with variance 1.
 
     Parameters: `count`, the number C of components, from 1; fewer are returned if the training rows vary in fewer
     directions.
@@ -199,7 +199,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
 
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and covariance [D, D] of rows, summed in blocks, as float64 images take eight times the memory."""
+    """The mean [D] and covariance [D, D] of rows x [N, D], in blocks, as float64 images take eight times the memory."""
     mean = np.zeros(x.shape[1])
     for start in range(0, len(x), ROWS_PER_BLOCK):
         mean += x[start : start + ROWS_PER_BLOCK].sum(0, dtype=np.float64)

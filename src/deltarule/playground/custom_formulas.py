@@ -40,7 +40,7 @@ Formulas = Mapping[str, Activation | Loss]
 
 
 def check_kind(kind: Any) -> str:
-    """Validate a kind of formula, "activation" or "loss"; raise `BadInput` for another one."""
+    """Return a kind of formula unchanged; raise `BadInput` unless it is "activation" or "loss"."""
     if not isinstance(kind, str) or kind not in NAMES:
         raise BadInput(f"the kind of formula is {short_repr(kind)}; give one of {', '.join(NAMES)}")
     return kind
@@ -59,7 +59,7 @@ def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
 
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
-    """Check the derivative of a formula numerically; the report names the mistake, if there is one."""
+    """Check the derivative of a formula numerically at random points; the report names the mistake, if there is one."""
     random = np.random.default_rng(2026)
     if isinstance(formula, Activation):
         z = 2 * random.standard_normal((6, 4))
@@ -69,14 +69,14 @@ def check_pair(formula: Activation | Loss) -> "CodeReport":
 
 
 def _check(function: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats], x: Floats) -> "CodeReport":
-    """Check the derivative of an elementwise function at x."""
+    """Check the derivative of an elementwise function numerically at the entries of x, of any shape."""
     from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
 
     return check_vjp(lambda x: (function(x), x), lambda upstream, x: upstream * derivative(x), x)
 
 
 def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
-    """Replace the activation of all hidden layers, and the loss, of a problem by these formulas."""
+    """Replace the activation of all hidden layers, and the loss, of a problem by these formulas, where there is one."""
     if isinstance(activation := formulas.get("activation"), Activation):
         network = problem.network
         hidden = [activation] * (len(network.layers) - 1)

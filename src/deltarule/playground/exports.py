@@ -26,7 +26,7 @@ class Export:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A member to export: the recipe and its data, the problem, and the member's state at one step."""
+    """A member to export: the recipe and its data, the problem, and the state of this member alone at one step."""
 
     recipe: Recipe
     dataset: Dataset
@@ -75,7 +75,7 @@ def recipe_toml(configuration: Configuration) -> str:
 
 
 def _recipe_file(trained: Trained) -> Export:
-    """The recipe, which trains until the member's current step."""
+    """The recipe (TOML) of all members, which trains them until the exported member's step."""
     step = max(trained.state.step, 1)
     stopping = trained.recipe.configuration.stopping.model_copy(update={"max_steps": step, "max_epochs": None})
     return Export("recipe.toml", recipe_toml(trained.recipe.configuration.model_copy(update={"stopping": stopping})))

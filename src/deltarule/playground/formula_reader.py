@@ -71,6 +71,7 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
     evaluate = _Parser(text, names).parse()
 
     def function(*values: Array) -> Array:
+        """Evaluate the formula at arrays, one for each variable, in the shape and dtype of the first one."""
         with np.errstate(all="ignore"):
             result = evaluate(dict(zip(names, values, strict=True)))
         return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
@@ -187,7 +188,7 @@ class _Parser:
         return self._expect_bracket(lambda values: function(*(argument(values) for argument in arguments)))
 
     def _expect_bracket(self, inner: Evaluate) -> Evaluate:
-        """Move past a closing bracket, which must be next, and return what it closes."""
+        """Move past a closing bracket, and return `inner`, which it closes; raise `BadInput` if it is not next."""
         if not self._take(")"):
             raise self._error("a bracket is not closed")
         return inner

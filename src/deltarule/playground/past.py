@@ -84,7 +84,7 @@ class Past:
         self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
-        """Store a snapshot of a state if one is due at its step."""
+        """Store a snapshot of a state if one is due at its step; if there are too many, drop every other one."""
         if state.step % self._snapshot_interval or self._snapshots[-1].step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state))
@@ -96,14 +96,14 @@ class Past:
             ]
 
     def add_change(self, problem: Problem, state: State, description: str) -> None:
-        """Record that another problem is trained from this state; `description` says what changed."""
+        """Store a snapshot of a state from which another problem is trained; `description` says what changed."""
         self.changes.append((state.step, description))
         if self._snapshots[-1].step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()
         self._snapshots.append(Snapshot(problem, state, is_change=True))
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
-        """Recompute the state of some members at an earlier step; return it with the problem of that time.
+        """Recompute the state of some members after `step` updates; return the problem that was trained then, and it.
 
         >>> import numpy as np
         >>> from deltarule.engines.reference import ReferenceEngine

@@ -46,7 +46,7 @@ class View:
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], members: int) -> "View":
-        """Parse a page's request for a view; `members`, the size of the population; raise `BadInput` if invalid."""
+        """Parse a request for a view, its members clipped to the `members` that exist; raise `BadInput` if invalid."""
         for name in ("member", "step", "first_multiple"):
             value = table.get(name, 0)
             if not (value is None and name == "step") and (isinstance(value, bool) or not isinstance(value, int)):
@@ -56,7 +56,7 @@ class View:
 
 
 def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """Compute what a page shows of a view: a header of plain values, and arrays by name."""
+    """Compute what a page shows of a view: a header of plain values, and float32 arrays by name."""
     moment = workbench.moment
     dataset, classes = moment.dataset, len(moment.dataset.classes)
     members = np.arange(view.first_multiple, min(view.first_multiple + MAX_MULTIPLES, moment.problem.members))
@@ -198,7 +198,10 @@ def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
-    """The first misclassified images, each as [row, class, predicted class], and their pixels."""
+    """The first misclassified images as [row, class, predicted class], and their pixels; empty for other data.
+
+    They are test rows; without these, validation rows, or else training rows.
+    """
     rows = dataset.test or dataset.validation or dataset.train
     if dataset.image is None or rows.labels is None:
         return [], {}
@@ -209,7 +212,7 @@ def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tup
 
 
 def _activation_statistics(problem: Problem, state: State, dataset: Dataset) -> dict[str, Floats]:
-    """Statistics of activations on the training rows: a histogram and the dead units by layer, and the hidden space."""
+    """By name: histograms and dead units of each layer on training rows, and the last hidden layer as points [N, 2]."""
     chosen = _evenly_spaced_rows(len(dataset.train))
     activations = _activations(problem, state, np.asarray(dataset.train.x[chosen], problem.dtype))
     statistics: dict[str, Floats] = {}
@@ -256,7 +259,7 @@ def _curves(past: Past, member: int) -> dict[str, Floats]:
 
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
-    """The confusion matrix [C, C] of the one member of a state, with a column for each predicted class."""
+    """The counts [C, C] of rows by class and predicted class, for the one member of a state."""
     assert rows.labels is not None
     predicted = _predict_classes(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
@@ -278,7 +281,7 @@ def _activations(problem: Problem, state: State, x: Floats) -> list[Floats]:
 
 
 def _histogram(values: Floats) -> tuple[Floats, Floats]:
-    """The counts of finite values in bins of equal width, and the range [2] of the bins."""
+    """The counts of finite values in BINS bins of equal width, and the smallest and largest value [2]."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros(BINS), np.array([0.0, 1.0])

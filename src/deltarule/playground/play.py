@@ -24,7 +24,7 @@ MIN_ROWS_TO_SPLIT = 100
 
 
 def recipe_to_play(what: str | Path | None = None, target: str | None = None, folder: Path | None = None) -> Recipe:
-    """Find or make the recipe of a study, data set, story, recipe file or table, for the workbench.
+    """Find or make the recipe of a study, data set, story, recipe file or table; None: the story of two spirals.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from deltarule.studies.recipes import Recipe
 
 
 def recipe_of_problem(problem: Problem, folder: Path) -> Recipe:
-    """Write a problem as a recipe: the same data, network, settings and seeds.
+    """Convert a problem to a recipe with its network, settings and seeds; write its data to `folder` as data.npz.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
 def write_recording(session: Session, folder: Path, updates: int) -> Path:
-    """Train a session for some updates, and write a page that replays the training.
+    """Train a session for some more updates, write a page to `folder` that replays them, and return its file.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def bundle(name: str) -> str:
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
-        """Add the imports of a module, then the module itself."""
+        """Add the imports of a module to `scripts`, then the module itself, unless it was added before."""
         if module in scripts:
             return
         text = (resources.files("deltarule.playground") / "page" / module).read_text(encoding="utf-8")

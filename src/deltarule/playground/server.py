@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
     # --- checks -------------------------------------------------------------------------------------------------------
 
     def _checked_name(self) -> str | None:
-        """The last part of a request's path, below the secret address; None if the request was refused."""
+        """The last part of a request's path, below the secret address; any other request is refused, and gives None."""
         hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
         origin = self.headers.get("Origin")
         is_foreign = origin is not None and origin.removeprefix("http://") not in hosts
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         return rest[0]
 
     def _checked_body(self) -> dict[str, Any] | None:
-        """The JSON object in the body of a request; None if the request was refused."""
+        """The JSON object in the body of a request; a request without one is refused, and gives None."""
         length = self.headers.get("Content-Length", "")
         if not length.isdigit():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "the request has no length")

@@ -82,7 +82,7 @@ class Session:
         return self._axes[1]
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        """Draw the view that a page requests, as a frame; if it sends the news it has `seen`, wait for newer ones."""
+        """Draw the view that a page requests, as a frame; wait up to `timeout` seconds for news not `seen` yet."""
         seen = table.get("seen")
         if isinstance(seen, list) and timeout:
             self.workbench.wait_for_change(seen, timeout)
@@ -137,7 +137,7 @@ class Session:
         self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
-        """Train separate members for each of the `values` of one `key`; without a key all have the same settings."""
+        """Restart with members for each of the `values` of one `key`; without a key, all have the same settings."""
         key, values = table.get("key"), table.get("values")
         recipe = self.workbench.moment.recipe
         toml = exports.recipe_toml(recipe.configuration.model_copy(update={"grid": {}}))
@@ -148,7 +148,7 @@ class Session:
         self._use_recipe({"recipe": toml})
 
     def _reseed(self, table: Mapping[str, Any]) -> None:
-        """Replace the networks by as many with the next seeds."""
+        """Restart with as many networks as before, of the next seeds."""
         seeds = seeds_of(self.workbench.moment.recipe.configuration)
         first = max(seeds) + 1
         self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
@@ -213,7 +213,7 @@ class Session:
         }
 
     def _formula(self, table: Mapping[str, Any]) -> dict[str, str]:
-        """Replace the recipe's activation or loss by a function and its derivative, and report the check of these."""
+        """Use a function and its derivative as activation or loss (without one, the recipe's); report their check."""
         kind = check_kind(table.get("kind"))
         if table.get("function") is None:
             self.workbench.use_formula(kind, None)
@@ -254,7 +254,7 @@ def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
 
 
 def _text_of(table: Mapping[str, Any], name: str) -> str:
-    """The argument of a command with this name, which must be a text that is not empty."""
+    """The argument of a command with this name; raise `BadInput` unless it is a text that is not empty."""
     text = table.get(name)
     if not isinstance(text, str) or not text.strip():
         raise BadInput(f"{name} is {short_repr(text)}; give a text")
@@ -262,7 +262,7 @@ def _text_of(table: Mapping[str, Any], name: str) -> str:
 
 
 def _table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The argument of a command with this name, which must be a table; empty if there is none."""
+    """The argument of a command with this name, empty if there is none; raise `BadInput` unless it is a table."""
     value = table.get(name, {})
     if not isinstance(value, Mapping):
         raise BadInput(f"{name} is {short_repr(value)}; give a table")

@@ -14,11 +14,11 @@ READABLE = (".csv", ".tsv", ".parquet")
 
 
 def numeric_table(path: Path, target: str | None, folder: Path) -> Path:
-    """Convert a table file to one whose columns, except the target, hold only numbers; return the file's path.
+    """The path of a table whose columns but the target are numbers: `path` itself, or an encoded copy in `folder`.
 
-    If they do already, this is the path of the table itself. Each category becomes a column of 0 and 1; missing numbers
-    become the median, with a column that marks them, as `deltarule train` encodes them; rows without a target are
-    dropped. The encoding is fitted to all rows.
+    Each category becomes a column of 0 and 1;
+    missing numbers become the median, with a column that marks them, as `deltarule train` encodes them; rows without a
+    target are dropped. The encoding is fitted to all rows.
 
     Parameters
     ----------

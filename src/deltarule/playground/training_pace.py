@@ -46,7 +46,7 @@ class TrainingPace:
 
     @contextmanager
     def time_chunk(self, count: int) -> Iterator[int]:
-        """Time a chunk of `count` updates, made within the block, and adapt the size of the next chunk."""
+        """Time a chunk of `count` updates, made within the block, and set the size of the next chunk; yield `count`."""
         began = time.perf_counter()
         yield count
         end = time.perf_counter()
@@ -59,7 +59,7 @@ class TrainingPace:
 
     @contextmanager
     def time_evaluation(self) -> Iterator[None]:
-        """Time an evaluation, made within the block, as a share of the time since the last one."""
+        """Time an evaluation of the members, made within the block, for `evaluates_too_often`."""
         began = time.perf_counter()
         yield
         end = time.perf_counter()

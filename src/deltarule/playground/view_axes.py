@@ -49,7 +49,7 @@ class ViewAxes:
 
 
 def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None = None) -> ViewAxes:
-    """Choose the two axes of the plane over which the outputs for some rows are shown.
+    """Choose the axes of the plane to show for rows x: these two columns, or by default two principal components.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def view_axes(x: Floats, features: Sequence[str], columns: Sequence[int] | None 
 
 
 def _principal_directions(centered: Floats) -> Floats:
-    """The two directions of largest variance, each with its largest entry positive."""
+    """The two directions [2, D] of largest variance of centered rows [N, D], each with its largest entry positive."""
     directions = np.linalg.svd(centered, full_matrices=False)[2][:2]
     if len(directions) < 2:  # a single row
         directions = np.eye(centered.shape[1])[:2]

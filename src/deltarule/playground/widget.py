@@ -42,7 +42,7 @@ def play(what: Any = None, target: str | None = None) -> Any:
 
 
 def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer a message of the page with JSON values, and a frame if it requests one.
+    """Answer a message of the page: JSON values, with any refusal, and a list of one frame or none.
 
     A frame that the page has already is not drawn again.
     """

@@ -242,7 +242,7 @@ class Workbench:
                 raise
 
     def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
-        """The problem and the exact state of some members after `step` updates, by default at the `moment` or now."""
+        """The problem and exact state of some members after `step` updates; None: at the `moment`, by default now."""
         moment = moment or self._moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
@@ -283,7 +283,7 @@ class Workbench:
         self._publish(recipe, dataset, problem, state, Past(problem, state))
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset, description: str) -> None:
-        """Train a changed recipe from the current state, or from the start if its parameters are other ones."""
+        """Train a changed recipe from the current state, or anew if its parameters differ; record `description`."""
         moment = self._moment
         problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
@@ -373,11 +373,11 @@ class Workbench:
             self._updates_left = 0
             self._changed.notify_all()
 
-    def _note_divergences(self, moment: Moment, bad: Integers) -> None:
-        """Record where members diverged; `bad` [K], the step at which each did, −1 for members that did not."""
-        for member in np.flatnonzero(bad >= 0).tolist():
+    def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
+        """Record in which layers a few members diverged; `diverged_steps` [K], the step of each, −1 for none."""
+        for member in np.flatnonzero(diverged_steps >= 0).tolist():
             if member not in self.divergences and len(self.divergences) < MAX_NOTED_DIVERGENCES:
-                step = int(bad[member])
+                step = int(diverged_steps[member])
                 problem, state = self.past.at(step, np.array([member]), self.engine)
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 

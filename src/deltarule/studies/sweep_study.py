@@ -82,13 +82,13 @@ def sweep(
     """
     with explain_interruption("nothing was begun; start again"):
         recipe, configuration = _requested_sweep(study, grid, seeds, engine)
-        run = None if grid is not None else _invocation(recipe, data_dir)
+        run_options = None if grid is not None else _invocation(recipe, data_dir)
     return run_sweep(
         configuration,
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
         None if out is None else Path(out),
         name=recipe.name,
-        run=run,
+        run_options=run_options,
         settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,

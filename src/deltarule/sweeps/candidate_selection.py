@@ -22,7 +22,9 @@ Run = Callable[[Sequence[Settings]], Sweep]
 
 
 def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw n configurations at random, with scikit-learn's ParameterSampler.
+    """Draw n configurations at random, as settings by dotted key, from lists of values or SciPy distributions.
+
+    This uses scikit-learn's ParameterSampler.
 
     Parameters: `space`, a list of values or a SciPy distribution for each dotted key; `n`, how many to draw, without
     repetition if there are only lists; `seed`, from 0 to 2**32 - 1.
@@ -68,7 +70,7 @@ def halving(
     key: str = "stopping.max_epochs",
     keep: float = 1 / 3,
 ) -> list[Settings]:
-    """Successive halving: train all configurations briefly, then in each round the best of them for longer.
+    """Successive halving: `run` sweeps fewer settings at each higher budget; return the last round's, the best first.
 
     Each round trains from the start, so its rows equal those of any training with that budget. If a third is kept and
     the budget triples, this adds half as much work.
@@ -113,7 +115,7 @@ def _check_share(keep: Any) -> None:
 
 
 def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int, batch: int = 8) -> None:
-    """Let Optuna choose: in each round, ask it for a batch of configurations, sweep them, and report their mean scores.
+    """Let an Optuna study choose: in each round, ask it for settings, sweep them by `run`, and tell it the mean scores.
 
     Parameters: `run`, a function that sweeps settings; `study`, an Optuna study whose direction is "maximize"; `space`,
     Optuna's distributions by dotted key; `rounds`, how many sweeps; `batch`, how many configurations in each.

@@ -1,6 +1,6 @@
-"""Executors for sweeps: this process, local processes (loky) or a Dask cluster, all as the standard library's Executor.
+"""Pools of workers for sweeps (this process, local processes, a Dask cluster), and `run_all`, which runs tasks in them.
 
-A population whose worker dies is submitted again.
+Each pool has an Executor of the standard library. A task, such as a population, whose worker dies is submitted again.
 """
 
 import logging
@@ -34,7 +34,7 @@ class InProcessExecutor(Executor):
     """An executor that runs each function at once, in the calling process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Call the function with its arguments, and return a finished future."""
+        """Call the function with its arguments, and return a finished future with its result or its exception."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -63,7 +63,7 @@ class Pool:
 
 @contextmanager
 def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
-    """Open the workers of an executor, given by its name, until the block ends.
+    """Open "local" or "dask" workers for the block; `workers` None: this process alone, or as many as Dask starts.
 
     Parameters: `name`, "local" or "dask"; `workers`, how many processes: if None, "local" uses this process alone, and
     "dask" as many as Dask starts; `address`, that of a running Dask cluster.
@@ -158,7 +158,7 @@ def _initialize_worker(parent_pid: int) -> None:
 
 @contextmanager
 def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
-    """The workers of the Dask cluster at an address, or of a new local one if the address is None."""
+    """The workers of the Dask cluster at an address; if None, of a new local one (`workers` None: Dask's default)."""
     try:
         from distributed import Client, LocalCluster
     except (ImportError, OSError) as error:
@@ -192,7 +192,7 @@ def dask_setup(worker: Any) -> None:
 
 
 def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Prepare custom formulas, by kind and name, so that they can be pickled and sent to a worker process.
+    """Copy custom formulas, by (kind, name), so that they can be pickled for workers; raise `BadInput` if one cannot.
 
     Errors: `BadInput` for a formula that cannot be pickled.
 
@@ -217,12 +217,12 @@ def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, st
 
 
 def run_all(
-    workers: Pool, function: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], advice: str = "start again"
+    workers: Pool, function: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], error_advice: str = "start again"
 ) -> Iterator[tuple[Any, Result]]:
-    """Call a function on every task in a pool of workers, and yield each task with its result once it is done.
+    """Call a function on every task (a tuple of arguments) in a pool, and yield (task, result) as each one is done.
 
-    Parameters: `function`, called with the values of a task as its arguments; `tasks`, tuples of arguments; `advice`,
-    the end of error messages: what is kept, and how to resume.
+    Parameters: `function`, called with the values of a task as its arguments; `tasks`, tuples of arguments;
+    `error_advice`, the end of error messages: what is kept, and how to resume.
     Errors: what the function raises, with the advice as a note; `RunFailed` for what it raises in another process, and
     for a task whose worker dies again and again, or has too little memory.
 
@@ -240,12 +240,12 @@ def run_all(
             if not task:
                 has_more_tasks = False
                 break
-            _check_workers(workers, advice)
+            _check_workers(workers, error_advice)
             running[_submit(workers, function, task)] = task, tries
         # After a second without a result, check whether any worker is left.
         done, _ = wait(running, 1.0, FIRST_COMPLETED)
         if running and not done:
-            _check_workers(workers, advice)
+            _check_workers(workers, error_advice)
         for future in done:
             task, tries = running.pop(future)
             error = CancelledError() if future.cancelled() else future.exception()
@@ -253,32 +253,33 @@ def run_all(
                 yield task, future.result()
             elif is_out_of_memory(error):
                 raise RunFailed(
-                    f"a population needs more memory than its worker has; {_MEMORY_ADVICE}; {advice}"
+                    f"a population needs more memory than its worker has; {_MEMORY_ADVICE}; {error_advice}"
                 ) from error
             elif isinstance(error, DeltaruleError) or isinstance(workers.executor(), InProcessExecutor):
-                error.add_note(advice)
+                error.add_note(error_advice)
                 raise error
             elif not _is_worker_death(error):  # libraries raise all kinds of exceptions when memory is exhausted
                 raise RunFailed(
                     f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or "
-                    f"where memory has ended {_MEMORY_ADVICE}; {advice}"
+                    f"where memory has ended {_MEMORY_ADVICE}; {error_advice}"
                 ) from error
             elif tries == MAX_TRIES:
                 raise RunFailed(
-                    f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}; {advice}"
+                    f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}; "
+                    f"{error_advice}"
                 ) from error
             else:
                 retries.append((task, tries + 1))
 
 
-def _check_workers(workers: Pool, advice: str) -> None:
+def _check_workers(workers: Pool, error_advice: str) -> None:
     """Raise `RunFailed` if the cluster of the workers has ended."""
     if workers.is_gone():
-        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {advice}")
+        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {error_advice}")
 
 
 def _submit(workers: Pool, function: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
-    """Submit a task, after a restart of the workers if one of them died."""
+    """Submit a task, after a restart of all workers if one of them died, and return its future."""
     try:
         return workers.executor().submit(function, *task)
     except BrokenExecutor:  # loky ends all of its workers when one of them dies

@@ -19,12 +19,12 @@ _data_cache: dict[str, Data] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """The data of a configuration (or of one fold), from a cache of the last two that this process loaded.
+    """The prepared data of a configuration, of all folds (None) or one, from a cache of the last two that were loaded.
 
-    Parameters: `fold`, as in `load`.
+    Parameters: `fold`, as in `load_fold_data`.
     """
     key = f"{data_key(configuration)} {source} {fold}"
-    return _data_cache.get(key) or _add_to_cache(_data_cache, key, load(configuration, source, fold))
+    return _data_cache.get(key) or _add_to_cache(_data_cache, key, load_fold_data(configuration, source, fold))
 
 
 def forget_data() -> None:
@@ -33,8 +33,8 @@ def forget_data() -> None:
     _fold_cache.clear()
 
 
-def load(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
-    """Load and preprocess the data of a configuration, divided into the folds of the source if it has any.
+def load_fold_data(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
+    """Load and preprocess a configuration's data, with the row indices of all folds (None), or of one fold alone.
 
     Parameters: `fold`, the index of a fold to load alone, with scale and components from its own training rows; None
     for all folds.
@@ -53,7 +53,7 @@ def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> 
 
 
 def _add_to_cache(cache: dict[str, Value], key: str, value: Value) -> Value:
-    """Add a value to a cache, of whose entries only the latest stays, and return the value."""
+    """Add a value to a cache, of whose earlier entries only the latest one stays, and return the value."""
     # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
     for old in list(cache)[:-1]:
         cache.pop(old, None)
@@ -68,7 +68,7 @@ def load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, F
 
 
 def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    """Load the data of a configuration, and draw the training and held-out rows of each fold."""
+    """Load the unscaled data of a configuration, and draw the row indices (training, held out) of each fold."""
     dataset = load_and_split(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

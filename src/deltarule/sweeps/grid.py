@@ -43,7 +43,7 @@ faster, and would report their progress less often."""
 
 
 def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    """Replace the grid of a configuration, lists of values by dotted key.
+    """Copy a configuration with another grid, lists of values by dotted key.
 
     Errors: `BadInput` for an unknown key, and for a value that is not allowed.
 
@@ -95,7 +95,7 @@ def combinations(configuration: Configuration) -> list[dict[str, Any]]:
 def plan_sweep(
     configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
 ) -> Plan:
-    """Plan a sweep: which rows its table will have, and which of them are trained together.
+    """Plan the rows of a sweep's table, and which are trained together; `settings` replace the grid's combinations.
 
     Parameters: `configuration`, with its grid; `source`, where the data come from; `settings`, those of each
     configuration, instead of all combinations of the grid; `workers`, how many processes will train: populations are
@@ -148,7 +148,7 @@ class _SweepRequest:
 def _configurations_by_hash(
     base: Configuration, settings: Iterable[Mapping[str, Any]]
 ) -> dict[str, tuple[Configuration, Mapping[str, Any]]]:
-    """Each distinct configuration and its settings, by its hash; duplicates are dropped, however they are written."""
+    """Each distinct configuration with its settings, by its hash; raise `BadInput` if there is none."""
     by_hash: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
     for setting in settings:
         configuration = with_changes(base, setting)
@@ -159,7 +159,7 @@ def _configurations_by_hash(
 
 
 def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
-    """The units of work of a sweep, notes on their data, and the ranking of all rows (metric, part of the data)."""
+    """The populations of a sweep, enough to keep the workers busy; notes on their data; the ranking (metric, part)."""
     configurations, source = request.configurations, request.source
     groups = _group_configurations(configurations, source)
     units: list[Unit] = []
@@ -189,7 +189,7 @@ def _plan_units(request: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...],
 
 
 def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
-    """The members of a group: for each seed, one for each set of configurations that one training serves."""
+    """The members of a group: one for each fold, each set of configurations that share a training, and each seed."""
     return [
         Member(request.configurations[indices[0]], fold, seed, _planned_rows(request, indices, data, fold, seed))
         for (fold, _), indices in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
@@ -198,16 +198,16 @@ def _members(request: _SweepRequest, group: Group, data: Data) -> list[Member]:
 
 
 def _group_configurations(configurations: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
-    """Group the configurations that can be trained together, by (fold of the data, shape, fold of the group).
+    """Group indices of configurations that can be trained together, by (fold of the data, shape, fold of the group).
 
     A group holds indices of configurations, by the fold and the key of the training that serves them. The first fold is
     −1 if all folds have the same data, the second one if members of all folds can be trained together.
     """
     groups: dict[tuple[int, str, int], Group] = {}
-    known: dict[str, bool] = {}
+    per_fold_cache: dict[str, bool] = {}
     for index, configuration in enumerate(configurations):
         per_limit = _needs_training_per_limit(configuration)
-        per_fold = _needs_data_per_fold(configuration, source, known)
+        per_fold = _needs_data_per_fold(configuration, source, per_fold_cache)
         shape, training = configuration_key(configuration, limits=per_limit), _training_key(configuration, per_limit)
         for fold in range(source.folds) if source.folds else (-1,):
             # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
@@ -216,24 +216,24 @@ def _group_configurations(configurations: Sequence[Configuration], source: Sourc
     return groups
 
 
-def _needs_data_per_fold(configuration: Configuration, source: Source, known: dict[str, bool]) -> bool:
-    """Whether the preprocessing that is fitted to the training rows differs from fold to fold.
+def _needs_data_per_fold(configuration: Configuration, source: Source, cache: dict[str, bool]) -> bool:
+    """Whether preprocessing that is fitted to training rows differs between folds; `cache` holds answers by data key.
 
-    Images that are divided by 255, for example, are equal in all folds. `known` caches the results by the data's key.
+    Images that are divided by 255, for example, are equal in all folds.
     """
     section = configuration.data
     if not source.folds or (section.scale == "none" and section.components is None):
         return False
     key = data_key(configuration)
-    if key not in known:
+    if key not in cache:
         dataset, folds = load_folds(configuration, source)
         whole = scale(dataset, section.scale)[1]
         scales = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
-        known[key] = section.components is not None or any(
+        cache[key] = section.components is not None or any(
             not (np.array_equal(fold.shift, whole.shift) and np.array_equal(fold.factor, whole.factor))
             for fold in scales
         )
-    return known[key]
+    return cache[key]
 
 
 def _shape_without_sizes(shape: str) -> str:
@@ -244,25 +244,25 @@ def _shape_without_sizes(shape: str) -> str:
 
 
 def _choose_engine(
-    members: Sequence[Member], max_members: int, data: Data, groups: int, shapes: int
+    members: Sequence[Member], max_members: int, data: Data, group_count: int, shape_count: int
 ) -> tuple[str, bool]:
-    """The name of the engine for all members of a shape, and whether it has a program for this shape alone.
+    """Choose the engine for members of one shape: its name, and whether it has a program for this shape alone.
 
-    Parameters: `max_members`, how many of them memory allows at once; `groups`, how many groups of the sweep have such
-    members, one for each fold; `shapes`, how many shapes of the sweep differ only in their layer sizes from this one,
-    which is counted, too. The choice must not depend on the number of workers, nor on what is done already.
+    Parameters: `max_members`, how many of them memory allows at once; `group_count`, how many groups of the sweep have
+    such members, one for each fold; `shape_count`, how many shapes of the sweep differ only in their layer sizes from
+    this one, which is counted, too. The choice must not depend on the number of workers, nor on what is done already.
     """
     name = members[0].configuration.run.engine
     if name != "auto":
         return name, True
-    problem = problem_of(members[:max_members], data)
+    problem = population_problem(members[:max_members], data)
     epoch = max(map(problem.steps_per_epoch, range(problem.members)))
     longest = max(limit_of(row, epoch) for member in members for row in member.rows)
-    chosen = choose(name, problem, groups * -(-len(members) // max_members) * longest, shapes=shapes).engine
+    chosen = choose(name, problem, group_count * -(-len(members) // max_members) * longest, shapes=shape_count).engine
     return chosen.name, not isinstance(chosen, CompiledEngine) or chosen.own_shape
 
 
-def problem_of(members: Sequence[Member], data: Data) -> Problem:
+def population_problem(members: Sequence[Member], data: Data) -> Problem:
     """The problem that trains these members as one population, each on the training rows of its fold."""
     by_id = {id(member.configuration): member.configuration for member in members}
     indices = {key: index for index, key in enumerate(by_id)}
@@ -282,7 +282,7 @@ def limit_of(row: Row, steps_per_epoch: int) -> int:
 
 
 def _check_group(configurations: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
-    """Create the problem of a group's configurations on a single row, so that errors appear before any training."""
+    """Raise `BadInput` for configurations that do not fit each other: create their problem on a single row."""
     indices = sorted({index for served in group.values() for index in served})
     rules = [configurations[index].stopping for index in indices]
     for name in {name for rule in rules for name in (rule.metric, rule.score)} - {"objective"}:
@@ -292,7 +292,7 @@ def _check_group(configurations: Sequence[Configuration], group: Group, dataset:
 
 
 def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: int, seed: int) -> tuple[Row, ...]:
-    """The rows of the configurations with these indices, for a fold and a seed; a key hashes what decides a row."""
+    """The rows of configurations (by index) for one fold (−1: no folds) and seed; their keys are hashes."""
     rows = []
     for index in indices:
         stopping, run = request.configurations[index].stopping, request.configurations[index].run
@@ -339,7 +339,7 @@ def max_population_size(configuration: Configuration, dataset: Dataset) -> int:
 
 
 def unfinished_units(units: Sequence[Unit], done_keys: Set[str]) -> Iterator[tuple[Unit, Integers]]:
-    """Yield each unit that has rows left to train, with the indices of the members that must be trained."""
+    """Yield each unit with a row whose key is not in `done_keys`, and the indices of the members to train."""
     for unit in units:
         members = unit.missing_members(done_keys)
         if len(members):

@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The data of a configuration, with the rows of each fold; of a single fold, its two parts and no folds."""
+    """The data of a configuration, and the row indices of its folds; () if it has none, or the data are of one fold."""
 
     dataset: Dataset
     folds: Folds
@@ -129,7 +129,7 @@ class Plan:
     formulas: Mapping[tuple[str, str], Any]
 
     @property
-    def data(self) -> dict[tuple[str, str | None], str]:
+    def data_digests(self) -> dict[tuple[str, str | None], str]:
         """The digests of the data, by the hash of the configuration and the name of the fold."""
         return {
             (self.hashes[row.configuration], self.source.fold_name(member.fold)): unit.data

@@ -1,4 +1,4 @@
-"""The results of a sweep, read from its store: its table, its best rows and configurations, and stored networks."""
+"""The class `Sweep`, the results of a sweep in its store: the table, its best rows and configurations, networks."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ from deltarule.problem.resolved_configuration import (
     resolve_configuration,
 )
 from deltarule.stats.ranking import round_score
-from deltarule.sweeps.fold_data import fold_of, forget_data, load
+from deltarule.sweeps.fold_data import fold_of, forget_data, load_fold_data
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.row_ranking import describe_ranking
@@ -44,7 +44,7 @@ FROM members JOIN configurations ON members.configuration = configurations.id
 
 
 class Sweep:
-    """The table of a sweep, read from its store; returned by `load_sweep` and `sweep`.
+    """The results of a sweep: the table in its store, and stored networks; `sweep` and `load_sweep` return it.
 
     Attributes: `name`, `metric` ("accuracy" or "r_squared"), `ranked` (the part of the data on which rows are ranked),
     `grid` (the keys that it sets, and those in which the recipes of its runs differ), `notes` (sentences worth
@@ -107,19 +107,19 @@ class Sweep:
 
     @translate_damage_errors()
     def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
-        """The n best rows, the best first.
+        """The n best rows on a part of the data (None: the one that the sweep ranks by), each a dict, the best first.
 
         Parameters: `part`, the part of the data whose score ranks rows: "train", "validation" or "test"; None for the
         one by which the sweep is ranked.
         Errors: `BadInput` for another part, and for less than 1 row.
         """
-        chosen, n = self._part(part), _validate_limit(n)
+        chosen, n = self._validate_part(part), _validate_limit(n)
         query = f"{ROWS} WHERE {chosen}_score IS NOT NULL ORDER BY {ranking_order(chosen)} LIMIT ?"
         return [self._row(row) for row in self._connection.execute(query, (n,))]
 
     @translate_damage_errors()
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
-        """The n best configurations by the mean score of their rows, the best first.
+        """The n best configurations by the mean score of their rows on a part of the data, the best first.
 
         Means that are equal in 12 digits are ranked by the mean objective. Configurations without a mean, because a row
         has no score, come last, ranked by their rows that have one.
@@ -127,7 +127,7 @@ class Sweep:
         Parameters: `part`, as in `best`.
         Errors: as `best`.
         """
-        chosen, n = self._part(part), _validate_limit(n)
+        chosen, n = self._validate_part(part), _validate_limit(n)
         score = f"{chosen}_score"
         query = f"""
             SELECT configuration, settings, base, count(*), sum(status = 'diverged'),
@@ -149,7 +149,7 @@ class Sweep:
         """
         json_settings = settings_to_json(settings)
         query = f"""
-            SELECT {_aggregate_if_complete("avg", f"{self._part(part)}_score")} FROM members
+            SELECT {_aggregate_if_complete("avg", f"{self._validate_part(part)}_score")} FROM members
             JOIN configurations ON configuration = configurations.id WHERE hash = ?
         """
         with translate_damage_errors():
@@ -159,14 +159,14 @@ class Sweep:
 
     @translate_damage_errors()
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
-        """The scores of all rows as a matrix with a row for each configuration and a column for each fold and seed.
+        """The settings of all C configurations, the best first, and their scores [C, B], a column per fold and seed.
 
         Parameters: `part`, as in `best`.
         Returns: the settings of the C configurations, as `configurations` ranks them by the sweep's own part; their
         scores [C, B] in the B blocks (a fold and a seed), NaN if a configuration has no such row, and −infinity if the
         row has no score, such as that of a regression that diverged.
         """
-        chosen = self._part(part)
+        chosen = self._validate_part(part)
         query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
         rows = self._connection.execute(query).fetchall()
         blocks = {block: index for index, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
@@ -180,7 +180,7 @@ class Sweep:
         return [settings[number] for number in ranks], scores
 
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The rows of one configuration, ordered by folds, then by seeds.
+        """The rows of one configuration, each a dict by column, ordered by folds, then by seeds.
 
         Parameters: `settings` of the configuration, as `sweep` was given them.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
@@ -248,7 +248,9 @@ class Sweep:
 
     @translate_damage_errors()
     def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:
-        """The data that the network of the row with this key was trained and scored on, split and scaled.
+        """The split and scaled data of a row's network; a file is searched in `data_dir` and the recipe's `folder`.
+
+        These are the rows that it was trained and scored on.
 
         For a row of a fold, the training part is that of the fold, and the validation part its held-out rows.
 
@@ -261,13 +263,13 @@ class Sweep:
         number, folds = (None, None) if fold is None else map(int, fold.split("/"))
         source = Source(Path(folder), None if data_dir is None else Path(data_dir), folds)
         forget_data()
-        loaded = load(configuration, source)
+        loaded = load_fold_data(configuration, source)
         if number is None:
             dataset = loaded.dataset
         elif digest == loaded.dataset.digest:  # the scale is equal in all folds
             return fold_of(loaded.dataset, *loaded.folds[number])
         else:
-            dataset = load(configuration, source, number).dataset
+            dataset = load_fold_data(configuration, source, number).dataset
         if digest != dataset.digest:
             raise BadInput(f"the data are not those that the network of {key!r} was trained on; put them back")
         return dataset
@@ -278,7 +280,7 @@ class Sweep:
 
     @translate_damage_errors()
     def in_memory(self) -> "Sweep":
-        """Copy the table to memory, and close the file, which may be deleted then."""
+        """Return a copy of the table in memory, and close this one's file, which may be deleted then."""
         copy = sqlite3.connect(":memory:")
         self._connection.backup(copy)
         self._connection.close()
@@ -291,7 +293,7 @@ class Sweep:
         # With the formulas of the store, whatever is registered by their names now.
         return configuration_hash(configuration, notes.get("formulas", {}))
 
-    def _part(self, part: str | None) -> str:
+    def _validate_part(self, part: str | None) -> str:
         """Validate the name of a part of the data; None becomes the one by which the sweep is ranked."""
         if part is not None and part not in PARTS:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
@@ -373,7 +375,7 @@ def _aggregate_if_complete(function: str, column: str) -> str:
 
 
 def _validate_limit(n: Any) -> int:
-    """Validate a number of results, at most what an SQL LIMIT allows."""
+    """Validate a number of results from 1, and return it, cut to the largest that an SQL LIMIT allows."""
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise BadInput(f"n is {n!r}; give how many are wanted, 1 or more")
     return min(int(n), sys.maxsize)  # SQLite has no larger integers
@@ -405,7 +407,7 @@ def _check_numbers(*values: Any) -> None:
 
 
 def load_sweep(folder: str | Path) -> Sweep:
-    """Open the table of a sweep, which may still be running.
+    """Open the results in the folder of a sweep, which may still be running.
 
     Parameters: `folder`, the one that --out named.
     Errors: `BadInput` if there is no store, or it is of another version, or that of a search.

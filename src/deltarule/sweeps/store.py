@@ -103,7 +103,7 @@ class Store:
             raise
 
     def _set_journal_mode(self, is_local: bool) -> None:
-        """Use SQLite's write-ahead log on a local disk, so that readers and the writer do not wait for each other."""
+        """Use SQLite's write-ahead log on a local disk, so that readers need not wait; elsewhere a rollback journal."""
         # On a network drive they have no shared memory, which the log needs.
         with contextlib.suppress(sqlite3.OperationalError):  # on a disk that does not support it, or is full
             self.connection.execute(f"PRAGMA journal_mode={'WAL' if is_local else 'DELETE'}")
@@ -136,7 +136,7 @@ class Store:
     def add_configurations(
         self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
     ) -> dict[str, int]:
-        """Insert the configurations that are not stored yet, and return the numbers of all by their hashes.
+        """Insert the configurations that are not stored yet, and return the ids of all stored ones by their hashes.
 
         Parameters: `hashes` [C] of the configurations; `settings` [C], what each changes in the base; `base`, the hash
         and the keys (by section) of the configuration without grid.
@@ -150,7 +150,7 @@ class Store:
         return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
 
     def write_notes(self, **notes: Any) -> None:
-        """Write facts about the sweep, JSON values by name, to the table `about`."""
+        """Write facts about the sweep, JSON values by name, to the table `about`; those of equal names are replaced."""
         with self.transaction():
             self.connection.executemany(
                 "INSERT OR REPLACE INTO about VALUES (?, ?)",
@@ -161,16 +161,16 @@ class Store:
         self,
         table: Table,
         columns_by_key: Mapping[str, Mapping[str, Any]],
-        sizes: Sequence[int],
+        layer_sizes: Sequence[int],
         keep_best_by: str | None,
         **shared: Any,
     ) -> None:
-        """Commit the rows and weights of a population, all or none; rows that are stored already stay unchanged.
+        """Commit rows and weights, all or none; if `keep_best_by` names a part, delete all weights but the best row's.
 
-        An objective or a score that is not finite is stored as null.
+        Rows that are stored already stay unchanged. An objective or a score that is not finite is stored as null.
 
         Parameters: `table`, results and weights of the rows; `columns_by_key`, further columns of each row by its key:
-        `configuration`, `fold` and `seed`; `sizes` of the networks' layers; `keep_best_by`, the part of the data by
+        `configuration`, `fold` and `seed`; `layer_sizes` of the networks; `keep_best_by`, the part of the data by
         which rows are ranked to delete the weights of all rows of the store but the best, or None to keep all weights;
         `shared`, the columns that are equal in all rows.
         """
@@ -190,7 +190,13 @@ class Store:
             for key, (theta, buffers) in table.weights.items():
                 self.connection.execute(
                     "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
-                    (key, theta.dtype.name, json.dumps(list(sizes)), _little_endian(theta), _little_endian(buffers)),
+                    (
+                        key,
+                        theta.dtype.name,
+                        json.dumps(list(layer_sizes)),
+                        _little_endian(theta),
+                        _little_endian(buffers),
+                    ),
                 )
             if keep_best_by is not None:
                 self.connection.execute(
@@ -213,32 +219,32 @@ class Store:
     @translate_damage_errors()
     def check_rows(
         self,
-        data: Mapping[tuple[str, str | None], str],
-        folds: int | None,
+        data_digests: Mapping[tuple[str, str | None], str],
+        fold_count: int | None,
         ranking: tuple[str, str],
-        formulas: Mapping[str, str | None],
+        formula_digests: Mapping[str, str | None],
     ) -> None:
         """Raise `BadInput` if the stored rows cannot be compared with those of a new plan.
 
         That is if they have other folds or another ranking, were trained with another formula of the same name, or if
         the same configuration was trained on other data or by a version whose numbers differ.
 
-        Parameters: `data`, digests of the plan's data by (hash of the configuration, fold); `folds`, their number;
-        `ranking`, the metric and the part of the data that it scores; `formulas`, digests of the custom formulas by
+        Parameters: `data_digests` of the plan, by (hash of the configuration, fold); `fold_count`, None without folds;
+        `ranking`, the metric and the part of the data that it scores; `formula_digests` of the custom formulas, by
         kind and name.
         """
         check_configurations(self.connection)
         notes = self.about()
-        stored_formulas = notes.get("formulas", dict.fromkeys(formulas))  # older stores do not record them
-        for name in changed_formulas(stored_formulas, formulas) if self.keys() else ():
+        stored_formulas = notes.get("formulas", dict.fromkeys(formula_digests))  # older stores do not record them
+        for name in changed_formulas(stored_formulas, formula_digests) if self.keys() else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
                 "deltarule wrote these; register it by another name, or name another folder"
             )
         for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
             stored_folds = None if fold is None else int(fold.partition("/")[2])
-            if stored_folds != folds:
-                was, now = (f"{count or 'no'} folds" for count in (stored_folds, folds))
+            if stored_folds != fold_count:
+                was, now = (f"{count or 'no'} folds" for count in (stored_folds, fold_count))
                 text = f"the sweep in {self.folder} has {was}, not {now}"
                 raise BadInput(f"{text}; ask for {was}, or name another folder")
             stored_ranking = notes["metric"], notes["ranked"]
@@ -249,9 +255,9 @@ class Store:
             "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id"
         )
         for configuration, fold, digest, dtype, numerics in self.connection.execute(rows):
-            if data.get((configuration, fold), digest) != digest:
+            if data_digests.get((configuration, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
-            elif (configuration, fold) in data and numerics != NUMERICS_VERSIONS[dtype]:
+            elif (configuration, fold) in data_digests and numerics != NUMERICS_VERSIONS[dtype]:
                 why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
             else:
                 continue
@@ -313,14 +319,14 @@ def seed_value(seed: int) -> int | str:
     return seed if seed < 2**63 else str(seed)
 
 
-def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[str, Any]:
-    """The columns of the table `members` that are equal in all rows of a population; `data` is a digest."""
+def shared_columns(data_digest: str, dtype: str, engine: str, seconds_per_member: float) -> dict[str, Any]:
+    """The columns of the table `members` that are equal in all rows of a population."""
     return {
-        "data": data,
+        "data": data_digest,
         "dtype": dtype,
         "numerics": NUMERICS_VERSIONS[dtype],
         "engine": engine,
-        "train_seconds": seconds,
+        "train_seconds": seconds_per_member,
     }
 
 

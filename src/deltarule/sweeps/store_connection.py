@@ -118,7 +118,7 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
 
 
 def connect(file: Path, mode: str) -> sqlite3.Connection:
-    """Connect to a store of this version, or to an empty file, in a mode of SQLite's: "ro", "rw" or "rwc" (create)."""
+    """Connect to a store in SQLite's mode "ro", "rw" or "rwc" (create); `BadInput` for other files and versions."""
     connection = sqlite3.connect(
         platforms.sqlite_address(file.absolute(), mode),
         uri=True,

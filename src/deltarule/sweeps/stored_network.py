@@ -1,4 +1,4 @@
-"""Records read from a sweep's store: a trained network, and the score of a configuration."""
+"""Records read from a sweep's store: `StoredNetwork`, a trained network, and `ConfigurationScore`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ def run_sweep(
     out: Path | None,
     *,
     name: str,
-    run: Mapping[str, Any] | None = None,
+    run_options: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: str | None = None,
@@ -67,7 +67,7 @@ def run_sweep(
     """Plan a sweep, train every row that its store lacks, and return the table.
 
     Parameters: `configuration`, with its grid; `source` of the data; `out`, the folder of the store, None for a
-    temporary one; `name` of the sweep; `run`, the options of a command that repeats it, None if no command does;
+    temporary one; `name` of the sweep; `run_options` of a command that repeats it, None if there is none;
     `settings`, those of each configuration, instead of the grid's combinations; the others as `sweep` of
     `deltarule.studies.sweep_study`.
     Errors: `BadInput` for settings that do not fit, for a store that exists already without `resume`, and for one whose
@@ -80,11 +80,11 @@ def run_sweep(
         source = replace(source, folds=whole("folds", source.folds, least=2))
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # raises if its library is missing
-    out = _resolve_out(out, resume)
-    advice = "nothing is kept without out (--out); start again"
+    out = _check_and_resolve_out(out, resume)
+    error_advice = "nothing is kept without out (--out); start again"
     if out is not None:
-        advice = f"what was reached is kept in {out}; go on with resume (--resume)"
-    with explain_interruption(advice, out), contextlib.ExitStack() as stack:
+        error_advice = f"what was reached is kept in {out}; go on with resume (--resume)"
+    with explain_interruption(error_advice, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         worker_pool = stack.enter_context(pool(executor, workers, address))
         forget_data()
@@ -95,10 +95,11 @@ def run_sweep(
         keep = _validate_keep(notes, keep, folder)
         plan = plan_sweep(configuration, source, settings, planned_workers)
         with Store(make_folder(folder)) as store:
-            store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
-            run_options = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": keep})
-            ids = _write_plan(store, plan, name, keep, planned_workers, run_options)
-            _train_plan(store, plan, ids, worker_pool, keep, advice, progress)
+            store.check_rows(plan.data_digests, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
+            if run_options is not None:
+                run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep})
+            configuration_ids = _write_plan(store, plan, name, keep, planned_workers, run_options)
+            _train_plan(store, plan, configuration_ids, worker_pool, keep, error_advice, progress)
         if not kind_of(folder / FILE):
             raise RunFailed(
                 f"{folder} was renamed or removed while the sweep trained; where it has another name now, all rows are "
@@ -109,12 +110,12 @@ def run_sweep(
 
 
 @contextlib.contextmanager
-def explain_interruption(advice: str, out: Path | None = None) -> Iterator[None]:
-    """Turn Ctrl-C within the block into `RunFailed`, whose message says what is kept and how to resume.
+def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator[None]:
+    """Turn Ctrl-C within the block into `RunFailed`, which ends with `error_advice` unless `out` has no store yet.
 
     This is for a sweep that is not training. Within Pydantic, Ctrl-C becomes an error of another kind.
 
-    Parameters: `advice`, the end of the message; `out`, the folder of the store: if it has none, nothing is kept.
+    Parameters: `error_advice`, the end of the message; `out`, the folder of the store: if it has none, nothing is kept.
 
     >>> with explain_interruption("nothing is kept"):
     ...     raise KeyboardInterrupt
@@ -129,14 +130,11 @@ def explain_interruption(advice: str, out: Path | None = None) -> Iterator[None]
         if not is_interruption(error, outside):
             raise
         begun = out is None or (out / FILE).exists()
-        raise RunFailed(f"interrupted; {advice if begun else 'nothing was begun; start again'}") from None
+        raise RunFailed(f"interrupted; {error_advice if begun else 'nothing was begun; start again'}") from None
 
 
-def _resolve_out(out: Path | None, resume: bool) -> Path | None:
-    """The absolute path of the store's folder.
-
-    Errors: `BadInput` for an existing store without `resume`, and for `resume` without a folder.
-    """
+def _check_and_resolve_out(out: Path | None, resume: bool) -> Path | None:
+    """Return `out` as an absolute path; raise `BadInput` for an existing store without `resume`, or `resume` alone."""
     if out is None:
         if resume:
             raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
@@ -174,11 +172,11 @@ def _validate_keep(notes: Mapping[str, Any], keep: str | None, folder: Path) -> 
 def _write_plan(
     store: Store, plan: Plan, name: str, keep: str, workers: int, run_options: Mapping[str, Any] | None
 ) -> list[int]:
-    """Write the plan's configurations and notes to the store; return the number of each configuration in it."""
+    """Write the plan's configurations and notes to the store; return the id of each configuration in it."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
     notes = store.about()
-    ids = store.add_configurations(plan.hashes, plan.settings, base)
+    configuration_ids = store.add_configurations(plan.hashes, plan.settings, base)
     grid_keys = [key for setting in plan.settings for key in setting]
     runs = [] if run_options is None else [run_options]
     # Not added to the store of an earlier version, which does not record them.
@@ -200,11 +198,11 @@ def _write_plan(
         folds=plan.source.folds,
         **{name: value for name, value in optional_notes.items() if not notes or name in notes},
     )
-    return [ids[digest] for digest in plan.hashes]
+    return [configuration_ids[digest] for digest in plan.hashes]
 
 
 def _with_later_keys(stored: Mapping[str, Any], base: Configuration) -> dict[str, Any]:
-    """Add the keys that a stored recipe's version did not have yet, at their defaults; `base` has all keys."""
+    """A stored recipe, by section, with the keys of `base` that its version did not have, at their defaults."""
     filled = {}
     for section in SETTABLE:
         fields = type(getattr(base, section)).model_fields
@@ -237,16 +235,16 @@ def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], prefix: 
 def _train_plan(
     store: Store,
     plan: Plan,
-    ids: list[int],
+    configuration_ids: list[int],
     worker_pool: Pool,
     keep: str,
-    advice: str,
+    error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     """Train the units of a plan that have rows left, and commit each to the store once it is done.
 
-    Parameters: `ids`, the number of each configuration in the store; `advice`, the end of error messages: what is kept,
-    and how to resume.
+    Parameters: `configuration_ids`, the id of each configuration in the store; `error_advice`, the end of error
+    messages: what is kept, and how to resume.
     """
     done_keys = store.keys()
     is_in_process = worker_pool.executor is InProcessExecutor
@@ -262,17 +260,17 @@ def _train_plan(
     ]
     worker_pool.limit_workers(len(tasks))
     try:
-        for (unit, members, *_), result in run_all(worker_pool, _train_in_worker, iter(tasks), advice):
+        for (unit, members, *_), result in run_all(worker_pool, _train_in_worker, iter(tasks), error_advice):
             if result.interrupted:
-                raise tally.interruption_error(advice)
+                raise tally.interruption_error(error_advice)
             part = unit.take(members)
-            _commit(store, plan, ids, part, result, keep)
+            _commit(store, plan, configuration_ids, part, result, keep)
             for file in checkpoint_files(folder, part):
                 with contextlib.suppress(OSError):  # another process may have it open
                     file.unlink()
             tally.add(part)
     except KeyboardInterrupt:  # not during a training of this process, or pressed twice
-        raise tally.interruption_error(advice) from None
+        raise tally.interruption_error(error_advice) from None
     # Files that remain are useless: from a process that was killed after its commit, or half written.
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -304,9 +302,9 @@ class _Tally:
         self.count += self._rows_to_train(unit)
         self.report()
 
-    def interruption_error(self, advice: str) -> RunFailed:
-        """The error for an interruption by Ctrl-C; `advice` says what is kept and how to resume."""
-        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {advice}")
+    def interruption_error(self, error_advice: str) -> RunFailed:
+        """The error for an interruption by Ctrl-C; `error_advice` says what is kept and how to resume."""
+        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {error_advice}")
 
 
 def _train_in_worker(
@@ -327,17 +325,17 @@ def _train_in_worker(
     )
 
 
-def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, result: UnitResult, keep: str) -> None:
-    """Commit the rows and weights of a trained unit; `ids`, the number of each configuration in the store."""
+def _commit(store: Store, plan: Plan, configuration_ids: list[int], unit: Unit, result: UnitResult, keep: str) -> None:
+    """Commit a trained unit's rows and weights; with `keep` "best", delete all weights but those of the best row."""
     columns_by_key = {
         row.key: {
-            "configuration": ids[row.configuration],
+            "configuration": configuration_ids[row.configuration],
             "fold": plan.source.fold_name(member.fold),
             "seed": member.seed,
         }
-        for member in part.members
+        for member in unit.members
         for row in member.rows
     }
-    first = part.members[0].configuration
-    shared = shared_columns(part.data, first.run.dtype, result.engine, result.seconds / len(part.members))
+    first = unit.members[0].configuration
+    shared = shared_columns(unit.data, first.run.dtype, result.engine, result.seconds / len(unit.members))
     store.add_rows(result.table, columns_by_key, result.sizes, plan.ranked if keep == "best" else None, **shared)

@@ -20,7 +20,7 @@ from deltarule.files import kind_of, make_folder
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.sweeps.fold_data import data_of, forget_data
-from deltarule.sweeps.grid import limit_of, problem_of
+from deltarule.sweeps.grid import limit_of, population_problem
 from deltarule.sweeps.plan import Data, Source, Unit
 from deltarule.training.history import EvaluationSchedule, evaluate, evaluate_rows, map_blocks
 from deltarule.training.populations import training_of
@@ -88,7 +88,7 @@ def train_unit(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> UnitResult:
-    """Train some members of a unit and score their rows.
+    """Train some members (by index) of a unit, from their checkpoint in `folder` if there is one, and score their rows.
 
     Parameters: `members`, indices of those that no earlier run has trained; `keep`, whose weights are returned: "none",
     "best" of these rows, or "all"; `ranked`, the part of the data by which the best row is found; `folder` of the
@@ -98,7 +98,7 @@ def train_unit(
     """
     data = _load_unit_data(unit, source)
     part, engine = unit.take(members), _engine_of(unit, threads)
-    problem = problem_of(part.members, data)
+    problem = population_problem(part.members, data)
     steps = _scoring_steps(part, problem)
     file = None if problem.optimizer.name == "lbfgs" else _checkpoint_file(folder, part)  # L-BFGS writes no checkpoints
     scorer = _RowScorer(part, problem, data, engine, keep, ranked)
@@ -130,16 +130,16 @@ def _train_and_score(
     resume: bool,
     progress: Callable[[Progress], None] | None,
 ) -> Run:
-    """Train the members of the scorer's unit, and have it score them at the steps [T, K] where their rows end."""
+    """Train the scorer's members, scored at steps [T, K]; `checkpoint` None: none is written, nor resumed from."""
     unit, problem, data = scorer.unit, scorer.problem, scorer.data
     first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
     if checkpoint is not None:
         rows = checkpoint.with_suffix(".rows")
         if resume and kind_of(checkpoint) and kind_of(rows):
-            scorer.restore(read_table(rows))
+            scorer.restore(read_completed_rows(rows))
         # Rows before the checkpoint: a training that resumes from it does not reach them again.
-        rules |= {"before_checkpoint": lambda: write_table(rows, scorer.table)}
+        rules |= {"before_checkpoint": lambda: write_completed_rows(rows, scorer.table)}
     if unit.at_once:
         rules |= {"max_steps": int(steps.max()), "max_epochs": None, "validation": None, "with_history": False}
         # A metric without a threshold stops nothing, but the history would be computed for it.
@@ -151,7 +151,7 @@ def _train_and_score(
 
 
 def _checkpoint_file(folder: Path, unit: Unit) -> Path | None:
-    """The checkpoint file of a unit; None on a machine (of a cluster) where the folder cannot be created."""
+    """Create the folder, and return the checkpoint file of a unit; None on a machine where this is impossible."""
     try:
         return checkpoint_files(make_folder(folder), unit)[0]
     except BadInput:
@@ -211,7 +211,7 @@ class _RowScorer:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
     def restore(self, table: Table) -> None:
-        """Continue with the rows that an interrupted training stored beside its checkpoint."""
+        """Replace the table by the rows that an interrupted training stored beside its checkpoint."""
         self.table, self.done = table, set(table.key)
         kept = (index for index, key in enumerate(table.key) if key in table.weights)
         self.best = min(map(self._sort_key, kept), default=self.best)
@@ -230,17 +230,17 @@ class _RowScorer:
         }
         self._score(run, {member: keys for member, keys in remaining.items() if keys})
 
-    def _score(self, run: Run, keys: dict[int, list[str]]) -> None:
-        """Score members in their current state, and add the rows with these keys, by member, to the table."""
-        if not keys:
+    def _score(self, run: Run, keys_by_member: dict[int, list[str]]) -> None:
+        """Score members in their current state, and add rows with these keys, {member: keys}, to the table."""
+        if not keys_by_member:
             return
-        members = np.array(sorted(keys))
+        members = np.array(sorted(keys_by_member))
         state = run.state.take(members)
         scores = self._score_parts(state)
         divergences = {divergence.member: divergence for divergence in run.diverged}
         for i, member in enumerate(members.tolist()):
             divergence, reason = divergences.get(member), run.reasons[member]
-            for key in keys[member]:
+            for key in keys_by_member[member]:
                 self.table.add(
                     key=key,
                     reason="max_steps" if reason == "interrupted" else reason,
@@ -255,7 +255,7 @@ class _RowScorer:
                     self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
 
     def _should_keep_weights(self) -> bool:
-        """Whether to keep the weights of the latest row (drops those of worse rows if only the best are kept)."""
+        """Whether to keep the latest row's weights; if only the best are kept, delete those of worse rows."""
         # Among equally good rows the store chooses.
         if self.keep != "best":
             return self.keep == "all"
@@ -300,7 +300,7 @@ class _RowScorer:
         members: Integers,
         scores: dict[str, Floats],
     ) -> None:
-        """Write the objectives and scores of these members on the rows (inputs, targets) of a part into `scores`."""
+        """Write the scores of members (indices into `state`) on a part's rows (x, y) to `scores`; nothing if None."""
         if rows is None:
             return
 
@@ -315,7 +315,7 @@ class _RowScorer:
 # --- a table as a file -----------------------------------------------------------------------------------------------
 
 
-def write_table(file: Path, table: Table) -> None:
+def write_completed_rows(file: Path, table: Table) -> None:
     """Write completed rows to a file, so that a training that resumes need not compute them again."""
     arrays: dict[str, NDArray[Any]] = {}
     for number, (theta, buffers) in enumerate(table.weights.values()):
@@ -325,8 +325,8 @@ def write_table(file: Path, table: Table) -> None:
     save_arrays(file, arrays, {"columns": columns, "weights": list(table.weights)})
 
 
-def read_table(file: Path) -> Table:
-    """Read the rows that `write_table` wrote; raise `BadInput` for a damaged file."""
+def read_completed_rows(file: Path) -> Table:
+    """Read the rows that `write_completed_rows` wrote; raise `BadInput` for a damaged file."""
     arrays, about = load_arrays(file)
     try:
         columns = {name: list(about["columns"][name]) for name in COLUMNS}
