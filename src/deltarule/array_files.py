@@ -48,7 +48,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays and the metadata of a file that `save_arrays` wrote.
+    """Read the arrays and the metadata of a safetensors file that `save_arrays` wrote.
 
     Parameters: `path`.
     Returns: the arrays by name (in the order of the names) and the metadata as plain values.

@@ -104,8 +104,7 @@ def make_folder(path: str | Path) -> Path:
 def remove(path: str | Path) -> None:
     """Remove a file if it exists; of a symbolic link the target, not the link.
 
-    Parameters: `path`; of a symbolic link the target is removed, and the link stays.
-    Errors: `BadInput` for one that cannot be removed.
+    Errors: `BadInput` for a file that cannot be removed.
 
     >>> remove("missing.json")
     """

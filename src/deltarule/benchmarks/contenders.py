@@ -1,4 +1,4 @@
-"""Contenders of the benchmark: libraries or engines that do a piece of work, and our own engines as such."""
+"""What a contender of the benchmark is, and our own engines as contenders; `peers_*` and `floors` make the others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

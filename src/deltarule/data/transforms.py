@@ -1,4 +1,4 @@
-"""Scaling and principal components of the inputs, fitted on the training rows only.
+"""Scale the inputs, or replace them by principal components; both are fitted on the training rows only.
 
 N rows · D inputs · C components
 x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor

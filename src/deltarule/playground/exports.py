@@ -1,4 +1,4 @@
-"""Export a member of the workbench to a file: a recipe, a Python program, a NumPy script, or its weights."""
+"""Export from the workbench: the population's recipe or Python program, or one member's NumPy script or weights."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Convert a problem that was created in Python to a recipe, so that the workbench can train it."""
+"""Convert a problem that was created in Python to a recipe and a data file, so that the workbench can train it."""
 
 from pathlib import Path
 from typing import Any

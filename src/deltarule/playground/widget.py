@@ -1,4 +1,4 @@
-"""Show the workbench as a widget in a notebook: Jupyter, VS Code, marimo, Colab."""
+"""`deltarule.play`: the workbench as a widget in a notebook (Jupyter, VS Code, marimo, Colab)."""
 
 import weakref
 from typing import Any

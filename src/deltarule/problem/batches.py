@@ -247,7 +247,7 @@ def order_cache() -> Iterator[None]:
 
 
 def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> tuple[Integers, Integers]:
-    """Row orders [epochs, K, rows] for `updates` updates from `step` on, as indices into the data and as positions.
+    """The orders of rows for `updates` updates from `step` on, as indices into the data and as positions.
 
     Positions are those within a member's own rows; the members have equally many. Each array is [epochs, K, rows], or
     [epochs, 1, rows] if it is the same for all; full batches have one epoch.

@@ -127,15 +127,15 @@ def keeps_imaginary_part(exact: Floats, slopes: Slopes) -> bool:
     return bool(known.any() and slopes.confirm(exact)[known].all())
 
 
-def unit_steps(size: Floats, value: Floats, slope: Floats, narrowest: float) -> Floats:
-    """A power of two as unit of length on each line: the entry's `size`, or less (`narrowest`) if φ changes fast.
+def unit_steps(size: Floats, value: Floats, slope: Floats, min_share: float) -> Floats:
+    """A power of two as unit of length on each line: the entry's `size`, or a share of it if φ changes fast.
 
     size           the size of each line's entry, at least 1
     value, slope   |φ(0)| and |φ'(0)|: with large inputs φ changes by its own size within a short distance
-    narrowest      the smallest share of `size` that a unit may be
+    min_share      the smallest share of `size` that a unit may be
     """
     natural = np.divide(value, slope, out=np.ones_like(slope), where=slope > 0)
-    return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, narrowest, 1))))
+    return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, min_share, 1))))
 
 
 def share_entries(sizes: Sequence[int], max_total: int) -> list[int]:

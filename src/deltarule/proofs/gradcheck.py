@@ -233,7 +233,7 @@ def _step_units(lines: Lines, objective: Floats, scale: Floats) -> Floats:
     """The unit of length on each line for steps of central differences, from J [K] and the error scales [n]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
-    return differences.unit_steps(size, np.abs(objective[lines.member]), scale, narrowest=2.0**-10)
+    return differences.unit_steps(size, np.abs(objective[lines.member]), scale, min_share=2.0**-10)
 
 
 def _central_slopes(lines: Lines, objective: Floats, unit: Floats, scale: Floats) -> differences.Slopes:

@@ -1,4 +1,4 @@
-"""Describe figures in words for screen readers, from what is drawn."""
+"""Descriptions of figures for screen readers: the stored one of a figure, or its curves by their ends."""
 
 from typing import TYPE_CHECKING
 

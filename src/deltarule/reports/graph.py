@@ -60,7 +60,7 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
 
 
 def _add_layer(drawing: "_GraphDrawing", layer: Layer) -> None:
-    """Add the nodes of a layer, with its parameters beside them."""
+    """Add the nodes of a layer, the edges with their formulas, and its parameters beside them."""
     quantities, n = drawing.explanation.quantities, layer.number
     if layer.scaling:
         drawing.edge(f"x · scale{n}", "x", f"∂J/∂s{n} · scale{n}")

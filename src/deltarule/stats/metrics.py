@@ -25,7 +25,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share [K] of samples that are classified correctly: by the largest output, or by a single output's side of 0.5.
+    """Weighted share [K] of samples classified correctly: by the largest output, or by a single output's side of 0.5.
 
     >>> a = np.array([[[0.9], [0.2], [0.7]]])
     >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))

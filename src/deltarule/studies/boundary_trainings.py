@@ -1,4 +1,4 @@
-"""Shared by the two decision-boundary studies: train a variant, and measure its run. The claims are in their modules.
+"""Shared by the two decision-boundary studies: train a variant, and measure its run, for their claims.
 
 K members · N points · T evaluations in the history · n epochs (an epoch is one update: the batch is all points)
 """

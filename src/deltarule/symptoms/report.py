@@ -1,4 +1,4 @@
-"""`why_not_learning`: report what may keep a network from learning, with the numbers."""
+"""`why_not_learning`: collect the causes that keep members from learning in a report, with numbers and fixes."""
 
 import textwrap
 from collections import Counter

@@ -147,7 +147,7 @@ def _fit_number(column: Column, frame: Frame) -> Column:
 
 
 def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
-    """A copy of a category column with its categories, the most frequent that occur at least twice in a frame."""
+    """A copy of a column with its categories, the most frequent that occur at least twice; others have no input."""
     counts = Counter(texts_of(frame[column.name]))
     # Nothing can be learned from a category that occurs once.
     frequent = [name for name, count in counts.most_common(max_categories) if count >= 2]

@@ -14,7 +14,7 @@ from deltarule.checking.mistakes.output_mutations import output_mutations
 
 
 def network_hypotheses(evidence: Evidence, match: NetworkMatch, like: Like) -> Iterator[Hypothesis]:
-    """The mistakes inside a recognized network that give exactly the user's gradient."""
+    """The mistakes inside a recognized network, and the other losses, that give exactly the user's gradient."""
     for mutation in _mutations(match, like):
         with np.errstate(all="ignore"):
             gradients = match.to_theirs(mutation.run(match))
@@ -35,7 +35,7 @@ def _loss_name(match: NetworkMatch) -> str:
 
 
 def _mutations(match: NetworkMatch, like: Like) -> Iterator[Mutation]:
-    """All mistakes that are tried in the network."""
+    """All mistakes that are tried in the network; `like`, what the code is meant to be, has the dropout masks."""
     with np.errstate(all="ignore"):
         yield from output_mutations(match)
         yield from activation_mutations(match)

@@ -1,4 +1,4 @@
-"""Mistakes in products: a gradient that skips the derivative of later operations, or takes a neighbor's factor."""
+"""Mistakes in products: a gradient skips later operations, or takes a factor of another product (another gate)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet

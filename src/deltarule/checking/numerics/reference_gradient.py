@@ -169,8 +169,8 @@ def _measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Referen
     # Where an input is large, even a small step moves far, so that steps may have to be narrow; but a loss with the 24
     # bits of float32 does not resolve these, even if it only sums in more bits.
     has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
-    narrowest = 2.0**-10 if has_few_digits else 2.0**-24
-    step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), narrowest)
+    min_share = 2.0**-10 if has_few_digits else 2.0**-24
+    step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), min_share)
     few = np.linspace(0, len(step) - 1, 16).astype(int)
     is_float32 = has_few_digits and _is_float32(lines.along(few, step[few] / 3))
     if is_float32 or (code.is_in_place and code.start[0].dtype != np.float64):
@@ -239,9 +239,10 @@ def _remeasure_differences(
 
 def _affordable_entries(code: Code, max_entries: int) -> int:
     """At most `max_entries`, and as many as take about eight seconds, by one timed call of the loss; at least 60."""
+    calls_per_entry, seconds = 8, 8.0
     begin = perf_counter()
     code.loss(code.start)
-    return max(60, min(max_entries, int(8.0 / 8 / max(perf_counter() - begin, 1e-9))))
+    return max(60, min(max_entries, int(seconds / calls_per_entry / max(perf_counter() - begin, 1e-9))))
 
 
 def _complex_step(lines: ParameterLines, slopes: differences.Slopes) -> tuple[Floats | None, str]:

@@ -389,7 +389,7 @@ class _ProgramWriter(LaneWriter):
             self.update_range(0, problem.network.parameters, 0, numbers)
 
     def update_by_range(self, rate: str) -> None:
-        """Write the code for the update of θ and slots if arrays have factors; `rate` is this step's rate, as text."""
+        """Write the update of arrays with different learning-rate factors; `rate` is this step's rate, as text."""
         problem, optimizer = self.problem, self.problem.optimizer
         for index, part in enumerate(problem.update_ranges):
             names = ["learning_rate", *optimizer.parameters]

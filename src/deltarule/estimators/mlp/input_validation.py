@@ -1,4 +1,4 @@
-"""Check features and targets before they reach the network: dates, sparse rows, scaling, validation rows.
+"""Check and convert the input of estimators: dates, sparse rows, features of unlike scales, given validation rows.
 
 N, M rows · D features
 """

@@ -78,7 +78,7 @@ def _describe_blocks(count: int) -> str:
 
 
 def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]:
-    """The command lines that repeat a sweep (or that judge the claims it belongs to), and notes on changed grids."""
+    """The commands that repeat a sweep (or judge the claims it belongs to), and notes on runs of an earlier grid."""
     if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
             seeds = read_json(folder.parent / "claims.json")["seeds"]

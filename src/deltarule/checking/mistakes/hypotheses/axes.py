@@ -1,4 +1,4 @@
-"""Hypotheses: a bias's gradient was summed over the wrong axis, so that its total is correct but not its entries."""
+"""Hypotheses: a bias's gradient summed over the wrong axis: each entry is the total, or only the total is correct."""
 
 from collections.abc import Iterator
 

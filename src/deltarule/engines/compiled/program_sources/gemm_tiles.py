@@ -49,7 +49,7 @@ def at(builder, kind, address, offset):
 
 
 def load_unaligned(builder, pointer):
-    """Load the number or vector at `pointer`, whose address need not be a multiple of its size."""
+    """Load the number or vector at `pointer`, which need only be aligned to one number."""
     value = builder.load(pointer)
     value.align = bytes_of(value.type)
     return value
@@ -159,7 +159,7 @@ def write_tile_loops(builder, number, arguments, by_lane):
         builder.store(builder.add(i, WORD(count)), row)
 
     def some_columns(wide, vectors):
-        """Write the tiles of all rows and the next `vectors` vectors of `wide` columns, and advance `column`."""
+        """Write the tiles of all rows for the next `vectors` vectors, each of `wide` columns, and advance `column`."""
         kind = ir.VectorType(number, wide) if wide > 1 else number
         first, last = builder.load(column), builder.sub(columns, WORD(wide))
         starts = [builder.add(first, WORD(vector * wide)) for vector in range(vectors)]

@@ -171,7 +171,7 @@ def product(by, a, b, init, out):
 
 @loop
 def product_turned_left(by, a, b, zeros, out):
-    """out = aᵀ b.    a [B, D]   b [B, H]   zeros [1, at least D and H], all 0   out [D, H]"""
+    """out = aᵀ b, by tiles or BLAS.    a [B, D]   b [B, H]   zeros [1, at least D and H], all 0   out [D, H]"""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
         in_tiles(by[1], a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
@@ -183,7 +183,10 @@ def product_turned_left(by, a, b, zeros, out):
 
 @loop
 def product_turned_right(by, a, b, zeros, turned, out):
-    """out = a bᵀ.    a [B, H]   b [D, H]   zeros [1, ≥ D], all 0   turned [≥ D · H], scratch for bᵀ   out [B, D]"""
+    """out = a bᵀ, by tiles or BLAS.    a [B, H]   b [D, H]   out [B, D]
+
+    zeros [1, ≥ D], all 0, which tiles start from   turned [≥ D · H], scratch for bᵀ
+    """
     if not suits_tiles(out.itemsize, out.shape[1], b.size):
         one = by[2][0, 0]
         by_blas(by[0], PLAIN, TURNED, one, a, b, one - one, out)

@@ -90,7 +90,7 @@ class EntryLibrary(Library):
     is_optimized = True
 
     def _optimize_functions(self, module):
-        """Simplify a module if `is_optimized` is False; otherwise leave it, as it is optimized later."""
+        """Leave a module as it is if the whole is optimized later (`is_optimized`), else let Numba simplify it now."""
         if self.is_optimized:
             super()._optimize_functions(module)
         else:
