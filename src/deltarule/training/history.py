@@ -88,10 +88,10 @@ class History:
         """The objective over all training rows at each history point, [T, K]."""
         return self.series("objective")
 
-    def add(self, step: int, members: Integers, values: dict[str, Floats], total: int) -> None:
-        """Add a history point: `values`, by name, of the `members` that still train; NaN for the rest of `total`."""
+    def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
+        """Add a history point: the values `seen`, by name, of `members` that still train; NaN for the other `total`."""
         self.steps.append(step)
-        for name, value in values.items():
+        for name, value in seen.items():
             row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
             row[members] = value
             self.values.setdefault(name, []).append(row)
