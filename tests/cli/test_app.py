@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from deltarule import TabularRegressor
 from deltarule.cli.app import MIN_BOXES, app
-from deltarule.cli.options import parse_number, parse_whole_number
+from deltarule.cli.options import number, whole_number
 from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
@@ -161,7 +161,7 @@ def test_a_wrong_word_is_reported_with_what_is_allowed(deltarule, words, sentenc
 @pytest.mark.slow
 @given(st.text() | st.integers().map(str) | st.floats().map(str) | st.sampled_from(["1_000", " 3", "0x10", "١٢"]))
 def test_numbers_are_those_of_python(word):
-    for read, kind in ((parse_whole_number, int), (parse_number, float)):
+    for read, kind in ((whole_number, int), (number, float)):
         try:
             expected = kind(word)
         except ValueError:

@@ -36,7 +36,7 @@ from deltarule.cli import (
     train,
     warm,
 )
-from deltarule.cli.options import how_to_resume, parse_number, parse_path, parse_text, parse_whole_number
+from deltarule.cli.options import how_to_resume, number, path, text, whole_number
 from deltarule.cli.terminal import IN_ASCII, console, replace_unencodable
 from deltarule.errors import (
     DISK_TROUBLE,
@@ -79,8 +79,8 @@ def _with_early_end_message(command: Callable[..., int | None]) -> Callable[...,
 
 
 PARSERS: dict[Any, Callable[[str], Any]] = {
-    **{int: parse_whole_number, float: parse_number, Path: parse_path},
-    **{str: parse_text, list[str]: parse_text},
+    **{int: whole_number, float: number, Path: path},
+    **{str: text, list[str]: text},
 }
 """Parsers by type of an option or argument: Typer's own messages vary by version and do not always quote the word."""
 

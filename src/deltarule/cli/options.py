@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 
-def parse_whole_number(word: str) -> int:
+# Typer before 0.27 shows the names of these four parsers as the types of values in `--help`.
+
+
+def whole_number(word: str) -> int:
     """Parse a whole number as Python's int(): 1_000 is one; 0x10, 1e3 and 2.0 are not."""
     try:
         return int(word)
@@ -22,7 +25,7 @@ def parse_whole_number(word: str) -> int:
         raise _bad_parameter(word, "a whole number") from None
 
 
-def parse_number(word: str) -> float:
+def number(word: str) -> float:
     """Parse a number as Python's float()."""
     try:
         return float(word)
@@ -30,16 +33,16 @@ def parse_number(word: str) -> float:
         raise _bad_parameter(word, "a number") from None
 
 
-def parse_text(word: str) -> str:
+def text(word: str) -> str:
     """Return a text as it is; an empty one, which an unset shell variable gives, is refused."""
     if not word:
         raise _bad_parameter(word, "one")
     return word
 
 
-def parse_path(word: str) -> Path:
+def path(word: str) -> Path:
     """Parse a path; an empty one is refused, which Python would take for the current folder."""
-    return Path(parse_text(word))
+    return Path(text(word))
 
 
 def _bad_parameter(word: str, expected: str) -> typer.BadParameter:
