@@ -9,7 +9,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 
 OURS = "compiled"
-"""The contender to whose times those of the others are compared."""
+"""The name of the contender that every ratio of times refers to."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -194,7 +194,7 @@ class _Formulas:
         return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
 
     def _output_delta(self, n: int) -> str:
-        """The formula of dz of the last layer, whose number is n."""
+        """The formula of dz{n}, where n is the number of the last layer."""
         output = self.problem.network.output
         fused = self.problem.loss.fused.get(output.name)
         if fused:

@@ -110,7 +110,7 @@ def sum_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _sum_before(taped: Taped, total: Any) -> Back:
-    """A backward step whose upstream gradient is first summed over the samples by `total`, np.sum or np.mean."""
+    """A backward step that first reduces its upstream gradient over the samples with `total`, np.sum or np.mean."""
     return lambda upstream: taped.backward(np.broadcast_to(total(upstream, axis=0, keepdims=True), upstream.shape))
 
 

@@ -16,7 +16,7 @@ from deltarule.maths.network import Taped
 from deltarule.problem.problem import Floats
 
 _LOSSES_WITH_EPSILON = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"))
-"""Outputs and losses in whose logarithm people put an ε."""
+"""Outputs and losses for which user code often adds an ε inside the logarithm."""
 Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
 """A mistake's code, where it is, its sentence with {} for the constant, and the gradients as a function of that."""
 
