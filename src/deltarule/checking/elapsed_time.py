@@ -11,6 +11,7 @@ from typing import TextIO
 DELAY_SECONDS = 2.0
 """A shorter check shows nothing."""
 INTERVAL_SECONDS = 1.0
+"""Whole seconds are shown, so that a shorter interval would show the same number again."""
 
 
 @contextmanager

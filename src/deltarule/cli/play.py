@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from deltarule.playground.session import Session
 
 MAX_PORT = 65_535
+"""TCP has 16 bits for a port."""
 MAX_UPDATES_OF_RECORDING = 10_000_000
+"""Far more than the small networks of a recording need: a typing error should not train for hours."""
 What = Annotated[
     str | None,
     typer.Argument(metavar="WHAT", help="A study, a data set, a table (CSV) or a recipe (TOML); default: two spirals."),

@@ -12,7 +12,9 @@ from deltarule.data.synthetic import whole_number
 from deltarule.errors import BadInput, short_repr
 
 MAX_SAMPLES = 1_000_000
+"""16 MB of coordinates: a typing error should not fill the memory."""
 MAX_CLASSES = 50
+"""More than the plane can show apart, by place or by color."""
 
 
 def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int = 2) -> Dataset:

@@ -20,7 +20,9 @@ import traceback
 import numpy as np
 
 MAX_MESSAGE_BYTES = 2**28
+"""An answer of a submission, 256 MB: many times the arrays of any exercise, and little of the grader's memory."""
 TEMPORARY_FOLDER_BYTES = 2**26
+"""What a submission can write to each folder in memory, 64 MB, so that it cannot fill the grader's memory."""
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 0x1000, 0x4000, 0x40000, 1, 0x8000, -100

@@ -23,6 +23,7 @@ MAX_POINTS = 300
 """The largest number of points of a curve, which is some 300 pixels wide."""
 QUANTILES = (0.1, 0.5, 0.9)
 MAX_SNAPSHOT_BYTES = 128 * 2**20
+"""Memory of the snapshots; with more, every other one is dropped, and going back computes more updates again."""
 
 
 @dataclass(frozen=True, eq=False)

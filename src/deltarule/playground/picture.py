@@ -32,8 +32,11 @@ MAX_MULTIPLES = 24
 MAX_DRAWN_UNITS = 12
 """The number of units of a layer that are drawn, the first ones."""
 MAX_DRAWN_ROWS = 1_000
+"""More points than this cover one another, and each frame sends and draws all of them."""
 MAX_MISSED = 8
+"""Images of wrong predictions in a frame: one row of the page."""
 BINS = 24
+"""Bins of the histograms of activations and gradients, which are drawn small."""
 
 
 @dataclass(frozen=True)

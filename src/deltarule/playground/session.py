@@ -26,6 +26,7 @@ from deltarule.studies.recipes import Recipe
 from deltarule.training.populations import seeds_of
 
 MAX_UPDATES_AT_ONCE = 100_000
+"""Updates that a command can ask for: a wrong number from the page should not keep the engine busy for hours."""
 
 
 class Session:

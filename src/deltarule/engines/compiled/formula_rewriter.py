@@ -33,6 +33,7 @@ _EXACT_LIMIT = 2.0**53
 """Up to this limit float64 represents every integer."""
 
 _MAX_SHOWN_CHARACTERS = 40
+"""Characters of a formula's line that an error message quotes, so that the sentence stays readable."""
 
 
 def _float_literal(function: FunctionType, value: Any) -> ast.expr:

@@ -11,6 +11,7 @@ from deltarule.estimators.tabular.scores import list_first_classes
 from deltarule.tables.frame import Frame, frame_of
 
 MIN_ROWS = 10
+"""A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
 
 
 def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
