@@ -281,6 +281,19 @@ def test_parquet_texts_are_taken_as_those_of_csv(tmp_path: Path) -> None:
             assert plain(read_frame(tmp_path / "t.csv")) == plain(read_frame(tmp_path / "t.parquet"))
 
 
+def test_leading_zeros_make_categories(tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    path.write_text("zip,size,padded\n01234,1,0.50\n90210,2,01\n,3,2\n", encoding="utf-8")
+    expected = {"zip": ["01234", "90210", ""], "size": [1.0, 2.0, 3.0], "padded": [0.5, 1.0, 2.0]}
+    assert plain(read_frame(path)) == expected
+
+
+def test_one_leading_zero_among_amounts_is_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "amounts.csv"
+    path.write_text("a,b\n007,x\n" + "".join(f"{n},x\n" for n in range(100, 160)), encoding="utf-8")
+    assert read_frame(path)["a"].tolist() == [7, *range(100, 160)]
+
+
 def test_a_long_text_and_lines_of_spaces_are_no_errors(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"a,b\n1,{'x' * 200_000}\n   \n\n2,y\n", encoding="utf-8")

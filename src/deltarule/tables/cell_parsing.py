@@ -227,6 +227,19 @@ def as_text(value: Any) -> str:
     return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
 
 
+def are_codes(texts: Sequence[str]) -> bool:
+    """Whether texts are codes such as zip codes: digits alone, at least a twentieth of them with a leading zero.
+
+    Fewer leading zeros among amounts are more often typing errors. "" stands for missing values.
+
+    >>> are_codes(["01234", "90210"]), are_codes(["7", "12"]), are_codes(["0.5", "01"])
+    (True, False, False)
+    """
+    present = [text for text in texts if text]
+    codes = sum(text[0] == "0" and len(text) > 1 for text in present)
+    return 0 < codes >= 0.05 * len(present) and all(text.isdecimal() for text in present)
+
+
 def strip_missing(text: str) -> str:
     """A cell without outer spaces, and "" if it is one of `MISSING`."""
     trimmed = text.strip()

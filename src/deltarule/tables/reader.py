@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.decompression_limits import check_unpacked
 from deltarule.errors import BadInput, not_installed
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import as_text, shorten_repr, strip_missing
+from deltarule.tables.cell_parsing import are_codes, as_text, shorten_repr, strip_missing
 from deltarule.tables.column_parsers import mark_unclear, parse_numbers
 from deltarule.tables.csv_reader import MAX_COLUMNS, find_separator, read_text_table
 from deltarule.tables.frame import ROW_NUMBERS, Frame, empty_column, frame_of
@@ -89,7 +89,8 @@ def _read_text(path: Path, delimiter: str, selection: _ColumnSelection) -> Frame
     allow_commas = table.separator != ","
     frame = dict.fromkeys(table.header, empty_column(len(lines)))
     for name, cells in (mark_unclear(used) if allow_commas else used).items():
-        numbers = parse_numbers(cells, allow_commas) if selection.may_be_numbers(name) else None
+        is_code = are_codes([strip_missing(cell) for cell in cells])
+        numbers = parse_numbers(cells, allow_commas) if selection.may_be_numbers(name) and not is_code else None
         if numbers is None:
             frame[name] = np.array(
                 cells if name in selection.as_written else [strip_missing(cell) for cell in cells], object
