@@ -5,7 +5,16 @@ import pytest
 
 from deltarule.json_files import to_jsonable
 from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings
-from deltarule.studies.runner import outcome_of, train_population
+from deltarule.studies.runner import outcome_of, population_of, train_population
+
+OWN_TABLE = """
+study.criterion = "thresholded"
+data = { file = { name = "table.csv", task = "regress" }, target = "y" }
+network = { layers = [2, 1], output = "sigmoid" }
+loss.name = "binary_cross_entropy"
+optimizer = { name = "adam", learning_rate = 0.1 }
+stopping.max_steps = 200
+"""
 
 
 def outcome(rates):
@@ -31,3 +40,12 @@ def test_where_most_diverged_the_middle_did_too(rates):
     _, told = outcome(rates)
     assert (told.objective.median, told.objective.max) == (np.inf, np.inf)
     assert np.isfinite(told.objective.min) == (len(rates) > 1)
+
+
+def test_criterion_on_a_table_of_numbers_is_recorded(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,1\n", encoding="utf-8")
+    (tmp_path / "own.toml").write_text(OWN_TABLE, encoding="utf-8")
+    recipe = load_recipe(tmp_path / "own.toml")
+    population = population_of(recipe, dataset_of(recipe))
+    solved = outcome_of(recipe, population.dataset, train_population(population)).solved
+    assert solved is not None and solved.count == 1 and 0 < solved.steps_median < 200

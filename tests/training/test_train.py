@@ -4,6 +4,7 @@ import pickle  # noqa: TID251 (somebody else may)
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -550,6 +551,28 @@ def test_shorter_trainings_are_points_of_the_longest():
         alone = train(problem.take(np.array([member])), max_steps=step)
         assert np.array_equal(alone.state.theta[0], theta) and alone.objective[0] == objective
     assert run.steps.tolist() == [40, 30, 20]
+
+
+def test_observing_evaluates_observed_members_only():
+    problem, engine, evaluated = encoder(seeds=range(8)), ReferenceEngine(), []
+
+    def logits(problem, state, x):
+        evaluated.extend(state.members.tolist())
+        return ReferenceEngine.logits(engine, problem, state, x)
+
+    engine.logits = logits
+    points = [range(1, 9), [9] * 8]
+    train(problem, max_steps=9, engine=engine, history_every=9, observe=points, observer=lambda run, members: 0)
+    # The first history point; each member at its own step; the last history point, observation, and run.
+    assert evaluated == [*range(8), *range(8), *range(8), *range(8), *range(8)]
+
+
+def test_observing_each_step_takes_linear_time():
+    problem, steps = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=range(512)), np.arange(1, 2001)
+    started = time.process_time()
+    points = np.repeat(steps[:, None], 512, axis=1)
+    train(problem, max_steps=2000, observe=points, observer=lambda run, members: 0, with_history=False)
+    assert time.process_time() - started < 15  # 2 s; in quadratic time 90 s
 
 
 def test_patience_at_a_point_is_that_of_the_shorter_training():

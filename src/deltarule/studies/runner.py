@@ -93,7 +93,8 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Population:
 def train_population(population: Population, **options: Any) -> Run:
     """Train a population by the stop rules of its recipe; `options` are those of `train` and override the recipe's."""
     rules = training_of(population.recipe, population.dataset, population.problem)
-    return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **options})
+    names = metrics_of(population.dataset, population.recipe.configuration.study.criterion)
+    return train(population.problem, **{"metrics": names, **rules, **options})
 
 
 def run_population(

@@ -17,7 +17,7 @@ from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.recipe_sections import Configuration, Criterion
 from deltarule.problem.resolved_configuration import resolve_configuration
 
 NUMBERS = {
@@ -173,14 +173,17 @@ def training_of(configuration: Configuration, dataset: Dataset, problem: Problem
     }
 
 
-def metrics_of(dataset: Dataset) -> tuple[str, ...]:
-    """Return the names of the metrics for a data set's history: those for classes, or those for numeric targets.
+def metrics_of(dataset: Dataset, criterion: Criterion | None = None) -> tuple[str, ...]:
+    """Return the names of the metrics for a data set's history, that of the study's criterion among them.
 
     >>> from deltarule.data.load import load
     >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
     (('accuracy', 'thresholded'), ('r_squared', 'mean_absolute_error'))
+    >>> metrics_of(load("diabetes"), Criterion(name="thresholded"))
+    ('r_squared', 'mean_absolute_error', 'thresholded')
     """
-    return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
+    names = ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
+    return names if criterion is None else tuple(dict.fromkeys([*names, criterion.name]))
 
 
 def _member_numbers(configuration: Configuration, hidden_layer_count: int) -> dict[str, Any]:

@@ -40,10 +40,12 @@ class RunMonitor:
         self.problem, self.options, self.rules = problem, options, options.rules
         self.evaluations, self.intervals, self.validation, self.notes = evaluations, intervals, validation, notes
         self.limits = self.rules.limits(problem)
-        self.points = np.zeros((0, problem.members), np.int64)
+        self.observed: dict[int, Integers] = {}
         if options.observe is not None:
-            self.points = check_observed_steps(options.observe, problem.members)
-            self.limits = np.minimum(self.limits, self.points[-1])
+            points = check_observed_steps(options.observe, problem.members)
+            self.limits = np.minimum(self.limits, points[-1])
+            self.observed = _members_by_step(points)
+        self.observed_steps = np.array(list(self.observed), np.int64)
         self.epoch_updates = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
         self.needs_epoch_ends = self.rules.tolerance is not None or problem.schedule.adaptive
         self.history = History()
@@ -64,8 +66,8 @@ class RunMonitor:
         ):
             if is_needed:
                 events += [(step // size + 1) * size for size in np.unique(interval[members]).tolist()]
-        points = self.points[:, members]
-        events += points[points > step].tolist()
+        following = int(np.searchsorted(self.observed_steps, step, side="right"))
+        events += self.observed_steps[following : following + 1].tolist()
         return self.problem, min(events) - step
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
@@ -115,9 +117,9 @@ class RunMonitor:
         is_due = at_limit | (step % self.intervals[members] == 0)
         if self.evaluations.every and is_due.any():
             self._add_history_point(loop, is_due)
-        observed = members[(self.points[:, members] == step).any(0)]
+        observed = members[np.isin(members, self.observed.get(step, ()))]
         if self.options.observer is not None and len(observed):
-            self.options.observer(self.run_of(loop, False), observed)
+            self.options.observer(self.run_of(loop, False, observed), observed)
         still_training = np.array([not loop.reasons[member] for member in members.tolist()])
         loop.end(loop.active, members[at_limit & still_training], "max_steps")
         loop.drop_ended()
@@ -176,8 +178,11 @@ class RunMonitor:
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(self.problem, state))
         return sorted(self.divergences.values(), key=lambda divergence: divergence.member)
 
-    def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
-        """Return the run so far, with patience at the best weights; members that still train count as interrupted."""
+    def run_of(self, loop: TrainingLoop, is_interrupted: bool, evaluated: Integers | None = None) -> Run:
+        """Return the run so far, with patience at the best weights; members that still train count as interrupted.
+
+        The objective is that of the members `evaluated`, or of all; NaN for the others.
+        """
         seconds, state, steps = loop.seconds, loop.state(), loop.updates.copy()
         steps[loop.active.members] = loop.active.step
         best_steps = None
@@ -191,7 +196,9 @@ class RunMonitor:
             )
         objective = np.full(self.problem.members, np.nan)
         if self.evaluations.every:
-            objective = evaluate(self.problem, loop.engine, state, EvaluationSchedule(1), None)["objective"]
+            part = state if evaluated is None else state.take(evaluated)
+            values = evaluate(self.problem, loop.engine, part, EvaluationSchedule(1), None)
+            objective[part.members] = values["objective"]
         return Run(
             problem=self.problem,
             engine=loop.engine,
@@ -215,3 +222,10 @@ class RunMonitor:
         if self.evaluations.gradients:
             names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
         return names | {"outputs"} if self.evaluations.outputs else names
+
+
+def _members_by_step(points: Integers) -> dict[int, Integers]:
+    """Return the members that are observed at each step, by ascending step; points [T, K] are each member's steps."""
+    order = np.argsort(points, axis=None, kind="stable")
+    steps, starts = np.unique(points.ravel()[order], return_index=True)
+    return dict(zip(steps.tolist(), np.split(order % points.shape[1], starts[1:]), strict=True))

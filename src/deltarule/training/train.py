@@ -85,7 +85,8 @@ def train(
         Steps [T, K], ascending, at which each member that still trains is passed to `observer`; the last one is the
         member's limit. At a step the member is what a training with this limit would give.
     observer : callable, optional
-        Called with the run so far and the indices [M] of the members that have reached one of their steps.
+        Called with the run so far and the indices [M] of the members that have reached one of their steps; the
+        objective of the others is NaN.
     before_checkpoint : callable, optional
         Called before each write of the checkpoint, to store what must never be older than it.
 
