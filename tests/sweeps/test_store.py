@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sklearn.datasets import load_iris
 
-from deltarule import MLPClassifier, PopulationSearchCV, sweep
+from deltarule import sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
@@ -275,18 +274,6 @@ def test_a_reader_says_where_there_is_nothing(tmp_path):
     (tmp_path / FILE).touch()
     with pytest.raises(BadInput, match="holds no sweep yet"):
         open_for_reading(tmp_path)
-
-
-def test_the_store_of_a_search_is_no_sweep_and_stays_as_it_is(tmp_path):
-    x, y = load_iris(return_X_y=True)
-    model = MLPClassifier((2,), solver="sgd", max_iter=2, random_state=0)
-    PopulationSearchCV(model, {"learning_rate_init": [1e-3, 1e-2]}, cv=2, path=tmp_path).fit(x / x.max(0), y)
-    before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(BadInput, match="holds the fits of a PopulationSearchCV, not a sweep"):
-        load_sweep(tmp_path)
-    with pytest.raises(BadInput, match="holds the fits of a PopulationSearchCV, not a sweep"):
-        sweep("encoder", {"stopping.max_steps": [5]}, seeds=2, out=tmp_path, resume=True)
-    assert (tmp_path / FILE).read_bytes() == before
 
 
 def test_rows_beside_a_checkpoint_come_back_as_they_were(tmp_path):

@@ -25,7 +25,7 @@ from deltarule.sweeps.fold_data import fold_of, forget_data, load_fold_data
 from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.row_ranking import describe_ranking
-from deltarule.sweeps.store import IN_ORDER, about, changed_formulas, check_configurations, check_sweep, ranking_order
+from deltarule.sweeps.store import IN_ORDER, about, changed_formulas, check_configurations, ranking_order
 from deltarule.sweeps.store_connection import open_for_reading, translate_damage_errors
 from deltarule.sweeps.stored_network import ConfigurationScore, StoredNetwork
 from deltarule.training.populations import network_of_sizes
@@ -410,7 +410,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     """Open the results in the folder of a sweep, which may still be running.
 
     Parameters: `folder`, the one that --out named.
-    Errors: `BadInput` if there is no store, or it is of another version, or that of a search.
+    Errors: `BadInput` if there is no store, or it is of another version.
 
     >>> load_sweep("nowhere")
     Traceback (most recent call last):
@@ -420,7 +420,6 @@ def load_sweep(folder: str | Path) -> Sweep:
     connection = open_for_reading(Path(folder))
     try:
         notes = about(connection)
-        check_sweep(notes, folder)
         if not notes:
             raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
         return Sweep(connection)

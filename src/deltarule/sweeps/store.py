@@ -39,10 +39,6 @@ CACHE_KILOBYTES, PAGES_PER_CHECKPOINT = 32_768, 10_000
 """Memory for pages of the file, and how many changed pages its log (of 40 MB) collects before they are moved to it.
 With SQLite's defaults, 2 MB and 1,000 pages, a commit takes twice as long once there are 100,000 rows."""
 
-SEARCH = "search"
-"""The note "kind" in the store of a `PopulationSearchCV`; the store of a sweep has none."""
-
-
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
 IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
@@ -294,15 +290,6 @@ def check_configurations(connection: sqlite3.Connection) -> None:
     missing = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
     for (number,) in connection.execute(missing):
         raise ValueError(f"there is no configuration {number!r}, of which it has rows")
-
-
-def check_sweep(notes: Mapping[str, Any], folder: str | Path) -> None:
-    """Raise `BadInput` if these are the notes of a search's store, whose rows have no recipe and no scores."""
-    if notes.get("kind") == SEARCH:
-        raise BadInput(
-            f"{folder} holds the fits of a PopulationSearchCV, not a sweep: the same search with this path= takes them "
-            "up, and its cv_results_ is their table"
-        )
 
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:

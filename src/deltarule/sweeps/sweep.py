@@ -25,7 +25,7 @@ from deltarule.sweeps.fold_data import forget_data
 from deltarule.sweeps.grid import plan_sweep, unfinished_units
 from deltarule.sweeps.plan import Plan, Source, Unit
 from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.store import Store, check_sweep, read_notes, shared_columns
+from deltarule.sweeps.store import Store, read_notes, shared_columns
 from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_damage_errors
 from deltarule.sweeps.worker import UnitResult, checkpoint_files, train_unit
 from deltarule.training.run import Progress
@@ -90,7 +90,6 @@ def run_sweep(
         forget_data()
         stack.callback(forget_data)
         notes = read_notes(folder)
-        check_sweep(notes, folder)
         planned_workers = _planned_workers(notes, worker_pool)
         keep = _validate_keep(notes, keep, folder)
         plan = plan_sweep(configuration, source, settings, planned_workers)

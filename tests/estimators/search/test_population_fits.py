@@ -15,11 +15,15 @@ NUMBERS = X[:, 0] * X[:, 1]
 CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
 
 
-def plans(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -> list[Any]:
+def planned(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -> list[Any]:
     return [
-        model._plan(*model._prepare_rows(X[own], y[own], None if weights is None else weights[own]))
+        (model, model._plan(*model._prepare_rows(X[own], y[own], None if weights is None else weights[own])))
         for model, own in zip(models, rows, strict=True)
     ]
+
+
+def errors_of(fits: list[Any]) -> list[Exception | None]:
+    return [fit.error for fit in fit_together(fits)]
 
 
 NUMBERS_OF_MEMBERS = [
@@ -45,7 +49,7 @@ def test_each_is_fitted_as_it_would_be_alone(kind: Any, common: dict[str, Any]) 
     y = CLASSES if kind is MLPClassifier else NUMBERS
     folds = [slice(0, 60), slice(0, 60), slice(30, 90), slice(0, 70)]
     together, alone = ([kind(**{**given, **own}) for own in NUMBERS_OF_MEMBERS] for _ in range(2))
-    assert fit_together(together, plans(together, folds, y)) == [None] * 4
+    assert errors_of(planned(together, folds, y)) == [None] * 4
     for one, other, rows in zip(together, alone, folds, strict=True):
         other.fit(X[rows], y[rows])
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
@@ -65,7 +69,7 @@ def test_folds_are_fitted_together_by_the_compiled_engine_and_keep_their_bits() 
         [MLPRegressor(**given, n_iter_no_change=2, learning_rate_init=rate, random_state=0) for rate in rates]
         for _ in range(2)
     )
-    assert fit_together(together, plans(together, folds, NUMBERS)) == [None] * len(folds)
+    assert errors_of(planned(together, folds, NUMBERS)) == [None] * len(folds)
     for one, other, rows in zip(together, alone, folds, strict=True):
         other.fit(X[rows], NUMBERS[rows])
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
@@ -77,7 +81,7 @@ def test_weighted_rows() -> None:
     weights = np.random.default_rng(0).uniform(0.5, 2, size=90)
     together, alone = ([MLPRegressor(max_iter=3, random_state=seed) for seed in range(3)] for _ in range(2))
     rows = [slice(0, 50), slice(40, 90), slice(0, 50)]
-    fit_together(together, plans(together, rows, NUMBERS, weights))
+    fit_together(planned(together, rows, NUMBERS, weights))
     for one, other, own in zip(together, alone, rows, strict=True):
         other.fit(X[own], NUMBERS[own], sample_weight=weights[own])
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
@@ -109,26 +113,12 @@ def test_shapes_of_all_kinds_at_once() -> None:
     ]
     weights = [*[None] * (len(given) - 1), np.linspace(0.1, 1, 90)]
     together, alone = ([MLPRegressor(**{**common, **own}) for own in given] for _ in range(2))
-    planned = [one._plan(*one._prepare_rows(X, NUMBERS, own)) for one, own in zip(together, weights, strict=True)]
-    engines: dict[int, str] = {}
-    found = fit_together(
-        together, planned, on_finished=lambda part, errors: engines.update(dict.fromkeys(part.indices, part.engine))
-    )
-    assert found == [None] * len(given)
-    for place, (one, other, own) in enumerate(zip(together, alone, weights, strict=True)):
+    fits = [(one, one._plan(*one._prepare_rows(X, NUMBERS, own))) for one, own in zip(together, weights, strict=True)]
+    assert errors_of(fits) == [None] * len(given)
+    for one, other, own in zip(together, alone, weights, strict=True):
         other.fit(X, NUMBERS, sample_weight=own)
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
-        assert (one.loss_curve_, one.n_iter_, engines[place]) == (other.loss_curve_, other.n_iter_, other.engine)
-
-
-def test_what_is_known_is_not_trained_again() -> None:
-    given: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2, "engine": "reference"}
-    models = [MLPRegressor(**given, alpha=alpha) for alpha in (0, 1, 2)]
-    done: list[int] = []
-    fit_together(
-        models, plans(models, [slice(0, 90)] * 3, NUMBERS), {1}, lambda part, errors: done.extend(part.indices)
-    )
-    assert done == [0, 2] and not hasattr(models[1], "coefs_")
+        assert (one.loss_curve_, one.n_iter_) == (other.loss_curve_, other.n_iter_)
 
 
 def test_a_warning_that_is_an_error_is_of_its_model_alone() -> None:
@@ -136,12 +126,12 @@ def test_a_warning_that_is_an_error_is_of_its_model_alone() -> None:
     models = [MLPRegressor(**given, tol=tol) for tol in (0.0, 1e9)]
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        first, second = fit_together(models, plans(models, [slice(0, 90)] * 2, NUMBERS))
+        first, second = errors_of(planned(models, [slice(0, 90)] * 2, NUMBERS))
     assert isinstance(first, ConvergenceWarning) and second is None
 
 
 def test_one_that_diverges_takes_nobody_along() -> None:
     models = [MLPRegressor(solver="sgd", learning_rate_init=rate, max_iter=5) for rate in (0.01, 1e200, 0.02)]
-    first, second, third = fit_together(models, plans(models, [slice(0, 90)] * 3, NUMBERS))
+    first, second, third = errors_of(planned(models, [slice(0, 90)] * 3, NUMBERS))
     assert first is None and third is None
     assert "Solver produced non-finite parameter weights" in str(second)

@@ -1,11 +1,5 @@
-import contextlib
 import pickle  # noqa: TID251, joblib and copies do the same
-import sqlite3
-import subprocess
-import sys
-import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -26,12 +20,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchC
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
-from deltarule.estimators.search.search_cache import _custom_formula_digests
+from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV
 from deltarule.estimators.search.search_fits import SearchFits
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
-from deltarule.proofs.custom_formulas import register_activation, unregister
-from deltarule.sweeps.store import Store
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -209,13 +199,8 @@ def test_equal_fits_of_another_round_are_fits_of_their_own() -> None:
     ],
     ids=["masks", "lists of masks", "from the end", "tuples"],
 )
-def test_folds_may_tell_their_rows_in_any_way(folds: Any, tmp_path: Path) -> None:
-    model, grid = Counted((3,), **SHORT), {"alpha": [0.1, 1.0, 10.0]}
-    same(model, grid, cv=folds)
-    for trained in (3 * len(folds) + 1, 1):
-        Counted.trained = 0
-        PopulationSearchCV(model, grid, cv=folds, path=tmp_path).fit(X, Y)
-        assert Counted.trained == trained
+def test_folds_may_be_masks_or_indices(folds: Any) -> None:
+    same(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0, 10.0]}, cv=folds)
 
 
 def test_without_a_refit_there_is_no_model() -> None:
@@ -307,9 +292,9 @@ def test_halving_speaks_of_the_estimator_itself() -> None:
         PopulationSearchCV(MLPClassifier(), {"alpha": [1.0]}, factor=2, resource="nope").fit(X, Y)
 
 
-def test_a_search_stays_in_its_process(tmp_path: Path) -> None:
+def test_search_inside_a_parallel_backend() -> None:
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 1.0]}, cv=2, path=tmp_path).fit(X, Y)
+        search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 1.0]}, cv=2).fit(X, Y)
     assert search.best_score_ > 0.5
 
 
@@ -389,12 +374,15 @@ def test_one_of_several_scores_may_fail() -> None:
 @pytest.mark.parametrize(
     "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
 )
-def test_a_fitted_search_keeps_neither_the_rows_nor_the_fits(scoring: Any, tmp_path: Path) -> None:
+def test_a_fitted_search_keeps_neither_the_rows_nor_the_fits(scoring: Any) -> None:
     several = isinstance(scoring, list)
     search = PopulationSearchCV(
-        MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, scoring=scoring, path=tmp_path,
+        MLPClassifier((4,), **SHORT),
+        {"alpha": [0.1, 1.0]},
+        cv=2,
+        scoring=scoring,
         refit="accuracy" if several else True,
-    )  # fmt: skip
+    )
     pickled = pickle.dumps(search.fit(X, Y))
     again = pickle.loads(pickled)
     assert len(pickled) < X.nbytes  # 150 rows of 8
@@ -512,197 +500,6 @@ def test_halving_hands_groups_to_the_splitter() -> None:
     np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
 
 
-class Counted(MLPClassifier):
-    """Counts what is trained."""
-
-    trained = 0
-
-    def _store_run(self, plan: Any, run: Any) -> Any:
-        Counted.trained += 1
-        return super()._store_run(plan, run)
-
-
-def scores(search: PopulationSearchCV) -> Any:
-    return np.array([search.cv_results_[f"split{fold}_test_score"] for fold in range(3)])
-
-
-def searched(path: Path, **given: Any) -> PopulationSearchCV:
-    grid = {"alpha": [0.0, 1.0], "learning_rate_init": [0.001, 0.1], "hidden_layer_sizes": [(3,), (4,)]}
-    return PopulationSearchCV(Counted(**SHORT | given), grid, cv=3, path=path).fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    "given", [{}, {"n_members": 2, "batch_norm": True}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str
-)
-def test_what_is_in_the_store_is_not_made_again(given: dict[str, Any], tmp_path: Path) -> None:
-    expected = scores(
-        PopulationSearchCV(MLPClassifier(**SHORT | given), searched(tmp_path, **given).param_grid, cv=3).fit(X, Y)
-    )
-    Counted.trained = 0
-    again = searched(tmp_path, **given)
-    assert Counted.trained == (0 if given.get("solver") == "lbfgs" else 1)  # the best candidate, on all rows
-    np.testing.assert_array_equal(scores(again), expected)
-    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM members").fetchone() == (24 * given.get("n_members", 1),)
-        taken = connection.execute("SELECT sum(train_seconds) FROM members").fetchone()[0]
-    assert again.cv_results_["mean_fit_time"].sum() * 3 >= taken
-
-
-@pytest.mark.parametrize(
-    "own", [{}, {"early_stopping": True}, {"early_stopping": True, "n_members": 2}, {"verbose": True}], ids=str
-)
-def test_without_a_seed_as_many_fits_are_taken_up_as_are_there(own: dict[str, Any], tmp_path: Path) -> None:
-    model = Counted((3,), "tanh", **SHORT | {"random_state": None} | own)
-    weights = np.arange(len(X)) % 3
-    first: Any = None
-    for count, trained in ((3, 6), (3, 0), (5, 4), (5, 0)):
-        Counted.trained = 0
-        search = PopulationSearchCV(
-            model, {"alpha": [0.1] * count}, cv=2, scoring="neg_log_loss", refit=False, path=tmp_path
-        )
-        found = search.fit(X, Y, sample_weight=weights).cv_results_["mean_test_score"]
-        first = found[:3] if first is None else first
-        assert Counted.trained == trained and len(np.unique(found)) == count
-        np.testing.assert_array_equal(found[:3], first)
-        with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection:
-            there = connection.execute("SELECT count(*) FROM members").fetchone()[0]
-        assert there == 2 * count * own.get("n_members", 1)
-
-
-def test_other_rows_or_parameters_are_other_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 1.0]}
-    for changed in ({}, {"tol": 0.1}, {"random_state": 1}):
-        PopulationSearchCV(clone(model).set_params(**changed), grid, cv=3, path=tmp_path).fit(X, Y)
-    PopulationSearchCV(Counted((3,), **SHORT), grid, cv=3, path=tmp_path).fit(X, Y)  # a class may have ways of its own
-    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X[1:], Y[1:])
-    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
-    monkeypatch.setitem(NUMERICS_VERSIONS, "float64", 99)
-    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y)
-    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM members").fetchone() == (7 * 6,)
-
-
-def test_a_formula_of_one_s_own_is_told_by_what_it_does(tmp_path: Path) -> None:
-    def searched(activation: str) -> np.ndarray:
-        model = MLPClassifier((3,), activation=activation, **SHORT | {"max_iter": 40})
-        found = PopulationSearchCV(model, {"alpha": [0.0, 1.0]}, cv=3, path=tmp_path / activation).fit(X, Y)
-        return np.asarray(found.cv_results_["mean_test_score"])
-
-    bent = {
-        "tanh": (lambda z: np.tanh(z), lambda z, a: 1 - a * a),
-        "identity": (lambda z: 1 * z, lambda z, a: 0 * z + 1),
-    }
-    for name, formula in (*bent.items(), ("tanh", bent["tanh"])):
-        register_activation("bent", *formula)
-        try:
-            np.testing.assert_array_equal(searched("bent"), searched(name))
-        finally:
-            unregister("activation", "bent")
-    assert (searched("tanh") != searched("identity")).any()
-    with sqlite3.connect(tmp_path / "bent" / "sweep.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM members").fetchone() == (2 * 6,), "of each formula once"
-
-
-def test_a_store_written_before_knows_the_fits_of_built_in_formulas(tmp_path: Path) -> None:
-    """Nothing is added to what tells them from others, whatever the solver is called inside."""
-    for more in ({}, {"solver": "sgd", "learning_rate": "invscaling"}, {"solver": "rmsprop", "activation": "gelu"}):
-        model = MLPClassifier((3,), **SHORT | more)
-        plan = model._plan(*model._prepare_rows(X, Y, None))
-        assert _custom_formula_digests(plan.problem) == []
-
-
-def test_a_fit_that_diverged_is_known_to_have(tmp_path: Path) -> None:
-    model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
-    grid = {"learning_rate_init": [0.01, 1e200]}
-    first, again = (PopulationSearchCV(model, grid, cv=2, path=tmp_path).fit(X, Y) for _ in range(2))
-    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
-    assert np.isnan(again.cv_results_["mean_test_score"][1])
-    with pytest.raises(ValueError, match=r"It happened in epoch \d"):
-        PopulationSearchCV(model, grid, cv=2, path=tmp_path, error_score="raise").fit(X, Y)
-
-
-def test_halving_has_a_store_too(tmp_path: Path) -> None:
-    grid = {"alpha": [0.0, 0.1, 10.0, 1000.0]}
-    halving = {"cv": 3, "factor": 2, "random_state": 4, "path": tmp_path}
-    first = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
-    Counted.trained = 0
-    again = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
-    assert Counted.trained == 1
-    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
-
-
-KILLED = """
-import sys
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import VotingClassifier
-from sklearn.exceptions import ConvergenceWarning
-from deltarule import MLPClassifier, PopulationSearchCV
-from deltarule.estimators.search import population_fits
-population_fits.MAX_PART_SECONDS = 1e-6
-class Counted(MLPClassifier):
-    pass
-X, y = load_breast_cancer(return_X_y=True)
-model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
-PopulationSearchCV(model, {"alpha": [0.0, 0.1, 1.0, 10.0]}, cv=2, path=sys.argv[1]).fit(X[:150, :8] / X.std(), y[:150])
-"""
-
-
-@pytest.mark.slow
-def test_a_search_that_was_killed_repeats_only_what_is_unfinished(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)])
-    file, done = tmp_path / "sweep.sqlite", 0
-    while not done:
-        assert process.poll() is None
-        time.sleep(0.02)
-        if file.exists():
-            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(file)) as connection:
-                done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
-    process.kill()
-    process.wait()
-    x, y = load_breast_cancer(return_X_y=True)
-    x, y = x[:150, :8] / x.std(), y[:150]
-    model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
-    grid = {"alpha": [0.0, 0.1, 1.0, 10.0]}
-    with contextlib.closing(sqlite3.connect(file)) as connection:
-        done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
-    Counted.trained = 0
-    resumed = PopulationSearchCV(model, grid, cv=2, path=tmp_path, refit=False).fit(x, y)
-    assert 0 < done < 8 and Counted.trained == 8 - done
-    unbroken = PopulationSearchCV(model, grid, cv=2, refit=False).fit(x, y)
-    np.testing.assert_array_equal(resumed.cv_results_["mean_test_score"], unbroken.cv_results_["mean_test_score"])
-
-
-def test_folders_that_are_refused(tmp_path: Path) -> None:
-    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, path=tmp_path)
-    with Store(tmp_path / "sweep") as store:
-        store.write_notes(name="xor")
-    with pytest.raises(BadInput, match="holds the store of a sweep, and a search needs its own; name another folder"):
-        clone(search).set_params(path=tmp_path / "sweep").fit(X, Y)
-    with Store(tmp_path), pytest.raises(RunFailed, match="another process is at work"):
-        search.fit(X, Y)
-    search.fit(X, Y)
-    with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection, connection:
-        connection.execute("UPDATE networks SET theta = x'00'")
-    with pytest.raises(BadInput, match="the store of the sweep is damaged"):
-        search.fit(X, Y)
-
-
-def epochs_made(estimator: Any, X: Any, y: Any) -> float:
-    """Reads all that a fit leaves beside its weights."""
-    last = estimator.validation_scores_[-1] + estimator.validation_loss_curve_[-1] + estimator.best_validation_score_
-    return float(len(estimator.loss_curve_) + estimator.t_ + estimator.loss_ + last)
-
-
-def test_scorers_see_all_of_a_fit_that_was_in_the_store(tmp_path: Path) -> None:
-    model = MLPClassifier((3,), **SHORT | {"max_iter": 30}, tol=0.05, n_iter_no_change=1, early_stopping=True)
-    given: dict[str, Any] = {"cv": 2, "scoring": epochs_made, "refit": False}
-    theirs = GridSearchCV(model, {"alpha": [0.1, 10.0, 1.0]}, **given).fit(X, Y).cv_results_["mean_test_score"]
-    for values in ([0.1, 10.0], [0.1, 10.0, 1.0], [0.1, 10.0, 1.0]):
-        search = PopulationSearchCV(model, {"alpha": values}, path=tmp_path, **given).fit(X, Y)
-        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], theirs[: len(values)])
-
-
 @pytest.mark.parametrize(
     "own",
     [
@@ -712,12 +509,11 @@ def test_scorers_see_all_of_a_fit_that_was_in_the_store(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_store_changes_no_fit_that_is_made_alone(own: Any, tmp_path: Path) -> None:
+def test_fits_made_alone_draw_from_one_generator(own: Any) -> None:
     model = MLPClassifier((3,), **SHORT | {"random_state": np.random.RandomState(1)} | own)
     theirs = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
-    for path in (None, tmp_path, tmp_path):
-        ours = PopulationSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False, path=path).fit(X, Y)
-        np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+    ours = PopulationSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
 
 
 @pytest.mark.parametrize(
@@ -751,18 +547,16 @@ def test_sparse_labels(kind: Any) -> None:
     np.testing.assert_array_equal(ours.predict(X).toarray(), theirs.predict(X))
 
 
-def test_warnings_that_are_errors_fail_their_fit_alone_and_are_not_kept(tmp_path: Path) -> None:
+def test_warnings_that_are_errors_fail_their_fit_alone() -> None:
     """How somebody leaves out fits that did not converge."""
     model = MLPClassifier((3,), **SHORT | {"max_iter": 300}, tol=0.5, n_iter_no_change=2)
     grid, given = {"max_iter": [1, 300]}, {"cv": 2, "refit": False}
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         theirs = GridSearchCV(model, grid, **given).fit(X, Y).cv_results_["mean_test_score"]
-        ours = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
+        ours = PopulationSearchCV(model, grid, **given).fit(X, Y).cv_results_["mean_test_score"]
     assert np.isnan(theirs).tolist() == [True, False]
     np.testing.assert_array_equal(ours, theirs)
-    again = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
-    assert np.isfinite(again).all()
 
 
 def test_classes_of_one_name_are_not_one() -> None:

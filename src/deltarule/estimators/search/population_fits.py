@@ -5,10 +5,10 @@ K members
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,54 +24,51 @@ from deltarule.training.epochs import train_epochs
 from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0
-"""Approximate training time of a part of a population, which is stored at once: an interrupted search loses no more."""
+"""Approximate training time of a part of a population: its seconds are shared among its fits alone."""
 MIN_FITS_WITH_SHARED_ROWS = 32
 """From this number on, fits to the same rows form separate parts, because an update of the reference engine is faster
 if all members see the same rows. The compiled engine groups members by their rows itself."""
 
 
-@dataclass(frozen=True, eq=False)
-class FinishedPart:
-    """Fits that were trained together: their indices, the name of the engine, and the seconds for each."""
+class JointFit(NamedTuple):
+    """A fit's share of the seconds of its population, and its error if it failed."""
 
-    indices: list[int]
-    engine: str
     seconds: float
+    error: Exception | None
 
 
-def fit_together(
-    models: Sequence[BaseMLP],
-    plans: Sequence[Plan],
-    cached: Collection[int] = (),
-    on_finished: Callable[[FinishedPart, list[Exception | None]], None] = lambda part, errors: None,
-) -> list[Exception | None]:
-    """Fit planned models in place, each bit for bit as alone on the same engine; returns the error of each, or None.
+def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[JointFit]:
+    """Fit planned models in place, each bit for bit as alone on the same engine.
 
-    Parameters: `models`, with one engine; `plans`, one for each; `cached`, the indices of those that need no training,
-    but count when an engine is selected, so that a resumed search selects the same; `on_finished`, called with every
-    finished part and the errors of its fits.
-    Returns: the error of each fit, or None.
+    Parameters
+    ----------
+    fits : sequence of (model, plan)
+
+    Returns
+    -------
+    list of JointFit
+        For each fit its seconds and its error.
     """
-    errors: list[Exception | None] = [None] * len(models)
+    models, plans = [model for model, _ in fits], [plan for _, plan in fits]
+    results: dict[int, JointFit] = {}
     digests = _row_digests([plan.problem for plan in plans])
     for indices in plan_populations(map(_population_key, models, plans)).values():
-        remaining = [index for index in indices if index not in cached]
-        if not remaining:
-            continue
         engine, seconds_each = _select_engine([plans[index] for index in indices], models[indices[0]])
-        for part in _divide(remaining, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
+        for part in _divide(indices, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
             runs = _train_plans(
                 [plans[index] for index in part], [digests[index] for index in part], models[part[0]], engine
             )
+            errors: list[Exception | None] = []
             for index, run in zip(part, runs, strict=True):
                 try:
                     models[index]._finish_fit(plans[index], run)
+                    errors.append(None)
                 except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
-                    errors[index] = error
+                    errors.append(error)
             seconds = (time.perf_counter() - started) / len(part)
-            on_finished(FinishedPart(part, engine.name, seconds), [errors[index] for index in part])
-    return errors
+            results |= {index: JointFit(seconds, error) for index, error in zip(part, errors, strict=True)}
+    return [results[index] for index in range(len(fits))]
 
 
 def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:

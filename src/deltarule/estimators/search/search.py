@@ -1,9 +1,7 @@
 """PopulationSearchCV, a hyperparameter search that trains its candidates on all folds as populations."""
 
-import contextlib
 import functools
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,9 @@ from sklearn.utils import indexable
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.fit_context import require_complete_fit
-from deltarule.estimators.search.search_cache import SearchCache
 from deltarule.estimators.search.search_fits import SearchFits, select_rows
 from deltarule.estimators.sklearn_compat import MultimetricScorer, check_method_params, row_count
 from deltarule.problem.problem import Floats, Integers
-from deltarule.sweeps.store import Store
 
 
 class PopulationSearchCV(GridSearchCV):
@@ -42,9 +38,6 @@ class PopulationSearchCV(GridSearchCV):
         The share 1/factor of the candidates that each round keeps; None for a single round with all candidates.
     resource, max_resources, min_resources, aggressive_elimination, random_state
         As for `HalvingGridSearchCV`; ignored without a factor.
-    path : str, Path or None, default=None
-        A folder for the store of the search. Completed fits are stored every few seconds; a search with the same path
-        trains only the missing ones.
 
     Attributes
     ----------
@@ -55,9 +48,7 @@ class PopulationSearchCV(GridSearchCV):
     Raises
     ------
     BadInput
-        For another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder with other content.
-    RunFailed
-        If another process is writing to the folder, or the disk is full.
+        For another estimator, or for callbacks of scikit-learn's `set_callbacks`.
 
     Examples
     --------
@@ -89,7 +80,6 @@ class PopulationSearchCV(GridSearchCV):
         min_resources: Any = "exhaust",
         aggressive_elimination: bool = False,
         random_state: Any = None,
-        path: Any = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -109,7 +99,6 @@ class PopulationSearchCV(GridSearchCV):
         self.min_resources = min_resources
         self.aggressive_elimination = aggressive_elimination
         self.random_state = random_state
-        self.path = path
 
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> "PopulationSearchCV":
         """Search, and fit the best candidate to all rows.
@@ -140,9 +129,7 @@ class PopulationSearchCV(GridSearchCV):
         routed = self._get_routed_params_for_fit(check_method_params(X, parameters))
         fits = SearchFits(self.estimator, X, y, routed.estimator.fit)
         self._refuse_callbacks(fits)
-        with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
-            fits.cache = None if store is None else SearchCache(store, self.estimator)
-            search = self._search(fits, routed, (scorers, refit_metric))
+        search = self._search(fits, routed, (scorers, refit_metric))
         self._copy_results(search, np.concatenate(fits.seconds), scorers)
         return self
 

@@ -3,11 +3,10 @@
 N rows
 """
 
-import copy
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import joblib
@@ -17,31 +16,10 @@ from sklearn.pipeline import Pipeline
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import Plan, Rows, require_complete_fit
-from deltarule.estimators.search.population_fits import FinishedPart, fit_together
-from deltarule.estimators.search.search_cache import CachedFit, FitKey, SearchCache
+from deltarule.estimators.mlp.fit_context import Plan, require_complete_fit
+from deltarule.estimators.search.population_fits import fit_together
 from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers
-
-
-@dataclass(frozen=True, eq=False)
-class PendingFit:
-    """A fit that is planned but not trained.
-
-    rows      its features, targets and weights
-    is_alone  whether it is trained alone, not in a population
-    index     numbers of the candidate and the fold
-    key       its identity in the store
-    cached    the stored fit, if there is one
-    """
-
-    model: BaseMLP
-    plan: Plan
-    rows: tuple[Any, Any, Any]
-    is_alone: bool
-    index: tuple[int, int]
-    key: FitKey | None = None
-    cached: CachedFit | None = None
 
 
 @dataclass
@@ -52,7 +30,6 @@ class SearchFits:
     fits        fitted estimators, or the errors of their fits, by the numbers of candidate and fold
     indices     the keys in `fits` of equal fits, by `fit_key`: without a seed their results differ
     seconds     for each round the time of every candidate on every fold, [candidates, folds]
-    cache       the cache of completed fits, if there is one
     """
 
     estimator: Any
@@ -62,7 +39,6 @@ class SearchFits:
     fits: dict[tuple[int, int], Any] = field(default_factory=dict)
     indices: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     seconds: list[Floats] = field(default_factory=list)
-    cache: SearchCache | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.estimator, type):
@@ -79,9 +55,8 @@ class SearchFits:
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
         """Fit every candidate to the training rows of all splits (training, test); replaces an earlier round's fits."""
         self.fits, self.indices = {}, {}
-        stored = [0] * len(candidates) if self.cache is None else self.cache.add_candidates(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
-        pending: list[PendingFit] = []
+        plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
         valid = set[int]()  # candidates whose parameters were checked on an earlier fold
         all_rows = np.arange(row_count(self.y))
         for fold, (training, _) in enumerate(splits):
@@ -92,15 +67,18 @@ class SearchFits:
                 self.indices.setdefault(self.fit_key(candidate, rows), []).append(index)
                 estimator = self.fits[index] = self.candidate_estimator(candidate)
                 try:
-                    planned = self._plan_fit(estimator, candidate, rows, index, prepared, valid)
+                    planned = self._plan_fit(estimator, candidate, rows, prepared, number in valid)
                 except Exception as error:  # the search decides how to treat a failed fit
                     self.fits[index] = error
                 else:
                     if planned is not None:
-                        pending.append(self._attach_cached(*planned, stored[number], len(splits)))
+                        valid.add(number)
+                        plans[index] = planned
                 seconds[index] = time.perf_counter() - started
-        self._fit_together([fit for fit in pending if not fit.is_alone], seconds)
-        self._fit_alone([fit for fit in pending if fit.is_alone], seconds)
+        for index, fit in zip(plans, fit_together(list(plans.values())), strict=True):
+            seconds[index] += fit.seconds
+            if fit.error is not None:
+                self.fits[index] = fit.error
         self.seconds.append(seconds)
         for indices in self.indices.values():
             indices.sort()  # a search asks candidate by candidate
@@ -128,37 +106,29 @@ class SearchFits:
         estimator: Any,
         candidate: dict[str, Any],
         rows: Integers,
-        index: tuple[int, int],
         prepared: dict[Any, Any],
-        valid_candidates: set[int],
-    ) -> "tuple[PendingFit, Rows] | None":
-        """Plan a fit; returns it and its rows before the validation split, or None if it was trained at once.
+        are_parameters_valid: bool,
+    ) -> tuple[BaseMLP, Plan] | None:
+        """Plan a fit; returns the network and the plan, or None if it cannot join a population and was trained at once.
 
-        `index` is the numbers of candidate and fold. `prepared` caches checked rows for all candidates on a fold,
-        `valid_candidates` those with checked parameters.
+        `prepared` caches checked rows for all candidates on a fold.
         """
         model = self._network_of(estimator)
         if model is None:
             self.fit(estimator, rows)
             return None
         X, y, weights = self._rows_for(estimator, candidate, rows, prepared)
-        is_alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
-        if is_alone and (self.cache is None or model.callbacks):  # effects of callbacks cannot be stored
+        if model.callbacks or model.verbose or model._solver == "lbfgs":
             with require_complete_fit():
                 model.fit(X, y, sample_weight=weights)
             return None
         key = type(model), id(X)
         if key not in prepared:
             prepared[key] = model._check_shared_rows(X, y)
-        checked, is_valid = prepared[key], index[0] in valid_candidates
         fit_rows, generator, is_new_fit = model._prepare_rows(
-            X, y, weights, checked=checked, are_parameters_valid=is_valid
+            X, y, weights, checked=prepared[key], are_parameters_valid=are_parameters_valid
         )
-        valid_candidates.add(index[0])
-        if is_alone:  # `fit` draws from the same generator later
-            generator = copy.deepcopy(generator)
-        plan = model._plan(fit_rows, generator, is_new_fit)
-        return PendingFit(model, plan, (X, y, weights), is_alone, index), fit_rows
+        return model, model._plan(fit_rows, generator, is_new_fit)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate, the last step of a pipeline; None if only its own `fit` can train it."""
@@ -168,60 +138,6 @@ class SearchFits:
         # A subclass that overrides `fit` is fitted by its own.
         can_join = isinstance(last, BaseMLP) and getattr(type(last).fit, "can_join_population", False)
         return last if can_join else None
-
-    def _attach_cached(self, pending: PendingFit, rows: Rows, configuration: int, fold_count: int) -> PendingFit:
-        """A copy with the key of the fit and, if the cache has it, its result, which is loaded into the model."""
-        if self.cache is None:
-            return pending
-        key = self.cache.key_of(pending.model, pending.plan, rows, configuration, f"{pending.index[1]}/{fold_count}")
-        return replace(pending, key=key, cached=self.cache.load_fit(key, pending.model, pending.plan))
-
-    def _fit_together(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train the fits that are not cached as populations, and add all times to `seconds` [candidates, folds]."""
-
-        def finish(part: FinishedPart, errors: list[Exception | None]) -> None:
-            self._finish([pending[index] for index in part.indices], errors, part.engine, part.seconds, seconds)
-
-        cached = {index for index, fit in enumerate(pending) if fit.cached is not None}
-        fit_together([fit.model for fit in pending], [fit.plan for fit in pending], cached, finish)
-        for fit in pending:
-            self._restore_cached(fit, seconds)
-
-    def _fit_alone(self, pending: list[PendingFit], seconds: Floats) -> None:
-        """Train one by one the fits that are not cached and cannot join a population; add all times to `seconds`."""
-        for fit in pending:
-            started = time.perf_counter()
-            if fit.cached is None:
-                X, y, weights = fit.rows
-                try:
-                    with require_complete_fit():
-                        fit.model.fit(X, y, sample_weight=weights)
-                except Exception as error:  # the search decides how to treat a failed fit
-                    self.fits[fit.index] = error
-                else:
-                    self._finish([fit], [None], "reference", time.perf_counter() - started, seconds)
-            self._restore_cached(fit, seconds)
-
-    def _finish(
-        self, fits: list[PendingFit], errors: list[Exception | None], engine: str, seconds_each: float, seconds: Floats
-    ) -> None:
-        """Set the errors of completed fits, add the time of each to `seconds`, and store them in the cache, if any."""
-        to_store = []
-        for fit, error in zip(fits, errors, strict=True):
-            seconds[fit.index] += seconds_each
-            if error is not None:
-                self.fits[fit.index] = error
-            if fit.key is not None and isinstance(error, ValueError | None):  # other errors may not recur in a rerun
-                to_store.append((fit.key, fit.model, fit.plan, error))
-        if self.cache is not None and to_store:
-            self.cache.add(to_store, engine, seconds_each)
-
-    def _restore_cached(self, fit: PendingFit, seconds: Floats) -> None:
-        """Set the stored error of a fit, and add its stored time to `seconds`, if the cache had it."""
-        if fit.cached is not None:
-            seconds[fit.index] += fit.cached.seconds
-            if fit.cached.error is not None:
-                self.fits[fit.index] = fit.cached.error
 
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
