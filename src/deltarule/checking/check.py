@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.catalog import make_mistake
+from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
+from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, limit_to_hint, validate_hint
 from deltarule.checking.user_code.arrays import flatten
@@ -30,6 +31,9 @@ _OLD_VELOCITIES = (
     "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
     "it"
 )
+_CHECKABLE = "only gradient descent can be, with or without momentum"
+_ADAPTIVE = f": Adam, RMSprop and AdaGrad cannot be checked, {_CHECKABLE}"
+_NESTEROV = f"the update is that of Nesterov's momentum, which cannot be checked: {_CHECKABLE}"
 _MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
@@ -171,14 +175,34 @@ def check_update(
     report = check_code(update.code, "update", context, most)
     if momentum and not report.vacuous:
         report = _check_second_update(report, update, momentum, context, most)
-    if report.verdict == "WRONG" and not report.diagnosis and update.is_random():
+    if report.verdict == "WRONG":
+        report = _explain_wrong_update(report, update, momentum)
+    return limit_to_hint(report, hint)
+
+
+def _explain_wrong_update(report: CodeReport, update: Update, momentum: float) -> CodeReport:
+    """Replace the report of a wrong update if it is that of another optimizer, or random."""
+    unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in update.code.names)
+    not_proved = CodeReport(report.what, entries=report.entries, arrays=unmeasured)
+    codes = [mistake.code for mistake in report.diagnosis]
+    if update.is_adaptive():
+        return replace(not_proved, vacuous=f"all entries move by the same length, whatever their gradients{_ADAPTIVE}")
+    is_nesterov = codes == ["nesterov"] and set(report.diagnosis[0].where) == set(update.code.names)
+    if not momentum and codes == ["factor"] and report.worst is not None:
+        is_nesterov = update.is_second_of_nesterov(report.worst.found / report.worst.expected - 1)
+    if is_nesterov:
+        return replace(not_proved, vacuous=_NESTEROV)
+    state = "" if codes else update.state_beside_velocity()
+    if state == "adaptive":
+        return replace(not_proved, vacuous=f"steps from the same parameters differ by more than a velocity{_ADAPTIVE}")
+    if state == "random":
         sentence = (
-            "the step is a different one when it is made again from the same parameters, but the loss is not: it draws "
-            "random numbers, as for the order of samples, or keeps more state than a velocity"
+            "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps "
+            "state besides the velocity"
         )
         notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
-        report = replace(report, diagnosis=(make_mistake("random_gradient", update.code.names, sentence),), notes=notes)
-    return limit_to_hint(report, hint)
+        return replace(report, diagnosis=(make_mistake("random_gradient", update.code.names, sentence),), notes=notes)
+    return report
 
 
 def _check_second_update(
@@ -211,6 +235,11 @@ def _check_second_update(
     first_codes = {mistake.code for mistake in first_report.diagnosis}
     if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
         return replace(second, ok=False, vacuous=_OLD_VELOCITIES, worst=None)
+    is_factor = second.worst is not None and np.isclose(second.worst.found, (1 + momentum) * second.worst.expected)
+    if first_codes == {"nesterov"} and is_factor:  # Nesterov's second step is no multiple of the right one
+        names = first_report.diagnosis[0].where
+        sentence = f"the update of {join_names(names)} is {1 + momentum:g} times what it should be"
+        return replace(first_report, diagnosis=(make_mistake("factor", names, sentence),))
     return second if first_report.ok or not first_report.diagnosis else first_report
 
 

@@ -83,60 +83,6 @@ def test_unchanged_array_is_noted_as_possibly_replaced(factor: int) -> None:
     assert found.ok == (factor == 1) and not said(found)
 
 
-@pytest.mark.parametrize(("mean", "square", "length"), [(0.1, 0.001, 0.05), (1, 0.1, 0.158), (1, 1, 0.05)])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_step_as_long_for_every_entry_is_told_to_be_that_of_another_optimizer(
-    mean: float, square: float, length: float, momentum: float
-) -> None:
-    """Adam, RMSprop and AdaGrad, whose first step tells only the gradient's signs."""
-    line = Line(0)
-    means, squares = [np.zeros((D, C)), np.zeros(C)], [np.zeros((D, C)), np.zeros(C)]
-    adam, steps = mean < 1, [0]
-
-    def step() -> None:
-        steps[0] += 1
-        for i, (array, gradient) in enumerate(zip((line.W, line.b), line.gradients(), strict=True)):
-            means[i] = (1 - mean) * means[i] + mean * gradient
-            squares[i] = (1 - square if square < 1 else 1) * squares[i] + square * gradient**2
-            shares = [1 - (1 - one) ** steps[0] if adam else 1 for one in (mean, square)]
-            array -= RATE * (means[i] / shares[0]) / (np.sqrt(squares[i] / shares[1]) + 1e-8)
-
-    report = check_update(step, line.loss, [line.W, line.b], RATE, momentum=momentum)
-    assert report.verdict == "WRONG" and not report.diagnosis
-    assert any(f"every entry moves by about {length:g}, however large" in note for note in report.notes)
-    wrong = stepped(0, {"W": 0.5, "b": 0.5}, 0.9)
-    assert not any("every entry moves" in note for note in wrong.notes)
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("in_place", [False, True])
-def test_a_gradient_that_looks_ahead_is_that_of_nesterov(seed: int, in_place: bool) -> None:
-    generator = np.random.default_rng(seed)
-    x, y = generator.normal(size=(N, D)), generator.normal(size=(N, C))
-    params = [generator.normal(size=shape) for shape in ((D, 4), (4,), (4, C), (C,))]
-    velocities = [np.zeros(one.shape) for one in params]
-
-    def both(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
-        a = np.tanh(x @ W1 + b1)
-        error = (a @ W2 + b2 - y) / N
-        d1 = (error @ W2.T) * (1 - a**2)
-        return N * (error**2).sum() / 2, (x.T @ d1, d1.sum(0), a.T @ error, error.sum(0))
-
-    def step(params: Any = params) -> Any:
-        slopes = both(*(one + 0.9 * v for one, v in zip(params, velocities, strict=True)))[1]
-        for one, v, slope in zip(params, velocities, slopes, strict=True):
-            v[...] = 0.9 * v - RATE * slope
-            one[...] += v
-        return params
-
-    if in_place:
-        report = check_update(lambda: step() and None, lambda: both(*params)[0], params, RATE, momentum=0.9)
-    else:
-        report = check_update(step, lambda params: both(*params)[0], params, RATE, momentum=0.9)
-    assert [one.code for one in report.diagnosis] == ["nesterov"]
-    assert "takes the gradient at θ + β v" in report.diagnosis[0].sentence
-
-
 def test_of_a_random_loss_no_step_is_made_and_nothing_is_proved() -> None:
     w, generator = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
 

@@ -24,8 +24,10 @@ from deltarule.user_functions import call_user_function
 _RANDOM_SHARE = 0.01
 """A step is random if its repetitions differ by more than this share of the gradient's largest entry. With a third of
 it steps of Adam count as random (tests/checking/user_code/test_updates.py)."""
-_EQUAL_SHARE = 0.01
-"""Steps of Adam, RMSprop and AdaGrad have the same length to this share."""
+_EQUAL_SHARE = 0.001
+"""The first steps of Adam, RMSprop and AdaGrad have the same length to this share; their ε changes less."""
+_REPETITIONS = 6
+"""Steps from the same parameters: random ones grow in one direction by chance in one case of 360."""
 _FIND_PARAMS = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
@@ -74,16 +76,66 @@ class Update:
 
         return code, hypotheses
 
-    def is_random(self) -> bool:
-        """Whether repetitions of the step from the same parameters differ by more than velocities explain."""
-        try:
-            steps = [gradient_at(self.code, self.code.start) for _ in range(3)]
-        except BadInput:
+    def is_adaptive(self) -> bool:
+        """Whether the first step moves all entries by the same length, however large their gradients.
+
+        Adam, RMSprop and AdaGrad do, when their averages begin at 0; AdamW adds a share of the parameters.
+        """
+        if self._first_end is None:
             return False
+        moved = [after - before for after, before in zip(self._first_end, self.code.start, strict=True)]
+        steps, slopes, values = _sampled_entries(self.code, moved)
+        is_large = np.abs(slopes) > 0.01 * np.abs(slopes).max(initial=0)
+        steps, slopes, values = steps[is_large], slopes[is_large], values[is_large]
+        if len(steps) < 2 or _are_nearly_equal(np.abs(slopes)):
+            return False
+        if _are_nearly_equal(np.abs(steps)) and (np.ptp(np.sign(steps)) > 0 or np.ptp(np.sign(slopes)) == 0):
+            return True
+        if len(steps) < 4:
+            return False
+        decayed = np.stack([np.sign(slopes), values], axis=1)
+        constants = np.linalg.lstsq(decayed, steps, rcond=None)[0]
+        return bool(np.abs(decayed @ constants - steps).max() <= _EQUAL_SHARE * abs(constants[0]))
+
+    def is_second_of_nesterov(self, beta: float) -> bool:
+        """Whether the first step repeated from the same parameters is β² / (1 + β) longer, as with Nesterov's momentum.
+
+        The steps are (1 + β) α g and (1 + β + β²) α g; a wrong factor of 1 + β repeats, or grows by β.
+        """
+        steps = self._repeat(1)
+        if not steps or self._first_end is None or not 0 < beta < 1:
+            return False
+        longer = 1 + beta**2 / (1 + beta)
+        first = [before - after for before, after in zip(self.code.start, self._first_end, strict=True)]
+        expected = [longer * step / self._learning_rate for step in first]
+        return all(np.allclose(step, one, rtol=0.001, atol=0) for step, one in zip(steps[0], expected, strict=True))
+
+    def state_beside_velocity(self) -> str:
+        """What repetitions of the step from the same parameters show: "random", "adaptive", or "" for a velocity."""
+        steps = self._repeat(_REPETITIONS)
+        if not steps:
+            return ""
+        unexplained, shares_of_monotone, sizes = [0.0], [], [0.0]
+        for arrays, rounding in zip(zip(*steps, strict=True), self.code.rounding or (), strict=True):
+            growths = np.diff(np.array(arrays), axis=0)
+            unexplained.append(_unexplained_growth(growths[1], growths[0]))
+            sizes.append(float(np.abs(arrays[2]).max()))
+            signs = np.sign(growths * (np.abs(growths) > 4 * rounding))
+            shares_of_monotone.append((np.abs(signs.sum(axis=0)) == len(growths)).mean())
+            if shares_of_monotone[-1] and unexplained[-1] <= 1e-6 * sizes[-1] + 8 * rounding.max():
+                unexplained[-1] = 0.0
+        if max(unexplained) > 0 and max(shares_of_monotone) > 0.5:
+            return "adaptive"
+        return "random" if max(unexplained) > _RANDOM_SHARE * max(sizes) else ""
+
+    def _repeat(self, count: int) -> list[list[Floats]]:
+        """The gradients of several steps from the same parameters; [] if the step fails."""
+        try:
+            return [gradient_at(self.code, self.code.start) for _ in range(count)]
+        except BadInput:
+            return []
         finally:
             self._restore()
-        unexplained = max(_unexplained_growth(three - two, two - one) for one, two, three in zip(*steps, strict=True))
-        return unexplained > _RANDOM_SHARE * max(float(np.abs(array).max()) for array in steps[-1])
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         """The step from the parameters `begin` as code; `velocity` is β v after the previous step, if there was one."""
@@ -247,25 +299,21 @@ def _first_step_notes(first: Code, end: tuple[Floats, ...], is_fixed: bool) -> I
     unchanged = [name for name, step in zip(first.names, moved, strict=True) if not step.any()]
     if unchanged and is_fixed:
         yield f"the step does not change {join_names(unchanged)}; if it creates new arrays, {_FIND_PARAMS}"
-    lengths = np.concatenate([np.abs(step[step != 0]) for step in moved])
-    if lengths.size > 2 and _are_nearly_equal(lengths) and not _are_nearly_equal(_sampled_slopes(first, moved)):
-        yield (
-            f"every entry moves by about {lengths.mean():.3g}, however large its gradient, as with Adam, RMSprop or "
-            "AdaGrad: only gradient descent, with or without momentum, is checked"
-        )
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:
-    """Whether numbers differ by at most 1 % of the largest."""
+    """Whether numbers differ by at most a thousandth of the largest."""
     return bool(np.ptp(sizes) <= _EQUAL_SHARE * sizes.max())
 
 
-def _sampled_slopes(first: Code, moved: list[Floats]) -> Floats:
-    """Rough absolute derivatives of the loss with respect to about eight entries of each array that the step moved."""
-    slopes = []
+def _sampled_entries(first: Code, moved: list[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Steps, derivatives of the loss and values of about eight entries of each array, of those that the step moved."""
+    samples = []
     for i, (start, step) in enumerate(zip(first.start, moved, strict=True)):
         entries = np.flatnonzero(step)
         for entry in entries[:: max(1, len(entries) // 8)]:
-            h = 2.0**-10 * max(1.0, abs(float(start.flat[entry])))
-            slopes.append(abs(central_difference(first, first.start, i, entry, h)))
-    return np.array(slopes)
+            value = float(start.flat[entry])
+            slope = central_difference(first, first.start, i, entry, 2.0**-10 * max(1.0, abs(value)))
+            samples.append((float(step.flat[entry]), slope, value))
+    steps, slopes, values = np.array(samples).reshape(-1, 3).T
+    return steps, slopes, values

@@ -1,0 +1,189 @@
+"""Updates that cannot be checked, as users write them: Adam, AdamW, RMSprop, AdaGrad, Nesterov's momentum."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deltarule import check_update
+
+RATE, BETA = 0.01, 0.9
+generator = np.random.default_rng(3)
+X, Y = generator.normal(size=(9, 3)), generator.normal(size=(9, 2))
+START = {"W": generator.normal(size=(3, 2)), "b": generator.normal(size=2)}
+Params = dict[str, Any]
+
+
+def loss(params: Params) -> Any:
+    return ((X @ params["W"] + params["b"] - Y) ** 2).sum() / (2 * len(X))
+
+
+def gradient(params: Params) -> Params:
+    error = (X @ params["W"] + params["b"] - Y) / len(X)
+    return {"W": X.T @ error, "b": error.sum(0)}
+
+
+class Adam:
+    """Adam, with AdamW's decay: its state lives in an object."""
+
+    def __init__(self, decay: float = 0.0) -> None:
+        self.t, self.decay = 0, decay
+        self.m, self.v = ({name: np.zeros_like(value) for name, value in START.items()} for _ in "mv")
+
+    def update(self, params: Params, grads: Params) -> None:
+        self.t += 1
+        for name, g in grads.items():
+            self.m[name] = 0.9 * self.m[name] + 0.1 * g
+            self.v[name] = 0.999 * self.v[name] + 0.001 * g**2
+            m_hat, v_hat = self.m[name] / (1 - 0.9**self.t), self.v[name] / (1 - 0.999**self.t)
+            params[name] -= RATE * (m_hat / (np.sqrt(v_hat) + 1e-8) + self.decay * params[name])
+
+
+def rmsprop(rho: float = 0.9) -> Callable[[Params, Params], None]:
+    """RMSprop (AdaGrad for rho = 1): its state lives in a closure."""
+    squares: dict[str, Any] = dict.fromkeys(START, 0.0)
+
+    def update(params: Params, grads: Params) -> None:
+        for name, g in grads.items():
+            squares[name] = rho * squares[name] + ((1 - rho) or 1.0) * g**2
+            params[name] -= RATE * g / (np.sqrt(squares[name]) + 1e-8)
+
+    return update
+
+
+def adadelta() -> Callable[[Params, Params], None]:
+    squares: dict[str, Any] = dict.fromkeys(START, 0.0)
+    lengths: dict[str, Any] = dict.fromkeys(START, 0.0)
+
+    def update(params: Params, grads: Params) -> None:
+        for name, g in grads.items():
+            squares[name] = 0.9 * squares[name] + 0.1 * g**2
+            step = np.sqrt(lengths[name] + 1e-3) / np.sqrt(squares[name] + 1e-3) * g
+            lengths[name] = 0.9 * lengths[name] + 0.1 * step**2
+            params[name] -= step
+
+    return update
+
+
+def momentum(form: str = "", sign: float = 1.0) -> Callable[[Params, Params], None]:
+    velocity: dict[str, Any] = dict.fromkeys(START, 0.0)
+
+    def update(params: Params, grads: Params) -> None:
+        grads = {name: sign * g for name, g in grads.items()}
+        if form == "ahead":
+            grads = gradient({name: value + BETA * velocity[name] for name, value in params.items()})
+        for name, g in grads.items():
+            velocity[name] = BETA * velocity[name] - RATE * g
+            params[name] += BETA * velocity[name] - RATE * g if form == "nesterov" else velocity[name]
+
+    return update
+
+
+OPTIMIZERS: dict[str, Callable[[], Callable[[Params, Params], None]]] = {
+    "Adam": lambda: Adam().update,
+    "AdamW": lambda: Adam(0.1).update,
+    "RMSprop": rmsprop,
+    "AdaGrad": lambda: rmsprop(1.0),
+    "Adadelta": adadelta,
+}
+
+
+def check(update: Callable[[Params, Params], None], way: str, beta: float) -> Any:
+    params = {name: value.copy() for name, value in START.items()}
+
+    def step_in_place() -> None:
+        update(params, gradient(params))
+
+    def step_returned(params: Params) -> Params:
+        params = {name: value.copy() for name, value in params.items()}
+        update(params, gradient(params))
+        return params
+
+    if way == "in place":
+        return check_update(step_in_place, lambda: loss(params), params, RATE, momentum=beta)
+    return check_update(step_returned, loss, params, RATE, momentum=beta)
+
+
+@pytest.mark.parametrize("beta", [0.0, BETA])
+@pytest.mark.parametrize("way", ["in place", "returned"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_adaptive_optimizers_are_not_proved(name: str, way: str, beta: float) -> None:
+    report = check(OPTIMIZERS[name](), way, beta)
+    assert report.verdict == "not proved"
+    assert "Adam, RMSprop and AdaGrad cannot be checked" in report.vacuous and not report.diagnosis
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_adaptive_optimizers_are_not_proved_after_a_training(name: str) -> None:
+    update, params = OPTIMIZERS[name](), {name: value + 1 for name, value in START.items()}
+    for _ in range(20):
+        update(params, gradient(params))
+    assert check(update, "in place", 0.0).verdict == "not proved"
+
+
+@pytest.mark.parametrize(("form", "beta"), [("nesterov", BETA), ("ahead", BETA), ("nesterov", 0.0)])
+@pytest.mark.parametrize("way", ["in place", "returned"])
+def test_nesterov_is_not_proved(form: str, beta: float, way: str) -> None:
+    report = check(momentum(form), way, beta)
+    assert report.verdict == "not proved" and "Nesterov's momentum, which cannot be checked" in report.vacuous
+
+
+@pytest.mark.parametrize("beta", [0.0, BETA])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "Adagrad", "NAdam"])
+def test_optimizers_of_torch_are_not_proved(name: str, beta: float) -> None:
+    layer = torch.nn.Linear(3, 2)
+    optimizer = getattr(torch.optim, name)(layer.parameters(), lr=RATE)
+
+    def value() -> Any:
+        return ((layer(torch.tensor(X, dtype=torch.float32)) - torch.tensor(Y, dtype=torch.float32)) ** 2).mean()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        value().backward()
+        optimizer.step()
+
+    report = check_update(
+        step, value, lambda: [one.detach().numpy() for one in layer.parameters()], RATE, momentum=beta
+    )
+    assert report.verdict == "not proved"
+
+
+@pytest.mark.parametrize("beta", [0.0, BETA])
+@pytest.mark.parametrize("way", ["in place", "returned"])
+def test_wrong_descent_remains_wrong(way: str, beta: float) -> None:
+    def descend(factors: Params) -> Callable[[Params, Params], None]:
+        velocity: dict[str, Any] = dict.fromkeys(START, 0.0)
+
+        def update(params: Params, grads: Params) -> None:
+            for name, g in grads.items():
+                velocity[name] = beta * velocity[name] - RATE * factors[name] * g
+                params[name] += velocity[name]
+
+        return update
+
+    assert check(descend({"W": 1.0, "b": 1.0}), way, beta).ok
+    wrong = [
+        {"W": -1.0, "b": -1.0},
+        {"W": 1.9, "b": 1.9},
+        {"W": np.array([[1.0, 0.5], [2.0, 1.0], [1.0, 0.0]]), "b": 1.0},
+        {"W": 1.0, "b": 7.0},
+    ]
+    for factors in wrong:
+        assert check(descend(factors), way, beta).verdict == "WRONG"
+
+
+def test_line_with_two_numbers_by_adam_is_not_proved() -> None:
+    x, y = X[:, 0], Y[:, 0]
+    params, squares, means = np.array([0.5, -1.0]), np.zeros(2), np.zeros(2)
+
+    def step() -> None:
+        error = params[0] * x + params[1] - y
+        g = 2 * np.array([error @ x, error.sum()]) / len(x)
+        means[...] = 0.9 * means + 0.1 * g
+        squares[...] = 0.999 * squares + 0.001 * g**2
+        params[...] -= RATE * means / (np.sqrt(squares) + 1e-8)
+
+    report = check_update(step, lambda: ((params[0] * x + params[1] - y) ** 2).mean(), params, RATE)
+    assert report.verdict == "not proved"
