@@ -2,11 +2,18 @@
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from grading_examples import BACKWARD, NEEDED, edited, grade_one, verdicts
+from grading_examples import BACKWARD, NEEDED, edited, grade_one, grade_texts, linear_assignment, verdicts
+
+from deltarule.grading.grade import grade
+from deltarule.grading.pages import class_page
+from deltarule.grading.process import Sandbox
+from deltarule.grading.results import to_json
+from deltarule.grading.submissions import find_submissions
 
 NUMERICAL = """
 def linear_backward(dz, x, W):
@@ -145,6 +152,42 @@ else:
         return 0 * x
 """
     assert verdicts(grade_one(folder, "import numpy as np\n" + peek))["z"] == "wrong"
+
+
+PEEK = """
+import time
+from pathlib import Path
+text, end = "", time.monotonic() + 5
+while not text and time.monotonic() < end:
+    text = "".join(path.read_text() for path in Path(FOLDER).rglob(NAME))
+    time.sleep(0.05)
+exec(text)
+"""
+"""Waits for a file of this name in or below a folder, and runs it as its own."""
+
+
+def test_submission_graded_at_the_same_time_cannot_be_copied(tmp_path: Path, sandbox: None) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    peek = PEEK.replace("FOLDER", repr(tempfile.gettempdir())).replace("NAME", "'anna.py'")
+    record = grade_texts(folder, anna=NEEDED + "import time\ntime.sleep(5)\n", zoe=peek)
+    assert [result.points for result in record.submissions] == [7, 0]
+
+
+def test_copy_of_the_solution_beside_the_assignment_cannot_be_read(tmp_path: Path, sandbox: None) -> None:
+    folder = tmp_path / "here"
+    (folder / "assignment").mkdir(parents=True)
+    (folder / "assignment" / "old.py").write_text(NEEDED)
+    peek = PEEK.replace("FOLDER", repr(str(folder / "assignment"))).replace("NAME", "'old.py'").replace("+ 5", "+ 1")
+    assert grade_one(folder, peek).points == 0
+
+
+@pytest.mark.parametrize(("mode", "is_said"), [("off", True), ("auto", False)])
+def test_missing_sandbox_is_said(tmp_path: Path, sandbox: None, mode: Sandbox, is_said: bool) -> None:
+    (tmp_path / "anna.py").write_text(NEEDED)
+    record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(tmp_path / "anna.py"), sandbox=mode)
+    for text in (record.warning, to_json(record)["warning"], class_page(record)):
+        assert ("No sandbox: 1 submission could read" in text) == is_said
 
 
 def test_files_cannot_be_written_or_deleted(tmp_path: Path, sandbox: None) -> None:

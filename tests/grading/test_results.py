@@ -11,8 +11,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
-from grading_examples import BACKWARD, NEEDED, edited, grade_texts, write_assignment
+from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, grade_texts, write_assignment
 
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.classroom_formats import (
@@ -156,6 +157,28 @@ def test_changed_submission_is_graded_again(tmp_path: Path) -> None:
         known={result.student: result for result in first.submissions},
     )
     assert [result.points for result in again.submissions] == [7, 7]
+
+
+def test_changed_data_of_the_solution_are_graded_again(tmp_path: Path) -> None:
+    loading = SOLUTION + '\nfrom pathlib import Path\nx = np.load(Path(__file__).with_name("data.npy"))\n'
+    path = write_assignment(tmp_path, solution=loading)
+    np.save(tmp_path / "data.npy", np.ones((5, 3)))
+    folder, out = tmp_path / "submissions", tmp_path / "graded"
+    folder.mkdir()
+    (folder / "anna.py").write_text(NEEDED)
+
+    def regraded() -> list[str]:
+        graded: list[SubmissionResult] = []
+        known = read_results(out)
+        options = {"hidden": [folder, out], "known": known, "after_submission": graded.append}
+        write_results(out, record := grade(read_assignment(path), find_submissions(folder), **options))
+        for result in record.submissions:
+            write_result(out, result)
+        return [result.student for result in graded]
+
+    assert (regraded(), regraded()) == (["anna"], [])
+    np.save(tmp_path / "data.npy", np.zeros((5, 3)))
+    assert regraded() == ["anna"]
 
 
 def test_gradescope_zip_holds_an_autograder(tmp_path: Path) -> None:

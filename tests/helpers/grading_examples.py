@@ -90,8 +90,7 @@ def grade_texts(folder: Path, text: str = ASSIGNMENT, **sources: str) -> GradeRe
     for student, source in sources.items():
         (submissions / f"{student}.py").write_text(source, encoding="utf-8")
     path = write_assignment(folder / "assignment", text)
-    hidden = [path, path.with_name("solution.py"), submissions]
-    return grade(read_assignment(path), find_submissions(submissions), hidden=hidden)
+    return grade(read_assignment(path), find_submissions(submissions), hidden=[submissions])
 
 
 def grade_one(folder: Path, source: str, text: str = ASSIGNMENT) -> SubmissionResult:

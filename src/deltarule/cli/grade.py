@@ -74,7 +74,7 @@ def grade(
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
-    hidden = [with_, assignment.folder / assignment.solution, submissions, *([folder] if folder else [])]
+    hidden = [submissions, *([folder] if folder else [])]
     screen = console()
 
     def write_if_wanted(result: SubmissionResult) -> None:
@@ -100,5 +100,7 @@ def grade(
         screen.print(line.rstrip(), markup=False, soft_wrap=True, highlight=False)
     for text, students in count_mistakes(record):
         screen.print(f"{students} of {count}: {text}", markup=False, soft_wrap=True)
+    if record.warning:
+        screen.print(record.warning, markup=False, soft_wrap=True)
     if folder is not None:
         screen.print(f"Written: {one_line(folder / 'class.html')}", markup=False, soft_wrap=True)

@@ -5,7 +5,6 @@ import builtins
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,30 +81,22 @@ class Assignment:
     """An assignment with the results of its solution.
 
     names    what the solution defines, by name
-    folder   the assignment's folder; hidden from submissions where the sandbox can
-    source   the bytes of assignment and solution
+    folder   the assignment's folder; the sandbox hides it from submissions
     """
 
     title: str
     folder: Path
-    solution: str
     submission: str
     hint: int
     visibility: str
     memory_limit_mb: float
     checks: tuple[Check, ...]
     names: Mapping[str, Any]
-    source: bytes
 
-    @cached_property
+    @property
     def max_points(self) -> float:
         """The points of a submission without mistakes."""
         return sum(sum(check.points.values()) for check in self.checks)
-
-    @cached_property
-    def functions(self) -> tuple[str, ...]:
-        """All functions and classes that a submission should define."""
-        return tuple(dict.fromkeys(name for check in self.checks for name in check.functions))
 
 
 def read_assignment(path: str | Path) -> Assignment:
@@ -148,14 +139,12 @@ def read_assignment(path: str | Path) -> Assignment:
     return Assignment(
         title=section.title,
         folder=path.parent.resolve(),
-        solution=section.solution,
         submission=section.submission,
         hint=section.hint,
         visibility=section.visibility,
         memory_limit_mb=section.memory_limit_mb,
         checks=checks,
         names=solution_namespace,
-        source=text + source,
     )
 
 

@@ -51,7 +51,7 @@ def name_mistakes(
         )
         if not report.diagnosis and check.upstream:
             report = _check_layer(check, solution_namespace, call_again)
-    except BadInput:
+    except Exception:  # of a stranger's arrays; without an explanation the verdicts stand
         return ()
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
     for mistake in report.diagnosis:

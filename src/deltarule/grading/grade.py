@@ -5,7 +5,9 @@ of the output layer does not make the first layer's gradients wrong.
 """
 
 import hashlib
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.catalog import Mistake, join_names
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.checks import Check, named_arrays, request_of
@@ -28,8 +30,8 @@ from deltarule.grading.process import (
     Sandbox,
     Worker,
     clean_text,
+    copy_files,
     start_worker,
-    work_folder,
 )
 from deltarule.grading.submissions import Submission
 from deltarule.problem.problem import Floats
@@ -118,6 +120,17 @@ class GradeRecord:
     submissions: tuple[SubmissionResult, ...]
     version: int = RECORD_VERSION
 
+    @property
+    def warning(self) -> str:
+        """What no sandbox prevented, for the teacher; "" where there was one."""
+        count = sum(result.sandbox == worker.LIMITS for result in self.submissions)
+        if not count:
+            return ""
+        return (
+            f"No sandbox: {count_of(count, 'submission')} could read files of this machine, such as the solution and "
+            "other submissions, write files, and use the network."
+        )
+
 
 def grade(
     assignment: Assignment,
@@ -141,7 +154,8 @@ def grade(
         Whether the code is isolated from network and files, as far as the system can; time and memory are always
         limited.
     hidden : sequence of Path
-        Files and folders that the sandbox hides: the solution, other submissions.
+        All submissions and results. The sandbox hides them, the assignment's folder and temporary files; a change of
+        any other file in the assignment's folder makes earlier results invalid.
     workers : int, default 2
         Submissions that run at a time.
     known : mapping, optional
@@ -159,76 +173,100 @@ def grade(
         Where `sandbox` is "required" and the system has none.
     """
 
-    def grade_submission(submission: Submission) -> SubmissionResult:
-        """The known result of a submission, if it is still valid; else a new one, given to `after_submission`, too."""
-        digest = _result_digest(assignment, submission, sandbox)
-        before = (known or {}).get(submission.student)
-        if before is not None and before.digest == digest:
-            return before
-        result = _grade_submission(assignment, submission, sandbox, _hideable(hidden), digest)
-        if after_submission is not None:
-            after_submission(result)
-        return result
+    with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
+        copies = Path(name).resolve()
+        paths = [assignment.folder, Path(tempfile.gettempdir()), copies, *hidden]
+        concealed = [part for path in paths for part in _hideable(path.resolve())]
+        source = _folder_digest(assignment.folder, [path.resolve() for path in hidden])
 
-    with ThreadPoolExecutor(workers) as pool:
-        results = tuple(pool.map(grade_submission, submissions))
+        def grade_submission(submission: Submission) -> SubmissionResult:
+            """The known result of a submission, if it is still valid; else a new one, given to `after_submission`."""
+            try:
+                digest = _result_digest(source, submission, sandbox)
+                before = (known or {}).get(submission.student)
+                if before is not None and before.digest == digest:
+                    return before
+                with tempfile.TemporaryDirectory(dir=copies, ignore_cleanup_errors=True) as copy:
+                    result = _grade_submission(assignment, submission, Path(copy), sandbox, concealed, digest)
+            except RunFailed:  # there is no sandbox, for any submission
+                raise
+            except Exception as error:  # whatever one submission does, all others are graded
+                message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
+                result = _ungradable_result(assignment, submission.student, message, "", "")
+            if after_submission is not None:
+                after_submission(result)
+            return result
+
+        with ThreadPoolExecutor(workers) as pool:
+            results = tuple(pool.map(grade_submission, submissions))
     return GradeRecord(assignment.title, assignment.hint, assignment.visibility, assignment.max_points, results)
 
 
-def _result_digest(assignment: Assignment, submission: Submission, sandbox: str) -> str:
-    """The digest of all that a submission's result depends on: assignment, files, and the option `sandbox`."""
-    digest = hashlib.sha256(f"{RECORD_VERSION} {sandbox} {submission.problem}".encode() + assignment.source)
-    for name, path in sorted(submission.files.items()):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+def _folder_digest(folder: Path, excluded: Sequence[Path]) -> str:
+    """The digest of the files in and below a folder, without those in `excluded` paths and hidden ones."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        names = path.relative_to(folder).parts
+        if any(name.startswith((".", "__pycache__")) for name in names) or not path.is_file():
+            continue
+        if not any(path.is_relative_to(one) for one in excluded):
+            digest.update(os.fsencode(path.relative_to(folder)) + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _hideable(paths: Sequence[Path]) -> list[Path]:
-    """Those of `paths` that exist and can be hidden: not folders of Python, NumPy or the worker's own file."""
-    needed = [Path(sys.prefix), Path(sys.base_prefix), Path(np.__file__), Path(worker.__file__)]
-    resolved = [path.resolve() for path in paths if path.exists()]
-    return [path for path in resolved if not any(one.resolve().is_relative_to(path) for one in needed)]
+def _result_digest(source: str, submission: Submission, sandbox: str) -> str:
+    """The digest of all that a result depends on; `source` is that of the assignment's folder."""
+    digest = hashlib.sha256(f"{RECORD_VERSION} {source} {sandbox} {submission.problem}".encode())
+    for name, path in sorted(submission.files.items()):
+        digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _hideable(path: Path) -> list[Path]:
+    """The path, or of a folder that holds Python or its libraries, all else that is in it."""
+    needed = [Path(one).resolve() for one in (sys.prefix, sys.base_prefix, Path(np.__file__).parents[1])]
+    if not path.exists() or path in needed:
+        return []
+    if path.is_dir() and any(one.is_relative_to(path) for one in needed):
+        return [part for child in path.iterdir() for part in _hideable(child) if not child.is_symlink()]
+    return [path]
 
 
 def _grade_submission(
-    assignment: Assignment, submission: Submission, sandbox: Sandbox, hidden: Sequence[Path], digest: str
+    assignment: Assignment, submission: Submission, copy: Path, sandbox: Sandbox, hidden: Sequence[Path], digest: str
 ) -> SubmissionResult:
-    """Run all checks of a submission in a worker process, with a new one after a call that ended it."""
+    """Run all checks of a submission's `copy` in a worker process, with a new one after a call that ended it."""
     if submission.problem:
         return _ungradable_result(assignment, submission.student, submission.problem, "", digest)
     results: list[CheckResult] = []
     running: Worker | None = None
     problem = isolation = ""
     counted = [name for check in assignment.checks if check.part in ("forward", "loss") for name in check.functions]
-    with work_folder(submission.files) as folder:
-
-        def begin() -> Worker:
-            return start_worker(folder / submission.file, sandbox, hidden, assignment.memory_limit_mb)
-
-        try:
-            for check in assignment.checks:
-                try:
-                    running = running or begin()
-                    problem, isolation = running.problem, running.sandbox
-                except Ended as error:
-                    if not results:
-                        message = f"the submission cannot be loaded: {error}"
-                        return _ungradable_result(assignment, submission.student, message, isolation, digest)
-                    results.append(_missing_result(check, f"the submission cannot be loaded again: {error}"))
-                    continue
-                try:
-                    request = request_of(check, [name for name in counted if name not in check.functions])
-                    answer = running.ask(request, check.time_limit_seconds)
-                except Ended as error:  # earlier checks still count, and later ones get a new process
-                    running = None
-                    results.append(_missing_result(check, f"{check.call}: {error}"))
-                    continue
-                with NUMPY_LOCK:
-                    results.append(_grade_answer(check, answer, assignment, running))
-                running = None if running.has_ended else running
-        finally:
-            if running is not None:
-                running.end()
+    copy_files(submission.files, copy)
+    try:
+        for check in assignment.checks:
+            try:
+                running = running or start_worker(copy / submission.file, sandbox, hidden, assignment.memory_limit_mb)
+                problem, isolation = running.problem, running.sandbox
+            except Ended as error:
+                if not results:
+                    message = f"the submission cannot be loaded: {error}"
+                    return _ungradable_result(assignment, submission.student, message, isolation, digest)
+                results.append(_missing_result(check, f"the submission cannot be loaded again: {error}"))
+                continue
+            try:
+                request = request_of(check, [name for name in counted if name not in check.functions])
+                answer = running.ask(request, check.time_limit_seconds)
+            except Ended as error:  # earlier checks still count, and later ones get a new process
+                running = None
+                results.append(_missing_result(check, f"{check.call}: {error}"))
+                continue
+            with NUMPY_LOCK:
+                results.append(_grade_answer(check, answer, assignment, running))
+            running = None if running.has_ended else running
+    finally:
+        if running is not None:
+            running.end()
     message = f"while it was loaded: {problem}" if problem else ""
     return SubmissionResult(submission.student, True, message, tuple(results), isolation, digest)
 

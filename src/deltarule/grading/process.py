@@ -8,10 +8,8 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -165,15 +163,11 @@ def _describe_end(process: "subprocess.Popen[bytes]") -> str:
     return "it closed the grader's pipe"
 
 
-@contextmanager
-def work_folder(files: Mapping[str, Path]) -> Iterator[Path]:
-    """Make a temporary folder with copies of a submission's files, by their paths in it; it is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
-        for target, path in files.items():
-            (folder / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / target)
-        yield folder
+def copy_files(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy a submission's files, by their paths in it, to a folder."""
+    for target, path in files.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / target)
 
 
 def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:

@@ -4,19 +4,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from deltarule.checking.mistakes.catalog import Mistake
+from pydantic import TypeAdapter, ValidationError
+
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, make_folder, write_whole
-from deltarule.grading.classroom_formats import (
-    csv_text,
-    gradescope_results,
-    junit_xml,
-    prairielearn_results,
-)
-from deltarule.grading.grade import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.classroom_formats import csv_text, gradescope_results, junit_xml, prairielearn_results
+from deltarule.grading.grade import GradeRecord, SubmissionResult
 from deltarule.grading.pages import class_page, student_page
 from deltarule.json_files import read_json, write_json
 
+_RESULT = TypeAdapter(SubmissionResult)
 PARTS = "submissions"
 """The folder of single results, each written as soon as it is known, so that a killed run loses none."""
 
@@ -31,27 +28,16 @@ def read_results(folder: Path) -> dict[str, SubmissionResult]:
     results = {}
     for path in sorted((folder / PARTS).glob("*.json")) if kind_of(folder / PARTS) == "folder" else []:
         try:
-            result = _parse_result(read_json(path))
-        except (BadInput, KeyError, TypeError):
+            result = _RESULT.validate_python(read_json(path))
+        except (BadInput, ValidationError):
             continue
         results[result.student] = result
     return results
 
 
-def _parse_result(record: dict[str, Any]) -> SubmissionResult:
-    """Convert JSON data to a result."""
-    checks = []
-    for check in record["checks"]:
-        arrays = tuple(ArrayResult(**array) for array in check["arrays"])
-        mistakes = tuple(Mistake(**{**mistake, "where": tuple(mistake["where"])}) for mistake in check["mistakes"])
-        fields = {**check, "arrays": arrays, "mistakes": mistakes, "notes": tuple(check["notes"])}
-        checks.append(CheckResult(**fields))
-    return SubmissionResult(**{**record, "checks": tuple(checks)})
-
-
 def to_json(record: GradeRecord) -> dict[str, Any]:
     """The record as JSON data, with the points of each submission."""
-    plain = dataclasses.asdict(record)
+    plain = {**dataclasses.asdict(record), "warning": record.warning}
     for result, full in zip(plain["submissions"], record.submissions, strict=True):
         result |= {"points": full.points, "max_points": full.max_points}
     return plain

@@ -1,15 +1,19 @@
 """Find the submissions in a folder that contains a file, notebook or folder for each student."""
 
-from collections.abc import Mapping
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 from deltarule.files import kind_of
 
 ENDINGS = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
 """Larger folders hold data sets or environments, not code."""
+MAX_NAME_BYTES = 200
+"""Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,17 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
     path = Path(path)
     kind = kind_of(path)
     if kind == "file":
-        return [_from_file(path)]
+        return [single_submission(path)]
     if kind != "folder":
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "__")))
-    submissions = [
-        _from_folder(entry, preferred_file) if entry.is_dir() else _from_file(entry)
-        for entry in entries
-        if not entry.is_symlink() and (entry.is_dir() or entry.suffix in ENDINGS)
-    ]
-    if not submissions:
+    by_student: dict[str, list[Path]] = {}
+    for entry in sorted(path.iterdir()):
+        is_code = entry.is_dir() or entry.suffix in ENDINGS
+        if is_code and not entry.is_symlink() and not entry.name.startswith((".", "__")):
+            by_student.setdefault(_student_name(entry), []).append(entry)
+    if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
-    students = [one.student for one in submissions]
-    for student in students:
-        if students.count(student) > 1:
-            raise BadInput(f"{path} holds two submissions of '{student}'; leave one of them")
-    return submissions
+    return [_submission(student, entries, preferred_file) for student, entries in by_student.items()]
 
 
 def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
@@ -69,26 +68,42 @@ def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
     path = Path(path)
     if not kind_of(path):
         raise BadInput(f"{path} does not exist; give the folder of a student")
-    return _from_folder(path, preferred_file) if path.is_dir() else _from_file(path)
+    return _submission(_student_name(path), [path], preferred_file)
 
 
-def _from_file(path: Path) -> Submission:
-    """The submission that consists of one file, named after the student."""
-    return Submission(path.stem, path.name, {path.name: path})
+def _student_name(path: Path) -> str:
+    """The student after whom a file or folder is named, as a text that can be printed and can name a file."""
+    raw = os.fsencode(path.name if path.is_dir() else path.stem)
+    name = one_line(raw.decode(errors="backslashreplace"))
+    if len(name.encode()) > MAX_NAME_BYTES:
+        name = f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}"
+    return name
 
 
-def _from_folder(folder: Path, preferred_file: str) -> Submission:
-    """The submission in a folder named after the student: `preferred_file` is loaded, else the only .py or .ipynb."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
-    files = {path.relative_to(folder).as_posix(): path for path in paths}
-    if sum(path.stat().st_size for path in paths) > MAX_SUBMISSION_BYTES:
+def _submission(student: str, entries: Sequence[Path], preferred_file: str) -> Submission:
+    """The submission of a student, to whom these files and folders belong."""
+    path = entries[0]
+    if len(entries) > 1:
+        several = " and ".join(one_line(entry.name) for entry in entries)
+        return Submission(student, "", {}, f"there are two submissions, {several}; hand in one")
+    if path.is_file():
+        return Submission(student, path.name, {path.name: path})
+    if not path.is_dir():
+        return Submission(student, "", {}, "it is neither a file nor a folder")
+    try:
+        paths = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink()]
+        size = sum(file.stat().st_size for file in paths)
+    except OSError as error:
+        return Submission(student, "", {}, f"the folder cannot be read: {error.strerror}")
+    if size > MAX_SUBMISSION_BYTES:
         limit = MAX_SUBMISSION_BYTES // 2**20
-        return Submission(folder.name, "", {}, f"the folder holds more than {limit} MB; hand in the code alone")
+        return Submission(student, "", {}, f"the folder holds more than {limit} MB; hand in the code alone")
+    files = {file.relative_to(path).as_posix(): file for file in paths}
     names = [name for name in files if name.endswith(ENDINGS) and "/" not in name]
     if preferred_file in files:
-        return Submission(folder.name, preferred_file, files)
+        return Submission(student, preferred_file, files)
     if len(names) == 1:
-        return Submission(folder.name, names[0], files)
+        return Submission(student, names[0], files)
     wanted = f"a file '{preferred_file}'" if preferred_file else "a single .py or .ipynb file"
-    there = f"there are {', '.join(names)}" if names else "there is none"
-    return Submission(folder.name, "", files, f"the folder should hold {wanted}; {there}")
+    there = f"there are {', '.join(map(one_line, names))}" if names else "there is none"
+    return Submission(student, "", files, f"the folder should hold {wanted}; {there}")

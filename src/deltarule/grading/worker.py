@@ -23,6 +23,9 @@ MAX_MESSAGE_BYTES = 2**28
 """An answer of a submission, 256 MB: many times the arrays of any exercise, and little of the grader's memory."""
 TEMPORARY_FOLDER_BYTES = 2**26
 """What a submission can write to each folder in memory, 64 MB, so that it cannot fill the grader's memory."""
+LIMITS = "limits"
+ISOLATED = "limits, no network, read-only files"
+"""How code is held without a sandbox, and with one."""
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 0x1000, 0x4000, 0x40000, 1, 0x8000, -100
@@ -97,10 +100,12 @@ def isolate(hidden, work):
     # The work folder's files move into memory, where their size is limited.
     files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
     options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
-    for path in [work, *hidden]:
+    for path in [*sorted(hidden, key=len), work]:  # outer folders first, in which nothing else exists any more
+        if path == work:
+            os.makedirs(work, exist_ok=True)  # noqa: PTH103
         if os.path.isdir(path):  # noqa: PTH112
             raise_if_failed(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options))
-        else:
+        elif os.path.exists(path):  # noqa: PTH110
             raise_if_failed(libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None))
     for name, content in files.items():
         path = os.path.join(work, name)  # noqa: PTH118
@@ -271,11 +276,11 @@ def main():
 
     begin = receive()
     os.chdir(begin["work"])
-    sandbox = "limits"
+    sandbox = LIMITS
     if begin["sandbox"] != "off":
         try:
             isolate(begin["hidden"], begin["work"])
-            sandbox = "limits, no network, read-only files"
+            sandbox = ISOLATED
         except (OSError, AttributeError) as error:
             if begin["sandbox"] == "required":
                 send({"refused": str(error)})
