@@ -192,8 +192,8 @@ def test_hint_limits_the_report() -> None:
 @pytest.mark.parametrize(
     ("mine", "words"),
     [
-        ({"q1": np.ones(3)}, "'q1', which is no value of this network"),
-        ({"z7": np.ones(3)}, "'z7', which is no value"),
+        ({"q1": np.ones(3)}, "unknown value 'q1'"),
+        ({"z7": np.ones(3)}, "unknown value 'z7'"),
         ({"n1": np.ones(3)}, "mine has n1, which this network does not have"),
         ({"z1": np.ones(3), "Z1": np.ones(3)}, "mine has z1 and Z1, which are the same value; give one of them"),
         ({"a1": np.ones(3), "h1": np.ones(3)}, "mine has a1 and h1, which are the same value"),

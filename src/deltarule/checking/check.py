@@ -16,7 +16,7 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, ArrayResult
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, limit_to_hint, validate_hint
+from deltarule.checking.report import UNEXPLAINED, CodeReport, limit_to_hint, validate_hint, without_notes
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.conversion import to_array, to_finite_array
@@ -200,7 +200,7 @@ def _explain_wrong_update(report: CodeReport, update: Update, momentum: float) -
             "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps "
             "state besides the velocity"
         )
-        notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
+        notes = without_notes(report.notes, UNEXPLAINED)
         return replace(report, diagnosis=(make_mistake("random_gradient", update.code.names, sentence),), notes=notes)
     return report
 

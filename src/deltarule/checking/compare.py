@@ -19,7 +19,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistak
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.checking.mistakes.network_matching import Like, readings_of
-from deltarule.checking.report import CodeReport, Worst, limit_to_hint, validate_hint, worst_entry
+from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import flatten, match_shape
 from deltarule.checking.user_code.conversion import LOSS_NAMES, to_finite_array
 from deltarule.errors import BadInput
@@ -41,7 +41,6 @@ _USER_NAMES = {  # the names that users give to each kind of value
     "b": ("b",),
 }
 _DELTAS = ("dz", "dn", "da")
-_PER_SAMPLE_NOTE = "your dz and da are those of single samples: the mean is taken in dW and db"
 
 
 def compare(
@@ -142,8 +141,7 @@ def _standard_name(key: str, layer_count: int) -> str:
             if parts[1].lower().rstrip("_") in names:
                 return f"{kind}{int(parts[2])}"
     raise BadInput(
-        f"mine has '{key}', which is no value of this network; there are loss, and of each layer from 1 to "
-        f"{layer_count} z, a, dz, dW, db, da, W and b, as in z1"
+        f"unknown value '{key}'; known are loss and, for layers 1 to {layer_count}, z, a, dz, dW, db, da, W, b (as z1)"
     )
 
 
@@ -219,7 +217,7 @@ class _Comparison:
             "comparison", entries=entries, compared=entries, methods=("our own values",), false_pass=0.0
         )
         report = replace(report, arrays=tuple(value.result for value in self.compared))
-        notes = [_PER_SAMPLE_NOTE] if self.is_per_sample else []
+        notes = [Note("per_sample")] if self.is_per_sample else []
         if self.first is None:
             vacuous = self._why_vacuous()
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
@@ -227,9 +225,9 @@ class _Comparison:
         found, expected, name = value.found, value.correct.array, value.correct.name
         compared = sum(right.correct.array.size for right in before)
         if before:
-            notes.append(f"right before it: {join_names(self.names[: self.first])}")
+            notes.append(Note("right_before", names=join_names(self.names[: self.first])))
         if found.shape != expected.shape:
-            notes.insert(0, f"{name} has the shape {found.shape}, and should have {expected.shape}")
+            notes.insert(0, Note("value_shape", name=name, found=found.shape, expected=expected.shape))
             worst: Worst | None = Worst(name, (), float("nan"), float("nan"), float("inf"))
         else:
             error = np.abs(found - expected)
@@ -260,7 +258,7 @@ class _Comparison:
         wrong = self.compared[self.first]
         index = self.correct.index(wrong.correct)
         name, before = wrong.correct.name, self.correct[index - 1]
-        # An upstream gradient that an activation passes on unchanged is no exchange of two values.
+        # A gradient that equals the upstream one means a missing derivative, not an exchange of two values.
         is_passed_on = name[:2] in ("dz", "dn") and before.name == f"da{name[2:]}"
         if is_passed_on and replace(wrong, correct=before).is_right:
             sentence = f"{name} is {before.name}, without the activation's derivative"

@@ -1,9 +1,10 @@
 """The report of a check of user code, for a terminal, a notebook or a test."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,6 +33,54 @@ class Worst:
     def where(self) -> str:
         """The entry in Python's notation, such as W1[0, 2]."""
         return format_entry(self.name, self.index)
+
+
+NOTES = {
+    "unexplained": "no single known mistake explains it",
+    "more_with_like": "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y",
+    "no_complex_step": "no complex step: {why}",
+    "few_digits": "in {dtype} an error under {share:.1%} of an entry may not show; in float64 it would",
+    "at_edge": "{count:,} entries not measured, e.g. {entry}: {subject} is not finite a small step away",
+    "rough": "{count:,} entries not measured, e.g. {entry}: {subject} is not smooth there",
+    "sampled": "large arrays: a sample of entries, and {directions} random directions; an error of {share:.2%} of an "
+    "array's gradient passes with a probability of {probability:.1g}",
+    "other_shape": "the gradient of {name} has the shape {found}, {name} itself {expected}",
+    "unused": "{subject} does not depend on {names} at all",
+    "only_nearby": "at these parameters the mistake changes nothing; at parameters nearby it does",
+    "constant": "{subject} is constant: it does not change, however far the {moved} moved",
+    "flat": "the loss does not change when a parameter is moved a little, as if it counted or rounded",
+    "rounded": "the gradient has rounding errors, as if computed in float32 or by differences: an error of up to "
+    "{share:.1g} of an array's largest entry may not show",
+    "moved": "the loss has a kink at these parameters, as ReLU at 0: it was checked with {names} moved by up to 0.02",
+    "loss_recognized": "the loss was recognized: {loss}",
+    "loss_unknown": "the loss is not one that is known for the network of `like`, so mistakes inside the network were "
+    "not tried",
+    "unpacked": "your parameters were read as {description}",
+    "not_unpacked": "checked without `like`, {reason}",
+    "per_sample": "your dz and da are those of single samples: the mean is taken in dW and db",
+    "right_before": "right before it: {names}",
+    "value_shape": "{name} has the shape {found}, and should have {expected}",
+    "code": "{text}",
+}
+"""By code of a note, its sentence."""
+UNEXPLAINED = ("unexplained", "more_with_like")
+"""Codes of notes for those who see which mistakes were found."""
+
+
+class Note(str):
+    """A sentence about what was not compared, and why; made of a code and the values that belong to it."""
+
+    code: str
+
+    def __new__(cls, code: str, **values: Any) -> Self:  # noqa: D102 - as str
+        note = super().__new__(cls, NOTES[code].format(**values))
+        note.code = code
+        return note
+
+
+def without_notes(notes: Iterable[Note], codes: Sequence[str]) -> tuple[Note, ...]:
+    """The notes with other codes than these."""
+    return tuple(note for note in notes if note.code not in codes)
 
 
 @dataclass(frozen=True)
@@ -65,7 +114,7 @@ class CodeReport:
     methods: tuple[str, ...] = ("nothing",)
     false_pass: float = 1.0
     diagnosis: tuple[Mistake, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     hint: str = "fix"
     formula: str = ""
     arrays: tuple[ArrayResult, ...] = ()
@@ -161,10 +210,6 @@ def validate_hint(hint: str) -> str:
     return hint
 
 
-UNEXPLAINED = "no single known mistake explains it"
-MORE_WITH_LIKE = "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y"
-
-
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     """A copy of a report without what the hint level ("pass", "where", "kind" or "fix") hides from a student.
 
@@ -177,7 +222,7 @@ def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))
     if level == 2:
         return report
-    notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
+    notes = without_notes(report.notes, UNEXPLAINED)
     worst = report.worst and replace(report.worst, expected=float("nan"))
     report = replace(report, worst=worst, diagnosis=(), notes=notes)
     return (

@@ -32,7 +32,7 @@ from deltarule.checking.numerics.probes import (
     rough_size,
 )
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
-from deltarule.checking.report import UNEXPLAINED, CodeReport, worst_entry
+from deltarule.checking.report import CodeReport, Note, without_notes, worst_entry
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.checking.user_code.callables import Code, move_nearby
 from deltarule.checking.user_code.conversion import format_entry
@@ -43,10 +43,6 @@ from deltarule.user_functions import quietly
 
 MAX_ENTRIES = 2000
 """Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
-
-
-_NO_COMPLEX_STEP = "no complex step"
-_ONLY_NEARBY = "at these parameters the mistake changes nothing; at parameters nearby it does"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +68,9 @@ class Context:
         return "the output of forward" if self.is_layer else "the loss"
 
     @property
-    def constant_message(self) -> str:
-        """The message for a function that depends on nothing."""
-        moved = "input is" if self.is_layer else "parameters are"
-        return f"{self.subject} is constant: it does not change, however far the {moved} moved"
+    def constant_note(self) -> Note:
+        """The note for a function that depends on nothing."""
+        return Note("constant", subject=self.subject, moved="input is" if self.is_layer else "parameters are")
 
 
 def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_ENTRIES) -> CodeReport:
@@ -85,9 +80,14 @@ def check_code(code: Code, what: str, context: Context, max_entries: int = MAX_E
             unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in code.names)
             entries = sum(start.size for start in code.start)
             report = _complete_report(code, CodeReport(what, entries=entries, arrays=unmeasured), context, max_entries)
-            return report if report.ok else replace(report, notes=(*report.notes, *quietly(code.notes)))
+            return report if report.ok else replace(report, notes=(*report.notes, *_code_notes(code)))
         finally:
             quietly(code.restore)
+
+
+def _code_notes(code: Code) -> list[Note]:
+    """What the code itself knows of other reasons for a wrong gradient."""
+    return [Note("code", text=text) for text in quietly(code.notes)]
 
 
 def _complete_report(code: Code, report: CodeReport, context: Context, max_entries: int) -> CodeReport:
@@ -102,8 +102,8 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
         if mistake:
             unrepeatable = replace(code, is_repeatable=False)
             _, _, arrays = _compare_closely(unrepeatable, raw, measure_gradient(code, raw, max_entries))
-            report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
-            return _with_wrong_arrays(replace(report, diagnosis=(mistake,)), mistake, code, context)
+            named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
+            return _with_wrong_arrays(named, mistake, code, context)
         point = _measure_point(code, raw, loss, max_entries)
         if not context.is_layer:
             point = _move_off_kinks(point, max_entries)
@@ -125,21 +125,21 @@ def _complete_report(code: Code, report: CodeReport, context: Context, max_entri
     diagnosis = diagnose_code(
         judged_code, evidence, loss, own_hypotheses, context.like, may_have_network=may_have_network
     )
-    report = _report_comparison(report, reference, arrays, diagnosis.mistakes)
-    report = with_arrays(report, [array.result for array in arrays], [one.shape for one in code.start], context)
-    moved = [point.note] if point and point.note else []
-    notes = [*moved, *_comparison_notes(reference, arrays, report.false_pass, context.subject), *diagnosis.notes]
+    compared = _report_comparison(report, reference, arrays, diagnosis.mistakes)
+    compared = with_arrays(compared, [array.result for array in arrays], [one.shape for one in code.start], context)
+    notes = [point.note] if point and point.note else []
+    notes += [*_comparison_notes(reference, arrays, compared.false_pass, context.subject), *diagnosis.notes]
+    judged = compared
     if any(array.is_wrong for array in arrays) or diagnosis.mistakes:
         if not context.is_layer and not any(np.nan_to_num(array.reference.expected).any() for array in arrays):
             notes += _constant_loss_notes(judged_code, loss, context)
     else:
-        report, further = _confirm(report, judged_code, arrays, context)
+        judged, further = _confirm(compared, judged_code, arrays, context)
         notes += further
     if judged_code is not code:
         notes += _rounding_notes(judged_code, raw)
-    if all(array.verdict in (RIGHT, WRONG) for array in report.arrays):
-        notes = [note for note in notes if not note.startswith(_NO_COMPLEX_STEP)]
-    return replace(report, notes=tuple(notes))
+    is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in judged.arrays)
+    return replace(judged, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ class _Point:
     raw: list[Floats]
     reference: ReferenceGradient
     loss: float
-    note: str = ""
+    note: Note | None = None
 
     @cached_property
     def verdicts(self) -> set[str]:
@@ -176,12 +176,12 @@ def _move_off_kinks(point: _Point, max_entries: int) -> _Point:
     step = step_off_kinks(point.code)
     if step is None:
         return point
-    code, note = step
+    code, moved_names = step
     try:
         raw, loss = finite_gradient(code, code.start), loss_at(code, code.start)
         if is_constant_gradient(point.raw, raw) or not np.isfinite(loss):
             return point
-        moved = replace(_measure_point(code, raw, loss, max_entries), note=note)
+        moved = replace(_measure_point(code, raw, loss, max_entries), note=Note("moved", names=moved_names))
         is_function = not depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
@@ -238,7 +238,7 @@ def with_arrays(
     report: CodeReport, arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int, ...]], context: Context
 ) -> CodeReport:
     """Add the verdicts for the arrays to a report, and the location of the mistake that follows from them."""
-    subject = "the update of" if report.what.startswith("update") else "the gradient of"
+    subject = "the gradient of" if context.learning_rate is None else "the update of"
     location = describe_location(arrays, subject, are_layer_inputs=context.is_layer, shapes=shapes)
     return replace(report, arrays=tuple(arrays), location=location)
 
@@ -290,18 +290,18 @@ def _scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats
 
 def _confirm(
     report: CodeReport, code: Code, arrays: Sequence[ArrayVerdict], context: Context
-) -> tuple[CodeReport, list[str]]:
+) -> tuple[CodeReport, list[Note]]:
     """Finish the report of a gradient without mistakes: right, unless nothing was proved or it is stale; and notes."""
     unused = [array.name for i, array in enumerate(arrays) if array.is_zero and not depends_on(code, i)]
     vacuous = _why_vacuous(report, arrays, unused, context)
-    notes = [f"{context.subject} does not depend on {join_names(unused)} at all"] if unused else []
+    notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
     if stale:
         named = _diagnose_nearby(code, context) or (() if report.kinks and _is_function(code) else (stale,))
         report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
-        notes += [_ONLY_NEARBY] if stale not in named else []
-        return report, notes if named else [*notes, UNEXPLAINED]
+        notes += [Note("only_nearby")] if stale not in named else []
+        return report, notes if named else [*notes, Note("unexplained")]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
@@ -330,7 +330,7 @@ def _why_vacuous(
     unused   parameters on which the loss never depends
     """
     if len(unused) == len(arrays):
-        return context.constant_message
+        return context.constant_note
     zero = [array.name for array in arrays if array.is_zero]
     if len(zero) == len(arrays):
         return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
@@ -357,7 +357,7 @@ def _why_vacuous(
 
 def _comparison_notes(
     reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], false_pass_probability: float, subject: str
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Yield notes on what could not be compared, or only roughly, and on wrong shapes.
 
     false_pass_probability   the probability that a small error passes
@@ -367,42 +367,36 @@ def _comparison_notes(
     dtypes.append(np.dtype(np.float32 if reference.is_float32 else np.float64))
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
-        yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
+        yield Note("few_digits", dtype=narrowest, share=10 * SMALL_ERROR)
     if not reference.is_exact:
-        yield f"{_NO_COMPLEX_STEP}: {reference.why_not_exact}"
+        yield Note("no_complex_step", why=reference.why_not_exact)
     edges = [(array.name, array.reference.at_edge) for array in arrays]
     rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
-    for masks, why in (
-        (edges, f"{subject} is not finite a small step away from there"),
-        (rough, f"{subject} is rough there, or has a kink nearby"),
-    ):
+    for code, masks in (("at_edge", edges), ("rough", rough)):
         entries = [format_entry(name, np.argwhere(mask)[0]) for name, mask in masks if mask.any()]
         if entries:
-            yield f"{sum(int(mask.sum()) for _, mask in masks):,} not measured, {entries[0]} for one: {why}"
+            count = sum(int(mask.sum()) for _, mask in masks)
+            yield Note(code, count=count, entry=entries[0], subject=subject)
     sampled = [array for array in arrays if array.reference.directions]
     if sampled:
         lines = len(sampled[0].reference.directions)
-        yield (
-            f"large arrays: a sample of entries, and {lines} random directions; an error of {SMALL_ERROR:.2%} of an "
-            f"array's gradient passes with a probability of {false_pass_probability:.1g}"
-        )
+        yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
     for array in arrays:
         if array.shape_mistake:
-            shape = array.value.shape
-            yield f"the gradient of {array.name} has the shape {array.raw.shape}, {array.name} itself {shape}"
+            yield Note("other_shape", name=array.name, found=array.raw.shape, expected=array.value.shape)
 
 
-def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[str]:
+def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:
     """Yield a note if a loss, whose gradient is 0, depends on no parameter, or on none that is moved a little."""
     indices = range(len(code.names))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(depends_on(code, i) for i in indices):
-        yield context.constant_message
+        yield context.constant_note
     elif max(abs(one - loss) for one in near) <= relative_noise(code) * abs(loss):
-        yield "the loss does not change when a parameter is moved a little, as if it counted or rounded"
+        yield Note("flat")
 
 
-def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[str]:
+def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[Note]:
     """Yield a note on the code's rounding errors, as a share of the largest entry of an array; none if all are 0."""
     assert code.rounding is not None
     shares = [
@@ -410,7 +404,4 @@ def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[str]:
         for rounding, array in zip(code.rounding, raw, strict=True)
     ]
     if max(shares):
-        yield (
-            "the gradient has rounding errors, as if computed in float32 or by differences: an error of up to "
-            f"{max(shares):.1g} of an array's largest entry may not show"
-        )
+        yield Note("rounded", share=max(shares))

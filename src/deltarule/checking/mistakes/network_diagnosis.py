@@ -15,7 +15,7 @@ from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, des
 from deltarule.checking.mistakes.parameter_packing import Packing, packings
 from deltarule.checking.mistakes.tape_hypotheses import tape_hypotheses
 from deltarule.checking.numerics.probes import penalty_probe
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED
+from deltarule.checking.report import UNEXPLAINED, Note, without_notes
 from deltarule.checking.user_code.callables import Code
 
 _WRONG_LOSSES = {
@@ -28,10 +28,11 @@ _WRONG_LOSSES = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The mistakes that explain a gradient, and notes for the report."""
+    """The mistakes that explain a gradient, and notes for the report; whether nothing explains a wrong gradient."""
 
     mistakes: tuple[Mistake, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    is_unexplained: bool = False
 
 
 _NUMBERS_ALONE = {"factor", "single_entry", "single_row", "zero_gradient"}
@@ -67,8 +68,7 @@ def diagnose_code(
             return _explain_by_network(evidence, extra_hypotheses, *guess)
     if not mistakes:
         return diagnosis
-    notes = tuple(note for note in diagnosis.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
-    return Diagnosis((*mistakes, *diagnosis.mistakes)[:2], notes)
+    return Diagnosis((*mistakes, *diagnosis.mistakes)[:2], without_notes(diagnosis.notes, UNEXPLAINED))
 
 
 def _diagnose_without_tape(
@@ -83,8 +83,8 @@ def _diagnose_without_tape(
     """Diagnose from the gradient's numbers and, if `like` is given, from its network, without a tape."""
     if like is None:
         diagnosis = _explain(evidence, extra_hypotheses)
-        if UNEXPLAINED in diagnosis.notes and may_have_network:
-            return replace(diagnosis, notes=(*diagnosis.notes, MORE_WITH_LIKE))
+        if diagnosis.is_unexplained and may_have_network:
+            return replace(diagnosis, notes=(*diagnosis.notes, Note("more_with_like")))
         return diagnosis
     mismatch = describe_mismatch(evidence.names, evidence.values, like.network)
     if mismatch and sum(value.size for value in evidence.values) == like.network.parameters:
@@ -93,18 +93,18 @@ def _diagnose_without_tape(
     if match is not None:
         return _explain_by_network(evidence, extra_hypotheses, match, like)
     diagnosis = _explain(evidence, extra_hypotheses)
-    if UNEXPLAINED in diagnosis.notes and any(np.nan_to_num(expected).any() for expected in evidence.references):
+    if diagnosis.is_unexplained and any(np.nan_to_num(expected).any() for expected in evidence.references):
         gradient_match = match_network(evidence, evidence.gradients, None, like)
         if gradient_match and not gradient_match.objective.kind:
             return Diagnosis(_mistake_in_loss(evidence, gradient_match))
-    note = "the loss is not one that is known for the network of `like`, so mistakes inside the network were not tried"
-    return replace(diagnosis, notes=(note, *diagnosis.notes))
+    return replace(diagnosis, notes=(Note("loss_unknown"), *diagnosis.notes))
 
 
 def _explain(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis]) -> Diagnosis:
     """The mistakes that explain the evidence, and a note if there are none."""
     mistakes = diagnose(evidence, extra_hypotheses) if evidence.wrong else ()
-    return Diagnosis(mistakes, (UNEXPLAINED,) if evidence.wrong and not mistakes else ())
+    is_unexplained = bool(evidence.wrong) and not mistakes
+    return Diagnosis(mistakes, (Note("unexplained"),) if is_unexplained else (), is_unexplained)
 
 
 def _mistake_in_loss(evidence: Evidence, gradient_match: NetworkMatch) -> tuple[Mistake, ...]:
@@ -124,7 +124,7 @@ def _explain_by_network(
     objective = match.objective
     if objective.kind:
         return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))
-    note = f"the loss was recognized: {_describe_loss(match)}"
+    note = Note("loss_recognized", loss=_describe_loss(match))
     if not evidence.wrong:
         return Diagnosis(notes=(note,))
     evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
@@ -157,10 +157,10 @@ def _diagnose_packed(
     if unpacked:
         packing, unpacked_evidence, match = unpacked
         diagnosis = _explain_by_network(unpacked_evidence, (), match, like)
-        note = f"your parameters were read as {packing.description}"
+        note = Note("unpacked", description=packing.description)
     else:
         diagnosis = _explain(evidence, extra_hypotheses)
-        note = f"checked without `like`, {reason or f'whose arrays were not recognized: {mismatch}'}"
+        note = Note("not_unpacked", reason=reason or f"whose arrays were not recognized: {mismatch}")
     return replace(diagnosis, notes=(note, *diagnosis.notes))
 
 

@@ -22,16 +22,14 @@ def count_kinks(reference: ReferenceGradient) -> int:
 
 
 def step_off_kinks(code: Code) -> tuple[Code, str] | None:
-    """The code with its biases moved by up to 0.02, and a note that says so; None if no array can be biases."""
+    """The code with its biases moved by up to 0.02, and the names of what was moved; None if no array can be biases."""
     indices = [i for i, start in enumerate(code.start) if _is_vector(start)]
     if not indices:
         return None
     nearby = move_nearby(code.start)
     start = tuple(nearby[i] if i in indices else value for i, value in enumerate(code.start))
     names = [code.names[i] for i in indices]
-    moved = join_names(names) if len(names) < len(code.names) else "all parameters"
-    note = f"the loss has a kink at these parameters, as ReLU at 0: it was checked with {moved} moved by up to 0.02"
-    return replace(code, start=start), note
+    return replace(code, start=start), join_names(names) if len(names) < len(code.names) else "all parameters"
 
 
 def _is_vector(start: Floats) -> bool:
