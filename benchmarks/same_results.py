@@ -133,7 +133,6 @@ def training_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
         yield f"{engine} patience", training_case(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
         yield f"{engine} large", training_case(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
         yield f"{engine} outputs", training_case(engine, {}, outputs=True, gradients=True)
-    yield "lbfgs", training_case("auto", {"optimizer": "lbfgs"})
     yield "resumed", resume_training
 
 

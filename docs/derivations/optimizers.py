@@ -14,7 +14,6 @@ from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.tracing.lbfgs import two_loops
 
 RATE, T = 0.05, 3.0
 LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}
@@ -69,24 +68,6 @@ def rprop() -> Iterator[Values]:
                 yield Values({"θ": 0.7, "g": g, "g_0": before, "Δ": size or RATE, **letters}, after=found)
 
 
-def lbfgs() -> Iterator[Values]:
-    """A pair of an iteration before, and the step along what the two loops make of it."""
-    for size in (1, 4):
-        generator = np.random.default_rng(size)
-        s, g, theta = generator.normal(size=(3, size, 1))
-        y = s * (1 + generator.random((size, 1))) + 0.1 * s.sum()
-        loops = [two_loops(s.T, y.T, column) for column in np.eye(size)]
-        gamma, H = loops[0].gamma, np.stack([found.r[-1] for found in loops], -1)
-        p = -two_loops(s.T, y.T, g[:, 0]).r[-1][:, None]
-        identity = np.eye(size)
-        yield Values(
-            {"s": s, "y": y, "g": g, "I": identity, "γ": gamma, "ρ": loops[0].rho[0], "H_0": gamma * identity, "H": H}
-            | {"p": p, "t": 0.3, "θ": theta},
-            {"i": size},
-            after={"θ": theta + 0.3 * p},
-        )
-
-
 def with_factor() -> Iterator[Values]:
     """An update of a problem whose biases have a factor of their own."""
     for f in (0.1, 3.0):
@@ -123,10 +104,9 @@ def neural_tangent() -> Iterator[Values]:
 
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
-    **{name: partial(update, name) for name in OPTIMIZERS if name not in ("rprop", "lbfgs")},
+    **{name: partial(update, name) for name in OPTIMIZERS if name != "rprop"},
     "A slip in a listing": biases,
     "rprop": rprop,
     "Learning-rate factors": with_factor,
     "Neural-tangent parametrization": neural_tangent,
-    "lbfgs": lbfgs,
 }

@@ -335,12 +335,6 @@ def test_a_device_that_is_not_there() -> None:
         AutogradEngine("abacus")
 
 
-def test_lbfgs_makes_no_single_updates() -> None:
-    problem = create_problem(Network([2, 1]), *XOR, optimizer="lbfgs")
-    with pytest.raises(BadInput, match="the optimizer 'lbfgs' makes no single updates; use it through train"):
-        AutogradEngine().advance(problem, initial_state(problem), 1)
-
-
 def in_a_process(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True).stdout
 

@@ -26,7 +26,6 @@ from deltarule.engines.reference import (
     update,
     whole_objective,
 )
-from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.initializers import INITIALIZERS
 from deltarule.maths.losses import LOSSES, meaningful
@@ -537,13 +536,6 @@ def test_a_memory_that_overflows_is_told_by_its_name() -> None:
     state = initial_state(plain)
     steep = replace(state, slots={"s": np.full_like(state.theta, np.inf)})
     assert first_nonfinite(plain, steep) == (1, "optimizer's s of b1")
-
-
-def test_lbfgs_is_no_optimizer_of_single_updates() -> None:
-    problem = create_problem(Network([1, 1]), [[1.0]], [1.0], optimizer="lbfgs")
-    with pytest.raises(BadInput) as refused:
-        ENGINE.advance(problem, initial_state(problem), 1)
-    assert str(refused.value) == "the optimizer 'lbfgs' makes no single updates; use it through train"
 
 
 @given(problems(), st.booleans(), st.data())

@@ -11,7 +11,7 @@ from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 
-UPDATED = [name for name in OPTIMIZERS if name != "lbfgs"]
+UPDATED = list(OPTIMIZERS)
 EVERY_FORMULA = [
     *(("hidden", [name]) for name in ACTIVATIONS),
     *(("loss", name) for name in LOSSES),

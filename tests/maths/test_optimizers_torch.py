@@ -80,7 +80,7 @@ def theirs(name: str, theta: np.ndarray, gradients: np.ndarray, numbers: dict[st
 
 
 def test_all_but_those_of_our_own_are_here() -> None:
-    assert set(OPTIMIZERS) - set(SAME) == {"normalized_gradient", "lbfgs"}
+    assert set(OPTIMIZERS) - set(SAME) == {"normalized_gradient"}
 
 
 @pytest.mark.parametrize("name", SAME)

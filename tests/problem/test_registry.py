@@ -162,7 +162,6 @@ def test_parameters_of_optimizers_and_schedules_may_be_one_a_member() -> None:
         ("optimizer", "rprop", "increase", 0.9, "a number of 1 or more"),
         ("optimizer", "rprop", "decrease", 0, "a number above 0, up to 1"),
         ("optimizer", "rprop", "largest", 0, "a number above 0"),
-        ("optimizer", "lbfgs", "memory", 0, "a number of 1 or more"),
         ("schedule", "step", "every", 0, "a number of 1 or more"),
         ("schedule", "step", "factor", -0.5, "a number above 0"),
         ("schedule", "exponential", "factor", 0, "a number above 0"),

@@ -121,21 +121,6 @@ def test_the_caption_of_a_band_says_how_many_still_train():
     assert still < 12
 
 
-@pytest.mark.slow
-def test_the_band_of_l_bfgs_leaves_out_looks_at_a_member_that_ended_alone():
-    run = encoder(seeds=range(9), optimizer="lbfgs", validation=None, max_steps=200, train_by={"history_every": 5})
-    steps, values = np.array(run.history.steps), run.history.objective
-    regular = steps % 5 == 0
-    assert not regular.all()
-    (line,) = objective_curves(run).axes[0].lines
-    x, y = drawn(line)
-    assert set(steps[regular & (run.steps > steps[:, None]).all(1)]) <= set(x)
-    assert y == [np.nanmedian(values[steps == step]) for step in x]
-    counts = [np.isfinite(values[steps == step]).sum() for step in x]
-    assert counts == sorted(counts, reverse=True)
-    assert len(x) < len(steps)
-
-
 def test_a_member_that_diverges_is_reported():
     problem = create_problem(Network([1, 1]), [[1.0], [9.0]], [1.0, 2.0], learning_rate=[0.01, 1e200])
     run = train(problem, max_steps=50)

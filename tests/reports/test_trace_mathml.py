@@ -10,7 +10,6 @@ from deltarule.problem.state import initial_state
 from deltarule.reports.trace_mathml import entry, format_number, symbol, terms_with_numbers, with_names
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
-from deltarule.training.train import train
 
 CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "mover": 2}
 
@@ -32,7 +31,7 @@ def check(mathml):
             assert all(child.tag == "a" for child in element)
 
 
-@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "lbfgs"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_formula_of_a_trace_is_mathml(optimizer):
     problem = create_problem(
         Network([2, 3, 3, 2], ["elu", "softmax"], "sigmoid", batch_norm=True),
@@ -47,13 +46,6 @@ def test_every_formula_of_a_trace_is_mathml(optimizer):
         weights=[1.0, 2.0],
     )
     check_all(explain_update(problem, initial_state(problem)))
-
-
-def test_every_formula_of_an_iteration_of_lbfgs_is_mathml():
-    x = np.arange(6.0).reshape(3, 2) % 4
-    problem = create_problem(Network([2, 2, 1], "tanh"), x, x.sum(1), optimizer="lbfgs")
-    state = train(problem, max_steps=3).state
-    check_all(explain_update(problem, state, lbfgs_start=initial_state(problem)))
 
 
 def check_all(explanation):

@@ -100,13 +100,6 @@ def test_a_divergence_is_told(recipe):
     assert "nan" in explanation.text() or "inf" in explanation.text()
 
 
-def test_lbfgs_remembers_what_the_training_has_seen(recipe):
-    recipe = with_settings(recipe, {"optimizer.name": "lbfgs", "optimizer.momentum": "none", "stopping.max_steps": 5})
-    explanation, following = (explain_study(recipe, dataset_of(recipe), step=step) for step in (2, 3))
-    assert len(explanation["Δθ"]) == 2 and explanation["J_new"] == following["J"]
-    assert np.array_equal(explanation["W1_new"], following["W1"])
-
-
 def test_a_member_or_a_step_that_there_is_not_gets_a_sentence(recipe):
     dataset = dataset_of(recipe)
     for member in (-1, 3):

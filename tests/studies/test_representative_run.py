@@ -97,13 +97,6 @@ def test_there_is_none_where_nothing_is_or_another_version_wrote(tmp_path):
     assert read_portrait(tmp_path / "one.safetensors") is None
 
 
-def test_l_bfgs_has_a_beginning_and_an_end():
-    dataset, run = trained("encoder", **{"optimizer.name": "lbfgs", "stopping.max_steps": 20})
-    portrait = portrait_of(dataset, run)
-    assert len(portrait.steps) == 2
-    assert np.array_equal(portrait.arrays["W1"][-1], run.parameters(0)["W1"])
-
-
 def test_components_of_images_are_no_images():
     dataset, run = trained("digits", **{"stopping.max_epochs": 1, "data.components": 64})
     assert portrait_of(dataset, run).images == {}

@@ -77,9 +77,8 @@ def test_limits_are_points_of_the_longest_training():
     [
         {"stopping": {"max_steps": 5, "patience": 2}, "data": {"name": "xor", "split": {"validation": 4}}},
         {"stopping": {"max_steps": 5, "threshold": 0.9, "metric": "accuracy"}},
-        {"optimizer": {"name": "lbfgs"}},
     ],
-    ids=["patience", "metric", "lbfgs"],
+    ids=["patience", "metric"],
 )
 def test_where_a_look_decides_each_limit_is_a_training_of_its_own(sections):
     made = plan({"stopping.max_steps": [10, 20]}, **sections)

@@ -152,10 +152,6 @@ def test_the_range_test_finds_the_edge_of_a_parabola():
     assert 0.3 < tested.best < 3 and tested.objective < 1e-6
 
 
-def test_lbfgs_has_no_rate_to_test():
-    assert seen_of(Network([3, 4, 1]), X, X[:, 0], optimizer="lbfgs").range_test is None
-
-
 def test_labels_are_classes_only_where_targets_are():
     network = Network([3, 3])
     assert (seen_of(network, X, CLASSES).labels == np.arange(30) % 3).all()

@@ -46,7 +46,7 @@ def test_parameters_are_arrays_by_name_or_one_vector():
     assert named["J"] == vector["J"] == rows["J"]
 
 
-@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "lbfgs"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @settings(max_examples=examples(8))
 @given(step=st.integers(0, 40), dtype=st.sampled_from(["float64", "float32"]))
 def test_every_number_is_the_engines_own(optimizer, step, dtype):

@@ -119,13 +119,6 @@ def test_a_range_takes_numbers_of_any_kind(kind):
     assert ours[0].tolist() == ours[1].tolist()
 
 
-def test_an_optimizer_without_single_updates_gets_a_sentence():
-    problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], optimizer="lbfgs")
-    told = "^a range test needs single updates, which the optimizer 'lbfgs' does not make; choose another optimizer$"
-    with pytest.raises(BadInput, match=told):
-        range_test(problem)
-
-
 def test_what_is_no_problem_gets_a_sentence():
     with pytest.raises(BadInput, match="the problem is a NoneType; make one with create_problem"):
         range_test(None)

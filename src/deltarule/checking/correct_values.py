@@ -91,10 +91,9 @@ def correct_values(
                 index, penalty = layout.index[array], _penalty_factor(problem, float(samples.sum()), array)
                 formula = formulas.backward(f"d{array}")
                 yield CorrectValue(f"d{array}", gradients[index], formula, params[index], penalty)
-    if problem.optimizer.update is not None:
-        updated = parameters_in_layout(apply_optimizer(problem, state, result.gradient)[0])
-        for name, index in layout.index.items():
-            yield CorrectValue(name, updated[index], formulas.update(name))
+    updated = parameters_in_layout(apply_optimizer(problem, state, result.gradient)[0])
+    for name, index in layout.index.items():
+        yield CorrectValue(name, updated[index], formulas.update(name))
 
 
 def _penalty_factor(problem: Problem, samples: float, name: str) -> float:

@@ -242,8 +242,6 @@ class AutogradEngine(Engine):
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """Return [θ, *slots] after an update with the gradient g; `state` supplies members, factors and step."""
         optimizer, members = problem.optimizer, state.members
-        if optimizer.update is None:
-            raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
         numbers = {name: self._torch.as_tensor(value[members, None]) for name, value in problem.numbers.items()}
         rates = problem.rates(members, state.step) * state.factor
         numbers["learning_rate"] = self._torch.as_tensor(rates[:, None])

@@ -11,7 +11,6 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals
-from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
@@ -165,8 +164,6 @@ def apply_optimizer(
 ) -> tuple[Floats, dict[str, Floats]]:
     """Return parameters and optimizer slots after an update with the gradient g [K, P]; `numbers` as in `update`."""
     optimizer = problem.optimizer
-    if optimizer.update is None:
-        raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
     if optimizer.once_a_step:
@@ -281,9 +278,7 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
     network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):
         result = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-        theta, slots = state.theta, state.slots
-        if problem.optimizer.update is not None:  # L-BFGS makes no single updates
-            theta, slots = apply_optimizer(problem, state, result.gradient)
+        theta, slots = apply_optimizer(problem, state, result.gradient)
     for taped in result.tape:
         if not np.isfinite(taped.value).all():
             return taped.layer, taped.name

@@ -28,7 +28,7 @@ class Optimizer:
     `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
     (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
     length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
-    do. L-BFGS has no update: it searches along lines over the whole objective, in a procedure of its own.
+    do.
     `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
     others are unchanged. None if that is not known.
 
@@ -38,7 +38,7 @@ class Optimizer:
     """
 
     name: str
-    update: Callable[..., tuple[Array, ...]] | None
+    update: Callable[..., tuple[Array, ...]]
     slots: tuple[str, ...] = ()
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     once_a_step: Callable[..., tuple[Array, ...]] | None = None
@@ -224,11 +224,6 @@ OPTIMIZERS = {
             ("previous", "size"),
             Fixed({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
             rescaling=Fixed({"learning_rate": 1, "smallest": 1, "largest": 1}),
-        ),
-        Optimizer(
-            "lbfgs",
-            None,
-            parameters=Fixed({"memory": 10, "gradient_tolerance": 1e-5, "objective_tolerance": 2.2e-9}),
         ),
     )
 }

@@ -28,8 +28,6 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
         [key] = recipe.configuration.grid
         raise BadInput(f"{key} gives networks of different shapes; vary a number, such as optimizer.learning_rate")
     problem = populations[0].problem
-    if problem.optimizer.name == "lbfgs":
-        raise BadInput("L-BFGS has no single updates to watch; choose another optimizer, such as adam")
     if problem.schedule.name == "adaptive":
         raise BadInput("the schedule 'adaptive' follows a whole training's loss; choose another schedule, such as step")
     if problem.members > MAX_MEMBERS:

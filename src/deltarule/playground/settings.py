@@ -57,7 +57,7 @@ DATA_OPTIONS = {
 """The options of the synthetic data sets, with a phrase that explains each."""
 EQUATION_FUNCTIONS = {"optimizer": "update", "schedule": "rate"}
 """The field of a formula, by its kind, that holds the function whose docstring begins with the equation."""
-UNAVAILABLE = {"lbfgs": "it has no single updates to watch", "adaptive": "it needs the stop rules of a whole training"}
+UNAVAILABLE = {"adaptive": "it needs the stop rules of a whole training"}
 
 
 def describe_settings(recipe: Recipe, problem: Problem) -> dict[str, Any]:

@@ -103,8 +103,6 @@ def create_problem(
     if batch_size is not None:
         batch_size = validation.whole("batch_size", batch_size)
     factors = check_factors(learning_rate_factors or {}, network)
-    if factors and found_optimizer.update is None:
-        raise BadInput(f"the optimizer '{found_optimizer.name}' has no learning rate; leave learning_rate_factors out")
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}

@@ -102,7 +102,7 @@ def check_update(optimizer: Optimizer) -> None:
 
     def update(*inputs: Floats) -> Any:
         keywords = dict(zip(numbers, inputs[len(arrays) :], strict=True))
-        return optimizer.update(*inputs[: len(arrays)], **keywords)  # type: ignore[misc]  # only L-BFGS has none
+        return optimizer.update(*inputs[: len(arrays)], **keywords)
 
     def updated_array(*inputs: Floats, i: int) -> Any:
         """Array `i` of the tuple (θ, *slots) that the update returns; `TypeError` for anything but such a tuple."""
@@ -134,7 +134,7 @@ def check_descent(optimizer: Optimizer) -> None:
     before = (curvature * theta * theta).sum() / 2
     with np.errstate(all="ignore"):
         for _ in range(300):
-            theta, *slots = optimizer.update(theta, curvature * theta, *slots, **numbers)  # type: ignore[misc]
+            theta, *slots = optimizer.update(theta, curvature * theta, *slots, **numbers)
     after = (curvature * theta * theta).sum() / 2
     if not after < before:
         raise RunFailed(

@@ -292,7 +292,7 @@ def _draw_history(builder: FigureBuilder, curves: Curves, name: str) -> None:
     for index, part in enumerate(parts):
         rows = part.removesuffix(name).strip() or "training"
         if members * len(parts) > MAX_LINES:
-            steps, values = _complete_evaluations(curves, part)
+            steps, values = np.array(curves.history.steps), curves.history.series(part)
             builder.median_band(steps, values, f"{rows} median" if len(parts) > 1 else "median", index=index)
         elif members == 1:
             builder.line(*_member_series(curves, part, 0), rows if len(parts) > 1 else "", index=index)
@@ -320,17 +320,9 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
     return steps, values
 
 
-def _complete_evaluations(curves: Curves, name: str) -> tuple[Floats, Floats]:
-    """Steps [T] and values [T, K] of evaluations of all still training members, not those of single ones (L-BFGS)."""
-    steps, values = np.array(curves.history.steps), curves.history.series(name)
-    counts = (~np.isnan(curves.history.objective)).sum(1)
-    is_complete = counts >= np.maximum.accumulate(counts[::-1])[::-1]  # members that ended never return
-    return steps[is_complete], values[is_complete]
-
-
 def _describe_band(curves: Curves, name: str) -> str:
     """The note on how many members a median and its band are of, at which updates."""
-    steps, values = _complete_evaluations(curves, name)
+    steps, values = curves.history.steps, curves.history.series(name)
     counts = (~np.isnan(values)).sum(1)
     text = f"Band: {BAND_LABEL} of the members."
     if counts[-1] < counts[0]:

@@ -43,7 +43,6 @@ ENDED = {
     "patience": "no longer improving",
     "diverged": "diverged",
     "interrupted": "interrupted",
-    "converged": "converged",
 }
 """How members ended, in words, by the reason."""
 

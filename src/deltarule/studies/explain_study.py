@@ -9,7 +9,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Problem
-from deltarule.problem.state import State, initial_state
+from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
@@ -54,7 +54,6 @@ def explain_study(
     return explain_update(
         alone,
         state,
-        lbfgs_start=initial_state(alone),
         features=dataset.features,
         classes=dataset.classes if len(dataset.classes) == problem.network.outputs else (),
         title=f"{study} on {dataset.name}, member {member} (seed {problem.seeds[member]})",
@@ -90,7 +89,7 @@ def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"
         notes.append(f"the training ends here, {ended}; the update is the one that would follow")
-    if problem.optimizer.update is not None and ReferenceEngine().advance(problem, state, 1)[1].bad[0] >= 0:
+    if ReferenceEngine().advance(problem, state, 1)[1].bad[0] >= 0:
         layer, where = first_nonfinite(problem, state)
         notes.append(f"in this update the network diverges, {where} of layer {layer} first")
     return tuple(notes)

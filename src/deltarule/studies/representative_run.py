@@ -138,7 +138,7 @@ def _snapshots(run: Run) -> list[State]:
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
     # Larger products of rows, parameters and updates would take too long to train again.
-    if problem.optimizer.update is None or work > 2 * 10**9 or last == 0:
+    if work > 2 * 10**9 or last == 0:
         return [first, replace(run.state, step=last)] if last else [first]
     states = [first]
     for step in np.unique(np.rint(last * np.linspace(0, 1, 24) ** 2).astype(int))[1:].tolist():

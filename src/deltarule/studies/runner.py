@@ -107,16 +107,15 @@ def run_population(
 ) -> Run:
     """Train a study's networks, with `checkpoint.safetensors` in `folder`, from which `resume` continues.
 
-    For small data sets the history includes the outputs. L-BFGS writes no checkpoint and always starts anew.
+    For small data sets the history includes the outputs.
     `engine`, `resume`, `progress` and errors are those of `train`.
     """
-    has_checkpoints = population.problem.optimizer.name != "lbfgs"
     return train_population(
         population,
         engine=engine,
         outputs=is_small(population.dataset),
-        checkpoint=folder / "checkpoint.safetensors" if folder and has_checkpoints else None,
-        resume=resume and has_checkpoints,
+        checkpoint=folder / "checkpoint.safetensors" if folder else None,
+        resume=resume,
         progress=progress,
     )
 

@@ -304,11 +304,10 @@ def _planned_rows(request: _SweepRequest, indices: list[int], data: Data, fold: 
 
 
 def _needs_training_per_limit(configuration: Configuration) -> bool:
-    """Whether each step limit needs its own training, because stopping depends on evaluations, or L-BFGS minimizes."""
+    """Whether each step limit needs its own training, because stopping depends on evaluations."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
-    lbfgs = registry.optimizer(configuration.optimizer.name).name == "lbfgs"
-    return stopping.patience is not None or by_metric or lbfgs
+    return stopping.patience is not None or by_metric
 
 
 def _training_key(configuration: Configuration, per_limit: bool) -> str:

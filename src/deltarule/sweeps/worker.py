@@ -100,7 +100,7 @@ def train_unit(
     part, engine = unit.take(members), _engine_of(unit, threads)
     problem = population_problem(part.members, data)
     steps = _scoring_steps(part, problem)
-    file = None if problem.optimizer.name == "lbfgs" else _checkpoint_file(folder, part)  # L-BFGS writes no checkpoints
+    file = _checkpoint_file(folder, part)
     scorer = _RowScorer(part, problem, data, engine, keep, ranked)
     try:
         run = _train_and_score(scorer, steps, file, True, progress)

@@ -29,7 +29,7 @@ class RangeTestResult:
 
 
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
-    """Run a range test of every member, from far below to far above its learning rate; None for all with L-BFGS.
+    """Run a range test of every member, from far below to far above its learning rate.
 
     A member's result does not depend on the other members; those with the same range are tested together.
     """
@@ -37,8 +37,6 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
     ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
     for lowest, highest in set(ranges):
         members = [member for member, bounds in enumerate(ranges) if bounds == (lowest, highest)]
-        if problem.optimizer.update is None:
-            continue
         updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
         tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
         for index, member in enumerate(members):

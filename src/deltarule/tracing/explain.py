@@ -20,7 +20,6 @@ from deltarule.problem.state import State, initial_state
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.forward import add_inputs, forward, objective
-from deltarule.tracing.lbfgs import lbfgs_update
 from deltarule.tracing.trace_builder import Labels, Names, TraceBuilder
 from deltarule.tracing.update import update as trace_update
 
@@ -48,8 +47,7 @@ def explain(
         number of previous updates; or a `State` of one network.
     options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
 
-    Returns an `Explanation`: print it, or get an array by its name. For L-BFGS it shows SciPy's first iteration from
-    these parameters.
+    Returns an `Explanation`: print it, or get an array by its name.
 
     Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
 
@@ -78,15 +76,13 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
-    lbfgs_start: State | None = None,
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
     """Show every number of the next update from a state of one member, without the optimizer's part if not `update`.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, if any; `update`, whether to include
-    the optimizer; `lbfgs_start`, the state at which a training by L-BFGS began, which determines its memory, or None if
-    it begins here; `title` and `notes` of the record.
+    the optimizer; `title` and `notes` of the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -102,9 +98,7 @@ def explain_update(
     )
     with one_blas_thread(), np.errstate(all="ignore"):
         _add_passes(trace)
-        if update and problem.optimizer.name == "lbfgs":
-            notes = (*notes, *lbfgs_update(trace, lbfgs_start or state))
-        elif update:
+        if update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}
     return Explanation(problem, state, places, {**settings, **trace.at}, title, notes)

@@ -15,12 +15,8 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.explanation import Quantity
-from deltarule.tracing.expression_text import format_index
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series
 from deltarule.tracing.formulas import Row, is_built_in
-
-PARAMETERS = "p"
-"""The letter of the axis of all parameters, one array after another."""
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None
@@ -83,16 +79,9 @@ class TraceBuilder:
         return self.at[name]
 
     def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
-        """The names of samples, features, classes or parameters along the axis `letter`; None if they have none."""
+        """The names of samples, features or classes along the axis `letter`; None if they have none."""
         if letter == SAMPLES:
             return self.labels.samples
-        if letter == PARAMETERS:
-            entries = self.network.entries
-            return tuple(
-                format_index(entry.name, index)
-                for entry in entries
-                for index in np.ndindex(*self.at[entry.name].value.shape)
-            )
         if name in ("x", "s1", "∂J/∂s1") or (letter == "d" and layer == 1):
             return self.labels.features
         names = self.labels.classes

@@ -78,9 +78,8 @@ class TrainOptions:
         """
         names = required_metrics(self.rules, self.metrics, self.score)
         every = int(intervals.max()) if self.with_history else 0
-        needs_history = names or self.patience is not None or problem.optimizer.name == "lbfgs"
-        if not self.with_history and needs_history:
-            raise BadInput("with_history=False cannot be combined with metrics, patience or L-BFGS; leave it out")
+        if not self.with_history and (names or self.patience is not None):
+            raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
         min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
         if self.outputs and every and min_rows < max_rows:
             raise BadInput(

@@ -69,7 +69,7 @@ def range_test(
     engine : as in `train`.
     accuracy : also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.
 
-    Raises `BadInput` for an invalid range, kind, problem or engine, and for an optimizer that makes no single updates.
+    Raises `BadInput` for an invalid range, kind, problem or engine.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -84,11 +84,6 @@ def range_test(
     if not isinstance(kind, str) or kind not in ("exponential", "linear"):
         raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
     problem, engine = checked_problem(problem), check_engine(engine)
-    if problem.optimizer.update is None:
-        raise BadInput(
-            f"a range test needs single updates, which the optimizer '{problem.optimizer.name}' does not make; choose "
-            "another optimizer"
-        )
     steps, accuracy = whole("steps", steps, 10), switch("accuracy", accuracy)
     ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
     members = problem.members

@@ -29,8 +29,7 @@ class Divergence:
 class Progress:
     """The progress of a training: step, members that train, stopped or diverged, seconds, and median objective.
 
-    step, limit     the current update, and the last possible one; for L-BFGS, which trains one member after another,
-                    iterations of all members
+    step, limit     the current update, and the last possible one
     training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
     seconds         so far
     solved          the stopped members that reached the threshold

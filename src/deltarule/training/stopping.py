@@ -15,8 +15,8 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import finite, whole
 from deltarule.stats import metrics
 
-REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")
-"""Why a member's training ended; only L-BFGS uses "converged"."""
+REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted")
+"""Why a member's training ended."""
 
 
 @dataclass(frozen=True)

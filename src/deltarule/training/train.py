@@ -6,8 +6,6 @@ from typing import Any
 
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
-from deltarule.engines.selection import engine as by_name
-from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Integers, Problem
@@ -15,7 +13,6 @@ from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
 from deltarule.training.interrupts import interrupts
-from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.loop import TrainingLoop
 from deltarule.training.options import TrainOptions, check_validation_rows, history_intervals
 from deltarule.training.run import Progress as Progress
@@ -74,7 +71,7 @@ def train(
     gradients : bool, default False
         Whether the history holds the norm of the gradient of each parameter array.
     checkpoint : str or Path, optional
-        A file to write every ten seconds and at the end; not with L-BFGS.
+        A file to write every ten seconds and at the end.
     resume : bool, default False
         Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit.
     progress : callable, optional
@@ -94,13 +91,13 @@ def train(
     -------
     Run
         Ctrl-C ends the training after the current chunk, of about a fifth of a second; the run then holds what was
-        reached. A second Ctrl-C raises `KeyboardInterrupt` at once; so does the first one with L-BFGS.
+        reached. A second Ctrl-C raises `KeyboardInterrupt` at once.
 
     Raises
     ------
     BadInput
-        For options of the wrong type, stop rules that do not fit the problem, a checkpoint of another problem, `resume`
-        without a checkpoint, and L-BFGS with `checkpoint` or `observe`.
+        For options of the wrong type, stop rules that do not fit the problem, a checkpoint of another problem, and
+        `resume` without a checkpoint.
 
     Examples
     --------
@@ -119,15 +116,11 @@ def train(
 
 
 def _train(problem: Problem, options: TrainOptions) -> Run:
-    """Train a checked problem with checked options, by L-BFGS or by the training loop, resumed if requested."""
+    """Train a checked problem with checked options, resumed if requested."""
     rules, engine = options.rules, options.engine
     intervals = history_intervals(problem, rules, options.history_every)
     evaluations = options.evaluations(problem, intervals)
     validation = check_validation_rows(problem, options.validation, rules, options.score)
-    if problem.optimizer.name == "lbfgs":
-        if options.checkpoint is not None or options.observe is not None:
-            raise BadInput("L-BFGS does not support checkpoint or observe; leave them out")
-        return train_lbfgs(problem, rules, evaluations, validation, options.progress, _lbfgs_engine_notes(engine))
     file = None if options.checkpoint is None else Path(options.checkpoint)
     is_resumed = file is not None and options.resume and bool(kind_of(file))
     if file is not None and is_resumed and engine == "auto":
@@ -154,13 +147,3 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
         if checkpoint is not None:
             checkpoint.write()
     return monitor.run_of(loop, is_interrupted())
-
-
-def _lbfgs_engine_notes(engine: Engine | str) -> tuple[str, ...]:
-    """Return the note that the reference engine trains L-BFGS, if another engine was requested."""
-    name = engine if isinstance(engine, str) else engine.name
-    if name in ("auto", "reference"):
-        return ()
-    if isinstance(engine, str):
-        by_name(engine)  # raises BadInput for an unknown name
-    return (f"the engine '{name}' has no L-BFGS: the reference engine trains this",)

@@ -44,7 +44,7 @@ def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float])
     assert (found.name, dict(found.parameters)) == (name, numbers)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "lbfgs", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_a_table_with_nothing_but_a_name_is_that_name(name: str) -> None:
     by_name, by_table = (problem_settings.optimizer(PARAMETERS | {"solver": one}) for one in (name, {"name": name}))
     assert by_name == by_table
@@ -58,10 +58,6 @@ def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
     )
     with pytest.raises(BadInput, match="momentun"):
         problem_settings.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
-
-
-def test_lbfgs_takes_the_tolerance_for_its_gradient() -> None:
-    assert problem_settings.optimizer(PARAMETERS | {"solver": "lbfgs"}).parameters["gradient_tolerance"] == 1e-2
 
 
 @pytest.mark.parametrize(

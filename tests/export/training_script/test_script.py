@@ -159,7 +159,6 @@ OWN = Activation("relu", flat, flat)  # of a name that deltarule has, too
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"optimizer": "lbfgs"}, "L-BFGS makes no updates that a script could make"),
         ({"network": Network([2, 1, 1], Activation("own", flat, flat), "sigmoid")}, "the activation 'own' is your own"),
         (
             {"network": Network([2, 1, 1], Activation("relu", flat, flat), "sigmoid")},

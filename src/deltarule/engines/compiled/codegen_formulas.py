@@ -68,7 +68,6 @@ def optimizer_step(
     All texts are expressions: the parameter `theta`, its gradient, its slots, and the optimizer's numbers `settings`.
     """
     optimizer = problem.optimizer
-    assert optimizer.update is not None
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
     call = formulas.call(optimizer.update, theta, gradient, *slots, *settings)
     return [f"{', '.join(new)}, = {call}", f"{theta} = q", *(f"{slot} = q{i}" for i, slot in enumerate(slots))], new

@@ -170,8 +170,6 @@ def _check_compilable(problem: Problem) -> None:
             raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
         if layer.activation.rowwise and layer.activation.name != "softmax":
             raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
-    if problem.optimizer.update is None:
-        raise NotCompilable(f"the optimizer '{problem.optimizer.name}'")
 
 
 def number_names(problem: Problem) -> list[str]:

@@ -25,12 +25,10 @@ from deltarule.problem.problem import Problem
 
 
 def not_fusible(problem: Problem) -> str:
-    """Return what the program for large networks lacks for a problem, as "the optimizer 'lbfgs'"; "" if nothing."""
+    """Return what the program for large networks lacks for a problem, as "a big-endian processor"; "" if nothing."""
     for layer in problem.network.layers:
         if layer.activation.rowwise and layer.activation.name != "softmax":
             return f"the activation '{layer.activation.name}', which couples units"
-    if problem.optimizer.update is None:
-        return f"the optimizer '{problem.optimizer.name}'"
     if problem.optimizer.norms:
         return f"large networks with the optimizer '{problem.optimizer.name}'"
     if sys.byteorder != "little":

@@ -25,6 +25,7 @@ from deltarule.estimators.mlp.fit_context import (
     warn_of_parameters,
 )
 from deltarule.estimators.mlp.input_validation import validation_pair
+from deltarule.estimators.mlp.lbfgs import minimize_from
 from deltarule.estimators.mlp.validation import ValidatedMLP, as_callback_list
 from deltarule.estimators.serialization import weights_of
 from deltarule.estimators.user_warnings import warn_user
@@ -35,7 +36,6 @@ from deltarule.problem.state import State, initial_state
 from deltarule.training import epoch_records
 from deltarule.training.epoch_records import EpochRules, EpochRun, Validation
 from deltarule.training.epochs import train_epochs
-from deltarule.training.lbfgs import minimize_from
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -309,7 +309,8 @@ class BaseMLP(ValidatedMLP):
         results = []
         for member in range(problem.members):
             index = np.array([member])
-            minimum, result = minimize_from(problem, state.take(index), int(self.max_iter), int(self.max_fun))
+            limits = int(self.max_iter), int(self.max_fun), self.tol
+            minimum, result = minimize_from(problem, state.take(index), *limits)
             state = state.put(index, minimum)
             results.append(result)
         if not np.isfinite(state.theta).all():

@@ -43,7 +43,7 @@ def constraints() -> dict[str, list[Any]]:
     return {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions({"logistic", *registry.names("activation")} - {"softmax"}), dict, list, tuple],
-        "solver": [StrOptions(set(registry.names("optimizer"))), dict],
+        "solver": [StrOptions({*registry.names("optimizer"), "lbfgs"}), dict],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(schedules), dict],
@@ -184,7 +184,7 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
     if solver in ("momentum", "nesterov"):  # not through the registry, which rejects a momentum of 1
         return _with_numbers(OPTIMIZERS[solver], {"momentum": parameters["momentum"]})
     if solver == "lbfgs":
-        return _with_numbers(OPTIMIZERS[solver], {"gradient_tolerance": parameters["tol"]})
+        return OPTIMIZERS["sgd"]  # SciPy makes the steps
     return registry.optimizer(solver)
 
 

@@ -55,7 +55,7 @@ def training_script(
     Raises
     ------
     BadInput
-        For a member that does not exist, and for what no script can contain: L-BFGS, custom formulas, very large data.
+        For a member that does not exist, and for what no script can contain: custom formulas, very large data.
 
     Examples
     --------
@@ -133,9 +133,7 @@ def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 
 def _refuse_unsupported(problem: Problem) -> None:
-    """Raise `BadInput` for a problem that no script can train: with L-BFGS, custom formulas or too much data."""
-    if problem.optimizer.update is None:
-        raise BadInput("L-BFGS makes no updates that a script could make; train with another optimizer")
+    """Raise `BadInput` for a problem that no script can train: with custom formulas or too much data."""
     formulas: list[tuple[str, Any, Mapping[str, Any], str]] = [
         ("loss", problem.loss, LOSSES, "value"),
         ("optimizer", problem.optimizer, OPTIMIZERS, "update"),

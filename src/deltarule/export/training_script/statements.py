@@ -237,7 +237,6 @@ class TrainingStatements:
         numbers = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
         if optimizer.once_a_step and not problem.factors:
             lines += self.step_numbers(numbers)
-        assert optimizer.update is not None
         for name in self.array_names:
             slots = [f"{slot}_{name}" for slot in optimizer.slots]
             arguments = [name, f"d{name}", *slots]
