@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from deltarule.array_files import load_arrays
+from deltarule.errors import RunFailed
 from deltarule.json_files import read_json
+from deltarule.studies import runner
 
 RECIPE = """
 [study]
@@ -271,6 +273,42 @@ def test_a_diverged_member_is_reported(deltarule, study):
     _, out, _ = deltarule("run", study, *words, "--set", "loss.name=squared_error", "--json")
     (diverged,) = json.loads(out)["diverged"]
     assert diverged.keys() == {"member", "step", "layer", "where"} and diverged["member"] == 0
+
+
+SOLVED = """
+[study]
+criterion = "thresholded"
+[data]
+file = {name = "own.csv", task = "regress"}
+target = "c"
+[network]
+layers = ["auto", 8, "auto"]
+activation = "tanh"
+output = "sigmoid"
+[optimizer]
+name = "adam"
+learning_rate = 0.05
+[stopping]
+max_steps = 300
+"""
+
+
+def test_run_with_numeric_targets_counts_solved_members(deltarule, tmp_path):
+    (tmp_path / "own.csv").write_text("a,b,c\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n", encoding="utf-8")
+    (tmp_path / "own.toml").write_text(SOLVED, encoding="utf-8")
+    status, out, _ = deltarule("run", tmp_path / "own.toml", "--seeds", 3, "--json")
+    solved = json.loads(out)["solved"]
+    assert status == 0 and solved["of"] == 3 and solved["count"] > 0 and 0 < solved["steps_median"] <= 300
+
+
+def test_failing_summary_keeps_the_records(deltarule, study, tmp_path, monkeypatch):
+    def fail(*given):
+        raise RunFailed("no summary")
+
+    monkeypatch.setattr(runner, "outcome_of", fail)
+    status, _, err = deltarule("run", study, "--out", tmp_path / "out")
+    assert status == 1 and "no summary" in err
+    assert load_arrays(tmp_path / "out" / "arrays.safetensors")[0]["theta"].size
 
 
 def test_the_screen_of_a_small_study_shows_each_object(deltarule):

@@ -7,7 +7,7 @@ from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, RunFailed
 from deltarule.studies import run_records
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
-from deltarule.studies.run_records import read_run, write_run
+from deltarule.studies.run_records import read_run, write_records, write_summary
 from deltarule.studies.runner import outcome_of, train_population
 from deltarule.training.checkpoint import problem_digest
 
@@ -17,8 +17,10 @@ def written(folder, study="encoder", **settings):
     recipe = with_settings(load_recipe(study), {**given, **{key.replace("__", "."): v for key, v in settings.items()}})
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset)
-    run = train_population(Population(recipe, dataset, problem, np.zeros(problem.members, np.int64)))
-    write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
+    population = Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
+    run = train_population(population)
+    write_records(folder, population, run)
+    write_summary(folder, outcome_of(recipe, dataset, run))
     return problem, run
 
 

@@ -18,8 +18,7 @@ from deltarule.files import make_folder
 from deltarule.json_files import write_json
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of
-from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.run_records import write_run
+from deltarule.studies.run_records import write_records, write_summary
 from deltarule.studies.runner import outcome_of, train_population
 from deltarule.training.run import Run
 
@@ -96,10 +95,10 @@ def write_the_run(folder: Path) -> dict[str, Any]:
     recipe = load_recipe(folder.parent / "mine.toml")
     dataset = dataset_of(recipe)
     what = problem_of(recipe, dataset)
-    run = train_population(Population(recipe, dataset, what, np.zeros(what.members, np.int64)), engine="reference")
-    make_folder(folder)
-    write_portrait(folder / "portrait.safetensors", portrait_of(dataset, run))
-    write_run(folder, recipe, outcome_of(recipe, dataset, run, folder.relative_to(folder.parent)), run)
+    population = Population(recipe, dataset, what, np.zeros(what.members, np.int64))
+    run = train_population(population, engine="reference")
+    write_records(folder, population, run)
+    write_summary(folder, outcome_of(recipe, dataset, run, folder.relative_to(folder.parent)))
     return {"losses": run.history.objective, "steps": run.history.steps}
 
 

@@ -59,7 +59,7 @@ def run(
     """
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report.page import write_report
-    from deltarule.studies.run_records import write_records
+    from deltarule.studies.run_records import write_records, write_summary
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     if resume and out is None:
@@ -70,9 +70,11 @@ def run(
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
         done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
+    if folder is not None:
+        write_records(folder, population, done)  # before the summary, whose failure must not lose the training
     outcome = outcome_of(recipe, population.dataset, done, folder, _explain_failure(done) if why else None)
     if folder is not None:
-        write_records(folder, population, done, outcome)
+        write_summary(folder, outcome)
         _draw_figures(folder, population, done)
         write_report(folder)
     if json:

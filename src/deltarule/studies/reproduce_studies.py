@@ -17,7 +17,7 @@ from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
-from deltarule.studies.run_records import write_records
+from deltarule.studies.run_records import SUMMARY, write_records, write_summary
 from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.populations import seeds_of
 
@@ -253,15 +253,16 @@ def _run_record(
     if run.interrupted:
         raise KeyboardInterrupt
     if folder is not None:
-        write_records(folder, population, run, outcome_of(recipe, population.dataset, run, folder))
+        write_records(folder, population, run)
+        write_summary(folder, outcome_of(recipe, population.dataset, run, folder))
     return {"members": population.problem.members, "engine": run.engine.name, "seconds": run.seconds}
 
 
 def _finished_run(folder: Path | None) -> dict[str, Any] | None:
     """Read `run.json` of a run in the folder that was not interrupted; None if there is none."""
-    if folder is None or not kind_of(folder / "run.json"):
+    if folder is None or not kind_of(folder / SUMMARY):
         return None
-    record = read_json(folder / "run.json")
+    record = read_json(folder / SUMMARY)
     types = {"members": int, "engine": str, "seconds": float, "interrupted": bool}
     is_valid = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in types.items())
     return record if is_valid and not record["interrupted"] else None

@@ -28,6 +28,7 @@ from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.run import Run
 
 FORMAT = "deltarule run 1"
+SUMMARY = "run.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +50,15 @@ class StoredRun:
         return {int(steps[index]): float(objective[index]) for index in known}
 
 
-def write_records(folder: Path, population: Population, run: Run, outcome: Outcome) -> None:
-    """Write all records of a run: `portrait.safetensors` of its first member, then the files of `write_run`."""
-    remove(folder / "run.json")  # an earlier run's must not stand beside this run's portrait
-    write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
-    write_run(folder, population.recipe, outcome, run)
+def write_records(folder: Path, population: Population, run: Run) -> None:
+    """Write `portrait.safetensors`, `recipe.json` and `arrays.safetensors` of a run, each atomically.
 
-
-def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
-    """Write `recipe.json`, `arrays.safetensors` and `run.json` (the outcome), each atomically.
-
-    An earlier run's `run.json` is removed first and the new one is written last, so that it never stands beside
-    arrays of another run.
+    An earlier run's `run.json`, its summary, is removed first: it must not stand beside arrays of another run.
     """
+    recipe = population.recipe
     make_folder(folder)
-    remove(folder / "run.json")
+    remove(folder / SUMMARY)
+    write_portrait(folder / "portrait.safetensors", portrait_of(population.dataset, run))
     write_json(folder / "recipe.json", explain_recipe(recipe))
     arrays = {
         "theta": run.state.theta,
@@ -86,7 +81,11 @@ def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
         "ended_at_best": curves.ended_at_best,
     }
     save_arrays(folder / "arrays.safetensors", arrays, header)
-    write_json(folder / "run.json", outcome)
+
+
+def write_summary(folder: Path, outcome: Outcome) -> None:
+    """Write `run.json` beside the records of a run; without it they are no finished run."""
+    write_json(folder / SUMMARY, outcome)
 
 
 def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRun:
@@ -105,7 +104,7 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
         If the folder holds no run, or its data are missing or have changed.
     """
     folder = Path(folder)
-    if kind_of(folder / "run.json") != "file":
+    if kind_of(folder / SUMMARY) != "file":
         raise BadInput(f"{folder} holds no run; name a folder that `deltarule run --out` has written")
     arrays, header = load_arrays(folder / "arrays.safetensors")
     if header.get("format") != FORMAT:

@@ -18,12 +18,19 @@ from deltarule.reports.report import report_page
 from deltarule.reports.svg_embed import EmbeddedFigures
 from deltarule.stats.effects import effects, mean_unless_diverged
 from deltarule.stats.ranking import ranking
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
+from deltarule.studies.recipes import (
+    Population,
+    dataset_of,
+    load_recipe,
+    problem_of,
+    training_of,
+    with_experiment,
+    with_settings,
+)
 from deltarule.studies.report.page import report_of, write_report
 from deltarule.studies.report.sweep_block import _draw_sweep, _effect_notes, _effect_rows, _ranked_rows
 from deltarule.studies.report.variants_block import variants_block
-from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.run_records import write_run
+from deltarule.studies.run_records import write_records, write_summary
 from deltarule.studies.runner import outcome_of
 from deltarule.studies.sweep_study import sweep
 from deltarule.studies.variants import variant_in
@@ -37,9 +44,8 @@ def written(folder, study, experiment=None, **settings):
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset)
     run = train(problem, **training_of(recipe, dataset, problem), outputs=problem.network.parameters < 100)
-    folder.mkdir(exist_ok=True)
-    write_portrait(folder / "portrait.safetensors", portrait_of(dataset, run))
-    write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
+    write_records(folder, Population(recipe, dataset, problem, np.zeros(problem.members, np.int64)), run)
+    write_summary(folder, outcome_of(recipe, dataset, run))
     return run
 
 
