@@ -11,7 +11,6 @@ from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
 from deltarule.files import PART
 from deltarule.json_files import read_json
-from deltarule.platforms import sqlite_address
 from deltarule.sweeps.store_connection import FILE, LOCK
 from disturbed.processes import start
 from disturbed.subjects import Subject
@@ -37,7 +36,7 @@ def is_whole(path: Path) -> bool:
     if path.suffix in (".safetensors", ".rows"):
         return bool(load_arrays(path))
     if path.suffix == ".sqlite":
-        with closing(sqlite3.connect(sqlite_address(path, "ro"), uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     endings = {".html": b"</html>", ".svg": b"</svg>", ".png": b"IEND\xaeB`\x82"}
     return path.read_bytes().rstrip().endswith(endings[path.suffix])

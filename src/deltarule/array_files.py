@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes, write_whole
-from deltarule.json_files import parse_json, to_jsonable
+from deltarule.json_files import to_jsonable
 
 METADATA_KEY = "deltarule"
 
@@ -19,11 +19,25 @@ METADATA_KEY = "deltarule"
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
     """Write named arrays and their metadata as one safetensors file; equal content gives equal bytes.
 
-    Parameters: `path`; `arrays`, any shapes, of booleans, integers, or floats of 16 to 64 bits; `metadata`, whatever
-    `to_jsonable` takes.
-    Errors: `BadInput` for an array that safetensors cannot hold; otherwise as `write_whole` and `to_jsonable`.
-    Source: https://huggingface.co/docs/safetensors
+    Parameters
+    ----------
+    path : str or Path
+    arrays : Mapping
+        Of any shapes: booleans, integers, or floats of 16 to 64 bits.
+    metadata : Mapping
+        Whatever `to_jsonable` takes.
 
+    Raises
+    ------
+    BadInput
+        For an array that safetensors cannot hold.
+
+    References
+    ----------
+    https://huggingface.co/docs/safetensors
+
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_arrays(Path(folder) / "state.safetensors", {"theta": np.zeros((2, 3))}, {"step": 7})
@@ -48,11 +62,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Ma
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays and the metadata of a safetensors file that `save_arrays` wrote.
-
-    Parameters: `path`.
-    Returns: the arrays by name (in the order of the names) and the metadata as plain values.
-    Errors: `BadInput` when the file cannot be read, is damaged, or was not written by deltarule.
+    """Read the arrays, in the order of their names, and the metadata of a file that `save_arrays` wrote.
 
     >>> load_arrays("missing.safetensors")
     Traceback (most recent call last):
@@ -72,7 +82,7 @@ def _metadata(path: Path, content: bytes) -> dict[str, Any]:
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:
-        metadata = parse_json(header["__metadata__"][METADATA_KEY])
+        metadata = json.loads(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any
 
 from deltarule import platforms
@@ -16,8 +16,6 @@ ThreadLimits = list[tuple[Any, int]]
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread in a `with` block: with two, the bits of a matrix product depend on how work is divided.
-
-    A process that is forked while other threads hold the limit keeps it until it has used this function itself.
 
     >>> with one_blas_thread():
     ...     blas_threads()
@@ -34,7 +32,7 @@ def one_blas_thread() -> Iterator[None]:
                     _limit_to_one(
                         [library for library in libraries if not _has_thread_local_limit(library)], _process_limits
                     )
-                _holders[holder] = get_ident()
+                _holders.add(holder)
             yield
         finally:
             _release(holder, own_limits)
@@ -53,29 +51,17 @@ def rescan_libraries() -> None:
     _loaded_libraries.cache_clear()
 
 
-def _forget_parent_threads() -> None:
-    """In a forked process, forget the holders that were threads of the parent.
-
-    The limits stay, and `_process_limits` has what to restore. Restoring them here would make OpenBLAS start threads
-    again, which may wait forever for a lock that a thread of the parent held.
-    """
-    for holder in [holder for holder, thread in _holders.items() if thread != get_ident()]:
-        del _holders[holder]
-
-
 _lock = RLock()
-_holders: dict[object, int] = {}
-"""The threads that hold the limits of the whole process, one entry for each `one_blas_thread`."""
+_holders: set[object] = set()
+"""Who holds the limits of the whole process, one entry for each `one_blas_thread`."""
 _process_limits = ThreadLimits()
-"""The limits of the whole process to restore; of two entries for a library, as a fork may leave, the second counts."""
-
-platforms.hold_lock_across_fork(_lock, _forget_parent_threads)
+"""The limits of the whole process to restore."""
 
 
 def _release(holder: object, own_limits: ThreadLimits) -> None:
     """Restore the limits that one use of `one_blas_thread` has set; a second call changes nothing."""
     with _lock:
-        _holders.pop(holder, None)
+        _holders.discard(holder)
         _restore(own_limits)
         if not _holders:
             _restore(_process_limits)

@@ -12,18 +12,23 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes, write_whole
 
-MAX_NESTED = 50
-"""Maximum number of nested levels of JSON: far more than a record has, far fewer than Python's recursion allows."""
-TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
-
 
 def to_jsonable(record: Any) -> Any:
     """Convert a record to what JSON can hold: dicts, lists, strings, finite numbers, booleans and null.
 
-    Parameters: `record`, nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values.
-    Returns: the same as plain values, the order of keys kept; nan and ±infinity, which JSON lacks, become `None`.
-    Errors: `TypeError` for anything else.
+    Parameters
+    ----------
+    record : Any
+        Nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values. Numbers that are
+        not finite, which JSON lacks, become None.
 
+    Raises
+    ------
+    TypeError
+        For anything else.
+
+    Examples
+    --------
     >>> to_jsonable({"loss": np.array([0.5, np.nan]), "steps": np.int64(3)})
     {'loss': [0.5, None], 'steps': 3}
     """
@@ -47,10 +52,7 @@ def to_jsonable(record: Any) -> Any:
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Write a record as strict JSON, indented, in UTF-8.
-
-    Parameters: `path`; `record`, whatever `to_jsonable` takes.
-    Errors: as `write_whole` and `to_jsonable`.
+    """Write a record, whatever `to_jsonable` takes, as strict JSON, indented, in UTF-8.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -64,11 +66,7 @@ def write_json(path: str | Path, record: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a file of strict JSON.
-
-    Parameters: `path`.
-    Returns: plain values.
-    Errors: `BadInput` when the file cannot be read or is not JSON (nan and infinity are not).
+    """Read a file of strict JSON; `BadInput` when it cannot be read or is not JSON (nan and infinity are not).
 
     >>> read_json("missing.json")
     Traceback (most recent call last):
@@ -76,7 +74,7 @@ def read_json(path: str | Path) -> Any:
     deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
     """
     try:
-        return parse_json(read_bytes(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return json.loads(read_bytes(path).decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
@@ -84,32 +82,18 @@ def read_json(path: str | Path) -> Any:
 
 
 def _array_to_jsonable(array: np.ndarray) -> Any:
-    """An array as nested lists; finite arrays, the common case, are not visited number by number."""
     plain = array.tolist()
+    # Finite arrays, the common case, are not visited number by number.
     if array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all()):
         return plain
     return to_jsonable(plain)
 
 
 def _jsonable_key(key: Any) -> str:
-    """A mapping's key as text, if it is a text or a whole number; anything else is refused."""
     if not isinstance(key, str | int):
         raise TypeError(f"JSON has no form for the key {key!r}; use texts")
     return str(key)
 
 
 def _refuse_constant(text: str) -> None:
-    """Refuse NaN and Infinity, which Python's parser accepts."""
     raise ValueError(f"{text} is not a JSON number")
-
-
-def parse_json(text: str, **options: Any) -> Any:
-    """Parse JSON with `json.loads` and refuse deep nesting, for which Python's limit differs between versions."""
-    value = json.loads(text, **options)
-    inner = [[value]]
-    for _ in range(MAX_NESTED + 2):
-        containers = [child for children in inner for child in children if isinstance(child, list | dict)]
-        inner = [list(child.values()) if isinstance(child, dict) else child for child in containers]
-    if inner:
-        raise ValueError(TOO_DEEP)
-    return value

@@ -56,18 +56,6 @@ def tables_of(said):
     return re.split(r"\n\n(?=column|[ \n]+accuracy)", tables, maxsplit=1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_names_that_differ_differ_in_every_encoding_and_stand_in_line(printed, encoding):
-    said = printed("short", encoding, 100)
-    rows = tables_of(said)[0].splitlines()[2:]
-    assert len({row.split()[0].strip("|") for row in rows}) == len(rows) == 4
-    if encoding != "utf-8":  # there a character may be two columns wide
-        assert len({row.rindex(" %") for row in rows}) == 1 and "?" not in said
-        assert "\\u732b" in said
-        assert (r"gr\xf6\xdfe \u2013 \u03bb" if encoding == "ascii" else r"größe – \u03bb") in said
-
-
 @pytest.mark.parametrize("width", [30, 37, 40, 46, 60, 80])
 @pytest.mark.parametrize("table", TABLES)
 def test_names_and_numbers_have_room_on_a_narrow_screen_too(printed, table, width):

@@ -93,25 +93,6 @@ def test_the_tables_report_of_the_first_member_until_its_own_end(deltarule):
         assert "right from" in tables[0] and "nan" not in tables[0] and tables[0] == tables[1]
 
 
-def test_the_tables_stand_in_line_whatever_classes_are_called(tmp_path):
-    (tmp_path / "own.csv").write_text("x,z,y\n1,2,猫\n2,4.5,dog\n3,6,λ\n", encoding="utf-8")
-    (tmp_path / "own.toml").write_text(
-        '[data]\nfile = "own.csv"\ntarget = "y"\n[network]\nlayers = ["auto", 2, "auto"]\n[stopping]\nmax_steps = 3\n',
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "deltarule", "run", str(tmp_path / "own.toml")],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
-        check=True,
-    )
-    rows = [line for line in done.stdout.decode("ascii").splitlines() if line.startswith((r"\u", "dog"))]
-    convergence, activations = rows[:3], rows[3:]
-    assert len(activations) == 3 and {re.split("[ |]", row)[0] for row in rows} == {r"\u732b", "dog", r"\u03bb"}
-    for table in (convergence, activations):
-        assert len({tuple(found.start() for found in re.finditer(r"\d\.\d\d", row)) for row in table}) == 1
-
-
 def test_experiment_and_set(deltarule, study):
     plain, slow, back = (
         json.loads(deltarule("run", study, *more, "--json")[1])["objective"]["median"]

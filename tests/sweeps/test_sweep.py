@@ -680,31 +680,6 @@ def test_an_error_where_the_caller_handles_ctrl_c_is_told_as_itself(recipe):
             sweep(recipe, seeds=(fails(None) for _ in range(2)))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows renames no folder in which a file is open")
-def test_a_folder_that_is_renamed_meanwhile_has_all_rows(recipe, tmp_path):
-    def rename(told):
-        if (tmp_path / "out" / FILE).exists():
-            (tmp_path / "out").rename(tmp_path / "other")
-
-    with pytest.raises(RunFailed) as error:
-        sweep(recipe, keep="all", out=tmp_path / "out", progress=rename)
-    assert str(error.value) == (
-        f"{tmp_path / 'out'} was renamed or removed while the sweep trained; where it has another name now, all rows "
-        "are in it: give that one to load_sweep (--table)"
-    )
-    assert without_seconds(load_sweep(tmp_path / "other")) == without_seconds(sweep(recipe, keep="all"))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder that somebody is in")
-def test_a_current_folder_that_has_been_removed_is_told(recipe, tmp_path, monkeypatch):
-    (gone := tmp_path / "gone").mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    with pytest.raises(BadInput, match="the current folder has been removed; go to one that exists"):
-        sweep(recipe, out="out")
-    assert len(sweep(recipe, {"stopping.max_epochs": [2]}, out=tmp_path / "out")) == 2
-
-
 def test_sentences_name_the_folder_in_one_way(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"grid": {"stopping.max_epochs": [2]}, "out": "out"}

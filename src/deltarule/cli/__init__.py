@@ -5,8 +5,6 @@
 status 1. Heavy modules are imported inside commands, so that `deltarule --help` is quick. May import everything.
 """
 
-import os
-import re
 import sys
 
 from deltarule import platforms
@@ -26,7 +24,6 @@ def program() -> None:
     """Run the command line as a process: it can be interrupted while it loads, but not after its last message."""
     with platforms.termination_as_ctrl_c():
         try:
-            _delete_impossible_screen_sizes()
             try:
                 main()
             finally:
@@ -34,14 +31,3 @@ def program() -> None:
         except KeyboardInterrupt:
             print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
             sys.exit(1)
-        finally:
-            # If the last exec or eval ended by Ctrl-C (dataclasses call exec), Python would end `python -m deltarule`
-            # by a signal instead of with our status.
-            eval("0")
-
-
-def _delete_impossible_screen_sizes() -> None:
-    """Delete impossible values of COLUMNS and LINES from the environment: with 0, rich would print nothing."""
-    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):  # the last is Typer's
-        if not re.fullmatch("[2-9][0-9]|[1-9][0-9]{2,4}", os.environ.get(name, "80")):
-            del os.environ[name]

@@ -11,7 +11,7 @@ from deltarule.cli.options import Data, Device, EngineName, Json, Out, Seeds, St
 from deltarule.cli.progress_line import show_progress
 from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import BadInput, count_of
-from deltarule.files import kind_of, make_folder
+from deltarule.files import make_folder
 
 if TYPE_CHECKING:
     from deltarule.studies.claim_results import StudyResults
@@ -72,7 +72,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     """Load the claims to judge: from a file, whose code is run, or if it is None, of the study; refuse none."""
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
-    if file is not None and kind_of(file) == "file":
+    if file is not None and file.is_file():
         console(to_errors=True).print(
             f"Running the code in {file}, to read the claims that it defines.", soft_wrap=True
         )

@@ -17,7 +17,7 @@ from deltarule.cli.table_commands import (
     read_with_target,
     used_column_filter,
 )
-from deltarule.cli.terminal import as_written, console, name_as_written, print_json
+from deltarule.cli.terminal import console, print_json
 from deltarule.errors import BadInput, one_line
 from deltarule.files import write_whole
 from deltarule.reports.terminal_layout import fitted_table
@@ -112,8 +112,6 @@ def _show_table(cells: list[list[str]]) -> None:
     from deltarule.estimators.tabular.formatting import TAKEN_FOR
 
     columns = [column for column in zip(*cells, strict=True) if any(column[1:])]
-    cells = [list(row) for row in zip(*columns, strict=True)]
-    are_names = [not index or name == TAKEN_FOR for index, name in enumerate(cells[0])]
-    encoders = [name_as_written if is_name else as_written for is_name in are_names]
-    rows = [[encode(cell) for encode, cell in zip(encoders, row, strict=True)] for row in cells[1:]]
-    console().print(fitted_table([as_written(name) for name in cells[0]], rows, are_names))
+    headings, *rows = [list(row) for row in zip(*columns, strict=True)]
+    are_names = [not index or name == TAKEN_FOR for index, name in enumerate(headings)]
+    console().print(fitted_table(headings, rows, are_names))

@@ -9,7 +9,7 @@ import typer
 from deltarule.cli.options import Data, check_output
 from deltarule.cli.terminal import console
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, write_whole
+from deltarule.files import write_whole
 
 EXPORT_START = re.compile(
     rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL
@@ -41,10 +41,9 @@ File = Annotated[
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
     """Convert a trained run or a model to a NumPy script, ONNX, plain arrays or PyTorch."""
-    kind = kind_of(run)
-    if not kind:
+    if not run.exists():
         raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
-    is_run = kind == "folder"
+    is_run = run.is_dir()
     if data is not None and not is_run:
         raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
     path = _export_run(run, to, member, out, data) if is_run else _export_model(run, to, member, out)

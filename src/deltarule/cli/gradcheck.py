@@ -13,7 +13,7 @@ from deltarule.cli.options import Data, ExperimentName, Json, Seed, Settings, ch
 from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.terminal import console, is_watched, print_json
 from deltarule.errors import BadInput
-from deltarule.files import is_same_file, kind_of
+from deltarule.files import is_same_file
 from deltarule.proofs.report import ARE_TEXTS, HEAD, GradientReport, parts
 from deltarule.reports.terminal_layout import fitted_table
 
@@ -173,8 +173,8 @@ def _check_is_importable(module: str) -> None:
     first, *rest = module.split(".")
     loaded = sys.modules.get(first)
     is_taken = loaded is not None or first in sys.builtin_module_names
-    hidden = next((path for path in _module_paths(Path(first, *rest)) if kind_of(path)), None)
-    if not is_taken or hidden is None or (hidden == Path(first) and not kind_of(hidden / "__init__.py")):
+    hidden = next((path for path in _module_paths(Path(first, *rest)) if path.exists()), None)
+    if not is_taken or hidden is None or (hidden == Path(first) and not (hidden / "__init__.py").exists()):
         return
     file = getattr(loaded, "__file__", None)
     loaded_paths = [Path(path) for path in getattr(loaded, "__path__", [file]) if path]

@@ -9,7 +9,7 @@ from deltarule.cli.options import Json
 from deltarule.cli.progress_line import show_elapsed_time
 from deltarule.cli.terminal import console, print_json
 from deltarule.errors import BadInput, count_of, one_line
-from deltarule.files import kind_of, make_folder
+from deltarule.files import make_folder
 from deltarule.grading.submissions import find_submissions, single_submission
 
 Submissions = Annotated[
@@ -81,7 +81,7 @@ def grade(
         if folder is not None:
             write_result(folder, result)
 
-    known = read_results(folder) if folder is not None and kind_of(folder) else {}
+    known = read_results(folder) if folder is not None and folder.exists() else {}
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
         record = grade_submissions(
             assignment, all_submissions, sandbox=mode, hidden=hidden, known=known, after_submission=write_if_wanted

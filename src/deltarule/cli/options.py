@@ -1,6 +1,5 @@
 """Options and arguments that several commands share, and functions that parse, check and apply them."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,43 +11,6 @@ from deltarule.files import check_can_write, is_same_file
 if TYPE_CHECKING:
     from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
-
-
-# Typer before 0.27 shows the names of these four parsers as the types of values in `--help`.
-
-
-def whole_number(word: str) -> int:
-    """Parse a whole number as Python's int(): 1_000 is one; 0x10, 1e3 and 2.0 are not."""
-    try:
-        return int(word)
-    except ValueError:
-        raise _bad_parameter(word, "a whole number") from None
-
-
-def number(word: str) -> float:
-    """Parse a number as Python's float()."""
-    try:
-        return float(word)
-    except ValueError:
-        raise _bad_parameter(word, "a number") from None
-
-
-def text(word: str) -> str:
-    """Return a text as it is; an empty one, which an unset shell variable gives, is refused."""
-    if not word:
-        raise _bad_parameter(word, "one")
-    return word
-
-
-def path(word: str) -> Path:
-    """Parse a path; an empty one is refused, which Python would take for the current folder."""
-    return Path(text(word))
-
-
-def _bad_parameter(word: str, expected: str) -> typer.BadParameter:
-    """The error for a wrong value: the end of a sentence that begins with the name of the option or argument."""
-    value = word or '""'
-    return typer.BadParameter(f"is {value}; give {expected}")
 
 
 Study = Annotated[
@@ -140,7 +102,6 @@ def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
         return "no file is left half-written; start again"
     if out is None:
         return "nothing is kept without --out; start again"
-    with suppress(OSError):  # of a name that no folder can have
-        if out.is_dir():
-            return f"what was reached is kept in {out}; go on with --resume"
+    if out.is_dir():
+        return f"what was reached is kept in {out}; go on with --resume"
     return "nothing is kept yet; start again"

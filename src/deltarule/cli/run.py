@@ -23,7 +23,7 @@ from deltarule.cli.options import (
     how_to_resume,
 )
 from deltarule.cli.progress_line import show_progress
-from deltarule.cli.terminal import console, name_as_written, print_json, show_all
+from deltarule.cli.terminal import console, print_json, show_all
 from deltarule.errors import BadInput
 from deltarule.files import make_folder
 
@@ -108,7 +108,7 @@ def _object_tables(population: "Population", run: "Run") -> "list[RenderableType
     steps, end = np.array(run.history.steps), int(run.steps[0])
     is_before_end = steps < end  # later evaluations are of members that trained longer
     correct = (np.concatenate([run.history.series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
-    names = row_names([name_as_written(dataset.classes[label]) for label in dataset.train.answers])
+    names = row_names([dataset.classes[label] for label in dataset.train.answers])
     hidden = run.problem.network.layers[0].activation
     return [
         object_convergence([*steps[is_before_end].tolist(), end], correct, names),

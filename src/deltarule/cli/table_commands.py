@@ -12,7 +12,6 @@ import typer
 
 from deltarule.cli.terminal import console, is_watched
 from deltarule.errors import BadInput
-from deltarule.files import kind_of
 from deltarule.reports.terminal_layout import pairs
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def load_table_model(path: Path) -> "TabularClassifier | TabularRegressor":
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
-    if kind_of(path) == "folder":
+    if path.is_dir():
         raise BadInput(f"{path} is a folder; name a model's file in it")
     model = load_model(path)
     if not isinstance(model, TabularClassifier | TabularRegressor):

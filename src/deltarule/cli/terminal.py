@@ -1,4 +1,4 @@
-"""Output of the commands: tables on a terminal, JSON and CSV on stdout, in whatever encoding these have."""
+"""Output of the commands: tables on a terminal, JSON and CSV on stdout."""
 
 import io
 import json
@@ -17,8 +17,7 @@ def print_json(record: Any) -> None:
     from deltarule.json_files import to_jsonable
 
     out = data_output()
-    in_ascii = not (out.encoding or "utf-8").lower().startswith("utf")  # JSON's escapes have four digits
-    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=in_ascii, allow_nan=False)
+    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
     # Control characters occur only within texts.
     out.write(re.sub(f"[{CONTROL_CHARACTERS}]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     out.flush()
@@ -33,42 +32,6 @@ def data_output() -> TextIO:
         options: dict[str, Any] = {} if sys.stdout.isatty() else {"encoding": "utf-8", "newline": "\n"}
         sys.stdout.reconfigure(errors="backslashreplace", **options)
     return sys.stdout
-
-
-AS_ASCII = {
-    **dict(zip("\xa0\u202f−–─×·′‖", "  ---x*'|", strict=True)),
-    **{"…": "...", "²": "^2", "ᵀ": "^T", "√": "sqrt", "½": "1/2", "±": "+/-", "≤": "<=", "≥": ">=", "←": "<-"},
-    **{"Σ": "sum", "∂": "d", "Δ": "Delta", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon"},
-    **{"θ": "theta", "λ": "lambda", "ρ": "rho", "π": "pi", "η": "eta", "\u2068": "", "\u2069": ""},
-}
-"""ASCII for the other characters in our own texts and formulas."""
-IN_ASCII = "deltarule.in_ascii"
-"""Name under which `replace_unencodable` is registered as an error handler of codecs."""
-
-
-def replace_unencodable(error: UnicodeError) -> tuple[str, int]:
-    r"""Handle an encoding error: return ASCII (ours or code points) for the missing characters, and where to resume.
-
-    >>> import codecs
-    >>> codecs.register_error(IN_ASCII, replace_unencodable)
-    >>> print("λ‖W‖² of '猫'".encode("cp1252", IN_ASCII).decode("cp1252"))
-    lambda|W|² of '\u732b'
-    """
-    assert isinstance(error, UnicodeEncodeError)
-    missing = error.object[error.start : error.end]
-    replacements = (AS_ASCII.get(one, one.encode("ascii", "backslashreplace").decode("ascii")) for one in missing)
-    return "".join(replacements), error.end
-
-
-def as_written(text: str, error_handler: str | None = None) -> str:
-    """Text as stdout will write it, with missing characters replaced, so that a table's cell has the right width."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, error_handler or sys.stdout.errors or "strict").decode(encoding)
-
-
-def name_as_written(name: str) -> str:
-    """A user's name as stdout will write it: with code points for missing characters, for λ and lambda can differ."""
-    return as_written(name, "backslashreplace")
 
 
 def console(to_errors: bool = False) -> "Console":

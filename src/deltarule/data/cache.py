@@ -11,7 +11,7 @@ from deltarule import platforms
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, kind_or_error, make_folder, temporary_folder
+from deltarule.files import make_folder, temporary_folder
 
 VARIABLE = "DELTARULE_DATA"
 SECONDS_TO_ANSWER = 30
@@ -74,7 +74,7 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
     """Yield the folders to search for a data set (`cached`: in the cache); `BadInput` if a named one does not exist."""
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
-        if kind_of(named) != "folder":
+        if not Path(named).is_dir():
             origin = "the data folder" if data_dir is not None else f"the folder of {VARIABLE},"
             raise BadInput(f"{origin} {named} does not exist; name a folder, or none for the current one")
         yield from (Path(named) / folder for folder in published.folders)
@@ -85,12 +85,12 @@ def _possible_folders(published: Published, data_dir: str | Path | None, cached:
 
 def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool) -> Place | None:
     """The data set's files in a folder, None for none; if some are missing, None if they may be, or `BadInput`."""
-    if kind_or_error(folder) != "folder":
+    if not folder.is_dir():
         return None
     files = {}
     for file in published.files:
         paths = [folder / (file.name + ending) for ending in ENDINGS]
-        existing = [path for path in paths if kind_or_error(path) == "file"]
+        existing = [path for path in paths if path.is_file()]
         if existing:
             files[file.name] = existing[0]
     if files:
@@ -103,12 +103,12 @@ def _find_in_folder(published: Published, folder: Path, may_be_incomplete: bool)
                 f"add {', '.join(missing)} (plain, .gz or .xz)"
             )
         return Place(folder, files)
-    if published.archive and kind_or_error(folder / published.archive) == "file":
+    if published.archive and (folder / published.archive).is_file():
         return Place(folder, {}, archive=folder / published.archive)
-    if published.arrays and kind_or_error(folder / published.arrays) == "file":
+    if published.arrays and (folder / published.arrays).is_file():
         return Place(folder, {}, arrays=folder / published.arrays)
     for name in published.pickled:
-        if kind_or_error(folder / name):
+        if (folder / name).exists():
             raise BadInput(
                 f"{folder / name} is the pickled version of {published.name}, and a pickle runs code when it is read; "
                 f"get {published.archive}, the binary version, from {published.mirrors[0]}{published.archive}"

@@ -12,7 +12,6 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import PUBLISHED
 from deltarule.errors import BadInput
-from deltarule.files import kind_or_error
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "one_hot": synthetic.one_hot,
@@ -76,9 +75,9 @@ def names() -> tuple[tuple[str, str], ...]:
 def _resolve_path(path: Path, folder: Path) -> Path:
     """The path within the folder if it exists there, else the path itself; `BadInput` if there is no such folder."""
     try:
-        if kind_or_error(folder) != "folder":
+        if not folder.is_dir():
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")
-        return folder / path if kind_or_error(folder / path) else path
+        return folder / path if (folder / path).exists() else path
     except OSError as error:
         raise BadInput(f"the data folder {folder} cannot be read: {error.strerror}; name another") from error
 

@@ -13,7 +13,6 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.splits import split
 from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of
 from deltarule.problem.recipe_sections import Configuration, DataSection
 from deltarule.problem.resolved_configuration import resolve_configuration
 
@@ -118,6 +117,6 @@ def data_file(configuration: Configuration, folder: Path, data_dir: str | Path |
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     paths = [(directory / name).absolute() for directory in folders]
     try:
-        return next((path for path in paths if kind_of(path) == "file"), paths[0])
+        return next((path for path in paths if path.is_file()), paths[0])
     except BadInput:  # a name that no file can have, which is reported when it is read
         return paths[0]

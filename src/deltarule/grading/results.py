@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, make_folder, write_whole
+from deltarule.files import make_folder, write_whole
 from deltarule.grading.classroom_formats import csv_text, gradescope_results, junit_xml, prairielearn_results
 from deltarule.grading.grade import GradeRecord, SubmissionResult
 from deltarule.grading.pages import class_page, student_page
@@ -26,7 +26,7 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
 def read_results(folder: Path) -> dict[str, SubmissionResult]:
     """Read the results of earlier runs, by student; invalid files are ignored."""
     results = {}
-    for path in sorted((folder / PARTS).glob("*.json")) if kind_of(folder / PARTS) == "folder" else []:
+    for path in sorted((folder / PARTS).glob("*.json")) if (folder / PARTS).is_dir() else []:
         try:
             result = _RESULT.validate_python(read_json(path))
         except (BadInput, ValidationError):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltarule.errors import BadInput, one_line
-from deltarule.files import kind_of
 
 ENDINGS = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
@@ -48,10 +47,9 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
         For a path that does not exist, or a folder without submissions.
     """
     path = Path(path)
-    kind = kind_of(path)
-    if kind == "file":
+    if path.is_file():
         return [single_submission(path)]
-    if kind != "folder":
+    if not path.is_dir():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     by_student: dict[str, list[Path]] = {}
     for entry in sorted(path.iterdir()):
@@ -66,7 +64,7 @@ def find_submissions(path: str | Path, preferred_file: str = "") -> list[Submiss
 def single_submission(path: str | Path, preferred_file: str = "") -> Submission:
     """The submission of one student: a file, or a folder of which `preferred_file` is loaded, else the only one."""
     path = Path(path)
-    if not kind_of(path):
+    if not path.exists():
         raise BadInput(f"{path} does not exist; give the folder of a student")
     return _submission(_student_name(path), [path], preferred_file)
 

@@ -13,7 +13,6 @@ from threading import RLock
 import numpy as np
 
 from deltarule.maths import random
-from deltarule.platforms import hold_lock_across_fork
 from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
@@ -196,7 +195,6 @@ class _OrderCache:
     def __init__(self) -> None:
         self._orders: OrderedDict[tuple[int, int, int], tuple[int, Integers]] = OrderedDict()
         self._bytes, self._lock = 0, RLock()
-        hold_lock_across_fork(self._lock)
 
     def get(self, seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
         """The row orders [1, seeds, rows] of the one epoch in `epochs`; missing ones are drawn and stored."""

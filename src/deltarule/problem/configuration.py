@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from deltarule.errors import BadInput, count_of
-from deltarule.json_files import MAX_NESTED, TOO_DEEP
 from deltarule.maths.losses import is_smoothable, meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
@@ -43,6 +42,9 @@ SETTABLE: dict[str, type[Section]] = {
 
 MAX_DOTS = 200
 """Maximum number of dots in a TOML key: the parser recurses once for each."""
+MAX_NESTED = 50
+"""Maximum number of nested levels of TOML: more than a recipe has, fewer than Python's recursion allows."""
+TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
 
 REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are removed when another one is set, so that one setting moves a study to other data."""

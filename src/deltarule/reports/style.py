@@ -1,11 +1,10 @@
 """The style of all figures: fonts, sizes, dashes, and colors that color-blind readers can distinguish."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-from deltarule.platforms import ForkSafeLock
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"
@@ -104,7 +103,7 @@ def style_context() -> Iterator[None]:
 
     # The margins of a logarithmic axis overflow where a network diverged.
     with (
-        _drawing.current,
+        _drawing,
         matplotlib.rc_context(),
         np.errstate(over="ignore", invalid="ignore"),
         warnings.catch_warnings(),
@@ -116,7 +115,7 @@ def style_context() -> Iterator[None]:
         yield
 
 
-_drawing = ForkSafeLock()
+_drawing = threading.RLock()
 """Held while drawing: settings and warnings belong to the process, and another thread would save ours as the user's and
 restore them."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, remove
+from deltarule.files import remove
 from deltarule.json_files import read_json, write_json
 from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
@@ -165,7 +165,7 @@ def _start_folder(
     fingerprints   the criterion's digest and the source's of each claim, by its id
     """
     file = folder / FILE
-    if resume and kind_of(file):
+    if resume and file.exists():
         new = _with_stored_verdicts(new, read_json(file), fingerprints, folder)
     elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
@@ -215,7 +215,7 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
     Raises `BadInput` for a file that is missing, raises an exception, or defines no claims.
     """
     path = Path(path)
-    if kind_of(path) != "file":
+    if not path.is_file():
         raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
     spec = importlib.util.spec_from_file_location("deltarule_own_claims", path)
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
@@ -241,4 +241,4 @@ def criteria_of(recipe: Recipe) -> dict[str, Any]:
     {}
     """
     path = recipe.folder / "criteria.json"
-    return dict(read_json(path)) if kind_of(path) else {}
+    return dict(read_json(path)) if path.exists() else {}

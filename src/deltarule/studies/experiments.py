@@ -13,7 +13,6 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
-from deltarule.files import kind_of
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import (
     Population,
@@ -187,7 +186,7 @@ class Experiments:
         if self.folder is None or not self.variants:
             return
         path = self.folder / VARIANTS
-        before = read_variants(path)[1] if kind_of(path) == "file" else []
+        before = read_variants(path)[1] if path.is_file() else []
         keys = [variant.keys for variant in self.variants]
         others = [variant for variant in before if variant.keys not in keys]
         write_variants(path, self.recipe.name, [*others, *self.variants])

@@ -12,7 +12,6 @@ import numpy as np
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.files import kind_of
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
@@ -101,7 +100,7 @@ def read_portrait(path: Path) -> Portrait | None:
 
     Raises `BadInput` for a file that cannot be read.
     """
-    if kind_of(path) != "file":
+    if not path.is_file():
         return None
     arrays, about = load_arrays(path)
     if about.get("format") != FORMAT:

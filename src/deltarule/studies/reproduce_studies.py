@@ -11,7 +11,7 @@ from typing import Any
 
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
-from deltarule.files import kind_of, make_folder
+from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
@@ -168,7 +168,7 @@ def _write(reproduction: Reproduction, folder: Path | None) -> None:
 
 def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None:
     """Raise `BadInput` if the folder has a reproduction with other options: their numbers would be mixed."""
-    if folder is None or not kind_of(folder / NAME):
+    if folder is None or not (folder / NAME).exists():
         return
     stored = read_json(folder / NAME)
     for name in ("quick", "seeds", "engine"):
@@ -260,7 +260,7 @@ def _run_record(
 
 def _finished_run(folder: Path | None) -> dict[str, Any] | None:
     """Read `run.json` of a run in the folder that was not interrupted; None if there is none."""
-    if folder is None or not kind_of(folder / SUMMARY):
+    if folder is None or not (folder / SUMMARY).exists():
         return None
     record = read_json(folder / SUMMARY)
     types = {"members": int, "engine": str, "seconds": float, "interrupted": bool}

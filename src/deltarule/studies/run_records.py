@@ -15,7 +15,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_file, name_and_options
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.files import kind_of, make_folder, remove
+from deltarule.files import make_folder, remove
 from deltarule.json_files import read_json, write_json
 from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.problem.problem import Problem
@@ -104,7 +104,7 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
         If the folder holds no run, or its data are missing or have changed.
     """
     folder = Path(folder)
-    if kind_of(folder / SUMMARY) != "file":
+    if not (folder / SUMMARY).is_file():
         raise BadInput(f"{folder} holds no run; name a folder that `deltarule run --out` has written")
     arrays, header = load_arrays(folder / "arrays.safetensors")
     if header.get("format") != FORMAT:
@@ -139,7 +139,7 @@ def _check_data_file(recipe: Recipe, data_dir: str | Path | None) -> None:
     """Raise `BadInput` if the recipe's data file is not found: a run does not record in which folder it was."""
     configuration = recipe.configuration
     file = data_file(configuration, recipe.folder, data_dir)
-    if file is not None and not kind_of(file):
+    if file is not None and not file.exists():
         name, _ = name_and_options(configuration.data.file)
         folders = ", ".join(str(folder) for folder in (data_dir, recipe.folder) if folder is not None)
         raise BadInput(

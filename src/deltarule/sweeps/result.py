@@ -92,7 +92,8 @@ class Sweep:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Iterate over all rows, each a dict by column: configurations in the grid's order, then folds, then seeds."""
         with translate_damage_errors():
-            yield from map(self._row, self._connection.execute(f"{ROWS} {IN_ORDER}"))
+            # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.
+            yield from map(self._row, self._connection.execute(f"{ROWS} ORDER BY {IN_ORDER}").fetchall())
 
     def frame(self) -> "pandas.DataFrame":
         """The table as a pandas DataFrame; lists and tables are JSON as in CSV, so that rows can be grouped by them.
@@ -167,7 +168,7 @@ class Sweep:
         row has no score, such as that of a regression that diverged.
         """
         chosen = self._validate_part(part)
-        query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
+        query = f"SELECT configuration, fold, seed, {chosen}_score FROM members ORDER BY {IN_ORDER}"
         rows = self._connection.execute(query).fetchall()
         blocks = {block: index for index, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
         ranked = f"SELECT configuration FROM members GROUP BY configuration {_order_by_mean(self.ranked)}"
@@ -188,13 +189,13 @@ class Sweep:
         json_settings = settings_to_json(settings)
         with translate_damage_errors():
             digest = self._configuration_hash(json_settings)
-            rows = self._connection.execute(f"{ROWS} WHERE hash = ? {IN_ORDER}", (digest,))
+            rows = self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY {IN_ORDER}", (digest,))
             return [self._row(row) for row in rows]
 
     @translate_damage_errors()
     def kept(self) -> list[dict[str, Any]]:
         """The rows whose networks are stored: configurations in the grid's order, then folds, then seeds."""
-        query = f"{ROWS} WHERE key IN (SELECT key FROM networks) {IN_ORDER}"
+        query = f"{ROWS} WHERE key IN (SELECT key FROM networks) ORDER BY {IN_ORDER}"
         return [self._row(row) for row in self._connection.execute(query)]
 
     @translate_damage_errors()
@@ -229,8 +230,7 @@ class Sweep:
         dtype, sizes, theta, buffers = row
         if dtype not in ("float32", "float64"):
             raise ValueError(f"weights are {dtype!r}")
-        little_endian = np.dtype(dtype).newbyteorder("<")
-        arrays = [np.frombuffer(data, little_endian).astype(dtype) for data in (theta, buffers)]
+        arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]
         configuration = self.configuration_of(key)
         digests = own_digests(own_formulas(configuration))
         for name in changed_formulas(about(self._connection).get("formulas", {}), digests):

@@ -13,11 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
-from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, make_folder
+from deltarule.files import make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.sweeps.row_ranking import describe_ranking
 from deltarule.sweeps.store_connection import (
@@ -35,23 +32,16 @@ from deltarule.sweeps.store_connection import (
 )
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
-CACHE_KILOBYTES, PAGES_PER_CHECKPOINT = 32_768, 10_000
-"""Memory for pages of the file, and how many changed pages its log (of 40 MB) collects before they are moved to it.
-With SQLite's defaults, 2 MB and 1,000 pages, a commit takes twice as long once there are 100,000 rows."""
-
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
-IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
-"""Configurations in the grid's order, then folds, then seeds. A fold begins with its number, and the largest seeds are
-texts: of two numbers the longer one is larger."""
+IN_ORDER = "configuration, CAST(fold AS INTEGER), length(seed), seed"
+"""The columns of an SQL ORDER BY: configurations in the grid's order, then folds, then seeds. A fold begins with its
+number, and the largest seeds are texts: of two numbers the longer one is larger."""
 
 
 def ranking_order(part: str) -> str:
-    """The columns of an SQL ORDER BY that ranks rows by a part of the data: score, objective, then position.
-
-    The position is in the order of the SQL index: folds, and seeds that are texts, alphabetically.
-    """
-    return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
+    """The columns of an SQL ORDER BY that ranks rows by a part of the data: score, objective, then position."""
+    return f"{part}_score DESC, {part}_objective, {IN_ORDER}"
 
 
 class Store:
@@ -85,29 +75,16 @@ class Store:
             with translate_sqlite_errors(self.folder / FILE):
                 self.connection = connect(self.folder / FILE, "rwc")
                 check_integrity(self.connection, self.folder / FILE)  # before anything is changed
-                self._set_journal_mode(not platforms.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
-                # Keys and scores are in no order: in a large table each commit changes pages all over the file.
-                self.connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
-                self.connection.execute(f"PRAGMA wal_autocheckpoint={PAGES_PER_CHECKPOINT}")
                 if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
-                    self._create_tables()
+                    self.connection.executescript(
+                        f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
+                    )
         except BaseException:
             if hasattr(self, "connection"):
                 self.connection.close()
             self._lock.release()
             raise
-
-    def _set_journal_mode(self, is_local: bool) -> None:
-        """Use SQLite's write-ahead log on a local disk, so that readers need not wait; elsewhere a rollback journal."""
-        # On a network drive they have no shared memory, which the log needs.
-        with contextlib.suppress(sqlite3.OperationalError):  # on a disk that does not support it, or is full
-            self.connection.execute(f"PRAGMA journal_mode={'WAL' if is_local else 'DELETE'}")
-
-    def _create_tables(self) -> None:
-        self.connection.executescript(
-            f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
-        )
 
     def __enter__(self) -> "Store":
         return self
@@ -118,11 +95,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Move the log into the store's one file, close it, and release the lock."""
-        with contextlib.suppress(sqlite3.Error):  # disk full, or readers: then the next process to open it does this
-            self.connection.execute("PRAGMA busy_timeout=1000")
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self.connection.execute("PRAGMA journal_mode=DELETE")
+        """Close the file and release the lock."""
         self.connection.close()
         self._lock.release()
 
@@ -186,13 +159,7 @@ class Store:
             for key, (theta, buffers) in table.weights.items():
                 self.connection.execute(
                     "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
-                    (
-                        key,
-                        theta.dtype.name,
-                        json.dumps(list(layer_sizes)),
-                        _little_endian(theta),
-                        _little_endian(buffers),
-                    ),
+                    (key, theta.dtype.name, json.dumps(list(layer_sizes)), theta.tobytes(), buffers.tobytes()),
                 )
             if keep_best_by is not None:
                 self.connection.execute(
@@ -271,8 +238,8 @@ class Store:
 
 def read_notes(folder: Path) -> dict[str, Any]:
     """The notes in the store of a folder, by name; empty if there is no store, or its creation was interrupted."""
-    file = platforms.full_length(Path(folder)) / FILE
-    if kind_of(file) != "file":
+    file = Path(folder) / FILE
+    if not file.is_file():
         return {}
     with translate_sqlite_errors(file), contextlib.closing(connect_read_only(file)) as connection:
         return {} if has_no_tables(connection) else about(connection)
@@ -315,8 +282,3 @@ def shared_columns(data_digest: str, dtype: str, engine: str, seconds_per_member
         "engine": engine,
         "train_seconds": seconds_per_member,
     }
-
-
-def _little_endian(array: np.ndarray) -> bytes:
-    """The bytes of an array's numbers, the least significant byte first on every machine."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()

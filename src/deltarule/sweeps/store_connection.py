@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed, is_interruption
-from deltarule.files import kind_of
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
 PATIENCE_SECONDS = 60.0
-"""How long to wait for a process that has locked the file: on a network drive, also for one that reads a row."""
+"""How long to wait for a process that has locked the file, such as one that reads rows."""
 APPLICATION = 0x64525357  # "dRSW": the kind of file, in its header
 VERSION = 1
 """The version of the tables below. A file of another version is refused, and not written to."""
@@ -56,13 +54,6 @@ CREATE TABLE networks (
     theta BLOB NOT NULL,
     buffers BLOB NOT NULL
 );
-CREATE INDEX members_train ON members (train_score DESC, train_objective, configuration, fold, seed)
-    WHERE train_score IS NOT NULL;
-CREATE INDEX members_validation ON members (validation_score DESC, validation_objective, configuration, fold, seed)
-    WHERE validation_score IS NOT NULL;
-CREATE INDEX members_test ON members (test_score DESC, test_objective, configuration, fold, seed)
-    WHERE test_score IS NOT NULL;
-CREATE INDEX members_configuration ON members (configuration, fold, seed);
 """
 DAMAGE = (
     ArithmeticError,
@@ -101,8 +92,8 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     Parameters: `folder`; `check`, whether to check the file for damage, as is not needed if this process just wrote it.
     Errors: `BadInput` if there is no store, or it is damaged or of another version.
     """
-    file = platforms.full_length(Path(folder)) / FILE
-    if kind_of(file) != "file":
+    file = Path(folder) / FILE
+    if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with translate_sqlite_errors(file):
         connection = connect_read_only(file)
@@ -120,7 +111,7 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
 def connect(file: Path, mode: str) -> sqlite3.Connection:
     """Connect to a store in SQLite's mode "ro", "rw" or "rwc" (create); `BadInput` for other files and versions."""
     connection = sqlite3.connect(
-        platforms.sqlite_address(file.absolute(), mode),
+        f"{file.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=PATIENCE_SECONDS,
         isolation_level=None,
@@ -138,7 +129,7 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
                 "use the program that wrote it, or name another folder"
             )
         if not is_new and not has_our_tables(connection):
-            raise BadInput(f"{file} has not the tables of a sweep, or also rules of its own; name another folder")
+            raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
     except BaseException:
         connection.close()
         raise
@@ -148,7 +139,7 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
 def connect_read_only(file: Path) -> sqlite3.Connection:
     """Connect to a store without the right to write, after a rollback of what a killed process left half written.
 
-    The rollback has to write. On a network drive any commit may need it, elsewhere only opening and closing.
+    The rollback has to write.
     """
     try:
         return connect(file, "ro")

@@ -12,7 +12,7 @@ from typing import Any
 
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
-from deltarule.files import kind_of, make_folder, real_path
+from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
 from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE
@@ -99,11 +99,6 @@ def run_sweep(
                 run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep})
             configuration_ids = _write_plan(store, plan, name, keep, planned_workers, run_options)
             _train_plan(store, plan, configuration_ids, worker_pool, keep, error_advice, progress)
-        if not kind_of(folder / FILE):
-            raise RunFailed(
-                f"{folder} was renamed or removed while the sweep trained; where it has another name now, all rows are "
-                "in it: give that one to load_sweep (--table)"
-            )
         result = Sweep(open_for_reading(folder, check=False))
         return result.in_memory() if out is None else result
 
@@ -139,8 +134,8 @@ def _check_and_resolve_out(out: Path | None, resume: bool) -> Path | None:
             raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
         return None
     if not out.is_absolute():  # because a progress callback may change the current folder
-        out = real_path(".") / out
-    if kind_of(out / FILE) and not resume:
+        out = out.absolute()
+    if (out / FILE).exists() and not resume:
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     return out
 

@@ -16,7 +16,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, make_folder
+from deltarule.files import make_folder
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.sweeps.fold_data import data_of, forget_data
@@ -105,7 +105,7 @@ def train_unit(
     try:
         run = _train_and_score(scorer, steps, file, True, progress)
     except BadInput:
-        if file is None or not kind_of(file):
+        if file is None or not file.exists():
             raise
         # This version cannot resume from the checkpoint.
         scorer = _RowScorer(part, problem, data, engine, keep, ranked)
@@ -136,7 +136,7 @@ def _train_and_score(
     rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
     if checkpoint is not None:
         rows = checkpoint.with_suffix(".rows")
-        if resume and kind_of(checkpoint) and kind_of(rows):
+        if resume and checkpoint.exists() and rows.exists():
             scorer.restore(read_completed_rows(rows))
         # Rows before the checkpoint: a training that resumes from it does not reach them again.
         rules |= {"before_checkpoint": lambda: write_completed_rows(rows, scorer.table)}

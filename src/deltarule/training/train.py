@@ -6,7 +6,6 @@ from typing import Any
 
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
-from deltarule.files import kind_of
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import initial_state
@@ -122,7 +121,7 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
     evaluations = options.evaluations(problem, intervals)
     validation = check_validation_rows(problem, options.validation, rules, options.score)
     file = None if options.checkpoint is None else Path(options.checkpoint)
-    is_resumed = file is not None and options.resume and bool(kind_of(file))
+    is_resumed = file is not None and options.resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
     limit = int(rules.limits(problem).max(initial=0))

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -68,7 +69,7 @@ def _numba_cache_beside_program() -> Iterator[None]:
 
     config: Any = numba.config
     users: tuple[Any, ...] = dispatcher, ccallback
-    with _loading.current:
+    with _loading:
         before, function_cache = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
         config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
         for user in users:
@@ -81,7 +82,7 @@ def _numba_cache_beside_program() -> Iterator[None]:
                 user.FunctionCache = function_cache
 
 
-_loading = platforms.ForkSafeLock()
+_loading = threading.RLock()
 """Held while Numba's settings are ours: another thread would take them for the user's, and restore them later."""
 
 

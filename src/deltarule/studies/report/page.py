@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from deltarule.errors import BadInput, count_of
-from deltarule.files import kind_of, real_path, write_whole
+from deltarule.files import write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.studies.recipes import bundled_studies
@@ -41,12 +41,12 @@ def report_of(folder: str | Path) -> Report:
     ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
     """
     folder = Path(folder)
-    if kind_of(folder) != "folder":
+    if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
     study_blocks, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
     for subfolder in _folders(folder, 2):
         for record in RECORDS:
-            if kind_of(subfolder / record.file) != "file":
+            if not (subfolder / record.file).is_file():
                 continue
             study = _add_block(record, subfolder, folder, study_blocks, unfinished)
             if study is not None and record.file == "run.json":
@@ -71,7 +71,7 @@ def report_of(folder: str | Path) -> Report:
     for study in studies:
         blocks = [block for name, block in study_blocks if name == study]
         sections.append(_section(study, blocks, runs.get(study, [])))
-    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real_path(folder).name}"
+    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {folder.resolve().name}"
     return Report(title, sections, unfinished, notes)
 
 
@@ -104,7 +104,7 @@ def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlo
 
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
     """Notes on the reproduction in `reproduce.json`, [] without one; what it lacks is added to `unfinished`."""
-    if kind_of(folder / "reproduce.json") != "file":
+    if not (folder / "reproduce.json").is_file():
         return []
     try:
         record = read_json(folder / "reproduce.json")
@@ -128,7 +128,7 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
         except OSError as error:
             raise BadInput(f"{folder} cannot be read: {error.strerror}; name a folder that you may read") from error
         for inner in inside:
-            if kind_of(inner) == "folder" and not inner.is_symlink():
+            if inner.is_dir() and not inner.is_symlink():
                 yield from _folders(inner, depth - 1)
 
 
