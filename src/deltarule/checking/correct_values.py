@@ -195,7 +195,7 @@ class _Formulas:
     def _output_delta(self, n: int) -> str:
         """The formula of dz{n}, where n is the number of the last layer."""
         output = self.problem.network.output
-        fused = self.problem.loss.fused.get(output.name)
+        fused = self.problem.loss.fused_with(output)
         if fused:
             return f"({_formula_in_docstring(fused.derivative, 'predicted minus target')}){self._share}, with z = z{n}"
         if output.name == "identity":

@@ -21,6 +21,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
 from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
 
 Tensor = Any
@@ -189,7 +190,7 @@ class AutogradEngine(Engine):
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
         """Return a = f(z), by PyTorch's form of the activation, or by its function if it is custom."""
-        formula = self._formulas.ACTIVATIONS.get(activation.name)
+        formula = _witness(self._formulas.ACTIVATIONS, activation)
         if formula is None:
             return self._custom_formula("activation", activation, activation.function, z)
         return formula(z, **activation.parameters)
@@ -215,11 +216,10 @@ class AutogradEngine(Engine):
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
         """Return each output's loss [K, B, C], in the form with the published gradient if chosen and there is one."""
         loss, output, formulas = problem.loss, problem.network.output, self._formulas
-        from_logits = formulas.FROM_LOGITS.get((loss.name, output.name))
-        if from_logits:
-            return from_logits(logits, y, **loss.parameters)
+        if is_built_in(loss) and loss.fused_with(output):
+            return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
         p = self._activation(output, logits)
-        formula = (published_gradient and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
+        formula = (published_gradient and _witness(formulas.PUBLISHED, loss)) or _witness(formulas.LOSSES, loss)
         if formula is None:
             return self._custom_formula("loss", loss, loss.value, p, y)
         return formula(p, y, **loss.parameters)
@@ -227,7 +227,7 @@ class AutogradEngine(Engine):
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
         """Return the penalty of each parameter, [K, P], not multiplied by the strength."""
         assert problem.penalty is not None
-        formula = self._formulas.PENALTIES.get(problem.penalty.name)
+        formula = _witness(self._formulas.PENALTIES, problem.penalty)
         if formula is None:
             return self._custom_formula("penalty", problem.penalty, problem.penalty.value, theta)
         return formula(theta)
@@ -250,12 +250,13 @@ class AutogradEngine(Engine):
             numbers[name] = numbers[name] * self._torch.as_tensor(np.repeat(factors, lengths))
         if optimizer.decay:
             numbers["weight_decay"] = numbers["weight_decay"] * self._torch.as_tensor(problem.penalized)
-        if optimizer.name in self._formulas.NUMBERS:
-            numbers = self._formulas.NUMBERS[optimizer.name](state.step + 1, **numbers)
+        numbers_at_step = _witness(self._formulas.NUMBERS, optimizer)
+        if numbers_at_step:
+            numbers = numbers_at_step(state.step + 1, **numbers)
         numbers = {name: value.to(dtype=theta.dtype).to(self._device) for name, value in numbers.items()}
         if optimizer.norms:
             numbers["norm"] = self._array_norms(problem.network.entries, g)
-        formula = self._formulas.OPTIMIZERS.get(optimizer.name)
+        formula = _witness(self._formulas.OPTIMIZERS, optimizer)
         if formula:
             return list(formula(theta, g, *slots, **numbers))
         # The update of a custom optimizer is not differentiated: it can run on arrays, as it was written.
@@ -303,6 +304,10 @@ class AutogradEngine(Engine):
     def _tensor(self, array: Floats) -> Tensor:
         """Copy an array to the device: PyTorch must never write into a state."""
         return self._torch.tensor(array, device=self._device)
+
+
+def _witness(formulas: Mapping[str, Callable[..., Any]], formula: Any) -> Callable[..., Any] | None:
+    return formulas.get(formula.name) if is_built_in(formula) else None
 
 
 def _to_numpy(tensor: Tensor) -> Floats:

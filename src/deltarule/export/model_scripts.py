@@ -17,8 +17,8 @@ from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import check_predictions, to_torch
-from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.problem.registry import is_built_in
 from deltarule.tables.category_matching import SURELY_DECIMAL, TIME, TRUTHS, category_matcher
 from deltarule.tables.cell_parsing import MISSING
 from deltarule.tables.column_encoder import MAX_STANDARDIZED, UNUSED, Column, accepts_truth_values
@@ -64,8 +64,8 @@ def numpy_script(model: Any) -> str:
     layers, weights = network._evaluation_parts()
     for layer in layers:
         n, activation = layer.number, layer.activation
-        if activation.name not in ACTIVATIONS:
-            raise BadInput(f"the activation '{activation.name}' is one of your own, which no script can hold")
+        if not is_built_in(activation):
+            raise BadInput(f"the activation '{activation.name}' is your own, which no script can hold")
         expression = f"{'a' if expressions else 'x'} @ W{n} + b{n}"
         layer_arrays = {"W": weights[f"W{n}"], "b": weights[f"b{n}"]}
         if layer.batch_norm:

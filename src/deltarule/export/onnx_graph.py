@@ -18,6 +18,7 @@ from deltarule.export.torch_modules import check_predictions
 from deltarule.files import write_whole
 from deltarule.maths.activations import SELU_ALPHA, SELU_SCALE, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.problem.registry import is_built_in
 from deltarule.tables.column_encoder import NUMBER, Column
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
@@ -285,8 +286,8 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
 
 def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
     """Add an activation of the value called `z`, and return its result's name; `BadInput` for a custom one."""
-    if activation.name not in ACTIVATIONS:
-        raise BadInput(f"ONNX has no form for the activation '{activation.name}'; it has: {', '.join(ACTIVATIONS)}")
+    if not is_built_in(activation):
+        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
 
 

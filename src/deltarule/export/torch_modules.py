@@ -14,6 +14,7 @@ from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Lay
 from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
+from deltarule.problem.registry import is_built_in
 from deltarule.training.run import Run
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
         "gelu": torch.nn.GELU,
         "softmax": lambda: torch.nn.Softmax(dim=-1),
     }
+    if not is_built_in(activation):
+        raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
     if activation.name not in makers:
         raise BadInput(
             f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(makers)}"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from numpy import exp, log
 
-from deltarule.maths.activations import Activation, sigmoid, softmax
+from deltarule.maths.activations import ACTIVATIONS, Activation, sigmoid, softmax
 from deltarule.maths.elementary import Array, Fixed, log1p, select
 
 REDUCTIONS = ("sum", "mean_samples", "mean_elements")
@@ -64,7 +64,7 @@ class Loss:
         >>> value, backward(np.ones((1, 1)))
         (array([[10000.]]), array([[1.]]))
         """
-        fused = self.fused.get(output.name)
+        fused = self.fused_with(output)
         if fused:
             return fused.value(z, y, **self.parameters), lambda dl: dl * fused.derivative(z, y, **self.parameters)
         p, through_output = output.forward(z)
@@ -74,6 +74,11 @@ class Loss:
             return through_output(dl * self.derivative(p, y, **self.parameters))
 
         return self.value(p, y, **self.parameters), backward
+
+    def fused_with(self, output: Activation) -> Fused | None:
+        """The exact form behind an output activation; None for another activation of the same name."""
+        built_in = ACTIVATIONS.get(output.name, output)
+        return self.fused.get(output.name) if output.function is built_in.function else None
 
 
 def meaningful(loss: Loss, output: Activation) -> bool:

@@ -77,10 +77,20 @@ def own_digest(formula: Any) -> str | None:
     >>> own_digest(activation("leaky_relu")) is None
     True
     """
+    return None if is_built_in(formula) else formula_digest(_formula_parts(formula))
+
+
+def is_built_in(formula: Any) -> bool:
+    """Whether a formula computes with the functions of the built-in one of its name, whatever its parameters are.
+
+    >>> is_built_in(activation({"name": "leaky_relu", "slope": 0.2}))
+    True
+    >>> is_built_in(Activation("relu", lambda z: z * z, lambda z, a: 2 * z))
+    False
+    """
     [kind] = (kind for formula_type, kind in _KINDS.items() if isinstance(formula, formula_type))
     built_in = _BUILT_IN[kind].get(formula.name)
-    parts = _formula_parts(formula)
-    return None if built_in is not None and parts == _formula_parts(built_in) else formula_digest(parts)
+    return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
 def _formula_parts(formula: Any) -> list[Any]:

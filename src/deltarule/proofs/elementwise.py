@@ -10,11 +10,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
-from deltarule.maths.losses import LOSSES, Loss
-from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.losses import Loss
+from deltarule.maths.penalties import Penalty
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.registry import is_built_in
 from deltarule.proofs.differences import Slopes, central, complex_step, keeps_imaginary_part, rounding_error
 
 # Near 0, where differences cancel, and far from it, where exponentials overflow or saturate.
@@ -98,11 +99,11 @@ def curves_of_custom_formulas(problem: Problem) -> dict[str, Curve]:
     curves = {
         f"your own activation '{layer.activation.name}'": curve_of_activation(layer.activation)
         for layer in problem.network.layers
-        if layer.activation.name not in ACTIVATIONS
+        if not is_built_in(layer.activation)
     }
-    if problem.loss.name not in LOSSES:
+    if not is_built_in(problem.loss):
         curves[f"your own loss '{problem.loss.name}'"] = curve_of_loss(problem.loss)
-    if problem.penalty is not None and problem.penalty.name not in PENALTIES:
+    if problem.penalty is not None and not is_built_in(problem.penalty):
         curves[f"your own penalty '{problem.penalty.name}'"] = curve_of_penalty(problem.penalty)
     return curves
 

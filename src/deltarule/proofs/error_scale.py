@@ -163,7 +163,7 @@ def _rounding_at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
     r_p = _rounding_of_activation(output, z, r, p)
-    if output.name in loss.fused:  # predicted minus target
+    if loss.fused_with(output):  # predicted minus target
         return _combine(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
     slope = loss.derivative(p, y, **loss.parameters)
     jumps = near_kinks(p - y, _combine(r_p, y), loss.kinks)

@@ -8,8 +8,9 @@ targets.
 
 import numpy as np
 
-from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.losses import Loss
 from deltarule.problem.problem import Floats
+from deltarule.problem.registry import is_built_in
 
 _FARTHEST = 2.0**30
 """Largest distance of a candidate from the targets, as a multiple of their size or of 1: the best prediction may be
@@ -34,7 +35,7 @@ def constant_loss(loss: Loss, y: Floats, w: Floats) -> float:
     if loss.domain == "simplex":
         return float(_totals(loss, _shares(loss, _mean(y, w)), y, w).sum())
     smallest = float(_smallest_losses(loss, y, w).sum())
-    return max(smallest, 0.0) if loss.name in LOSSES else smallest  # built-in losses are below 0 only by rounding
+    return max(smallest, 0.0) if is_built_in(loss) else smallest  # built-in losses are below 0 only by rounding
 
 
 def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
@@ -48,7 +49,7 @@ def least_loss(loss: Loss, y: Floats, w: Floats) -> float:
     >>> least_loss(SQUARED_ERROR, y, w), least_loss(shifted, y, w)
     (0.0, -15.0)
     """
-    if loss.name in LOSSES:
+    if is_built_in(loss):
         return 0.0
     y, w = _weighted_rows(y, w)
     if not len(y):
@@ -75,7 +76,7 @@ def _mean(y: Floats, w: Floats) -> Floats:
 def _shares(loss: Loss, y: Floats) -> Floats:
     """Scale targets to predictions that sum to 1; for custom losses not quite 0 or 1, because of 0 log 0."""
     shares = y / y.sum(-1, keepdims=True)
-    return np.asarray(shares if loss.name in LOSSES else np.clip(shares, 1e-100, 1 - 2.0**-53))
+    return np.asarray(shares if is_built_in(loss) else np.clip(shares, 1e-100, 1 - 2.0**-53))
 
 
 def _totals(loss: Loss, p: Floats, y: Floats, w: Floats) -> Floats:

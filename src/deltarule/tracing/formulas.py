@@ -8,11 +8,12 @@ from functools import partial
 from math import pi
 from typing import Any
 
-from deltarule.maths.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE, Activation
-from deltarule.maths.losses import LOSSES, Loss
-from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
-from deltarule.maths.penalties import PENALTIES, Penalty
-from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.maths.activations import SELU_ALPHA, SELU_SCALE, Activation
+from deltarule.maths.losses import Loss
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
+from deltarule.problem.registry import is_built_in
 from deltarule.tracing.expressions import (
     Expression,
     Function,
@@ -196,7 +197,7 @@ _FUSED: dict[tuple[str, str], tuple[Callable[[Row, Row, Index, int], E], Callabl
 
 def is_fused(loss: Loss, output: Activation) -> bool:
     """Whether loss and output activation are computed together, from the logits."""
-    return output.name in loss.fused
+    return loss.fused_with(output) is not None
 
 
 def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
@@ -367,18 +368,3 @@ def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
         return schedule.rate(t, rate, **dict(zip(names, values, strict=True)))
 
     return Function(schedule.name, (t, rate, *(n[name] for name in names)), call_schedule)
-
-
-_BUILT_IN: dict[type, tuple[Mapping[str, Any], str]] = {
-    Activation: (ACTIVATIONS, "function"),
-    Loss: (LOSSES, "value"),
-    Penalty: (PENALTIES, "value"),
-    Optimizer: (OPTIMIZERS, "update"),
-    Schedule: (SCHEDULES, "rate"),
-}
-
-
-def is_built_in(formula: Any) -> bool:
-    """Whether a formula is built in, rather than a custom one that may have the same name."""
-    formulas, function = _BUILT_IN[type(formula)]
-    return formula.name in formulas and getattr(formulas[formula.name], function) is getattr(formula, function)

@@ -13,10 +13,11 @@ from deltarule.engines.reference import Pass, dropout_masks, objective_and_gradi
 from deltarule.maths.network import Layer, views
 from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
 from deltarule.tracing.explanation import Quantity
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series
-from deltarule.tracing.formulas import Row, is_built_in
+from deltarule.tracing.formulas import Row
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None

@@ -5,6 +5,7 @@ import numpy as np
 from deltarule.engines.reference import apply_optimizer, array_norms
 from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
 from deltarule.problem.problem import Floats
+from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Function, Index, Number, Ref, Series, sqrt
 from deltarule.tracing.trace_builder import Rule, TraceBuilder, layer_number
@@ -89,7 +90,7 @@ def _add_optimizer_numbers(trace: TraceBuilder) -> dict[str, Ref]:
     numbers = {"learning_rate": _add_learning_rate(trace)}
     for key in optimizer.parameters:
         symbol, about = f"{key}_optimizer", f"parameter of {optimizer.name}"
-        if formulas.is_built_in(optimizer):
+        if is_built_in(optimizer):
             symbol, about = SYMBOLS.get(key, (key, about))
         numbers[key] = trace.add_setting(symbol, values[key][trace.member], about)
     return numbers
@@ -147,7 +148,7 @@ def _add_adam_corrections(trace: TraceBuilder, numbers: dict[str, Ref], array_na
     array_name   the array that alone has these numbers; "" if all have them
     """
     optimizer, dtype = trace.problem.optimizer, trace.problem.dtype
-    if "beta1" not in numbers or not formulas.is_built_in(optimizer):
+    if "beta1" not in numbers or not is_built_in(optimizer):
         return {}
     ending, n = (f"_{array_name}", layer_number(array_name)) if array_name else ("", None)
     assert optimizer.once_a_step is not None

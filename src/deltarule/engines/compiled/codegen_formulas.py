@@ -22,7 +22,7 @@ def loss_divisor(reduction: str, total: str, units: int | str) -> str:
 
 def is_softmax_cross_entropy(problem: Problem) -> bool:
     """Whether the problem has softmax and cross-entropy, which are differentiated together: ∂J/∂z = a Σ y − y."""
-    return problem.loss.name == CROSS_ENTROPY.name and problem.network.output.rowwise
+    return problem.loss.fused_with(problem.network.output) == CROSS_ENTROPY.fused["softmax"]
 
 
 def softmax_cross_entropy(
@@ -43,7 +43,7 @@ def loss_calls(problem: Problem, formulas: Formulas, z: str, a: str, target: str
     A loss that is fused with its output, such as cross-entropy with sigmoid, is computed from z, others from a.
     """
     loss, output = problem.loss, problem.network.output
-    fused = loss.fused.get(output.name)
+    fused = loss.fused_with(output)
     formula, argument = (fused, z) if fused else (loss, a)
     value = formulas.call(formula.value, argument, target, **loss.parameters)
     slope = formulas.call(formula.derivative, argument, target, **loss.parameters)

@@ -26,6 +26,7 @@ from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import Layer
 from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.registry import is_built_in
 
 MIN_TILED, MIN_TILED_ALONE = 64, 16
 """The weights of the largest layer from which on products are computed in tiles, with lanes and for a single member.
@@ -168,7 +169,7 @@ def _check_compilable(problem: Problem) -> None:
         # Layers are unrolled up to 640 weights; beyond, matrix products are faster than lanes anyway.
         if layer.inputs * layer.units > 640:
             raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
-        if layer.activation.rowwise and layer.activation.name != "softmax":
+        if layer.activation.rowwise and not is_built_in(layer.activation):
             raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
 
 

@@ -22,12 +22,13 @@ from deltarule.engines.compiled.formula_rewriter import NotCompilable
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.problem import Problem
+from deltarule.problem.registry import is_built_in
 
 
 def not_fusible(problem: Problem) -> str:
     """Return what the program for large networks lacks for a problem, as "a big-endian processor"; "" if nothing."""
     for layer in problem.network.layers:
-        if layer.activation.rowwise and layer.activation.name != "softmax":
+        if layer.activation.rowwise and not is_built_in(layer.activation):
             return f"the activation '{layer.activation.name}', which couples units"
     if problem.optimizer.norms:
         return f"large networks with the optimizer '{problem.optimizer.name}'"
@@ -132,7 +133,7 @@ def _emit_loss(problem: Problem, formulas: Formulas) -> str:
         ]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
     value, slope = loss_calls(problem, formulas, "q", "p", "t")
-    is_fused = output.name in loss.fused
+    is_fused = loss.fused_with(output) is not None
     if output.rowwise:
         lines += [*each_row, f"        for c in range({units}):", "            t = y[row, c]"]
         lines += ["            q = z[i, c]", *([] if is_fused else ["            p = a[i, c]"])]

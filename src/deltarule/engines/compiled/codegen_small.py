@@ -253,7 +253,7 @@ class _ProgramWriter(LaneWriter):
                 self.out.lanes(self.objective.add(f"{share} * ({loss})"), f"{g} = {share} * ({slope})", over=each)
             return
         arguments = []
-        if output.name not in problem.loss.fused:
+        if problem.loss.fused_with(output) is None:
             a = self.every("a", n) if self.is_single else a
             arguments.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
         value, slope = loss_calls(problem, self.formulas, "z", "a", "t")

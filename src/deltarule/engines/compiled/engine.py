@@ -24,7 +24,7 @@ from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program, scratch
 from deltarule.engines.compiled.formula_compiler import formula_key
-from deltarule.engines.compiled.formula_functions import is_built_in
+from deltarule.engines.compiled.formula_functions import is_library_function
 from deltarule.engines.compiled.lane_blocks import LaneBlock, Updates, lane_shape
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.reference import ReferenceEngine
@@ -267,7 +267,7 @@ def _structure_key(problem: Problem, purpose: Any) -> Any:
     if problem not in _structures:
         _structures[problem] = (
             _structure(problem),
-            [formula for formula in _formulas(problem) if not is_built_in(formula)],
+            [formula for formula in _formulas(problem) if not is_library_function(formula)],
         )
     structure, custom_formulas = _structures[problem]
     return purpose, structure, *map(formula_key, custom_formulas)
@@ -280,7 +280,7 @@ _structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" 
 def _formulas(problem: Problem) -> list[Callable[..., Any]]:
     """Return the functions of a problem's activations, loss, penalty, optimizer and schedule, not those they call."""
     pairs = [(layer.activation.function, layer.activation.derivative) for layer in problem.network.layers]
-    fused = problem.loss.fused.get(problem.network.output.name, problem.loss)
+    fused = problem.loss.fused_with(problem.network.output)
     terms = [term for term in (problem.loss, fused, problem.penalty) if term is not None]
     pairs += [(term.value, term.derivative) for term in terms]
     optimizer = problem.optimizer
@@ -292,7 +292,7 @@ def _is_custom_formula_error(problem: Problem, error: Exception) -> bool:
     """Whether an error is a Numba error, and the problem has custom formulas, which may have caused it."""
     from numba.core.errors import NumbaError
 
-    return isinstance(error, NumbaError) and not all(map(is_built_in, _formulas(problem)))
+    return isinstance(error, NumbaError) and not all(map(is_library_function, _formulas(problem)))
 
 
 def _structure(problem: Problem) -> tuple[Any, ...]:
@@ -302,7 +302,7 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
         problem.dtype,
         *((layer.inputs, layer.units, layer.bias, layer.batch_norm, layer.scaling) for layer in problem.network.layers),
         *((activation.name, activation.rowwise, *activation.parameters.items()) for activation in activations),
-        *(formula if is_built_in(formula) else None for formula in _formulas(problem)),
+        *(formula if is_library_function(formula) else None for formula in _formulas(problem)),
         (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,
         *(bool(rates.any()) for rates in problem.dropout.T),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_built_in
+from deltarule.engines.compiled.formula_functions import default_values, defaulted_arguments, is_library_function
 from deltarule.engines.compiled.formula_rewriter import FormulaRewriter, Kinds, NotCompilable
 
 ENTRY = (
@@ -111,7 +111,7 @@ class Formulas:
             module = f"{function.__module__}".rsplit(".", 1)[-1]
             # Two cells of a notebook may each define a function of this name, and a head one, too; and a float32
             # program may have a built-in formula in several forms.
-            prefix = "" if is_built_in(function) and kinds is None else f"own{len(self._begun)}_"
+            prefix = "" if is_library_function(function) and kinds is None else f"own{len(self._begun)}_"
             text_name = re.sub(r"\W", "_", f"{prefix}{module}_{function.__name__}")
             text = self._text(function, text_name, defaulted, kinds)
             self._names[form] = text_name

@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import Any
 
 
-def is_built_in(function: Callable[..., Any]) -> bool:
+def is_library_function(function: Callable[..., Any]) -> bool:
     """Whether a formula's function is part of deltarule; all others are custom."""
     return str(getattr(function, "__module__", "")).startswith("deltarule.")
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deltarule.engines.compiled.formula_functions import defaulted_arguments, is_built_in
+from deltarule.engines.compiled.formula_functions import defaulted_arguments, is_library_function
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
 
@@ -213,7 +213,7 @@ class FormulaRewriter(ast.NodeVisitor):
         first, second = self._round_together(left, right)
         power = _literal_value(right)
         result: ast.expr
-        if is_built_in(self.function):
+        if is_library_function(self.function):
             result = self._in_float32(ast.Call(ast.Name("raised", ast.Load()), [first, second], []), left, right)
         elif power is None or not power.is_integer() or abs(power) >= 2**31:
             result = self._mark(ast.BinOp(first, ast.Pow(), second), reach=self._reach(ast.Pow(), left, right))

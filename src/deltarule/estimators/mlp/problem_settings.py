@@ -12,7 +12,7 @@ from numpy import minimum, sqrt
 
 from deltarule.errors import BadInput
 from deltarule.estimators.sklearn_compat import Interval, Options, StrOptions
-from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array, Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -296,7 +296,7 @@ def _matching_activation(named: Named, values: Sequence[float]) -> Activation:
 
 def _test_values(activation: Activation) -> tuple[float, ...]:
     """The values of a custom activation at `ACTIVATION_TEST_POINTS`; empty for a built-in or a rowwise one."""
-    if activation.name in ACTIVATIONS or activation.rowwise:
+    if registry.is_built_in(activation) or activation.rowwise:
         return ()
     with np.errstate(all="ignore"):
         return tuple(activation.forward(np.array([ACTIVATION_TEST_POINTS]))[0][0].tolist())

@@ -13,14 +13,10 @@ from deltarule.errors import BadInput, one_line
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.training_script.statements import TrainingStatements
 from deltarule.maths import random
-from deltarule.maths.activations import ACTIVATIONS
-from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import views
-from deltarule.maths.optimizers import OPTIMIZERS
-from deltarule.maths.penalties import PENALTIES
-from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem import validation
 from deltarule.problem.problem import Problem
+from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import initial_state
 
 MAX_SCRIPT_NUMBERS = 20_000_000
@@ -134,17 +130,16 @@ def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
 
 def _refuse_unsupported(problem: Problem) -> None:
     """Raise `BadInput` for a problem that no script can train: with custom formulas or too much data."""
-    formulas: list[tuple[str, Any, Mapping[str, Any], str]] = [
-        ("loss", problem.loss, LOSSES, "value"),
-        ("optimizer", problem.optimizer, OPTIMIZERS, "update"),
-        ("schedule", problem.schedule, SCHEDULES, "rate"),
-        *(("activation", layer.activation, ACTIVATIONS, "function") for layer in problem.network.layers),
+    formulas: list[tuple[str, Any]] = [
+        ("loss", problem.loss),
+        ("optimizer", problem.optimizer),
+        ("schedule", problem.schedule),
     ]
+    formulas += [("activation", layer.activation) for layer in problem.network.layers]
     if problem.penalty is not None:
-        formulas.append(("penalty", problem.penalty, PENALTIES, "value"))
-    for kind, formula, built_in, main in formulas:
-        known = built_in.get(formula.name)
-        if known is None or getattr(known, main) is not getattr(formula, main):
+        formulas.append(("penalty", problem.penalty))
+    for kind, formula in formulas:
+        if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
     count = problem.x.size + problem.y.size + problem.network.parameters
     if count > MAX_SCRIPT_NUMBERS:

@@ -20,7 +20,7 @@ class TrainingStatements:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.network, self.layers = problem, problem.network, problem.network.layers
         self.functions: list[Callable[..., Any]] = []
-        self.fused = problem.loss.fused.get(problem.network.output.name)
+        self.fused = problem.loss.fused_with(problem.network.output)
         hidden = zip(problem.network.layers, problem.dropout[0].tolist(), strict=False)
         self.dropout = {layer.number: rate for layer, rate in hidden if rate}
         self.batches_per_epoch = problem.steps_per_epoch(0)
