@@ -15,7 +15,7 @@ from datetime import date
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from scipy.optimize import nnls
@@ -112,60 +112,81 @@ def fit_prices(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
     return prices
 
 
-PROGRAMS = {"lanes": ((4, 5, 4), 8, 16), "products": ((30, 100, 1), 200, 1)}
+COMPILATIONS = [
+    *(([4, *[5] * hidden, 4], members) for hidden in (1, 4, 8, 16) for members in (1, 16)),
+    *(([8, *[16] * hidden, 4], 16) for hidden in (4, 8, 16)),
+    *(([30, *[32] * hidden, 10], 1) for hidden in (1, 4, 8, 16, 32)),
+]
+"""Sizes and members of networks whose programs are compiled: with lanes (for a member alone, in tiles) and products."""
+LOADED = {"lanes": ([4, 5, 4], 16), "products": ([30, 100, 1], 1)}
 
 
-def time_first_update(form: str, folder: str) -> float:
-    """The seconds of this process's first update by a form of the compiled engine, with its programs in a folder."""
-    sizes, batch, members = PROGRAMS[form]
-    problem = problem_of(sizes, batch, members, "float64")
-    assert form_of(engine("compiled"), problem) == form
+def time_first_update(sizes: list[int], members: int, folder: str) -> tuple[str, float]:
+    """The form and the processor seconds of this process's first compiled update, with its programs in a folder."""
+    problem = problem_of(tuple(sizes), 16, members, "float64")
     cache.folder = lambda: Path(folder)
-    started = perf_counter()
+    started = process_time()
     engine("compiled").advance(problem, initial_state(problem), 1)
-    return perf_counter() - started
+    return form_of(engine("compiled"), problem), process_time() - started
 
 
-def measure_startup_seconds() -> dict[str, dict[str, float]]:
-    """Measure the seconds before the first update, if the program is compiled and if it is loaded, by its form.
+def measure_first_updates(sizes: list[int], members: int) -> tuple[str, float, float]:
+    """The form of a network, and its seconds before the first update: if its program is compiled, and if loaded."""
+    with TemporaryDirectory(prefix="deltarule-costs-") as folder:
+        command = [sys.executable, __file__, "--first-update", json.dumps(sizes), str(members), folder]
+        outputs = [
+            subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.split() for _ in range(2)
+        ]
+    (form, compiling), (_, loading) = outputs
+    return form, float(compiling), float(loading)
 
-    Each is the minimum of three processes.
-    """
-    seconds: dict[str, dict[str, float]] = {"seconds_to_compile": {}, "seconds_to_load": {}}
-    for form in PROGRAMS:
-        times: dict[str, list[float]] = {name: [] for name in seconds}
-        for _ in range(3):
-            with TemporaryDirectory(prefix="deltarule-costs-") as folder:
-                for name in seconds:
-                    command = [sys.executable, __file__, "--first-update", form, folder]
-                    output = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
-                    times[name].append(float(output))
-        for name, measured in times.items():
-            seconds[name][form] = round(min(measured), 2)
-    return seconds
+
+def measure_compilations() -> list[dict[str, object]]:
+    """Measure the seconds in which programs of networks of several depths are compiled."""
+    compilations: list[dict[str, object]] = []
+    for sizes, members in COMPILATIONS:
+        form, seconds, _ = measure_first_updates(sizes, members)
+        compilations.append({"sizes": sizes, "members": members, "form": form, "seconds": round(seconds, 2)})
+        print(*compilations[-1].values(), flush=True)
+    return compilations
+
+
+def fit_compilations(compilations: list[dict[str, object]]) -> dict[str, list[float]]:
+    """Fit the prices of compilation by form: of the program, of a layer, and of the square of their number."""
+    prices = {}
+    for form in LOADED:
+        rows = [row for row in compilations if row["form"] == form]
+        took = np.array([row["seconds"] for row in rows], float)
+        layers = np.array([len(row["sizes"]) - 1 for row in rows], float)
+        A = np.stack([np.ones_like(layers), layers, layers**2], axis=1)
+        prices[form] = [float(f"{price:.4g}") for price in nnls(A / took[:, None], np.ones(len(rows)))[0]]
+    return prices
 
 
 def main() -> None:
     """Measure, fit, and with --write store the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--first-update", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--first-update", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.first_update:
-        print(time_first_update(*arguments.first_update))
+        sizes, members, folder = arguments.first_update
+        print(*time_first_update(json.loads(sizes), int(members), folder))
         return
-    measurements = measure_updates()
+    measurements, compilations = measure_updates(), measure_compilations()
     record = {
         "date": date.today().isoformat(),
         "quantities": ["1", "layers", "members", "rows * units", "rows * parameters", "parameters"],
-        **measure_startup_seconds(),
+        "seconds_to_compile": fit_compilations(compilations),
+        "seconds_to_load": {form: min(measure_first_updates(*LOADED[form])[2] for _ in range(3)) for form in LOADED},
         "nanoseconds": fit_prices(measurements),
-        "measurements": measurements,
     }
     if arguments.write:
-        head = json.dumps({key: value for key, value in record.items() if key != "measurements"}, indent=1)[:-2]
-        lines = ",\n".join(f"  {json.dumps(row)}" for row in measurements)
-        COSTS_FILE.write_text(f'{head},\n "measurements": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+        text = json.dumps(record, indent=1)[:-2]
+        for name, rows in (("compilations", compilations), ("measurements", measurements)):
+            lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+            text += f',\n "{name}": [\n{lines}\n ]'
+        COSTS_FILE.write_text(f"{text}\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,15 @@ import pytest
 from scripts import benchmark
 
 from deltarule.engines.compiled.engine import CompiledEngine, _structures
-from deltarule.engines.selection import choose, engine, engine_for, expected_seconds, form_of, prices
+from deltarule.engines.selection import (
+    choose,
+    compilation_seconds,
+    engine,
+    engine_for,
+    expected_seconds,
+    form_of,
+    prices,
+)
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -24,13 +32,35 @@ def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) ->
     return create_problem(Network(sizes), x, y, seeds=range(members), **given)
 
 
-def test_the_prices_are_fitted_to_the_measurements_that_are_kept() -> None:
+def test_prices_are_fitted_to_the_measurements() -> None:
     kept = prices()
     assert len(kept["measurements"]) >= 100
     fitted = benchmark("costs").fit_prices(kept["measurements"])
     assert fitted.keys() == kept["nanoseconds"].keys()
     for form, found in fitted.items():
         assert found == pytest.approx(kept["nanoseconds"][form], rel=0.02, abs=0.01), form
+    for form, found in benchmark("costs").fit_compilations(kept["compilations"]).items():
+        assert found == pytest.approx(kept["seconds_to_compile"][form], rel=0.02, abs=0.01), form
+
+
+def test_expected_seconds_of_compilation_are_near_the_measured() -> None:
+    for one in prices()["compilations"]:
+        expected = compilation_seconds(one["form"], len(one["sizes"]) - 1)
+        assert one["seconds"] / 3 < expected < 2 * one["seconds"], one
+
+
+@pytest.mark.parametrize("hidden", [22, 40])
+@pytest.mark.parametrize("members", [1, 16])
+def test_auto_does_not_compile_a_deep_network_for_a_short_training(hidden: int, members: int) -> None:
+    for units in (32, 8):
+        deep = network([64, *[units] * hidden, 10], members)
+        form = form_of(CompiledEngine(), deep)
+        compiling = compilation_seconds(form, hidden + 1)
+        assert compiling > 20
+        steps = int(2 / expected_seconds("reference", deep, 1))
+        assert choose("auto", deep, steps).engine.name == "reference"
+        steps = int(2 * compiling / (expected_seconds("reference", deep, 1) - expected_seconds(form, deep, 1)))
+        assert choose("auto", deep, steps).engine.name == "compiled"
 
 
 def test_once_compiled_the_engine_that_should_be_faster_was_faster() -> None:

@@ -3,8 +3,8 @@
 K members · B rows of a batch · D inputs · P parameters
 
 The cost of an update is a sum: a price for the update itself, for each member, for every unit and parameter of a
-member's rows, and for every parameter. The prices were fitted to the measurements beside them in costs.json;
-benchmarks/costs.py measures them again.
+member's rows, and for every parameter. Compilation has prices for the program, for each layer, and for its square. All
+prices were fitted to the measurements beside them in costs.json; benchmarks/costs.py measures them again.
 """
 
 import json
@@ -26,6 +26,9 @@ TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER, SMALL_TRAININGS_OF_A_COMPUTER =
 """How many trainings are assumed to share a program for large networks, which serves all sizes: it is loaded once in a
 process, which seldom trains only once, and compiled once on a computer. Small networks are assumed to share it with
 fewer: nobody wants to wait six seconds for a training of half a second, and again for another activation."""
+
+MAX_USUAL_LAYERS = 4
+"""Networks with more layers are rarer: each further layer halves the trainings that share a program on a computer."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> choose("auto", create_problem(Network([1, 1]), [[0.0]], [0.0]), steps=10).why
-    'reference: about 0.0 s, compiled about 2.5 s'
+    'reference: about 0.0 s, compiled about 2.1 s'
     """
     if name != "auto":
         return Choice(engine(name), "as named")
@@ -101,7 +104,10 @@ def choose(name: str, problem: Problem, steps: int, others_follow: bool = False,
     if is_small and (shapes > 1 or others_follow and problem.members <= MAX_MEMBERS_ALONE):
         compiled.append(CompiledEngine(own_shape=False))
     forms = [form_of(candidate, problem) for candidate in compiled]
-    seconds = [expected_seconds(form, problem, steps) + _startup_seconds(form, is_small, shapes) for form in forms]
+    layers = len(problem.network.layers)
+    seconds = [
+        expected_seconds(form, problem, steps) + _startup_seconds(form, is_small, layers, shapes) for form in forms
+    ]
     compiled_seconds = min(seconds)
     reference_time, compiled_time = f"about {reference_seconds:.1f} s", f"about {compiled_seconds:.1f} s"
     if compiled_seconds < reference_seconds:
@@ -150,22 +156,32 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
 
 
-def _startup_seconds(form: str, is_small: bool, shapes: int = 1) -> float:
+def compilation_seconds(form: str, layers: int) -> float:
+    """Estimate the seconds in which a program of a form, "lanes" or "products", is compiled for a number of layers.
+
+    >>> compilation_seconds("products", 2) < 4 < 20 < compilation_seconds("products", 23)
+    True
+    """
+    return float(np.polyval(prices()["seconds_to_compile"][form][::-1], layers))
+
+
+def _startup_seconds(form: str, is_small: bool, layers: int, shapes: int = 1) -> float:
     """Return the seconds of compiling and loading that a training counts: a share if one program serves all sizes.
 
     is_small : whether the network is small enough for a program with lanes; `shapes` as in `choose`.
     """
-    compiling, loading = (float(prices()[f"seconds_to_{stage}"][form]) for stage in ("compile", "load"))
+    compiling, loading = compilation_seconds(form, layers), float(prices()["seconds_to_load"][form])
     if form == "lanes":
         return compiling
-    sharing = SMALL_TRAININGS_OF_A_COMPUTER if is_small else TRAININGS_OF_A_COMPUTER
-    return loading / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(sharing, shapes)
+    trainings = SMALL_TRAININGS_OF_A_COMPUTER if is_small else TRAININGS_OF_A_COMPUTER
+    trainings >>= max(0, layers - MAX_USUAL_LAYERS)
+    return loading / max(TRAININGS_OF_A_PROCESS, shapes) + compiling / max(trainings, shapes)
 
 
 @cache
 def _min_startup_seconds() -> float:
     """Return the fewest seconds of compiling and loading that any training with the compiled engine counts."""
-    return min(_startup_seconds(form, is_small) for form in ("lanes", "products") for is_small in (True, False))
+    return min(_startup_seconds(form, is_small, 1) for form in ("lanes", "products") for is_small in (True, False))
 
 
 def form_of(engine: Engine, problem: Problem) -> str:
