@@ -263,7 +263,7 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
     _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv", "--json")
     found = json.loads(out)
     assert found["scores"]["score"] == pytest.approx(2 / 3)
-    assert found["notes"] == ["the model does not know the classes '9', so it cannot say them"]
+    assert found["notes"] == ["unknown classes '9': the model was not trained on them and never predicts them"]
     assert found["scores"]["log_loss"] < found["scores"]["baseline_log_loss"] == pytest.approx(np.log(2))
     written(tmp_path / "test.csv", "size,kind", [("1.0", "2")] * 5)  # of one class, which one may always say
     _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv", "--json")
@@ -271,7 +271,7 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
     assert (found["notes"], found["scores"]["score"], found["scores"]["baseline_log_loss"]) == ([], 1, 0)
     written(tmp_path / "test.csv", "size,kind", [("1.0", "9")] * 5)
     status, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv")
-    assert status == 0 and "log loss" not in out and "it never answers '9', and its accuracy is not above" in out
+    assert status == 0 and "log loss" not in out and "never predicts '9', and its accuracy does not exceed" in out
 
 
 def test_who_waits_at_a_terminal_sees_that_work_continues(monkeypatch):
@@ -906,11 +906,11 @@ def test_a_class_that_is_never_answered_is_reported(deltarule, tmp_path):
     pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": answers}).to_csv(table, index=False)
     status, out, _ = deltarule("train", table, "--target", "y", "--out", model)
     assert status == 0 and "1,000, of which 200 were set aside" in out
-    told = "Note: it never answers 'yes', and its accuracy is not above its baseline's"
+    told = "Note: never predicts 'yes', and its accuracy does not exceed the baseline"
     assert told in out and "log loss" in out and "area under ROC" in out
     status, out, _ = deltarule("evaluate", model, table, "--report", tmp_path / "rare.html")
     assert status == 0 and told in " ".join(out.split()) and "area under ROC" in out
-    assert "it never answers" in (tmp_path / "rare.html").read_text(encoding="utf-8")
+    assert "never predicts" in (tmp_path / "rare.html").read_text(encoding="utf-8")
     status, out, _ = deltarule("evaluate", model, table, "--json")
     scores = json.loads(out)["scores"]
     assert 0 < scores["log_loss"] < scores["baseline_log_loss"] and 0.5 < scores["area_under_roc"] < 1

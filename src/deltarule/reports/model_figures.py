@@ -37,7 +37,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     """
     losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
     with style.style_context():
-        builder = FigureBuilder.of_axes("What the answers hang on", 7.0, 1.5 + CELL_INCHES[1] * len(losses))
+        builder = FigureBuilder.of_axes("Feature importance", 7.0, 1.5 + CELL_INCHES[1] * len(losses))
         builder.axes.axvline(0, **DIAGONAL)
         dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN_NAME_POINTS, losses, intervals)
         builder.entries.append((dots, f"{score} lost"))
@@ -48,7 +48,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         builder.y_label("column")
         if len(columns) > MAX_ROWS:
             builder.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
-        builder.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
+        builder.note("Correlated columns share their importance, so that each looks less important.")
         described = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
         parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in described]
         if len(columns) > MAX_LINES:

@@ -2,15 +2,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import softmax
-from sklearn.datasets import load_iris
+from scipy.special import log_softmax, softmax
+from sklearn import metrics
+from sklearn.datasets import load_iris, make_classification
 
 from deltarule import MLPClassifier, TabularClassifier
-from deltarule.estimators.tabular.calibration import SCALE_BOUNDS, calibrate, fit_calibration
+from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular.calibration import (
+    SCALE_BOUNDS,
+    apply_calibration,
+    calibrate,
+    cross_calibrate,
+    fit_calibration,
+)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.floats(0.4, 2.5))
-def test_the_scale_and_the_biases_that_logits_lack_are_found(seed: int, classes: int, scale: float) -> None:
+def test_scale_and_biases_are_recovered(seed: int, classes: int, scale: float) -> None:
     """Of classes drawn with their true probabilities, some of which are rare."""
     random = np.random.default_rng(seed)
     biases, logits = random.normal(size=classes), 1.5 * random.normal(size=(4000, classes))
@@ -23,7 +31,7 @@ def test_the_scale_and_the_biases_that_logits_lack_are_found(seed: int, classes:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(20, 300))
-def test_classes_are_as_frequent_in_the_mean_as_they_are(seed: int, classes: int, rows: int) -> None:
+def test_mean_probabilities_equal_shares(seed: int, classes: int, rows: int) -> None:
     random = np.random.default_rng(seed)
     probabilities, known = softmax(2 * random.normal(size=(rows, classes)), axis=1), random.integers(classes, size=rows)
     scale, biases = fit_calibration(known, probabilities)
@@ -31,7 +39,7 @@ def test_classes_are_as_frequent_in_the_mean_as_they_are(seed: int, classes: int
     np.testing.assert_allclose(means, np.bincount(known, minlength=classes) / rows, atol=1 / rows + 1e-3)
 
 
-def test_a_few_right_answers_do_not_make_others_certain() -> None:
+def test_few_correct_predictions_are_not_certainty() -> None:
     few, many = (
         fit_calibration(np.arange(n) % 2, np.tile([[0.9, 0.1], [0.1, 0.9]], (n // 2, 1)))[0] for n in (30, 30_000)
     )
@@ -39,14 +47,14 @@ def test_a_few_right_answers_do_not_make_others_certain() -> None:
     assert softmax(few * np.log([0.9, 0.1]))[0] == pytest.approx(1 - 1 / 32 / 2, abs=1e-3)
 
 
-def test_wrong_answers_that_were_certain_keep_to_the_bounds() -> None:
+def test_scale_of_certain_wrong_predictions_is_bounded() -> None:
     scale, _ = fit_calibration(np.array([1, 0] * 5), np.array([[1.0, 0.0], [0.0, 1.0]] * 5))
     assert scale == pytest.approx(SCALE_BOUNDS[0])
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("biases", [[0.9, 0.1], [0.5, -0.3, 0.2]])
-def test_the_probabilities_of_a_network_are_calibrated(biases: list[float]) -> None:
+def test_calibrate_changes_the_probabilities_of_a_network(biases: list[float]) -> None:
     x, y = load_iris(return_X_y=True)
     x, y = x[y < len(biases)], y[y < len(biases)]
     model = MLPClassifier((5,), max_iter=20, random_state=0).fit(x, y)
@@ -55,7 +63,34 @@ def test_the_probabilities_of_a_network_are_calibrated(biases: list[float]) -> N
     np.testing.assert_allclose(model.predict_proba(x), expected, rtol=1e-9)
 
 
-def test_a_class_of_two_rows_in_one_fold_does_not_stop_a_fit() -> None:
+@pytest.mark.usefixtures("one_candidate")
+@pytest.mark.parametrize("seed", [0, 2])
+def test_ensembles_are_calibrated_though_few_rows_are_searched(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single networks, trained on a few rows, are far too certain; the ensemble of all rows is not."""
+    monkeypatch.setattr(training_budget, "search_rows", lambda inputs, rows, outputs=1: min(rows, 400))
+    shape = {"n_informative": 6, "n_clusters_per_class": 4, "flip_y": 0.1, "random_state": seed}
+    x, y = make_classification(6000, 10, **shape)
+    model = TabularClassifier(random_state=0).fit(x[:3000], y[:3000])
+    logits = np.log(model.predict_proba(x[3000:]))
+    factors = np.linspace(0.3, 3, 109)
+    losses = [-log_softmax(factor * logits, axis=1)[np.arange(3000), y[3000:]].mean() for factor in factors]
+    assert 0.85 < factors[np.argmin(losses)] < 1.2
+    scores = model.report_.scores
+    assert scores.confidence == pytest.approx(model.predict_proba(x[3000:]).max(axis=1).mean(), abs=0.03)
+    assert scores.log_loss == pytest.approx(min(losses), abs=0.05)
+
+
+def test_each_fold_is_calibrated_by_the_others() -> None:
+    random = np.random.default_rng(0)
+    probabilities, classes = random.dirichlet([1, 1], 400), random.integers(2, size=400)
+    own = apply_calibration(probabilities, *fit_calibration(classes, probabilities))
+    crossed = cross_calibrate(classes, probabilities)
+    assert (
+        metrics.log_loss(classes, own) < metrics.log_loss(classes, crossed) < metrics.log_loss(classes, probabilities)
+    )
+
+
+def test_fit_with_a_class_of_two_rows() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3))
     y = np.where(x[:, 0] > 0, "above", "below")

@@ -22,7 +22,7 @@ def test_all_and_none_are_said_of_all_and_none_alone(data: st.DataObject, of: in
 def test_a_score_stands_beside_its_baseline() -> None:
     scores = Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.8, log_loss=0.25, baseline_log_loss=0.5, area_under_roc=0.75)
     told = dict(score_lines(scores, "no"))
-    assert told["log loss"] == "0.2500, 0.5000 where every row is told the same"
+    assert told["log loss"] == "0.2500, 0.5000 for a constant prediction"
     assert told["area under ROC"] == "0.750, 0.5 by chance"
 
 

@@ -86,13 +86,13 @@ def test_what_scores_no_more_than_its_baseline_is_doubted(rows: list[str], answe
             assert not told
             continue
         assert bool(told) == (scores.score < 1)
-        assert not told or told[0].startswith(f"it never answers {({*'ab'} - {answer}).pop()!r}, and its accuracy")
+        assert not told or told[0].startswith(f"never predicts {({*'ab'} - {answer}).pop()!r}, and its accuracy")
 
 
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
-        ([0.1, 0.1, 0.4], "the probabilities tell which rows are likelier than others"),
+        ([0.1, 0.1, 0.4], "the probabilities do rank the rows"),
         ([0.4, 0.4, 0.1], "do not rely on it"),  # the other way round
         ([0.4, 0.45, 0.49], "do not rely on it"),  # too high, by log loss
     ],
@@ -112,9 +112,9 @@ def test_probabilities_that_tell_are_praised_though_the_rare_class_is_answered(r
     said[[np.argmax(rare), np.argmin(rare)]] = 0.51
     scores = scores_of_classes(y, np.array([1 - said, said]).T, np.array(["a", "b"]), baseline_prediction="a")
     tells = scores.log_loss < scores.baseline_log_loss and scores.area_under_roc > 0.5
-    cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
+    cure = "the probabilities do rank the rows" if tells else "do not rely on it"
     assert baseline_warnings(scores, y, np.where(said > 0.5, "b", "a")) == [
-        f"on held-out rows its accuracy is not above that of always saying the same; {cure}"
+        f"on held-out rows its accuracy does not exceed the baseline; {cure}"
     ]
     assert tells or turned or sum(rare) < 3
 
@@ -159,7 +159,7 @@ def test_of_answers_that_are_better_than_the_baseline_the_probabilities_may_be_w
     scores = scores_of_classes(y, said, np.array(["a", "b"]), baseline_prediction="a")
     assert baseline_warnings(scores, y, answers) == []
     assert probability_warnings(scores) == [
-        "its answers are better than always saying the same, but its probabilities are not (log loss 1.73 beside "
+        "its predictions are better than the baseline, but its probabilities are not (log loss 1.73 beside "
         "0.693); do not rely on these"
     ] * (sure > 0.9)
 

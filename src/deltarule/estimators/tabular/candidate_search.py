@@ -18,10 +18,12 @@ class Choice(NamedTuple):
     """The best candidate of a cross-validation.
 
     settings      its hyperparameters
+    rows          the number of rows that the network of a fold is trained on
     out_of_fold   for each fold the network trained on the other folds, and the rows x, y of the fold
     """
 
     settings: dict[str, Any]
+    rows: int
     out_of_fold: list[tuple[BaseMLP, Floats, Any]]
 
 
@@ -70,7 +72,8 @@ class CandidateSearch:
         x, y = x[rows], y[rows]
         splits = stratified_folds(strata[rows], training_budget.fold_count(len(rows)), random)
         candidates = list(ParameterGrid(training_budget.CANDIDATES))
-        settings = training_budget.training_settings(training_budget.fold_training_rows(len(rows)))
+        training_rows = training_budget.fold_training_rows(len(rows))
+        settings = training_budget.training_settings(training_rows)
         search = SearchFits(self.make_estimator(**settings), x, y, {})
         with suppress_fit_warnings():  # the user did not choose the candidates
             search.train(candidates, splits)
@@ -82,17 +85,13 @@ class CandidateSearch:
         primary, tie_breaking = scores.mean(axis=1).T
         best = best_candidate(primary, tie_breaking, tie_tolerance(float(primary.max()), len(x)))
         fits = [(search.fits[best, fold], x[test], y[test]) for fold, (_, test) in enumerate(splits)]
-        return Choice(candidates[best], [fit for fit in fits if not isinstance(fit[0], Exception)])
+        return Choice(candidates[best], training_rows, [fit for fit in fits if not isinstance(fit[0], Exception)])
 
-    def create_ensemble(self, rows: int, inputs: int, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
-        """Create an unfitted ensemble for `rows` rows, with `settings` whose alpha was chosen on `searched_rows`."""
-        settings = settings | {"alpha": training_budget.scale_alpha(settings["alpha"], searched_rows, rows)}
-        members = training_budget.member_count(inputs, rows, self.outputs)
-        return self.make_estimator(**training_budget.training_settings(rows), **settings, n_members=members)
-
-    def train_ensemble(self, x: Floats, y: Any, settings: dict[str, Any], searched_rows: int) -> BaseMLP:
-        """Train an ensemble on x, y with `settings` whose alpha was chosen on `searched_rows` rows, and is rescaled."""
-        model: Any = self.create_ensemble(len(x), x.shape[1], settings, searched_rows)
+    def train_ensemble(self, x: Floats, y: Any, choice: Choice, members: int) -> BaseMLP:
+        """Train an ensemble of `members` networks on x, y, with alpha rescaled for their rows."""
+        alpha = training_budget.scale_alpha(choice.settings["alpha"], choice.rows, len(x))
+        settings = training_budget.training_settings(len(x)) | choice.settings | {"alpha": alpha}
+        model: Any = self.make_estimator(**settings, n_members=members)
         with suppress_fit_warnings(), require_complete_fit():  # it is meant to train for `max_iter` epochs
             fitted: BaseMLP = model.fit(x, y)
         return fitted

@@ -9,12 +9,18 @@ from sklearn.metrics import accuracy_score
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import to_text_classes
-from deltarule.estimators.tabular.calibration import calibrate, fit_calibration
+from deltarule.estimators.tabular.calibration import (
+    MIN_CALIBRATION_ROWS,
+    apply_calibration,
+    calibrate,
+    cross_calibrate,
+    fit_calibration,
+)
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifier, sample_rows
 from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
-from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
+from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, Assessment, BaseTabular
 from deltarule.estimators.user_warnings import warn_user
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
@@ -37,8 +43,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     A fifth of the rows is set aside for scores. On the others, cross-validation of 14 candidates (linear models, small
     and deep networks) chooses the hyperparameters: the lowest log loss among the accuracies within a quarter of a
-    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows; its
-    probabilities are calibrated on the predictions of the cross-validation.
+    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows. Its
+    probabilities are calibrated by those that an equal ensemble, trained without the rows set aside, has for these; by
+    those of the cross-validation if fewer than 500 rows are set aside.
 
     Parameters
     ----------
@@ -128,7 +135,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         names, unknown = to_class_names(y, self.classes_)
         if unknown:
             text = ", ".join(map(shorten_repr, unknown[:5]))
-            warn_user(f"the model does not know the classes {text}, so it cannot say them")
+            warn_user(f"unknown classes {text}: the model was not trained on them and never predicts them")
         return names
 
     @property
@@ -190,14 +197,26 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """A quarter of the standard error of the best accuracy over `rows` rows."""
         return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
-    def _calibrate(self, model: Any, choice: Choice) -> BaseMLP:
-        """Calibrate an ensemble in place on the predictions of the cross-validation, and return it."""
-        folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
-        classes, probabilities = map(np.concatenate, zip(*folds, strict=True))
-        scale, biases = fit_calibration(classes, probabilities)
-        known = np.searchsorted(self.classes_, model.classes_)  # without classes whose only rows are set aside
-        calibrate(model, scale, biases[known])
-        return model
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> Assessment:
+        """Fit the calibration, and score calibrated probabilities; the scores of a row are not those of its own fit."""
+        probabilities = ensemble.predict_proba(x)
+        is_known = is_in_classes(y, ensemble.classes_)
+        columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
+        biases = np.zeros(len(self.classes_))
+        if len(y) < MIN_CALIBRATION_ROWS:
+            folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
+            scale, biases = fit_calibration(*map(np.concatenate, zip(*folds, strict=True)))
+            probabilities = apply_calibration(probabilities, scale, biases[columns])
+        else:
+            known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known]
+            scale, biases[columns] = fit_calibration(*known)
+            probabilities[is_known] = cross_calibrate(*known)
+        scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_)
+        return Assessment(scores, ensemble.classes_[probabilities.argmax(axis=1)], (scale, biases))
+
+    def _calibrate(self, ensemble: BaseMLP, calibration: tuple[float, Floats]) -> BaseMLP:
+        calibrate(ensemble, *calibration)
+        return ensemble
 
     def _out_of_fold_probabilities(self, model: Any, x: Floats, y: Any) -> tuple[Integers, Floats]:
         """The class indices [n] of a fold's rows, and their probabilities [n, C] by a model of the other folds.
@@ -208,7 +227,3 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
         return np.searchsorted(self.classes_, y[is_known]), probabilities
-
-    def _score_network(self, x: Floats, y: Any) -> Scores:
-        """Accuracy and scores of the probabilities for inputs x [N, D] and classes y [N]."""
-        return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)

@@ -6,22 +6,18 @@ from typing import Any
 
 from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection
-from deltarule.estimators.tabular.scores import Scores
-from deltarule.reports.formatting import percent
+from deltarule.estimators.tabular.scores import Scores, format_percent
 from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
 
 NO_NUMBER = "–"
 """The text in place of an undefined number."""
 TAKEN_FOR = "most often taken for"
 SHUFFLED = (
-    "Lost: where the cells of a column are shuffled among the rows. Columns that tell the same stand in for each "
-    "other, and seem to be worth less."
+    "Lost: what the score loses if the cells of a column are shuffled among the rows. Correlated columns share their "
+    "importance, so that each looks less important."
 )
-
-
 LITTLE = (
-    "The accuracy is not surely above the baseline's: where there is so little to lose, a column that loses nothing "
-    "may tell much all the same."
+    "The accuracy is not surely above the baseline's. With so little to lose, an important column may lose nothing."
 )
 
 
@@ -30,7 +26,7 @@ def importance_caveat(inspection: Inspection) -> str:
 
     >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
     >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
-    >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(":")[0]
+    >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(".")[0]
     "The accuracy is not surely above the baseline's"
     """
     return LITTLE if inspection.classes and inspection.scores.low <= inspection.scores.baseline else ""
@@ -44,14 +40,19 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
     """
     rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
-        text = f"{_format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        text = f"{format_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         lines = [
             ("accuracy", f"{text} of {rows}"),
-            ("baseline", f"{_format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
+            ("baseline", f"{format_percent(scores.baseline)}, always {shorten_repr(as_text(baseline_prediction))}"),
         ]
         if scores.log_loss is not None and scores.baseline_log_loss is not None:
-            baseline_text = f"{scores.baseline_log_loss:.4f} where every row is told the same"
+            baseline_text = f"{scores.baseline_log_loss:.4f} for a constant prediction"
             lines.append(("log loss", f"{scores.log_loss:.4f}, {baseline_text}"))
+        if scores.confidence is not None:
+            difference = 100 * (scores.confidence - scores.score)
+            side = "above" if difference > 0 else "below"
+            text = f"{format_percent(scores.confidence)}, {abs(difference):.1f} points {side} the accuracy"
+            lines.append(("mean probability", text))
         if scores.area_under_roc is not None:
             lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
         return lines
@@ -92,7 +93,7 @@ def class_table(inspection: Inspection) -> list[list[str]]:
 
 def _class_row(scores: ClassScores, confusion: str) -> list[str]:
     """The cells for one class; `confusion` is the text about the class it is most often taken for."""
-    shares = (NO_NUMBER if share is None else _format_percent(share) for share in (scores.recall, scores.precision))
+    shares = (NO_NUMBER if share is None else format_percent(share) for share in (scores.recall, scores.precision))
     return [shorten(scores.name), f"{scores.rows:,}", *shares, confusion]
 
 
@@ -122,8 +123,3 @@ def _format_number(value: float, digits: int) -> str:
         return NO_NUMBER
     # R² of predictions that are far off may have 300 digits.
     return f"{value:z.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
-
-
-def _format_percent(share: float) -> str:
-    """A share as a percentage with one decimal, such as "60.0 %"."""
-    return percent(share, 1, "f")

@@ -57,7 +57,7 @@ def model_page(
     >>> size = np.linspace(0, 1, 60)
     >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
     >>> page = model_page(model, model.inspect({"size": size}, 3 * size))
-    >>> "What its answers hang on" in page
+    >>> "Feature importance" in page
     True
     """
     blocks = [
@@ -66,7 +66,7 @@ def model_page(
         _importance_block(inspection),
         _training_block(model),
     ]
-    about = "How good the model is on rows whose target is known, where it errs, and what its answers hang on."
+    about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     target = shorten(model.target_)
     section = Section("model", f"{target}, {_describe_target(inspection)}", about, blocks)
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
@@ -128,7 +128,7 @@ def _confusion_counts(inspection: Inspection) -> np.ndarray:
 
 def _importance_block(inspection: Inspection) -> Block:
     """The block with the permutation importance of each column."""
-    title = "What its answers hang on"
+    title = "Feature importance"
     if not inspection.importances:
         why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
         return Block("columns", title, why)

@@ -7,10 +7,11 @@ from sklearn.base import RegressorMixin
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_regressor, sample_rows
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
-from deltarule.estimators.tabular.tabular import BaseTabular
+from deltarule.estimators.tabular.tabular import Assessment, BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.frame import count_rows
 from deltarule.tables.target_validation import as_numbers, check_length
@@ -111,5 +112,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             score = -float(np.square(model.predict(x) - y).mean())
         return score, score
 
-    def _score_network(self, x: Floats, y: Any) -> Scores:
-        return scores_of_numbers(y, self.model_.predict(x), self.usual_)
+    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> Assessment:
+        predictions = ensemble.predict(x)
+        return Assessment(scores_of_numbers(y, predictions, self.usual_), predictions)

@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import format_probability
+from deltarule.reports.formatting import format_probability, percent
 from deltarule.stats.intervals import Interval, share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.target_validation import is_in_classes
@@ -41,8 +41,9 @@ class Scores:
     log_loss             the mean of −ln of the probability of the true class; None for numbers
     baseline_log_loss    the lowest log loss that equal probabilities for all rows can have
     area_under_roc       for two classes that both occur; else None
+    confidence           the mean probability of the predicted classes: the accuracy, if they are calibrated
 
-    Rows of classes that the model does not know count as wrong. The last three scores are those of the other rows, and
+    Rows of classes that the model does not know count as wrong. The last four scores are those of the other rows, and
     None if there are none.
     """
 
@@ -56,6 +57,7 @@ class Scores:
     log_loss: float | None = None
     baseline_log_loss: float | None = None
     area_under_roc: float | None = None
+    confidence: float | None = None
 
 
 def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any) -> Scores:
@@ -94,6 +96,7 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dic
         "log_loss": log_loss(y, probabilities, classes),
         "baseline_log_loss": float((counts / len(y) * np.log(len(y) / counts)).sum()),  # exactly 0 of one class
         "area_under_roc": area,
+        "confidence": float(probabilities.max(axis=1).mean()),
     }
 
 
@@ -117,7 +120,7 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
     >>> y, predictions = np.array(["no", "yes"]), np.array(["no", "no"])
     >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
     >>> baseline_warnings(scores, y, predictions)
-    ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
+    ["never predicts 'yes', and its accuracy does not exceed the baseline; do not rely on it"]
     """
     if not scores.score <= scores.baseline or scores.score == 1:
         return []
@@ -125,16 +128,14 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
         if (y == y[0]).all():
             return []
         score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
-        return [
-            f"on held-out rows R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
-        ]
+        return [f"on held-out rows R² is {score}, not above the {baseline} of predicting the mean; do not rely on it"]
     never = sorted(set(y.tolist()) - set(predictions.tolist()), key=str)
-    text = "on held-out rows its accuracy is not above that of always saying the same"
+    text = "on held-out rows its accuracy does not exceed the baseline"
     if never:
-        text = f"it never answers {list_first_classes(never)}, and its accuracy is not above its baseline's"
+        text = f"never predicts {list_first_classes(never)}, and its accuracy does not exceed the baseline"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
     are_informative = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
-    advice = "the probabilities tell which rows are likelier than others" if are_informative else "do not rely on it"
+    advice = "the probabilities do rank the rows" if are_informative else "do not rely on it"
     return [f"{text}; {advice}"]
 
 
@@ -188,9 +189,27 @@ def probability_warnings(scores: Scores) -> list[str]:
     if float(loss) <= float(constant):
         return []
     return [
-        "its answers are better than always saying the same, but its probabilities are not (log loss "
+        "its predictions are better than the baseline, but its probabilities are not (log loss "
         f"{loss} beside {constant}); do not rely on these"
     ]
+
+
+def describe_calibration(scores: Scores) -> list[str]:
+    """A sentence if the mean probability lies outside the interval of the accuracy; else an empty list.
+
+    >>> describe_calibration(Scores("accuracy", 100, 0.8, 0.7, 0.9, 0.5, confidence=0.95))
+    ['probabilities are too high: 95.0 % in the mean on held-out rows, whose accuracy is 80.0 %']
+    """
+    if scores.confidence is None or scores.low <= scores.confidence <= scores.high:
+        return []
+    amount = "high" if scores.confidence > scores.high else "low"
+    mean = f"{format_percent(scores.confidence)} in the mean on held-out rows"
+    return [f"probabilities are too {amount}: {mean}, whose accuracy is {format_percent(scores.score)}"]
+
+
+def format_percent(share: float) -> str:
+    """A share as a percentage with one decimal, such as "60.0 %"."""
+    return percent(share, 1, "f")
 
 
 def describe_wide_range(y: Floats) -> list[str]:
@@ -204,8 +223,8 @@ def describe_wide_range(y: Floats) -> list[str]:
     if y.min() <= 0 or high / low < 100.0:
         return []
     return [
-        f"nine tenths of the targets go from {low:.3g} to {high:.3g}, and all are above 0; logarithms of such are "
-        "mostly learned better, by TransformedTargetRegressor or from a column of them"
+        f"targets span several orders of magnitude (5 % to 95 %: {low:.3g} to {high:.3g}); consider predicting their "
+        "logarithms with TransformedTargetRegressor, or as a column of them"
     ]
 
 

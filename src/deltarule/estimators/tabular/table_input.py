@@ -40,11 +40,12 @@ def describe_single_row_classes(classes: Any) -> list[str]:
     """A sentence about classes that occur in one row, in a list; an empty list if there are none."""
     listed = list_first_classes(classes)
     if len(classes) < 2:
-        why = "nothing can be learned of it that could be tested"
-        return [f"the class {listed} occurs in one row, and is left out: {why}"] if listed else []
+        return [f"the class {listed} occurs in one row and is left out: what is learned of it cannot be tested"] * len(
+            classes
+        )
     return [
-        f"the classes {listed}, {len(classes):,} in all, occur in one row each, and are left out: nothing can be "
-        "learned of them that could be tested"
+        f"the classes {listed}, {len(classes):,} in all, occur in one row each and are left out: what is learned of "
+        "them cannot be tested"
     ]
 
 

@@ -23,6 +23,7 @@ from deltarule.estimators.tabular.candidate_search import CandidateSearch, Choic
 from deltarule.estimators.tabular.scores import (
     Scores,
     baseline_warnings,
+    describe_calibration,
     describe_dominant_errors,
     describe_wide_range,
     probability_warnings,
@@ -90,7 +91,20 @@ class TabularReport:
     seconds: float
 
 
-class PreparedTable(NamedTuple):
+class Assessment(NamedTuple):
+    """What an ensemble is worth on the rows set aside.
+
+    scores, predictions
+    calibration          scale and biases [C] for the logits of the ensemble trained on all rows; None for numbers
+    """
+
+    scores: Scores
+    predictions: Any
+    calibration: Any = None
+
+
+@dataclass(frozen=True)
+class PreparedTable:
     """A validated and encoded table, before anything is trained.
 
     started           time.perf_counter() at the beginning of the fit
@@ -160,13 +174,13 @@ class BaseTabular(BaseEstimator):
         """How much lower than the best score a mean score over `rows` rows may be and still count as a tie."""
         return 0.0
 
-    def _calibrate(self, model: BaseMLP, choice: Choice) -> BaseMLP:
-        """Calibrate an ensemble's probabilities by the predictions of the cross-validation."""
-        return model
-
-    def _score_network(self, x: Floats, y: Any) -> Scores:
-        """The scores of the network's predictions for inputs x [N, D] and targets y [N]."""
+    def _assess(self, ensemble: BaseMLP, choice: Choice, x: Floats, y: Any) -> Assessment:
+        """Assess an ensemble by inputs x [N, D] and targets y [N] that it was not trained on."""
         raise NotImplementedError
+
+    def _calibrate(self, ensemble: BaseMLP, calibration: Any) -> BaseMLP:
+        """Calibrate the probabilities of an ensemble in place, and return it."""
+        return ensemble
 
     @property
     def _output_count(self) -> int:
@@ -226,32 +240,29 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, prepared: PreparedTable) -> None:
         """Search, score an ensemble on the rows set aside, train another on all rows, and set the fitted attributes."""
-        started, named, frame, y, columns, train, held_out, x, training_columns, left_out_notes = prepared
-        search = self._search
-        choice = search.choose(x[train], y[train], self._fold_strata(y[train]), self._score_pair, self._tie_tolerance)
-        settings = choice.settings
-        searched_rows = training_budget.fold_training_rows(
-            training_budget.search_rows(x.shape[1], len(train), self._output_count)
-        )
-        self.model_ = self._calibrate(search.train_ensemble(x[train], y[train], settings, searched_rows), choice)
-        scores = self._score_network(x[held_out], y[held_out])
-        predictions = self.model_.predict(x[held_out])
-        poor_scores = baseline_warnings(scores, y[held_out], predictions) + probability_warnings(scores)
-        held_out_frame, dominant_errors = select_rows(frame, held_out), []
+        search, y, train, held_out = self._search, prepared.y, prepared.train, prepared.held_out
+        x_train, y_train, y_held_out = prepared.x[train], y[train], y[held_out]
+        choice = search.choose(x_train, y_train, self._fold_strata(y_train), self._score_pair, self._tie_tolerance)
+        self.columns_ = prepared.columns
+        x = encode_columns(self.columns_, prepared.frame)
+        members = training_budget.member_count(x.shape[1], len(y), self._output_count)
+        ensemble = search.train_ensemble(x_train, y_train, choice, members)
+        assessment = self._assess(ensemble, choice, prepared.x[held_out], y_held_out)
+        scores, predictions = assessment.scores, assessment.predictions
+        poor_scores = baseline_warnings(scores, y_held_out, predictions) + probability_warnings(scores)
+        held_out_frame, dominant_errors = select_rows(prepared.frame, held_out), []
         if not isinstance(self, ClassifierMixin):
-            dominant_errors = describe_dominant_errors(y[held_out], predictions, row_numbers_of(held_out_frame))
+            dominant_errors = describe_dominant_errors(y_held_out, predictions, row_numbers_of(held_out_frame))
         if reasons := poor_scores or dominant_errors:
-            unusual = render_diagnostics(unusual_numbers(training_columns, held_out_frame))
+            unusual = render_diagnostics(unusual_numbers(prepared.training_columns, held_out_frame))
             reasons += [f"in the rows set aside {sentence}" for sentence in unusual]
         # The final model is trained on the rows set aside, too.
-        self.columns_ = columns
-        self.model_ = self._calibrate(
-            search.train_ensemble(encode_columns(self.columns_, frame), y, settings, searched_rows), choice
-        )
-        notes = self._collect_notes(frame, y, left_out_notes + poor_scores, dominant_errors)
-        self._set_feature_names(list(frame), named)
-        seconds = time.perf_counter() - started
-        self.report_ = TabularReport(len(y), len(held_out), scores, search.count, settings, notes, seconds)
+        self.model_ = self._calibrate(search.train_ensemble(x, y, choice, members), assessment.calibration)
+        further_notes = dominant_errors + describe_calibration(scores)
+        notes = self._collect_notes(prepared.frame, y, prepared.notes + poor_scores, further_notes)
+        self._set_feature_names(list(prepared.frame), prepared.has_names)
+        seconds = time.perf_counter() - prepared.started
+        self.report_ = TabularReport(len(y), len(held_out), scores, search.count, choice.settings, notes, seconds)
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
         """Set `n_features_in_`, and `feature_names_in_` if the table has names of its own, not x0, x1 …"""
@@ -269,8 +280,8 @@ class BaseTabular(BaseEstimator):
         )
         return np.sort(train), np.sort(held_out)
 
-    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], dominant_errors: list[str]) -> tuple[str, ...]:
-        """Issue `warnings` and those about columns; returns all notes of the report, `dominant_errors` included."""
+    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], further_notes: list[str]) -> tuple[str, ...]:
+        """Issue `warnings` and those about columns; returns all notes of the report, `further_notes` included."""
         is_classifier = isinstance(self, ClassifierMixin)
         unused = unused_columns(self.columns_)
         misread = [
@@ -284,7 +295,7 @@ class BaseTabular(BaseEstimator):
             warn_user(sentence)
         others = render_diagnostics([*categories_without_feature(self.columns_, frame), *unused])
         wide_range = [] if is_classifier else describe_wide_range(y)
-        return (*suspicious, *dominant_errors, *wide_range, *others)
+        return (*suspicious, *further_notes, *wide_range, *others)
 
     # --- predictions ---
 
