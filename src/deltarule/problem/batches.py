@@ -59,7 +59,11 @@ def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[
     [[0, 2], [1]]
     """
     labels = problem.row_kinds[members[group]]
-    if problem.steps_per_epoch(members[group[0]]) > 1:
+    if problem.row_order is not None:
+        if problem.row_order.ndim == 2:
+            kinds = np.unique(problem.row_order[members[group]], axis=0, return_inverse=True)[1].ravel()
+            labels = labels * (kinds.max() + 1) + kinds
+    elif problem.steps_per_epoch(members[group[0]]) > 1:
         seeds = np.unique(problem.data_seeds[members[group]], return_inverse=True)[1]
         labels = labels * (seeds.max() + 1) + seeds
     return split_by_kind(group, labels)
@@ -98,15 +102,27 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
     array([0, 1, 2])
     """
     rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
+    epoch, batch_index = divmod(step, problem.steps_per_epoch(members[0]))
+    in_batch = slice(batch_index * size, (batch_index + 1) * size)
+    if problem.row_order is not None:
+        positions = _given_order(problem, members)[:, in_batch]
+        return positions[0] if len(positions) == 1 else positions
     if size == rows:
         return np.arange(rows)
-    epoch, batch_index = divmod(step, problem.steps_per_epoch(members[0]))
-    seeds, in_batch = problem.data_seeds[members], slice(batch_index * size, (batch_index + 1) * size)
+    seeds = problem.data_seeds[members]
     if len(seeds) == 1:  # the common case, without a search for equal seeds
         return orders((int(seeds[0]),), epoch, rows)[0, in_batch]
     unique, inverse = np.unique(seeds, return_inverse=True)
     positions = orders(tuple(unique.tolist()), epoch, rows)[:, in_batch][inverse]
     return positions[0] if len(unique) == 1 else positions
+
+
+def _given_order(problem: Problem, members: Integers) -> Integers:
+    """The order of the rows that a problem prescribes for these members, [K, rows]; [1, rows] if all have the same."""
+    assert problem.row_order is not None
+    order = np.atleast_2d(problem.row_order)
+    order = order[members] if len(order) > 1 else order
+    return order[:1] if (order == order[0]).all() else order
 
 
 def all_rows(problem: Problem, members: Integers) -> Batch:
@@ -257,11 +273,13 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
     [[[[2, 0]]], [[[0, 1]]]]
     """
     count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
-    if batches == 1:
+    epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1) if batches > 1 else range(1)
+    if problem.row_order is not None:
+        positions = np.tile(_given_order(problem, members), (len(epochs), 1, 1))
+    elif batches == 1:
         positions = np.arange(count)[None, None]
     else:
         seeds, inverse = np.unique(problem.data_seeds[members], return_inverse=True)
-        epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1)
         positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
         # A copy, because programs are compiled for writable arrays.
         positions = positions.copy() if len(seeds) == 1 else positions.take(inverse, axis=1)

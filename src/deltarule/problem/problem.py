@@ -2,12 +2,13 @@
 
 K members · N rows of data · D inputs · C outputs · P parameters
 
-x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, schedule or penalty: [K]
+x [N, D]   y [N, C]   weights, row_order [N] or [K, N]   every number of an optimizer, schedule or penalty: [K]
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Problem:
     """A network, an objective, an optimizer, data, and K members with their own seeds, hyperparameters and rows.
 
     `create.create_problem` makes it and checks everything; engines and training read it and never write to it.
+    `row_order` are the positions of each member's rows in the order in which every epoch takes them; None for a new
+    order in each epoch, drawn from the data seed.
     """
 
     network: Network
@@ -71,6 +74,7 @@ class Problem:
     notes: tuple[str, ...] = ()
     learning_rate_factors: Mapping[str, float] = field(default_factory=Fixed)
     parametrization: str = STANDARD
+    row_order: Integers | None = None
 
     @cached_property
     def factors(self) -> Factors:
@@ -186,8 +190,46 @@ class Problem:
             self,
             numbers={name: value[chosen] for name, value in self.numbers.items()},
             schedule_numbers={name: value[chosen] for name, value in self.schedule_numbers.items()},
-            weights=self.weights[chosen] if self.weights is not None and self.weights.ndim == 2 else self.weights,
+            weights=_of_members(self.weights, chosen),
+            row_order=_of_members(self.row_order, chosen),
             rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
+            **per_member,
+        )
+
+    @classmethod
+    def concatenate(cls, problems: Sequence["Problem"], row_keys: Sequence[str]) -> "Problem":
+        """The problem with the members of several, which differ only in numbers, seeds and the values of all rows.
+
+        Rows of problems with equal `row_keys` are stored once.
+
+        >>> from deltarule.problem.create import create_problem
+        >>> parts = [create_problem(Network([1, 1]), [[0], [1]], [n, 1], learning_rate=n) for n in (1, 2, 1)]
+        >>> whole = Problem.concatenate(parts, ["a", "b", "a"])
+        >>> whole.members, len(whole.x), whole.numbers["learning_rate"].tolist()
+        (3, 4, [1.0, 2.0, 1.0])
+        """
+        distinct: dict[str, Problem] = {}
+        for problem, key in zip(problems, row_keys, strict=True):
+            distinct.setdefault(key, problem)
+        starts = dict(zip(distinct, accumulate((len(one.x) for one in distinct.values()), initial=0), strict=False))
+        rows: list[Integers] = []
+        for problem, key in zip(problems, row_keys, strict=True):
+            rows += [np.arange(len(problem.x)) + starts[key]] * problem.members
+
+        def join(name: str, parts: Iterable[Problem]) -> Floats:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        per_member: dict[str, Any] = {name: join(name, problems) for name in _PER_MEMBER}
+        return replace(
+            problems[0],
+            x=join("x", distinct.values()),
+            y=join("y", distinct.values()),
+            weights=None if problems[0].weights is None else join("weights", distinct.values()),
+            rows=tuple(rows) if len(distinct) > 1 else None,
+            penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
+            numbers=_join_tables([problem.numbers for problem in problems]),
+            schedule_numbers=_join_tables([problem.schedule_numbers for problem in problems]),
+            notes=(),
             **per_member,
         )
 
@@ -209,3 +251,13 @@ class Problem:
 
 
 _PER_MEMBER = ("strength", "dropout", "initial_scale", "seeds", "data_seeds", "dropout_seeds")
+
+
+def _of_members(array: NDArray[Any] | None, chosen: Integers) -> NDArray[Any] | None:
+    """The part of an array [K, N] for the members with the indices `chosen`; [N] is that of all."""
+    return array[chosen] if array is not None and array.ndim == 2 else array
+
+
+def _join_tables(tables: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """Tables of numbers [K] by name, joined along the member axis."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

@@ -1,6 +1,6 @@
 """`State`: parameters, optimizer slots and running statistics, which an engine advances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,30 @@ class State:
             buffers=self.buffers[chosen],
             factor=self.factor[chosen],
             members=self.members[chosen],
+        )
+
+    @classmethod
+    def concatenate(cls, states: Sequence["State"]) -> "State":
+        """The state of the members of several states, which are all at one step; members are numbered anew.
+
+        >>> from deltarule.problem.network import Network
+        >>> from deltarule.problem.create import create_problem
+        >>> state = initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3)))
+        >>> State.concatenate([state, state]).members
+        array([0, 1, 2, 3, 4, 5])
+        """
+
+        def join(name: str) -> Floats:
+            return np.concatenate([getattr(state, name) for state in states])
+
+        slots = {name: np.concatenate([state.slots[name] for state in states]) for name in states[0].slots}
+        return cls(
+            theta=join("theta"),
+            slots=slots,
+            buffers=join("buffers"),
+            factor=join("factor"),
+            members=np.arange(sum(len(state.members) for state in states)),
+            step=states[0].step,
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":

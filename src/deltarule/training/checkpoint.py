@@ -183,7 +183,7 @@ def problem_digest(problem: Problem) -> str:
     arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
     arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]
     arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
-    arrays += [] if problem.weights is None else [problem.weights]
+    arrays += [array for array in (problem.weights, problem.row_order) if array is not None]
     arrays += list(problem.rows or ())
     return _hash_arrays(sha, arrays)
 

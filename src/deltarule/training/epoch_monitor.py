@@ -10,7 +10,6 @@ import numpy as np
 
 from deltarule.engines.base import Trace
 from deltarule.maths.objective import data_term
-from deltarule.problem.batches import orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
@@ -28,7 +27,6 @@ MIN_LEARNING_RATE = 1e-6
 class EpochMonitor:
     """Applies divergence, patience, the adaptive schedule and validation scores at the end of each epoch.
 
-    `rows` [K, N] are the rows in the order in which every epoch takes them, or None for a new order in each.
     `resumes` : whether the start is the result of an earlier training, whose validation score counts, too.
     """
 
@@ -36,21 +34,18 @@ class EpochMonitor:
         self,
         loop: TrainingLoop,
         rules: EpochRules,
-        rows: Integers | None,
         validation: Validation | None = None,
         after_epoch: Callable[[Epoch], bool] | None = None,
         resumes: bool = False,
     ) -> None:
         problem, start = loop.problem, loop.active
-        self.problem, self.rules, self.rows = problem, rules, rows
-        self.validation, self.after_epoch = validation, after_epoch
-        self.first_step, self.updates_per_epoch = start.step, problem.steps_per_epoch(0)
+        self.problem, self.rules, self.validation, self.after_epoch = problem, rules, validation, after_epoch
+        self.updates_per_epoch = problem.steps_per_epoch(0)
         self.batch_rows = batch_sizes(problem, 0, 0, self.updates_per_epoch)
         self.best = start if validation is not None and validation.decides else None
         self.epoch = 0  # epochs that are complete
         self.objectives: list[Floats] = []  # of the running epoch
         self.bad = np.full(problem.members, -1)
-        self.ordered = problem, start.step  # a problem with the rows in order, and the step up to which it holds
         self.patience = Patience.initial(problem.members)
         self.initial_scores: list[Floats] = []
         if resumes and self.best is not None:
@@ -68,12 +63,7 @@ class EpochMonitor:
 
         If nothing is recorded at the end of an epoch, a chunk may have several epochs.
         """
-        step = loop.active.step
-        if self.rows is not None:
-            if step >= self.ordered[1]:
-                self.ordered = order_rows(self.problem, self.rows, self.first_step, step)
-            return self.ordered[0], min(max_updates, self.ordered[1] - step)
-        position = (step - self.first_step) % self.updates_per_epoch
+        position = loop.active.step % self.updates_per_epoch
         remaining = self.updates_per_epoch - position
         is_recorded = self.validation or self.after_epoch or self.problem.schedule.adaptive
         if is_recorded or position or max_updates < remaining:
@@ -89,7 +79,7 @@ class EpochMonitor:
         self.objectives.append(trace.objective)
         bad = self.bad[start.members]
         self.bad[start.members] = np.where(bad < 0, trace.bad, bad)
-        if (loop.active.step - self.first_step) % self.updates_per_epoch:
+        if loop.active.step % self.updates_per_epoch:
             return
         losses, members = mean_losses(self.objectives, self.batch_rows), start.members
         self.objectives = []
@@ -102,7 +92,7 @@ class EpochMonitor:
             self.losses.append(self._for_all_members(members[is_training], loss[is_training]))
             self.epochs[members[is_training]] += 1
             reasons[is_training] = self._judge_epoch(loop, members[is_training], loss[is_training], scores)
-            end_steps[is_training & (reasons != "")] = self.first_step + self.epoch * self.updates_per_epoch
+            end_steps[is_training & (reasons != "")] = self.epoch * self.updates_per_epoch
             if (reasons != "").all():
                 break
         loop.end_within(start, end_steps, reasons.tolist())
@@ -156,7 +146,7 @@ class EpochMonitor:
             self.best = self.best.put(members[is_better], loop.active.take(is_better))
         is_stalled = self.patience.waited[members] > self.rules.patience
         is_stalled &= ~self._divide_rates(loop, members, is_stalled)
-        bad, step = self.bad[members], self.first_step + self.epoch * self.updates_per_epoch
+        bad, step = self.bad[members], self.epoch * self.updates_per_epoch
         at_limit = self.epoch == self.rules.max_epochs
         conditions = [(bad >= 0) & (bad < step), is_stalled, np.full(len(members), at_limit)]
         reasons: list[str] = np.select(conditions, ["diverged", "stalled", "max_epochs"], "").tolist()
@@ -215,45 +205,6 @@ class EpochMonitor:
             best_scores=np.fmax.reduce(scores, axis=0) if scores else None,
             patience=self.patience,
         )
-
-
-def rows_in_order(problem: Problem, order: Integers) -> Integers:
-    """Return the indices in the data of each member's rows, [K, N], in the order `order` [N] or [K, N]."""
-    order = np.broadcast_to(order, (problem.members, order.shape[-1]))
-    return order if problem.row_table is None else np.take_along_axis(problem.row_table, order, axis=1)
-
-
-def order_rows(problem: Problem, rows: Integers, first_step: int, step: int) -> tuple[Problem, int]:
-    """Return a problem whose batches from `step` on take `rows` [K, N] in order, and the step at which that ends.
-
-    `first_step` is the step at which a pass over the rows began. A problem's own epochs begin at multiples of their
-    updates; if the pass begins elsewhere, its full batches are rotated so that they continue at the beginning of an
-    epoch, and a smaller last batch, which would be in the middle, is a problem of its own. As this is an epoch of no
-    training, one permutation is undone for all members.
-    """
-    size, updates = problem.batch_rows(0), problem.steps_per_epoch(0)
-    if first_step % updates:
-        updates = rows.shape[1] // size
-        if step == first_step + updates:
-            return replace(problem, rows=tuple(rows[:, updates * size :])), step + 1
-        rows = np.roll(rows[:, : updates * size], first_step % updates * size, axis=1)
-        problem = replace(problem, data_seeds=np.zeros_like(problem.data_seeds))
-        end = min((step // updates + 1) * updates, first_step + updates)
-    else:
-        end = (step // updates + 1) * updates
-    return _undo_permutation(problem, rows, step // updates), end
-
-
-def _undo_permutation(problem: Problem, rows: Integers, epoch: int) -> Problem:
-    """Return a problem that takes `rows` [K, N] in this order in epoch number `epoch`, by undoing its permutation."""
-    ordered = replace(problem, rows=tuple(rows))
-    if ordered.steps_per_epoch(0) == 1:
-        return ordered
-    seeds, seed_indices = np.unique(problem.data_seeds, return_inverse=True)
-    unpermuted = np.empty(rows.shape, np.int64)
-    permutations = orders(tuple(seeds.tolist()), epoch, rows.shape[1])[seed_indices]
-    np.put_along_axis(unpermuted, permutations, rows, axis=1)
-    return replace(problem, rows=tuple(unpermuted))
 
 
 def mean_losses(objectives: list[Floats], batch_rows: Integers) -> Floats:

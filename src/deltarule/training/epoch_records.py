@@ -1,6 +1,7 @@
 """Records of training by epochs: its rules, validation rows and patience, each epoch, and the result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -110,3 +111,23 @@ class EpochRun:
     validation_scores: Floats | None
     best_scores: Floats | None
     patience: Patience
+
+    def take(self, members: Integers, steps_per_epoch: int) -> "EpochRun":
+        """Return the run of some members, by index, as if trained alone: with the number of its own steps."""
+        epochs = self.epochs[members]
+        last = int(epochs.max(initial=0))
+
+        def select(curves: Floats | None) -> Any:
+            return None if curves is None else curves[:last, members]
+
+        return replace(
+            self,
+            state=replace(self.state.take(members), members=np.arange(len(members)), step=last * steps_per_epoch),
+            epochs=epochs,
+            reasons=tuple(self.reasons[member] for member in members),
+            losses=select(self.losses),
+            validation_losses=select(self.validation_losses),
+            validation_scores=select(self.validation_scores),
+            best_scores=None if self.best_scores is None else self.best_scores[members],
+            patience=Patience(self.patience.best[members], self.patience.waited[members]),
+        )

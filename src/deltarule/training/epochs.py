@@ -4,6 +4,7 @@ K members, all with equally many rows
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from deltarule.engines.selection import engine_for
 from deltarule.problem.batches import order_cache
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_monitor import EpochMonitor, mean_losses, order_rows, rows_in_order
+from deltarule.training.epoch_monitor import EpochMonitor, mean_losses
 from deltarule.training.epoch_records import Epoch, EpochRules, EpochRun, Validation
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import TrainingLoop
@@ -68,9 +69,10 @@ def train_epochs(
     (('stalled',), True)
     """
     updates = problem.steps_per_epoch(0)
+    if in_order and updates > 1:
+        problem = replace(problem, row_order=np.arange(problem.row_count(0)))
     loop = TrainingLoop(problem, engine_for(engine, problem, rules.max_epochs * updates, others_follow=True), start)
-    rows = rows_in_order(problem, np.arange(problem.row_count(0))) if in_order and updates > 1 else None
-    monitor = EpochMonitor(loop, rules, rows, validation, after_epoch, resumes)
+    monitor = EpochMonitor(loop, rules, validation, after_epoch, resumes)
     with one_blas_thread(), order_cache(), interrupts() as is_interrupted:
         loop.run(monitor, is_interrupted)
     return monitor.run_of(loop, is_interrupted())
@@ -93,7 +95,7 @@ def one_epoch(
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = state.step + problem.steps_per_epoch(0)
     loop = TrainingLoop(problem, engine_for(engine, problem, updates, others_follow=True), state)
-    monitor = _EpochRecorder(problem, state, rows_in_order(problem, order))
+    monitor = _EpochRecorder(problem, state, order)
     with one_blas_thread(), order_cache():
         loop.run(monitor, should_stop=lambda: loop.active.step >= updates)
     return loop.active, monitor.mean_loss(), monitor.bad
@@ -102,8 +104,8 @@ def one_epoch(
 class _EpochRecorder:
     """The monitor of a single epoch, without rules: `partial_fit` takes a millisecond, and rules take as long."""
 
-    def __init__(self, problem: Problem, start: State, rows: Integers) -> None:
-        self.problem, self.rows, self.first_step = problem, rows, start.step
+    def __init__(self, problem: Problem, start: State, order: Integers) -> None:
+        self.problem, self.order, self.first_step = problem, order, start.step
         self.ordered = problem, start.step  # a problem with the rows in order, and the step up to which it holds
         self.objectives: list[Floats] = []
         self.bad = np.full(problem.members, -1)
@@ -112,8 +114,27 @@ class _EpochRecorder:
         """Return the problem to advance and the number of updates until the end of the epoch, at most `max_updates`."""
         step = loop.active.step
         if step >= self.ordered[1]:
-            self.ordered = order_rows(self.problem, self.rows, self.first_step, step)
+            self.ordered = self._problem_in_order(step)
         return self.ordered[0], min(max_updates, self.ordered[1] - step)
+
+    def _problem_in_order(self, step: int) -> tuple[Problem, int]:
+        """Return a problem that takes the rest of the rows in order from `step` on, and the step at which that ends.
+
+        A problem's own epochs begin at multiples of their updates. If this one begins elsewhere, its full batches are
+        rotated, and a smaller last batch, which would be in the middle, is a problem of its own.
+        """
+        problem, size, updates = self.problem, self.problem.batch_rows(0), self.problem.steps_per_epoch(0)
+        if self.first_step % updates == 0:
+            return replace(problem, row_order=self.order), self.first_step + updates
+        updates = self.order.shape[-1] // size
+        part = self.order[..., updates * size :]
+        if step < self.first_step + updates:
+            part = np.roll(self.order[..., : updates * size], self.first_step % updates * size, axis=-1)
+        rows = np.broadcast_to(part, (problem.members, part.shape[-1]))
+        if problem.row_table is not None:
+            rows = np.take_along_axis(problem.row_table, rows, axis=1)
+        end = max(step + 1, self.first_step + updates)
+        return replace(problem, rows=tuple(rows), row_order=np.arange(part.shape[-1])), end
 
     def end_members(self, loop: TrainingLoop, start: State, trace: Trace) -> None:
         """Record the chunk's objectives and bad steps; no member ends."""

@@ -6,9 +6,8 @@ K members
 import hashlib
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import Plan
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_records import EpochRun, Patience, Validation
+from deltarule.training.epoch_records import EpochRun, Validation
 from deltarule.training.epochs import train_epochs
 from deltarule.training.populations import plan_populations, problem_key
 
@@ -106,8 +105,8 @@ def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
     """Train plans of one shape as one population, shuffled or not as `model` is; returns the run of each."""
     run = train_epochs(
-        merge_problems([plan.problem for plan in plans], digests),
-        _merge_states([plan.start for plan in plans]),
+        Problem.concatenate([plan.problem for plan in plans], digests),
+        State.concatenate([plan.start for plan in plans]),
         plans[0].rules,
         engine=engine,
         in_order=not model.shuffle,
@@ -117,45 +116,7 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
         raise KeyboardInterrupt
     ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
     steps = plans[0].problem.steps_per_epoch(0)
-    return [select_members(run, np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
-
-
-def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
-    """Merge problems of one shape into a population; rows with equal digests are stored once.
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> parts = [create_problem(Network([1, 1]), [[0.0], [1.0]], [n, 1.0], learning_rate=n) for n in (1, 2, 1)]
-    >>> whole = merge_problems(parts, ["a", "b", "a"])
-    >>> whole.members, len(whole.x), whole.numbers["learning_rate"].tolist()
-    (3, 4, [1.0, 2.0, 1.0])
-    """
-    first = problems[0]
-    blocks: dict[str, int] = {}
-    distinct: list[Problem] = []
-    rows: list[np.ndarray] = []
-    for problem, key in zip(problems, digests, strict=True):
-        if key not in blocks:
-            blocks[key] = sum(len(earlier.x) for earlier in distinct)
-            distinct.append(problem)
-        rows += [np.arange(len(problem.x)) + blocks[key]] * problem.members
-    return replace(
-        first,
-        x=np.concatenate([problem.x for problem in distinct]),
-        y=np.concatenate([problem.y for problem in distinct]),
-        weights=None if first.weights is None else np.concatenate([_weights_of(problem) for problem in distinct]),
-        rows=tuple(rows) if len(distinct) > 1 else None,
-        penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
-        numbers=_join_numbers([problem.numbers for problem in problems]),
-        schedule_numbers=_join_numbers([problem.schedule_numbers for problem in problems]),
-        notes=(),
-        strength=np.concatenate([problem.strength for problem in problems]),
-        dropout=np.concatenate([problem.dropout for problem in problems]),
-        initial_scale=np.concatenate([problem.initial_scale for problem in problems]),
-        seeds=np.concatenate([problem.seeds for problem in problems]),
-        data_seeds=np.concatenate([problem.data_seeds for problem in problems]),
-        dropout_seeds=np.concatenate([problem.dropout_seeds for problem in problems]),
-    )
+    return [run.take(np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
 
 
 def _row_digests(problems: Sequence[Problem]) -> list[str]:
@@ -171,28 +132,6 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
     return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
 
 
-def _weights_of(problem: Problem) -> Floats:
-    """The sample weights of a problem, which must have some."""
-    assert problem.weights is not None
-    return problem.weights
-
-
-def _join_numbers(numbers: Sequence[Any]) -> dict[str, Floats]:
-    """Concatenate hyperparameters {name: [K]} of several problems along the member axis."""
-    return {name: np.concatenate([member[name] for member in numbers]) for name in numbers[0]}
-
-
-def _merge_states(states: list[State]) -> State:
-    """Concatenate initial states along the member axis."""
-
-    def join(name: str) -> Floats:
-        return np.concatenate([getattr(state, name) for state in states])
-
-    slots = {name: np.concatenate([state.slots[name] for state in states]) for name in states[0].slots}
-    members = np.arange(sum(len(state.members) for state in states))
-    return State(join("theta"), slots, join("buffers"), join("factor"), members, states[0].step)
-
-
 def _merge_validations(plans: list[Plan]) -> Validation | None:
     """Stack the validation rows of plans along the member axis [K, n, D]; None if there are none."""
     first = plans[0].validation
@@ -204,24 +143,3 @@ def _merge_validations(plans: list[Plan]) -> Validation | None:
         return np.concatenate(each)
 
     return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
-
-
-def select_members(run: EpochRun, members: np.ndarray, steps_per_epoch: int) -> EpochRun:
-    """The run of members, by their indices, as if trained alone; `steps_per_epoch` gives the number of its steps."""
-    epochs = run.epochs[members]
-    last = int(epochs.max(initial=0))
-
-    def select(curves: Floats | None) -> Any:
-        return None if curves is None else curves[:last, members]
-
-    return replace(
-        run,
-        state=replace(run.state.take(members), members=np.arange(len(members)), step=last * steps_per_epoch),
-        epochs=epochs,
-        reasons=tuple(run.reasons[member] for member in members),
-        losses=select(run.losses),
-        validation_losses=select(run.validation_losses),
-        validation_scores=select(run.validation_scores),
-        best_scores=None if run.best_scores is None else run.best_scores[members],
-        patience=Patience(run.patience.best[members], run.patience.waited[members]),
-    )
