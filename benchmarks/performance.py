@@ -13,7 +13,7 @@ from markers import fill_markers
 from deltarule.benchmarks.bench import bench
 from deltarule.files import write_whole
 from deltarule.json_files import read_json, write_json
-from deltarule.reports.figures import save, time_curves
+from deltarule.reports.figures import time_curves
 from deltarule.reports.performance_tables import curve_name, describe_machine, performance_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -38,7 +38,7 @@ def main() -> None:
     for one in record["curves"]:
         note = f"{one['work']}. {describe_machine(record)}."
         figure = time_curves(one["quantity"], one["values"], one["microseconds"], note=note)
-        save(figure, FOLDER / curve_name(one))
+        figure.save(FOLDER / curve_name(one))
 
 
 if __name__ == "__main__":

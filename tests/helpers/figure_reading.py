@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.text import Text
 
 from deltarule.reports import style
-from deltarule.reports.figure_description import alt_text
 
 
 def texts(figure):
@@ -22,11 +21,12 @@ def texts(figure):
     return [(text.get_text(), text.get_window_extent()) for text in found if text not in beyond]
 
 
-def assert_readable(figure, is_matrix=False):
-    """Assert that texts do not overlap or leave the figure, and that axes and figure have labels, title and alt text.
+def assert_readable(chart, is_matrix=False):
+    """Assert that texts do not overlap or leave the figure, and that axes have labels; return the figure.
 
     In a matrix the axes of a row share the label of the first.
     """
+    figure = chart.figure()
     with style.style_context():
         boxes = texts(figure)
         page = figure.bbox
@@ -44,20 +44,22 @@ def assert_readable(figure, is_matrix=False):
             continue
         assert axes.get_ylabel() or axes.get_label() == "<colorbar>"
     assert figure.axes[-1].get_xlabel()
-    assert figure.axes[0].get_title(loc="left")
-    assert alt_text(figure).count(".") >= 2, "the alt text describes the figure"
+    assert figure.get_suptitle()
+    assert chart.description.count(".") >= 2
+    return figure
 
 
-def drawn(line):
+def marks_of(chart, kind, panel=0):
+    """The marks of a kind in one of a chart's panels."""
+    return [mark for mark in chart.panels[panel].marks if isinstance(mark, kind)]
+
+
+def points_of(line):
     """The x and y coordinates of a line, as lists."""
-    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
+    return np.asarray(line.x).tolist(), np.asarray(line.y).tolist()
 
 
-def legend(figure):
-    """The texts of a figure's legends."""
-    return [text.get_text().replace("\n", " ") for legend in figure.legends for text in legend.get_texts()]
-
-
-def caption(figure):
-    """The note below a figure."""
-    return figure.get_supxlabel().replace("\n", " ")
+def named(chart):
+    """The names in a chart's legend, or beside its lines."""
+    marks = (mark for panel in chart.panels if panel for mark in panel.marks)
+    return list(dict.fromkeys(name for mark in marks if (name := getattr(mark, "name", ""))))

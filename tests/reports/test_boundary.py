@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from figure_reading import assert_readable, caption, legend
+from figure_reading import assert_readable, marks_of, named
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 import deltarule
 from deltarule.errors import BadInput
 from deltarule.reports.boundary import decision_boundary
+from deltarule.reports.chart import Dots, Regions
 
 X, Y = load_iris(return_X_y=True)
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -30,21 +31,15 @@ def no_warnings():
         yield
 
 
-def regions(figure):
+def regions(chart):
     """The classes of the plane, and the values across and down at which they were asked for."""
-    [image] = figure.axes[1].images
-    values = np.asarray(image.get_array())
-    low, high, below, above = image.get_extent()
-    places = [
-        np.linspace(start + (end - start) / (2 * count), end - (end - start) / (2 * count), count)
-        for (start, end), count in zip(((low, high), (below, above)), values.shape[::-1], strict=True)
-    ]
-    return values, *places
+    [drawn] = marks_of(chart, Regions, 1)
+    return drawn.classes, drawn.first, drawn.second
 
 
-def asked_at(figure, ask, base, one, other):
+def asked_at(chart, ask, base, one, other):
     """Ask a model at some points of the plane, each a row made by hand."""
-    values, first, second = regions(figure)
+    values, first, second = regions(chart)
     for row, column in ((0, 0), (30, 70), (77, 5), (100, 100)):
         point = base.copy()
         point[one], point[other] = first[column], second[row]
@@ -60,11 +55,11 @@ def test_a_function_is_asked_with_all_others_at_their_lower_medians(data):
     random = np.random.default_rng(inputs)
     x, mixing = random.normal(size=(data.draw(st.integers(1, 30)), inputs)), random.normal(size=(inputs, classes))
     labels = random.integers(0, classes, len(x))
-    figure = decision_boundary(lambda rows: np.asarray(rows) @ mixing, x, labels, (one, other))
-    assert_readable(figure)
+    chart = decision_boundary(lambda rows: np.asarray(rows) @ mixing, x, labels, (one, other))
+    assert_readable(chart)
     base = np.sort(x, axis=0)[(len(x) - 1) // 2]
-    asked_at(figure, lambda point: (point @ mixing).argmax(), base, one, other)
-    told = caption(figure).partition("Held: ")[2]
+    asked_at(chart, lambda point: (point @ mixing).argmax(), base, one, other)
+    told = " ".join(chart.notes).partition("Held: ")[2]
     assert told.count(" at ") == min(inputs - 2, 6) and f"x{one} at" not in told
 
 
@@ -73,18 +68,18 @@ def test_a_classifier_is_drawn_as_it_answers(as_frame):
     x = pd.DataFrame(X, columns=NAMES) if as_frame else X
     model = make_pipeline(StandardScaler(), deltarule.MLPClassifier((8,), max_iter=30, random_state=0)).fit(x, SPECIES)
     chosen = ("petal length", "petal width") if as_frame else (2, 3)
-    figure = decision_boundary(model, x, SPECIES, chosen, held={1: 2.5}, names=() if as_frame else NAMES)
-    assert_readable(figure)
-    assert [figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()] == NAMES[2:]
-    assert legend(figure)[:3] == ["setosa", "versicolor", "virginica"]
-    assert f"{(model.predict(x) == SPECIES).sum()} of 150 rows" in caption(figure)
-    assert "Held: sepal width at 2.5, sepal length at 5.8." in caption(figure)
+    chart = decision_boundary(model, x, SPECIES, chosen, held={1: 2.5}, names=() if as_frame else NAMES)
+    assert_readable(chart)
+    assert [chart.panels[0].x.label, chart.panels[0].y.label] == NAMES[2:]
+    assert named(chart)[:3] == ["setosa", "versicolor", "virginica"]
+    assert f"{(model.predict(x) == SPECIES).sum()} of 150 rows" in " ".join(chart.notes)
+    assert "Held: sepal width at 2.5, sepal length at 5.8." in " ".join(chart.notes)
 
     def ask(point):
         row = pd.DataFrame([point], columns=NAMES) if as_frame else [point]
         return list(model.classes_).index(model.predict(row)[0])
 
-    asked_at(figure, ask, np.array([5.8, 2.5, 0.0, 0.0]), 2, 3)
+    asked_at(chart, ask, np.array([5.8, 2.5, 0.0, 0.0]), 2, 3)
 
 
 def test_a_network_and_that_of_a_sweep_are_drawn_as_they_answer():
@@ -94,10 +89,10 @@ def test_a_network_and_that_of_a_sweep_are_drawn_as_they_answer():
     run = deltarule.train(problem, max_steps=20)
     table = deltarule.sweep("boundary-xor", [{"stopping.max_epochs": 5}], seeds=1, keep="all")
     network = table.network(table.best(1)[0]["key"])
-    figure = decision_boundary(run, X, Y, (0, 2))
-    asked_at(figure, lambda point: run.outputs([point])[0, 0].argmax(), np.sort(X, axis=0)[74], 0, 2)
-    figure = decision_boundary(network, X[:100, :2], Y[:100])
-    asked_at(figure, lambda point: int(network.outputs([point])[0, 0] > 0.5), np.zeros(2), 0, 1)
+    chart = decision_boundary(run, X, Y, (0, 2))
+    asked_at(chart, lambda point: run.outputs([point])[0, 0].argmax(), np.sort(X, axis=0)[74], 0, 2)
+    chart = decision_boundary(network, X[:100, :2], Y[:100])
+    asked_at(chart, lambda point: int(network.outputs([point])[0, 0] > 0.5), np.zeros(2), 0, 1)
 
 
 def orchard():
@@ -117,10 +112,10 @@ def test_a_table_with_texts_and_gaps_keeps_the_types_of_its_columns():
     )
     whole = frame.fillna({"weight": 100.0})
     model = make_pipeline(encoder, deltarule.MLPClassifier((4,), max_iter=20, random_state=0)).fit(whole, fruit)
-    figure = decision_boundary(model, whole, fruit, ("weight", "height"), held={"color": "green"})
+    chart = decision_boundary(model, whole, fruit, ("weight", "height"), held={"color": "green"})
     age = int(np.sort(whole["age"])[29])
-    assert f"Held: color at green, age at {age}." in caption(figure)
-    values, first, second = regions(figure)
+    assert f"Held: color at green, age at {age}." in " ".join(chart.notes)
+    values, first, second = regions(chart)
     row = pd.DataFrame({"weight": [first[9]], "color": ["green"], "age": [age], "height": [second[80]]})
     assert values[80, 9] == list(model.classes_).index(model.predict(row)[0])
 
@@ -131,18 +126,17 @@ def test_a_table_of_any_form_is_drawn_and_rows_with_gaps_are_left_out(form):
     frame, fruit = orchard()
     x = form(frame.assign(color=frame["color"].astype(object)))
     model = deltarule.TabularClassifier(random_state=0).fit(x, fruit)
-    figure = decision_boundary(model, x, fruit, (0, 3), names=list(frame))
-    assert_readable(figure)
-    points = np.concatenate([one.get_offsets() for one in figure.axes[0].collections])
-    assert len(points) == 58
-    assert "Held: color at red, age at " in caption(figure)
+    chart = decision_boundary(model, x, fruit, (0, 3), names=list(frame))
+    assert_readable(chart)
+    assert sum(len(dots.x) for dots in marks_of(chart, Dots)) == 58
+    assert "Held: color at red, age at " in " ".join(chart.notes)
 
 
 def test_a_classifier_that_gives_no_probabilities_is_asked_for_its_classes():
     model = SVC().fit(X, SPECIES)
-    figure = decision_boundary(model, X, SPECIES, (2, 3))
+    chart = decision_boundary(model, X, SPECIES, (2, 3))
     base = np.sort(X, axis=0)[74]
-    asked_at(figure, lambda point: list(model.classes_).index(model.predict([point])[0]), base, 2, 3)
+    asked_at(chart, lambda point: list(model.classes_).index(model.predict([point])[0]), base, 2, 3)
 
 
 def answers(rows):

@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -12,10 +10,8 @@ from deltarule.reports.formatting import (
     activation_bounds,
     describe_solved,
     format_signed,
-    isolate_direction,
     member_names,
     percent,
-    visible,
 )
 
 numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
@@ -62,16 +58,6 @@ def test_whatever_members_differ_in_names_them(differing, name):
 def test_members_that_are_alike_are_distinguished_by_their_place():
     assert member_names(problem()) == ["member 0"]
     assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
-
-
-def test_what_is_isolated_stays_so_and_nothing_else_commands():
-    hebrew = "\N{HEBREW LETTER ALEF}" * 3
-    fenced = isolate_direction(f"{hebrew}\u2069\x1b")
-    assert fenced == f"\u2068{hebrew}\ufffd\ufffd\u2069" and visible(f"{fenced}: 0.5") == f"{fenced}: 0.5"
-    assert isolate_direction("left to right: 1") == "left to right: 1"
-    assert len(isolate_direction("\N{ARABIC LETTER ALEF}")) == 3
-    for open_ended in ("\u2068a", "a\u2069", "\u2067a\u2069", "\u2068\u202ea\u2069", "\u2068\u2068a"):
-        assert not re.search("[\u2066-\u2069\u202a-\u202e]", visible(open_ended))
 
 
 @given(st.integers(1, 10**6))

@@ -1,24 +1,18 @@
-import pickle  # noqa: TID251, people copy figures so
 import re
 import subprocess
 import sys
-from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from figure_reading import assert_readable, drawn
+from figure_reading import assert_readable, points_of
 from IPython.core.formatters import DisplayFormatter
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 import deltarule
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.proofs.gradcheck import check_problem
-from deltarule.reports.figure_description import alt_text
-from deltarule.reports.figures import objective_curves
 from deltarule.reports.notebook import LivePlot, gradient_html, network_html, register, run_html, sweep_html
 from deltarule.training.train import Progress, train
 
@@ -42,24 +36,6 @@ def test_networks_runs_sweeps_and_gradient_reports_show_themselves(shown):
     assert "Is the winner more than noise?" in shown(table) and "optimizer.learning_rate" in shown(table)
     assert "<b>right</b>" in shown(check_problem(PROBLEM, members=[0]))
     assert shown(3) == ""
-
-
-@pytest.mark.slow
-def test_figures_show_themselves_and_stay_figures(shown, tmp_path):
-    def size_of(figure):
-        figure.savefig(tmp_path / "figure.png")
-        return figure.get_dpi(), imread(tmp_path / "figure.png").shape
-
-    run = train(PROBLEM, max_steps=20)
-    curves, boundary = objective_curves(run), deltarule.decision_boundary(run, X, range(4))
-    for figure in (curves, boundary):
-        before = size_of(figure)
-        assert isinstance(figure, Figure) and "<svg" in shown(figure) and alt_text(figure) in unescape(shown(figure))
-        assert size_of(figure) == before
-        again = pickle.loads(pickle.dumps(figure))
-        assert len(again.axes) == len(figure.axes) and "<svg" in shown(again)
-    curves.clf()
-    assert curves._repr_html_() is None, "of nothing there is nothing to show, and no error"
 
 
 def test_a_network_has_a_row_for_each_layer_and_all_its_parameters():
@@ -103,9 +79,9 @@ def test_a_configuration_of_a_sweep_that_diverged_has_no_mean():
 def test_the_live_plot_is_what_was_told(capsys):
     live, told = LivePlot(every=0.0), []
     train(PROBLEM, max_steps=400, progress=lambda seen: (told.append(seen), live(seen)))
-    figure = live.figure()
-    assert_readable(figure)
-    assert drawn(figure.axes[0].lines[0]) == ([one.step for one in told], [one.objective for one in told])
+    chart = live.chart()
+    assert_readable(chart)
+    assert points_of(chart.panels[0].marks[0]) == ([one.step for one in told], [one.objective for one in told])
 
 
 def test_another_training_begins_another_plot(capsys):

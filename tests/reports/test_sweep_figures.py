@@ -2,10 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-from figure_reading import assert_readable, caption, legend
+from figure_reading import assert_readable, marks_of, named
 
 from deltarule.errors import BadInput
-from deltarule.reports.figure_description import alt_text
+from deltarule.reports.chart import Bars, Cells, Dots, Segments
 from deltarule.reports.parallel_figures import MAX_DRAWN, parallel_coordinates
 from deltarule.reports.sweep_figures import MAX_RANKED, effects_matrix, ranking_with_intervals
 from deltarule.stats.effects import effects
@@ -27,45 +27,18 @@ def scores_of(settings, blocks, scale):
     return scores
 
 
-@pytest.mark.parametrize(
-    ("sizes", "blocks", "scale", "given_names"),
-    [
-        ([8, 3, 2], 2, 1.0, ODD),
-        ([3, 3, 3, 3, 3, 2], 3, 0.1, ["value"] * 8),
-        ([4, 5], 1, 1e5, ["W" * 30] * 8),
-        ([2, 2, 4], 2, 1e-6, [""] * 8),
-    ],
-)
-def test_names_and_numbers_overlap_nowhere(sizes, blocks, scale, given_names):
-    settings = a_grid(sizes, given_names)
-    scores = scores_of(settings, blocks, scale)
-    assert_readable(parallel_coordinates(settings, scores, quantity="accuracy on validation rows"))
-    assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy on validation rows"), is_matrix=True)
-    assert_readable(ranking_with_intervals(settings, ranking(scores), quantity="accuracy on validation rows"))
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_keys_that_nobody_should_have_chosen_overlap_nowhere(name):
-    settings = a_grid([3, 2], ["a", "b", "c"], key=lambda place: f"{place}{name}")
-    scores = scores_of(settings, 3, 1.0)
-    assert_readable(parallel_coordinates(settings, scores, quantity="accuracy"))
-    assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
-    assert_readable(ranking_with_intervals(settings, ranking(scores), quantity="accuracy"))
-
-
 def test_the_dots_of_the_matrix_are_the_effects_and_its_cells_the_pairs():
     settings = a_grid([3, 2], ["a", "b", "c"])
     found = effects(settings, scores_of(settings, 4, 1.0))
     figure = effects_matrix(found, quantity="accuracy")
-    top, hidden, pair, below = figure.axes
-    assert not hidden.get_visible()
-    for axes, effect in ((top, found.marginal[0]), (below, found.marginal[1])):
-        dots = next(line for line in axes.lines if line.get_marker() == "o")
-        assert dots.get_ydata().tolist() == effect.mean.tolist()
-        ends = np.array([segment[:, 1] for segment in axes.collections[0].get_segments()])
-        np.testing.assert_allclose(ends, np.stack([effect.mean - effect.half, effect.mean + effect.half], 1))
-    assert np.array_equal(pair.images[0].get_array(), found.pairwise[0].mean.T)
-    told = [text.get_text().split("\n") for text in pair.texts]
+    assert figure.panels[1] is None
+    for panel, effect in ((0, found.marginal[0]), (3, found.marginal[1])):
+        [dots], [bars] = marks_of(figure, Dots, panel), marks_of(figure, Bars, panel)
+        assert dots.y.tolist() == effect.mean.tolist()
+        np.testing.assert_allclose([bars.start, bars.stop], [effect.mean - effect.half, effect.mean + effect.half])
+    [cells] = marks_of(figure, Cells, 2)
+    assert np.array_equal(cells.values, found.pairwise[0].mean.T)
+    told = [text.split("\n") for row in cells.texts for text in row]
     np.testing.assert_allclose([float(one) for one, _ in told], found.pairwise[0].mean.T.ravel(), atol=0.006)
     np.testing.assert_allclose([float(half[1:]) for _, half in told], found.pairwise[0].half.T.ravel(), atol=0.006)
 
@@ -74,50 +47,50 @@ def test_a_line_goes_from_each_configuration_s_values_to_its_mean():
     settings = [{"rate": rate, "steps": steps} for rate in (0.1, 1.0) for steps in (10, 20, 30)]
     means = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     figure = parallel_coordinates(settings, np.stack([means - 0.05, means + 0.05], 1), quantity="accuracy")
-    [lines] = figure.axes[0].collections
-    for place, segment in enumerate(lines.get_segments()):  # the worst first
+    [lines] = marks_of(figure, Segments)
+    for place, segment in enumerate(lines.paths):  # the worst first
         rate, steps, mean = segment[:, 1]
         assert round(rate) == place // 3 and round(2 * steps) == place % 3
         assert mean == pytest.approx((means[place] - 0.1) / 0.5)
-    assert "The best of 6: rate 1, steps 30, 0.6." in alt_text(figure)
+    assert "The best of 6: rate 1, steps 30, 0.6." in figure.description
 
 
 def test_of_many_configurations_the_best_are_drawn_and_some_of_the_others():
     settings = [{"rate": float(place)} for place in range(1000)]
     figure = parallel_coordinates(settings, np.arange(1000.0)[:, None], quantity="accuracy")
-    ends = 999 * np.array([segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()])
+    ends = 999 * np.array([segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths])
     assert ends[-MAX_DRAWN // 2 :] == pytest.approx(np.arange(900, 1000)) and ends[0] == pytest.approx(0)
-    assert "200 of 1,000 are drawn" in caption(figure)
+    assert "200 of 1,000 are drawn" in " ".join(figure.notes)
 
 
 def test_what_diverged_far_below_does_not_press_the_others_flat():
     settings = [{"rate": float(place)} for place in range(10)]
     figure = parallel_coordinates(settings, [[-1e30], *([0.1 * place] for place in range(9))], quantity="R²")
-    ends = [segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()]
+    ends = [segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths]
     assert ends[0] == 0 and np.diff(ends[1:]).min() > 0.004
-    assert "are drawn there" in caption(figure)
+    assert "are drawn there" in " ".join(figure.notes)
 
 
 def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     settings = [{"rate": float(place)} for place in range(30)]
     noise = np.random.default_rng(0).normal(0, 0.01, (30, 5))
     same = ranking_with_intervals(settings, ranking(noise), quantity="accuracy")
-    assert "others may be as good as the first" in caption(same)
+    assert "others may be as good as the first" in " ".join(same.notes)
     better = ranking_with_intervals(settings, ranking(noise + (np.arange(30) == 7)[:, None]), quantity="accuracy")
-    assert "The first of 30 is better than all others" in caption(better)
-    assert legend(better) == ["may be as good as the first", "surely behind it"]
-    assert alt_text(better).endswith(f"The first: 7, {1 + noise[7].mean():.4g}.")
-    first, others = better.axes[0].lines
-    assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MAX_RANKED - 1
-    assert "with several seeds a fold this is the noise on these folds alone" in caption(better)
+    assert "The first of 30 is better than all others" in " ".join(better.notes)
+    assert named(better) == ["may be as good as the first", "surely behind it"]
+    assert better.description.endswith(f"The first: 7, {1 + noise[7].mean():.4g}.")
+    first, others = marks_of(better, Dots)
+    assert len(first.x) == 1 and len(others.x) == MAX_RANKED - 1
+    assert "with several seeds a fold this is the noise on these folds alone" in " ".join(better.notes)
     alone = ranking_with_intervals(settings, ranking(noise[:, :1]), quantity="accuracy")
-    assert "nothing is known of the noise; give several seeds or folds" in caption(alone)
+    assert "nothing is known of the noise; give several seeds or folds" in " ".join(alone.notes)
 
 
 def test_the_ranking_names_each_configuration_by_what_it_has_of_its_own():
     settings = [{"layers": ["auto", *[16] * 12, last, "auto"], "rate": rate} for last in (1, 2) for rate in (0.1, 0.5)]
     figure = ranking_with_intervals(settings, ranking(np.arange(4.0)[::-1, None]), quantity="accuracy")
-    names = [label.get_text().partition(": ") for label in figure.axes[0].get_yticklabels()]
+    names = [name.partition(": ") for name in figure.panels[0].y.names]
     assert [rank for rank, _, _ in names] == ["1", "2", "3", "4"]
     assert len({name for _, _, name in names}) == 4 and all("…" in name for _, _, name in names)
 
@@ -128,7 +101,7 @@ def test_the_ranking_says_that_the_first_was_chosen_by_its_scores():
     told = "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
     for shown, is_told in ((scores, True), (scores[:, :1], True), (scores[:1], False)):
         figure = ranking_with_intervals(settings[: len(shown)], ranking(shown), quantity="accuracy")
-        assert caption(figure).count(told) == is_told
+        assert " ".join(figure.notes).count(told) == is_told
 
 
 @pytest.mark.filterwarnings("error")
@@ -136,15 +109,17 @@ def test_a_value_with_networks_that_diverged_is_named_with_their_number_and_neve
     settings = [{"optimizer.learning_rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [-np.inf, -np.inf, 0.95, 0.94]])
     figure = effects_matrix(effects(settings, scores), quantity="R²")
-    assert "learning rate: 1 +0.1, 0.1 -0.1." in alt_text(figure)
-    assert "Without an effect, as networks diverged: learning rate 10 (2 of 4)." in alt_text(figure)
-    assert "Mean R² less that of those that never diverged (0.6375);" in caption(figure)
+    assert "learning rate: 1 +0.1, 0.1 -0.1." in figure.description
+    assert "Without an effect, as networks diverged: learning rate 10 (2 of 4)." in figure.description
+    assert "Mean R² less that of those that never diverged (0.6375);" in " ".join(figure.notes)
     assert_readable(figure, is_matrix=True)
     more = [{**one, "stopping.max_epochs": epochs} for one in settings for epochs in (2, 10)]
     crossed = effects_matrix(effects(more, np.repeat(scores, 2, 0)), quantity="r squared on validation rows")
-    assert caption(crossed).endswith("with several seeds a fold this is the noise on these folds alone.")
+    assert " ".join(crossed.notes).endswith("with several seeds a fold this is the noise on these folds alone.")
     nothing = effects_matrix(effects(settings, np.where(np.eye(3), -np.inf, 0.5)), quantity="R²")
-    assert "learning rate: not determined by this table." in alt_text(nothing) and "nan" not in caption(nothing)
+    assert "learning rate: not determined by this table." in nothing.description and "nan" not in " ".join(
+        nothing.notes
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -152,9 +127,9 @@ def test_the_best_is_the_highest_line_whatever_else_was_trained_or_diverged():
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = [[0.5, 0.6, 0.7, 0.9], [0.9, -np.inf, 0.95, np.nan], [0.8, 0.7, 0.6, np.nan]]
     figure = parallel_coordinates(settings, scores, quantity="accuracy")
-    ends = [segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()]
-    assert ends == [0, 1] and "The best of 3: rate 10, 0.7." in alt_text(figure)
-    assert "1 of 3 lack scores that the best has, and are not drawn." in caption(figure)
+    ends = [segment[-1, 1] for segment in marks_of(figure, Segments)[0].paths]
+    assert ends == [0, 1] and "The best of 3: rate 10, 0.7." in figure.description
+    assert "1 of 3 lack scores that the best has, and are not drawn." in " ".join(figure.notes)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +150,7 @@ def test_the_best_is_the_highest_line_whatever_else_was_trained_or_diverged():
 def test_the_ranking_says_what_was_compared(scores, expected):
     settings = [{"rate": float(place)} for place in range(len(scores))]
     figure = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
-    assert expected in caption(figure) and "nan" not in alt_text(figure)
+    assert expected in " ".join(figure.notes) and "nan" not in figure.description
 
 
 @pytest.mark.parametrize("missing", [np.inf, -np.inf])
@@ -184,19 +159,19 @@ def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
     scores = np.array([[0.5, 0.6, 0.55], [0.1, 0.2, 0.16], [0.9, missing, 0.95]])
     ranked = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
-    assert [label.get_text() for label in ranked.axes[0].get_yticklabels()] == ["1: 0.1", "2: 1", "3: 10"]
-    assert legend(ranked) == ["may be as good as the first", "surely behind it"]
-    dots = [place for line in ranked.axes[0].lines for place in line.get_ydata()]
+    assert ranked.panels[0].y.names == ["1: 0.1", "2: 1", "3: 10"]
+    assert named(ranked) == ["may be as good as the first", "surely behind it"]
+    dots = [row for dots in marks_of(ranked, Dots) for row in dots.y]
     assert dots == [0, 1], "survivors do not stand for all"
-    assert "The first of 3 is better than all others that have all scores" in caption(ranked)
-    assert "The best of 3: rate 0.1, 0.55." in alt_text(parallel_coordinates(settings, scores, quantity="accuracy"))
+    assert "The first of 3 is better than all others that have all scores" in " ".join(ranked.notes)
+    assert "The best of 3: rate 0.1, 0.55." in parallel_coordinates(settings, scores, quantity="accuracy").description
     assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
     lacking = ranking_with_intervals(settings[1:], ranking([[0.1, 0.2, missing], [missing, 0.9, 1]]), quantity="share")
-    assert "None of the others has all scores, so the first is compared with none." in caption(lacking)
-    assert not legend(lacking) and alt_text(lacking).endswith("The first: 10.")
+    assert "None of the others has all scores, so the first is compared with none." in " ".join(lacking.notes)
+    assert not named(lacking) and lacking.description.endswith("The first: 10.")
     shared = np.array([[0.5, 0.6, 0.7], [np.nan, np.nan, 0.9], [0.1, 0.2, np.nan]])
     few = ranking_with_intervals(settings, ranking(shared), quantity="accuracy")
-    assert "not compared: lacks scores" in legend(few)
+    assert "not compared: lacks scores" in named(few)
 
 
 def test_what_a_table_does_not_report_is_said_in_words():
@@ -206,7 +181,7 @@ def test_what_a_table_does_not_report_is_said_in_words():
     ]
     figure = effects_matrix(effects(settings, [[0.1, 0.2], [0.3, 0.5], [0.6, 0.6], [0.8, 0.9]]), quantity="accuracy")
     for name in ("rate", "scale"):
-        assert f"{name}: not determined by this table." in alt_text(figure)
+        assert f"{name}: not determined by this table." in figure.description
     assert_readable(figure, is_matrix=True)
 
 
@@ -221,15 +196,3 @@ def test_configurations_that_are_alike_are_no_figure():
 def test_without_any_score_there_is_nothing_to_draw(scores):
     with pytest.raises(BadInput, match="no configuration has a score in every block; there is nothing to draw"):
         parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], scores, quantity="accuracy")
-
-
-def test_a_number_and_its_half_interval_lie_below_one_another():
-    """A line of digits is about as high as its font is large."""
-    scores = np.linspace(0.5, 0.95, 4)[:, None] + np.random.default_rng(0).normal(0, 0.02, (4, 4))
-    settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
-    figure = effects_matrix(effects(settings, scores), quantity="accuracy")
-    figure.canvas.draw()
-    texts = [text for axes in figure.axes for text in axes.texts if "\n" in text.get_text()]
-    for text in texts:
-        assert text.get_window_extent().height > 2 * text.get_fontsize() * figure.dpi / 72
-    assert texts

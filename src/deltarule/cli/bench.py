@@ -49,13 +49,13 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
 def _draw_curves(record: dict[str, Any], folder: Path) -> None:
     """Write SVG and PNG figures of the time of an update into a folder, one for each curve of the record."""
-    from deltarule.reports.figures import save, time_curves
+    from deltarule.reports.figures import time_curves
     from deltarule.reports.performance_tables import curve_name, describe_machine
 
     for curve in record["curves"]:
         note = f"{curve['work']}. {describe_machine(record)}."
         figure = time_curves(curve["quantity"], curve["values"], curve["microseconds"], note=note)
-        save(figure, folder / curve_name(curve))
+        figure.save(folder / curve_name(curve))
 
 
 @contextmanager

@@ -73,10 +73,10 @@ def lr_range(
     suggested = tested.suggested[np.isfinite(tested.suggested)]
     record = _record(recipe, dataset, tested, suggested, folder)
     if folder is not None:
-        from deltarule.reports.figures import range_test_curves, save
+        from deltarule.reports.figures import range_test_curves
 
         write_json(folder / "lr_range.json", record)
-        save(range_test_curves(tested), folder / "lr_range")
+        range_test_curves(tested).save(folder / "lr_range")
     if json:
         print_json(record)
     elif not len(suggested):

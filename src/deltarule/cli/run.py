@@ -118,13 +118,13 @@ def _object_tables(population: "Population", run: "Run") -> "list[RenderableType
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
     """Write SVG and PNG curves of the objective, the accuracy and the study's criterion into a folder."""
-    from deltarule.reports.figures import accuracy_curves, objective_curves, save
+    from deltarule.reports.figures import accuracy_curves, objective_curves
 
-    save(objective_curves(run), folder / "objective")
+    objective_curves(run).save(folder / "objective")
     criterion = population.recipe.configuration.study.criterion
     for metric in dict.fromkeys(["accuracy", *([criterion.name] if criterion else [])]):
         if metric in run.history.names:
-            save(accuracy_curves(run, metric), folder / metric)
+            accuracy_curves(run, metric).save(folder / metric)
 
 
 def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:

@@ -1,13 +1,11 @@
 """Draw the decision boundary of any model over two features of its data."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from deltarule.reports.chart import Chart
 from deltarule.reports.score_figures import true_and_predicted
 from deltarule.stats.model_plane import Feature, model_plane
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def decision_boundary(
@@ -19,7 +17,7 @@ def decision_boundary(
     held: Mapping[Feature, Any] | None = None,
     names: Sequence[str] = (),
     classes: Sequence[str] = (),
-) -> "Figure":
+) -> Chart:
     """Draw a model's predictions over two features of its data, with the rows' true and predicted classes.
 
     All other features are held at one value each, which the figure states: the lower median of numbers, the most
@@ -36,15 +34,19 @@ def decision_boundary(
     names : of the D features, if `x` has none.
     classes : names of the classes, in their order; by default the classifier's own.
 
-    Raises `BadInput` for a model without classes, features or labels that do not exist, and more than 8 classes.
+    Raises
+    ------
+    BadInput
+        If the model has no classes, features or labels do not exist, or there are more than 8 classes.
 
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> from deltarule import MLPClassifier
     >>> x, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
-    >>> figure = decision_boundary(model, x, y, features=(2, 3), held={0: 6.0})
-    >>> figure.axes[0].get_xlabel(), figure.get_supxlabel().split(". ")[1]
-    ('x2', 'Held: x0 at 6, x1 at 3')
+    >>> decision_boundary(model, x, y, features=(2, 3), held={0: 6.0}).notes[1]
+    'Held: x0 at 6, x1 at 3. The rows are predicted with their own values.'
     """
     predictions = model_plane(model, x, labels, features, held or {}, names)
     return true_and_predicted(

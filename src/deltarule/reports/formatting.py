@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
-from unicodedata import bidirectional
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from deltarule.problem.problem import Problem
 
 MAX_EXACT_PROBABILITY = 0.999
 """Probabilities between this and 1 are shown as "more than 99.9 %"."""
-ISOLATED_TEXT_OR_CONTROL_CHARACTER = re.compile(rf"(\u2068[^{CONTROL_CHARACTERS}]*\u2069)|[{CONTROL_CHARACTERS}]")
-"""Completely isolated text, which is kept because it does not affect its surroundings, or a control character."""
 
 
 def visible(text: str) -> str:
@@ -24,17 +21,7 @@ def visible(text: str) -> str:
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return ISOLATED_TEXT_OR_CONTROL_CHARACTER.sub(lambda match: match[1] or "\ufffd", text)
-
-
-def isolate_direction(name: str) -> str:
-    """Isolate a right-to-left name, so that it does not reorder the sentence around it.
-
-    >>> isolate_direction("size"), len(isolate_direction("\N{HEBREW LETTER ALEF}"))
-    ('size', 3)
-    """
-    name = visible(name)
-    return f"\u2068{name}\u2069" if any(bidirectional(one) in ("R", "AL") for one in name) else name
+    return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
 
 
 def escape_html(text: str) -> str:

@@ -1,134 +1,129 @@
-"""Figures of a table model: importance of columns, calibration, predicted against true numbers, loss by epoch.
+"""Charts of a table model: importance of columns, calibration, predicted against true numbers, loss by epoch.
 
 N rows · T columns of a table · G groups of predictions · n epochs
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL_INCHES, MAX_ROWS
-from deltarule.reports.figure_builder import MAX_LINES, FigureBuilder, use_full_tick_labels
-from deltarule.reports.formatting import format_probability, isolate_direction, percent
-from deltarule.reports.text_fitting import wrap_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from deltarule.reports.chart import (
+    MAX_LINES,
+    Axis,
+    Bars,
+    Chart,
+    Dots,
+    Line,
+    Panel,
+    Rule,
+    capitalize,
+    interval_rows,
+    objective_axis,
+)
+from deltarule.reports.formatting import format_probability, percent
 
 MAX_DOTS = 2000
 """Maximum number of rows that are drawn as dots."""
 COLUMN_NAME_POINTS = 134
 """Maximum width in points of a column's name."""
-DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
+INTERVAL = "its interval (95 %)"
 
 
-def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
-    """Draw the loss of score [T] if a column is shuffled, with intervals [T, 2]; only the first columns if many.
+def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> Chart:
+    """The loss of score if a column is shuffled, with intervals; the first 32 columns if there are more.
 
-    Parameters: `columns`, their names; `losses` [T] of the score, the greatest first; `intervals` [T, 2], NaN if there
-    is none; `score`, its name, such as "R²".
+    Parameters
+    ----------
+    columns : names of the T columns, the most important first.
+    losses : [T].
+    intervals : [T, 2], NaN if there is none.
+    score : its name, such as "R²".
 
-    >>> figure = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
-    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    Examples
+    --------
+    >>> chart = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
+    >>> chart.panels[0].y.names
     ['size', 'color']
     """
     losses, intervals = np.asarray(losses, np.float64)[:MAX_ROWS], np.asarray(intervals, np.float64)[:MAX_ROWS]
-    with style.style_context():
-        builder = FigureBuilder.of_axes("Feature importance", 7.0, 1.5 + CELL_INCHES[1] * len(losses))
-        builder.axes.axvline(0, **DIAGONAL)
-        dots, bars = builder.ranges(columns[:MAX_ROWS], COLUMN_NAME_POINTS, losses, intervals)
-        builder.entries.append((dots, f"{score} lost"))
-        if np.isfinite(intervals).any():
-            builder.entries.append((bars, "its interval (95 %)"))
-        use_full_tick_labels(builder.axes.xaxis)
-        builder.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
-        builder.y_label("column")
-        if len(columns) > MAX_ROWS:
-            builder.note(f"The first {MAX_ROWS} of {len(columns):,} columns.")
-        builder.note("Correlated columns share their importance, so that each looks less important.")
-        described = list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]
-        parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in described]
-        if len(columns) > MAX_LINES:
-            parts.append(count_of(len(columns) - MAX_LINES, "more column"))
-        builder.describe(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
-        return builder.finish()
+    entries = f"{score} lost", INTERVAL if np.isfinite(intervals).any() else ""
+    marks, axis = interval_rows(columns[:MAX_ROWS], losses, intervals, entries, "column", COLUMN_NAME_POINTS)
+    notes = ["Correlated columns share importance, so each looks less important."]
+    if len(columns) > MAX_ROWS:
+        notes.insert(0, f"The first {MAX_ROWS} of {len(columns):,} columns.")
+    parts = [f"{name} {loss:.3g}" for name, loss in list(zip(columns, losses.tolist(), strict=False))[:MAX_LINES]]
+    if len(columns) > MAX_LINES:
+        parts.append(count_of(len(columns) - MAX_LINES, "more column"))
+    x = Axis(f"{score} lost if the column is shuffled")
+    sentences = [f"{capitalize(score)} lost: {'; '.join(parts)}."]
+    size = 7.0, 1.5 + CELL_INCHES[1] * len(losses)
+    panel = Panel([Rule(x=0.0), *marks], x, axis)
+    return Chart("Feature importance", [panel], size=size, notes=notes, sentences=sentences)
 
 
-def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
-    """Draw the shares [G] of right predictions, with intervals [G, 2], against their mean probabilities [G].
+def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
+    """The shares of right predictions, with intervals, against their mean probabilities.
 
-    Parameters: `probabilities` [G], the means of groups of predictions; `shares` [G] of each group that are right;
-    `intervals` [G, 2] of the shares.
+    Parameters
+    ----------
+    probabilities : [G], the means of groups of predictions.
+    shares : [G], of each group that are right.
+    intervals : [G, 2], of the shares.
 
-    >>> figure = calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]])
-    >>> figure.axes[0].get_xlabel()
-    'probability that was said of the answer'
+    Examples
+    --------
+    >>> calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]]).sentences[0]
+    'Predicted with 60 %: 50 % right.'
     """
     probabilities, shares, intervals = (np.asarray(array, np.float64) for array in (probabilities, shares, intervals))
-    with style.style_context():
-        builder = FigureBuilder.of_axes("Are the probabilities right?", 5.6, 3.8)
-        start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
-        (line,) = builder.axes.plot([start, 1], [start, 1], label="_right", **DIAGONAL)
-        bars = builder.axes.vlines(probabilities, *intervals.T, color=style.BLUE, linewidth=4, alpha=0.35)
-        builder.line(probabilities, shares, "share that is right", index=0, markevery=1, markersize=5)
-        builder.entries += [(bars, "its interval (95 %)"), (line, "as it was said")]
-        builder.axes.set_xlim(start, 1.02)
-        builder.axes.set_ylim(start, 1.03)
-        builder.axes.set_xlabel("probability that was said of the answer")
-        builder.y_label("share of answers that are right")
-        builder.note("Below the gray line the model is too sure of itself, above it not sure enough.")
-        for probability, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
-            builder.describe(f"Said {format_probability(probability)}: right {percent(share)}.")
-        return builder.finish()
+    start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
+    marks = [
+        Line([start, 1], [start, 1], "perfectly calibrated", marks="none", is_data=False),
+        Bars(intervals[:, 0], intervals[:, 1], probabilities, INTERVAL, is_vertical=True),
+        Line(probabilities, shares, "share that is right", marks="all"),
+    ]
+    panel = Panel(
+        marks,
+        Axis("predicted probability", limits=(start, 1.02)),
+        Axis("share of predictions that are right", limits=(start, 1.03)),
+    )
+    sentences = [
+        f"Predicted with {format_probability(probability)}: {percent(share)} right."
+        for probability, share in zip(probabilities.tolist(), shares.tolist(), strict=True)
+    ]
+    notes = ["Below the gray line the model is overconfident, above it underconfident."]
+    return Chart("Are the probabilities right?", [panel], size=(5.6, 3.8), notes=notes, sentences=sentences)
 
 
-def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> "Figure":
-    """Draw predicted against true numbers, both [N], as dots; `target` is the column's name.
+def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> Chart:
+    """Predicted against true numbers [N] as dots; `target` is what they are.
 
-    Parameters: `targets` [N], the true numbers; `predictions` [N]; `target`, what they are.
-
-    >>> figure = true_and_predicted_numbers([1.0, 2.0], [1.5, 2.0], target="price")
-    >>> figure.axes[0].get_ylabel()
-    'answered price'
+    >>> true_and_predicted_numbers([1.0, 2.0], [1.5, 2.0], target="price").panels[0].y.label
+    'predicted price'
     """
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MAX_DOTS]
-    with style.style_context():
-        builder = FigureBuilder.of_axes("Answers against the truth", 5.6, 4.2)
-        ends = [float(min(targets.min(), predictions.min())), float(max(targets.max(), predictions.max()))]
-        (line,) = builder.axes.plot(ends, ends, label="_right", **DIAGONAL)
-        (dots,) = builder.axes.plot(
-            targets[chosen], predictions[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5
-        )
-        builder.entries += [(dots, "a row"), (line, "right")]
-        use_full_tick_labels(builder.axes.xaxis)
-        use_full_tick_labels(builder.axes.yaxis)
-        builder.axes.set_xlabel(wrap_text(f"true {target}", 44))
-        builder.y_label(f"answered {target}")
-        if len(targets) > MAX_DOTS:
-            builder.note(f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance.")
-        median_error, large_error = np.quantile(np.abs(targets - predictions), [0.5, 0.9])
-        builder.describe(
-            f"Half of the answers are off by {median_error:.3g} at most, nine in ten by {large_error:.3g}."
-        )
-        return builder.finish()
+    ends = [float(min(targets.min(), predictions.min())), float(max(targets.max(), predictions.max()))]
+    marks = [
+        Line(ends, ends, "right", marks="none", is_data=False),
+        Dots(targets[chosen], predictions[chosen], "a row", size=4, opacity=0.5),
+    ]
+    notes = [f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance."] if len(targets) > MAX_DOTS else []
+    half, nine_tenths = np.quantile(np.abs(targets - predictions), [0.5, 0.9])
+    sentences = [f"Half of the predictions are off by {half:.3g} at most, nine in ten by {nine_tenths:.3g}."]
+    panel = Panel(marks, Axis(f"true {target}"), Axis(f"predicted {target}"))
+    return Chart("Predicted against true values", [panel], size=(5.6, 4.2), notes=notes, sentences=sentences)
 
 
-def loss_by_epoch(losses: Any) -> "Figure":
-    """Draw the loss of each epoch of a fit, `losses` [n].
+def loss_by_epoch(losses: Any) -> Chart:
+    """The loss of each epoch of a fit [n].
 
-    >>> figure = loss_by_epoch([0.9, 0.5, 0.4])
-    >>> figure.axes[0].lines[0].get_xdata().tolist()
+    >>> loss_by_epoch([0.9, 0.5, 0.4]).panels[0].marks[0].x.tolist()
     [1, 2, 3]
     """
-    losses = np.asarray(losses, np.float64)
-    with style.style_context():
-        builder = FigureBuilder.blank("Training")
-        builder.line(np.arange(1, len(losses) + 1), losses, "")
-        builder.axes.set_xlabel("epochs")
-        builder.y_label("loss, with the penalty, mean of the networks")
-        builder.scale_objective()
-        return builder.finish()
+    marks = [Line(np.arange(1, len(losses) + 1), losses)]
+    axis, notes = objective_axis("loss, with the penalty, mean of the networks", marks)
+    return Chart("Training", [Panel(marks, Axis("epochs", "updates"), axis)], notes=notes)

@@ -5,17 +5,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.reports.chart import Axis, Chart, Line, Panel, objective_axis
 from deltarule.reports.html_templates import load_template
 from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MIN_TRAINING_PER_DRAWING = 9
 """Minimum training time between two drawings, as a multiple of the drawing time."""
@@ -128,23 +126,16 @@ class LivePlot:
         started = time.perf_counter()
         if started < self._due and progress.training:
             return
-        page = _record_html(describe_progress(progress), figure=figure_html(self.figure()))
+        page = _record_html(describe_progress(progress), figure=figure_html(self.chart()))
         self._display(page, bool(progress.training))
         drawn = time.perf_counter()
         self._due = drawn + max(self.every, MIN_TRAINING_PER_DRAWING * (drawn - started))
 
-    def figure(self) -> "Figure":
-        """The objectives so far as a figure."""
-        from deltarule.reports import style
-        from deltarule.reports.figure_builder import FigureBuilder
-
-        with style.style_context():
-            builder = FigureBuilder.blank("Objective while it trains")
-            builder.line(self.history.steps, self.history.objectives, "")
-            builder.x_label_updates()
-            builder.y_label("median objective on the last batch")
-            builder.scale_objective()
-            return builder.finish()
+    def chart(self) -> Chart:
+        """The objectives so far."""
+        marks = [Line(self.history.steps, self.history.objectives)]
+        axis, notes = objective_axis("median objective on the last batch", marks)
+        return Chart("Objective while it trains", [Panel(marks, Axis("updates", "updates"), axis)], notes=notes)
 
     def _display(self, html: str, is_training: bool) -> None:
         """Show HTML in place of this training's earlier one; if not `is_training`, the next HTML gets a new place."""

@@ -1,59 +1,60 @@
-"""Figures of a sweep: the effects of parameters, and the ranking of configurations with intervals.
+"""Charts of a sweep: the effects of parameters, and the ranking of configurations with intervals.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.cell_figures import CELL_INCHES
-from deltarule.reports.figure_builder import FigureBuilder, use_full_tick_labels
-from deltarule.reports.formatting import isolate_direction
-from deltarule.reports.text_fitting import fit_names, fit_text, text_width, wrap_text
+from deltarule.reports.chart import Axis, Bars, Cells, Chart, Dots, Mark, Panel, Rule
+from deltarule.reports.text_fitting import fit_names, text_width
 from deltarule.stats.effects import Effect, Effects, Parameter, format_value, parameters_of
 from deltarule.stats.ranking import Ranking
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 MAX_RANKED = 20
 """Maximum number of configurations in a ranking."""
+MAX_PARAMETERS = 5
+"""Maximum number of parameters beside each other."""
 CELL_WIDTH_INCHES, CELL_HEIGHT_INCHES = 0.5, 0.34
 """Size of a cell with an effect and half its interval."""
-NAME_CHARACTERS = 14
-"""Maximum number of characters of a line of a parameter's name."""
-VALUE_NAME_POINTS = 80
-"""Maximum width in points of a value's name."""
-CONFIGURATION_NAME_POINTS = 210
-"""Maximum width in points of a configuration's name."""
+VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
+"""Maximum width in points of the names of a value and of a configuration."""
 FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 CHOSEN_NOTE = (
     "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
 )
 
 
-def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
-    """Draw the effect of each value of each parameter, and of each pair of values, with intervals.
+def effects_matrix(found: Effects, *, quantity: str) -> Chart:
+    """The effect of each value of each parameter, and of each pair of values, with intervals.
 
     On the diagonal is the mean score of a value, less that of all configurations, as a dot with its interval (95 %);
     below it that of a pair of values, with half of its interval.
 
-    Parameters: `found`, what `deltarule.stats.effects.effects` returns; `quantity`, what the scores are.
-    Errors: `BadInput` if no parameter has several values.
+    Parameters
+    ----------
+    found : what `deltarule.stats.effects.effects` returns.
+    quantity : what the scores are.
 
+    Raises
+    ------
+    BadInput
+        If no parameter has several values.
+
+    Examples
+    --------
     >>> from deltarule.stats.effects import effects
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
     >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
-    >>> figure = effects_matrix(found, quantity="accuracy")
-    >>> figure.axes[0].get_title(loc="left")
-    'What each parameter is worth'
+    >>> effects_matrix(found, quantity="accuracy").sentences[0]
+    'rate: 1 +0.188 (± 0.16), 0.1 -0.188 (± 0.16).'
     """
-    count = min(len(found.parameters), 5)  # more do not fit
+    count = min(len(found.parameters), MAX_PARAMETERS)
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
     parameters = found.parameters[:count]
@@ -61,39 +62,36 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
     heights = [max(len(parameter.values), 4) for parameter in parameters]
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
-    with style.style_context():
-        builder = FigureBuilder.of_axes(
-            "What each parameter is worth",
-            max(5.2, 1.6 + 0.25 * count + CELL_WIDTH_INCHES * sum(widths)),
-            1.7 + 0.2 * count + CELL_HEIGHT_INCHES * sum(heights),
-            nrows=count,
-            ncols=count,
-            width_ratios=widths,
-            height_ratios=heights,
-        )
-        limits, number_format = _effect_limits(found.marginal[:count]), _number_format(found)
-        for index, (row, column) in enumerate(np.ndindex(count, count)):
-            builder.row = index
-            if row == column:
-                _draw_marginal_effect(builder, parameters[row], found.marginal[row], limits, is_first=row == 0)
-            elif row > column:
-                pair = pairs[parameters[column].key, parameters[row].key]
-                _draw_pairwise_effect(builder.axes, pair, largest, number_format)
-                _name_rows(builder.axes, parameters[row], is_first=column == 0)
-            else:
-                builder.axes.set_visible(False)
-            if row == count - 1:
-                values = fit_names(parameters[column].values, VALUE_NAME_POINTS, 8)
-                builder.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
-                builder.axes.set_xlabel(
-                    fit_text(last_key(parameters[column].key), 72 * CELL_WIDTH_INCHES * widths[column], 9)
-                )
-        for parameter, effect in zip(parameters, found.marginal, strict=False):
-            builder.describe(f"{last_key(parameter.key)}: {_describe_effect(parameter, effect)}.")
-        if diverged := describe_diverged_values(found):
-            builder.describe(diverged)
-        _note_effects(builder, found, quantity, count)
-        return builder.finish()
+    limits, number_format = _effect_limits(found.marginal[:count]), _number_format(found)
+    panels: list[Panel | None] = []
+    for row, column in np.ndindex(count, count):
+        below = _value_axis(parameters[column], is_last=row == count - 1)
+        if row == column:
+            panels.append(_marginal_panel(parameters[row], found.marginal[row], limits, below, is_first=row == 0))
+        elif row > column:
+            pair = pairs[parameters[column].key, parameters[row].key]
+            names = parameters[row].values if column == 0 else []
+            label = last_key(parameters[row].key) if column == 0 else ""
+            y = Axis(label, names=names, name_points=VALUE_NAME_POINTS, font_size=8)
+            panels.append(Panel([_pair_cells(pair, largest, number_format)], below, y, is_bare=True))
+        else:
+            panels.append(None)
+    sentences = [
+        f"{last_key(parameter.key)}: {_describe_effect(parameter, effect)}."
+        for parameter, effect in zip(parameters, found.marginal, strict=False)
+    ]
+    if diverged := describe_diverged_values(found):
+        sentences.append(diverged)
+    width = max(5.2, 1.6 + 0.25 * count + CELL_WIDTH_INCHES * sum(widths))
+    return Chart(
+        "What each parameter is worth",
+        panels,
+        columns=count,
+        size=(width, 1.7 + 0.2 * count + CELL_HEIGHT_INCHES * sum(heights)),
+        ratios=(widths, heights),
+        notes=_effect_notes(found, quantity, count),
+        sentences=sentences,
+    )
 
 
 def describe_diverged_values(effects: Effects) -> str:
@@ -107,70 +105,63 @@ def describe_diverged_values(effects: Effects) -> str:
     texts = []
     for parameter, effect in zip(effects.parameters, effects.marginal, strict=True):
         rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
-        values = [
-            f"{isolate_direction(value)} ({fell:,} of {of:,})"
-            for value, mean, fell, of in rows
-            if np.isnan(mean) and fell
-        ]
+        values = [f"{value} ({fell:,} of {of:,})" for value, mean, fell, of in rows if np.isnan(mean) and fell]
         texts += [f"{last_key(parameter.key)} {', '.join(values)}"] if values else []
     return f"Without an effect, as networks diverged: {'; '.join(texts)}." if texts else ""
 
 
-def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
-    """Draw the best configurations with intervals of their means, and mark which may be as good as the first.
+def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> Chart:
+    """The best configurations with intervals of their means, and which may be as good as the first.
 
-    Parameters: `settings`, the hyperparameters of each of the C configurations by dotted key; `ranked`, what
-    `deltarule.stats.ranking.ranking` returns; `quantity`, what the scores are.
+    Parameters
+    ----------
+    settings : hyperparameters of each of the C configurations by dotted key.
+    ranked : what `deltarule.stats.ranking.ranking` returns.
+    quantity : what the scores are.
 
+    Examples
+    --------
     >>> from deltarule.stats.ranking import ranking
     >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0]])
-    >>> figure = ranking_with_intervals([{"rate": 0.1}, {"rate": 1.0}], ranked, quantity="accuracy")
-    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    >>> chart = ranking_with_intervals([{"rate": 0.1}, {"rate": 1.0}], ranked, quantity="accuracy")
+    >>> chart.panels[0].y.names
     ['1: 1', '2: 0.1']
     """
     parameters = parameters_of(settings)[0]
     shown = min(len(ranked.place), MAX_RANKED)
-    as_good = ranked.is_as_good
     short_names = [
         ", ".join(format_value(settings[index].get(parameter.key)) for parameter in parameters)
         for index in ranked.place[:shown].tolist()
     ]
-    with style.style_context():
-        names = [
-            f"{rank}: {name}" for rank, name in enumerate(fit_names(short_names, CONFIGURATION_NAME_POINTS, 8.5), 1)
-        ]
-        width = 5.6 + max(text_width(name, 8.5) for name in names) / 72
-        builder = FigureBuilder.of_axes("Is the winner more than noise?", width, 1.8 + CELL_INCHES[1] * shown)
-        rows = np.arange(shown)
-        lacks_scores = ~as_good & np.isnan(ranked.behind)
-        for chosen, color, marker, entry in (
-            (as_good[:shown], style.BLUE, "o", "may be as good as the first"),
-            ((~as_good & ~lacks_scores)[:shown], style.ORANGE, "s", "surely behind it"),
-            (lacks_scores[:shown], style.GRAY, "D", "not compared: lacks scores"),
-        ):
-            if (~np.isnan(ranked.mean[:shown][chosen])).any():
-                (dots,) = builder.axes.plot(
-                    ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5
-                )
-                builder.entries.append((dots, entry))
-                half = np.nan_to_num(ranked.half[:shown][chosen])
-                ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
-                builder.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
-        builder.axes.set_yticks(rows, names)
-        use_full_tick_labels(builder.axes.xaxis)
-        builder.axes.set_ylim(shown - 0.4, -0.6)
-        builder.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
-        keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
-        builder.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL_INCHES[1] * shown), 9))
-        verdict = _describe_ranking(ranked)
-        builder.note(verdict)
-        builder.describe(verdict)
-        if ranked.blocks and len(ranked.place) > 1:
-            builder.note(CHOSEN_NOTE)
-        if ranked.blocks:
-            mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
-            builder.describe(f"The first: {names[0].removeprefix('1: ')}{mean}.")
-        return builder.finish()
+    names = [f"{rank}: {name}" for rank, name in enumerate(fit_names(short_names, CONFIGURATION_NAME_POINTS, 8.5), 1)]
+    rows, means, half = np.arange(shown), ranked.mean[:shown], np.nan_to_num(ranked.half[:shown])
+    lacks_scores = ~ranked.is_as_good & np.isnan(ranked.behind)
+    marks: list[Mark] = []
+    for chosen, color, marker, entry in (
+        (ranked.is_as_good, style.BLUE, "o", "may be as good as the first"),
+        (~ranked.is_as_good & ~lacks_scores, style.ORANGE, "s", "surely behind it"),
+        (lacks_scores, style.GRAY, "D", "not compared: lacks scores"),
+    ):
+        drawn = np.flatnonzero(chosen[:shown] & ~np.isnan(means))
+        if len(drawn):
+            ends = means[drawn] - half[drawn], means[drawn] + half[drawn]
+            marks += [Bars(*ends, rows[drawn], color=color), Dots(means[drawn], rows[drawn], entry, color, marker)]
+    keys = ", ".join(last_key(parameter.key) for parameter in parameters) or "configuration"
+    y = Axis(keys, names=names, limits=(shown - 0.4, -0.6), name_points=2 * CONFIGURATION_NAME_POINTS)
+    verdict = _describe_ranking(ranked)
+    notes, sentences = [verdict], [verdict]
+    if ranked.blocks and len(ranked.place) > 1:
+        notes.append(CHOSEN_NOTE)
+    if ranked.blocks:
+        mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
+        sentences.append(f"The first: {names[0].removeprefix('1: ')}{mean}.")
+    return Chart(
+        "Is the winner more than noise?",
+        [Panel(marks, Axis(f"mean {quantity}, with its interval (95 %)"), y)],
+        size=(5.6 + max(text_width(name, 8.5) for name in names) / 72, 1.8 + CELL_INCHES[1] * shown),
+        notes=notes,
+        sentences=sentences,
+    )
 
 
 def _describe_ranking(ranked: Ranking) -> str:
@@ -195,46 +186,34 @@ def _describe_ranking(ranked: Ranking) -> str:
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
-def _draw_marginal_effect(
-    builder: FigureBuilder, parameter: Parameter, effect: Effect, limits: tuple[float, float], is_first: bool
-) -> None:
-    """Draw the effect of each value of a parameter with its interval; with its name on the left if `is_first`."""
-    axes, x = builder.axes, np.arange(len(parameter.values))
-    half = np.nan_to_num(effect.half)
-    axes.axhline(0, color=style.GRAY, linewidth=1, zorder=1)
-    axes.vlines(x, effect.mean - half, effect.mean + half, color=style.BLUE, linewidth=4, alpha=0.35)
-    axes.plot(x, effect.mean, "o", color=style.BLUE, markersize=4.5)
-    axes.set_xlim(-0.5, max(len(x), 2) - 0.5)
-    axes.set_ylim(*limits)
-    axes.set_xticks([])
-    axes.grid(visible=False, axis="x")
-    use_full_tick_labels(axes.yaxis)
-    axes.tick_params(labelsize=7)
-    if is_first:
-        axes.set_ylabel(wrap_text(last_key(parameter.key), NAME_CHARACTERS), rotation=0, ha="right", va="center")
+def _marginal_panel(
+    parameter: Parameter, effect: Effect, limits: tuple[float, float], below: Axis, is_first: bool
+) -> Panel:
+    """The effect of each value of a parameter with its interval; with its name on the left if `is_first`."""
+    x, half = np.arange(len(parameter.values)), np.nan_to_num(effect.half)
+    marks = [Rule(y=0.0), Bars(effect.mean - half, effect.mean + half, x, is_vertical=True), Dots(x, effect.mean)]
+    y = Axis(last_key(parameter.key) if is_first else "", limits=limits, font_size=7, has_upright_label=not is_first)
+    return Panel(marks, below, y)
 
 
-def _draw_pairwise_effect(axes: "Axes", effect: Effect, largest: float, number_format: str) -> None:
-    """Draw a pair's effects as cells with half their interval, colored from −`largest` to `largest`."""
+def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
+    """The axis below a panel, with the values of its parameter if it `is_last` in its column."""
+    limits = -0.5, max(len(parameter.values), 2) - 0.5
+    if not is_last:
+        return Axis(scale="hidden", limits=limits)
+    options: dict[str, Any] = {"is_upright": True, "name_points": VALUE_NAME_POINTS, "font_size": 8}
+    return Axis(last_key(parameter.key), names=parameter.values, limits=limits, **options)
+
+
+def _pair_cells(effect: Effect, largest: float, number_format: str) -> Cells:
+    """A pair's effects as cells with half their interval, colored from −`largest` to `largest`."""
     mean, half = effect.mean.T, effect.half.T
-    drawn = axes.imshow(mean, cmap=style.diverging_colormap(), vmin=-largest, vmax=largest, aspect="auto")
-    for row, column in np.ndindex(*mean.shape):
-        if not np.isnan(mean[row, column]):
-            text = _format_effect(mean[row, column], f"+{number_format}")
-            text += "" if np.isnan(half[row, column]) else f"\n±{_format_effect(half[row, column], number_format)}"
-            font: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(mean[row, column])[:3]), "fontsize": 6.5}
-            axes.text(column, row, text, ha="center", va="center", **font)
-    axes.grid(False)
-
-
-def _name_rows(axes: "Axes", parameter: Parameter, is_first: bool) -> None:
-    """Remove the ticks of a table, and if it `is_first` in its row, write the values of its parameter beside it."""
-    axes.set_xticks([])
-    names = fit_names(parameter.values, VALUE_NAME_POINTS, 8) if is_first else []
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(length=0, labelsize=8)
-    if is_first:
-        axes.set_ylabel(wrap_text(last_key(parameter.key), NAME_CHARACTERS))
+    texts = [["" for _ in row] for row in mean]
+    for row, column in np.argwhere(~np.isnan(mean)):
+        text = _format_effect(mean[row, column], f"+{number_format}")
+        text += "" if np.isnan(half[row, column]) else f"\n±{_format_effect(half[row, column], number_format)}"
+        texts[row][column] = text
+    return Cells(mean, texts, (-largest, largest), font_size=6.5)
 
 
 def _number_format(effects: Effects) -> str:
@@ -265,30 +244,28 @@ def _describe_effect(parameter: Parameter, effect: Effect) -> str:
         return "not determined by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
     return ", ".join(
-        f"{isolate_direction(parameter.values[at])} {effect.mean[at]:+.3g}"
+        f"{parameter.values[at]} {effect.mean[at]:+.3g}"
         + ("" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})")
         for at in dict.fromkeys((best, worst))
     )
 
 
-def _note_effects(builder: FigureBuilder, effects: Effects, quantity: str, count: int) -> None:
-    """Add notes on the effects: what they are, their intervals, and the parameters left out after the first `count`."""
+def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
+    """What the effects are, their intervals, and the parameters left out after the first `count`."""
     has_diverged = any(one.diverged.any() for one in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"
-    builder.note(f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first.")
+    notes = [f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first."]
     if effects.blocks < 2:
-        builder.note("One row each: nothing is known of the noise, and there are no intervals.")
+        notes.append("One row each: nothing is known of the noise, and there are no intervals.")
     else:
-        builder.note(
-            f"Bars, and what stands behind ±: intervals (95 %) over {effects.blocks:,} blocks "
-            "of the same fold and seed."
-        )
-        builder.note(FOLDS_NOTE)
+        notes.append(f"Bars, and ±: intervals (95 %) over {effects.blocks:,} blocks of the same fold and seed.")
+        notes.append(FOLDS_NOTE)
     if count < len(effects.parameters):
-        builder.note(f"{len(effects.parameters) - count} parameters that matter less are left out.")
+        notes.append(f"{len(effects.parameters) - count} parameters that matter less are left out.")
     if effects.left_out:
-        builder.note(f"Too many different values: {', '.join(map(last_key, effects.left_out))}.")
+        notes.append(f"Too many different values: {', '.join(map(last_key, effects.left_out))}.")
+    return notes
 
 
 def last_key(key: str) -> str:

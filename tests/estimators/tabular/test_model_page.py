@@ -53,7 +53,7 @@ def test_a_regressors_page() -> None:
     model = TabularRegressor(random_state=0).fit(X, y)
     found = model.inspect(X, y)
     page = model_page(model, found)
-    assert "Answers against the truth" in page
+    assert "Predicted against true values" in page
     assert f"{found.scores.score:.3f}" in page
     assert "recall" not in page.lower()
     assert found.importances[0].column == "<b>size</b>"
@@ -73,8 +73,9 @@ def test_of_a_model_that_is_sure_of_itself_no_probability_is_told_twice() -> Non
     hits = [12, 20, 18, 20, 19, 20]
     groups = tuple(Calibration(20, p, n / 20, *share_interval(n, 20)) for p, n in zip(said, hits, strict=True))
     page = model_page(model, replace(model.inspect(X, SIZE > 0), calibration=groups))
-    told = "Said 60 %: right 60 %. Said 98.1 %: right 95 %. Said more than 99.9 %: right 98.3 %."
-    assert html.unescape(page).count(told) >= 1 and page.count("Said ") == 3 * page.count("Said 60")
+    shown = {"60 %": "60 %", "98.1 %": "95 %", "more than 99.9 %": "98.3 %"}
+    told = " ".join(f"Predicted with {probability}: {share} right." for probability, share in shown.items())
+    assert html.unescape(page).count(told) >= 1 and page.count("Predicted with ") == 3 * page.count("Predicted with 60")
     (curve,) = [one for one in _merge_equal_groups(groups) if one.rows == 60]
     assert (curve.low, curve.high) == share_interval(59, 60) and 0.9992 < curve.probability < 1
     assert sum(one.rows for one in _merge_equal_groups(groups)) == 120
@@ -94,7 +95,7 @@ def test_a_page_of_targets_that_are_very_large(far: float) -> None:
     model = TabularRegressor(random_state=0).fit(X, SIZE)
     page = model_page(model, model.inspect(X, np.where(SIZE > 0, far, -far)))
     assert ("too large to be drawn" in page) == (far > 1e300)
-    assert ("Answers against the truth" in page) == (far < 1e300)
+    assert ("Predicted against true values" in page) == (far < 1e300)
 
 
 def test_of_many_classes_there_is_no_matrix_but_a_table() -> None:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, network_figures, score_figures
-from deltarule.reports.figure_builder import MAX_LINES
+from deltarule.reports.chart import MAX_LINES, Chart
 from deltarule.reports.formatting import describe_solved, percent, row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.svg_embed import EmbeddedFigures
@@ -23,9 +23,6 @@ from deltarule.studies.report.claims_block import StudyBlock, format_setting
 from deltarule.studies.report.command_lines import set_arguments, study_arguments
 from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
 from deltarule.training.history import History
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LabelsByTable = dict[str, Sequence[str]]
 """The labels of the rows or columns of tables, by the table's name."""
@@ -224,7 +221,7 @@ def _predicted_classes(outputs: Any) -> Any:
     return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 
-def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> "Figure":
+def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
     """Draw the final decision boundary, and the rows with true classes and those that `outputs` [N, C] predict."""
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(

@@ -1,18 +1,10 @@
 import itertools
 import re
-import warnings
 
-import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.reports import style
-from deltarule.reports.comparison_figures import spreads
-from deltarule.reports.figures import comparison_curves, object_curves, save
-from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.reports.score_figures import confusion_matrix
-from deltarule.reports.svg_embed import embed_figure
 from deltarule.reports.text_fitting import fit_names, fit_text, text_width, wrap_names, wrap_text
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
@@ -79,57 +71,3 @@ def test_wrapped_names_of_narrow_letters_have_no_more_lines_than_others():
     names = [f"{'i' * 600}{number}{'i' * 600}" for number in (1, 2)]
     shown = wrap_names(names, 26)
     assert shown[0] != shown[1] and max(len(text.splitlines()) for text in shown) <= 4
-
-
-@pytest.mark.parametrize(
-    ("values", "least"),
-    [([1.9405985, 1.940598502, 1.9405985001], 1.9405984), ([1e15, 1e15 + 8], 1e14), ([1.0, 1.0 + 1e-12], 0.99)],
-)
-def test_numbers_along_an_axis_are_whole(values, least):
-    """None of them has to be added to one that stands elsewhere, as 5.0 to 1.9405."""
-    for figure in (
-        comparison_curves({"a": (range(len(values)), values)}, parameter="rate"),
-        spreads({"a": values}, option="rate", quantity="cost"),
-    ):
-        figure.draw_without_rendering()
-        axis = figure.axes[0].yaxis
-        low, high = axis.get_view_interval()
-        told = [(text.get_text(), at) for text, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)]
-        assert not axis.get_offset_text().get_text()
-        assert all(float(text) == pytest.approx(at, abs=(high - low) / 10) for text, at in told if low <= at <= high)
-        assert least < low
-
-
-@pytest.mark.parametrize("last", [0, 1, 7])
-def test_updates_are_whole_numbers_and_each_stands_once(last):
-    figure = object_curves([0, last] if last else [0], np.full((2 if last else 1, 1), 0.5), ["a"])
-    figure.canvas.draw()
-    axes = figure.axes[0]
-    low, high = axes.get_xlim()
-    shown = [
-        text.get_text() for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= at <= high
-    ]
-    assert "0" in shown and len(set(shown)) == len(shown) and not {"-0", "−0"} & set(shown)
-
-
-def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
-    """A reader of the SVG has fonts of their own."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        for figure in (
-            object_curves([0, 1], [[0.1], [0.9]], ["日本語クラス"]),
-            confusion_matrix([[1]], ["日本語クラス"]),
-        ):
-            save(figure, tmp_path / "figure")
-            assert "日本語" in embed_figure(figure, "figure").svg
-        with style.style_context():
-            warnings.warn("something else", stacklevel=1)
-    assert [str(one.message) for one in told] == ["something else"]
-
-
-def test_words_keep_their_order_around_names_that_are_written_from_the_right():
-    name = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER MEM}"
-    made = embed_figure(object_curves([0, 10], [[0.5], [0.9]], [name]), "one")
-    assert f"updates: \u2068{name}\u2069 from 0.5 at 0 to 0.9 at 10." in made.alt
-    assert made.hover[0]["curves"][0]["name"] == f"\u2068{name}\u2069" and made.table[0][1] == name
-    assert f"\u2068{name}\u2069" in report_page(Report("", [Section("a", "", "", [Block("b", "", figures=[made])])]))

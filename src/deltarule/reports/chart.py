@@ -1,0 +1,417 @@
+"""Charts as data: panels of marks on two axes, with notes; `render.py` draws any of them.
+
+A figure function computes what is shown and returns a `Chart`. The same marks give the picture, its description for
+screen readers and its table of numbers.
+
+T values along x · K members
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, count_of
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.formatting import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_LINES = 8
+"""Members that get a line each; more are drawn as their median and a band."""
+BAND_PERCENTILES = (10, 90)
+BAND_LABEL = "10 to 90 %"
+"""Percentiles of the band around a median; it holds eight of ten members."""
+MAX_SHOWN_GROWTH = 1000
+"""Largest displayed value, as a multiple of the largest first value: a diverging curve would flatten all others."""
+MAX_SHOWN = 1e200
+"""Largest displayed value: Matplotlib's margins overflow where a network diverged to more."""
+MAX_TABLE_ROWS = 9
+"""Rows of the table of a chart's curves."""
+
+
+class Mark:
+    """Something that is drawn in a panel; `render.py` has a function for each kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line(Mark):
+    """A curve through the finite values y [T] at x [T].
+
+    index    selects color and dashes
+    marks    dots: at the "end", at "all" values, hollow ones at "some", or "none"
+    is_data  False for a gray guide line, which is neither described nor in tables
+    """
+
+    x: Any
+    y: Any
+    name: str = ""
+    index: int = 0
+    marks: str = "end"
+    is_data: bool = True
+
+    def __post_init__(self) -> None:
+        check_shape(np.asarray(self.y), {"x value": len(np.ravel(self.x))}, self.name)
+
+    def points(self) -> tuple[Floats, Floats]:
+        """The x and y values, without values that are not finite."""
+        x, y = np.ravel(np.asarray(self.x, np.float64)), np.asarray(self.y, np.float64)
+        return x[np.isfinite(y)], y[np.isfinite(y)]
+
+
+@dataclass(frozen=True, eq=False)
+class Band(Mark):
+    """The area between `low` and `high` [T], in the color of line `index`."""
+
+    x: Any
+    low: Any
+    high: Any
+    name: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dots(Mark):
+    """A marker at each x, y; without filling if it `is_hollow`."""
+
+    x: Any
+    y: Any
+    name: str = ""
+    color: str = style.BLUE
+    marker: str = "o"
+    size: float = 5.0
+    opacity: float = 1.0
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Bars(Mark):
+    """Bars from `start` to `stop` along x at heights `at`; along y at positions `at` if `is_vertical`."""
+
+    start: Any
+    stop: Any
+    at: Any
+    name: str = ""
+    color: str = style.BLUE
+    width: float = 4.0
+    opacity: float = 0.35
+    is_vertical: bool = False
+
+
+@dataclass(frozen=True)
+class Rule(Mark):
+    """A thin gray line across the panel at `x` or at `y`."""
+
+    x: Any = None
+    y: Any = None
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(Mark):
+    """A table of values [rows, columns] with a text in each cell, colored within `limits`; gray if not finite.
+
+    Limits that begin below 0 give blue for negative and orange for positive values.
+    """
+
+    values: Any
+    texts: Sequence[Sequence[str]]
+    limits: tuple[float, float]
+    bold: Any = False
+    font_size: float = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Image(Mark):
+    """Pixels [rows, columns] of numbers within ±`limit`, or [rows, columns, 3] of colors from 0 to 1.
+
+    `bar` is the label of a color bar, if it has one.
+    """
+
+    pixels: Any
+    limit: float = 1.0
+    bar: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions(Mark):
+    """The classes [G, G] over two axes [G] in pale colors, and lines where a margin [G, G] of theirs is 0."""
+
+    first: Any
+    second: Any
+    classes: Any
+    margins: Sequence[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Segments(Mark):
+    """Straight lines through the points of each path [points, 2]."""
+
+    paths: Sequence[Any]
+    colors: Any
+    widths: Any = 1.0
+    dashes: Any = "solid"
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Mark):
+    """A text at each x, y; `align` is "left" or "right" of it."""
+
+    x: Any
+    y: Any
+    texts: Sequence[str]
+    align: str = "left"
+    font_size: float = 8.0
+    weight: str = "normal"
+
+
+@dataclass(frozen=True)
+class Stripes(Mark):
+    """Pale stripes behind every other row of a table with this many rows."""
+
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """An axis of a panel.
+
+    scale       "linear", "log", "updates" (whole numbers) or "share" (0 to 1); "hidden" has no ticks
+    names       of the ticks, at `positions` (by default 0, 1, 2, …)
+    limits      of the values; by default those of the marks
+    name_points maximum width of a name
+    is_upright  whether names stand upright
+    """
+
+    label: str = ""
+    scale: str = "linear"
+    names: Sequence[str] | None = None
+    positions: Any = None
+    limits: tuple[float, float] | None = None
+    name_points: float = 112.0
+    is_upright: bool = False
+    font_size: float = 8.5
+    has_upright_label: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Marks on two axes; `right` names places on the right; a table or a drawing `is_bare`, without grid and ticks."""
+
+    marks: Sequence[Mark]
+    x: Axis = field(default_factory=Axis)
+    y: Axis = field(default_factory=Axis)
+    title: str = ""
+    right: Axis | None = None
+    is_bare: bool = False
+    has_frame: bool = True
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Chart:
+    """A figure as data; in a notebook it shows itself.
+
+    panels        in rows of `columns`; None leaves a place empty
+    size          width and height in inches
+    ratios        relative widths of the columns, and heights of the rows
+    notes         sentences below the picture
+    legend        title of the legend
+    sentences     the description after the title; by default the ends of all curves
+
+    >>> chart = Chart("Cost", [Panel([Line([0, 10], [1.0, 0.5], "seed 0")], Axis("updates", "updates"), Axis("cost"))])
+    >>> chart.description
+    'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
+    >>> chart.table()
+    [['updates', 'seed 0'], ['0', '1'], ['10', '0.5']]
+    """
+
+    title: str
+    panels: Sequence[Panel | None]
+    columns: int = 1
+    size: tuple[float, float] = (7.0, 3.6)
+    ratios: tuple[Sequence[float] | None, Sequence[float] | None] = (None, None)
+    notes: Sequence[str] = ()
+    legend: str = ""
+    sentences: Sequence[str] = ()
+    shares_x: bool = False
+
+    def __repr__(self) -> str:
+        return f"Chart({self.title!r})"
+
+    @property
+    def description(self) -> str:
+        """What the chart shows, in a few sentences for screen readers."""
+        title = self.title if self.title.endswith("?") else f"{self.title}."
+        text = " ".join([title, *(self.sentences or map(_describe_curves, filter(None, self.panels)))])
+        return " ".join(visible(text).split())
+
+    def table(self) -> list[list[str]]:
+        """The curves of the first panel at up to 9 x values as rows of texts, headings first; [] without curves."""
+        panel = self.panels[0]
+        curves = curves_of(panel) if panel else []
+        if panel is None or not curves:
+            return []
+        points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
+        rows = [[panel.x.label, *(curve.name or panel.y.label for curve in curves)]]
+        for x in select_evenly(np.unique([x for one in points for x in one]), MAX_TABLE_ROWS).tolist():
+            rows.append([format_value(x), *(format_value(one[x]) if x in one else "" for one in points)])
+        return rows
+
+    def figure(self) -> "Figure":
+        """Draw the chart as a Matplotlib figure."""
+        from deltarule.reports.render import render
+
+        return render(self)
+
+    def draw(self, axes: "Axes") -> None:
+        """Draw the only panel into Matplotlib axes of yours, with a legend.
+
+        Raises
+        ------
+        BadInput
+            If the chart has several panels.
+        """
+        from deltarule.reports.render import draw_into
+
+        draw_into(self, axes)
+
+    def save(self, path: str | Path) -> tuple[Path, Path]:
+        """Write `path`.svg and `path`.png, and return both paths; the same chart always gives the same bytes.
+
+        >>> import tempfile
+        >>> chart = Chart("Cost", [Panel([Line([0, 1], [1.0, 0.5])])])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [file.name for file in chart.save(Path(folder) / "cost")]
+        ['cost.svg', 'cost.png']
+        """
+        from deltarule.reports.render import save
+
+        return save(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        """The picture, on a white background."""
+        from deltarule.reports.svg_embed import figure_html
+
+        return figure_html(self)
+
+
+def lines(x: Any, values: Any, names: Sequence[str]) -> list[Mark]:
+    """A line for each column of the values [T, K]."""
+    return [Line(x, column, name, index) for index, (name, column) in enumerate(zip(names, values.T, strict=True))]
+
+
+def median_band(x: Any, values: Any, name: str, index: int = 0) -> list[Mark]:
+    """The median of each row of values [T, K], and the band from 10 to 90 %, where any is finite."""
+    values = np.asarray(values, np.float64)
+    check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
+    values = np.where(np.isfinite(values), values, np.nan)
+    has_any = ~np.isnan(values).all(1)
+    x, values = np.ravel(x)[has_any], values[has_any]
+    low, high = np.nanpercentile(values, BAND_PERCENTILES, axis=1)
+    return [Band(x, low, high, BAND_LABEL, index), Line(x, np.nanmedian(values, axis=1), name, index)]
+
+
+def members(x: Any, values: Floats, names: Sequence[str]) -> list[Mark]:
+    """A line for each member of values [T, K] if they are few, otherwise their median and a band."""
+    if len(names) > MAX_LINES:
+        return median_band(x, values, f"median of {len(names)}")
+    return lines(x, values, names if len(names) > 1 else [""])
+
+
+def interval_rows(
+    names: Sequence[str], values: Any, intervals: Any, entries: tuple[str, str], label: str, name_points: float
+) -> tuple[list[Mark], Axis]:
+    """For each name, from the top, a dot at its value [T] and a bar over its interval [T, 2]; and the axis of names.
+
+    `entries` name the dots and the bars in the legend; `label` is that of the axis.
+    """
+    rows = np.arange(len(names))
+    marks: list[Mark] = [Bars(intervals[:, 0], intervals[:, 1], rows, entries[1]), Dots(values, rows, entries[0])]
+    return marks, Axis(label, names=names, limits=(len(names) - 0.4, -0.6), name_points=name_points)
+
+
+def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = None) -> tuple[Axis, list[str]]:
+    """An axis that is logarithmic over two decades and ends at `max_shown`, and a note if values lie above it.
+
+    By default it ends at a multiple of the start, unless most values or all ends lie above that.
+    """
+    drawn = [one for mark in marks for one in _heights(mark) if len(one)]
+    values = np.concatenate([np.empty(0), *drawn])
+    if not len(values):
+        return Axis(label), []
+    least, greatest = float(values.min()), float(values.max())
+    if max_shown is None:
+        max_shown = MAX_SHOWN_GROWTH * max(abs(float(one[0])) for one in drawn)
+        if np.median(values) > max_shown or all(one[-1] > max_shown for one in drawn):
+            max_shown = greatest
+    max_shown = min(max_shown, MAX_SHOWN)
+    shown = min(greatest, max(max_shown, least))
+    scale = "log" if least > 0 and shown > 100 * least else "linear"
+    if not greatest > max_shown > 0:
+        return Axis(label, scale), []
+    bottom = least / 2 if scale == "log" else least - 0.05 * (max_shown - least)
+    return Axis(label, scale, limits=(bottom, max_shown)), [f"Values above {max_shown:.3g} are outside the picture."]
+
+
+def spread_scale(values: Any) -> str:
+    """The scale of an axis for positive values: "log" if the largest is more than 30 times the smallest."""
+    return "log" if len(values) and min(values) > 0 and max(values) > 30 * min(values) else "linear"
+
+
+def _heights(mark: Mark) -> list[Floats]:
+    """The finite y values of a curve or a band."""
+    if isinstance(mark, Line):
+        return [mark.points()[1]]
+    return [mark.low, mark.high] if isinstance(mark, Band) else []
+
+
+def curves_of(panel: Panel) -> list[Line]:
+    """The curves of a panel that show data and have any."""
+    return [mark for mark in panel.marks if isinstance(mark, Line) and mark.is_data and len(mark.points()[0])]
+
+
+def _describe_curves(panel: Panel) -> str:
+    """A sentence with the first and the last point of each curve."""
+    curves = curves_of(panel)
+    ends = []
+    for curve in curves[:MAX_LINES]:
+        x, y = curve.points()
+        ends.append(f"{curve.name} from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}".strip())
+    if len(curves) > MAX_LINES:
+        ends.append(count_of(len(curves) - MAX_LINES, "more line"))
+    return f"{capitalize(panel.y.label)} against {panel.x.label}{': ' if ends else ''}{'; '.join(ends)}."
+
+
+def capitalize(text: str) -> str:
+    """A text with a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def select_evenly(values: Any, max_count: int) -> Any:
+    """Select at most `max_count` values, evenly spaced by index, including the first and the last."""
+    if len(values) <= max_count:
+        return values
+    return values[np.linspace(0, len(values) - 1, max_count).round().astype(int)]
+
+
+def format_value(value: float) -> str:
+    """Format a number of a table or a tooltip."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def check_shape(values: Any, axis_lengths: Mapping[str, int], name: str = "") -> None:
+    """Raise `BadInput` unless the values have the shape `axis_lengths`, whose keys say what is along each axis."""
+    expected_shape = tuple(axis_lengths.values())
+    if values.shape != expected_shape:
+        of_name = f" of {visible(name)!r}" if name else ""
+        lengths = " and ".join(count_of(length, noun) for noun, length in axis_lengths.items())
+        raise BadInput(
+            f"the values{of_name} have the shape {values.shape} for {lengths}; "
+            f"give the shape {expected_shape}, a value for each {' and '.join(axis_lengths)}"
+        )

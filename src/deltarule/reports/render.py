@@ -1,0 +1,324 @@
+"""Draw charts with Matplotlib: marks, axes, legend, title and notes."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.files import write_whole
+from deltarule.reports import style
+from deltarule.reports.chart import (
+    Axis,
+    Band,
+    Bars,
+    Cells,
+    Chart,
+    Dots,
+    Image,
+    Line,
+    Panel,
+    Regions,
+    Rule,
+    Segments,
+    Stripes,
+    Texts,
+)
+from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEGEND_CHARACTERS = 26
+LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
+"""Width in points of a legend without its text, and of a character of a title."""
+NOTE_CHARACTERS_PER_INCH = 15.5
+MAX_DIRECT_LABELS, LABEL_POINTS, AXES_HEIGHT = 4, 11, 0.7
+"""Curves that get a label at their end in place of a legend, its height, and the part of a figure that is its axes."""
+
+
+def render(chart: Chart) -> "Figure":
+    """Draw a chart as a figure, whose label is the chart's description."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.style_context():
+        figure = Figure(figsize=chart.size, layout="constrained")
+        FigureCanvasAgg(figure)
+        rows = -(-len(chart.panels) // chart.columns)
+        width_ratios, height_ratios = chart.ratios
+        grid = figure.subplots(
+            rows,
+            chart.columns,
+            squeeze=False,
+            sharex=chart.shares_x,
+            width_ratios=width_ratios,
+            height_ratios=height_ratios,
+        )
+        entries: dict[str, Any] = {}
+        for axes, panel in zip(grid.flat, chart.panels, strict=False):
+            if panel is None:
+                axes.remove()
+            else:
+                entries = _draw_panel(axes, panel, chart.columns) | entries
+        for axes in grid.flat[len(chart.panels) :]:
+            axes.remove()
+        if chart.shares_x:
+            for axes in grid[:-1].flat:
+                axes.set_xlabel("")
+        if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.size[1]):
+            entries = {}
+        room = 72 * figure.get_figwidth() - (_draw_legend(figure, entries, chart.legend) if entries else 0)
+        across = max(int(room / TITLE_CHARACTER_POINTS), 12)
+        figure.suptitle(wrap_text(chart.title, across), x=0.01, ha="left", fontsize=11, fontweight="bold")
+        if chart.notes:
+            notes = wrap_text(" ".join(dict.fromkeys(chart.notes)), int(NOTE_CHARACTERS_PER_INCH * chart.size[0]), 6)
+            figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=style.GRAY)
+        figure.set_label(chart.description)
+    return figure
+
+
+def draw_into(chart: Chart, axes: "Axes") -> None:
+    """Draw a chart's only panel into given axes."""
+    if len(chart.panels) > 1 or chart.panels[0] is None:
+        raise BadInput(f"the chart has {len(chart.panels)} panels and needs a figure of its own; call its `figure()`")
+    entries = _draw_panel(axes, chart.panels[0])
+    axes.set_title(chart.title)
+    if entries:
+        axes.legend(entries.values(), entries.keys(), title=chart.legend or None)
+
+
+def save(chart: Chart, path: Path) -> tuple[Path, Path]:
+    """Write a chart as `path`.svg and `path`.png, and return both paths."""
+    files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
+    figure = render(chart)
+    contents = [file_content(figure, "svg"), file_content(figure, "png")]
+    for file, content in zip(files, contents, strict=True):
+        write_whole(file, content)
+    return files
+
+
+def file_content(figure: "Figure", format: str) -> bytes:
+    """Render a figure as "svg" or "png"."""
+    content = BytesIO()
+    with style.style_context():
+        figure.savefig(content, format=format, metadata={"Date": None} if format == "svg" else {})
+    return content.getvalue()
+
+
+def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float:
+    """Add a legend beside the axes and return its width in points."""
+    names = wrap_names(list(entries), LEGEND_CHARACTERS)
+    lines = sum(name.count("\n") + 1 for name in names)
+    figure.set_figheight(max(figure.get_figheight(), 1.2 + 0.18 * lines))
+    title = wrap_text(title, LEGEND_CHARACTERS)
+    figure.legend(entries.values(), names, loc="outside right upper", title=title or None, alignment="left")
+    widest = max(text_width(line, 8.5) for name in names for line in name.splitlines())
+    return LEGEND_MARGIN_POINTS + widest
+
+
+def _label_ends(axes: "Axes", panel: Panel | None, height: float) -> bool:
+    """Write the names of a few curves beside their ends in place of a legend, if they end apart from each other."""
+    curves = [mark for mark in panel.marks if isinstance(mark, Line) and mark.name] if panel else []
+    named = [mark for mark in panel.marks if getattr(mark, "name", "")] if panel else []
+    if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS or any(not len(curve.points()[0]) for curve in curves):
+        return False
+    ends = np.array([[values[-1] for values in curve.points()] for curve in curves])
+    axes.autoscale_view()
+    heights = np.sort((axes.transData + axes.transAxes.inverted()).transform(ends)[:, 1])
+    are_apart = np.diff(heights).min() * 72 * AXES_HEIGHT * height > LABEL_POINTS
+    if not are_apart or (ends[:, 0] != ends[0, 0]).any() or not (heights >= 0).all() or not (heights <= 1.05).all():
+        return False
+    for curve, end in zip(curves, ends, strict=True):
+        color = style.line(curve.index)["color"] if curve.is_data else style.GRAY
+        axes.annotate(
+            wrap_text(curve.name, LEGEND_CHARACTERS, 1),
+            end,
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=8.5,
+            annotation_clip=False,
+        )
+    return True
+
+
+def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
+    """Draw the marks and the axes of a panel, one of `columns`; return the handles of the legend by name."""
+    entries: dict[str, Any] = {}
+    for mark in panel.marks:
+        handle = _DRAW[type(mark)](axes, mark)
+        name = getattr(mark, "name", "")
+        if name and handle is not None:
+            entries.setdefault(name, handle)
+    if panel.is_bare:
+        axes.grid(False)
+        axes.tick_params(length=0)
+    if not panel.has_frame:
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+    _apply_axis(axes.xaxis, panel.x, max(14, 60 // columns))
+    _apply_axis(axes.yaxis, panel.y, 44)
+    if panel.right is not None:
+        right = axes.secondary_yaxis("right")
+        _apply_axis(right.yaxis, panel.right, 44)
+        right.tick_params(length=0)
+        right.spines["right"].set_visible(False)
+    if panel.title:
+        axes.set_title(wrap_text(panel.title, 40), fontsize=9, fontweight="normal")
+    return entries
+
+
+def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
+    """Give one of Matplotlib's axes its label, scale, limits and ticks."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axes, letter = axis.axes, axis.axis_name
+    label: dict[str, Any] = {} if wanted.has_upright_label else {"rotation": 0, "ha": "right", "va": "center"}
+    axis.set_label_text(wrap_text(wanted.label, label_characters), **label)
+    if wanted.scale == "log":
+        getattr(axes, f"set_{letter}scale")("log")
+    elif wanted.scale == "share":
+        getattr(axes, f"set_{letter}lim")(-0.03, 1.03)
+    elif wanted.scale == "updates":
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    elif wanted.scale == "linear" and wanted.names is None:
+        axes.ticklabel_format(axis=letter, style="plain", useOffset=False)  # a common factor is easy to miss
+        if letter == "x":
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))  # long numbers have room, too
+    if wanted.scale == "hidden":
+        axis.set_ticks([])
+    if wanted.names is not None:
+        positions = range(len(wanted.names)) if wanted.positions is None else wanted.positions
+        names = fit_names(wanted.names, wanted.name_points, wanted.font_size)
+        axis.set_ticks(positions, names, rotation=90 if wanted.is_upright else 0, fontsize=wanted.font_size)
+    if wanted.limits is not None:
+        getattr(axes, f"set_{letter}lim")(*wanted.limits)
+
+
+def _draw_line(axes: "Axes", mark: Line) -> Any:
+    """Draw a curve, with gaps at missing values, or through them where most values are missing."""
+    x, y = np.ravel(mark.x), np.asarray(mark.y, np.float64)
+    if 2 * np.isfinite(y).sum() <= len(y):
+        x, y = mark.points()
+    options: dict[str, Any] = style.line(mark.index) if mark.is_data else {"color": style.GRAY, "linewidth": 1.2}
+    if mark.marks != "none":
+        every = {"end": [-1], "all": 1, "some": max(1, len(y) // 10)}[mark.marks]
+        options |= {"marker": "o", "markersize": 3 if mark.marks == "end" else 4, "markevery": every}
+    if mark.marks == "some":
+        options["markerfacecolor"] = "white"
+    (line,) = axes.plot(x, np.where(np.isfinite(y), y, np.nan), label=escape_dollars(mark.name), **options)
+    return line
+
+
+def _draw_band(axes: "Axes", mark: Band) -> Any:
+    options: dict[str, Any] = {"color": style.line(mark.index)["color"], "alpha": style.BAND}
+    if len(mark.x) == 1:  # one step cannot be filled
+        return axes.vlines(mark.x, mark.low, mark.high, linewidth=4, **options)
+    return axes.fill_between(mark.x, mark.low, mark.high, linewidth=0, **options)
+
+
+def _draw_dots(axes: "Axes", mark: Dots) -> Any:
+    colors: dict[str, Any] = {"facecolors": mark.color, "edgecolors": "white", "linewidths": 0.5}
+    if mark.is_hollow:
+        colors = {"facecolors": "none", "edgecolors": mark.color, "linewidths": 1.2}
+    if mark.marker == "|":
+        colors = {"color": mark.color, "linewidths": 2.4}
+    return axes.scatter(mark.x, mark.y, s=mark.size**2, marker=mark.marker, alpha=mark.opacity, zorder=3, **colors)
+
+
+def _draw_bars(axes: "Axes", mark: Bars) -> Any:
+    draw = axes.vlines if mark.is_vertical else axes.hlines
+    return draw(mark.at, mark.start, mark.stop, color=mark.color, linewidth=mark.width, alpha=mark.opacity)
+
+
+def _draw_rule(axes: "Axes", mark: Rule) -> Any:
+    options: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.0, "zorder": 1}
+    return axes.axvline(mark.x, **options) if mark.y is None else axes.axhline(mark.y, **options)
+
+
+def _draw_cells(axes: "Axes", mark: Cells) -> None:
+    values = np.asarray(mark.values, np.float64)
+    colors = style.diverging_colormap() if mark.limits[0] < 0 else style.sequential_colormap()
+    image = axes.imshow(values, cmap=colors, vmin=mark.limits[0], vmax=mark.limits[1], aspect="auto")
+    shown, is_bold = image.to_rgba(np.ma.masked_invalid(values)), np.broadcast_to(mark.bold, values.shape)
+    for row, column in np.ndindex(*values.shape):
+        ink, weight = style.ink_on(shown[row, column, :3]), "bold" if is_bold[row, column] else "normal"
+        text = mark.texts[row][column]
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=mark.font_size, weight=weight)
+
+
+def _draw_image(axes: "Axes", mark: Image) -> None:
+    if mark.pixels.ndim == 3:
+        axes.imshow(mark.pixels)
+        return
+    image = axes.imshow(mark.pixels, cmap=style.diverging_colormap(), vmin=-mark.limit, vmax=mark.limit)
+    if mark.bar:
+        axes.figure.colorbar(image, ax=axes, label=mark.bar, location="bottom", shrink=0.8)
+
+
+def _draw_regions(axes: "Axes", mark: Regions) -> None:
+    from matplotlib.colors import ListedColormap
+
+    count = max(int(mark.classes.max()) + 1, 2)
+    left, right = _outer_edges(mark.first)
+    bottom, top = _outer_edges(mark.second)
+    axes.imshow(
+        mark.classes,
+        extent=(left, right, bottom, top),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=ListedColormap(list(style.COLORS[:count])),
+        vmin=-0.5,
+        vmax=count - 0.5,
+        alpha=0.16,
+    )
+    for margin in mark.margins:
+        if margin.min() < 0 < margin.max():
+            axes.contour(mark.first, mark.second, margin, [0.0], colors=style.BLACK, linewidths=1.1)
+
+
+def _outer_edges(axis: Any) -> tuple[float, float]:
+    """The outer edges of the cells around the grid points of an axis."""
+    half = (axis[1] - axis[0]) / 2
+    return float(axis[0] - half), float(axis[-1] + half)
+
+
+def _draw_segments(axes: "Axes", mark: Segments) -> Any:
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
+    options = {"colors": mark.colors, "linewidths": mark.widths, "linestyles": mark.dashes, "zorder": 1}
+    axes.add_collection(LineCollection(mark.paths, **options))
+    return Line2D([], [], color=mark.colors, linewidth=3, linestyle=mark.dashes) if mark.name else None
+
+
+def _draw_texts(axes: "Axes", mark: Texts) -> None:
+    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6} if mark.align == "left" else None
+    for x, y, text in zip(mark.x, mark.y, mark.texts, strict=True):
+        axes.text(x, y, text, ha=mark.align, va="center", fontsize=mark.font_size, weight=mark.weight, bbox=background)
+
+
+def _draw_stripes(axes: "Axes", mark: Stripes) -> None:
+    for row in range(1, mark.rows, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=style.PALE, alpha=0.45, zorder=0)
+
+
+_DRAW: dict[type, Any] = {
+    Line: _draw_line,
+    Band: _draw_band,
+    Dots: _draw_dots,
+    Bars: _draw_bars,
+    Rule: _draw_rule,
+    Cells: _draw_cells,
+    Image: _draw_image,
+    Regions: _draw_regions,
+    Segments: _draw_segments,
+    Texts: _draw_texts,
+    Stripes: _draw_stripes,
+}

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from figure_reading import marks_of
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
+from deltarule.reports.chart import Cells
+from deltarule.reports.formatting import format_signed
+
+
+def cells(chart, panel=0):
+    [mark] = marks_of(chart, Cells, panel)
+    return mark
+
+
+def test_activations_are_the_record_with_codes():
+    hidden, outputs = np.array([[0.97, 0.02], [0.51, 0.5]]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    chart = activation_cells(["cat", "dog"], hidden, outputs)
+    assert cells(chart).texts == [["0.97*", "0.02"], ["0.51*", "0.50"]] and cells(chart).limits == (0, 1)
+    assert np.array_equal(cells(chart, 1).bold, outputs > 0.5)
+    assert [panel.y.names for panel in chart.panels] == [["cat", "dog"], ["10", "10"]]
+    sentence = "cat has the code 10; dog has the code 10. The 2 inputs have 1 different code."
+    assert chart.description == f"Activations of each input. {sentence}"
+
+
+def test_codes_of_tanh_are_signs_and_a_color_means_one_sign_in_both_tables():
+    chart = activation_cells(["a", "b"], [[-0.99, 0.1], [-0.1, 0.4]], [[0.2], [0.9]], activation="tanh")
+    assert chart.panels[1].y.names == ["01", "01"]
+    assert cells(chart).texts == [["-0.99", "0.10*"], ["-0.10", "0.40*"]]
+    assert cells(chart).limits == cells(chart, 1).limits == (-1, 1)
+    assert "hidden units above 0, outputs above 0.5" in chart.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "limits"),
+    [
+        ("relu", [[0.0, 3.0], [np.nan, np.inf]], (0, 3)),
+        ("identity", [[-4.0, 3.0], [0.0, 1.0]], (-4, 4)),
+        ({"name": "leaky_relu", "slope": 0.2}, [[0.0, 0.0], [0.0, 0.0]], (0, 1)),
+    ],
+)
+def test_unbounded_activations_have_no_codes_and_a_scale_of_their_values(activation, hidden, limits):
+    chart = activation_cells(["a", "b"], hidden, [[2.0], [0.4]], activation=activation)
+    assert cells(chart).limits == limits and cells(chart, 1).limits[1] in (2, limits[1])
+    assert chart.panels[1].y.names == ["a", "b"] and cells(chart, 1).texts == [["2.00*"], ["0.40"]]
+    assert not np.any(cells(chart).bold) and "code" not in chart.description
+    assert ("Gray: not finite." in chart.notes) == (activation == "relu")
+
+
+def test_activations_that_grew_without_end_have_short_texts():
+    chart = activation_cells(["a"], [[3e250, -12.344, 999.99]], [[-np.inf, np.nan, -0.004]])
+    assert cells(chart).texts == [["3e+250*", "-12.34", "999.99*"]]
+    assert cells(chart, 1).texts == [["-inf", "nan", "0.00"]]
+
+
+def test_weights_are_the_record_on_one_scale_of_signs():
+    weights = np.array([[1.25, -0.3], [-4.0, 0.0], [np.nan, 1e12]])
+    chart = weight_cells({"W1": weights, "b1": [0.5, -0.5]}, {"W1": ["x", "y", "z"]})
+    assert cells(chart).texts == [["+1.2", "-0.30"], ["-4.0", "0.0"], ["nan", "+1e+12"]]
+    assert cells(chart).limits == cells(chart, 1).limits == (-1e12, 1e12)
+    assert chart.panels[0].y.names == ["x", "y", "z"] and chart.panels[1].x.names == ["1", "2"]
+    assert chart.sentences[1] == "b1: 1 positive, 1 negative, the largest 0.5 in size."
+    assert chart.notes[-1] == "Gray: not finite."
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(-1.2345e300)
+@example(9999.4)
+@example(0.049)
+def test_a_weight_of_any_size_has_room_in_its_cell(value):
+    text = format_signed(value)
+    assert len(text) <= 7 and (float(text) == 0) == (value == 0)
+
+
+def test_signs_that_differ_are_marked_and_counted():
+    chart = sign_agreement([[np.nan, 1.0], [-np.inf, 2.0]], [[1.0, -1.0], [np.nan, -3.0]])
+    assert cells(chart).texts == [["? +", "+ ?"], ["− −", "+ −"]]
+    assert np.asarray(cells(chart).bold).tolist() == [[False, False], [False, True]]
+    assert chart.title.endswith(": 1 of 2 agree") and chart.sentences == ["They differ between 2 and h2."]
+    assert "question mark" in chart.notes[1]
+    assert sign_agreement([[1.0]], [[2.0]]).sentences == ["They differ nowhere."]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: activation_cells(["a"] * 33, np.zeros((33, 2)), np.zeros((33, 2))), "33 × 2 cells; at most 32 × 16"),
+        (lambda: weight_cells({}), "no weights to draw; give at least one"),
+        (lambda: weight_cells({"W9": np.zeros((2, 17))}), "the table of W9 has 2 × 17 cells"),
+        (lambda: sign_agreement(np.zeros((8, 3)), np.zeros((3, 4))), "W1 is 8 × 3 and W2 3 × 4; signs are compared"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        call()

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from figure_reading import marks_of
+
+from deltarule.errors import BadInput
+from deltarule.reports.chart import Axis, Band, Chart, Line, Panel, check_shape, median_band, members, objective_axis
+
+
+def test_median_and_band_leave_out_rows_without_values():
+    values = np.array([[1.0, 2, 3, 4, 5], [np.nan] * 5, [np.inf, 1, 1, 1, np.nan]])
+    band, line = median_band([0, 1, 2], values, "all", index=3)
+    assert (line.x.tolist(), line.y.tolist(), line.index, line.name) == ([0, 2], [3, 1], 3, "all")
+    np.testing.assert_allclose([band.low, band.high], [[1.4, 1], [4.6, 1]])
+
+
+def test_many_members_are_a_median_and_few_are_lines():
+    assert [type(mark) for mark in members([0, 1], np.ones((2, 9)), ["m"] * 9)] == [Band, Line]
+    assert [mark.name for mark in members([0, 1], np.ones((2, 2)), ["a", "b"])] == ["a", "b"]
+    assert [mark.name for mark in members([0, 1], np.ones((2, 1)), ["a"])] == [""]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"), [([1.0, 0.02], "linear"), ([1.0, 0.002], "log"), ([1.0, 0.0], "linear"), ([3.0], "linear")]
+)
+def test_objective_is_logarithmic_over_more_than_two_decades(values, scale):
+    axis, notes = objective_axis("objective", [Line(range(len(values)), values)])
+    assert (axis.scale, notes) == (scale, [])
+
+
+def test_diverging_values_are_cut_off_with_a_note():
+    lines = [Line([0, 1, 2], column) for column in ([1.0, 0.5, 0.1], [2.0, 1e20, 1e30], [3.0, 3.0, 3.0])]
+    axis, notes = objective_axis("objective", lines)
+    assert axis.limits == (0.05, 3000) and notes == ["Values above 3e+03 are outside the picture."]
+
+
+@pytest.mark.parametrize("values", [[1.0, 5e5, 1e6, 2e6], [1.0, *9 * [1e6]]])
+def test_values_that_are_mostly_large_stay_in_the_picture(values):
+    axis, notes = objective_axis("loss", [Line(range(len(values)), values)])
+    assert axis.limits is None and notes == []
+
+
+def test_table_has_a_row_for_each_of_nine_x_values():
+    lines = [Line(range(100), np.arange(100) / 8, "a"), Line([0, 99], [1.0, np.nan], "b")]
+    table = Chart("A title", [Panel(lines, Axis("updates"), Axis("loss"))]).table()
+    assert table[0] == ["updates", "a", "b"] and len(table) == 10
+    assert table[1] == ["0", "0", "1"] and table[-1] == ["99", "12.38", ""]
+
+
+def test_description_names_eight_curves_and_counts_the_others():
+    lines = [Line([0, 1], [0, number], f"s{number}") for number in range(11)]
+    guide = Line([0, 1], [0, 0], "zero", is_data=False)
+    text = Chart("Who wins?", [Panel([*lines, guide], Axis("x"), Axis("y"))]).description
+    assert text.startswith("Who wins? Y against x: s0 from 0 at 0 to 0 at 1; s1") and text.endswith("; 3 more lines.")
+
+
+def test_control_characters_of_names_are_visible_in_the_description():
+    chart = Chart("\x1b[31mred", [Panel([Line([0], [1], "\x00")])])
+    assert "\x1b" not in chart.description and "\x00" not in chart.description
+
+
+@pytest.mark.parametrize("shape", [(50, 30), (30,), (29, 50), ()])
+def test_wrong_shape_is_refused(shape):
+    with pytest.raises(BadInput, match=r"the values of 'a' have the shape .* for 30 steps and 50 objects; give the"):
+        check_shape(np.ones(shape), {"step": 30, "object": 50}, "a")
+
+
+def test_line_needs_a_value_for_each_x():
+    with pytest.raises(BadInput, match=r"the values of 'a' have the shape \(3,\) for 5 x values"):
+        Line(range(5), [1, 2, 3], "a")
+
+
+def test_only_one_panel_can_be_drawn_into_given_axes():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    panel = Panel([Line([0, 1], [1, 2], "a")], Axis("updates", "updates"), Axis("loss"))
+    Chart("One", [panel]).draw(axes)
+    assert axes.get_ylabel() == "loss" and axes.lines[0].get_ydata().tolist() == [1, 2]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
+    with pytest.raises(BadInput, match="has 2 panels and needs a figure of its own"):
+        Chart("Two", [panel, panel]).draw(axes)
+
+
+def test_chart_shows_itself_in_a_notebook():
+    chart = Chart("One", [Panel([Line([0, 1], [1, 2], "a")])])
+    assert "<svg" in chart._repr_html_() and 'aria-label="One.' in chart._repr_html_()
+    assert len(marks_of(chart, Line)) == 1

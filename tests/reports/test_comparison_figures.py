@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from figure_reading import marks_of, named, points_of
+
+from deltarule.errors import BadInput
+from deltarule.reports.chart import Bars, Dots, Line, Segments, Texts
+from deltarule.reports.comparison_figures import (
+    scores_above,
+    shares_with_needed,
+    spreads,
+    success_rates,
+    top_and_bottom,
+)
+
+
+def test_spreads_show_every_seed_and_the_median():
+    series = {"none": [100.0, 300.0, np.nan], "0.9": [10.0, 20.0, 3.0], "1": [np.nan] * 3}
+    chart = spreads(series, option="momentum", quantity="epochs to converge", limit=1000)
+    assert [dots.y.tolist() for dots in marks_of(chart, Dots)] == [[100, 300], [10, 20, 3], []]
+    assert [bars.at for bars in marks_of(chart, Bars)] == [200, 10]
+    assert chart.sentences == [
+        "none: median 200, from 100 to 300, of 2 of 3 seeds.",
+        "0.9: median 10, from 3 to 20, of 3 of 3 seeds.",
+        "1: no value.",
+    ]
+    assert chart.notes[0] == "4 of 9 seeds have no value within 1,000." and chart.panels[0].y.scale == "log"
+
+
+def test_seeds_are_joined_only_if_they_are_few_and_the_same():
+    few, many = [1.0, 2.0], np.arange(1.0, 20.0)
+    assert marks_of(spreads({"a": few, "b": few}, option="o", quantity="q"), Segments)
+    assert not marks_of(spreads({"a": few, "b": few[:1]}, option="o", quantity="q"), Segments)
+    assert not marks_of(spreads({"a": many, "b": many}, option="o", quantity="q"), Segments)
+
+
+def test_success_rates_are_in_the_order_of_the_values():
+    intervals = [[0.1, 0.3], [0.4, 0.6], [0.8, 1.0]]
+    chart = success_rates([0.1, 1, 0.01], [0.2, 0.5, 0.9], intervals, parameter="learning rate")
+    [line], [bars] = marks_of(chart, Line), marks_of(chart, Bars)
+    assert points_of(line) == ([0.01, 0.1, 1], [0.9, 0.2, 0.5])
+    assert (bars.start.tolist(), bars.stop.tolist()) == ([0.8, 0.1, 0.4], [1.0, 0.3, 0.6])
+    assert chart.sentences[0] == "At 0.01: 90 % (80 to 100 %)." and chart.panels[0].x.scale == "log"
+
+
+def test_claims_stand_beside_the_share_that_they_need():
+    chart = shares_with_needed(["a", "b"], [0.625, 1], [[0.5, 0.7], [0.9, 1]], [0.9, 0.5], confidence=0.875)
+    shares, needed = marks_of(chart, Dots)
+    assert (shares.x.tolist(), needed.x.tolist()) == ([0.625, 1], [0.9, 0.5])
+    assert named(chart) == ["its interval (87.5 %)", "share of seeds", "share that it needs"]
+    assert chart.sentences == ["a: 62.5 %, needs 90 %.", "b: 100 %, needs 50 %."]
+
+
+def test_only_scores_above_the_threshold_are_shown_best_first():
+    chart = scores_above([f"s{place}" for place in range(12)], np.linspace(0.7, 1, 12), 0.77, quantity="accuracy")
+    assert chart.title == "9 of 12 pass 0.77" and chart.panels[0].y.names[:2] == ["s11", "s10"]
+    assert chart.sentences[0] == "s11: 1." and chart.sentences[-1] == "1 more."
+
+
+@pytest.mark.parametrize(("rows", "title"), [(20, "All 20, by mean"), (243, "First and last of 243, by mean")])
+def test_first_and_last_rows_are_those_of_the_ranking(rows, title):
+    ranking = [[f"{row}.{column}" for column in range(3)] for row in range(rows)]
+    chart = top_and_bottom(["a", "b", "c"], ranking, ranked_by="mean")
+    cells, heads = marks_of(chart, Texts)
+    shown = list(range(20)) if rows == 20 else [*range(10), *range(rows - 10, rows)]
+    assert sorted(filter(None, cells.texts)) == sorted(cell for row in shown for cell in ranking[row])
+    assert [rank for rank in chart.panels[0].y.names if rank != "…"] == [str(row + 1) for row in shown]
+    assert (chart.title, heads.texts) == (title, ["a", "b", "c"])
+    assert chart.sentences == ["First: a 0.0, b 0.1, c 0.2.", f"Last: a {rows - 1}.0, b {rows - 1}.1, c {rows - 1}.2."]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: spreads({}, option="momentum", quantity="epochs"), "0 options of momentum; give 1 to 10"),
+        (lambda: scores_above(["a"], [0.1], 0.5, quantity="q"), "give a bar that 1 to 32 of the scores pass"),
+        (lambda: top_and_bottom(["a"], [["1", "2"]], ranked_by="a"), "do not have 1 cells each"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        call()
