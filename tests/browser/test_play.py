@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from playground_examples import recipe_of
 
+from deltarule.playground import picture
 from deltarule.playground.recording import bundle, style_sheet, write_recording
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
@@ -163,8 +164,8 @@ def test_two_moments_and_two_members_are_compared(played):
     page.locator("[data-role=time]").fill("4")
     page.locator(".multiples button").nth(2).click()
     page.get_by_text("shown: member 2, update 4").wait_for()
-    objective = session.workbench.past.curves["objective"]
-    pinned, shown = (float(objective[step][member]) for step, member in ((30, 0), (4, 2)))
+    objective = session.workbench.past.curves(np.arange(6))[1]["objective"]
+    pinned, shown = (float(objective[step, member]) for step, member in ((30, 0), (4, 2)))
     assert comparison(page)["objective"] == pytest.approx([pinned, shown, shown - pinned], rel=6e-3)
     control(page, "optimizer.learning_rate").fill("0.5")
     control(page, "optimizer.learning_rate").press("Enter")
@@ -337,6 +338,45 @@ def test_the_address_holds_the_settings(played):
     )
 
 
+@pytest.mark.parametrize("data", ["recipe", "own rows"])
+def test_reload_and_second_tab_go_on(played, data):
+    page, session, _ = played()
+    control(page, "optimizer.learning_rate").fill("0.25")
+    control(page, "optimizer.learning_rate").press("Enter")
+    wait_until(page, lambda: "0.25" in page.url)
+    if data == "own rows":
+        session.command("own-data", {"csv": "x,y,kind\n" + "\n".join(f"{n},{n % 3},{n % 2}" for n in range(20))})
+        wait_until(page, lambda: "recipe" not in page.url)
+    session.command("step", {"updates": 25})
+    wait_for_step(page, 25)
+    other = page.context.new_page()
+    for tab, open_again in ((page, page.reload), (other, lambda: other.goto(page.url))):
+        open_again()
+        wait_for_step(tab, 25)
+    assert session.workbench.moment.state.step == 25
+
+
+def test_error_is_shown_and_reset_works(played, monkeypatch):
+    page, session, _ = played()
+    page.get_by_role("button", name="▶ Play").click()
+    with monkeypatch.context() as patched:
+        patched.setattr(picture, "draw", lambda *given: 1 / 0)
+        page.get_by_role("status").get_by_text("a picture failed: division by zero").wait_for()
+        assert not session.workbench.is_playing
+    page.get_by_role("button", name="Reset").click()
+    wait_for_step(page, 0)
+    page.locator("[data-role=message]").wait_for(state="hidden")
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+
+
+def test_confusion_has_the_names_of_its_data(played):
+    page, _, _ = played()
+    for data, name in (("iris", "virginica"), ("wine", "class_2")):
+        control(page, "data.name").select_option(data)
+        page.locator("[data-role=confusion] th").get_by_text(name, exact=True).first.wait_for()
+
+
 def test_what_is_taken_along_is_saved(played):
     page, _, _ = played()
     page.get_by_text("Take along").click()
@@ -360,6 +400,11 @@ def test_a_story_loads_and_says_what_to_look_at(played):
     control(page, "story").select_option(label="Momentum")
     page.get_by_role("status").get_by_text("More momentum crosses flat stretches faster").wait_for()
     assert session.workbench.moment.problem.members == 4
+    page.get_by_role("button", name="▶ Play").click()
+    wait_until(page, lambda: clock(page) > 5)
+    assert "More momentum crosses" in page.locator("[data-role=message]").inner_text()
+    control(page, "data.name").select_option("circles")
+    page.locator("[data-role=message]").wait_for(state="hidden")
 
 
 def test_a_diverged_member_is_told_with_step_and_layer(played):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
@@ -92,6 +94,17 @@ def test_what_is_not_finite_is_drawn_as_such(opened):
     header, arrays = drawn(bench)
     assert np.isnan(arrays["plane"]).any()
     assert header["diverged"]
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-320, 1e-17, 1e300], ids=["constant", "denormal", "nearly equal", "huge"])
+def test_activations_of_any_spread_are_drawn(opened, spread):
+    bench = opened(network={"activation": "identity"})
+    bench.advance(1)
+    theta = np.full_like(bench.moment.state.theta, spread)
+    theta[:, 8:12] = 1.0  # the biases of layer 1
+    bench._moment = replace(bench.moment, state=replace(bench.moment.state, theta=theta))
+    _, arrays = drawn(bench)
+    assert arrays["activations 1"].sum() == 160 and np.isfinite(arrays["activations 1"]).all()
 
 
 @pytest.mark.parametrize("table", [{"member": "1"}, {"step": 1.5}, {"first_multiple": True}])

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deltarule.errors import RunFailed
-from deltarule.playground import frame_format
+from deltarule.playground import frame_format, picture
 from deltarule.playground.server import MAX_BODY_BYTES, PlayServer
 
 
@@ -105,6 +105,17 @@ def test_bad_input_is_a_sentence(server):
     answer, content = post(server, "change", {"settings": {"optimizer.learning_rate": -1}})
     assert answer.status == 422
     assert content.decode().startswith("optimizer.learning_rate is -1; give one number of 0 or more")
+
+
+def test_an_error_is_shown_and_reset_works(server, monkeypatch):
+    post(server, "play", {})
+    with monkeypatch.context() as patched:
+        patched.setattr(picture, "draw", lambda *given: 1 / 0)
+        answer, content = post(server, "frame", {})
+        assert answer.status == 422 and content == b"a picture failed: division by zero; change a setting, or reset it"
+    assert not server.session.workbench.is_playing
+    assert post(server, "reset", {})[0].status == 200
+    assert frame_format.decode(post(server, "frame", {})[1])[0]["failure"] == ""
 
 
 def test_a_frame_waits_for_something_new(server):

@@ -9,6 +9,7 @@ from deltarule.errors import BadInput
 from deltarule.playground import workbench
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.population import carry_over
+from deltarule.playground.training_pace import TrainingPace
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of
@@ -182,11 +183,56 @@ def test_curves_hold_what_history_holds(opened):
     bench = opened(data={"split": {"test": 10}})
     bench.advance(64)
     run = train(bench.moment.problem, engine=ReferenceEngine(), max_steps=64, history_every=1, metrics=("accuracy",))
-    past = bench.past
-    assert past.steps[0] == 0 and past.steps[-1] <= 64
+    steps, curves, _ = bench.past.curves(np.arange(3))
+    assert steps[0] == 0 and steps[-1] <= 64
     for name in ("objective", "accuracy"):
-        np.testing.assert_array_equal(np.stack(past.curves[name]), run.history.series(name)[past.steps])
-    assert "validation accuracy" in past.curves
+        np.testing.assert_array_equal(curves[name], run.history.series(name)[steps])
+    assert "validation accuracy" in curves
+
+
+@pytest.mark.parametrize("before", ["adagrad", "momentum"])
+def test_slots_of_another_optimizer_are_not_kept(opened, before):
+    bench = opened(optimizer={"name": before})
+    bench.advance(10)
+    bench.change({"optimizer.name": {"adagrad": "rmsprop", "momentum": "nesterov"}[before]})
+    assert not any(slot.any() for slot in bench.moment.state.slots.values())
+
+
+def test_test_rows_are_set_apart_while_it_trains(opened):
+    bench = opened()
+    bench.play()
+    wait_until(lambda: bench.moment.state.step > 20)
+    bench.change({"data.split.test": 0.25})
+    began = bench.moment.state.step
+    wait_until(lambda: bench.moment.state.step > 400)
+    steps, curves, _ = bench.past.curves(np.array([0]))
+    known = np.isfinite(curves["validation objective"][:, 0])
+    np.testing.assert_array_equal(known, np.array(steps) > began)
+    assert np.isfinite(curves["objective"]).all() and bench.is_playing
+
+
+def test_curves_keep_their_beginning(opened, monkeypatch):
+    monkeypatch.setattr(TrainingPace, "evaluates_too_often", property(lambda pace: pace.updates > 1))
+    bench = opened()
+    bench.advance(5_000)
+    steps = [point.step for point in bench.past.points]
+    bench.advance(5_000)
+    assert [point.step for point in bench.past.points][: len(steps)] == steps and len(steps) > 3
+
+
+@pytest.mark.parametrize("broken", ["evaluate_members", "choose"])
+def test_no_error_ends_the_thread(opened, monkeypatch, broken):
+    bench = opened()
+    with monkeypatch.context() as patched:
+        patched.setattr(workbench, broken, lambda *given: 1 / 0)
+        bench._given_engine = bench._engine = None
+        bench.play()
+        wait_until(lambda: bench.failure)
+        assert bench.failure == "the training failed: division by zero; change a setting, or reset it"
+        assert not bench.is_playing
+    bench.reset()
+    bench.advance(3)
+    assert bench.moment.state.step == 3 and bench.failure == ""
 
 
 def test_an_engine_that_fails_ends_in_a_sentence_and_can_go_on(opened):

@@ -1,13 +1,14 @@
 """The past of a training: its curves, and snapshots from which the state at any earlier step is recomputed exactly.
 
 A state is plain arrays and an update a function of them, so any step is reached from a snapshot before it, bit for bit.
-Points and snapshots are at multiples of an interval that doubles when there are too many: an hour of training needs no
-more memory than a minute.
+When there are too many points or snapshots, every other one is dropped and the interval to the next doubles: an hour of
+training needs no more memory than a minute.
 
 T points · K members
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from deltarule.problem.state import State
 Floats = NDArray[Any]
 MAX_POINTS = 300
 """The largest number of points of a curve, which is some 300 pixels wide."""
+FIRST_POINTS = 60
+"""The number of points at the beginning, where most happens, that are never dropped."""
 QUANTILES = (0.1, 0.5, 0.9)
 MAX_SNAPSHOT_BYTES = 128 * 2**20
 """Memory of the snapshots; with more, every other one is dropped, and going back computes more updates again."""
@@ -46,43 +49,55 @@ class Snapshot:
         return state.theta.nbytes + state.buffers.nbytes + sum(slot.nbytes for slot in state.slots.values())
 
 
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A point of the curves: values {name: [K]}, and the QUANTILES of the objective over the members."""
+
+    step: int
+    values: Mapping[str, Floats]
+    band: Floats
+
+
 class Past:
     """The curves and snapshots of one training, from its initial state.
 
-    `steps` [T]; `curves`, {name: [K] for each of the T points}; `bands`, the QUANTILES of the objective at each point;
-    `changes`, (step, description) of each change.
+    `points` are those of the curves, `interval` the updates from one to the next; `changes`, (step, description) of
+    each change.
     """
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1
-        self.steps: list[int] = []
-        self.curves: dict[str, list[Floats]] = {}
-        self.bands: list[Floats] = []
+        self.points: list[Point] = []
         self.changes: list[tuple[int, str]] = []
         self._snapshots = [Snapshot(problem, state, is_change=True)]
         self._snapshot_interval = 1
+
+    def curves(self, members: Integers) -> tuple[list[int], dict[str, Floats], Floats]:
+        """The steps [T] of the points, the curves of these members, {name: [T, K]}, and the bands [T, 3].
+
+        A curve is NaN where it has no value: what is measured changes when test rows are set apart.
+        """
+        points = list(self.points)
+        unknown = np.full(len(members), np.nan)
+        names = dict.fromkeys(name for point in points for name in point.values)
+        curves = {
+            name: np.stack([point.values[name][members] if name in point.values else unknown for point in points])
+            for name in names
+        }
+        return [point.step for point in points], curves, np.stack([point.band for point in points])
 
     def next_point(self, step: int) -> int:
         """The first step after `step` at which the curves get a point."""
         return (step // self.interval + 1) * self.interval
 
-    def add_point(self, step: int, values: dict[str, Floats]) -> None:
-        """Add a point to the curves, {name: [K]}; if there are too many points, every other one is dropped."""
-        self.steps.append(step)
-        for name, value in values.items():
-            self.curves.setdefault(name, []).append(value)
+    def add_point(self, step: int, values: Mapping[str, Floats]) -> None:
+        """Add a point to the curves, {name: [K]}; if there are too many, every other later one is dropped."""
         with np.errstate(invalid="ignore"):  # from members that are no longer finite
-            self.bands.append(np.quantile(values["objective"], QUANTILES))
-        if len(self.steps) > MAX_POINTS:
-            self.coarsen()
-
-    def coarsen(self) -> None:
-        """Double the interval of the curves' points, and drop those between."""
-        self.interval *= 2
-        keep = [index for index, step in enumerate(self.steps) if step % self.interval == 0]
-        self.steps = [self.steps[index] for index in keep]
-        self.bands = [self.bands[index] for index in keep]
-        self.curves = {name: [rows[index] for index in keep] for name, rows in self.curves.items()}
+            band = np.quantile(values["objective"], QUANTILES)
+        self.points.append(Point(step, values, band))
+        if len(self.points) > MAX_POINTS:
+            self.interval *= 2
+            self.points = self.points[:FIRST_POINTS] + self.points[FIRST_POINTS::2]
 
     def add_snapshot(self, problem: Problem, state: State) -> None:
         """Store a snapshot of a state if one is due at its step; if there are too many, drop every other one."""
@@ -116,8 +131,9 @@ class Past:
         >>> past.at(5, np.array([1]), ReferenceEngine())[1]
         State of 1 member of 2 parameters, update 5
         """
-        index = bisect_right([one.step for one in self._snapshots], step) - 1
-        snapshot = self._snapshots[max(index, 0)]
+        snapshots = list(self._snapshots)
+        index = bisect_right([one.step for one in snapshots], step) - 1
+        snapshot = snapshots[max(index, 0)]
         state = snapshot.state.take(members)
         if step > state.step:
             state, _ = engine.advance(snapshot.problem, state, step - state.step)

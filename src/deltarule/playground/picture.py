@@ -73,7 +73,7 @@ def draw(workbench: Workbench, axes: ViewAxes, view: View) -> tuple[dict[str, An
             **_unit_activations(problem, chosen, axes, dataset),
             **_activation_statistics(problem, chosen, dataset),
             **_gradients(problem, chosen),
-            **_curves(moment.past, view.member),
+            **_curves(moment.past, view.member, moment.problem.members),
         }
         if classes:
             arrays |= {
@@ -232,11 +232,12 @@ def _reduce_to_plane(values: Floats) -> Floats:
         return np.concatenate([values, np.zeros_like(values)], 1)
     if values.shape[1] == 2 or not np.isfinite(values).all():
         return values[:, :2]
-    centered = values - values.mean(0)
+    centered = values / np.maximum(np.abs(values).max(), 1e-300)  # no square of it is infinite
+    centered = centered - centered.mean(0)
     _, vectors = np.linalg.eigh(centered.T @ centered)
     directions = vectors[:, :-3:-1]
     largest = np.abs(directions).argmax(0)
-    return np.asarray(centered @ (directions * np.sign(directions[largest, range(2)])))
+    return np.asarray((values - values.mean(0)) @ (directions * np.sign(directions[largest, range(2)])))
 
 
 def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
@@ -250,15 +251,11 @@ def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
     return arrays
 
 
-def _curves(past: Past, member: int) -> dict[str, Floats]:
-    """The curves [T] of a member, and the quantiles of the objective over all members, by name."""
-    count = len(past.bands)  # of a point that is being added meanwhile, the bands come last
-    arrays: dict[str, Floats] = {"curve steps": np.array(past.steps[:count])}
-    for name, rows in list(past.curves.items()):
-        arrays[f"curve {name}"] = np.array([row[member] for row in rows[:count]])
-    if len(past.curves["objective"][0]) > 1:
-        arrays["curve quantiles"] = np.stack(past.bands[:count], 1)
-    return arrays
+def _curves(past: Past, member: int, members: int) -> dict[str, Floats]:
+    """The curves [T] of a member, and the quantiles of the objective over several members, by name."""
+    steps, curves, bands = past.curves(np.array([member]))
+    arrays = {"curve steps": np.array(steps), **{f"curve {name}": values[:, 0] for name, values in curves.items()}}
+    return arrays | ({"curve quantiles": bands.T} if members > 1 else {})
 
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
@@ -289,8 +286,9 @@ def _histogram(values: Floats) -> tuple[Floats, Floats]:
     if not finite.size:
         return np.zeros(BINS), np.array([0.0, 1.0])
     low, high = float(finite.min()), float(finite.max())
-    counts, _ = np.histogram(finite, BINS, (low, high) if high > low else (low - 0.5, high + 0.5))
-    return counts, np.array([low, high])
+    shares = (finite / 2 - low / 2) / (high / 2 - low / 2 or 1.0)  # of halves, whose difference is finite
+    bins = np.minimum((shares * BINS).astype(np.int64), BINS - 1)
+    return np.bincount(bins, minlength=BINS), np.array([low, high])
 
 
 def _evenly_spaced_rows(count: int) -> Integers:

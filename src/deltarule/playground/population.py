@@ -49,7 +49,7 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
     if parameter_identity(before) != parameter_identity(problem):
         return None
     fresh = initial_state(problem, state.theta)
-    is_same_optimizer = before.optimizer.slots == problem.optimizer.slots
+    is_same_optimizer = before.optimizer == problem.optimizer
     return replace(
         fresh, buffers=state.buffers, slots=state.slots if is_same_optimizer else fresh.slots, step=state.step
     )

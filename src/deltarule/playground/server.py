@@ -7,7 +7,6 @@ checked, and a command must be JSON, which no form of another page can send.
 import json
 import secrets
 import threading
-from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -91,21 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._checked_body()
         if body is None:
             return
-        session = self.server.session
-        if name == "frame":
-            self._answer(lambda: session.frame(body, FRAME_WAIT_SECONDS))
-        elif name == "data":
-            self._answer(session.data)
-        else:
-            self._answer(lambda: json.dumps(session.command(name, body)).encode())
-
-    def _answer(self, make_content: Callable[[], bytes]) -> None:
-        """Send the content that a function returns, or the message of its `BadInput`."""
         try:
-            content = make_content()
+            answer = self.server.session.respond(name, body, FRAME_WAIT_SECONDS)
         except BadInput as error:
             self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
             return
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self._send(HTTPStatus.OK, content, "application/octet-stream")
 
     # --- checks -------------------------------------------------------------------------------------------------------

@@ -100,6 +100,21 @@ class Session:
         """The current settings, and the allowed values of each."""
         return describe_settings(self.workbench.moment.recipe, self.workbench.moment.problem)
 
+    def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
+        """Answer the page: the bytes of a "frame" or of the "data", or the JSON values of a command.
+
+        Raises `BadInput` with what the page shows, also for an error that should not happen; then training pauses.
+        """
+        try:
+            if name == "frame":
+                return self.frame(table, timeout)
+            return self.data() if name == "data" else self.command(name, table)
+        except BadInput:
+            raise
+        except Exception as error:  # whatever fails is shown, and the page can go on
+            self.workbench.fail("a picture" if name == "frame" else name, error)
+            raise BadInput(self.workbench.failure) from error
+
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
         """Execute a command of the page, and return its JSON values; numbers that are not finite become None.
 

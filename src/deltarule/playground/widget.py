@@ -48,16 +48,13 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
     """
     name, table = str(message.get("name")), message.get("table") or {}
     reply: dict[str, Any] = {"id": message.get("id")}
+    if name == "frame" and table.get("seen") == session.workbench.news:
+        return {**reply, "same": True}, []
     try:
-        if name == "data":
-            return reply, [session.data()]
-        if name != "frame":
-            return {**reply, "result": session.command(name, table)}, []
-        if table.get("seen") == session.workbench.news:
-            return {**reply, "same": True}, []
-        return reply, [session.frame(table)]
+        answer = session.respond(name, table)
     except BadInput as error:
         return {**reply, "refused": str(error)}, []
+    return (reply, [answer]) if isinstance(answer, bytes) else ({**reply, "result": answer}, [])
 
 
 def _widget_of(session: Session) -> Any:

@@ -241,6 +241,15 @@ class Workbench:
                 self._formulas = before
                 raise
 
+    def fail(self, what: str, error: Exception) -> None:
+        """Pause, and set `failure` to a message about an error of `what`, the training or a picture."""
+        with self._changed:
+            reason = one_line(error) or type(error).__name__
+            self.failure = f"{what} failed: {reason}; change a setting, or reset it"
+            self._updates_left = 0
+            self._is_shown = False  # the next picture asks for an engine again
+            self._changed.notify_all()
+
     def state_at(self, step: int | None, members: Integers, moment: Moment | None = None) -> tuple[Problem, State]:
         """The problem and exact state of some members after `step` updates; None: at the `moment`, by default now."""
         moment = moment or self._moment
@@ -250,9 +259,9 @@ class Workbench:
 
     def run(self) -> Run:
         """The training so far as a record, such as `train` returns."""
-        moment, past = self._moment, self._moment.past
-        count, members = len(past.bands), moment.problem.members
-        history = History(past.steps[:count], {name: rows[:count] for name, rows in past.curves.items()})
+        moment, members = self._moment, self._moment.problem.members
+        steps, curves, _ = moment.past.curves(np.arange(members))
+        history = History(steps, {name: list(rows) for name, rows in curves.items()})
         return Run(
             problem=moment.problem,
             engine=self.engine,
@@ -298,7 +307,7 @@ class Workbench:
         """Make a new problem and its state the current moment, and wake everybody who waits for a change."""
         values = evaluate_members(dataset, problem, state, score_of(recipe, dataset))
         if state.step == 0:
-            past.add_point(0, dict(values))
+            past.add_point(0, values)
         self._moment = Moment(recipe, dataset, problem, state, values, past)
         self.version += 1
         self.failure = ""
@@ -316,62 +325,57 @@ class Workbench:
     def _train_until_closed(self) -> None:
         """Train chunk by chunk while the workbench plays, until it is closed: the function of the thread."""
         pace = TrainingPace()
-        while True:
-            with self._changed:
-                if not self.is_playing:
-                    self._changed.wait_for(self._has_work)
-                    pace.restart()
-                if self._is_closed:
-                    return
-                engine = self.engine
-                if not self.is_playing:
-                    continue
-                if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
-                    self._changed.wait(seconds)
-                    continue
-                moment, version, past = self._moment, self.version, self.past
-                limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
-                limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
-            self._chunk_began = time.perf_counter()
+        while not self._is_closed:
             try:
-                with pace.time_chunk(int(limit)) as count:
-                    state, trace = engine.advance(moment.problem, moment.state, count)
-            except Exception as error:  # from an engine, such as too little memory
-                self._pause_after_failure(error)
-                continue
-            finally:
-                self._chunk_began = None
-            after = replace(moment, state=state)
-            is_point = state.step == past.next_point(moment.state.step)
-            if is_point or count == self._updates_left:
-                with pace.time_evaluation():
-                    values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
-                after = replace(after, values=values)
-            with self._changed:
-                if self.version != version:
-                    continue  # settings changed meanwhile: the chunk used the previous ones
-                self._moment = after
-                self._note_divergences(moment, trace.bad)
-                past.add_snapshot(moment.problem, state)
-                if is_point:
-                    past.add_point(state.step, dict(after.values))
-                    if pace.evaluates_too_often:
-                        past.coarsen()
-                self._updates_left = max(self._updates_left - count, 0)
-                self._changed.notify_all()
+                self._train_chunk(pace)
+            except Exception as error:  # whatever fails is shown, and another setting may work
+                self.fail("the training", error)
+
+    def _train_chunk(self, pace: TrainingPace) -> None:
+        """Wait until there is something to do, and do it: load an engine, or train and evaluate a chunk."""
+        with self._changed:
+            if not self.is_playing:
+                self._changed.wait_for(self._has_work)
+                pace.restart()
+            if self._is_closed:
+                return
+            engine = self.engine
+            if not self.is_playing:
+                return
+            if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
+                self._changed.wait(seconds)
+                return
+            moment, version, past = self._moment, self.version, self.past
+            limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
+            limit = min(limit, past.next_point(moment.state.step) - moment.state.step)
+        self._chunk_began = time.perf_counter()
+        try:
+            with pace.time_chunk(int(limit)) as count:
+                state, trace = engine.advance(moment.problem, moment.state, count)
+        finally:
+            self._chunk_began = None
+        after = replace(moment, state=state)
+        is_point = state.step == past.next_point(moment.state.step)
+        if is_point or count == self._updates_left:
+            with pace.time_evaluation():
+                values = evaluate_members(moment.dataset, moment.problem, state, moment.score)
+            after = replace(after, values=values)
+        with self._changed:
+            if self.version != version:
+                return  # settings changed meanwhile: the chunk used the previous ones
+            self._moment = after
+            self._note_divergences(moment, trace.bad)
+            past.add_snapshot(moment.problem, state)
+            if is_point:
+                past.add_point(state.step, after.values)
+                if pace.evaluates_too_often:
+                    past.interval *= 2
+            self._updates_left = max(self._updates_left - count, 0)
+            self._changed.notify_all()
 
     def _has_work(self) -> bool:
         """Whether the thread has something to do: train, load an engine, or end."""
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
-
-    def _pause_after_failure(self, error: Exception) -> None:
-        """Pause, and set `failure` to a message about an exception of the engine."""
-        with self._changed:
-            self.failure = (
-                f"the training failed: {one_line(error) or type(error).__name__}; change a setting, or reset it"
-            )
-            self._updates_left = 0
-            self._changed.notify_all()
 
     def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
         """Record in which layers a few members diverged; `diverged_steps` [K], the step of each, −1 for none."""

@@ -196,8 +196,10 @@ export function drawConfusion(box, matrix, classes) {
   }
   const most = Math.max(...matrix.data, 1);
   let table = box.querySelector("table");
-  if (!table || table.rows.length !== size + 1) {
+  const names = JSON.stringify(classes);
+  if (!table || table.dataset.names !== names) {
     table = document.createElement("table");
+    table.dataset.names = names;
     const head = table.insertRow();
     head.append(cell("th", "is \\ said"), ...classes.map((name) => cell("th", name)));
     for (const name of classes) {

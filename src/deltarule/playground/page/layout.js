@@ -14,8 +14,8 @@ export const LAYOUT = `
     <label class="live">Speed
       <select data-role="speed">
         <option value="1">1 update/s</option><option value="10">10 updates/s</option>
-        <option value="30">1 a frame</option><option value="300">10 a frame</option>
-        <option value="3000">100 a frame</option><option value="" selected>full</option>
+        <option value="80" selected>80 updates/s</option><option value="300">10 a frame</option>
+        <option value="3000">100 a frame</option><option value="">full</option>
       </select></label>
   </div>
   <output data-role="clock" aria-label="Updates made">update 0</output>

@@ -27,6 +27,8 @@ export function serverSource() {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(table),
       signal,
+    }).catch((error) => {
+      throw error instanceof TypeError ? new Error("The program that trains is not there any more; start deltarule play again.") : error;
     });
     if (!answer.ok) throw new Refusal(await answer.text());
     return answer;

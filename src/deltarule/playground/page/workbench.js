@@ -38,6 +38,7 @@ class Workbench {
     this.source = source;
     this.isLost = false;
     this.saidTrouble = false;
+    this.story = "";
     this.isReplaying = false;
     this.isStopped = false;
     /** @type {AbortController | null} */
@@ -140,11 +141,11 @@ class Workbench {
   }
 
   async start() {
-    const recipe = this.source.hasAddress ? new URLSearchParams(location.hash.slice(1)).get("recipe") : null;
-    if (recipe) await this.attempt(() => this.source.command("recipe", { recipe }));
     await this.attempt(async () => {
       if (this.source.isLive) this.stories = await this.source.command("stories");
       this.settings = await this.source.command("settings");
+      const recipe = this.source.hasAddress && new URLSearchParams(location.hash.slice(1)).get("recipe");
+      if (recipe && recipe !== this.settings.toml) await this.source.command("recipe", { recipe });
     });
     let drawnAt = 0;
     while (!this.isStopped) {
@@ -169,7 +170,7 @@ class Workbench {
       } catch (error) {
         if (view !== this.view) continue; // it waited for news of another view
         this.isLost = true;
-        this.say(error instanceof TypeError ? "The program that trains is not there any more; start deltarule play again." : String(/** @type {Error} */ (error).message));
+        this.say(/** @type {Error} */ (error).message);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
       }
     }
@@ -194,9 +195,8 @@ class Workbench {
     const { features, axes } = this.data?.header ?? { features: [], axes: [] };
     if (this.source.isLive && this.settings) {
       this.panel.show(this.settings, { features, axes }, this.stories);
-      if (this.source.hasAddress && !this.settings.values["data.file"]) {
-        history.replaceState(null, "", `#${new URLSearchParams({ recipe: this.settings.toml })}`);
-      }
+      const hash = this.settings.values["data.file"] ? "" : `#${new URLSearchParams({ recipe: this.settings.toml })}`;
+      if (this.source.hasAddress) history.replaceState(null, "", location.pathname + hash);
     }
   }
 
@@ -223,9 +223,10 @@ class Workbench {
     return this.attempt(() => this.source.command(name, table));
   }
 
-  /** @param {string} name @param {object} table */
+  /** @param {string} name @param {Record<string, any>} table */
   async change(name, table) {
     this.lookAt(null);
+    if (table.csv || table.settings?.["data.name"]) this.story = ""; // it tells of other points
     await this.attempt(() => this.source.command(name, table));
     this.settings = (await this.attempt(() => this.source.command("settings"), true)) ?? this.settings;
     this.panel.text = ""; // what was refused is shown as it still is
@@ -265,10 +266,10 @@ class Workbench {
   }
 
   /** @param {string} name */
-  async tell(name) {
-    const story = this.stories.find((one) => one.name === name);
-    await this.change("recipe", { recipe: story.recipe });
-    this.say(story.text);
+  tell(name) {
+    const { recipe, text } = this.stories.find((one) => one.name === name);
+    this.story = text;
+    return this.change("recipe", { recipe });
   }
 
   /** @param {number | null} label */
@@ -307,11 +308,11 @@ class Workbench {
     });
   }
 
-  /** @param {string} sentence */
+  /** @param {string} sentence of trouble; without one the text of the story is shown */
   say(sentence) {
     const box = this.find("message");
-    box.textContent = sentence;
-    box.hidden = !sentence;
+    box.textContent = sentence || this.story;
+    box.hidden = !box.textContent;
   }
 
   // --- drawing --------------------------------------------------------------------------------------------------------
