@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.tables import describe_machine
 from markers import fill_markers
 
 import deltarule
@@ -20,7 +21,6 @@ from deltarule.files import write_whole
 from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.reports.markdown import table
-from deltarule.reports.performance_tables import describe_machine
 from deltarule.studies.recipes import Recipe, load_recipe, with_experiment
 from deltarule.sweeps.result import Sweep
 

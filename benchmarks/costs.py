@@ -115,7 +115,7 @@ def fit_prices(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
 COMPILATIONS = [
     *(([4, *[5] * hidden, 4], members) for hidden in (1, 4, 8, 16) for members in (1, 16)),
     *(([8, *[16] * hidden, 4], 16) for hidden in (4, 8, 16)),
-    *(([30, *[32] * hidden, 10], 1) for hidden in (1, 4, 8, 16, 32)),
+    *(([30, *[32] * hidden, 10], 1) for hidden in (1, 4, 8, 16)),
 ]
 """Sizes and members of networks whose programs are compiled: with lanes (for a member alone, in tiles) and products."""
 LOADED = {"lanes": ([4, 5, 4], 16), "products": ([30, 100, 1], 1)}

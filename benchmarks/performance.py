@@ -3,18 +3,19 @@
 python benchmarks/performance.py            measure (about ten minutes, on a computer that does nothing else)
 python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
 python benchmarks/performance.py --quick    small populations, to see whether it works
+python benchmarks/performance.py --row encoder --row digits    measure some rows and print them; nothing is stored
 """
 
 import argparse
 from pathlib import Path
 
+from bench.record import bench
+from bench.tables import curve_name, describe_machine, performance_page
 from markers import fill_markers
 
-from deltarule.benchmarks.bench import bench
 from deltarule.files import write_whole
-from deltarule.json_files import read_json, write_json
+from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.reports.figures import time_curves
-from deltarule.reports.performance_tables import curve_name, describe_machine, performance_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
@@ -30,7 +31,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--row", action="append", metavar="NAME")
     given = parser.parse_args()
+    if given.row:
+        print(performance_page(to_jsonable(bench(given.row, quick=given.quick, report=print)))["rows"])
+        return
     if not given.drawn:
         write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)

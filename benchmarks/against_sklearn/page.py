@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.tables import describe_machine
 from markers import fill_markers
 
 from against_sklearn.ideas import AS_IT_IS, VARIANTS
@@ -13,7 +14,6 @@ from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
 from against_sklearn.tabm import KINDS as KINDS_OF_MEMBERS
 from deltarule.reports.markdown import table
-from deltarule.reports.performance_tables import describe_machine
 
 
 def fill_page(page: str, record: Mapping[str, Any]) -> str:

@@ -79,8 +79,9 @@ def time_fits(name: str) -> dict[str, Any]:
 
 def products_alone(model: Any, x: Any, batch_size: Any) -> float:
     """The seconds that the matrix products of a fit take alone: the minimum of several times."""
+    from bench.floors import products
+
     from deltarule import Network, create_problem
-    from deltarule.benchmarks.floors import products
 
     size = min(200, len(x)) if batch_size == "auto" else batch_size
     sizes = [x.shape[1], *(array.shape[1] for array in model.coefs_)]

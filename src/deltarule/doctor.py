@@ -15,7 +15,7 @@ from deltarule.errors import BadInput, DeltaruleError
 REQUIRED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
 OPTIONAL = {
     "torch": "the autograd engine, and a second implementation for gradient checks",
-    "jax": "a peer in deltarule bench",
+    "jax": "checks of gradient code in JAX",
     "onnx": "models in ONNX's form",
     "onnxruntime": "running models in ONNX's form",
     "pandas": "tables with named columns",

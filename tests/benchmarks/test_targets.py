@@ -1,17 +1,19 @@
 from dataclasses import replace
+from typing import Any
 
-from deltarule.benchmarks.process_measurements import Memory, Process
-from deltarule.benchmarks.targets import AT_LEAST, AT_MOST, SECONDS, targets
-from deltarule.benchmarks.timing import FLOORS, MAKERS, Measured, Spread, Timed
-from deltarule.benchmarks.workloads import ROWS
+from scripts import benchmark
+
+Memory, Process = (getattr(benchmark("bench.process_measurements"), name) for name in ("Memory", "Process"))
+Measured, Spread, Timed = (getattr(benchmark("bench.timing"), name) for name in ("Measured", "Spread", "Timed"))
+targets = benchmark("bench.targets").targets
 
 
-def timed(name: str, microseconds: float | None) -> Timed:
+def timed(name: str, microseconds: float | None) -> Any:
     spread = None if microseconds is None else Spread(microseconds / 2, microseconds, 2 * microseconds)
     return Timed(name, "", 1, 1, 0.0, 0.0, spread, None)
 
 
-def row(name: str, *contenders: Timed) -> Measured:
+def row(name: str, *contenders: Any) -> Any:
     return Measured(name, "", "", 1, 1, 1, "float64", contenders, {})
 
 
@@ -37,10 +39,3 @@ def test_seconds_and_bytes() -> None:
     assert found["help"] is False
     assert found["memory of updates, encoders: / needed"] is True
     assert found["memory of training, encoders: / needed"] is False
-
-
-def test_targets_name_rows_and_contenders_that_there_are() -> None:
-    contenders = {*MAKERS, *(name for name, _ in FLOORS.values())}
-    for name, other, bound in (*AT_LEAST, *AT_MOST):
-        assert name in ROWS and other in contenders and bound > 1
-    assert {name.removeprefix("first call, ") for name, _ in SECONDS} <= {*ROWS, "run encoder", "help"}

@@ -1,20 +1,24 @@
 """The benchmark compares like with like: every contender trains what the reference engine trains, or is not timed."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from scripts import benchmark
 
-from deltarule.benchmarks import floors, timing
-from deltarule.benchmarks.contenders import Contender, our_engine
-from deltarule.benchmarks.timing import MAKERS, TOLERANCES, Pace, Spread
-from deltarule.benchmarks.workloads import ROWS, Work, batches, boundary, digits, encoder, images, objectives, work_of
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
-PACE = Pace(2, 0.001)
+contenders, floors, timing, workloads = (
+    benchmark(f"bench.{name}") for name in ("contenders", "floors", "timing", "workloads")
+)
+Contender, our_engine = contenders.Contender, contenders.our_engine
+MAKERS, TOLERANCES = timing.MAKERS, timing.TOLERANCES
+boundary, digits, encoder, images = workloads.boundary, workloads.digits, workloads.encoder, workloads.images
+PACE = timing.Pace(2, 0.001)
 SMALL = {
     "encoder": encoder("", 3),
     "boundary": boundary("", 3),
@@ -26,7 +30,7 @@ UPDATES = 8  # of the images more than an epoch
 
 @pytest.mark.parametrize("maker", [name for name in MAKERS if name != "reference"])
 @pytest.mark.parametrize("work", SMALL.values(), ids=SMALL)
-def test_every_contender_trains_the_same(work: Work, maker: str) -> None:
+def test_every_contender_trains_the_same(work: Any, maker: str) -> None:
     """Not by the losses alone, as the benchmark itself compares them: by every weight. In float32 Adam divides what is
     next to nothing by itself, so there a weight may be off by an update."""
     problem = work.problem
@@ -73,7 +77,7 @@ def test_products_alone_are_as_many_as_in_an_update() -> None:
 
 
 def test_who_trains_something_else_is_reported_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slower(problem: Problem) -> Contender:
+    def slower(problem: Problem) -> Any:
         return replace(our_engine("reference", replace(problem, strength=problem.strength + 1e-3)), name="PyTorch")
 
     monkeypatch.setitem(MAKERS, "PyTorch", slower)
@@ -84,63 +88,27 @@ def test_who_trains_something_else_is_reported_and_not_timed(monkeypatch: pytest
     assert all(one.microseconds for one in row.contenders if one.name != "PyTorch")
 
 
-def test_losses_that_are_not_numbers_are_not_the_same() -> None:
-    assert not timing._losses_agree(float("nan"), 1e-3)
-
-
-def test_a_missing_library_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    for name in ("jax", "torch"):
-        monkeypatch.setitem(sys.modules, name, None)
-    row = timing.measure(encoder("", 2), PACE, ["reference", "PyTorch", "PyTorch vmap", "JAX scan", "JAX vmap"])
-    assert [one.name for one in row.contenders] == ["reference"]
-    assert row.left_out["JAX scan"] == row.left_out["JAX vmap"] == "JAX is not installed"
-    assert row.left_out["PyTorch"] == row.left_out["PyTorch vmap"] == "PyTorch is not installed"
-
-
-def test_everybody_has_a_turn_in_each_round_and_another_one_begins() -> None:
-    turns: list[str] = []
-
-    def contender(name: str) -> Contender:
-        return Contender(name, "", 4, lambda n: turns.append(name))
-
-    times = timing._time_rounds([contender("a"), contender("b")], {"a": 10, "b": 20}, Pace(3, 0.0))
-    assert turns == ["a", "b", "b", "a", "a", "b"]
-    assert all(0 <= one.least <= one.median <= one.most for one in times.values())
-
-
-def test_times_are_of_an_update_of_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "_seconds", lambda contender, n: 6e-6 * n)
-    times = timing._time_rounds([Contender("a", "", 3, lambda n: None)], {"a": 50}, Pace(2, 0.0))
-    assert times["a"].median == pytest.approx(2.0)
-
-
 def test_rows_are_the_work_that_they_name() -> None:
-    made = {name: work_of(name).problem for name in ROWS if not name.startswith("3072")}
+    made = {name: workloads.work_of(name).problem for name in workloads.ROWS if not name.startswith("3072")}
     assert made["encoders"].members == 4_096 and made["784-100-10-many"].members == 96
     assert made["784-100-10"].network.sizes == (784, 100, 10) and made["784-100-10"].batch_size == 256
     for problem in made.values():  # or peers would compile a second program for the last batch
         assert problem.batch_size is None or len(problem.x) % problem.batch_size == 0
     with pytest.raises(BadInput, match=r"no row 'nothing'; there are: encoder, "):
-        work_of("nothing")
+        workloads.work_of("nothing")
 
 
 def test_batches_are_those_that_are_trained_on() -> None:
     problem = SMALL["images"].problem
-    ids = batches(problem, 7)
+    ids = workloads.batches(problem, 7)
     assert ids is not None and ids.shape == (7, 16)
     assert sorted(ids[:6].ravel()) == list(range(96))
-    assert batches(SMALL["encoder"].problem, 7) is None
+    assert workloads.batches(SMALL["encoder"].problem, 7) is None
 
 
 def test_objectives_are_those_of_training() -> None:
     problem = SMALL["encoder"].problem
     state, trace = ReferenceEngine().advance(problem, initial_state(problem), 3)
     _, after = ReferenceEngine().advance(problem, state, 1)
-    assert np.allclose(objectives(problem, state.theta), after.objective[0], rtol=1e-14)
+    assert np.allclose(workloads.objectives(problem, state.theta), after.objective[0], rtol=1e-14)
     assert trace.objective.shape == (3, 3)
-
-
-def test_spread() -> None:
-    assert Spread.of([5.0, 1.0, 2.0]) == Spread(1.0, 2.0, 5.0)

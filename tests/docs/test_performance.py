@@ -6,13 +6,13 @@ from pathlib import Path
 from scripts import benchmark
 
 from deltarule.json_files import read_json
-from deltarule.reports.performance_tables import curve_name, describe_machine
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "performance.md").read_text(encoding="utf-8")
 RECORD = read_json(REFERENCE / "performance.json")
 PERFORMANCE = benchmark("performance")
+curve_name, describe_machine = PERFORMANCE.curve_name, PERFORMANCE.describe_machine
 
 
 def test_page_is_what_the_record_says() -> None:

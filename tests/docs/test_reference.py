@@ -15,12 +15,6 @@ import typer
 from safetensors import safe_open
 
 import deltarule
-from deltarule.benchmarks.bench import Bench
-from deltarule.benchmarks.curves import Curve
-from deltarule.benchmarks.process_measurements import Memory, Process
-from deltarule.benchmarks.targets import Target
-from deltarule.benchmarks.timing import Measured, Timed
-from deltarule.benchmarks.timing import Spread as Times
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.checking.report import CodeReport, Worst
 from deltarule.cli.app import app, main
@@ -98,16 +92,12 @@ def test_fields_are_those_of_the_records() -> None:
     report, check, own = tables(section("gradcheck"), "field")
     assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
     assert sorted(own) == sorted(names(CodeReport))
-    bench, row, contender = tables(section("bench"), "field")
-    assert sorted(bench) == sorted(names(Bench)) and sorted(row) == sorted(names(Measured))
-    assert sorted(contender) == sorted(names(Timed))
     [found] = tables(section("doctor"), "field")
     assert found == names(Findings)
     inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
     [swept] = tables(section("sweep"), "field")
     assert swept == names(SweepOutcome)
     inner += [(section("sweep"), ConfigurationScore)]
-    inner += [(section("bench"), record) for record in (Times, Process, Memory, Curve, Target)]
     inner += [(section("doctor"), record) for record in (Machine, EngineFound, BlasFound, DataFound, Cache)]
     inner += [(section("gradcheck"), record) for record in (Worst, Mistake)]
     for text, record in inner:

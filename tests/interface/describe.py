@@ -26,7 +26,6 @@ import typer
 import deltarule
 from deltarule import errors
 from deltarule.array_files import load_arrays
-from deltarule.benchmarks.bench import Bench
 from deltarule.checking.report import CodeReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
@@ -159,7 +158,6 @@ def _statuses() -> Iterator[str]:
 # --- records ----------------------------------------------------------------------------------------------------------
 
 RECORDS: dict[str, type] = {
-    "bench --json, bench.json": Bench,
     "claims --json, claims.json": StudyResults,
     "doctor --json": Findings,
     "gradcheck --json": GradientReport,

@@ -11,7 +11,6 @@ import typer
 
 from deltarule import platforms
 from deltarule.cli import (
-    bench,
     claims,
     data,
     doctor,
@@ -96,7 +95,6 @@ for command in (
     grade.grade,
     lr_range.lr_range,
     data.data,
-    bench.bench,
     doctor.doctor,
     warm.warm,
 ):

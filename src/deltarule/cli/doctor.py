@@ -13,6 +13,6 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json(record)
         return
-    from deltarule.reports.performance_tables import doctor_table
+    from deltarule.reports.doctor_table import doctor_table
 
     console().print(doctor_table(record))

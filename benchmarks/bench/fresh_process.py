@@ -1,6 +1,6 @@
 """Measure a first call or the memory of a population in this process, which must be fresh, and print a JSON object.
 
-    python -m deltarule.benchmarks.fresh_process first-call|memory ROW [MEMBERS]
+    cd benchmarks; python -m bench.fresh_process first-call|memory ROW [MEMBERS]
 
 Memory is measured on Linux only, where a process's peak memory can be read and reset.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.benchmarks.workloads import work_of
+from bench.workloads import work_of
 from deltarule.engines.selection import engine
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deltarule.benchmarks import curves as curving
-from deltarule.benchmarks import process_measurements as running
-from deltarule.benchmarks.curves import Curve
-from deltarule.benchmarks.process_measurements import Memory, Process
-from deltarule.benchmarks.targets import Target, targets
-from deltarule.benchmarks.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
-from deltarule.benchmarks.workloads import ROWS, work_of
+from bench import curves as curving
+from bench import process_measurements as running
+from bench.curves import Curve
+from bench.process_measurements import Memory, Process
+from bench.targets import Target, targets
+from bench.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
+from bench.workloads import ROWS, work_of
 from deltarule.doctor import Machine, compiled_engine_blas, machine, optional_versions, versions
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The record of a benchmark: these fields are the JSON object of `deltarule bench --json`.
+    """The record of a benchmark: these fields are the JSON object in docs/reference/performance.json.
 
     date, machine, versions   when, on what, with what
     matrices     what multiplied matrices in the compiled engine, as `deltarule doctor` reports it

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deltarule.benchmarks.timing import Pace, measure
-from deltarule.benchmarks.workloads import Work, encoder, images
+from bench.timing import Pace, measure
+from bench.workloads import Work, encoder, images
 
 CONTENDERS = ("reference", "compiled", "PyTorch", "PyTorch vmap", "JAX scan", "JAX vmap", "scikit-learn")
 FULL, QUICK = Pace(3, 0.1), Pace(1, 0.005)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.benchmarks.timing import Spread
+from bench.timing import Spread
 from deltarule.errors import RunFailed
 
+BENCHMARKS = Path(__file__).parents[1]
 CACHES = ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")
 """Environment variables for the cache folders of Linux, Windows and macOS."""
 # Freed arrays return their memory at once, so that the next one is counted again.
@@ -94,7 +95,7 @@ def memory(quick: bool, report: Callable[[str], None]) -> list[Memory]:
 
 def _measuring_command(task: str, row: str) -> list[str]:
     """The command that measures a task, "first-call" or "memory", for a row in a fresh process."""
-    return [sys.executable, "-m", "deltarule.benchmarks.fresh_process", task, row]
+    return [sys.executable, "-m", "bench.fresh_process", task, row]
 
 
 def _time_first_call(row: str) -> float:
@@ -114,7 +115,7 @@ def _time_command(command: list[str], environment: Mapping[str, str] | None = No
 def _run_command(command: list[str], environment: Mapping[str, str] | None = None) -> str:
     """Run a command, and return its standard output; raise `RunFailed` if its status is not 0."""
     options: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done = subprocess.run(command, **options, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(command, **options, cwd=BENCHMARKS, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         raise RunFailed(f"{' '.join(command[1:])} ended with status {done.returncode}: {last}")

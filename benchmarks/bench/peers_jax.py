@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.benchmarks.contenders import Contender, LeftOut
-from deltarule.benchmarks.workloads import batches, penalty_strength
+from bench.contenders import Contender, LeftOut
+from bench.workloads import batches, penalty_strength
 from deltarule.maths.network import flatten, views
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.contenders import Contender, LeftOut, describe_threads
+from bench.workloads import penalty_strength
 from deltarule import platforms
-from deltarule.benchmarks.contenders import Contender, LeftOut, describe_threads
-from deltarule.benchmarks.workloads import penalty_strength
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.engine import available_processors
 from deltarule.maths.network import views

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.benchmarks import floors, peers_jax, peers_sklearn, peers_torch
-from deltarule.benchmarks.contenders import OURS, Contender, LeftOut, our_engine
-from deltarule.benchmarks.workloads import Work, objectives, title
+from bench import floors, peers_jax, peers_sklearn, peers_torch
+from bench.contenders import OURS, Contender, LeftOut, our_engine
+from bench.workloads import Work, objectives, title
 from deltarule.problem.problem import Floats, Problem
 
 CHECKED = 20
@@ -109,7 +109,7 @@ def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Meas
 
     Parameters: `work` of the row; `pace`, how long to measure; `chosen`, the names of the contenders, None for all.
 
-    >>> from deltarule.benchmarks.workloads import encoder
+    >>> from bench.workloads import encoder
     >>> row = measure(encoder("encoder", 2), Pace(1, 0.001), ["reference", "scikit-learn"])
     >>> [contender.name for contender in row.contenders], row.left_out["scikit-learn"]
     (['reference'], 'no squared error behind a sigmoid')

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deltarule.benchmarks.contenders import OURS
-from deltarule.benchmarks.process_measurements import Memory, Process
-from deltarule.benchmarks.timing import Measured
+from bench.contenders import OURS
+from bench.process_measurements import Memory, Process
+from bench.timing import Measured
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class LeftOut(Exception):
 def our_engine(name: str, problem: Problem) -> Contender:
     """The contender for our engine of this name, which trains all members at once; `LeftOut` if it is missing.
 
-    >>> from deltarule.benchmarks.workloads import encoder
+    >>> from bench.workloads import encoder
     >>> our_engine("reference", encoder("", 2).problem).advance(3).shape
     (2, 59)
     """
