@@ -424,7 +424,7 @@ def test_a_wrong_derivative_is_named_and_trained_with(played):
     assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
     control(page, "activation-function").fill("tanh(")
     control(page, "use-activation").click()
-    page.get_by_role("status").get_by_text("it ends too early").wait_for()
+    page.get_by_role("status").get_by_text("was never closed").wait_for()
     control(page, "restore-activation").click()
     wait_until(page, lambda: session.workbench.moment.problem.network.layers[0].activation.name == "tanh")
 

@@ -33,7 +33,7 @@ def formulas(draw, depth=3):
 
 
 @given(formulas())
-def test_a_formula_has_the_value_that_numpy_gives_it(formula):
+def test_value_is_that_of_numpy(formula):
     text, expected = formula
     np.testing.assert_array_equal(read_formula(text, ("z", "a"))(Z, A), np.broadcast_to(expected, Z.shape))
 
@@ -55,44 +55,36 @@ def test_a_formula_has_the_value_that_numpy_gives_it(formula):
         ("log(e)", 1),
     ],
 )
-def test_operators_bind_as_in_mathematics(text, expected):
+def test_precedence(text, expected):
     assert read_formula(text, ("z",))(np.array([0.0]))[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "it ends too early"),
-        ("1 +", "it ends too early"),
-        ("(1", "a bracket is not closed"),
-        ("1 2", "'2' stands where an operator is expected"),
-        ("q", "'q' is no name of it"),
-        ("tanh z", "'tanh' lacks its argument in brackets"),
+        ("", "invalid syntax"),
+        ("(1", "never closed"),
+        ("1 2", "invalid syntax"),
+        ("q", "'q' cannot stand in a formula"),
+        ("tanh", "'tanh' cannot stand in a formula"),
         ("max(1)", "'max' takes 2 arguments"),
-        ("tanh(1, 2)", "'tanh' takes 1 argument"),
-        ("z.real", "'.' cannot stand in a formula"),
-        ("__import__('os')", "'_' cannot stand in a formula"),
-        ("[z for z in z]", "'[' cannot stand in a formula"),
-        ("lambda", "'lambda' is no name of it"),
-        (")", "stands where it cannot"),
+        ("z.real", "'z.real' cannot stand in a formula"),
+        ("__import__('os')", "cannot stand in a formula"),
+        ("[z for z in z]", "cannot stand in a formula"),
+        ("1 < z < 2", "cannot stand in a formula"),
+        ("(" * 299, "the formula"),
     ],
 )
-def test_what_is_no_formula_is_refused_with_the_reason(text, what):
+def test_bad_formula(text, what):
     with pytest.raises(BadInput) as refused:
         read_formula(text, ("z",))
     assert what in str(refused.value) and "exp, log" in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["-" * 298 + "z", "z" + "^z" * 149], ids=["signs", "powers"])
-def test_the_longest_formulas_have_a_value(text):
+def test_longest_formulas_have_a_value(text):
     assert read_formula(text, ("z",))(Z).shape == Z.shape
 
 
-@pytest.mark.parametrize("text", ["(" * 299, "z" * 301], ids=["brackets", "too long"])
-def test_long_texts_are_refused_with_a_sentence(text):
-    with pytest.raises(BadInput, match="the formula"):
-        read_formula(text, ("z",))
-
-
-def test_huge_powers_are_infinite_and_take_no_time():
+def test_huge_powers_are_infinite():
     assert read_formula("9^9^9^9", ("z",))(Z).tolist() == [np.inf] * 3

@@ -161,7 +161,7 @@ def test_exported_weights_are_those_of_the_member_at_the_step(session):
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
         ("export", {"kind": "film"}, "there is no export 'film'"),
         ("formula", {"kind": "penalty"}, "the kind of formula is 'penalty'"),
-        ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "it ends too early"),
+        ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "invalid syntax"),
     ],
 )
 def test_bad_input_is_a_sentence_and_changes_nothing(session, name, table, sentence):
