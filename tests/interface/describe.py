@@ -33,6 +33,7 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.doctor import Findings
 from deltarule.files import write_whole
 from deltarule.problem import registry
+from deltarule.problem.error_messages import allowed_values
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
@@ -280,7 +281,7 @@ def recipes() -> str:
         inner = _model_of(field.annotation)
         for key, one in inner.model_fields.items() if inner else ():
             default = "needed" if one.is_required() else repr(one.get_default(call_default_factory=True))
-            lines.append(f"    {key} = {default}    {one.description}")
+            lines.append(f"    {key} = {default}    {allowed_values(one)}")
     for kind in ("activation", "initializer", "loss", "penalty", "optimizer", "schedule"):
         lines.append(f"{kind}s")
         for name in registry.names(kind):

@@ -104,7 +104,7 @@ def test_commands_and_frames(server):
 def test_bad_input_is_a_sentence(server):
     answer, content = post(server, "change", {"settings": {"optimizer.learning_rate": -1}})
     assert answer.status == 422
-    assert content.decode().startswith("optimizer.learning_rate is -1; give one number of 0 or more")
+    assert content.decode().startswith("optimizer.learning_rate is -1; give a number of 0 or more")
 
 
 def test_an_error_is_shown_and_reset_works(server, monkeypatch):

@@ -269,22 +269,22 @@ def test_invalid_numbers_are_refused(name: str, value: Any) -> None:
     [
         ({"learning_rate": float("nan")}, "learning_rate is nan; give a finite number"),
         ({"learning_rate": [0.1, float("inf")]}, "learning_rate is inf; give a finite number"),
-        ({"learning_rate": -0.1}, "learning_rate is -0.1; give 0 or more"),
+        ({"learning_rate": -0.1}, "learning_rate is -0.1; give a number of 0 or more"),
         ({"learning_rate": []}, "learning_rate is empty; give at least one number"),
-        ({"strength": [1, -1], "penalty": "l2"}, "strength is -1; give 0 or more"),
-        ({"initial_scale": -1}, "initial_scale is -1; give 0 or more"),
+        ({"strength": [1, -1], "penalty": "l2"}, "strength is -1; give a number of 0 or more"),
+        ({"initial_scale": -1}, "initial_scale is -1; give a number of 0 or more"),
         ({"strength": 0.1}, "a strength is given without a penalty; name the penalty too"),
         ({"momentum": 0.9}, 'the optimizer \'sgd\' has no momentum; use "momentum" or "nesterov"'),
         (
             {"momentum": 1.0, "optimizer": "momentum"},
-            "the parameter 'momentum' of the optimizer 'momentum' is 1.0; give a number from 0 up to, not including, 1",
+            "the parameter 'momentum' of the optimizer 'momentum' is 1.0; give a number from 0 to under 1",
         ),
-        ({"reduction": "mean"}, "the reduction is 'mean'; give one of sum, mean_samples, mean_elements"),
+        ({"reduction": "mean"}, 'the reduction is \'mean\'; give "sum", "mean_samples" or "mean_elements"'),
         ({"dtype": "float16"}, 'the dtype is \'float16\'; give "float64" or "float32"'),
         ({"dtype": None}, 'the dtype is None; give "float64" or "float32"'),
         ({"dtype": np.array(["float64", "float32"])}, "the dtype is array"),
         ({"reduction": np.array(["sum", "mean_samples"])}, "the reduction is array"),
-        ({"reduction": ["sum"]}, "the reduction is ['sum']; give one of sum, mean_samples, mean_elements"),
+        ({"reduction": ["sum"]}, "the reduction is ['sum']; give"),
         ({"schedule": {"name": "step", "per": np.array(["step", "epoch"])}}, "a schedule counts per array"),
         ({"learning_rate": [0.1, None] * 500}, "learning_rate is [0.1, None, 0.1, None, 0.1, None, ...]; give a"),
         ({"network": [2, 3, 1]}, "the network is [2, 3, 1]; make one with Network([inputs, ..., outputs])"),
@@ -295,7 +295,7 @@ def test_invalid_numbers_are_refused(name: str, value: Any) -> None:
         ({"penalty": "ridge"}, "there is no penalty 'ridge'; there are: l2, weight_decay, l1, "),
         ({"penalize_biases": "no"}, "penalize_biases is 'no'; give True or False"),
         ({"label_smoothing": 0.1}, "label_smoothing is 0.1, but the loss 'squared_error' has no labels; use cross_e"),
-        ({"label_smoothing": 1}, "label_smoothing is 1; give a number from 0 up to, not including, 1"),
+        ({"label_smoothing": 1}, "label_smoothing is 1; give a number from 0 to under 1"),
         ({"label_smoothing": "some"}, "label_smoothing is 'some'; give a finite number"),
         (
             {"optimizer": {"name": "rprop", "smallest": 2, "largest": 1}},
@@ -387,7 +387,7 @@ def test_lists_of_different_lengths_are_reported_with_their_lengths() -> None:
 
 @pytest.mark.parametrize("value", [1, 1.0, -0.1, float("nan"), [float("inf")], [[0.5], [1]]], ids=repr)
 def test_dropout_rates_are_below_1(value: Any) -> None:
-    assert refusal(dropout=value) == f"dropout is {value!r}; give rates from 0 up to, not including, 1"
+    assert refusal(dropout=value) == f"dropout is {value!r}; give a number from 0 to under 1"
 
 
 def test_a_dropout_rate_that_float32_rounds_to_1() -> None:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -18,7 +18,6 @@ from deltarule.problem import registry
 from deltarule.problem import validation as checks
 from deltarule.problem.array_factors import check_parametrization
 from deltarule.problem.error_messages import explain_error, shorten_toml
-from deltarule.problem.field_types import OrNone
 from deltarule.problem.recipe_sections import (
     Configuration,
     DataSection,
@@ -186,7 +185,7 @@ def is_optional(dotted: str) -> bool:
     """
     section, _, key = dotted.partition(".")
     fields = SETTABLE[section].model_fields
-    return key in fields and OrNone in fields[key].metadata
+    return key in fields and type(None) in get_args(fields[key].annotation)
 
 
 def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) -> None:

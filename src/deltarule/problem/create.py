@@ -16,7 +16,10 @@ from deltarule.problem import registry, validation
 from deltarule.problem.array_factors import check_factors, check_parametrization
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.ranges import quoted
 from deltarule.problem.registry import Named
+
+DTYPES = ("float64", "float32")
 
 Seeds = int | Sequence[int] | NDArray[np.integer[Any]]
 
@@ -158,10 +161,10 @@ def create_problem(
 
 def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
     """Raise `BadInput` for an unknown dtype or reduction, and a loss that does not fit the output activation."""
-    if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
-        raise BadInput(f'the dtype is {short_repr(dtype)}; give "float64" or "float32"')
+    if not isinstance(dtype, str | np.dtype) or dtype not in DTYPES:
+        raise BadInput(f"the dtype is {short_repr(dtype)}; give {quoted(DTYPES)}")
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        raise BadInput(f"the reduction is {short_repr(reduction)}; give one of {', '.join(REDUCTIONS)}")
+        raise BadInput(f"the reduction is {short_repr(reduction)}; give {quoted(REDUCTIONS)}")
     if not meaningful(loss, network.output):
         raise BadInput(validation.describe_mismatch(loss, network.output))
 

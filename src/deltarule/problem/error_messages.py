@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from deltarule.errors import BadInput
+from deltarule.problem.ranges import quoted
 
 MAX_SHOWN_CHARACTERS = 80
 """A longer value is shortened in messages."""
@@ -58,9 +60,21 @@ def _key_context(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[type
         if isinstance(part, int) or model is None:
             continue
         inside, field = model, model.model_fields.get(part)
-        allowed = (field and field.description) or "a table of keys"
+        allowed = allowed_values(field) if field else "a table of keys"
         model = _nested_model(field.annotation) if field else None
     return inside, allowed
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a key allows, in words: as its field says, or its type."""
+    if field.description:
+        return field.description
+    if get_origin(field.annotation) is Literal:
+        return quoted(get_args(field.annotation))
+    choices = get_args(field.annotation)
+    descriptions = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
+    words = next((note.description for note in descriptions if isinstance(note, FieldInfo) and note.description), "")
+    return f'{words}, or "none"' if words else "a table of keys"
 
 
 def _nested_model(annotation: Any) -> type[BaseModel] | None:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.error_messages import shorten_toml
+from deltarule.problem.ranges import FINITE, NOT_NEGATIVE, SHARE, Range
 from deltarule.problem.registry import Named
 
 MAX_SEEDS = 1_000_000
@@ -95,7 +96,7 @@ def _parse_dropout_rates(value: Any) -> Any:
         if any(isinstance(item, list | tuple) for item in value):
             raise ValueError
         return tuple(_parse_dropout_rates(item) for item in value)
-    if not _is_number(value) or not 0 <= value < 1:
+    if not _is_number(value) or not SHARE.allows(value):
         raise ValueError
     return float(value)
 
@@ -133,31 +134,88 @@ def _is_number(value: Any) -> bool:
     return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-Factors = Annotated[dict[str, float], PlainValidator(_parse_factors)]
-Text = Annotated[str, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Momentum = Annotated[Number, Field(ge=0, lt=1)]
-Plain = Annotated[Any, PlainValidator(_check_json_compatible)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
-Seeds = Annotated[int | tuple[int, ...], PlainValidator(_parse_seeds)]
-Share = Annotated[int | float, PlainValidator(_parse_share)]
-Source = Annotated[Named, PlainValidator(_check_source)]
-Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_parse_layer_sizes)]
-Rates = Annotated[float | tuple[float, ...], PlainValidator(_parse_dropout_rates)]
-Activations = Annotated[Named | tuple[Named, ...], PlainValidator(_check_activations)]
-Activation = Annotated[Named, PlainValidator(_formula_check("activation"))]
-Initializer = Annotated[Named, PlainValidator(_formula_check("initializer"))]
-Loss = Annotated[Named, PlainValidator(_formula_check("loss"))]
-Penalty = Annotated[Named, PlainValidator(_formula_check("penalty"))]
-Optimizer = Annotated[Named, PlainValidator(_formula_check("optimizer"))]
-Schedule = Annotated[Named, PlainValidator(_formula_check("schedule"))]
+def _number(allowed: Range) -> PlainValidator:
+    """A validator of a finite number that a range allows."""
 
-OrNone = BeforeValidator(lambda value: None if value == "none" else value)
-"""Converts "none" to None: TOML has no null, so experiments and `--set` remove an optional key with "none"."""
+    def check(value: Any) -> float:
+        if not _is_number(value) or not allowed.allows(value):
+            raise ValueError
+        return float(value)
+
+    return PlainValidator(check)
+
+
+def _words(text: str) -> Any:
+    """What values of a type are allowed, for messages."""
+    return Field(description=text)
+
+
+def _formula_words(kind: str) -> Any:
+    article = "an" if kind[0] in "aio" else "a"
+    return _words(f"the name of {article} {kind}, or a table with its name and parameters")
+
+
+Text = Annotated[str, Field(strict=True), _words("a text")]
+Flag = Annotated[bool, Field(strict=True), _words("true or false")]
+Number = Annotated[float, _number(FINITE), _words(FINITE.words)]
+NotNegative = Annotated[float, _number(NOT_NEGATIVE), _words(NOT_NEGATIVE.words)]
+UnderOne = Annotated[float, _number(SHARE), _words(SHARE.words)]
+Plain = Annotated[
+    Any,
+    PlainValidator(_check_json_compatible),
+    _words("a text, a finite number, true or false, or a list or table of such"),
+]
+Whole = Annotated[int, Field(strict=True, ge=0), _words("a whole number of 0 or more")]
+Count = Annotated[int, Field(strict=True, ge=1), _words("a whole number of 1 or more")]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), _words("a whole number of 0 or more")]
+Seeds = Annotated[
+    int | tuple[int, ...],
+    PlainValidator(_parse_seeds),
+    _words(
+        f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), or a list of different seeds of 0 or "
+        "more, under 2^64"
+    ),
+]
+Share = Annotated[
+    int | float,
+    PlainValidator(_parse_share),
+    _words("a share of the training rows from 0 to under 1, or a whole number of rows"),
+]
+Source = Annotated[
+    Named, PlainValidator(_check_source), _words("the name of a data set, or a table with its name and options")
+]
+Layers = Annotated[
+    tuple[int | Literal["auto"], ...],
+    PlainValidator(_parse_layer_sizes),
+    _words('a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'),
+]
+Rates = Annotated[
+    float | tuple[float, ...],
+    PlainValidator(_parse_dropout_rates),
+    _words(f"{SHARE.words}, or a list with one for each hidden layer"),
+]
+Factors = Annotated[
+    dict[str, float],
+    PlainValidator(_parse_factors),
+    _words("a table of arrays with numbers of 0 or more, as { b = 0.1 }"),
+]
+Activations = Annotated[
+    Named | tuple[Named, ...],
+    PlainValidator(_check_activations),
+    _words(
+        "the name of an activation, or a table with its name and parameters, or a list with one for each hidden layer"
+    ),
+]
+Activation = Annotated[Named, PlainValidator(_formula_check("activation")), _formula_words("activation")]
+Initializer = Annotated[Named, PlainValidator(_formula_check("initializer")), _formula_words("initializer")]
+Loss = Annotated[Named, PlainValidator(_formula_check("loss")), _formula_words("loss")]
+Penalty = Annotated[Named, PlainValidator(_formula_check("penalty")), _words("the name of a penalty")]
+Optimizer = Annotated[Named, PlainValidator(_formula_check("optimizer")), _formula_words("optimizer")]
+Schedule = Annotated[Named, PlainValidator(_formula_check("schedule")), _formula_words("schedule")]
+
+Value = TypeVar("Value")
+OrNone = Annotated[Value | None, BeforeValidator(lambda value: None if value == "none" else value)]
+"""An optional value, of which "none" stands for None: TOML has no null."""
 
 NameAlone = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
 """Converts a name to a table with that name and no parameters."""

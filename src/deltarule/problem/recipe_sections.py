@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from deltarule.errors import BadInput
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.field_types import (
-    MAX_SEEDS,
     Activation,
     Activations,
     Count,
@@ -17,7 +16,6 @@ from deltarule.problem.field_types import (
     Initializer,
     Layers,
     Loss,
-    Momentum,
     NameAlone,
     NotNegative,
     Number,
@@ -32,12 +30,13 @@ from deltarule.problem.field_types import (
     Share,
     Source,
     Text,
+    UnderOne,
     Whole,
 )
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
-    """A pydantic field whose description says what is allowed, as errors quote it; required without a default."""
+    """A field whose type does not say what is allowed; required without a default."""
     return Field(default, description=allowed)
 
 
@@ -50,127 +49,106 @@ class Section(BaseModel):
 class Criterion(Section):
     """The share of a part's rows that must be predicted correctly for a member to count as solved."""
 
-    name: Literal["thresholded", "accuracy"] = _key('"thresholded" or "accuracy"')
-    at_least: Annotated[Number, Field(ge=0, le=1)] = _key("a share of the rows from 0 to 1", 1.0)
-    part: Literal["train", "validation", "test"] = _key('"train", "validation" or "test"', "train")
+    name: Literal["thresholded", "accuracy"]
+    at_least: Annotated[Number, Field(ge=0, le=1, description="a share of the rows from 0 to 1")] = 1.0
+    part: Literal["train", "validation", "test"] = "train"
 
 
 class StudySection(Section):
     """`[study]`: title, report and summary; the criterion for a solved member; the number of seeds for claims."""
 
-    title: Text = _key("a text", "")
-    report: Text = _key("a text", "")
-    summary: Text = _key("a text", "")
-    criterion: Annotated[Criterion | None, NameAlone, OrNone] = _key(
+    title: Text = ""
+    report: Text = ""
+    summary: Text = ""
+    criterion: Annotated[OrNone[Criterion], NameAlone] = _key(
         '"thresholded" or "accuracy", or a table with such a name and parameters', None
     )
-    seeds: Count = _key("a whole number of 1 or more", 100)
+    seeds: Count = 100
 
 
 class SplitSection(Section):
     """`[data.split]`: which rows are set aside for validation and test."""
 
-    validation: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
-    test: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
+    validation: Share = 0
+    test: Share = 0
     seed: Annotated[Whole, Field(lt=2**32)] = _key("a whole number from 0 to under 2**32", 0)
-    stratify: Flag = _key("true or false", True)
-    draw: Literal["random", "last"] = _key('"random" or "last"', "random")
-    extend: Flag = _key("true or false", False)
+    stratify: Flag = True
+    draw: Literal["random", "last"] = "random"
+    extend: Flag = False
 
 
 class DataSection(Section):
     """`[data]`: the source of the rows and their preprocessing."""
 
-    name: Annotated[Source | None, OrNone] = _key("the name of a data set, or a table with its name and options", None)
-    file: Annotated[Source | None, OrNone] = _key(
-        "the path of a CSV or npz file, or a table with the path as its name and options", None
-    )
-    offline: Annotated[Source | None, OrNone] = _key(
-        'the name of a data set, or a table with its name and options, or "none"', None
-    )
-    target: Annotated[Text | None, OrNone] = _key("the name of the column or array to predict", None)
+    name: OrNone[Source] = None
+    file: OrNone[Source] = _key("the path of a CSV or npz file, or a table with the path as its name and options", None)
+    offline: OrNone[Source] = None
+    target: OrNone[Text] = _key("the name of the column or array to predict", None)
     split: SplitSection = _key("a table with validation, test, seed, stratify, draw and extend", SplitSection())
-    scale: Literal["none", "unit", "standardize", "center"] = _key('"none", "unit", "standardize" or "center"', "none")
-    mirrored: Flag = _key("true or false", False)
-    components: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
+    scale: Literal["none", "unit", "standardize", "center"] = "none"
+    mirrored: Flag = False
+    components: OrNone[Count] = None
 
 
 class NetworkSection(Section):
     """`[network]`: the architecture and the initial weights."""
 
-    layers: Layers = _key(
-        'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
-    )
-    activation: Activations = _key(
-        "the name of an activation, or a table with its name and parameters, or a list with one for each hidden layer",
-        "relu",
-    )
-    output: Activation = _key("the name of an activation, or a table with its name and parameters", "identity")
-    bias: Flag = _key("true or false", True)
-    dropout: Rates = _key("a number from 0 to under 1, or a list with one for each hidden layer", 0.0)
-    batch_norm: Flag = _key("true or false", False)
-    scaling_layer: Flag = _key("true or false", False)
-    initializer: Initializer = _key(
-        "the name of an initializer, or a table with its name and parameters", "glorot_uniform"
-    )
-    initial_scale: NotNegative = _key("one number of 0 or more", 1.0)
+    layers: Layers
+    activation: Activations = "relu"
+    output: Activation = "identity"
+    bias: Flag = True
+    dropout: Rates = 0.0
+    batch_norm: Flag = False
+    scaling_layer: Flag = False
+    initializer: Initializer = "glorot_uniform"
+    initial_scale: NotNegative = 1.0
 
 
 class LossSection(Section):
     """`[loss]`: the objective."""
 
-    name: Loss = _key("the name of a loss, or a table with its name and parameters", "squared_error")
-    reduction: Literal["sum", "mean_samples", "mean_elements"] = _key(
-        '"sum", "mean_samples" or "mean_elements"', "mean_samples"
-    )
-    penalty: Annotated[Penalty | None, OrNone] = _key('the name of a penalty, or "none"', None)
-    strength: NotNegative = _key("one number of 0 or more", 0.0)
-    penalize_biases: Flag = _key("true or false", False)
-    label_smoothing: Momentum = _key("one number from 0 to under 1", 0.0)
+    name: Loss = "squared_error"
+    reduction: Literal["sum", "mean_samples", "mean_elements"] = "mean_samples"
+    penalty: OrNone[Penalty] = None
+    strength: NotNegative = 0.0
+    penalize_biases: Flag = False
+    label_smoothing: UnderOne = 0.0
 
 
 class OptimizerSection(Section):
     """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
 
-    name: Optimizer = _key("the name of an optimizer, or a table with its name and parameters", "sgd")
-    learning_rate: NotNegative = _key("one number of 0 or more", 0.01)
-    momentum: Annotated[Momentum | None, OrNone] = _key('one number from 0 to under 1, or "none"', None)
-    batch_size: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none" for all rows', None)
-    schedule: Schedule = _key("the name of a schedule, or a table with its name and parameters", "constant")
-    learning_rate_factors: Annotated[Factors | None, OrNone] = _key(
-        'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"', None
-    )
-    parametrization: Literal["standard", "neural_tangent"] = _key('"standard" or "neural_tangent"', "standard")
+    name: Optimizer = "sgd"
+    learning_rate: NotNegative = 0.01
+    momentum: OrNone[UnderOne] = None
+    batch_size: OrNone[Count] = None
+    schedule: Schedule = "constant"
+    learning_rate_factors: OrNone[Factors] = None
+    parametrization: Literal["standard", "neural_tangent"] = "standard"
 
 
 class StoppingSection(Section):
     """`[stopping]`: the stop rules; keys have the names and meanings of `training.train`'s arguments."""
 
-    max_steps: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
-    max_epochs: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
-    threshold: Annotated[Number | None, OrNone] = _key('one finite number, or "none"', None)
-    times: Count = _key("a whole number of 1 or more", 1)
+    max_steps: OrNone[Whole] = None
+    max_epochs: OrNone[Whole] = None
+    threshold: OrNone[Number] = None
+    times: Count = 1
     metric: Text = _key('"objective", or the name of a metric', "objective")
-    tolerance: Annotated[NotNegative | None, OrNone] = _key('one number of 0 or more, or "none"', None)
-    patience: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
+    tolerance: OrNone[NotNegative] = None
+    patience: OrNone[Count] = None
     score: Text = _key('"objective", or the name of a metric', "objective")
 
 
 class RunSection(Section):
     """`[run]`: seeds, precision, engine and history."""
 
-    seeds: Seeds = _key(
-        f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), "
-        "or a list of different seeds of 0 or more, under 2^64",
-        1,
-    )
-    data_seed: Seed = _key("a whole number of 0 or more", 0)
-    dropout_seed: Annotated[Seed | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
-    dtype: Literal["float64", "float32"] = _key('"float64" or "float32"', "float64")
-    engine: Literal["auto", "reference", "compiled", "autograd"] = _key(
-        '"auto", "reference", "compiled" or "autograd"', "auto"
-    )
-    history_every: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
+    seeds: Seeds = 1
+    data_seed: Seed = 0
+    dropout_seed: OrNone[Seed] = None
+    dtype: Literal["float64", "float32"] = "float64"
+    engine: Literal["auto", "reference", "compiled", "autograd"] = "auto"
+    history_every: OrNone[Count] = None
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:
@@ -204,15 +182,15 @@ class Experiment(Section):
     set: Annotated[dict[str, Any], PlainValidator(_to_dotted)] = _key(
         'a table such as {"optimizer.learning_rate" = 100}'
     )
-    about: Text = _key("a text", "")
+    about: Text = ""
 
 
 class Assumption(Section):
     """Something that the report does not say, the assumed value, and the reason."""
 
-    what: Text = _key("a text")
-    value: Plain = _key("a text, a finite number, true or false, or a list or table of such")
-    why: Text = _key("a text")
+    what: Text
+    value: Plain
+    why: Text
 
 
 class Configuration(Section):

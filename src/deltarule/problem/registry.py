@@ -1,6 +1,6 @@
 """Registry of formulas (activations, losses, optimizers …): look up, add and remove them, and check parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from math import isfinite
@@ -17,6 +17,7 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
+from deltarule.problem.ranges import FINITE, PARAMETERS
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
@@ -255,76 +256,18 @@ def allowed_parameter(name: str, key: str) -> str:
     >>> allowed_parameter("step", "every")
     'a number of 1 or more'
     """
-    return _allowed_range(name, key)[1]
-
-
-def _allowed_range(name: str, key: str) -> "tuple[_Test, str]":
-    """The test that a parameter's value must pass, and the same in words."""
-    return _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
+    return PARAMETERS.get(f"{name}.{key}", FINITE).words
 
 
 def _check_number(kind: str, name: str, key: str, given: Any) -> int | float:
     """Check a single number for the parameter `key` of a formula, and return it."""
-    is_allowed, allowed = _allowed_range(name, key)
+    allowed = PARAMETERS.get(f"{name}.{key}", FINITE)
     if isinstance(given, bool) and key == "at_start":
         given = int(given)
     if isinstance(given, int | float) and not isinstance(given, bool):
         try:
-            if isfinite(given) and is_allowed(given):
+            if isfinite(given) and allowed.allows(given):
                 return given
         except OverflowError:  # a whole number beyond all floats
             pass
-    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {short_repr(given)}; give {allowed}")
-
-
-_Test = Callable[[float], bool]
-_NOT_NEGATIVE: tuple[_Test, str] = (lambda number: number >= 0, "a number of 0 or more")
-_POSITIVE: tuple[_Test, str] = (lambda number: number > 0, "a number above 0")
-_SHARE: tuple[_Test, str] = (lambda number: 0 <= number < 1, "a number from 0 up to, not including, 1")
-_FROM_1: tuple[_Test, str] = (lambda number: number >= 1, "a number of 1 or more")
-_ALLOWED: dict[str, tuple[_Test, str]] = {
-    "huber.delta": _POSITIVE,
-    "quantile.quantile": (lambda number: 0 < number < 1, "a number between 0 and 1"),
-    "naive_binary_cross_entropy.epsilon": _NOT_NEGATIVE,
-    "normal.std": _NOT_NEGATIVE,
-    "uniform.range": _NOT_NEGATIVE,
-    "positive_uniform.range": _NOT_NEGATIVE,
-    "momentum.momentum": _SHARE,
-    "nesterov.momentum": _SHARE,
-    "adagrad.epsilon": _NOT_NEGATIVE,
-    "normalized_gradient.epsilon": _NOT_NEGATIVE,
-    "rmsprop.decay": _SHARE,
-    "rmsprop.epsilon": _NOT_NEGATIVE,
-    "adam.beta1": _SHARE,
-    "adam.beta2": _SHARE,
-    "adam.epsilon": _NOT_NEGATIVE,
-    "adamw.weight_decay": _NOT_NEGATIVE,
-    "adamw.beta1": _SHARE,
-    "adamw.beta2": _SHARE,
-    "adamw.epsilon": _NOT_NEGATIVE,
-    "rprop.increase": _FROM_1,
-    "rprop.decrease": (lambda number: 0 < number <= 1, "a number above 0, up to 1"),
-    "rprop.smallest": _POSITIVE,
-    "rprop.largest": _POSITIVE,
-    "step.every": _FROM_1,
-    "step.factor": _POSITIVE,
-    "exponential.factor": _POSITIVE,
-    "inverse_scaling.power": _NOT_NEGATIVE,
-    "adaptive.divide": _FROM_1,
-    "adaptive.tolerance": _NOT_NEGATIVE,
-    "adaptive.patience": _FROM_1,
-    "squaring.every": _FROM_1,
-    "squaring.at_start": (lambda number: number in (0, 1), "0 or 1"),
-    "cosine.steps": _FROM_1,
-    "cosine.lowest": _NOT_NEGATIVE,
-    "cosine.warm_up": _NOT_NEGATIVE,
-    "coslog4.steps": _FROM_1,
-    "flat_cosine.steps": _FROM_1,
-    "flat_cosine.flat": _SHARE,
-    "warm_up.steps": _NOT_NEGATIVE,
-    "linear_ramp.steps": (lambda number: number >= 2, "a number of 2 or more"),
-    "linear_ramp.highest": _NOT_NEGATIVE,
-    "exponential_ramp.steps": (lambda number: number >= 2, "a number of 2 or more"),
-    "exponential_ramp.highest": _POSITIVE,
-}
-"""The allowed values of built-in formulas' parameters; any finite number for those that are not listed."""
+    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {short_repr(given)}; give {allowed.words}")

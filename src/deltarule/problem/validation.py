@@ -18,6 +18,7 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.ranges import FINITE, SETTINGS
 
 
 def describe_mismatch(loss: Loss, output: Activation) -> str:
@@ -135,9 +136,7 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 
 def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
     """Check a label smoothing from 0 to under 1, and return the smoothed targets; at 0, the same array."""
-    share = finite("label_smoothing", smoothing)
-    if not 0 <= share < 1:
-        raise BadInput(f"label_smoothing is {short_repr(smoothing)}; give a number from 0 up to, not including, 1")
+    share = setting("label_smoothing", smoothing)
     if not share:
         return y
     if not is_smoothable(loss):
@@ -174,6 +173,14 @@ def finite(name: str, value: Any) -> float:
     return float(value)
 
 
+def setting(name: str, value: Any) -> float:
+    """Check a single number among `ranges.SETTINGS`, and return it as a float."""
+    number = finite(name, value)
+    if not SETTINGS[name].allows(number):
+        raise BadInput(f"{name} is {short_repr(value)}; give {SETTINGS[name].words}")
+    return number
+
+
 def count_members(
     numbers: Mapping[str, Any], dropout: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None
 ) -> int:
@@ -205,8 +212,9 @@ def check_numbers(name: str, value: Any) -> Floats:
         raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
         raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
-    if name in ("learning_rate", "strength", "initial_scale") and (array < 0).any():
-        raise BadInput(f"{name} is {array.min():g}; give 0 or more")
+    allowed = SETTINGS.get(name, FINITE)
+    if not (is_allowed := allowed.allows(array)).all():
+        raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
     return array
 
 
@@ -231,8 +239,8 @@ def check_dropout(dropout: Any, hidden_layers: int, dtype: str) -> Floats:
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden_layers or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden_layers}), or [members, layers]"
         raise BadInput(f"dropout is {short_repr(dropout)}; give {allowed}")
-    if not ((rates >= 0) & (rates < 1)).all():
-        raise BadInput(f"dropout is {short_repr(dropout)}; give rates from 0 up to, not including, 1")
+    if not SETTINGS["dropout"].allows(rates).all():
+        raise BadInput(f"dropout is {short_repr(dropout)}; give {SETTINGS['dropout'].words}")
     if not (rates.astype(dtype) < 1).all():
         raise BadInput(f"dropout is {short_repr(dropout)}, of which {dtype} makes 1; give lower rates")
     if not hidden_layers and rates.any():

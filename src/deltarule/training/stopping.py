@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput, short_repr
 from deltarule.problem.batches import groups, row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.validation import finite, whole
+from deltarule.problem.validation import setting, whole
 from deltarule.stats import metrics
 
 REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted")
@@ -63,7 +63,7 @@ patience=None)
                 whole(name, getattr(self, name), minimum)
         for name in ("threshold", "tolerance"):
             if getattr(self, name) is not None:
-                finite(name, getattr(self, name))
+                setting(name, getattr(self, name))
         check_metric("metric", self.metric)
 
     @property

@@ -1,0 +1,88 @@
+"""What the numbers of a training may be: a test and the words of every message, for functions and recipes alike."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """The allowed values of a finite number: a test, also of an array's entries, and the same in words."""
+
+    allows: Callable[[Any], Any]
+    words: str
+
+
+FINITE = Range(lambda number: number == number, "a finite number")
+NOT_NEGATIVE = Range(lambda number: number >= 0, "a number of 0 or more")
+POSITIVE = Range(lambda number: number > 0, "a number above 0")
+SHARE = Range(lambda number: (number >= 0) & (number < 1), "a number from 0 to under 1")
+FROM_1 = Range(lambda number: number >= 1, "a number of 1 or more")
+FROM_2 = Range(lambda number: number >= 2, "a number of 2 or more")
+
+SETTINGS: Mapping[str, Range] = {
+    "learning_rate": NOT_NEGATIVE,
+    "strength": NOT_NEGATIVE,
+    "label_smoothing": SHARE,
+    "momentum": SHARE,
+    "initial_scale": NOT_NEGATIVE,
+    "dropout": SHARE,
+    "threshold": FINITE,
+    "tolerance": NOT_NEGATIVE,
+}
+"""The allowed values of a training's settings; a setting that is not listed may be any finite number."""
+
+PARAMETERS: Mapping[str, Range] = {
+    "huber.delta": POSITIVE,
+    "quantile.quantile": Range(lambda number: 0 < number < 1, "a number between 0 and 1"),
+    "naive_binary_cross_entropy.epsilon": NOT_NEGATIVE,
+    "normal.std": NOT_NEGATIVE,
+    "uniform.range": NOT_NEGATIVE,
+    "positive_uniform.range": NOT_NEGATIVE,
+    "momentum.momentum": SHARE,
+    "nesterov.momentum": SHARE,
+    "adagrad.epsilon": NOT_NEGATIVE,
+    "normalized_gradient.epsilon": NOT_NEGATIVE,
+    "rmsprop.decay": SHARE,
+    "rmsprop.epsilon": NOT_NEGATIVE,
+    "adam.beta1": SHARE,
+    "adam.beta2": SHARE,
+    "adam.epsilon": NOT_NEGATIVE,
+    "adamw.weight_decay": NOT_NEGATIVE,
+    "adamw.beta1": SHARE,
+    "adamw.beta2": SHARE,
+    "adamw.epsilon": NOT_NEGATIVE,
+    "rprop.increase": FROM_1,
+    "rprop.decrease": Range(lambda number: 0 < number <= 1, "a number above 0, up to 1"),
+    "rprop.smallest": POSITIVE,
+    "rprop.largest": POSITIVE,
+    "step.every": FROM_1,
+    "step.factor": POSITIVE,
+    "exponential.factor": POSITIVE,
+    "inverse_scaling.power": NOT_NEGATIVE,
+    "adaptive.divide": FROM_1,
+    "adaptive.tolerance": NOT_NEGATIVE,
+    "adaptive.patience": FROM_1,
+    "squaring.every": FROM_1,
+    "squaring.at_start": Range(lambda number: number in (0, 1), "0 or 1"),
+    "cosine.steps": FROM_1,
+    "cosine.lowest": NOT_NEGATIVE,
+    "cosine.warm_up": NOT_NEGATIVE,
+    "coslog4.steps": FROM_1,
+    "flat_cosine.steps": FROM_1,
+    "flat_cosine.flat": SHARE,
+    "warm_up.steps": NOT_NEGATIVE,
+    "linear_ramp.steps": FROM_2,
+    "linear_ramp.highest": NOT_NEGATIVE,
+    "exponential_ramp.steps": FROM_2,
+    "exponential_ramp.highest": POSITIVE,
+}
+"""The allowed values of built-in formulas' parameters, as "formula.parameter"; any finite number if not listed."""
+
+
+def quoted(choices: tuple[str, ...]) -> str:
+    """Texts to choose from, in words.
+
+    >>> quoted(("sum", "mean_samples", "mean_elements"))
+    '"sum", "mean_samples" or "mean_elements"'
+    """
+    *others, last = (f'"{choice}"' for choice in choices)
+    return f"{', '.join(others)} or {last}"
