@@ -11,7 +11,7 @@ from deltarule.estimators.tabular.scores import Scores
 
 
 @given(st.data(), st.integers(1, 10**6))
-def test_all_and_none_are_said_of_all_and_none_alone(data: st.DataObject, of: int) -> None:
+def test_percent_is_0_or_100_only_if_exact(data: st.DataObject, of: int) -> None:
     count = data.draw(st.sampled_from([0, 1, of // 2, of - 1, of]))
     told = dict(score_lines(Scores("accuracy", of, count / of, 0.0, 1.0, 0.5), "a"))["accuracy"].split(" %")[0]
     assert (float(told) == 100) == (count == of) and (float(told) == 0) == (count == 0)
@@ -19,10 +19,13 @@ def test_all_and_none_are_said_of_all_and_none_alone(data: st.DataObject, of: in
     assert len(told) <= 4 or not 0.05 <= 100 * count / of < 99.95  # more digits only where they are needed
 
 
-def test_a_score_stands_beside_its_baseline() -> None:
-    scores = Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.8, log_loss=0.25, baseline_log_loss=0.5, area_under_roc=0.75)
+def test_score_lines_have_baselines() -> None:
+    scores = Scores(
+        "accuracy", 10, 0.9, 0.6, 0.98, 0.8, log_loss=0.25, baseline_log_loss=0.5, area_under_roc=0.75, confidence=0.95
+    )
     told = dict(score_lines(scores, "no"))
     assert told["log loss"] == "0.2500, 0.5000 for a constant prediction"
+    assert told["mean probability"] == "95.0 %, 5.0 points above the accuracy"
     assert told["area under ROC"] == "0.750, 0.5 by chance"
 
 
@@ -32,7 +35,7 @@ def found(metric: str, **given: Any) -> Inspection:
     return Inspection(scores, **parts | given, targets=np.empty(0), answers=np.empty(0))
 
 
-def test_of_a_class_its_recall_its_precision_and_its_most_frequent_mistake_are_told() -> None:
+def test_class_table() -> None:
     classes = ClassScores("a", 10, 4, 0.0, 0.75), ClassScores("b", 0, 0, None, None)
     mistakes = Mistake("a", "b", 9), Mistake("a", "c", 1)
     told = class_table(found("accuracy", classes=classes, mistakes=mistakes))
@@ -47,16 +50,11 @@ def test_of_a_class_its_recall_its_precision_and_its_most_frequent_mistake_are_t
         ("r_squared", ["0.500", "0.000 to 0.600"]),
     ],
 )
-def test_what_a_column_is_worth_is_told_in_points_or_as_a_part_of_r_squared(metric: str, told: list[str]) -> None:
+def test_importance_table(metric: str, told: list[str]) -> None:
     worth = Importance("x", 0.5, -0.0004, 0.6)
     assert importance_table(found(metric, importances=(worth,)))[1:] == [["x", *told]]
 
 
-def test_a_column_without_an_interval_has_none_told() -> None:
+def test_importance_without_an_interval() -> None:
     worth = Importance("x", 0.5, np.nan, np.nan)
     assert importance_table(found("accuracy", importances=(worth,)))[1:] == [["x", "50.0", "–"]]
-
-
-def test_numbers_far_off_have_a_power_of_ten() -> None:
-    told = dict(score_lines(Scores("r_squared", 10, -1e300, -1e301, 0.5, 0.0, mean_absolute_error=1e150), 2.0))
-    assert told["R²"] == "-1e+300 (-1e+301 to 0.500) on 10 rows"

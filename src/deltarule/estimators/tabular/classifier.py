@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, log_loss
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -18,7 +18,7 @@ from deltarule.estimators.tabular.calibration import (
 )
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classifier, sample_rows
-from deltarule.estimators.tabular.scores import Scores, log_loss, scores_of_classes
+from deltarule.estimators.tabular.scores import Scores, scores_of_classes
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, Assessment, BaseTabular
 from deltarule.estimators.user_warnings import warn_user
@@ -189,9 +189,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
         """The accuracy of a network on rows x, y, and as the tie-breaking score its negative log loss."""
-        probabilities = model.predict_proba(x)
-        is_correct = model.classes_[probabilities.argmax(axis=1)] == y
-        return float(is_correct.mean()), -log_loss(y, probabilities, model.classes_)
+        classes, probabilities = self._out_of_fold_probabilities(model, x, y)
+        correct = int((probabilities.argmax(axis=1) == classes).sum())
+        return correct / len(y), -float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_))))
 
     def _tie_tolerance(self, best_score: float, rows: int) -> float:
         """A quarter of the standard error of the best accuracy over `rows` rows."""

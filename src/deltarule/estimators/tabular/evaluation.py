@@ -90,8 +90,7 @@ class Inspection:
     """The evaluation of a model on rows with known targets.
 
     scores        those of `evaluate`
-    importances   of each used column, the largest loss first; empty for a single row, for equal numeric targets, and
-                  for predictions that are not finite
+    importances   of each used column, the largest loss first; empty for a single row, and for equal numeric targets
     classes       scores by class, in the model's order, then unknown classes; empty for a regressor, like
     mistakes      the confusions of classes, the most frequent first, and
     calibration   the groups of predictions, from the lowest to the highest probability
@@ -153,21 +152,17 @@ def inspect_regressor(
     model: Any, y: Floats, predictions: Floats, sample: Sample, baseline_prediction: float
 ) -> Inspection:
     """Evaluate a regressor's predictions [N] for targets y [N], and importances: see `inspect_classifier`."""
-    with np.errstate(all="ignore"):  # losses of the largest numbers are not finite, and dropped below
-        targets = y[sample.rows]
-        shifted = targets - targets[0]  # exactly 0 for equal targets, whose mean may be rounded
-        scale = np.std(shifted)
-        unit_shares = np.square((shifted - shifted.mean()) / scale)
+    targets, importances = y[sample.rows], tuple[Importance, ...]()
+    if np.ptp(targets):
+        variance = targets.var()
+        unit_shares = np.square(targets - targets.mean()) / variance
 
         def row_scores(x: Floats) -> Floats:
-            return -np.square((targets - model.predict(x)) / scale)
+            return -np.square(targets - model.predict(x)) / variance
 
-        losses = permutation_importances(sample, row_scores, unit_shares) if 0 < scale < np.inf else ()
-    # Losses of few rows have no interval; they must be as small as those that have one, whose squares are finite.
-    are_finite = all(one.loss * one.loss < np.inf and not np.isinf(one.high - one.low) for one in losses)
-    losses = losses if are_finite else ()
+        importances = permutation_importances(sample, row_scores, unit_shares)
     scores = scores_of_numbers(y, predictions, baseline_prediction)
-    return Inspection(scores, losses, (), (), (), y, predictions)
+    return Inspection(scores, importances, (), (), (), y, predictions)
 
 
 def permutation_importances(

@@ -1,12 +1,11 @@
 """Write the HTML page about a tabular model: its scores, confusions, column importances and training."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-import numpy as np
+from sklearn import metrics
 
-from deltarule.estimators.tabular.evaluation import Calibration, Inspection
+from deltarule.estimators.tabular.evaluation import Inspection
 from deltarule.estimators.tabular.formatting import (
     class_table,
     describe_network,
@@ -16,7 +15,6 @@ from deltarule.estimators.tabular.formatting import (
     score_lines,
 )
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.formatting import format_probability
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -26,7 +24,6 @@ from deltarule.reports.model_figures import (
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.svg_embed import EmbeddedFigures
-from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import shorten
 
 if TYPE_CHECKING:
@@ -53,6 +50,7 @@ def model_page(
     notes : sequence of str
         Further sentences, without periods.
 
+    >>> import numpy as np
     >>> from deltarule import TabularRegressor
     >>> size = np.linspace(0, 1, 60)
     >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
@@ -89,14 +87,13 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
     """The block with confusions and calibration, or with targets and predictions of a regressor."""
     parts = EmbeddedFigures("mistakes")
     if not inspection.classes:
-        # Axes around larger numbers would overflow.
-        if not max(np.abs(inspection.targets).max(), np.abs(inspection.answers).max()) < 1e300:
-            return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
         parts.add(true_and_predicted_numbers(inspection.targets, inspection.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(inspection.classes) <= MAX_COLUMNS:
-        parts.add(confusion_matrix(_confusion_counts(inspection), [shorten(one.name) for one in inspection.classes]))
-    groups = _merge_equal_groups(inspection.calibration)
+        names = [one.name for one in inspection.classes]
+        counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
+        parts.add(confusion_matrix(counts, [shorten(name) for name in names]))
+    groups = inspection.calibration
     intervals = [(group.low, group.high) for group in groups]
     parts.add(calibration_curve([group.probability for group in groups], [group.share for group in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
@@ -105,33 +102,11 @@ def _mistakes_block(model: "TabularClassifier | TabularRegressor", inspection: I
     return Block("mistakes", "Where it errs", about, table=class_table(inspection), figures=parts.all)
 
 
-def _merge_equal_groups(groups: Sequence[Calibration]) -> list[Calibration]:
-    """Merge neighboring groups of predictions whose probabilities are displayed as the same text."""
-    merged = []
-    for _, equal_groups in groupby(groups, lambda group: format_probability(group.probability)):
-        sums = [(group.rows, group.rows * group.probability, group.rows * group.share) for group in equal_groups]
-        rows, probabilities, correct = np.array(sums).T
-        count, hits = round(rows.sum()), round(correct.sum())
-        merged.append(Calibration(count, probabilities.sum() / count, hits / count, *share_interval(hits, count)))
-    return merged
-
-
-def _confusion_counts(inspection: Inspection) -> np.ndarray:
-    """The confusion matrix [C, C]: numbers of rows by true and by predicted class."""
-    index_of = {one.name: index for index, one in enumerate(inspection.classes)}
-    true = [index_of[target] for target in inspection.targets]
-    predicted = [index_of[prediction] for prediction in inspection.answers]
-    counts = np.zeros((len(index_of), len(index_of)), int)
-    np.add.at(counts, (true, predicted), 1)
-    return counts
-
-
 def _importance_block(inspection: Inspection) -> Block:
     """The block with the permutation importance of each column."""
     title = "Feature importance"
     if not inspection.importances:
-        why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
-        return Block("columns", title, why)
+        return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
     parts, cells = EmbeddedFigures("columns"), importance_table(inspection)
     losses, intervals = (
         [importance.loss for importance in inspection.importances],

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
-from sklearn.metrics import roc_auc_score
+from scipy.special import entr, ndtr, stdtrit
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import format_probability, percent
-from deltarule.stats.intervals import Interval, share_interval
+from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import as_text, shorten_repr
-from deltarule.tables.target_validation import is_in_classes
 
 RESAMPLES = 400
 """Bootstrap samples for the interval of a score."""
@@ -34,7 +33,7 @@ class Scores:
 
     metric               "accuracy" or "r_squared"
     rows                 their number
-    score                NaN for R² of a single row, which has none; then the baseline is NaN, too
+    score                NaN for R² of equal targets, which have none; then the baseline is NaN, too
     low, high            the 95 % interval of the score; NaN for R² of fewer than 10 rows or of equal targets
     baseline             the score of always predicting the most frequent class, or the mean, of all training rows
     mean_absolute_error  in the target's unit; None for classes
@@ -84,34 +83,20 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, baseline_pred
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
     """The scores of probabilities by field of `Scores`, for rows of known classes; empty if there are none."""
-    is_known = is_in_classes(y, classes)
+    index_of = {name: index for index, name in enumerate(classes.tolist())}
+    indices = np.array([index_of.get(name, -1) for name in y.tolist()])
+    is_known = indices >= 0
     if not is_known.any():
         return {}
-    y, probabilities = y[is_known], probabilities[is_known]
-    counts = np.unique(y, return_counts=True)[1]
-    area = None
-    if len(classes) == len(counts) == 2:
-        area = float(roc_auc_score(y == classes[1], np.nan_to_num(probabilities[:, 1])))
+    indices, probabilities = indices[is_known], probabilities[is_known]
+    shares = np.bincount(indices) / len(indices)
+    have_area = len(classes) == 2 and 0 < indices.mean() < 1
     return {
-        "log_loss": log_loss(y, probabilities, classes),
-        "baseline_log_loss": float((counts / len(y) * np.log(len(y) / counts)).sum()),  # exactly 0 of one class
-        "area_under_roc": area,
+        "log_loss": float(log_loss(indices, probabilities, labels=np.arange(len(classes)))),
+        "baseline_log_loss": float(entr(shares).sum()),
+        "area_under_roc": float(roc_auc_score(indices, probabilities[:, 1])) if have_area else None,
         "confidence": float(probabilities.max(axis=1).mean()),
     }
-
-
-def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
-    """The mean of −ln of the probability of the true class, which is raised to the machine epsilon if it is smaller.
-
-    y [N], where unknown classes have the probability 0; probabilities [N, C]; classes [C]
-
-    >>> round(log_loss(np.array(["a", "b"]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"])), 4)
-    0.3466
-    """
-    index_of = {name: index for index, name in enumerate(classes.tolist())}
-    true_index = np.array([index_of.get(name, -1) for name in y.tolist()])
-    true_probability = np.where(true_index < 0, 0, probabilities[np.arange(len(y)), true_index])
-    return float(-np.log(np.fmax(true_probability, np.finfo(probabilities.dtype).eps)).mean())
 
 
 def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
@@ -125,8 +110,6 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
     if not scores.score <= scores.baseline or scores.score == 1:
         return []
     if scores.metric != "accuracy":
-        if (y == y[0]).all():
-            return []
         score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
         return [f"on held-out rows R² is {score}, not above the {baseline} of predicting the mean; do not rely on it"]
     never = sorted(set(y.tolist()) - set(predictions.tolist()), key=str)
@@ -148,13 +131,12 @@ def describe_dominant_errors(y: Floats, predictions: Floats, row_numbers: Any) -
     >>> describe_dominant_errors(y, np.r_[y[1:], 999.0], np.arange(200))
     ['1 of 200 rows set aside makes more than 99.9 % of the squared errors: row 199 (counted from 0)']
     """
-    errors = np.abs(y - predictions)
-    errors = np.square(errors / (errors.max() or 1.0))  # squares of very large numbers would overflow
+    errors = np.square(y - predictions)
     worst = np.argsort(-errors, kind="stable")
     shares = errors[worst].cumsum() / (errors.sum() or 1.0)
     last = worst[(shares >= DOMINANT_SHARE).argmax()]
     count = int((errors >= errors[last]).sum())  # with all rows of equal error
-    if count > min(MAX_NAMED, len(y) // 100) or r_squared(y, predictions) >= MAX_R_SQUARED_NAMED:
+    if count > min(MAX_NAMED, len(y) // 100) or r2_score(y, predictions) >= MAX_R_SQUARED_NAMED:
         return []
     make, row = ("makes", "row") if count == 1 else ("make", "rows")
     return [
@@ -228,7 +210,7 @@ def describe_wide_range(y: Floats) -> list[str]:
     ]
 
 
-def scores_of_numbers(y: Any, predictions: Any, baseline_prediction: float) -> Scores:
+def scores_of_numbers(y: Floats, predictions: Floats, baseline_prediction: float) -> Scores:
     """R² with its bootstrap interval, that of always predicting `baseline_prediction`, and the mean absolute error.
 
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
@@ -242,48 +224,17 @@ def scores_of_numbers(y: Any, predictions: Any, baseline_prediction: float) -> S
     >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), baseline_prediction=2.0).score
     1.0
     """
-    y, predictions = np.asarray(y, np.float64), np.asarray(predictions, np.float64)
-    # Scaled to about 1 by a power of two: squares of very large numbers would overflow.
-    exponent = int(np.frexp(max(np.abs(y).max(), np.abs(predictions).max()))[1])
-    y, predictions, constant = (np.ldexp(values, -exponent) for values in (y, predictions, baseline_prediction))
-    random = np.random.default_rng(0)
-    size = min(len(y), MAX_SAMPLE_ROWS)
+    error = float(np.abs(y - predictions).mean())
+    if not np.ptp(y):
+        return Scores("r_squared", len(y), np.nan, np.nan, np.nan, np.nan, error)
+    score, baseline = (float(r2_score(y, each)) for each in (predictions, np.full(len(y), baseline_prediction)))
+    random, size = np.random.default_rng(0), min(len(y), MAX_SAMPLE_ROWS)
     samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
-    sample_scores = [r_squared(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
-    score = r_squared(y, predictions)
+    sample_scores = [r2_score(y[rows], predictions[rows]) for rows in samples if np.ptp(y[rows])]
     low = high = np.nan
     if sample_scores:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
         low, high = np.quantile(sample_scores, [below, 1 - below])
     if len(y) > MAX_SAMPLE_ROWS:
         low, high = (score + (end - score) * np.sqrt(MAX_SAMPLE_ROWS / len(y)) for end in (low, high))
-    error = float(np.ldexp(np.abs(y - predictions).mean(), exponent))
-    baseline = r_squared(y, np.full(len(y), constant))
-    return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), baseline, error)
-
-
-def r_squared(y: Floats, predictions: Floats) -> float:
-    """R² = 1 − Σ(y − p)² / Σ(y − ȳ)² of predictions p [N]; for equal targets 1 or 0, for a single row NaN.
-
-    Results below the range of float64 are the lowest finite number.
-
-    >>> r_squared(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
-    0.0
-    """
-    if len(y) < 2:
-        return float("nan")
-    shifted = y - y[0]  # exactly 0 for equal targets, whose mean may be rounded
-    total, total_exponent = _sum_of_squares(shifted - shifted.mean())
-    errors, error_exponent = _sum_of_squares(y - predictions)
-    if not total:
-        return float(not errors)
-    with np.errstate(over="ignore"):
-        return float(
-            1 - np.minimum(np.ldexp(errors / total, error_exponent - total_exponent), np.finfo(np.float64).max)
-        )
-
-
-def _sum_of_squares(values: Floats) -> tuple[float, int]:
-    """The sum of squares as a number and an exponent of two, by which neither overflow nor underflow occurs."""
-    exponent = int(np.frexp(np.abs(values).max())[1])
-    return float(np.square(np.ldexp(values, -exponent)).sum()), 2 * exponent
+    return Scores("r_squared", len(y), score, float(low), float(high), baseline, error)
