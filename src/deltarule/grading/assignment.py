@@ -136,20 +136,12 @@ def read_assignment(path: str | Path) -> Assignment:
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise BadInput(f"{path}: two checks are called '{twice}'; give each a name of its own")
-    return Assignment(
-        title=section.title,
-        folder=path.parent.resolve(),
-        submission=section.submission,
-        hint=section.hint,
-        visibility=section.visibility,
-        memory_limit_mb=section.memory_limit_mb,
-        checks=checks,
-        names=solution_namespace,
-    )
+    copied = section.model_dump(include={"title", "submission", "hint", "visibility", "memory_limit_mb"})
+    return Assignment(folder=path.parent.resolve(), checks=checks, names=solution_namespace, **copied)
 
 
 def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
-    """Run a solution in this process, and return what it defines, by name; raises `BadInput` if it fails."""
+    """Run a solution in this process, and return what it defines, by name."""
     solution_namespace: dict[str, Any] = {"__name__": "solution", "__file__": str(path)}
     try:
         code = compile(source, str(path), "exec")
@@ -162,11 +154,7 @@ def _run_solution(path: Path, source: bytes) -> dict[str, Any]:
 def _read_check(
     section: CheckSection, assignment: AssignmentSection, solution_namespace: Mapping[str, Any], message_prefix: str
 ) -> Check:
-    """Make a `Check` from its table, with the solution's values and results; raises `BadInput` for what does not fit.
-
-    solution_namespace   what the solution defines, by name
-    message_prefix       the place in the file, with which messages begin
-    """
+    """Make a `Check` from its table; messages of `BadInput` begin with the place in the file, `message_prefix`."""
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     if len(points) != len(labels):
@@ -189,28 +177,18 @@ def _read_check(
             f"{message_prefix}: the solution does not define '{unknown[0]}'; define it there, or correct the call"
         )
     functions = tuple(name for name in used if callable(solution_namespace.get(name)))
-    values = {
-        name: solution_namespace[name]
-        for name in used
-        if name in solution_namespace and not callable(solution_namespace[name])
-    }
-    values = {name: value for name, value in values.items() if _can_be_sent(value)}
+    used_values = {name: solution_namespace[name] for name in used if name in solution_namespace}
     check = Check(
         name=section.name or section.call,
-        part=section.part,
-        call=section.call,
-        setup=section.setup,
-        returns=section.returns,
-        values=values,
+        values={name: value for name, value in used_values.items() if _can_be_sent(value)},
         functions=functions,
         expected={},
         points=dict(zip(labels, map(float, points), strict=True)),
         tolerance=section.tolerance or assignment.tolerance,
         time_limit_seconds=section.time_limit_seconds or assignment.time_limit_seconds,
-        gradient_of=section.gradient_of,
         by=tuple(section.by),
-        upstream=section.upstream,
         network=_read_network(section.network, solution_namespace, message_prefix),
+        **section.model_dump(include={"part", "call", "setup", "returns", "gradient_of", "upstream"}),
     )
     return _with_expected(check, solution_namespace, message_prefix)
 
@@ -218,7 +196,7 @@ def _read_check(
 def _read_network(
     section: NetworkSection | None, solution_namespace: Mapping[str, Any], message_prefix: str
 ) -> Network | None:
-    """Make a check's network, None without a table; raises `BadInput` unless the solution defines its data x and y."""
+    """Make a check's network, of which the solution has to define the data x and y."""
     if section is None:
         return None
     if not all(isinstance(solution_namespace.get(name), np.ndarray) for name in ("x", "y")):
@@ -252,7 +230,7 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _with_expected(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> Check:
-    """A copy of a check with the solution's results; raises `BadInput` if an array is missing or a gradient wrong."""
+    """A copy of a check with the solution's results, which have to be finite and its gradients right."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(request_of(check)))
     answer = worker.answer(dict(solution_namespace), request)

@@ -1,4 +1,4 @@
-"""The record of a check (one call of a student's code), its request to the worker, and the arrays in the answer."""
+"""A check (one call of a student's code), its request to the worker, the arrays in the answer, and its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.problem.network import Network
 
 
@@ -43,6 +44,45 @@ class Check:
     network: Network | None
 
 
+@dataclass(frozen=True)
+class ArrayResult:
+    """One array of a check: "right", "wrong" or "missing"; the error is relative to the largest correct entry."""
+
+    name: str
+    verdict: str
+    error: float | None
+    points: float
+    max_points: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one call.
+
+    message    one sentence: what is right and wrong, or why nothing could be compared
+    mistakes   the mistakes that explain what is wrong
+    notes      for the teacher alone
+    """
+
+    name: str
+    part: str
+    message: str
+    arrays: tuple[ArrayResult, ...]
+    mistakes: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """The points of the right arrays."""
+        return sum(array.points for array in self.arrays)
+
+    @property
+    def max_points(self) -> float:
+        """The points of all arrays."""
+        return sum(array.max_points for array in self.arrays)
+
+
 def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
     """The request that asks a worker for a check's call; `counted` names functions whose calls are counted."""
     return {
@@ -56,7 +96,7 @@ def request_of(check: Check, counted: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
-    """A call's result by name: its own names if a dictionary, else `labels` in order; what does not fit is left out."""
+    """The arrays of a call's result by name: a dictionary's own names, else `labels` in order."""
     if isinstance(result, dict) and "object" not in result:
         return {name: _array_of_list(value) if isinstance(value, list) else value for name, value in result.items()}
     if len(labels) == 1:

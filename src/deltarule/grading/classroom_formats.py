@@ -9,7 +9,8 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.grade import CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.checks import CheckResult
+from deltarule.grading.grade import GradeRecord, SubmissionResult
 from deltarule.grading.pages import remarks
 
 
@@ -60,15 +61,15 @@ def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[
 def _classroom_tests(
     record: GradeRecord, result: SubmissionResult, points_key: str, max_points_key: str
 ) -> list[dict[str, Any]]:
-    """One test for each call: its name, points and maximum (under the format's keys), and what a student may read."""
+    """One test for each call, its points and their maximum under the format's keys."""
     return [
         {
-            "name": check.name,
-            points_key: check.points,
-            max_points_key: check.max_points,
-            "output": check_text(check, record.hint),
+            "name": one.name,
+            points_key: one.points,
+            max_points_key: one.max_points,
+            "output": check_text(one, record.hint),
         }
-        for check in result.checks
+        for one in result.checks
     ]
 
 
@@ -94,17 +95,11 @@ RUN = """#!/usr/bin/env bash
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment, assignment_file: Path) -> None:
-    """Write the autograder archive for Gradescope: setup.sh, run_autograder and the assignment's files.
-
-    path              the archive to write
-    assignment_file   the `assignment.toml`
-    """
+    """Write the autograder archive for Gradescope: setup.sh, run_autograder and the assignment's files."""
     name = assignment_file.name
+    scripts = {"setup.sh": SETUP.format(version=version("deltarule")), "run_autograder": RUN.format(name=name)}
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for script, text in (
-            ("setup.sh", SETUP.format(version=version("deltarule"))),
-            ("run_autograder", RUN.format(name=name)),
-        ):
+        for script, text in scripts.items():
             info = ZipInfo(script, (1980, 1, 1, 0, 0, 0))
             info.external_attr, info.compress_type = 0o755 << 16, ZIP_DEFLATED
             archive.writestr(info, text)

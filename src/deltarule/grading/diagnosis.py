@@ -40,15 +40,11 @@ def name_mistakes(
     """
     if not check.gradient_of:
         return ()
-    arrays = [np.asarray(returned[label], float) for label in check.points]
-    params = _parameters(check, solution_namespace)
+    network: dict[str, Any] = {}
+    if check.network is not None:
+        network = {"like": check.network, "x": solution_namespace["x"], "y": solution_namespace["y"]}
     try:
-        report = check_gradient(
-            _objective(check, solution_namespace),
-            _constant_gradient(arrays, check.by),
-            params,
-            **_network_arguments(check, solution_namespace),
-        )
+        report = _check_arrays(check, solution_namespace, returned, **network)
         if not report.diagnosis and check.upstream:
             report = _check_layer(check, solution_namespace, call_again)
     except Exception:  # of a stranger's arrays; without an explanation the verdicts stand
@@ -60,87 +56,59 @@ def name_mistakes(
     return tuple(likeliest.values())
 
 
-def _check_layer(
-    check: Check, solution_namespace: Mapping[str, Any], call_again: Callable[[Floats], list[Floats]]
-) -> CodeReport:
-    """Check a student's layer; `call_again` runs its backward pass with another upstream gradient."""
-    code = compile(check.gradient_of, "gradient_of", "eval")
-
-    def forward(params: Mapping[str, Floats]) -> Any:
-        value = eval(code, {**solution_namespace, **params})
-        return np.asarray(value[0] if isinstance(value, tuple) else value)
-
-    def backward(upstream: Floats) -> dict[str, Floats]:
-        return dict(zip(check.by, call_again(upstream), strict=True))
-
-    single = check.by[0] if len(check.by) == 1 else None
-    if single is not None:  # activations are recognized by their one input
-        return check_vjp(
-            lambda x: forward({single: x}), lambda u: backward(u)[single], np.array(solution_namespace[single], float)
-        )
-    return check_vjp(forward, backward, _parameters(check, solution_namespace))
-
-
-def _network_arguments(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments `like`, `x` and `y` of `check_gradient`, for a check's network; {} if it has none."""
-    if check.network is None:
-        return {}
-    return {"like": check.network, "x": solution_namespace["x"], "y": solution_namespace["y"]}
-
-
 def check_solution(check: Check, solution_namespace: Mapping[str, Any], message_prefix: str) -> None:
     """Raise `BadInput` if the solution's gradient is wrong, or is no gradient of what the check names."""
-    expected = [check.expected[label] for label in check.points]
     for name in (*check.by, *([check.upstream] if check.upstream else [])):
         if not isinstance(solution_namespace.get(name), np.ndarray | float | int):
             raise BadInput(
                 f"{message_prefix}: the solution does not define '{name}' as an array; correct by or upstream"
             )
     try:
-        report = check_gradient(
-            _objective(check, solution_namespace),
-            _constant_gradient(expected, check.by),
-            _parameters(check, solution_namespace),
-        )
+        report = _check_arrays(check, solution_namespace, check.expected)
     except BadInput as error:
         raise BadInput(f"{message_prefix}: {error}") from None
-    wrong = report.worst
-    if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis) or (wrong and wrong.error > 1e-4):
-        raise BadInput(
-            f"{message_prefix}: the solution's gradient is wrong: {_describe_error(report)}; correct the solution"
-        )
+    if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis):
+        reason = str(report.diagnosis[0].sentence)
+    elif report.worst and report.worst.error > 1e-4:
+        reason = f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
+    else:
+        return
+    raise BadInput(f"{message_prefix}: the solution's gradient is wrong: {reason}; correct the solution")
 
 
-def _describe_error(report: CodeReport) -> str:
-    """Say what is wrong with a gradient: the mistake, or the worst entry."""
-    if report.diagnosis:
-        return str(report.diagnosis[0].sentence)
-    assert report.worst is not None
-    return f"{report.worst.where} is {report.worst.found:.6g} and should be {report.worst.expected:.6g}"
-
-
-def _objective(check: Check, solution_namespace: Mapping[str, Any]) -> Callable[..., Any]:
-    """Make the function that a check differentiates, of parameters by name: gradient_of or Σ upstream · gradient_of."""
-    code = compile(check.gradient_of, "gradient_of", "eval")
+def _check_arrays(
+    check: Check, solution_namespace: Mapping[str, Any], arrays: Mapping[str, Any], **network: Any
+) -> CodeReport:
+    """Check arrays of one call, by name, as a gradient of gradient_of or Σ upstream · gradient_of."""
+    gradient = {name: np.asarray(arrays[label], float) for name, label in zip(check.by, check.points, strict=True)}
 
     def objective(params: Mapping[str, Floats]) -> Any:
-        """The number that is differentiated, at other values of the parameters."""
-        value = eval(code, {**solution_namespace, **params})
-        value = value[0] if isinstance(value, tuple) else value
+        value = _evaluate(check, solution_namespace, params)
         return np.sum(np.asarray(solution_namespace[check.upstream]) * value) if check.upstream else value
 
-    return objective
+    return check_gradient(objective, lambda params: gradient, _parameters(check, solution_namespace), **network)
 
 
-def _constant_gradient(arrays: Sequence[Floats], by: Sequence[str]) -> Callable[..., Any]:
-    """Make a function that ignores its parameters, and returns `arrays` as their gradient, under the names `by`."""
+def _check_layer(
+    check: Check, solution_namespace: Mapping[str, Any], call_again: Callable[[Floats], Sequence[Floats]]
+) -> CodeReport:
+    """Check a student's layer; `call_again` runs its backward pass with another upstream gradient."""
 
-    def gradient(params: Mapping[str, Floats]) -> dict[str, Floats]:
-        return dict(zip(by, arrays, strict=True))
+    def forward(params: Mapping[str, Floats]) -> Any:
+        return np.asarray(_evaluate(check, solution_namespace, params))
 
-    return gradient
+    params = _parameters(check, solution_namespace)
+    if len(params) == 1:  # activations are recognized by their one input
+        [(name, value)] = params.items()
+        return check_vjp(lambda x: forward({name: x}), lambda upstream: call_again(upstream)[0], value)
+    return check_vjp(forward, lambda upstream: dict(zip(check.by, call_again(upstream), strict=True)), params)
+
+
+def _evaluate(check: Check, solution_namespace: Mapping[str, Any], params: Mapping[str, Floats]) -> Any:
+    """The value of gradient_of at other values of its parameters; of several values the first."""
+    value = eval(check.gradient_of, {**solution_namespace, **params})
+    return value[0] if isinstance(value, tuple) else value
 
 
 def _parameters(check: Check, solution_namespace: Mapping[str, Any]) -> dict[str, Floats]:
-    """The teacher's values of the parameters by which a check differentiates."""
     return {name: np.array(solution_namespace[name], float) for name in check.by}

@@ -21,7 +21,7 @@ from deltarule.checking.mistakes.catalog import Mistake, join_names
 from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.checks import Check, named_arrays, request_of
+from deltarule.grading.checks import ArrayResult, Check, CheckResult, named_arrays, request_of
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.process import (
     NUMPY_LOCK,
@@ -40,45 +40,6 @@ DIFFERENCES_ERROR = (1e-12, 1e-5)
 """Gradients by numerical differences are off by rounding and curvature, typically 1e-10 to 1e-6 of an array's largest
 entry; hand-derived ones in float64 by less than 1e-13 (tests/grading/test_cheating.py)."""
 RECORD_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ArrayResult:
-    """One array of a check: "right", "wrong" or "missing"; the error is relative to the largest correct entry."""
-
-    name: str
-    verdict: str
-    error: float | None
-    points: float
-    max_points: float
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The result of one call.
-
-    message    one sentence: what is right and wrong, or why nothing could be compared
-    mistakes   the mistakes that explain what is wrong
-    notes      for the teacher alone
-    """
-
-    name: str
-    part: str
-    message: str
-    arrays: tuple[ArrayResult, ...]
-    mistakes: tuple[Mistake, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def points(self) -> float:
-        """The points of the right arrays."""
-        return sum(array.points for array in self.arrays)
-
-    @property
-    def max_points(self) -> float:
-        """The points of all arrays."""
-        return sum(array.max_points for array in self.arrays)
 
 
 @dataclass(frozen=True)
@@ -147,9 +108,7 @@ def grade(
     Parameters
     ----------
     assignment : Assignment
-        As `read_assignment` returns it.
     submissions : sequence of Submission
-        As `find_submissions` returns them.
     sandbox : {"auto", "required", "off"}, default "auto"
         Whether the code is isolated from network and files, as far as the system can; time and memory are always
         limited.
@@ -241,25 +200,22 @@ def _grade_submission(
     results: list[CheckResult] = []
     running: Worker | None = None
     problem = isolation = ""
-    counted = [name for check in assignment.checks if check.part in ("forward", "loss") for name in check.functions]
+    counted = {name for check in assignment.checks if check.part in ("forward", "loss") for name in check.functions}
     copy_files(submission.files, copy)
     try:
         for check in assignment.checks:
             try:
-                running = running or start_worker(copy / submission.file, sandbox, hidden, assignment.memory_limit_mb)
-                problem, isolation = running.problem, running.sandbox
-            except Ended as error:
-                if not results:
-                    message = f"the submission cannot be loaded: {error}"
-                    return _ungradable_result(assignment, submission.student, message, isolation, digest)
-                results.append(_missing_result(check, f"the submission cannot be loaded again: {error}"))
-                continue
-            try:
-                request = request_of(check, [name for name in counted if name not in check.functions])
-                answer = running.ask(request, check.time_limit_seconds)
+                if running is None:
+                    what = f"the submission cannot be loaded{' again' if results else ''}"
+                    running = start_worker(copy / submission.file, sandbox, hidden, assignment.memory_limit_mb)
+                    problem, isolation = running.problem, running.sandbox
+                what = check.call
+                answer = running.ask(request_of(check, sorted(counted - {*check.functions})), check.time_limit_seconds)
             except Ended as error:  # earlier checks still count, and later ones get a new process
+                if not results and what != check.call:
+                    return _ungradable_result(assignment, submission.student, f"{what}: {error}", isolation, digest)
                 running = None
-                results.append(_missing_result(check, f"{check.call}: {error}"))
+                results.append(_missing_result(check, f"{what}: {error}"))
                 continue
             with NUMPY_LOCK:
                 results.append(_grade_answer(check, answer, assignment, running))
@@ -274,13 +230,12 @@ def _grade_submission(
 def _ungradable_result(
     assignment: Assignment, student: str, message: str, isolation: str, digest: str
 ) -> SubmissionResult:
-    """The result, without points, of a submission that could not be loaded; `isolation` says how it was isolated."""
+    """The result, without points, of a submission that could not be loaded."""
     checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
     return SubmissionResult(student, False, message, checks, isolation, digest)
 
 
 def _missing_result(check: Check, message: str) -> CheckResult:
-    """The result of a check without anything to compare; the message says why."""
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.points.items())
     return CheckResult(check.name, check.part, message, arrays)
 
@@ -301,10 +256,7 @@ def _grade_answer(check: Check, answer: Answer, assignment: Assignment, running:
 
 
 def _call_again(check: Check, running: Worker, first_arrays: Mapping[str, Floats], upstream: Floats) -> list[Floats]:
-    """Call a student's function with another upstream gradient, and return its arrays.
-
-    Raises `BadInput` unless it returns arrays of the same shapes as in the first call, `first_arrays`.
-    """
+    """Call a function with another upstream gradient; raise `BadInput` if its arrays do not have the same shapes."""
     request = request_of(check)
     request["values"] = {**request["values"], check.upstream: upstream}
     try:
@@ -344,7 +296,7 @@ def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
 
 
 def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
-    """Say in one sentence which arrays are right, and which are not.
+    """Say which arrays are right, and which are not.
 
     >>> _describe_arrays([ArrayResult("dW", "right", 0.0, 1, 1), ArrayResult("db", "wrong", 0.5, 0, 1)])
     'dW is right; db is wrong'
@@ -359,7 +311,7 @@ def _describe_arrays(arrays: Sequence[ArrayResult]) -> str:
 
 
 def _suspicions(check: Check, arrays: Sequence[ArrayResult], call_count: int) -> tuple[str, ...]:
-    """Notes on signs of numerical differentiation: `call_count` calls of loss and forward pass, and typical errors."""
+    """Notes on signs of numerical differentiation: many calls of loss and forward pass, and typical errors."""
     if check.part != "backward":
         return ()
     entries = sum(array.size for array in check.expected.values())

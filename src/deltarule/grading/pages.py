@@ -17,7 +17,6 @@ def student_page(record: GradeRecord, result: SubmissionResult) -> str:
 def class_page(record: GradeRecord) -> str:
     """The HTML page of the class: how often each mistake was made, which arrays were right, and all points."""
     points = [result.points for result in record.submissions]
-    sandboxes = sorted({result.sandbox for result in record.submissions if result.sandbox})
     return _render(
         "grading_class.html",
         title=record.title,
@@ -26,15 +25,12 @@ def class_page(record: GradeRecord) -> str:
         median=median(points),
         mistakes=count_mistakes(record),
         arrays=_count_arrays(record),
-        sandboxes="; ".join(sandboxes) or "nothing",
+        sandboxes="; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
     )
 
 
 def count_mistakes(record: GradeRecord) -> list[tuple[str, int]]:
-    """Count the submissions with each mistake, most frequent first; code that cannot be loaded counts as a mistake.
-
-    Each text is the fix of a kind of mistake, with the arrays where it was found.
-    """
+    """Count the submissions with each mistake, most frequent first; code that cannot be loaded counts as one."""
     counts: Counter[str] = Counter()
     for result in record.submissions:
         texts = {
@@ -75,6 +71,5 @@ def remarks(result: SubmissionResult) -> str:
 
 
 def _render(name: str, **values: Any) -> str:
-    """Fill a template, named by its file, with values."""
     filters = {"points": format_points, "counted": count_of, "remarks": remarks}
     return load_template(name, **filters).render(**values)

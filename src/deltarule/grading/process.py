@@ -26,8 +26,6 @@ MAX_PROCESSES = 64
 NUMPY_LOCK = threading.RLock()
 """The checker replaces functions of NumPy, for all threads, while it records a forward pass: so only one may run."""
 CPU_LIMIT_SECONDS = 120
-
-
 MAX_MESSAGE_CHARACTERS = 500
 """Largest length of a text from a process: that of the texts of `worker.describe`."""
 FORGED = "it wrote into the grader's pipe"
@@ -64,7 +62,7 @@ class Worker:
         threading.Thread(target=self._queue_answers, daemon=True).start()
 
     def _queue_answers(self) -> None:
-        """Read messages from the process into a queue until it ends, and then None; runs in a thread."""
+        """Read messages from the process into a queue until it ends, and then None."""
         assert self.process.stdout is not None
         with contextlib.suppress(OSError, ValueError):
             while len(head := self.process.stdout.read(8)) == 8:
@@ -98,10 +96,7 @@ class Worker:
             raise Ended(FORGED) from None
 
     def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Answer:
-        """Send a request for a call and return its answer; kills the process and raises `Ended` if none comes in time.
-
-        So it does if the process has ended, or gives an answer that `worker.answer` cannot give.
-        """
+        """Send a request for a call, and return its answer; without a valid one in time end the process."""
         self.send(request)
         try:
             return _validate_answer(self.receive(timeout_seconds), request["call"])
@@ -111,7 +106,7 @@ class Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process was ended after a call that failed."""
+        """Whether the process was ended, after a call that failed."""
         return self.process.returncode is not None
 
     def end(self) -> None:
@@ -129,7 +124,7 @@ class Worker:
 
 
 def _validate_answer(message: Any, call: str) -> Answer:
-    """Convert a message to the answer to a call; raises `Ended` if it was forged: `worker.answer` cannot give it."""
+    """Convert a message to the answer to a call; raise `Ended` for one that `worker.answer` cannot give."""
     match message:
         case {"missing": [*names]} if all(isinstance(name, str) for name in names):
             return Answer(problem=f"the submission does not define {join_names([*map(clean_text, names)])}")
@@ -173,12 +168,7 @@ def copy_files(files: Mapping[str, Path], folder: Path) -> None:
 def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_limit_mb: float) -> Worker:
     """Start a worker process with limits, in a sandbox that hides the paths `hidden`, and load a submission's `file`.
 
-    Raises
-    ------
-    Ended
-        For a submission that cannot be loaded, or ends the process.
-    RunFailed
-        Where `sandbox` is "required" and the system has none.
+    Raises `Ended` for one that cannot be loaded, and `RunFailed` without the sandbox that is "required".
     """
     environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -194,15 +184,8 @@ def start_worker(file: Path, sandbox: Sandbox, hidden: Sequence[Path], memory_li
     running = Worker(process)
     try:
         limits = [int(memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, MAX_PROCESSES]
-        running.send(
-            {
-                "work": str(file.parent),
-                "file": str(file),
-                "sandbox": sandbox,
-                "hidden": [str(folder) for folder in hidden],
-                "limits": limits,
-            }
-        )
+        paths = {"work": str(file.parent), "file": str(file), "hidden": [str(folder) for folder in hidden]}
+        running.send({**paths, "sandbox": sandbox, "limits": limits})
         begun = running.receive(LOAD_LIMIT_SECONDS)
         if "refused" in begun:
             raise RunFailed(

@@ -38,7 +38,6 @@ def pack(value):
     arrays = []
 
     def to_json(part):
-        """Convert a part of the message to JSON data: tables of pairs, lists, tuples, and numbers of arrays."""
         if isinstance(part, np.ndarray | np.generic):
             arrays.append(np.asarray(part))
             return {"array": len(arrays) - 1}
@@ -64,7 +63,6 @@ def unpack(data):
     arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
 
     def from_json(part):
-        """Convert JSON data back to dictionaries, lists, tuples and arrays."""
         if not isinstance(part, dict):
             return part
         kind, content = next(iter(part.items()))
@@ -98,7 +96,8 @@ def isolate(hidden, work):
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
     raise_if_failed(libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, len(attributes)))
     # The work folder's files move into memory, where their size is limited.
-    files = {name: open(os.path.join(work, name), "rb").read() for name in files_below(work)}  # noqa: PTH118, PTH123
+    paths = [os.path.join(parent, name) for parent, _, names in os.walk(work) for name in names]  # noqa: PTH118
+    files = {path: open(path, "rb").read() for path in paths}  # noqa: PTH123
     options = f"size={TEMPORARY_FOLDER_BYTES},mode=700".encode()
     for path in [*sorted(hidden, key=len), work]:  # outer folders first, in which nothing else exists any more
         if path == work:
@@ -107,8 +106,7 @@ def isolate(hidden, work):
             raise_if_failed(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options))
         elif os.path.exists(path):  # noqa: PTH110
             raise_if_failed(libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None))
-    for name, content in files.items():
-        path = os.path.join(work, name)  # noqa: PTH118
+    for path, content in files.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(content)
@@ -120,13 +118,6 @@ def isolate(hidden, work):
     header, none = struct.pack("II", CAPABILITY_VERSION, 0), bytes(24)
     raise_if_failed(libc.capset(header, none))  # drop the capabilities that the mounts needed
     os.chdir(work)
-
-
-def files_below(folder):
-    """Yield the paths of all files in a folder and below it, relative to it."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield os.path.relpath(os.path.join(parent, name), folder)  # noqa: PTH118
 
 
 def limit(memory_bytes, cpu_seconds, file_bytes, processes):
@@ -190,16 +181,11 @@ def describe(error, file):
 
 @contextlib.contextmanager
 def counted_calls(namespace, counted):
-    """Replace the functions named in `counted` by ones that count calls, for a block; yields the counts by name.
-
-    namespace   what the submission defines, by name
-    """
+    """Replace the functions named in `counted` by ones that count calls, for a block; yields the counts by name."""
     calls = dict.fromkeys(counted, 0)
     originals = {name: namespace[name] for name in counted if callable(namespace.get(name))}
 
     def count_calls(name, function):
-        """A function that does the same, and adds 1 to the calls under its name."""
-
         @functools.wraps(function)
         def call(*args, **options):
             calls[name] += 1
@@ -265,7 +251,6 @@ def main():
             os.dup2(nothing.fileno(), stream)
 
     def send(value):
-        """Write a message to the pipe, after its length."""
         data = pack(value)
         answers.write(struct.pack("<Q", len(data)) + data)
         answers.flush()
