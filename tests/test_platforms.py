@@ -112,7 +112,7 @@ def test_spawned_workers_give_the_same_table(tmp_path, monkeypatch):
     @contextlib.contextmanager
     def spawned(*given):
         with ProcessPoolExecutor(2, get_context("spawn"), platforms.exit_with_parent, (os.getpid(),)) as executor:
-            yield Pool(lambda: executor, 2, lambda: None, 1)
+            yield Pool(executor.submit, 2, 1)
 
     def rows():
         table = sweep("encoder", grid, seeds=3, engine="reference")

@@ -161,7 +161,7 @@ def report_result(out: Path) -> dict[str, Any]:
     return {"page": re.sub(rb"-[a-z][0-9a-f]{10}\b", b"", (out / "report.html").read_bytes())}
 
 
-SWEEP = ("sweep", "sweep.toml", "--out", "out", "--keep", "all", "--resume")
+SWEEP = ("sweep", "sweep.toml", "--out", "out", "--keep", "--resume")
 SUBJECTS = {
     "run": Subject(("run", "train.toml", "--out", "out", "--resume"), 0.25, run_result, run_done),
     "sweep": Subject((*SWEEP, "--folds", "2"), 0.25, sweep_result, sweep_done),

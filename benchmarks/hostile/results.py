@@ -35,7 +35,7 @@ def _stores() -> list[bytes]:
         {"optimizer.learning_rate": [0.1, 1e9]},
         seeds=2,
         out=folder,
-        keep="all",
+        keep=True,
     )
     table.close()
     return [(folder / "sweep.sqlite").read_bytes()]

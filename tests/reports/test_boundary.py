@@ -87,7 +87,7 @@ def test_a_network_and_that_of_a_sweep_are_drawn_as_they_answer():
         deltarule.Network([4, 5, 3], "tanh", "softmax"), X, np.eye(3)[Y], loss="cross_entropy", seeds=[4, 5]
     )
     run = deltarule.train(problem, max_steps=20)
-    table = deltarule.sweep("boundary-xor", [{"stopping.max_epochs": 5}], seeds=1, keep="all")
+    table = deltarule.sweep("boundary-xor", [{"stopping.max_epochs": 5}], seeds=1, keep=True)
     network = table.network(table.best(1)[0]["key"])
     chart = decision_boundary(run, X, Y, (0, 2))
     asked_at(chart, lambda point: run.outputs([point])[0, 0].argmax(), np.sort(X, axis=0)[74], 0, 2)

@@ -1,4 +1,4 @@
-"""A sweep in a process of its own, for tests that kill it; also run by benchmarks/sweeps.py."""
+"""A sweep in a process of its own, for tests that kill it."""
 
 import sys
 from pathlib import Path
@@ -32,11 +32,8 @@ seeds = 3
 if __name__ == "__main__":
     from deltarule import sweep
     from deltarule.sweeps import grid
-    from deltarule.training import checkpoint
 
-    # So that most are killed with a checkpoint behind them.
-    checkpoint.CHECKPOINT_INTERVAL_SECONDS, checkpoint.MAX_CHECKPOINT_TIME_SHARE = 0.02, 1.0
     grid.MAX_MEMBERS = 8
     folder = Path(sys.argv[1])
     (folder / "mine.toml").write_text(RECIPE, encoding="utf-8")
-    sweep(folder / "mine.toml", out=folder / "out", resume=True, folds=2, keep=sys.argv[2], engine="reference")
+    sweep(folder / "mine.toml", out=folder / "out", resume=True, folds=2, keep=True, engine="reference")

@@ -42,7 +42,7 @@ def run(tmp_path):
     return called
 
 
-def test_what_is_drawn_is_from_the_space_and_the_same_for_a_seed():
+def test_sampled():
     space = {"optimizer.learning_rate": loguniform(1e-3, 1), "network.layers": [["auto", 3, "auto"], ["auto", "auto"]]}
     one, other, again = sampled(space, 20), sampled(space, 20, seed=1), sampled(space, 20)
     assert one == again != other and len(one) == 20
@@ -60,20 +60,17 @@ def test_what_is_drawn_is_from_the_space_and_the_same_for_a_seed():
             "loss.reduction is 'sum'; give a list of values, or a SciPy distribution",
         ),
         ({"space": {"loss.strength": []}}, "loss.strength is []"),
-        ({"space": [{"loss.strength": [0, 1]}]}, "the space is [{'loss.strength': [0, 1]}]; give a table of values to"),
         ({"n": 3}, "3 configurations are to be drawn from 2; draw fewer of them"),
-        *(({"n": n}, f"n is {n!r}; give a whole number of 1 or more") for n in (-1, "3", 2.5, True)),
-        ({"seed": -1}, "seed is -1; give a whole number of 0 or more"),
-        ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 2**32 - 1"),
+        ({"n": -1}, "n is -1; give a whole number of 1 or more"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(given, told):
+def test_sampled_refuses_bad_input(given, told):
     with pytest.raises(BadInput) as error:
         sampled(**{"space": {"loss.strength": [0, 1]}, "n": 1, **given})
     assert told in str(error.value)
 
 
-def test_halving_trains_fewer_the_longer_it_trains_them(run):
+def test_halving(run):
     best = halving(run, RATES, budgets=[1, 3, 9], keep=1 / 3)
     assert [len(asked) for asked in run.asked] == [9, 3, 1]
     assert [asked[0]["stopping.max_epochs"] for asked in run.asked] == [1, 3, 9]
@@ -90,33 +87,25 @@ def test_halving_trains_fewer_the_longer_it_trains_them(run):
 
 
 @pytest.mark.parametrize(("count", "keep", "last"), [(2, 0.1, 1), (5, 1 / 3, 2), (4, 0.5, 2)])
-def test_the_share_that_goes_on_is_rounded_and_one_at_least(run, count, keep, last):
-    halving(run, RATES[:count], np.array([1, 2]), keep=keep)
+def test_halving_keeps_one_at_least(run, count, keep, last):
+    halving(run, RATES[:count], [1, 2], keep=keep)
     assert [len(asked) for asked in run.asked] == [count, last]
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        *(({"budgets": budgets}, f"the budgets are {budgets}; give whole") for budgets in ([], 5, [2, 2], [2, 1])),
-        *(({"budgets": [1, one]}, f"a budget is {one!r}; give a whole number of 1 or more") for one in ("2", 2.5, 0)),
-        *(({"keep": keep}, f"the share to keep is {keep!r}; give a number above 0") for keep in (0, 1.0, "a", None)),
+        *(({"budgets": budgets}, f"the budgets are {budgets}; give whole") for budgets in ([], [2, 2], [2, 1])),
+        ({"keep": 1.0}, "the share to keep is 1.0; give a number above 0"),
     ],
 )
-def test_budgets_and_shares_that_mean_nothing_are_refused(run, given, told):
+def test_halving_refuses_bad_input(run, given, told):
     with pytest.raises(BadInput, match=re.escape(told)):
         halving(run, RATES, **{"budgets": [1], **given})
     assert run.asked == []
 
 
-@pytest.mark.parametrize("given", [{"rounds": "3"}, {"rounds": -1}, {"rounds": 1, "batch": 0}])
-def test_rounds_and_batches_are_whole_numbers(run, given):
-    with pytest.raises(BadInput, match="give a whole number of 1 or more"):
-        ask_and_tell(run, optuna.create_study(direction="maximize"), RATES, **given)
-    assert run.asked == []
-
-
-def test_optuna_is_told_the_mean_scores(run):
+def test_optuna_gets_mean_scores(run):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     space = {
@@ -137,7 +126,7 @@ def test_optuna_is_told_the_mean_scores(run):
         ask_and_tell(run, optuna.create_study(), space, rounds=1)
 
 
-def test_optuna_is_told_that_a_configuration_without_a_score_has_failed(tmp_path):
+def test_optuna_gets_failures(tmp_path):
     text = RECIPE.replace("iris", "diabetes").replace("softmax", "identity").replace("cross_entropy", "squared_error")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     study = optuna.create_study(direction="maximize")
@@ -148,7 +137,7 @@ def test_optuna_is_told_that_a_configuration_without_a_score_has_failed(tmp_path
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"]
 
 
-def test_what_is_asked_for_twice_is_one_configuration(run):
+def test_equal_settings_are_one_configuration(run):
     table = run([{"optimizer.learning_rate": 1}, {"optimizer.learning_rate": 1.0}, {"optimizer.momentum": 0.9}, {}])
     assert len(table) == 4
     scores = scores_of(table, [{"optimizer.learning_rate": 1.0}, {}, {"optimizer.learning_rate": 2}])

@@ -1,7 +1,4 @@
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from deltarule.data.splits import folds as folds_of
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
-from deltarule.sweeps import fold_data, grid, row_ranking
+from deltarule.sweeps import fold_data, grid
 from deltarule.sweeps.fold_data import load_fold_data
 from deltarule.sweeps.grid import combinations, limit_of, plan_sweep, with_grid
 from deltarule.sweeps.plan import Row, Source
@@ -80,18 +77,18 @@ def test_limits_are_points_of_the_longest_training():
     ],
     ids=["patience", "metric"],
 )
-def test_where_a_look_decides_each_limit_is_a_training_of_its_own(sections):
+def test_patience_needs_a_training_per_limit(sections):
     made = plan({"stopping.max_steps": [10, 20]}, **sections)
     assert shapes(made) == [(2, 2), (2, 2)] and not any(unit.at_once for unit in made.units)
 
 
-def test_folds_are_members_and_stand_together():
+def test_folds_are_members():
     made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3))
     assert shapes(made) == [(12, 12)] and made.ranked == "validation"
     assert [member.fold for member in made.units[0].members] == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_the_seed_of_the_split_decides_the_folds():
+def test_split_seed_decides_the_folds():
     given = {**TABLE, "data": {"name": "iris", "split": {"seed": 7}}, "network": {"layers": [4, 3]}}
     data = load_fold_data(parse(given), Source(Path(), folds=3))
     for found, expected in zip(data.folds, folds_of(data.dataset.train, 3, 7), strict=True):
@@ -112,7 +109,7 @@ keys = st.lists(st.sampled_from([*NUMBERS, "stopping.max_steps"]), unique=True, 
 
 
 @given(keys, st.integers(1, 3), st.sampled_from([None, 2]), st.integers(1, 4))
-def test_every_row_is_there_once_whatever_the_workers(chosen, seeds, folds, workers):
+def test_every_row_is_planned_once(chosen, seeds, folds, workers):
     values = {key: NUMBERS.get(key, [5, 7]) for key in chosen}
     source = Source(Path(), folds=folds)
     made = plan(values, source, workers, run={"seeds": seeds}, **PENALTY)
@@ -135,7 +132,7 @@ LONG = {
 
 @pytest.mark.parametrize("folds", [None, 2])
 @pytest.mark.parametrize("limits", [[600], [10, 100, 100_000]])
-def test_one_engine_trains_what_is_alike_whoever_does_it(limits, folds, monkeypatch):
+def test_engine_does_not_depend_on_workers(limits, folds, monkeypatch):
     values = {"optimizer.learning_rate": [0.1, 0.01, 0.2, 0.3], "stopping.max_epochs": limits}
     found = [plan(values, Source(Path(), folds=folds), workers, **LONG) for workers in (1, 2, 4, 20)]
     assert [len(made.units) for made in found] == [count * (folds or 1) for count in (1, 2, 4, 20)]
@@ -149,7 +146,7 @@ def test_one_engine_trains_what_is_alike_whoever_does_it(limits, folds, monkeypa
     }
 
 
-def test_shapes_that_differ_in_sizes_alone_share_a_program():
+def test_shapes_of_other_sizes_share_a_program():
     widths = [["auto", units, "auto"] for units in range(1, 9)]
     made = plan({"network.layers": widths}, **LONG)
     assert [(unit.engine, unit.own_shape) for unit in made.units] == [("compiled", False)] * 8
@@ -176,7 +173,7 @@ def digests(made):
         ({"name": "digits", "components": 3}, False),
     ],
 )
-def test_folds_stand_apart_where_their_rows_are_measured_apart(data, together):
+def test_folds_with_own_scale_are_apart(data, together):
     network = {"network": {"layers": ["auto", "auto"]}}
     made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3), data=data, **network)
     whole = prepare_dataset(parse({**TABLE, "data": data, **network}), Path()).digest
@@ -187,7 +184,7 @@ def test_folds_stand_apart_where_their_rows_are_measured_apart(data, together):
         assert [{member.fold for member in unit.members} for unit in made.units] == [{0}, {1}, {2}]
 
 
-def test_a_longer_grid_keeps_the_keys_of_the_shorter():
+def test_longer_grid_keeps_keys():
     short = plan({"optimizer.learning_rate": [0.1, 1.0]})
     longer = plan({"optimizer.learning_rate": [0.1, 0.5, 1.0], "loss.reduction": ["mean_samples", "sum"]})
     assert {key for unit in short.units for key in unit.keys} < {key for unit in longer.units for key in unit.keys}
@@ -202,7 +199,7 @@ def test_a_longer_grid_keeps_the_keys_of_the_shorter():
         {"loss": {"reduction": "sum"}},
     ],
 )
-def test_a_key_says_everything_that_decides_a_row(sections, monkeypatch):
+def test_key_depends_on_all_that_decides_a_row(sections, monkeypatch):
     before = set(plan({}).units[0].keys)
     assert before != set(plan({}, **sections).units[0].keys)
     assert before.isdisjoint(plan({}, Source(Path(), folds=2)).units[0].keys)
@@ -210,7 +207,7 @@ def test_a_key_says_everything_that_decides_a_row(sections, monkeypatch):
     assert before.isdisjoint(plan({}).units[0].keys)
 
 
-def test_rows_on_other_data_have_other_keys(tmp_path):
+def test_other_data_have_other_keys(tmp_path):
     """Of one recipe, whose file has changed."""
     table = {**TABLE, "data": {"file": "t.csv", "target": "y"}, "network": {"layers": [1, 1]}}
     keys = []
@@ -221,7 +218,7 @@ def test_rows_on_other_data_have_other_keys(tmp_path):
     assert len(set(keys)) == 4
 
 
-def test_folds_of_a_file_that_has_changed_are_read_anew(tmp_path):
+def test_changed_file_is_read_again(tmp_path):
     table = {**TABLE, "data": {"file": "t.csv", "target": "y"}, "network": {"layers": [1, 1]}}
     found = []
     for first in (1, 101):
@@ -231,7 +228,7 @@ def test_folds_of_a_file_that_has_changed_are_read_anew(tmp_path):
     assert found[0] != found[1]
 
 
-def test_the_smaller_limit_ends_a_row():
+def test_smaller_limit_ends_a_row():
     assert limit_of(Row(0, 10, 2, ""), 3) == 6 and limit_of(Row(0, 5, 2, ""), 3) == 5
 
 
@@ -241,45 +238,14 @@ def test_memory_bounds_a_population(monkeypatch):
     assert len(made.units) > 1 and sum(len(unit.members) for unit in made.units) == 100
 
 
-def test_seeds_have_no_place_in_the_grid():
+def test_seeds_in_the_grid_are_refused():
     with pytest.raises(BadInput, match="run.seeds is in the grid, but each seed is a member of its own"):
         plan({"run.seeds": [1, 2]})
 
 
-def test_a_grid_from_python_is_checked():
+def test_grid_from_python_is_checked():
     with pytest.raises(BadInput, match="there is no key 'optimizer.rate'"):
         with_grid(parse(TABLE), {"optimizer.rate": [1]})
     with pytest.raises(BadInput, match=r"optimizer.learning_rate is -1"):
         with_grid(parse(TABLE), {"optimizer.learning_rate": np.array([-1.0])})
     assert len(combinations(with_grid(parse(TABLE), {"network.layers": ([2, 1], [2, 2, 1])}))) == 2
-
-
-def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
-    data = SimpleNamespace(folds=[(None, [0, 1]), (None, [2])])
-    with pytest.raises(BadInput, match="take fewer folds"):
-        row_ranking.check_ranking(data, SimpleNamespace(folds=2), "r_squared", "validation")
-
-
-@pytest.mark.slow
-def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
-    """Of several sweeps, or of a cluster's worker: one of them makes room, or forgets all, while another looks."""
-    made, before = parse(TABLE), sys.getswitchinterval()
-    monkeypatch.setattr(
-        fold_data, "load_fold_data", lambda configuration, source, fold: (fold,)
-    )  # at once, for they are to collide
-
-    def look(thread):
-        for n in range(2000):
-            fold = (n + thread) % 5
-            assert fold_data.data_of(made, HERE, fold) == (fold,)
-            if not n % 10:
-                fold_data.forget_data()
-        return True
-
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            assert all(pool.map(look, range(8)))
-    finally:
-        sys.setswitchinterval(before)
-        fold_data.forget_data()

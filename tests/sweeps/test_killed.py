@@ -14,9 +14,9 @@ from deltarule import load_sweep
 SCRIPT = Path(__file__).with_name("killed.py")
 
 
-def start(folder, keep="all"):
+def start(folder):
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(folder), keep])
+    return subprocess.Popen([sys.executable, str(SCRIPT), str(folder)])
 
 
 def table(folder):

@@ -1,5 +1,4 @@
 import contextlib
-import errno
 import shutil
 import sqlite3
 import subprocess
@@ -12,11 +11,10 @@ from hypothesis import strategies as st
 
 from deltarule import sweep
 from deltarule.errors import BadInput, RunFailed
-from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store, read_notes, seed_value
 from deltarule.sweeps.store_connection import FILE, open_for_reading
-from deltarule.sweeps.worker import COLUMNS, Table, read_completed_rows, write_completed_rows
+from deltarule.sweeps.worker import COLUMNS, Table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
 SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}
@@ -38,11 +36,11 @@ def fill(store, keys, seeds=None, weights=(), table=None):
     }
     table = table or table_of(keys)
     table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
-    store.add_rows(table, members, (2, 1), None, **SHARED)
+    store.add_rows(table, members, (2, 1), **SHARED)
     store.write_notes(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
 
 
-def test_what_is_written_is_read_and_nothing_twice(tmp_path):
+def test_round_trip_without_duplicates(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["a", "b"], weights=["a"])
         fill(store, ["a", "b"], table=table_of(["a", "b"], score=0.9))
@@ -56,7 +54,7 @@ def test_what_is_written_is_read_and_nothing_twice(tmp_path):
 @given(st.integers(0, 2**64 - 1))
 @example(2**63 - 1)
 @example(2**63)
-def test_a_seed_of_any_size_comes_back(seed):
+def test_seeds_of_any_size(seed):
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (seed NOT NULL)")
     connection.execute("INSERT INTO t VALUES (?)", (seed_value(seed),))
@@ -64,7 +62,7 @@ def test_a_seed_of_any_size_comes_back(seed):
     connection.close()
 
 
-def test_a_store_is_read_while_it_is_written(tmp_path):
+def test_store_is_read_while_it_is_written(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["a"])
         reading = load_sweep(tmp_path)
@@ -73,12 +71,7 @@ def test_a_store_is_read_while_it_is_written(tmp_path):
         assert len(reading) == 2
 
 
-def test_a_commit_is_on_the_disk_when_it_returns(tmp_path):
-    with Store(tmp_path) as store:
-        assert store.connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
-
-
-def test_a_second_process_says_so_and_stops(tmp_path):
+def test_second_writer_is_refused(tmp_path):
     script = f"from pathlib import Path\nfrom deltarule.sweeps.store import Store\nStore(Path({str(tmp_path)!r}))"
     with Store(tmp_path) as store:
         fill(store, ["a"])
@@ -88,7 +81,7 @@ def test_a_second_process_says_so_and_stops(tmp_path):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_a_lock_ends_with_its_process(tmp_path):
+def test_lock_ends_with_its_process(tmp_path):
     script = "\n".join(
         [
             "import sys, time",
@@ -119,7 +112,7 @@ def test_a_lock_ends_with_its_process(tmp_path):
         (lambda file: file.write_bytes(b"no database " * 100), "is no store, or damaged"),
     ],
 )
-def test_a_file_that_is_no_store_of_ours_is_refused_and_left_as_it_is(tmp_path, spoil, told):
+def test_other_files_are_refused_and_left_unchanged(tmp_path, spoil, told):
     with Store(tmp_path) as store:
         fill(store, ["a"])
     spoil(tmp_path / FILE)
@@ -131,7 +124,7 @@ def test_a_file_that_is_no_store_of_ours_is_refused_and_left_as_it_is(tmp_path, 
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_damaged_pages_are_told_and_no_row_is_lost_or_written_twice(tmp_path):
+def test_damaged_pages_are_detected(tmp_path):
     """SQLite reads most of them without a word: each page in the place of each other one."""
     with Store(tmp_path) as store:
         fill(store, [f"{number:064}" for number in range(36)])
@@ -158,41 +151,9 @@ def test_damaged_pages_are_told_and_no_row_is_lost_or_written_twice(tmp_path):
     assert (tmp_path / FILE).read_bytes() == damaged
 
 
-def test_what_sqlite_finds_is_told_in_one_line(tmp_path):
-    with Store(tmp_path) as store:
-        fill(store, ["a"])
-        place = store.connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'networks'").fetchone()[0]
-        [size] = store.connection.execute("PRAGMA page_size").fetchone()
-    content = bytearray((tmp_path / FILE).read_bytes())
-    content[place * size - 100 : place * size] = bytes(100)
-    content[(place - 1) * size + 1 : (place - 1) * size + 5] = (300).to_bytes(2, "big") * 2
-    (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(BadInput) as error:
-        load_sweep(tmp_path)
-    assert "***" not in str(error.value) and r"\n" not in str(error.value)
-
-
-def test_damage_is_told_where_the_caller_handles_ctrl_c(tmp_path):
-    sweep("encoder", {"stopping.max_steps": [5]}, seeds=1, out=tmp_path).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
-        connection.execute("UPDATE about SET value = '5' WHERE name = 'notes'")
-    try:
-        raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        with pytest.raises(BadInput, match="the store of the sweep is damaged"):
-            load_sweep(tmp_path)
-
-
-def test_a_sweep_reads_its_store_once_for_damage(tmp_path, monkeypatch):
-    looks = []
-    monkeypatch.setattr(stores, "check_integrity", lambda *_: looks.append(1))
-    sweep("encoder", {"stopping.max_steps": [5]}, seeds=1, out=tmp_path).close()
-    assert len(looks) == 1
-
-
-@pytest.mark.parametrize("name", ["formulas", "grid", "runs", "workers", "metric", "keys"])
-@pytest.mark.parametrize("value", ["null", "5", "0", "-3", "[[1]]", '"x"'])
-def test_values_that_no_sweep_has_written_are_told_by_whoever_goes_on(tmp_path, name, value):
+@pytest.mark.parametrize("name", ["formulas", "grid", "runs", "metric", "keys"])
+@pytest.mark.parametrize("value", ["null", "5", "[[1]]"])
+def test_changed_notes_end_in_no_traceback(tmp_path, name, value):
     given = {"grid": {"stopping.max_steps": [5]}, "seeds": 2, "out": tmp_path}
     sweep("encoder", **given).close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
@@ -205,29 +166,13 @@ def test_values_that_no_sweep_has_written_are_told_by_whoever_goes_on(tmp_path, 
         sweep("encoder", **given, resume=True).close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="locks files otherwise")
-def test_a_disk_without_locks_is_told_and_a_lock_that_was_left_stops_nobody_else(tmp_path, monkeypatch):
-    import fcntl
-
-    def lacking(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    (tmp_path / stores.LOCK).write_text("12345\nanother machine\n")
-    monkeypatch.setattr(fcntl, "flock", lacking)
-    for _ in range(2):
-        with pytest.raises(RunFailed, match="sweep.lock cannot be locked: .*; name a folder on a disk of this machine"):
-            Store(tmp_path)
-    monkeypatch.undo()
-    Store(tmp_path).close()
-
-
 def run_sql(file, text):
     connection = sqlite3.connect(file)
     connection.execute(text)
     connection.close()
 
 
-def test_a_full_disk_loses_nothing(tmp_path):
+def test_full_disk_loses_nothing(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["a"])
         pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
@@ -241,7 +186,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert len(load_sweep(tmp_path)) == 2
 
 
-def test_what_a_killed_process_had_half_written_is_taken_back_by_whoever_reads_next(tmp_path):
+def test_half_written_transaction_is_rolled_back(tmp_path):
     (copy := tmp_path / "copy").mkdir()
     with Store(tmp_path) as store:
         fill(store, ["a"])
@@ -260,14 +205,14 @@ def test_what_a_killed_process_had_half_written_is_taken_back_by_whoever_reads_n
         assert store.keys() == {"a"}
 
 
-def test_a_sweep_that_was_killed_as_it_began_is_gone_on_with(tmp_path):
+def test_resume_of_an_empty_file(tmp_path):
     (tmp_path / FILE).touch()  # the file is made before its tables
     table = sweep("encoder", {"stopping.max_steps": [5]}, seeds=2, out=tmp_path, resume=True)
     assert len(table) == 2
     table.close()
 
 
-def test_a_reader_says_where_there_is_nothing(tmp_path):
+def test_missing_store_is_reported(tmp_path):
     with pytest.raises(BadInput, match="holds no sweep: there is no sweep.sqlite in it"):
         open_for_reading(tmp_path)
     (tmp_path / FILE).touch()
@@ -275,33 +220,10 @@ def test_a_reader_says_where_there_is_nothing(tmp_path):
         open_for_reading(tmp_path)
 
 
-def test_rows_beside_a_checkpoint_come_back_as_they_were(tmp_path):
-    table = table_of(["a", "b"], score=float("nan"))
-    table.train_score[1] = 0.1 + 0.2
-    table.weights["b"] = (np.array([1.5], np.float32), np.zeros(0, np.float32))
-    write_completed_rows(tmp_path / "rows", table)
-    again = read_completed_rows(tmp_path / "rows")
-    for column in COLUMNS:
-        assert str(getattr(again, column)) == str(getattr(table, column))
-    assert again.weights["b"][0].dtype == np.float32 and again.weights["b"][0].tolist() == [1.5]
-
-
-def test_a_table_that_was_put_aside_is_stored_as_one_that_was_not(tmp_path):
-    table = table_of(["a", "b", "c"], score=0.5)
-    for column in stores.SCORES:
-        getattr(table, column)[:] = [-np.inf, np.inf, np.nan]
-    write_completed_rows(tmp_path / "rows", table)
-    for name, one in (("undisturbed", table), ("gone on with", read_completed_rows(tmp_path / "rows"))):
-        with Store(tmp_path / name) as store:
-            fill(store, table.key, table=one)
-            columns = ", ".join(stores.SCORES)
-            assert set(store.connection.execute(f"SELECT {columns} FROM members")) == {(None,) * len(stores.SCORES)}
-
-
 @pytest.mark.parametrize(
     "lost", ["UPDATE members SET configuration = 999 WHERE seed = 1", "DELETE FROM configurations"]
 )
-def test_rows_whose_configuration_is_not_there_are_told_and_not_left_out(tmp_path, lost):
+def test_missing_configuration_is_damage(tmp_path, lost):
     """Neither is the best row dropped without a word, nor trained once more."""
     recipe, out = tmp_path / "mine.toml", tmp_path / "out"
     recipe.write_text('[data]\nname = "xor"\n[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 2\n', encoding="utf-8")
@@ -331,7 +253,7 @@ def sweep_of(folder, given):
             members = {
                 key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
             }
-            store.add_rows(table, members, (2, 1), None, **SHARED)
+            store.add_rows(table, members, (2, 1), **SHARED)
         store.write_notes(
             name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b"
         )
@@ -342,7 +264,7 @@ def ranked(table, **given):
     return [one.settings["run.data_seed"] for one in table.configurations(**given)]
 
 
-def test_survivors_do_not_stand_for_their_configuration(tmp_path):
+def test_diverged_rows_leave_no_mean(tmp_path):
     # Means by hand: of the survivors 0.95, 0.9 and 0.55; of all rows there is only the last.
     given = {"lucky": [0.95, np.nan], "steady": [0.5, 0.6], "gone": [np.nan, np.nan], "lost": [0.9, -np.inf]}
     reasons = {
@@ -356,7 +278,7 @@ def test_survivors_do_not_stand_for_their_configuration(tmp_path):
     assert {(one.mean, one.least, one.greatest) for one in found[1:]} == {(None, None, None)}
 
 
-def test_of_means_that_are_equal_the_least_mean_objective_comes_first(tmp_path):
+def test_equal_means_rank_by_objective(tmp_path):
     """(0.1 + 0.2) / 2 and 0.3 / 2 differ in the last digit alone; and what lacks an objective has no least one."""
     given = {
         "more": {"train_score": [0.1, 0.2], "train_objective": [3.0, 3.0]},
@@ -366,7 +288,7 @@ def test_of_means_that_are_equal_the_least_mean_objective_comes_first(tmp_path):
     assert ranked(sweep_of(tmp_path, given)) == [1, 0, 2]
 
 
-def test_each_part_ranks_for_itself_and_all_scores_stand_in_the_order_of_the_sweep_s(tmp_path):
+def test_scores_keep_the_order_of_the_ranked_part(tmp_path):
     given = {
         "a": {"train_score": [0.9, 0.9], "test_score": [0.1, 0.2]},
         "b": {"train_score": [0.3, 0.3], "test_score": [0.6, 0.8]},
@@ -375,33 +297,3 @@ def test_each_part_ranks_for_itself_and_all_scores_stand_in_the_order_of_the_swe
     assert ranked(table) == [0, 1] and ranked(table, part="test") == [1, 0]
     settings, scores = table.scores("test")
     assert [one["run.data_seed"] for one in settings] == [0, 1] and scores.tolist() == [[0.1, 0.2], [0.6, 0.8]]
-
-
-MILLION = """
-INSERT INTO members
-WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000)
-SELECT n, configuration, NULL, n, data, dtype, numerics, engine, status, reason, 1, 1, n % 1000, NULL, NULL,
-    ((n * 7919) % 1000003) / 1e6, NULL, NULL, NULL, NULL, 0.1
-FROM numbers, (SELECT * FROM members WHERE key = 'a')
-"""
-
-
-def test_a_store_that_could_not_be_opened_is_free_for_whoever_puts_it_right(tmp_path):
-    """Also as long as the error is kept, as a notebook keeps the last one with all that it came through."""
-    with Store(tmp_path) as store:
-        fill(store, ["a"])
-    whole = (tmp_path / FILE).read_bytes()
-    run_sql(tmp_path / FILE, "PRAGMA user_version=99")
-    with pytest.raises(BadInput, match="version 99") as kept:
-        Store(tmp_path)
-    (tmp_path / FILE).write_bytes(whole)
-    with Store(tmp_path) as store:
-        assert kept.value.__traceback__ is not None and store.keys() == {"a"}
-
-
-def test_a_store_that_is_closed_is_read_where_nothing_can_be_written(tmp_path):
-    """As on a disk that is mounted to be read alone: a file in the mode with a log beside it cannot be opened there."""
-    with Store(tmp_path) as store:
-        fill(store, ["a"])
-    # Of SQLite's header the bytes 18 and 19 say how it is to be written and read: 1 without a log, 2 with one.
-    assert (tmp_path / FILE).read_bytes()[18:20] == bytes([1, 1])

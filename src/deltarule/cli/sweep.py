@@ -26,9 +26,7 @@ Out = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the store in the --out folder, or start it.")]
 Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each network on K folds.")]
-Keep = Annotated[
-    Literal["none", "best", "all"] | None, typer.Option("--keep", help="Networks whose weights the store keeps.")
-]
+Keep = Annotated[bool, typer.Option("--keep", help="Store the weights of all networks, too.")]
 ExecutorName = Annotated[
     Literal["local", "dask"], typer.Option("--executor", help="Where to train: this machine or a Dask cluster.")
 ]
@@ -51,7 +49,7 @@ def sweep(
     resume: Resume = False,
     folds: Folds = None,
     seeds: Seeds = None,
-    keep: Keep = None,
+    keep: Keep = False,
     engine: EngineName = None,
     executor: ExecutorName = "local",
     address: Address = None,

@@ -140,7 +140,7 @@ class Experiments:
         set: Settings | None = None,
         folds: int | None = None,
         seeds: int | Sequence[int] | None = None,
-        keep: str = "none",
+        keep: bool = False,
     ) -> Sweep:
         """Sweep the study, or one of its experiments; an equal request with the same `name` returns the same table.
 

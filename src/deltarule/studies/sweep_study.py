@@ -46,7 +46,7 @@ def sweep(
     resume: bool = False,
     folds: int | None = None,
     seeds: int | Iterable[int] | None = None,
-    keep: str | None = None,
+    keep: bool = False,
     engine: str | None = None,
     executor: str = "local",
     address: str | None = None,
@@ -65,8 +65,7 @@ def sweep(
     resume : resume the store in the folder, or start one; only missing rows are trained.
     folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
     seeds : N for the seeds 0 … N − 1, or a list of seeds, instead of the recipe's.
-    keep : whose weights are stored: "none", the "best" row's, or "all"; None for "none", or the choice of an existing
-        store.
+    keep : whether the weights of the networks are stored, too.
     engine : the engine, instead of the recipe's.
     executor, workers, address : "local", in this process or in `workers` others; or "dask", on `workers` workers of
         this machine or on the cluster at the address.

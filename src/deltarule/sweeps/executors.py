@@ -1,14 +1,15 @@
 """Pools of workers for sweeps (this process, local processes, a Dask cluster), and `run_all`, which runs tasks in them.
 
-Each pool has an Executor of the standard library. A task, such as a population, whose worker dies is submitted again.
+A task, such as a population, whose worker dies is submitted again.
 """
 
+import itertools
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
@@ -30,48 +31,49 @@ _MEMORY_ADVICE = "give it more memory, or use fewer workers"
 Result = TypeVar("Result")
 
 
-class InProcessExecutor(Executor):
-    """An executor that runs each function at once, in the calling process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Call the function with its arguments, and return a finished future with its result or its exception."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
 @dataclass(frozen=True)
 class Pool:
-    """The workers of a sweep: how to reach their executor, and how to restart, limit and watch them.
+    """The workers of a sweep.
 
-    Parameters: `executor`, called for each submission; `workers`, how many there are; `restart`, called after a
-    worker's death; `threads`, how many a worker may use, None for all; `limit_workers`, called before the first
-    submission with the number of populations: idle processes would only take memory, and time to start; `is_gone`,
-    whether all workers are gone for good: no future reports that a cluster has ended.
+    submit    call a function with arguments in a worker; returns a future. A dead worker is replaced before
+    workers   how many there are
+    threads   how many a worker may use, None for all
+    is_gone   whether all workers are gone for good: no future reports that a cluster has ended
     """
 
-    executor: Callable[[], Executor]
+    submit: Callable[..., "Future[Any]"]
     workers: int
-    restart: Callable[[], None]
     threads: int | None
-    limit_workers: Callable[[int], None] = lambda populations: None
     is_gone: Callable[[], bool] = lambda: False
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(function(*arguments))
+    return future
+
+
+IN_PROCESS = Pool(_call, 1, None)
+"""The calling process itself, which raises what a function raises."""
 
 
 @contextmanager
 def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
-    """Open "local" or "dask" workers for the block; `workers` None: this process alone, or as many as Dask starts.
+    """Open the workers of a sweep for the block.
 
-    Parameters: `name`, "local" or "dask"; `workers`, how many processes: if None, "local" uses this process alone, and
-    "dask" as many as Dask starts; `address`, that of a running Dask cluster.
-    Errors: `BadInput` for another name, numbers that do not fit, workers for a cluster that has its own, and a library
-    that is missing.
+    Parameters
+    ----------
+    name : str
+        "local" or "dask".
+    workers : int, optional
+        How many processes. If None, "local" uses this process alone, and "dask" as many as Dask starts.
+    address : str, optional
+        That of a running Dask cluster.
 
+    Examples
+    --------
     >>> with pool("local") as here:
-    ...     here.executor().submit(sum, [1, 2]).result()
+    ...     here.submit(sum, [1, 2]).result()
     3
     """
     if name not in NAMES:
@@ -82,6 +84,9 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
         raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
     if address is not None and workers is not None:
         raise BadInput(f"workers is {workers}, and the cluster at {address} has its own; leave one of the two out")
+    if name == "local" and workers in (None, 1):
+        yield IN_PROCESS
+        return
     opened = _dask_pool(workers, address) if name == "dask" else _local_pool(workers or 1)
     with opened as worker_pool:
         yield worker_pool
@@ -89,42 +94,30 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
 
 @contextmanager
 def _local_pool(workers: int) -> Iterator[Pool]:
-    """Processes of this machine (loky) that share its processors; for one worker, the calling process itself."""
-    if workers == 1:
-        yield Pool(InProcessExecutor, 1, lambda: None, None)
-        return
+    """Processes of this machine (loky) that share its processors."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    threads = max(1, platforms.processor_count() // workers)
-    running: list[Any] = []
-    max_workers = workers
-
-    def limit_workers(populations: int) -> None:
-        nonlocal max_workers
-        max_workers = max(1, min(workers, populations))
-
-    def running_executor() -> Executor:
-        """The running executor, started if there is none."""
-        if not running:
-            with _block_ctrl_c():
-                running.append(
-                    ProcessPoolExecutor(
-                        max_workers=max_workers, initializer=_initialize_worker, initargs=(os.getpid(),)
-                    )
-                )
-                running[0].submit(os.getpid)  # the first submission starts all workers
-        executor: Executor = running[0]
+    def start() -> Any:
+        with _block_ctrl_c():
+            executor = ProcessPoolExecutor(workers, initializer=_initialize_worker, initargs=(os.getpid(),))
+            executor.submit(os.getpid)  # the first submission starts all workers
         return executor
 
-    def stop_workers() -> None:
-        for executor in running:
+    executor = start()
+
+    def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        nonlocal executor
+        try:
+            return executor.submit(function, *arguments)
+        except BrokenExecutor:  # loky ends all of its workers when one of them dies
             executor.shutdown(wait=True, kill_workers=True)
-        running.clear()
+            executor = start()
+            return executor.submit(function, *arguments)
 
     try:
-        yield Pool(running_executor, workers, stop_workers, threads, limit_workers)
+        yield Pool(submit, workers, max(1, platforms.processor_count() // workers))
     finally:
-        stop_workers()
+        executor.shutdown(wait=True, kill_workers=True)
 
 
 @contextmanager
@@ -183,7 +176,7 @@ def _dask_pool(workers: int | None, address: str | None) -> Iterator[Pool]:
         def is_gone() -> bool:
             return client.status in ("closing", "closed")  # after trying for 30 seconds to reconnect
 
-        yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads, is_gone=is_gone)
+        yield Pool(client.get_executor(pure=False, retries=0).submit, count, threads, is_gone)
 
 
 def dask_setup(worker: Any) -> None:
@@ -193,8 +186,6 @@ def dask_setup(worker: Any) -> None:
 
 def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
     """Copy custom formulas, by (kind, name), so that they can be pickled for workers; raise `BadInput` if one cannot.
-
-    Errors: `BadInput` for a formula that cannot be pickled.
 
     >>> pack_formulas({})
     {}
@@ -219,72 +210,67 @@ def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, st
 def run_all(
     workers: Pool, function: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], error_advice: str = "start again"
 ) -> Iterator[tuple[Any, Result]]:
-    """Call a function on every task (a tuple of arguments) in a pool, and yield (task, result) as each one is done.
+    """Call a function on every task in a pool, and yield (task, result) as each one is done.
 
-    Parameters: `function`, called with the values of a task as its arguments; `tasks`, tuples of arguments;
-    `error_advice`, the end of error messages: what is kept, and how to resume.
-    Errors: what the function raises, with the advice as a note; `RunFailed` for what it raises in another process, and
-    for a task whose worker dies again and again, or has too little memory.
+    Parameters
+    ----------
+    workers : Pool
+    function : callable
+        Called with the values of a task as its arguments.
+    tasks : iterator of tuples
+    error_advice : str
+        The end of error messages: what is kept, and how to resume.
 
+    Raises
+    ------
+    RunFailed
+        For what the function raises in another process, unless it is one of our errors, and for a task whose worker
+        dies again and again, or has too little memory.
+
+    Examples
+    --------
     >>> with pool("local") as here:
     ...     [(task, result) for task, result in run_all(here, pow, iter([(2, 3), (2, 5)]))]
     [((2, 3), 8), ((2, 5), 32)]
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
-    retries: list[tuple[tuple[Any, ...], int]] = []
+    waiting: Iterator[tuple[tuple[Any, ...], int]] = ((task, 1) for task in tasks)
     max_running = 1 if workers.workers == 1 else 2 * workers.workers  # so that no worker waits for its next task
-    has_more_tasks = True
-    while has_more_tasks or running or retries:
-        while len(running) < max_running and (retries or has_more_tasks):
-            task, tries = retries.pop() if retries else (next(tasks, ()), 1)
-            if not task:
-                has_more_tasks = False
-                break
-            _check_workers(workers, error_advice)
-            running[_submit(workers, function, task)] = task, tries
-        # After a second without a result, check whether any worker is left.
+    while True:
+        for task, tries in itertools.islice(waiting, max_running - len(running)):
+            running[workers.submit(function, *task)] = task, tries
+        if not running:
+            return
         done, _ = wait(running, 1.0, FIRST_COMPLETED)
-        if running and not done:
-            _check_workers(workers, error_advice)
+        is_quiet = not done
         for future in done:
             task, tries = running.pop(future)
             error = CancelledError() if future.cancelled() else future.exception()
             if error is None:
                 yield task, future.result()
-            elif is_out_of_memory(error):
-                raise RunFailed(
-                    f"a population needs more memory than its worker has; {_MEMORY_ADVICE}; {error_advice}"
-                ) from error
-            elif isinstance(error, DeltaruleError) or isinstance(workers.executor(), InProcessExecutor):
-                error.add_note(error_advice)
+            elif isinstance(error, DeltaruleError):
                 raise error
-            elif not _is_worker_death(error):  # libraries raise all kinds of exceptions when memory is exhausted
-                raise RunFailed(
-                    f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or "
-                    f"where memory has ended {_MEMORY_ADVICE}; {error_advice}"
-                ) from error
-            elif tries == MAX_TRIES:
-                raise RunFailed(
-                    f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}; "
-                    f"{error_advice}"
-                ) from error
+            elif not _is_worker_death(error) or tries == MAX_TRIES:
+                raise _task_error(error, tries, error_advice) from error
             else:
-                retries.append((task, tries + 1))
+                waiting = itertools.chain([(task, tries + 1)], waiting)
+                is_quiet = True
+        if is_quiet and workers.is_gone():
+            raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {error_advice}")
 
 
-def _check_workers(workers: Pool, error_advice: str) -> None:
-    """Raise `RunFailed` if the cluster of the workers has ended."""
-    if workers.is_gone():
-        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {error_advice}")
-
-
-def _submit(workers: Pool, function: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
-    """Submit a task, after a restart of all workers if one of them died, and return its future."""
-    try:
-        return workers.executor().submit(function, *task)
-    except BrokenExecutor:  # loky ends all of its workers when one of them dies
-        workers.restart()
-        return workers.executor().submit(function, *task)
+def _task_error(error: BaseException, tries: int, error_advice: str) -> RunFailed:
+    """The error for one that a task raised in its worker after `tries` attempts."""
+    if is_out_of_memory(error):
+        text = f"a population needs more memory than its worker has; {_MEMORY_ADVICE}"
+    elif _is_worker_death(error):
+        text = f"a population's worker died {tries} times ({type(error).__name__}); {_MEMORY_ADVICE}"
+    else:  # libraries raise all kinds of exceptions when memory is exhausted
+        text = (
+            f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or where "
+            f"memory has ended {_MEMORY_ADVICE}"
+        )
+    return RunFailed(f"{text}; {error_advice}")
 
 
 def _is_worker_death(error: BaseException) -> bool:

@@ -1,6 +1,5 @@
 """Records of a sweep's plan: the source of its data, rows of its table, members, and units of work (populations)."""
 
-import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,11 +86,6 @@ class Unit:
         """The keys of all rows."""
         return tuple(row.key for member in self.members for row in member.rows)
 
-    @property
-    def name(self) -> str:
-        """A name for its files: 16 digits of a hash of its keys."""
-        return hashlib.sha256("".join(self.keys).encode("ascii")).hexdigest()[:16]
-
     def missing_members(self, done_keys: Set[str]) -> Integers:
         """The indices of members that have a row whose key is not in `done_keys`."""
         return np.array(
@@ -142,3 +136,12 @@ class Plan:
     def rows(self) -> int:
         """The number of rows that the table will have."""
         return sum(len(member.rows) for unit in self.units for member in unit.members)
+
+
+def describe_ranking(metric: str, ranked: str) -> str:
+    """Describe a ranking in words; `ranked` is the part of the data whose rows the metric scores.
+
+    >>> describe_ranking("r_squared", "train")
+    'r_squared on the train rows'
+    """
+    return f"{metric} on the {ranked} rows"

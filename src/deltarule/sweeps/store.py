@@ -4,7 +4,6 @@ docs/reference/store.md describes the tables for readers in other programs.
 """
 
 import contextlib
-import inspect
 import json
 import math
 import sqlite3
@@ -16,7 +15,7 @@ from typing import Any
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
-from deltarule.sweeps.row_ranking import describe_ranking
+from deltarule.sweeps.plan import describe_ranking
 from deltarule.sweeps.store_connection import (
     APPLICATION,
     FILE,
@@ -34,15 +33,6 @@ from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
-IN_ORDER = "configuration, CAST(fold AS INTEGER), length(seed), seed"
-"""The columns of an SQL ORDER BY: configurations in the grid's order, then folds, then seeds. A fold begins with its
-number, and the largest seeds are texts: of two numbers the longer one is larger."""
-
-
-def ranking_order(part: str) -> str:
-    """The columns of an SQL ORDER BY that ranks rows by a part of the data: score, objective, then position."""
-    return f"{part}_score DESC, {part}_objective, {IN_ORDER}"
-
 
 class Store:
     """A store that is open for writing, and locked for other writers until it is closed.
@@ -56,21 +46,15 @@ class Store:
         from filelock import FileLock, Timeout
 
         self.folder = make_folder(folder)
-        # On a disk without locks, newer versions use the file itself as one: a killed process would leave it behind.
-        name = "fallback_to_soft"
-        no_file: dict[str, Any] = {name: False} if name in inspect.signature(FileLock.__init__).parameters else {}
-        self._lock = FileLock(self.folder / LOCK, **no_file)
+        self._lock = FileLock(self.folder / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise RunFailed(
                 f"another process is at work on the sweep in {folder}; wait for it, or name another folder"
             ) from None
-        except (OSError, NotImplementedError) as error:  # from a network drive without locks, or a full disk
-            why = getattr(error, "strerror", None) or error
-            raise RunFailed(
-                f"{folder / LOCK} cannot be locked: {why}; name a folder on a disk of this machine that has room"
-            ) from error
+        except OSError as error:  # a full disk
+            raise RunFailed(f"{folder / LOCK} cannot be locked: {error.strerror}; name another folder") from error
         try:
             with translate_sqlite_errors(self.folder / FILE):
                 self.connection = connect(self.folder / FILE, "rwc")
@@ -131,17 +115,20 @@ class Store:
         table: Table,
         columns_by_key: Mapping[str, Mapping[str, Any]],
         layer_sizes: Sequence[int],
-        keep_best_by: str | None,
         **shared: Any,
     ) -> None:
-        """Commit rows and weights, all or none; if `keep_best_by` names a part, delete all weights but the best row's.
+        """Commit rows and weights, all or none; rows that are stored already stay unchanged.
 
-        Rows that are stored already stay unchanged. An objective or a score that is not finite is stored as null.
-
-        Parameters: `table`, results and weights of the rows; `columns_by_key`, further columns of each row by its key:
-        `configuration`, `fold` and `seed`; `layer_sizes` of the networks; `keep_best_by`, the part of the data by
-        which rows are ranked to delete the weights of all rows of the store but the best, or None to keep all weights;
-        `shared`, the columns that are equal in all rows.
+        Parameters
+        ----------
+        table : Table
+            Results and weights of the rows. An objective or a score that is not finite is stored as null.
+        columns_by_key : mapping
+            Further columns of each row by its key: `configuration`, `fold` and `seed`.
+        layer_sizes : sequence of int
+            Of the networks.
+        **shared
+            The columns that are equal in all rows.
         """
         rows = []
         for index, key in enumerate(table.key):
@@ -154,18 +141,14 @@ class Store:
             rows.append(values)
         columns = list(rows[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
+        sizes = json.dumps(list(layer_sizes))
+        networks = [
+            (key, theta.dtype.name, sizes, theta.tobytes(), buffers.tobytes())
+            for key, (theta, buffers) in table.weights.items()
+        ]
         with self.transaction():
             self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", rows)
-            for key, (theta, buffers) in table.weights.items():
-                self.connection.execute(
-                    "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
-                    (key, theta.dtype.name, json.dumps(list(layer_sizes)), theta.tobytes(), buffers.tobytes()),
-                )
-            if keep_best_by is not None:
-                self.connection.execute(
-                    "DELETE FROM networks WHERE key NOT IN (SELECT key FROM networks JOIN members USING (key) "
-                    f"WHERE {keep_best_by}_score IS NOT NULL ORDER BY {ranking_order(keep_best_by)} LIMIT 1)"
-                )
+            self.connection.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)", networks)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -198,8 +181,7 @@ class Store:
         """
         check_configurations(self.connection)
         notes = self.about()
-        stored_formulas = notes.get("formulas", dict.fromkeys(formula_digests))  # older stores do not record them
-        for name in changed_formulas(stored_formulas, formula_digests) if self.keys() else ():
+        for name in changed_formulas(notes.get("formulas", {}), formula_digests) if self.keys() else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
                 "deltarule wrote these; register it by another name, or name another folder"
@@ -271,14 +253,3 @@ def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str
 def seed_value(seed: int) -> int | str:
     """A seed as SQLite can store it: as text from 2**63, because its integers are signed."""
     return seed if seed < 2**63 else str(seed)
-
-
-def shared_columns(data_digest: str, dtype: str, engine: str, seconds_per_member: float) -> dict[str, Any]:
-    """The columns of the table `members` that are equal in all rows of a population."""
-    return {
-        "data": data_digest,
-        "dtype": dtype,
-        "numerics": NUMERICS_VERSIONS[dtype],
-        "engine": engine,
-        "train_seconds": seconds_per_member,
-    }

@@ -1,5 +1,6 @@
 """Records read from a sweep's store: `StoredNetwork`, a trained network, and `ConfigurationScore`."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.maths.network import forward, views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.validation import query_inputs
+from deltarule.training.populations import network_of_sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +46,25 @@ class StoredNetwork:
         return f"Stored {self.network!r}"
 
 
+def stored_network(configuration: Configuration, dtype: str, sizes: str, theta: bytes, buffers: bytes) -> StoredNetwork:
+    """The network in the columns of the table `networks`; `ValueError` if they do not fit the configuration."""
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"weights are {dtype!r}")
+    arrays = [np.frombuffer(data, dtype).copy() for data in (theta, buffers)]
+    network = network_of_sizes(configuration, json.loads(sizes))
+    buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
+    if [len(array) for array in arrays] != [network.parameters, buffer_size]:
+        raise ValueError(f"{len(arrays[0])} weights for {network!r}")
+    return StoredNetwork(network, *arrays)
+
+
 @dataclass(frozen=True)
 class ConfigurationScore:
     """The score of a configuration over its folds and seeds.
 
-    Attributes: `configuration`, its number; `settings`, its values of the grid's keys; `rows`, how many there are;
-    `diverged`, how many of them diverged; `mean`, `least` and `greatest` of the score that was asked for, None if a row
-    has no score.
+    configuration, settings   its number, and its values of the grid's keys
+    rows, diverged            how many there are, and how many of them diverged
+    mean, least, greatest     of the score that was asked for, None if a row has no score
     """
 
     configuration: int

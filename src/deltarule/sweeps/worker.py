@@ -5,18 +5,14 @@ K members · R rows of the table · P parameters
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deltarule.array_files import load_arrays, save_arrays
 from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
-from deltarule.errors import BadInput, RunFailed
-from deltarule.files import make_folder
+from deltarule.errors import RunFailed
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.sweeps.fold_data import data_of, forget_data
@@ -33,7 +29,7 @@ NO_LAYER = -1
 
 @dataclass
 class Table:
-    """Completed rows, a list for each column, and the weights of those whose weights are kept, by their keys.
+    """Completed rows, a list for each column, and their weights by their keys, if these are kept.
 
     steps, best_step              updates that were made; with patience, the step of the best weights
     train_objective … test_score  the scores, NaN if the data have no such part
@@ -82,80 +78,50 @@ def train_unit(
     members: Integers,
     source: Source,
     *,
-    keep: str,
-    ranked: str,
-    folder: Path,
+    keep: bool,
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> UnitResult:
-    """Train some members (by index) of a unit, from their checkpoint in `folder` if there is one, and score their rows.
+    """Train some members of a unit, and score their rows.
 
-    Parameters: `members`, indices of those that no earlier run has trained; `keep`, whose weights are returned: "none",
-    "best" of these rows, or "all"; `ranked`, the part of the data by which the best row is found; `folder` of the
-    checkpoints, from which the training resumes; `threads`, how many the compiled engine may use, None for all;
-    `progress`, called with the progress of the training.
-    Errors: `RunFailed` if the data have changed since the sweep was planned.
+    Parameters
+    ----------
+    unit : Unit
+    members : array of int
+        Indices of the members that no earlier run has trained.
+    source : Source
+    keep : bool
+        Whether the weights of the rows are returned.
+    threads : int, optional
+        How many the compiled engine may use; None for all.
+    progress : callable, optional
+        Called with the progress of the training.
+
+    Raises
+    ------
+    RunFailed
+        If the data have changed since the sweep was planned.
     """
     data = _load_unit_data(unit, source)
-    part, engine = unit.take(members), _engine_of(unit, threads)
-    problem = population_problem(part.members, data)
-    steps = _scoring_steps(part, problem)
-    file = _checkpoint_file(folder, part)
-    scorer = _RowScorer(part, problem, data, engine, keep, ranked)
-    try:
-        run = _train_and_score(scorer, steps, file, True, progress)
-    except BadInput:
-        if file is None or not file.exists():
-            raise
-        # This version cannot resume from the checkpoint.
-        scorer = _RowScorer(part, problem, data, engine, keep, ranked)
-        run = _train_and_score(scorer, steps, file, False, progress)
-    if not run.interrupted:
-        scorer.score_remaining(run)
-    return UnitResult(scorer.table, tuple(problem.network.sizes), engine.name, run.seconds, run.interrupted)
-
-
-def _engine_of(unit: Unit, threads: int | None) -> Engine:
-    """The engine of a unit; a compiled one uses this number of threads, or if None, as many as there are processors."""
+    part = unit.take(members)
     engine = engine_of_name(unit.engine)
     if isinstance(engine, CompiledEngine):
         engine.threads, engine.own_shape = threads or engine.threads, unit.own_shape
-    return engine
-
-
-def _train_and_score(
-    scorer: "_RowScorer",
-    steps: Integers,
-    checkpoint: Path | None,
-    resume: bool,
-    progress: Callable[[Progress], None] | None,
-) -> Run:
-    """Train the scorer's members, scored at steps [T, K]; `checkpoint` None: none is written, nor resumed from."""
-    unit, problem, data = scorer.unit, scorer.problem, scorer.data
-    first = unit.members[0]
-    rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
-    if checkpoint is not None:
-        rows = checkpoint.with_suffix(".rows")
-        if resume and checkpoint.exists() and rows.exists():
-            scorer.restore(read_completed_rows(rows))
-        # Rows before the checkpoint: a training that resumes from it does not reach them again.
-        rules |= {"before_checkpoint": lambda: write_completed_rows(rows, scorer.table)}
+    problem = population_problem(part.members, data)
+    scorer = _RowScorer(part, problem, data, engine, keep)
+    first = part.members[0]
+    rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
+        steps = _scoring_steps(part, problem)
         rules |= {"max_steps": int(steps.max()), "max_epochs": None, "validation": None, "with_history": False}
         # A metric without a threshold stops nothing, but the history would be computed for it.
         rules |= {"metric": "objective", "observe": steps, "observer": scorer.observe}
     else:
         rules |= {"validation": _validation_rows(data, first.fold, problem)}
-    resume = resume and checkpoint is not None
-    return train(problem, engine=scorer.engine, checkpoint=checkpoint, resume=resume, **rules)
-
-
-def _checkpoint_file(folder: Path, unit: Unit) -> Path | None:
-    """Create the folder, and return the checkpoint file of a unit; None on a machine where this is impossible."""
-    try:
-        return checkpoint_files(make_folder(folder), unit)[0]
-    except BadInput:
-        return None
+    run = train(problem, engine=engine, progress=progress, **rules)
+    if not run.interrupted:
+        scorer.score_remaining(run)
+    return UnitResult(scorer.table, tuple(problem.network.sizes), engine.name, run.seconds, run.interrupted)
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
@@ -192,15 +158,14 @@ def _validation_rows(data: Data, fold: int, problem: Problem) -> tuple[Floats, F
 
 
 class _RowScorer:
-    """Scores the rows of a unit when training reaches their steps; its table is stored beside each checkpoint."""
+    """Scores the rows of a unit when training reaches their steps, in a table."""
 
-    def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: str, ranked: str) -> None:
+    def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: bool) -> None:
         self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
-        self.keep, self.ranked = keep, ranked
+        self.keep = keep
         self.metric = "accuracy" if data.dataset.classes else "r_squared"
         self.table = Table()
         self.done: set[str] = set()
-        self.best = (np.inf, np.inf)
         self.validation_rows: dict[int, tuple[Floats, Floats] | None] = {}
         epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
         # The keys of each member's rows, by the step at which they end; two rows may end at one step.
@@ -209,12 +174,6 @@ class _RowScorer:
             self.rows.append({})
             for row in member.rows:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
-
-    def restore(self, table: Table) -> None:
-        """Replace the table by the rows that an interrupted training stored beside its checkpoint."""
-        self.table, self.done = table, set(table.key)
-        kept = (index for index, key in enumerate(table.key) if key in table.weights)
-        self.best = min(map(self._sort_key, kept), default=self.best)
 
     def observe(self, run: Run, members: Integers) -> None:
         """Score the rows that end at the current step, for these members, which still train."""
@@ -251,24 +210,8 @@ class _RowScorer:
                     **{name: float(values[i]) for name, values in scores.items()},
                 )
                 self.done.add(key)
-                if self._should_keep_weights():
+                if self.keep:
                     self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
-
-    def _should_keep_weights(self) -> bool:
-        """Whether to keep the latest row's weights; if only the best are kept, delete those of worse rows."""
-        # Among equally good rows the store chooses.
-        if self.keep != "best":
-            return self.keep == "all"
-        sort_key = self._sort_key(-1)
-        if sort_key < self.best:
-            self.best = sort_key
-            self.table.weights.clear()
-        return sort_key == self.best
-
-    def _sort_key(self, index: int) -> tuple[float, float]:
-        """The sort key of a row of the table, as the store ranks rows: by score, then by objective, null first."""
-        score, objective = (getattr(self.table, f"{self.ranked}_{name}")[index] for name in ("score", "objective"))
-        return -score if np.isfinite(score) else np.inf, objective if np.isfinite(objective) else -np.inf
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objectives and scores [K] on training, validation and test rows, by column; NaN for missing parts."""
@@ -310,40 +253,3 @@ class _RowScorer:
         for block, results in map_blocks(evaluate_block, self.problem, members, len(rows[0])):
             scores[f"{part}_objective"][block] = results["objective"]
             scores[f"{part}_score"][block] = results[self.metric]
-
-
-# --- a table as a file -----------------------------------------------------------------------------------------------
-
-
-def write_completed_rows(file: Path, table: Table) -> None:
-    """Write completed rows to a file, so that a training that resumes need not compute them again."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for number, (theta, buffers) in enumerate(table.weights.values()):
-        arrays |= {f"theta {number}": theta, f"buffers {number}": buffers}
-    columns = {name: getattr(table, name) for name in COLUMNS}
-    # JSON has no NaN, and loses no digit of any other number.
-    save_arrays(file, arrays, {"columns": columns, "weights": list(table.weights)})
-
-
-def read_completed_rows(file: Path) -> Table:
-    """Read the rows that `write_completed_rows` wrote; raise `BadInput` for a damaged file."""
-    arrays, about = load_arrays(file)
-    try:
-        columns = {name: list(about["columns"][name]) for name in COLUMNS}
-        for name in COLUMNS:
-            if name.endswith(("objective", "score")):
-                columns[name] = [np.nan if value is None else float(value) for value in columns[name]]
-        weights = {
-            key: (arrays[f"theta {number}"], arrays[f"buffers {number}"]) for number, key in enumerate(about["weights"])
-        }
-        if len({len(column) for column in columns.values()}) > 1 or not set(weights) <= set(columns["key"]):
-            raise ValueError("its columns do not fit each other")
-    except (LookupError, TypeError, ValueError) as error:
-        raise BadInput(f"{file} is damaged ({error}); delete it, and start without resume") from error
-    return Table(**columns, weights=weights)
-
-
-def checkpoint_files(folder: Path, part: Unit) -> tuple[Path, Path]:
-    """The two files of a unit's unfinished training: its checkpoint, and its completed rows."""
-    file = folder / f"{part.name}.safetensors"
-    return file, file.with_suffix(".rows")

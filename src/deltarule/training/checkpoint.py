@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,10 @@ class Checkpoint:
     file : Path
     loop, monitor : TrainingLoop, RunMonitor
         The training whose state is written and restored.
-    before_write : callable, optional
-        Called before each write.
     """
 
-    def __init__(
-        self, file: Path, loop: TrainingLoop, monitor: RunMonitor, before_write: Callable[[], None] | None
-    ) -> None:
-        self.file, self.loop, self.monitor, self.before_write = file, loop, monitor, before_write
+    def __init__(self, file: Path, loop: TrainingLoop, monitor: RunMonitor) -> None:
+        self.file, self.loop, self.monitor = file, loop, monitor
         self.identity = _identity(loop, monitor)  # once, because it hashes all the data
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
@@ -57,9 +53,7 @@ class Checkpoint:
             self.due = ended + max(CHECKPOINT_INTERVAL_SECONDS, (ended - started) / MAX_CHECKPOINT_TIME_SHARE)
 
     def write(self) -> None:
-        """Call `before_write`, then write the file atomically: a reader finds this checkpoint or the one before."""
-        if self.before_write is not None:
-            self.before_write()
+        """Write the file atomically: a reader finds this checkpoint or the one before."""
         loop, monitor = self.loop, self.monitor
         arrays = {
             **state_arrays("active", loop.active),

@@ -47,13 +47,12 @@ class TrainOptions:
     with_history: bool = True
     observe: Integers | None = None
     observer: Callable[[Run, Integers], None] | None = None
-    before_checkpoint: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
         for name in ("outputs", "gradients", "resume", "with_history"):
             object.__setattr__(self, name, switch(name, getattr(self, name)))
-        for name in ("progress", "observer", "before_checkpoint"):
+        for name in ("progress", "observer"):
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise BadInput(f"{name} is {short_repr(value)}; give a function")

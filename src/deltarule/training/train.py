@@ -42,7 +42,6 @@ def train(
     with_history: bool = True,
     observe: Integers | None = None,
     observer: Callable[[Run, Integers], None] | None = None,
-    before_checkpoint: Callable[[], None] | None = None,
 ) -> Run:
     """Train every member of a problem until its stop rules end it.
 
@@ -83,8 +82,6 @@ def train(
     observer : callable, optional
         Called with the run so far and the indices [M] of the members that have reached one of their steps; the
         objective of the others is NaN.
-    before_checkpoint : callable, optional
-        Called before each write of the checkpoint, to store what must never be older than it.
 
     Returns
     -------
@@ -128,7 +125,7 @@ def _train(problem: Problem, options: TrainOptions) -> Run:
     choice = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
     loop = TrainingLoop(problem, choice.engine, initial_state(problem))
     monitor = RunMonitor(problem, options, evaluations, intervals, validation, choice.notes)
-    checkpoint = None if file is None else Checkpoint(file, loop, monitor, options.before_checkpoint)
+    checkpoint = None if file is None else Checkpoint(file, loop, monitor)
     if checkpoint is not None and is_resumed:
         checkpoint.restore()
 

@@ -314,7 +314,7 @@ def test_scores_of_a_hundred_digits_are_written_in_a_few():
 @pytest.mark.slow
 def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
     grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
-    sweep("digits", grid, seeds=2, keep="all", out=tmp_path / "sweep").close()
+    sweep("digits", grid, seeds=2, keep=True, out=tmp_path / "sweep").close()
     [block] = report_of(tmp_path).sections[0].blocks
     [drawn] = [one for one in block.figures if one.title == "Weights of the first layer as images"]
     assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
@@ -339,13 +339,13 @@ def test_the_commands_of_a_sweep_repeat_it(deltarule, tmp_path, monkeypatch):
         '[run]\nseeds = 2\n[grid]\n"optimizer.learning_rate" = [0.1, 1.0]\n',
         encoding="utf-8",
     )
-    given = ["--folds 3 --keep best", "--folds 3 --resume", "--folds 3 --set stopping.max_steps=9 --resume"]
+    given = ["--folds 3 --keep", "--folds 3 --set stopping.max_steps=9 --keep --resume"]
     for words in given:
         assert deltarule("sweep", "mine.toml", "--out", "first", *words.split())[0] == 0
     [block] = report_of("first").sections[0].blocks
     assert block.commands == [
-        "deltarule sweep mine.toml --folds 3 --keep best",
-        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3 --keep best",
+        "deltarule sweep mine.toml --folds 3 --keep",
+        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3 --keep",
     ]
     assert dict(block.facts)["table"] == "deltarule sweep --table first prints it"
     for command in block.commands:

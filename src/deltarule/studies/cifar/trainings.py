@@ -106,7 +106,7 @@ def weight_sweep(experiments: Experiments) -> Sweep:
         {"loss.strength": 1e-2},
         NO_PENALTY,
     ]
-    return experiments.sweep("weights", changes, keep="all")
+    return experiments.sweep("weights", changes, keep=True)
 
 
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
@@ -126,7 +126,7 @@ NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 def control_weight_sweep(experiments: Experiments) -> Sweep:
     """Sweep three variants for controls, larger initial weights at two rates and a strong penalty; store weights."""
     low = {"optimizer.learning_rate": BAD_RATES["too low"]}
-    return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep="all")
+    return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep=True)
 
 
 def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:

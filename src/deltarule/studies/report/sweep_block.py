@@ -95,7 +95,7 @@ def _commands_and_notes(study: str, folder: Path) -> tuple[list[str], list[str]]
         arguments = ["deltarule", "sweep", *study_arguments(named)]
         arguments += set_arguments(_changed_settings(then, now) | run["settings"])
         arguments += [] if run["folds"] is None else ["--folds", str(run["folds"])]
-        arguments += [] if run["keep"] == "none" else ["--keep", run["keep"]]
+        arguments += ["--keep"] if run["keep"] else []
         arguments += [] if run.get("data") is None else ["--data", run["data"]]
         commands.append(shlex.join(arguments))
         if then != now and then["grid"] != now["grid"]:

@@ -40,7 +40,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
 
     >>> from deltarule.studies.sweep_study import sweep
     >>> rates = {"optimizer.learning_rate": [0.001, 0.01], "stopping.max_epochs": [1]}
-    >>> [found] = images_of_sweep(sweep("digits", rates, seeds=1, keep="all"))
+    >>> [found] = images_of_sweep(sweep("digits", rates, seeds=1, keep=True))
     >>> found.shape, list(found.final)
     ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
     """
