@@ -10,22 +10,24 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
 
-
 GAP, MIN_GAP = 2, 1
 """Characters between columns, normally and in narrow terminals."""
-
-
 MIN_TEXT_WIDTH = 12
 """Minimum width of a column of texts, enough for most words; in less room each cell gets a line."""
 
 
 def fitted_table(headings: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
-    """Show rows of cells below headings at any width, numbers right-aligned and never broken.
+    """Rows of cells below headings, numbers on the right and never broken.
 
-    In a narrow terminal headings and texts are folded; if numbers still do not fit, each cell gets a line.
+    Where a terminal is too narrow for that, each cell gets a line.
 
-    Parameters: `headings` and `are_texts`, the heading of each column and whether it has texts; `rows` of cells.
+    Parameters
+    ----------
+    headings, are_texts : the heading of each column, and whether it has texts.
+    rows : of cells.
 
+    Examples
+    --------
     >>> from rich import print
     >>> print(fitted_table(["class", "rows"], [["plum", "12"], ["sweet cherry", "7"]], [True, False]))
     class         rows
@@ -49,40 +51,26 @@ class _FittingTable:
         from rich.cells import cell_len
         from rich.text import Text
 
-        headings = self.headings
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(headings)
-        cell_widths = [max(map(cell_len, column), default=0) for column in columns]
-        widths = [max(width, cell_len(name)) for width, name in zip(cell_widths, headings, strict=True)]
-        gap = GAP
-        if _table_width(widths, gap) > options.max_width:
-            gap = MIN_GAP
-            cell_widths = [
-                min(width, MIN_TEXT_WIDTH) if is_text else width
-                for width, is_text in zip(cell_widths, self.are_texts, strict=True)
-            ]
-            headings = [_fold_heading(name, width) for name, width in zip(headings, cell_widths, strict=True)]
-            widths = [
-                max([width, *map(cell_len, name.splitlines())])
-                for width, name in zip(cell_widths, headings, strict=True)
-            ]
-            if _table_width(widths, gap) > options.max_width:
-                for index, row in enumerate(self.rows):
-                    if index:
-                        yield ""
-                    yield pairs([(name, cell) for name, cell in zip(self.headings, row, strict=True) if cell])
+        columns = list(zip(self.are_texts, *self.rows, strict=True))
+        for is_folded, gap in ((False, GAP), (True, MIN_GAP)):
+            table, needed = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False), -gap
+            for name, (is_text, *cells) in zip(self.headings, columns, strict=True):
+                width = max(map(cell_len, cells), default=0)
+                width = min(width, MIN_TEXT_WIDTH) if is_text and is_folded else width
+                heading = _fold_heading(name, width) if is_folded else name
+                width = max(width, *map(cell_len, heading.splitlines() or [""]))
+                justify: Any = "left" if is_text else "right"
+                table.add_column(Text(heading), justify=justify, min_width=width, no_wrap=not is_text, overflow="fold")
+                needed += width + gap
+            if needed <= options.max_width:
+                for row in self.rows:
+                    table.add_row(*map(Text, row))
+                yield table
                 return
-        table = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False)
-        for name, width, is_text in zip(headings, widths, self.are_texts, strict=True):
-            justify: Any = "left" if is_text else "right"
-            table.add_column(Text(name), min_width=width, overflow="fold", justify=justify, no_wrap=not is_text)
-        for row in self.rows:
-            table.add_row(*map(Text, row))
-        yield table
-
-
-def _table_width(column_widths: Sequence[int], gap: int) -> int:
-    """The width of a table with columns of these widths and a gap between them."""
-    return sum(column_widths) + gap * (len(column_widths) - 1)
+        for index, row in enumerate(self.rows):
+            if index:
+                yield ""
+            yield pairs([(name, cell) for name, cell in zip(self.headings, row, strict=True) if cell])
 
 
 def _fold_heading(heading: str, width: int) -> str:

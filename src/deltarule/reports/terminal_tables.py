@@ -14,13 +14,11 @@ import numpy as np
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
-from deltarule.reports import style
 from deltarule.reports.bars import Bars
 from deltarule.reports.formatting import (
     activation_bounds,
     describe_marked,
     describe_solved,
-    format_signed,
     hidden_codes,
     percent,
 )
@@ -50,7 +48,7 @@ ENDED = {
 def run_summary(outcome: Any) -> "RenderableType":
     """Summarize the result of a run in a few lines.
 
-    Parameters: `outcome`, a record with the fields of `deltarule run --json`.
+    `outcome` is a record with the fields of `deltarule run --json`.
 
     >>> from types import SimpleNamespace as record
     >>> from rich import print
@@ -100,8 +98,14 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
 
     It is right if it is above 0.5 at every evaluation from there to the end.
 
-    Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects, None for 1 to N.
+    Parameters
+    ----------
+    steps : [T].
+    probabilities : [T, N].
+    labels : names of the N objects, None for 1 to N.
 
+    Examples
+    --------
     >>> from rich import print
     >>> print(object_convergence([0, 10, 20], [[0.6, 0.4], [0.2, 0.4], [0.9, 0.4]], ["cat", "dog"]))
     object correct output                                   at the end right from
@@ -133,9 +137,15 @@ def activation_table(
 
     High activations are marked with a star, and have a 1 in the code.
 
-    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C], high above 0.5; `activation` of
-    the hidden units: high is above 0 for tanh, above 0.5 for sigmoid and softmax; others have none.
+    Parameters
+    ----------
+    labels : names of the N inputs.
+    hidden : [N, H].
+    outputs : [N, C], high above 0.5.
+    activation : of the hidden units: high is above 0 for tanh, above 0.5 for sigmoid and softmax; others have none.
 
+    Examples
+    --------
     >>> from rich import print
     >>> print(activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]))
     input h1    h2    code o1    o2
@@ -158,33 +168,6 @@ def activation_table(
         if hidden.shape[1] <= MAX_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
     return Group(_Blocks("input", _text_labels(labels, len(hidden)), groups), Text(text))
-
-
-def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
-    """Show a layer's weights, a row for each input and a column for each unit, and its biases, if given, as a last row.
-
-    The sign is always shown; with colors, negative weights are blue and positive ones orange, the larger the darker.
-
-    Parameters: `name` of the matrix; `weights` [D, H]; `biases` [H] or [1, H], which are shown as a last row.
-
-    >>> from rich import print
-    >>> print(weights_table("W1", [[1.25, -0.3], [-4.0, 0.0]], [[0.5, -0.5]]))
-    W1       1     2
-    ────────────────
-    1     +1.2 -0.30
-    2     -4.0   0.0
-    bias +0.50 -0.50
-    """
-    weights = np.asarray(weights)
-    rows, labels = weights, _text_labels(None, len(weights))
-    if biases is not None:
-        rows, labels = np.vstack([weights, np.reshape(biases, (1, -1))]), [*labels, "bias"]
-    largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
-    columns = [
-        _Column(str(number + 1), [_weight_cell(value, largest) for value in column.tolist()], "right")
-        for number, column in enumerate(rows.T)
-    ]
-    return _Blocks(name, labels, [columns])
 
 
 @dataclass(frozen=True)
@@ -304,21 +287,3 @@ def _right_since(values: Floats) -> int | None:
     wrong = np.flatnonzero(~(values > 0.5))
     since = int(wrong[-1]) + 1 if len(wrong) else 0
     return since if since < len(values) else None
-
-
-def _weight_cell(value: float, largest: float) -> "Text":
-    """A signed weight on a background, darker the closer its size is to `largest`; none below a tenth of that."""
-    from rich.text import Text
-
-    text = format_signed(value)
-    strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
-    if strength < 0.1:
-        return Text(text)
-    background = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
-    return Text(text, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {background}")
-
-
-def _blend(color: str, strength: float) -> str:
-    """Mix a color (#rrggbb) with white; a strength of 1 leaves it as it is."""
-    channels = (int(color[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in channels)
