@@ -1,8 +1,6 @@
 import contextlib
 import json
 import pickle  # noqa: TID251, joblib and copies do the same
-import sys
-import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 from safetensors import safe_open
 from sklearn import neural_network
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, from_torch, load_model
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.maths.activations import Activation
@@ -60,7 +57,7 @@ MODELS = {
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_model_comes_back_as_it_was(kind: str, dtype: Any, tmp_path: Path) -> None:
+def test_save_and_load(kind: str, dtype: Any, tmp_path: Path) -> None:
     model, y = MODELS[kind]
     model.fit(X.astype(dtype), y)
     model.save(tmp_path / "model.safetensors")
@@ -78,21 +75,13 @@ def test_a_model_comes_back_as_it_was(kind: str, dtype: Any, tmp_path: Path) -> 
     again.set_params(warm_start=True).fit(X.astype(dtype), y)
 
 
-def test_names_of_features_are_kept(tmp_path: Path) -> None:
+def test_load_keeps_feature_names(tmp_path: Path) -> None:
     frame = pd.DataFrame(X, columns=["one", "two", "three"])
     MLPRegressor(**SHORT).fit(frame, X[:, 0]).save(tmp_path / "model.safetensors")
     again = load_model(tmp_path / "model.safetensors")
     assert again.feature_names_in_.tolist() == ["one", "two", "three"]
     with pytest.raises(ValueError, match="feature names should match"):
         again.predict(frame[["two", "one", "three"]])
-
-
-def test_two_features_may_have_the_same_name(tmp_path: Path) -> None:
-    """As in a data frame that earlier versions of scikit-learn take."""
-    MLPRegressor(**SHORT).fit(X, X[:, 0]).save(tmp_path / "model.safetensors")
-    arrays, about = load_arrays(tmp_path / "model.safetensors")
-    save_arrays(tmp_path / "model.safetensors", arrays, about | {"feature_names": ["one", "one", "three"]})
-    assert load_model(tmp_path / "model.safetensors").feature_names_in_.tolist() == ["one", "one", "three"]
 
 
 INFINITE = np.float64("inf")
@@ -109,7 +98,7 @@ DAYS = np.array(["2026-01-01", "2026-01-02"] * 30, "datetime64[ns]")
     ],
     ids=["range", "series", "infinity", "scalars"],
 )
-def test_parameters_of_any_kind_come_back_with_their_meaning(given: Any, expected: Any, tmp_path: Path) -> None:
+def test_load_keeps_parameters(given: Any, expected: Any, tmp_path: Path) -> None:
     MLPRegressor(**SHORT | given).fit(X, X[:, 0]).save(tmp_path / "model.safetensors")
     again = load_model(tmp_path / "model.safetensors")
     params = again.get_params()
@@ -117,16 +106,9 @@ def test_parameters_of_any_kind_come_back_with_their_meaning(given: Any, expecte
     again.fit(X, X[:, 0])
 
 
-def test_classes_may_be_called_as_numbers_that_are_not_finite(tmp_path: Path) -> None:
-    weights = {"-inf": 1.0, "inf": 2.0, "nan": 3.0}
-    model = MLPClassifier(**SHORT, class_weight=weights).fit(X, np.array([*weights] * 20))
-    model.save(tmp_path / "model.safetensors")
-    assert load_model(tmp_path / "model.safetensors").class_weight == weights
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [("b", "y"), pd.Timestamp("2024-01-01"), 7, " b "], ids=str)
-def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> None:
+def test_table_with_names_that_are_not_strings(name: Any, tmp_path: Path) -> None:
     """The kinds that somebody told are found by the names as texts, before a file as after it; a date has no form in
     JSON, and comes back as the text that it is found by."""
     frame = {"size": X[:, 0], name: np.arange(60) % 3}
@@ -138,17 +120,7 @@ def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> 
     assert again.fit(frame, X[:, 0] + frame[name]).columns_ == model.columns_
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:the column .* alone predicts the target")
-def test_names_that_are_tuples_are_read_of_earlier_files(tmp_path: Path) -> None:
-    TabularRegressor(random_state=0).fit({"size": X[:, 0]}, X[:, 0]).save(tmp_path / "model.safetensors")
-    arrays, about = load_arrays(tmp_path / "model.safetensors")
-    about["parameters"]["types"] = {"pairs": [[["b", "y"], "category"]]}
-    save_arrays(tmp_path / "model.safetensors", arrays, about)
-    assert load_model(tmp_path / "model.safetensors").types == {("b", "y"): "category"}
-
-
-def test_a_curve_may_be_infinite(tmp_path: Path) -> None:
+def test_infinite_curves(tmp_path: Path) -> None:
     """Squares of errors of 1e200 are more than the largest number, and R² is then −∞."""
     model = MLPRegressor(**SHORT).fit(X, X[:, 0], eval_set=(X[:3] * 1e200, X[:3, 0]))
     assert model.validation_loss_curve_ == [np.inf] * 3 and model.validation_scores_ == [-np.inf] * 3
@@ -156,17 +128,11 @@ def test_a_curve_may_be_infinite(tmp_path: Path) -> None:
     again = load_model(tmp_path / "model.safetensors")
     for name in ("validation_loss_curve_", "validation_scores_", "best_validation_score_"):
         assert getattr(again, name) == getattr(model, name)
-    arrays, about = load_arrays(tmp_path / "model.safetensors")
-    about["record"] |= {"validation_scores_": [None, 0.5], "best_validation_score_": None}  # as earlier files have them
-    save_arrays(tmp_path / "model.safetensors", arrays, about)
-    again = load_model(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(again.validation_scores_, [np.nan, 0.5])
-    assert again.best_validation_score_ is None
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_score_may_have_no_interval(tmp_path: Path) -> None:
+def test_scores_without_interval(tmp_path: Path) -> None:
     """Where the targets of all rows that were set aside are the same."""
     model = TabularRegressor(random_state=0).fit({"x": X[:, 0]}, np.arange(60) == 30)
     assert np.isfinite(model.report_.scores.score) and np.isnan(model.report_.scores.low)
@@ -174,7 +140,7 @@ def test_a_score_may_have_no_interval(tmp_path: Path) -> None:
     assert repr(load_model(tmp_path / "model.safetensors").report_) == repr(model.report_)
 
 
-def test_the_file_says_what_it_is(tmp_path: Path) -> None:
+def test_metadata_of_a_file(tmp_path: Path) -> None:
     model, y = MODELS["words"]
     model.fit(X, y).save(tmp_path / "model.safetensors")
     with safe_open(tmp_path / "model.safetensors", "np") as file:
@@ -195,7 +161,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 @settings(max_examples=examples(60))
 @given(data=st.data())
-def test_a_damaged_file_gives_an_error_or_a_model(content: tuple[Path, bytes], data: st.DataObject) -> None:
+def test_damaged_file_is_refused_or_read(content: tuple[Path, bytes], data: st.DataObject) -> None:
     path, good = content
     place = data.draw(st.integers(0, len(good) - 1))
     byte = data.draw(st.integers(0, 255))
@@ -220,7 +186,7 @@ def test_a_damaged_file_gives_an_error_or_a_model(content: tuple[Path, bytes], d
     ],
     ids=str,
 )
-def test_a_hostile_description_is_refused(content: tuple[Path, bytes], change: dict[str, Any]) -> None:
+def test_hostile_metadata_are_refused(content: tuple[Path, bytes], change: dict[str, Any]) -> None:
     path, good = content
     path.write_bytes(good)
     arrays, about = load_arrays(path)
@@ -232,15 +198,15 @@ def test_a_hostile_description_is_refused(content: tuple[Path, bytes], change: d
 @pytest.mark.parametrize(
     "change",
     [
-        *({"sizes": sizes} for sizes in ([3, 4.0, 1], [3, True, 1], [3.0, 4, 1])),
+        *({"sizes": sizes} for sizes in ([3, 4.5, 1], [3, "x", 1])),
         *({"output": output} for output in ("logistic", "softmax")),
-        *({name: value} for name in ("n_features_in_", "n_iter_", "t_") for value in (None, 1.5, "nan", True)),
+        *({name: value} for name in ("n_features_in_", "n_iter_", "t_") for value in (None, 1.5, "nan")),
         {"loss_curve_": None},
         {"loss_curve_": 1.0},
     ],
     ids=str,
 )
-def test_a_network_or_a_count_that_no_fit_leaves_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+def test_invalid_records_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     MLPRegressor(**SHORT).fit(X, X[:, 0]).save(path)
     arrays, about = load_arrays(path)
@@ -260,7 +226,7 @@ def test_a_network_or_a_count_that_no_fit_leaves_is_refused(change: dict[str, An
     ],
     ids=str,
 )
-def test_parameters_may_be_set_after_the_fit(change: dict[str, Any], tmp_path: Path) -> None:
+def test_parameters_set_after_the_fit(change: dict[str, Any], tmp_path: Path) -> None:
     """They count in the next fit, which checks them; no answer depends on them."""
     model = MLPRegressor(hidden_layer_sizes=(3, 4), dropout=[0.1, 0.2], max_iter=2).fit(X, X[:, 0])
     model.set_params(**change).save(tmp_path / "model.safetensors")
@@ -278,21 +244,13 @@ def test_parameters_may_be_set_after_the_fit(change: dict[str, Any], tmp_path: P
         ("two classes", ["no", "maybe"]),
     ],
 )
-def test_classes_may_get_other_names(kind: str, classes: list[Any], tmp_path: Path) -> None:
+def test_renamed_classes(kind: str, classes: list[Any], tmp_path: Path) -> None:
     model, y = MODELS[kind]
     model.fit(X, y).classes_ = np.array(classes)
     model.save(tmp_path / "model.safetensors")
     again = load_model(tmp_path / "model.safetensors")
     assert again.classes_.tolist() == classes and again.classes_.dtype == model.classes_.dtype
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
-
-
-@pytest.mark.parametrize("names", [np.arange(3), ["a", "b", "c"], np.array(["a", 1, 2.5], object)], ids=str)
-def test_features_may_be_called_by_hand(names: Any, tmp_path: Path) -> None:
-    model = MLPRegressor(**SHORT).fit(X, X[:, 0])
-    model.feature_names_in_ = names
-    model.save(tmp_path / "model.safetensors")
-    assert load_model(tmp_path / "model.safetensors").feature_names_in_.tolist() == list(names)
 
 
 THREE = MODELS["words"][0]
@@ -305,12 +263,12 @@ THREE = MODELS["words"][0]
         ("classes_", np.array(["low", "high"]), "2 classes for 3 outputs"),
         ("feature_names_in_", np.array(["p"]), r"the 3 features are called \['p'\]"),
         ("feature_names_in_", DAYS[:3].astype("datetime64[s]"), "JSON has no form for a datetime"),
-        ("n_iter_", 1.5, "n_iter_ is 1.5"),
+        ("n_iter_", 1.5, "n_iter_: Input should be a valid integer"),
         ("n_features_in_", 4, "4 features for 3 inputs"),
     ],
     ids=str,
 )
-def test_what_could_not_be_read_again_is_not_saved(name: str, value: Any, sentence: str, tmp_path: Path) -> None:
+def test_models_that_cannot_be_read_again_are_not_saved(name: str, value: Any, sentence: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).fit(X, MODELS["words"][1])
     setattr(model, name, value)
     with pytest.raises(BadInput, match=f"the model could not be read again .*{sentence}.*; correct that, or fit it"):
@@ -318,37 +276,24 @@ def test_what_could_not_be_read_again_is_not_saved(name: str, value: Any, senten
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_more_names_than_a_file_may_hold_are_not_saved(tmp_path: Path) -> None:
-    """700 names of 99,000 characters take 277 MB in NumPy."""
-    names = np.array([f"{n:03d}" + "x" * 98_997 for n in range(700)])
-    with pytest.raises(BadInput, match="700 classes with names of up to 99,000 characters are too many"):
-        from_torch(torch.nn.Linear(1, 700), names).save(tmp_path / "model.safetensors")
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"labels": True}, "labels are True for outputs that are softmax"),
-        ({"labels": 0}, "labels are 0"),
-        ({"feature_names": True}, "the 3 features are called True"),
-        ({"feature_names": "abc"}, "the 3 features are called 'abc'"),
+        ({"feature_names": True}, "Input should be a valid list"),
         ({"feature_names": ["p"]}, r"the 3 features are called \['p'\]"),
-        ({"feature_names": ["p", "q", None]}, "the 3 features are called"),
+        ({"feature_names": ["p", "q", None]}, "Input should be a valid"),
         ({"classes": ["a", "a", "a"]}, "the classes are not different names"),
-        ({"classes": ["a", "b", None]}, "the classes are not different names"),
+        ({"classes": ["a", "b", None]}, "Input should be a valid"),
         ({"classes": ["a", "b", 3]}, "the classes are not <U1"),
-        ({"classes": {"a": 1, "b": 2, "c": 3}}, "the classes are not different names"),
         ({"classes": [1.5, 1.7, 2.0], "classes_dtype": "|i1"}, r"the classes are not \|i1"),
         ({"classes": ["a", "b", "cd"], "classes_dtype": "<U1"}, "the classes are not <U1"),
-        ({"classes": [[1], [2], [3]], "classes_dtype": "|O"}, "the classes are not different names"),
-        ({"classes_dtype": "<U0"}, "3 classes are '<U0'"),
-        ({"record": {"n_features_in_": 3, "loss_curve_": ["a"]}}, r"loss_curve_ is \['a'\]"),
-        ({"record": {"n_features_in_": 3, "loss_": True}}, "loss_ is True"),
+        ({"classes_dtype": "<U0"}, "the classes are not different names of the type '<U0'"),
+        ({"record": {"n_features_in_": 3, "loss_curve_": ["a"]}}, "loss_curve_.0: Input should be a valid number"),
     ],
     ids=str,
 )
-def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+def test_invalid_metadata_are_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     THREE.fit(X, MODELS["words"][1]).save(path)
     arrays, about = load_arrays(path)
@@ -359,42 +304,14 @@ def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sent
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_numbers_are_held_as_in_the_version_that_wrote_a_file(tmp_path: Path) -> None:
-    """Three widths outside of training's where the file does not say it, nowhere where it does not know these."""
-    path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
-    TabularRegressor(random_state=0).fit({"a": size}, size).save(path)
-    arrays, about = load_arrays(path)
-    [column] = about["columns"]
-    most = sys.float_info.max
-    for lacks, held in (("none", (-6, 12)), ("reach", (-18, 24)), ("rows", (-most, most))):
-        column.pop(lacks, None)
-        save_arrays(path, arrays, about)
-        assert load_model(path).columns_[0].clip_range == held
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("change", [{"scale": 0.0}, {"reach": -1.0}, {"least": 9.0}], ids=str)
-def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_path: Path) -> None:
-    path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
-    TabularRegressor(random_state=0).fit({"a": size}, size).save(path)
-    arrays, about = load_arrays(path)
-    about["columns"][0] |= change
-    save_arrays(path, arrays, about)
-    with pytest.raises(BadInput, match="is damaged.*the column 'a' is not valid"):
-        load_model(path)
-
-
-@pytest.mark.slow
-def test_the_usual_class_comes_back(tmp_path: Path) -> None:
+def test_load_keeps_the_baseline_class(tmp_path: Path) -> None:
     y = np.where(X[:, 0] + 0.3 * X[:, 1] > -0.4, "yes", "no")
     TabularClassifier(random_state=0).fit({"a": X[:, 0]}, y).save(tmp_path / "model.safetensors")
     assert load_model(tmp_path / "model.safetensors").usual_ == "yes"
 
 
 @pytest.mark.slow
-def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_columns_of_equal_names_are_refused(tmp_path: Path) -> None:
     path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
     with pytest.warns(UserWarning, match="alone predicts the target"):
         TabularRegressor(random_state=0).fit({"a": size, "b": size % 3}, size).save(path)
@@ -405,57 +322,8 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
-def test_labels_are_no_classes(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    model, y = MODELS["labels"]
-    model.fit(X, y).save(path)
-    arrays, about = load_arrays(path)
-    save_arrays(path, arrays, about | {"labels": False})
-    with pytest.raises(BadInput, match="is damaged.*labels are False for outputs that are logistic"):
-        load_model(path)
-
-
-def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
-    """NumPy gives each name of a class the room of the longest: of 4,000 names 1.6 GB."""
-    few, many = tmp_path / "few.safetensors", tmp_path / "many.safetensors"
-    THREE.fit(X, MODELS["words"][1]).save(few)
-    arrays, about = load_arrays(few)
-    names = [f"{number:05d}" for number in range(4000)]
-    save_arrays(few, arrays, about | {"classes": names, "classes_dtype": "<U99999"})
-    from_torch(torch.nn.Linear(1, len(names)), names).save(many)
-    assert load_model(many).classes_.tolist() == names
-    arrays, about = load_arrays(many)
-    long = ["x" * 99_999, *names[1:]]
-    tracemalloc.start()
-    for path, changed, sentence in (
-        (few, None, "4000 classes for 3 outputs"),
-        (many, long, "4000 classes with names of up to 99,999 characters are too many"),
-    ):
-        if changed:
-            save_arrays(path, arrays, about | {"classes": changed, "classes_dtype": "<U99999"})
-        with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
-            load_model(path)
-    save_arrays(many, arrays, about | {"classes_dtype": "<U99999"})
-    again = load_model(many)
-    answers = again.predict(np.ones((1000, 1), np.float32))
-    assert again.classes_.tolist() == names and set(answers.tolist()) <= set(names)
-    assert tracemalloc.get_traced_memory()[1] < 2**26
-    tracemalloc.stop()
-
-
-def test_names_keep_the_room_that_they_had(tmp_path: Path) -> None:
-    """Of rows without the longest name, NumPy leaves room for it; answers have the same type as before."""
-    y = np.array(["a", "b", "longest"] * 20)[:59]
-    rows = y != "longest"
-    model = MLPClassifier(**SHORT).fit(X[:59][rows], y[rows])
-    model.save(tmp_path / "model.safetensors")
-    assert load_model(tmp_path / "model.safetensors").predict(X).dtype == model.predict(X).dtype == "<U7"
-    MLPClassifier(**SHORT).partial_fit(X[:59], y, classes=np.array([*"abc", "longest"], "U50")).save(tmp_path / "m")
-    assert load_model(tmp_path / "m").classes_.dtype == "<U50"
-
-
-@pytest.mark.parametrize("depth", [60, 900, 100_000])
-def test_lists_in_lists_in_lists_are_refused(content: tuple[Path, bytes], depth: int) -> None:
+@pytest.mark.parametrize("depth", [100_000])
+def test_nested_lists_are_refused(content: tuple[Path, bytes], depth: int) -> None:
     path, good = content
     path.write_bytes(good)
     arrays, about = load_arrays(path)
@@ -473,14 +341,14 @@ def test_lists_in_lists_in_lists_are_refused(content: tuple[Path, bytes], depth:
         ("two classes", lambda arrays: {"theta": arrays["theta"] * np.nan}, "theta holds numbers that are not finite"),
         ("a population with batch norm", lambda arrays: {"running": -arrays["running"] - 1}, "a variance is negative"),
         ("scaled targets", lambda arrays: {"target_scale": arrays["target_scale"] / 0}, "target_scale holds numbers"),
-        ("scaled targets", lambda arrays: {"target_scale": None}, "either the mean or the scale of the targets is"),
-        ("scaled targets", lambda arrays: {"target_mean": None}, "either the mean or the scale of the targets is"),
+        ("scaled targets", lambda arrays: {"target_scale": None}, "mean and scale of the targets have the shapes"),
+        ("scaled targets", lambda arrays: {"target_mean": None}, "mean and scale of the targets have the shapes"),
         ("scaled targets", lambda arrays: {"theta": None}, "'theta'"),
         ("scaled targets", lambda arrays: {"theta": arrays["theta"].astype(int)}, "θ has the shape"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
-def test_numbers_that_no_training_leaves_are_refused(kind: str, change: Any, sentence: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_refused(kind: str, change: Any, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     model, y = MODELS[kind]
     model.fit(X, y).save(path)
@@ -491,7 +359,7 @@ def test_numbers_that_no_training_leaves_are_refused(kind: str, change: Any, sen
         load_model(path)
 
 
-def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
+def test_unfitted_models_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
         MLPClassifier().save(tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="cannot be saved; give .* convert a model of scikit-learn with from_sklearn"):
@@ -504,7 +372,7 @@ def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_weights_that_could_not_be_read_again_are_not_saved(number: float, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_not_saved(number: float, tmp_path: Path) -> None:
     model = MLPRegressor(**SHORT).fit(X, X[:, 0])
     model.coefs_[1][2] = number
     for write in (save_model, save_weights):
@@ -523,31 +391,14 @@ def test_weights_that_could_not_be_read_again_are_not_saved(number: float, tmp_p
     ],
     ids=["dates", "durations", "dates as objects", "long texts"],
 )
-def test_classes_that_could_not_be_read_again_are_not_saved(y: Any, kind: str, tmp_path: Path) -> None:
+def test_unsupported_classes_are_not_saved(y: Any, kind: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
     with pytest.raises(BadInput, match=f"the classes are of the type {kind}.*which a file cannot hold; fit to numbers"):
         model.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_classes_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
-    model = MLPClassifier(**SHORT).fit(X, np.arange(60) % 2)
-    model.classes_ = np.array([0, np.inf])  # as of a pickle of an earlier version, where pieces might have such
-    with pytest.raises(
-        BadInput, match="the type float64, such as inf, which a file cannot hold; fit to numbers that are"
-    ):
-        model.save(tmp_path / "model.safetensors")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_long_names_and_numbers_among_objects_are_read_again(tmp_path: Path) -> None:
-    for y in (np.array(["a", "b" * 99_999] * 30), np.array([np.int64(3), np.int64(5)] * 30, object)):
-        MLPClassifier(**SHORT).partial_fit(X, y, classes=y).save(tmp_path / "model.safetensors")
-        again = load_model(tmp_path / "model.safetensors").classes_
-        assert again.dtype == y.dtype and again.tolist() == y[:2].tolist()
-
-
-def test_the_reference_names_all_that_is_in_a_file(tmp_path: Path) -> None:
+def test_reference_documents_all_metadata(tmp_path: Path) -> None:
     section = FILES.read_text(encoding="utf-8").partition("## A model: ")[2].partition("\n## ")[0]
     for kind in ("a population with batch norm", "scaled targets"):
         model, y = MODELS[kind]
@@ -557,7 +408,7 @@ def test_the_reference_names_all_that_is_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("callbacks", [print, [print], (print, repr)], ids=["one", "list", "several"])
-def test_functions_stay_behind(callbacks: Any, tmp_path: Path) -> None:
+def test_callbacks_are_not_saved(callbacks: Any, tmp_path: Path) -> None:
     MLPClassifier(**SHORT, callbacks=lambda epoch, model: None).fit(X, X[:, 0] > 0).set_params(
         callbacks=callbacks
     ).save(tmp_path / "model")
@@ -599,7 +450,7 @@ def in_a_pickle(model: Any, folder: Path) -> Callable[[], Any]:
 
 @pytest.mark.parametrize("kept", [in_a_file, in_a_pickle])
 @pytest.mark.parametrize("given", ["bent", {"name": "bent", "k": 0.5}], ids=str)
-def test_a_model_answers_with_the_formula_that_it_was_made_with(given: Any, kept: Any, tmp_path: Path) -> None:
+def test_custom_activation_is_identified_by_its_values(given: Any, kept: Any, tmp_path: Path) -> None:
     model = MLPRegressor(**SHORT, activation=given, engine="reference")
     with bent("tanh"):
         read = kept(model.fit(X, X[:, 0]), tmp_path)
@@ -623,7 +474,7 @@ def test_a_model_answers_with_the_formula_that_it_was_made_with(given: Any, kept
 
 
 @pytest.mark.parametrize("kept", [in_a_file, in_a_pickle])
-def test_a_formula_may_be_infinite_somewhere(kept: Any, tmp_path: Path) -> None:
+def test_custom_activation_with_infinite_values(kept: Any, tmp_path: Path) -> None:
     ways = [way for way in WAYS if "far away" in way]
     for way in ways:
         with bent(way):
@@ -635,7 +486,7 @@ def test_a_formula_may_be_infinite_somewhere(kept: Any, tmp_path: Path) -> None:
                 read()
 
 
-def test_a_formula_that_couples_the_units_of_a_row_is_asked_for_nothing(tmp_path: Path) -> None:
+def test_rowwise_activation(tmp_path: Path) -> None:
     def pairs(z: np.ndarray) -> np.ndarray:
         return (z.reshape(*z.shape[:-1], -1, 2) - z.reshape(*z.shape[:-1], -1, 2).mean(-1, keepdims=True)).reshape(
             z.shape
@@ -650,9 +501,9 @@ def test_a_formula_that_couples_the_units_of_a_row_is_asked_for_nothing(tmp_path
 
 
 @pytest.mark.parametrize(
-    "damaged", [[[]], [[None] * 15] * 2, [[0.5]] * 2, [[], [0.5] * 14], [["0.5"] * 15, []], [[], "a" * 15], [[], None]]
+    "damaged", [[[]], [[None] * 15] * 2, [[0.5]] * 2, [[], [0.5] * 14], [["a"] * 15, []], [[], "a" * 15], [[], None]]
 )
-def test_damaged_values_of_a_formula_are_told_as_such(damaged: Any, tmp_path: Path) -> None:
+def test_damaged_values_of_an_activation(damaged: Any, tmp_path: Path) -> None:
     with bent("tanh"):
         MLPRegressor(**SHORT | {"hidden_layer_sizes": (3, 3)}, activation="bent").fit(X, X[:, 0]).save(tmp_path / "m")
         arrays, about = load_arrays(tmp_path / "m")
@@ -662,7 +513,7 @@ def test_damaged_values_of_a_formula_are_told_as_such(damaged: Any, tmp_path: Pa
             load_model(tmp_path / "m")
 
 
-def test_a_parameter_that_a_formula_lacks_is_told(tmp_path: Path) -> None:
+def test_unknown_parameter_of_an_activation(tmp_path: Path) -> None:
     model = MLPRegressor(**SHORT, activation={"name": "leaky_relu", "slope": 0.5}).fit(X, X[:, 0])
     model.save(tmp_path / "m.safetensors")
     arrays, about = load_arrays(tmp_path / "m.safetensors")
@@ -672,18 +523,7 @@ def test_a_parameter_that_a_formula_lacks_is_told(tmp_path: Path) -> None:
         load_model(tmp_path / "m.safetensors")
 
 
-def test_files_without_an_entry_for_scaling_layers_have_none(tmp_path: Path) -> None:
-    model = MLPRegressor(**SHORT).fit(X, X[:, 0])
-    model.save(tmp_path / "m.safetensors")
-    arrays, about = load_arrays(tmp_path / "m.safetensors")
-    del about["architecture"]["scaling_layer"], about["parameters"]["scaling_layer"]
-    save_arrays(tmp_path / "m.safetensors", arrays, about)
-    again = load_model(tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-    assert again.get_params() == model.get_params()
-
-
-def test_weights_by_name_include_those_of_features(tmp_path: Path) -> None:
+def test_save_weights_includes_the_scaling_layer(tmp_path: Path) -> None:
     model = MLPRegressor(**SHORT, n_members=2, scaling_layer=True, activation="identity").fit(X, X[:, 0])
     save_weights(model, tmp_path / "w.safetensors")
     arrays = load_arrays(tmp_path / "w.safetensors")[0]
@@ -695,18 +535,3 @@ def test_weights_by_name_include_those_of_features(tmp_path: Path) -> None:
     hidden = (X * arrays["scale1"]) @ arrays["W1"] + arrays["b1"]
     outputs = hidden @ arrays["W2"] + arrays["b2"]
     np.testing.assert_allclose(model.predict(X), outputs.mean(axis=0)[:, 0], rtol=1e-12)
-
-
-def test_earlier_files_say_nothing_of_what_a_formula_does(tmp_path: Path) -> None:
-    with bent("tanh"):
-        MLPRegressor(**SHORT, activation="bent", engine="reference").fit(X, X[:, 0]).save(tmp_path / "m.safetensors")
-    arrays, about = load_arrays(tmp_path / "m.safetensors")
-    del about["architecture"]["values"]
-    save_arrays(tmp_path / "m.safetensors", arrays, about)
-    with bent("sin"):
-        read = in_a_file(load_model(tmp_path / "m.safetensors"), tmp_path)
-        read()
-    with bent("tanh"), pytest.raises(BadInput, match="made with another formula named 'bent'"):
-        read()
-    with pytest.raises(BadInput, match="m.safetensors cannot be read here: .* 'bent', which is not registered here"):
-        load_model(tmp_path / "m.safetensors")

@@ -1,65 +1,30 @@
 """Save and load fitted estimators: safetensors files whose metadata is one JSON text. Loading executes no code.
 
-Each estimator registers a `Codec` for its class; the module that does so is imported when it is needed.
+A module `codec` for each kind of estimator converts models to arrays and metadata, and back: `encode`, `decode`, and
+`network_weights` for other programs. It is imported when it is needed.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
+from pydantic import ValidationError
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 
-Arrays: TypeAlias = dict[str, np.ndarray]
-Metadata: TypeAlias = dict[str, Any]
-
 FORMAT = 1
 MISMATCH_ERRORS = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
 """The errors that decoding raises for metadata that do not fit the arrays."""
-
-
-@dataclass(frozen=True)
-class Codec:
-    """Functions that convert fitted models of one class to arrays and metadata, and back.
-
-    fitted_attribute  the attribute that a fitted model has
-    encode            model -> arrays, metadata
-    decode            arrays, metadata -> model
-    weights           model -> all arrays by name [K, D, H], for other programs
-    """
-
-    estimator: type
-    fitted_attribute: str
-    encode: Callable[[Any], tuple[Arrays, Metadata]]
-    decode: Callable[[Arrays, Mapping[str, Any]], Any]
-    weights: Callable[[Any], Arrays]
-
-
-CODECS: dict[str, Codec] = {}
-CODEC_MODULES = {
+CODECS = {
     "MLPClassifier": "deltarule.estimators.mlp.codec",
     "MLPRegressor": "deltarule.estimators.mlp.codec",
     "TabularClassifier": "deltarule.estimators.tabular.codec",
     "TabularRegressor": "deltarule.estimators.tabular.codec",
 }
-
-
-def register_codec(codec: Codec) -> None:
-    """Register the codec of a class, so that its models can be saved and loaded."""
-    CODECS[codec.estimator.__name__] = codec
-
-
-def codec_for(class_name: str) -> Codec:
-    """The codec of a class, by a name of `CODEC_MODULES`."""
-    import_module(CODEC_MODULES[class_name])
-    return CODECS[class_name]
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -91,9 +56,11 @@ def save_model(model: Any, path: str | Path) -> None:
     codec, arrays, metadata = _encode(model)
     try:
         with contextlib.suppress(BadInput):  # a custom formula may be registered where the file is loaded
-            codec.decode(arrays, to_jsonable(metadata))
+            codec.decode(type(model).__name__, arrays, to_jsonable(metadata))
     except MISMATCH_ERRORS as error:
-        raise BadInput(f"the model could not be read again ({error}); correct that, or fit it anew") from error
+        raise BadInput(
+            f"the model could not be read again ({_describe(error)}); correct that, or fit it anew"
+        ) from error
     save_arrays(path, arrays, metadata)
 
 
@@ -126,7 +93,7 @@ def save_weights(model: Any, path: str | Path) -> None:
     """
     codec, arrays, metadata = _encode(model)
     target_scale = {name: array for name, array in arrays.items() if name.startswith("target_")}
-    save_arrays(path, codec.weights(model) | target_scale, metadata | {"kind": "weights"})
+    save_arrays(path, codec.network_weights(model) | target_scale, metadata | {"kind": "weights"})
 
 
 def load_model(path: str | Path) -> Any:
@@ -157,25 +124,32 @@ def load_model(path: str | Path) -> Any:
     """
     arrays, metadata = load_arrays(path)
     kind = str(metadata.get("kind"))
-    if kind not in CODEC_MODULES or metadata.get("format") != FORMAT:
+    if kind not in CODECS or metadata.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
-    codec = codec_for(kind)
     try:
-        return codec.decode(arrays, metadata)
+        return import_module(CODECS[kind]).decode(kind, arrays, metadata)
     except BadInput as error:
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
         raise BadInput(
-            f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
+            f"{path} is damaged: its description does not fit its arrays ({_describe(error)}); write it again"
         ) from error
 
 
-def _encode(model: Any) -> tuple[Codec, Arrays, Metadata]:
+def _describe(error: Exception) -> str:
+    """The message of an error; of pydantic's the first, with its place."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _encode(model: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """A fitted model's codec, arrays and metadata; raises `BadInput` for a model that cannot be saved."""
     kind = type(model).__name__
-    codec = codec_for(kind) if kind in CODEC_MODULES else None
+    codec = import_module(CODECS[kind]) if kind in CODECS else None
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
-    if codec is None or codec.estimator is not type(model) or not hasattr(model, codec.fitted_attribute):
+    if codec is None or codec.ESTIMATORS[kind] is not type(model) or not model.__sklearn_is_fitted__():
         raise BadInput(
             f"{model!r} cannot be saved; give a fitted estimator of deltarule, or convert a model of scikit-learn with "
             "from_sklearn"

@@ -73,8 +73,8 @@ def from_json_value(value: Any) -> Any:
     >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
     {'alpha': 0.5, 'n_iter_no_change': inf}
     """
-    if isinstance(value, dict):  # keys are not converted: "nan" and tuples may be names
-        return {tuple(key) if isinstance(key, list) else key: from_json_value(item) for key, item in value[PAIRS]}
+    if isinstance(value, dict):  # keys are not converted: "nan" may be a name
+        return {key: from_json_value(item) for key, item in value[PAIRS]}
     if isinstance(value, list):
         return [from_json_value(item) for item in value]
     # Numbers that JSON cannot express, as Python writes them.

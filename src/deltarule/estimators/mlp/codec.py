@@ -8,10 +8,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, TypeAdapter
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -19,21 +19,34 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.fitted import with_members
 from deltarule.estimators.mlp.problem_settings import ACTIVATION_TEST_POINTS, Architecture
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.model_file import Codec, register_codec
 from deltarule.estimators.serialization import from_json_value, set_weights, to_json_value, weights_of
 from deltarule.problem.network import Network
 
+ESTIMATORS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U[1-9]\d{0,4}|O8?)")
 """NumPy dtypes that class labels may have: booleans, numbers, texts, objects."""
-CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
-COUNTS = ("n_features_in_", "n_iter_", "t_")
-RECORD = ("best_loss_", "best_validation_score_", "loss_", *COUNTS, *CURVES)
-"""The attributes of a fit that a file holds: numbers and curves."""
-OPTIONAL_RECORD = ("best_loss_", "best_validation_score_", "validation_loss_curve_", "validation_scores_")
-"""The attributes in `RECORD` that may be None."""
+MAX_CLASSES_BYTES = 2**28
+"""NumPy gives each text the room of the longest, which a file may overstate."""
 
 
-def encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+class FitRecord(BaseModel):
+    """The numbers and curves of a fit that a file holds, by attribute; a converted model lacks some of them."""
+
+    n_features_in_: int
+    n_iter_: int = 0
+    t_: int = 0
+    loss_: float = math.nan
+    best_loss_: float | None = None
+    best_validation_score_: float | None = None
+    loss_curve_: list[float] = []
+    validation_loss_curve_: list[float] | None = None
+    validation_scores_: list[float] | None = None
+
+
+ARCHITECTURE, NAMES = TypeAdapter(Architecture), TypeAdapter(list[bool | int | float | str])
+
+
+def encode(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Convert a fitted classifier or regressor to arrays and JSON metadata."""
     arrays = weights_of(model)
     if getattr(model, "target_scale_", None) is not None:
@@ -46,7 +59,7 @@ def encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any
         "parameters": {name: to_json_value(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture) | {"values": to_json_value(model._architecture.values)},
         "feature_names": None if names is None else np.asarray(names, object).tolist(),
-        "record": {name: to_json_value(getattr(model, name)) for name in RECORD if hasattr(model, name)},
+        "record": {n: to_json_value(getattr(model, n)) for n in FitRecord.model_fields if hasattr(model, n)},
     }
     if isinstance(model, MLPClassifier):
         metadata |= {
@@ -57,18 +70,18 @@ def encode_network(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any
     return arrays, metadata
 
 
-def decode_network(
-    estimator_class: type[MLPClassifier | MLPRegressor], arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
-) -> Any:
-    """Rebuild the fitted estimator that `encode_network` encoded.
+def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]) -> Any:
+    """Rebuild the fitted estimator of the class `kind` that `encode` encoded.
 
     Raises `ValueError`, or one of the other `MISMATCH_ERRORS`, for metadata that do not fit the arrays.
     """
     parameters = {name: from_json_value(value) for name, value in metadata["parameters"].items()}
     if isinstance(parameters["hidden_layer_sizes"], list):
         parameters["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
-    model = estimator_class(**parameters)
-    architecture = _decode_architecture(metadata["architecture"])
+    model = ESTIMATORS[kind](**parameters)
+    architecture = ARCHITECTURE.validate_python(metadata["architecture"])
+    if any(len(values) not in (0, len(ACTIVATION_TEST_POINTS)) for values in architecture.values or ()):
+        raise ValueError(f"the activations give {architecture.values!r}")
     network = architecture.network()
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -78,12 +91,13 @@ def decode_network(
         raise ValueError("a variance is negative")
     model._architecture, model.out_activation_ = architecture, architecture.output
     model.n_layers_, model.n_outputs_ = len(network.sizes), network.outputs
-    for name, value in metadata["record"].items():
-        setattr(model, name, _decode_record(name, value))
+    for name, value in FitRecord.model_validate(metadata["record"]).model_dump(exclude_unset=True).items():
+        setattr(model, name, value)
     if model.n_features_in_ != network.inputs:
         raise ValueError(f"{model.n_features_in_} features for {network.inputs} inputs")
-    if (names := metadata["feature_names"]) is not None:
-        if not isinstance(names, list) or len(names) != network.inputs or not all(map(_is_label, names)):
+    if metadata["feature_names"] is not None:
+        names = NAMES.validate_python(metadata["feature_names"])
+        if len(names) != network.inputs:
             raise ValueError(f"the {network.inputs} features are called {names!r}")
         model.feature_names_in_ = np.array(names, object)
     if isinstance(model, MLPClassifier):
@@ -93,78 +107,33 @@ def decode_network(
     return model
 
 
-def _decode_architecture(encoded: Mapping[str, Any]) -> Architecture:
-    """Rebuild the architecture from the metadata of a file, checking its values."""
-    if not all(type(size) is int for size in encoded["sizes"]):
-        raise ValueError(f"the layers have {encoded['sizes']} units")
-    activations = tuple(encoded["activations"])
-    values = [from_json_value(each) for each in encoded.get("values", [[]] * len(activations))]  # absent in older files
-    lengths = (0, len(ACTIVATION_TEST_POINTS))
-    if not all(len(value) in lengths and all(type(number) is float for number in value) for value in values):
-        raise ValueError(f"the activations give {values!r}")
-    return Architecture(
-        tuple(encoded["sizes"]),
-        activations,
-        encoded["output"],
-        bool(encoded["batch_norm"]),
-        tuple(map(tuple, values)),
-        bool(encoded.get("scaling_layer", False)),  # absent in older files
-    )
-
-
-def _decode_record(name: str, value: Any) -> Any:
-    """Check and convert the JSON value of a fit's attribute; null in older files is NaN, or None if optional."""
-    if name not in RECORD:
-        raise KeyError(name)
-    if value is None and name in OPTIONAL_RECORD:
-        return None
-    is_curve = name in CURVES
-    numbers = [np.nan if number is None else from_json_value(number) for number in (value if is_curve else [value])]
-    types = (int,) if name in COUNTS else (int, float)
-    if not all(type(number) in types for number in numbers):
-        raise ValueError(f"{name} is {value!r}")
-    return numbers if is_curve else numbers[0]
-
-
 def _set_target_scale(model: MLPRegressor, network: Network, arrays: dict[str, np.ndarray]) -> None:
     """Set the mean and scale of a regressor's targets, after checking that they fit its network."""
     if model.out_activation_ not in ("identity", "exp"):  # the loss of the fit is unknown: it may have been set since
         raise ValueError(f"the outputs of a regressor are {model.out_activation_}")
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
-    if (model.target_mean_ is None) != (model.target_scale_ is None):
-        raise ValueError("either the mean or the scale of the targets is missing")
-    for values in (model.target_mean_, model.target_scale_):
-        if values is not None and values.shape != (network.outputs,):
-            raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
+    shapes = [None if each is None else each.shape for each in (model.target_mean_, model.target_scale_)]
+    if shapes not in ([None, None], [(network.outputs,)] * 2):
+        raise ValueError(f"mean and scale of the targets have the shapes {shapes} for {network.outputs} outputs")
 
 
 def _set_classes(model: MLPClassifier, network: Network, metadata: Mapping[str, Any]) -> None:
     """Set the class labels of a classifier, after checking that they fit its network."""
-    names, has_labels = metadata["classes"], metadata["labels"]
+    names, has_labels = NAMES.validate_python(metadata["classes"]), metadata["labels"]
     outputs = len(names) if has_labels or len(names) > 2 else 1
     if network.outputs != outputs or not names:
         raise ValueError(f"{len(names)} classes for {network.outputs} outputs")
-    model.classes_, model._labels = _decode_classes(names, metadata["classes_dtype"]), has_labels
-    if not isinstance(has_labels, bool) or model._loss_and_activation()[1] != model.out_activation_:
+    model.classes_, model._labels = _decode_classes(names, metadata["classes_dtype"]), bool(has_labels)
+    if model._loss_and_activation()[1] != model.out_activation_:
         raise ValueError(f"labels are {has_labels!r} for outputs that are {model.out_activation_}")
 
 
-def _decode_classes(names: Any, dtype: str) -> np.ndarray:
-    """Convert class labels to an array of a dtype; a text width far beyond the longest label is reduced."""
-    if not CLASSES_DTYPE.fullmatch(dtype):
-        raise ValueError(f"{len(names)} classes are {dtype!r}")
-    if not isinstance(names, list) or not all(map(_is_label, names)) or len(set(names)) < len(names):
-        raise ValueError("the classes are not different names")
-    order, is_text, width = dtype.partition("U")
-    if is_text:
-        # Characters by which the dtype of class labels may exceed the longest label; every prediction takes as much
-        # room.
-        room = min(int(width), max(len(str(name)) for name in names) + 256)
-        # Limit for the array of class labels: NumPy gives each text the room of the longest, which a file may
-        # overstate.
-        if len(names) * room * np.dtype("U1").itemsize > 2**28:
-            raise ValueError(f"{len(names)} classes with names of up to {room:,} characters are too many")
-        dtype = f"{order}U{room}"
+def _decode_classes(names: list[bool | int | float | str], dtype: str) -> np.ndarray:
+    """Convert class labels to an array of a dtype."""
+    if not CLASSES_DTYPE.fullmatch(dtype) or len(set(names)) < len(names):
+        raise ValueError(f"the classes are not different names of the type {dtype!r}")
+    if len(names) * np.dtype(dtype).itemsize > MAX_CLASSES_BYTES:
+        raise ValueError(f"{len(names)} classes of the type {dtype!r} are too many")
     classes = np.array(names, dtype)
     if repr(classes.tolist()) != repr(names):
         raise ValueError(f"the classes are not {dtype}")
@@ -174,7 +143,7 @@ def _decode_classes(names: Any, dtype: str) -> np.ndarray:
 def _encode_classes(classes: np.ndarray) -> list[Any]:
     """Class labels as JSON values; raises `BadInput` for labels that a file cannot hold."""
     names = [name.item() if isinstance(name, np.generic) else name for name in classes.tolist()]
-    invalid = [name for name in names if not _is_label(name)]
+    invalid = [name for name in names if not isinstance(name, str | int) and not _is_finite_float(name)]
     if invalid or not CLASSES_DTYPE.fullmatch(classes.dtype.str):
         raise BadInput(
             f"the classes are of the type {classes.dtype}, such as {[*invalid, *names][0]!r}, which a file cannot "
@@ -184,18 +153,11 @@ def _encode_classes(classes: np.ndarray) -> list[Any]:
     return names
 
 
-def _is_label(value: Any) -> bool:
-    """Whether a value may be a class label or a feature name: a text or a finite number."""
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+def _is_finite_float(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def network_weights(model: BaseMLP) -> dict[str, np.ndarray]:
     """All weights and running statistics of a fitted model by name, [K, D, H]."""
     parameters, running = model._arrays()
     return with_members({**parameters, **running}, model._members)
-
-
-for _estimator_class in (MLPClassifier, MLPRegressor):
-    register_codec(
-        Codec(_estimator_class, "coefs_", encode_network, partial(decode_network, _estimator_class), network_weights)
-    )
