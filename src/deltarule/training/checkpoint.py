@@ -127,7 +127,6 @@ def _identity(loop: TrainingLoop, monitor: RunMonitor) -> dict[str, Any]:
         "engine": loop.engine.name,
         "stop rules": asdict(monitor.rules),
         "history": {**asdict(evaluations), "metrics": list(evaluations.metrics)},
-        "score": monitor.options.score,
         VALIDATION: validation and _hash_arrays(hashlib.sha256(), validation),
     }
 

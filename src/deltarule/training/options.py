@@ -1,9 +1,7 @@
-"""The options of `train`: its keyword arguments, checked and completed with defaults."""
+"""Check the options of `train`, and complete them with defaults."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,76 +14,40 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import numeric, whole
 from deltarule.stats import metrics
 from deltarule.training.history import EvaluationSchedule
-from deltarule.training.run import Progress, Run
-from deltarule.training.stopping import StopRules, check_metric
+from deltarule.training.stopping import StopRules
 
 
-@dataclass(frozen=True, eq=False)
-class TrainOptions:
-    """How a problem is trained; `train` explains each option.
+def evaluation_schedule(
+    problem: Problem, rules: StopRules, intervals: Integers, requested: Any, outputs: Any, gradients: Any
+) -> EvaluationSchedule:
+    """Return what the history holds, and how often; `intervals` [K] are the updates between a member's points.
 
-    Raises `BadInput` for options of the wrong type, and for those that need another one.
+    Raises `BadInput` for outputs if members differ in the number of rows.
     """
+    names = required_metrics(rules, requested)
+    outputs, gradients = switch("outputs", outputs), switch("gradients", gradients)
+    min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
+    if outputs and min_rows < max_rows:
+        raise BadInput(
+            f"outputs is True, and members have from {min_rows:,} to {max_rows:,} rows; "
+            "leave it out, or make them equal"
+        )
+    return EvaluationSchedule(int(intervals.max()), names, outputs, gradients)
 
-    engine: Any = "auto"
-    max_steps: int | None = None
-    max_epochs: int | None = None
-    threshold: float | None = None
-    times: int = 1
-    metric: str = "objective"
-    tolerance: float | None = None
-    patience: int | None = None
-    validation: tuple[Any, Any] | None = None
-    score: str = "objective"
-    metrics: Sequence[str] = ()
-    history_every: int | None = None
-    outputs: bool = False
-    gradients: bool = False
-    checkpoint: str | Path | None = None
-    resume: bool = False
-    progress: Callable[[Progress], None] | None = None
-    with_history: bool = True
-    observe: Integers | None = None
-    observer: Callable[[Run, Integers], None] | None = None
 
-    def __post_init__(self) -> None:
-        check_engine(self.engine)
-        for name in ("outputs", "gradients", "resume", "with_history"):
-            object.__setattr__(self, name, switch(name, getattr(self, name)))
-        for name in ("progress", "observer"):
-            value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise BadInput(f"{name} is {short_repr(value)}; give a function")
-        if (self.observe is None) != (self.observer is None):
-            raise BadInput("one of observe and observer is given without the other; give both or neither")
-        if not isinstance(self.checkpoint, str | os.PathLike | None):
-            raise BadInput(f"the checkpoint is {short_repr(self.checkpoint)}; name the file to write")
-        if self.resume and self.checkpoint is None:
-            raise BadInput("resume is True without a checkpoint; name the file to resume from")
+def check_callable(name: str, function: Any) -> None:
+    """Raise `BadInput` unless the option `name` is a function or None."""
+    if function is not None and not callable(function):
+        raise BadInput(f"{name} is {short_repr(function)}; give a function")
 
-    @cached_property
-    def rules(self) -> StopRules:
-        """The stop rules among the options."""
-        limits = (self.max_steps, self.max_epochs, self.threshold, self.times)
-        return StopRules(*limits, self.metric, self.tolerance, self.patience)
 
-    def evaluations(self, problem: Problem, intervals: Integers) -> EvaluationSchedule:
-        """Return what the history holds, and how often; `intervals` [K] are the updates between a member's points.
-
-        Raises `BadInput` if rules need a history and there is none, and for outputs if members differ in the number of
-        rows.
-        """
-        names = required_metrics(self.rules, self.metrics, self.score)
-        every = int(intervals.max()) if self.with_history else 0
-        if not self.with_history and (names or self.patience is not None):
-            raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
-        min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
-        if self.outputs and every and min_rows < max_rows:
-            raise BadInput(
-                f"outputs is True, and members have from {min_rows:,} to {max_rows:,} rows; "
-                "leave it out, or make them equal"
-            )
-        return EvaluationSchedule(every, names, self.outputs, self.gradients)
+def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
+    """Return the path of the checkpoint, or None without; refuse what is no path, and `resume` without one."""
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
+    if resume and checkpoint is None:
+        raise BadInput("resume is True without a checkpoint; name the file to resume from")
+    return None if checkpoint is None else Path(checkpoint)
 
 
 def history_interval(problem: Problem, rules: StopRules, history_every: int | None = None) -> int:
@@ -123,8 +85,8 @@ def check_engine(engine: Any) -> Any:
     return engine
 
 
-def required_metrics(rules: StopRules, requested: Any, score: str) -> tuple[str, ...]:
-    """Return the names of the `requested` metrics, and of those that the stop rules and the patience `score` need."""
+def required_metrics(rules: StopRules, requested: Any) -> tuple[str, ...]:
+    """Return the names of the `requested` metrics, and of those that the stop rules need."""
     if isinstance(requested, str):
         text = short_repr(requested)
         raise BadInput(f"metrics is {text}, a text; give a list of names, as [{text}]")
@@ -133,8 +95,7 @@ def required_metrics(rules: StopRules, requested: Any, score: str) -> tuple[str,
         if not isinstance(name, str):
             raise BadInput(f"metrics hold {short_repr(name)}; give a list of names, as ['accuracy']")
         metrics.find(name)
-    check_metric("score", score)
-    extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
+    extra = [name for name in (rules.metric, rules.score if rules.patience else "objective") if name != "objective"]
     return tuple(dict.fromkeys([*names, *extra]))
 
 
@@ -155,7 +116,7 @@ def check_observed_steps(observe: Any, members: int) -> Integers:
 
 
 def check_validation_rows(
-    problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, score: str
+    problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules
 ) -> tuple[Floats, Floats] | None:
     """Return validation inputs [M, D] and targets [M, C], or None without; refuse rows that patience cannot score."""
     if validation is None:
@@ -173,10 +134,10 @@ def check_validation_rows(
             f"the validation rows have the shapes {x.shape} and {y.shape}; "
             f"give (M, {problem.network.inputs}) and (M, {problem.network.outputs})"
         )
-    if rules.patience is not None and score != "objective":
+    if rules.patience is not None and rules.score != "objective":
         with np.errstate(all="ignore"):  # a score that is NaN even for perfect predictions
-            perfect = metrics.find(score).value(y[None], y, np.ones((len(y), 1), y.dtype))
+            perfect = metrics.find(rules.score).value(y[None], y, np.ones((len(y), 1), y.dtype))
         if np.isnan(perfect).any():
             rows = count_of(len(y), "validation row")
-            raise BadInput(f"the score '{score}' has no meaning on {rows}; give more of them, or another score")
+            raise BadInput(f"the score '{rules.score}' has no meaning on {rows}; give more of them, or another score")
     return x, y

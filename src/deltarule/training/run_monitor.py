@@ -3,26 +3,29 @@
 K members of the problem · A of them still train · n updates of a chunk
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import first_nonfinite
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.training.epoch_records import Patience
 from deltarule.training.history import EvaluationSchedule, History, evaluate
 from deltarule.training.loop import TrainingLoop
-from deltarule.training.options import TrainOptions, check_observed_steps
+from deltarule.training.options import check_callable, check_observed_steps
 from deltarule.training.run import Divergence, Progress, Run
-from deltarule.training.stopping import StopState, first_crossing
+from deltarule.training.stopping import StopRules, StopState, first_crossing
 
 
 class RunMonitor:
-    """Applies the options of `train` to the members of a training loop.
+    """Applies the rules of `train` to the members of a training loop.
 
     A chunk ends at a history point, at the end of an epoch that a rule needs, at an observed step and at a member's
     limit.
@@ -31,18 +34,23 @@ class RunMonitor:
     def __init__(
         self,
         problem: Problem,
-        options: TrainOptions,
+        rules: StopRules,
         evaluations: EvaluationSchedule,
         intervals: Integers,
         validation: tuple[Floats, Floats] | None,
+        observe: Any,
+        observer: Callable[[Run, Integers], None] | None,
         notes: tuple[str, ...],
     ) -> None:
-        self.problem, self.options, self.rules = problem, options, options.rules
+        check_callable("observer", observer)
+        if (observe is None) != (observer is None):
+            raise BadInput("one of observe and observer is given without the other; give both or neither")
+        self.problem, self.rules, self.observer = problem, rules, observer
         self.evaluations, self.intervals, self.validation, self.notes = evaluations, intervals, validation, notes
         self.limits = self.rules.limits(problem)
         self.observed: dict[int, Integers] = {}
-        if options.observe is not None:
-            points = check_observed_steps(options.observe, problem.members)
+        if observe is not None:
+            points = check_observed_steps(observe, problem.members)
             self.limits = np.minimum(self.limits, points[-1])
             self.observed = _members_by_step(points)
         self.observed_steps = np.array(list(self.observed), np.int64)
@@ -118,8 +126,8 @@ class RunMonitor:
         if self.evaluations.every and is_due.any():
             self._add_history_point(loop, is_due)
         observed = members[np.isin(members, self.observed.get(step, ()))]
-        if self.options.observer is not None and len(observed):
-            self.options.observer(self.run_of(loop, False, observed), observed)
+        if self.observer is not None and len(observed):
+            self.observer(self.run_of(loop, False, observed), observed)
         still_training = np.array([not loop.reasons[member] for member in members.tolist()])
         loop.end(loop.active, members[at_limit & still_training], "max_steps")
         loop.drop_ended()
@@ -131,7 +139,7 @@ class RunMonitor:
         if self.rules.threshold is not None and self.rules.metric != "objective":
             self._apply_metric_threshold(loop, self.rules.threshold, values[self.rules.metric], is_due)
         if self.rules.patience is not None:
-            self._apply_patience(loop, self.rules.patience, values[f"validation {self.options.score}"], is_due)
+            self._apply_patience(loop, self.rules.patience, values[f"validation {self.rules.score}"], is_due)
 
     def _apply_metric_threshold(
         self, loop: TrainingLoop, threshold: float, values: Floats, is_due: NDArray[np.bool_]
@@ -144,7 +152,7 @@ class RunMonitor:
 
     def _apply_patience(self, loop: TrainingLoop, patience: int, values: Floats, is_due: NDArray[np.bool_]) -> None:
         """Store the weights of due members whose score (`values` [A]) is their best; end those out of patience."""
-        stop_state, active, score = self.stop_state, loop.active, self.options.score
+        stop_state, active, score = self.stop_state, loop.active, self.rules.score
         more_is_better = score != "objective" and metrics.find(score).more_is_better
         scores = np.where(np.isfinite(values), values if more_is_better else -values, -np.inf)
         is_better = is_due & (scores > stop_state.best_score[active.members])

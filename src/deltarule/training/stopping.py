@@ -39,12 +39,13 @@ class StopRules:
     patience : int, optional
         Stop when the validation score has not improved at this many history points in a row; the best weights are
         restored.
+    score : str, default "objective"
+        The validation score that patience follows: "objective", or the name of a metric.
 
     Examples
     --------
-    >>> StopRules(max_steps=1000, threshold=0.015, times=3)
-    StopRules(max_steps=1000, max_epochs=None, threshold=0.015, times=3, metric='objective', tolerance=None, \
-patience=None)
+    >>> StopRules(max_epochs=10, threshold=0.95, metric="accuracy").needs_history
+    True
     """
 
     max_steps: int | None = None
@@ -54,6 +55,7 @@ patience=None)
     metric: str = "objective"
     tolerance: float | None = None
     patience: int | None = None
+    score: str = "objective"
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
@@ -65,6 +67,7 @@ patience=None)
             if getattr(self, name) is not None:
                 setting(name, getattr(self, name))
         check_metric("metric", self.metric)
+        check_metric("score", self.score)
 
     @property
     def needs_history(self) -> bool:

@@ -6,17 +6,28 @@ from typing import Any
 
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import Choice, choose
+from deltarule.errors import BadInput
 from deltarule.problem.batches import order_cache
+from deltarule.problem.network import switch
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine
+from deltarule.training.history import EvaluationSchedule
 from deltarule.training.interrupts import interrupts
 from deltarule.training.loop import TrainingLoop
-from deltarule.training.options import TrainOptions, check_validation_rows, history_intervals
+from deltarule.training.options import (
+    check_callable,
+    check_engine,
+    check_validation_rows,
+    checkpoint_file,
+    evaluation_schedule,
+    history_intervals,
+)
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
 from deltarule.training.run_monitor import RunMonitor
+from deltarule.training.stopping import StopRules
 
 
 def train(
@@ -107,39 +118,39 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
-    options = {name: value for name, value in locals().items() if name != "problem"}
-    return _train(checked_problem(problem), TrainOptions(**options))
-
-
-def _train(problem: Problem, options: TrainOptions) -> Run:
-    """Train a checked problem with checked options, resumed if requested."""
-    rules, engine = options.rules, options.engine
-    intervals = history_intervals(problem, rules, options.history_every)
-    evaluations = options.evaluations(problem, intervals)
-    validation = check_validation_rows(problem, options.validation, rules, options.score)
-    file = None if options.checkpoint is None else Path(options.checkpoint)
-    is_resumed = file is not None and options.resume and file.exists()
+    problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
+    check_callable("progress", progress)
+    rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience, score)
+    intervals = history_intervals(problem, rules, history_every)
+    evaluations = evaluation_schedule(problem, rules, intervals, metrics, outputs, gradients)
+    if not switch("with_history", with_history):
+        if evaluations.metrics or patience is not None:
+            raise BadInput("with_history=False cannot be combined with metrics or patience; leave it out")
+        evaluations = EvaluationSchedule(0)
+    validation = check_validation_rows(problem, validation, rules)
+    file = checkpoint_file(checkpoint, resume)
+    is_resumed = file is not None and resume and file.exists()
     if file is not None and is_resumed and engine == "auto":
         engine = checkpoint_engine(file) or engine
     limit = int(rules.limits(problem).max(initial=0))
     choice = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
     loop = TrainingLoop(problem, choice.engine, initial_state(problem))
-    monitor = RunMonitor(problem, options, evaluations, intervals, validation, choice.notes)
-    checkpoint = None if file is None else Checkpoint(file, loop, monitor)
-    if checkpoint is not None and is_resumed:
-        checkpoint.restore()
+    monitor = RunMonitor(problem, rules, evaluations, intervals, validation, observe, observer, choice.notes)
+    written = None if file is None else Checkpoint(file, loop, monitor)
+    if written is not None and is_resumed:
+        written.restore()
 
     def after_chunk() -> None:
         """Write the checkpoint if it is due, and report the progress."""
-        if checkpoint is not None:
-            checkpoint.write_if_due()
-        if options.progress is not None:
-            options.progress(monitor.progress(loop))
+        if written is not None:
+            written.write_if_due()
+        if progress is not None:
+            progress(monitor.progress(loop))
 
     with order_cache(), interrupts() as is_interrupted:
         if not monitor.history.steps:
             monitor.record(loop)
         loop.run(monitor, is_interrupted, after_chunk)
-        if checkpoint is not None:
-            checkpoint.write()
+        if written is not None:
+            written.write()
     return monitor.run_of(loop, is_interrupted())
