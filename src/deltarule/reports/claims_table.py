@@ -24,8 +24,12 @@ VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bol
 def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
     """Show each claim with the report's number, ours, the share of seeds for which it holds, and the verdict.
 
-    Parameters: `verdicts`, the judged claims, as `deltarule claims --json` lists them.
+    Parameters
+    ----------
+    verdicts : the judged claims, as `deltarule claims --json` lists them.
 
+    Examples
+    --------
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> print(claims_table([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",

@@ -15,7 +15,9 @@ BYTES_PER_MB = 1e6
 def doctor_table(findings: Mapping[str, Any]) -> "RenderableType":
     """The findings of `deltarule doctor` as a table for the terminal.
 
-    Parameters: `findings`, the JSON object that `deltarule doctor --json` prints.
+    Parameters
+    ----------
+    findings : the JSON object that `deltarule doctor --json` prints.
     """
     machine, blas = findings["machine"], findings["matrices"]
     engines = [

@@ -41,10 +41,20 @@ _STYLE = f"""
 def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
     """Draw the computational graph of a trace as SVG text, with links to addresses by array name if given.
 
-    Parameters: `links`, the addresses to which nodes and derivatives link, by the names of their arrays.
-    Returns: an SVG as text.
-    Source: the boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
+    Parameters
+    ----------
+    links : the addresses to which nodes and derivatives link, by the names of their arrays.
 
+    Returns
+    -------
+    An SVG as text.
+
+    References
+    ----------
+    The boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
+
+    Examples
+    --------
     >>> import deltarule
     >>> explained = deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [3.0], "squared_error")
     >>> svg = computational_graph(explained)

@@ -24,8 +24,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def verdicts(results: Mapping[str, Any]) -> str:
     """Format a study's results.json as a Markdown table of claims and verdicts, with remarks in a list below it.
 
-    Parameters: `results`, the content of a study's results.json.
+    Parameters
+    ----------
+    results : the content of a study's results.json.
 
+    Examples
+    --------
     >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", ours="180", share=1.0, interval=[0.96, 1.0],
     ...     verdict="agrees", contradicts_itself="", changed="", cause="", conventions={}, control=None,
     ...     control_ours="")

@@ -108,10 +108,17 @@ HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 class LivePlot:
     """A plot of the objective that is updated during training: pass it to `train` as `progress`.
 
-    Parameters: `every`, the minimum number of seconds between two drawings.
-    Errors: `BadInput` if it is called outside a notebook.
 
     For a population it shows the median of the members that still train, on the batch of the last update.
+
+    Parameters
+    ----------
+    every : the minimum number of seconds between two drawings.
+
+    Raises
+    ------
+    BadInput
+        If it is called outside a notebook.
     """
 
     def __init__(self, every: float = 1.0) -> None:

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 def reproduction_table(reproduction: Any) -> "RenderableType":
     """Show for each study how many claims have which verdict; below it what was left out, and where the report is.
 
-    Parameters: `reproduction`, a record with the fields of `deltarule reproduce --json`.
+    Parameters
+    ----------
+    reproduction : a record with the fields of `deltarule reproduce --json`.
 
+    Examples
+    --------
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}

@@ -21,8 +21,12 @@ def format_score(score: float) -> str:
 def best_configurations(outcome: Any) -> "RenderableType":
     """Show the best configurations of a sweep, by the mean score over folds and seeds.
 
-    Parameters: `outcome`, a record with the fields of `deltarule sweep --json`.
+    Parameters
+    ----------
+    outcome : a record with the fields of `deltarule sweep --json`.
 
+    Examples
+    --------
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)

@@ -58,9 +58,13 @@ def with_names(tree: Expression) -> str:
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
     """The terms of a formula as MathML with linked numbers; sums over samples always show the term of `sample`.
 
-    Parameters: `link` returns the address of a number's source, "" for none; `sample`, the index of the sample whose
-    term every sum over samples shows.
+    Parameters
+    ----------
+    link : returns the address of a number's source, "" for none.
+    sample : the index of the sample whose term every sum over samples shows.
 
+    Examples
+    --------
     >>> two, three = (Ref("x", (place,), 2.0 + place) for place in (0, 1))
     >>> len(terms_with_numbers(two + three, lambda ref: f"#{ref.name}"))
     2

@@ -23,10 +23,22 @@ LINE_CHARACTERS = 120
 def explanation_page(explanation: Explanation, sample: int | None = None, layer: int | None = None) -> str:
     """The trace as the text of an HTML page, restricted to a row of the data and to a layer if they are given.
 
-    Parameters: `sample`, a row of the data, to show only its rows of the arrays; `layer`, to show only that layer.
-    Returns: the content of the file.
-    Errors: `BadInput` for a row that is not in the batch, and for a layer that does not exist.
+    Parameters
+    ----------
+    sample : a row of the data, to show only its rows of the arrays.
+    layer : to show only that layer.
 
+    Returns
+    -------
+    The content of the file.
+
+    Raises
+    ------
+    BadInput
+        For a row that is not in the batch, and for a layer that does not exist.
+
+    Examples
+    --------
     >>> import deltarule
     >>> network = deltarule.Network([1, 1])
     >>> page = explanation_page(deltarule.explain(network, [1.0, 0.0], [[2.0]], [3.0], "squared_error"))

@@ -16,8 +16,13 @@ VERDICT_WORDS = {
 def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
     """A claim's verdict in words; for a mixed one also what it depends on: an unstated convention, or the seeds.
 
-    Parameters: `verdict`, its code; `conventions`, a record with the code `verdict` for each reading of the report.
+    Parameters
+    ----------
+    verdict : its code.
+    conventions : a record with the code `verdict` for each reading of the report.
 
+    Examples
+    --------
     >>> describe_verdict("agrees", {})
     'supported'
     >>> describe_verdict("mixed", {"sum": {"verdict": "disagrees"}, "mean": {"verdict": "agrees"}})

@@ -12,8 +12,13 @@ from deltarule.problem.problem import Floats
 def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:
     """Convert `values` to a float64 array with `ndim` axes, or raise "{plural_name} are …; give {expected}".
 
-    Errors: `BadInput` for texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
+    Raises
+    ------
+    BadInput
+        For texts (of numbers, too), numbers too large for float64, ragged rows and other shapes.
 
+    Examples
+    --------
     >>> float_array("the values", ["a", 1], 1, "one row of numbers")
     Traceback (most recent call last):
         ...

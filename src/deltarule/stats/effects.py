@@ -104,8 +104,12 @@ class Effects:
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
     """The hyperparameters in which configurations differ, and the keys of those with too many values to analyze.
 
-    Parameters: `settings`, the values of each configuration by dotted key.
+    Parameters
+    ----------
+    settings : the values of each configuration by dotted key.
 
+    Examples
+    --------
     >>> settings = [{"rate": rate, "layers": [8, 3]} for rate in (10.0, 0.1)]
     >>> parameters_of(settings)[0][0].values
     ('0.1', '10')
@@ -131,10 +135,18 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
 def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     """Estimate the effect on the score of each parameter in which configurations differ, and of each pair.
 
-    Parameters: `settings` of the C configurations by dotted key; `scores` [C, B], NaN for what was not trained,
-    infinite for diverged networks. `Sweep.scores` gives both.
-    Errors: `BadInput` for other shapes.
+    Parameters
+    ----------
+    settings : of the C configurations by dotted key.
+    scores : [C, B], NaN for what was not trained, infinite for diverged networks. `Sweep.scores` gives both.
 
+    Raises
+    ------
+    BadInput
+        For other shapes.
+
+    Examples
+    --------
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
     >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
     >>> found.parameters[0].key, found.marginal[0].mean

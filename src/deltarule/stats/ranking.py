@@ -61,12 +61,23 @@ class Ranking:
 def ranking(scores: Any) -> Ranking:
     """Rank configurations and compare each with the best.
 
-    Parameters: `scores` [C, B], NaN for what was not trained, infinite for diverged networks.
-    Returns: first configurations with all scores, by their means (equal ones in the given order); then those that lack
-    scores that others have, by their means; last those without any. If possible, only blocks in which every
-    configuration was trained are compared.
-    Errors: `BadInput` unless `scores` is a table of numbers.
+    Parameters
+    ----------
+    scores : [C, B], NaN for what was not trained, infinite for diverged networks.
 
+    Returns
+    -------
+    First configurations with all scores, by their means (equal ones in the given order); then those that lack scores
+    that others have, by their means; last those without any. If possible, only blocks in which every configuration was
+    trained are compared.
+
+    Raises
+    ------
+    BadInput
+        Unless `scores` is a table of numbers.
+
+    Examples
+    --------
     >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> ranked.place, ranked.is_as_good
     (array([1, 0, 2]), array([ True, False,  True]))
@@ -106,9 +117,11 @@ def score_table(scores: Any) -> Floats:
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
     """Select the blocks in which all were trained, or all blocks if too few: scores, trained mask, whether all were.
 
-    Returns: their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were
-    trained in these blocks. Two are enough, or one if there is only one. A configuration that was trained nowhere
-    removes no block of the others.
+    Returns
+    -------
+    Their scores [C, B], NaN where missing or diverged; whether each was trained, [C, B]; and whether all were trained
+    in these blocks. Two are enough, or one if there is only one. A configuration that was trained nowhere removes no
+    block of the others.
     """
     finite, trained = np.where(np.abs(scores) < MAX_FINITE_SCORE, scores, np.nan), ~np.isnan(scores)
     has_score = ~np.isnan(finite).all(0)
