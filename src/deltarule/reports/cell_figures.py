@@ -212,7 +212,6 @@ def _table(
 
 
 def _column_axis(names: Sequence[str], label: str) -> Axis:
-    """The axis of columns, whose names stand upright if they are wider than a cell."""
     return Axis(label, names=names, name_points=COLUMN_NAME_POINTS, is_upright=_column_names_height(names) > 0)
 
 
@@ -227,19 +226,16 @@ def _check_table_size(values: Floats, name: str) -> None:
 
 
 def _figure_size(row_count: int, column_count: int, column_names: Sequence[str] = ()) -> tuple[float, float]:
-    """Width and height in inches of a table with its labels."""
     height = 1.5 + CELL_INCHES[1] * max(row_count, 4) + _column_names_height(column_names)
     return max(4.2, 1.3 + CELL_INCHES[0] * column_count), height
 
 
 def _column_names_height(names: Sequence[str]) -> float:
-    """The height in inches of upright column names, 0 if they fit side by side."""
     widest = max((text_width(name, 8.5) for name in names), default=0.0)
     return min(widest, COLUMN_NAME_POINTS) / 72 if widest > 72 * CELL_INCHES[0] else 0.0
 
 
 def _labels(names: Sequence[str], count: int, letter: str = "") -> list[str]:
-    """The names, or if there are none, numbers from 1 to `count` after a letter."""
     return list(names) or [f"{letter}{number + 1}" for number in range(count)]
 
 
@@ -249,31 +245,26 @@ def _describe_range(values: Floats) -> str:
 
 
 def _color_limits(values: Floats) -> tuple[float, float]:
-    """Limits of a color scale for unbounded values: from 0 or the minimum to the maximum."""
     finite = np.append(values[np.isfinite(values)], 0.0)
     low, high = float(finite.min()), float(finite.max())
     return low, high if high > low else low + 1.0
 
 
 def _common_limits(*limits: tuple[float, float]) -> list[tuple[float, float]]:
-    """Make all limits symmetric around 0 if any has negative numbers, so that a color means one sign."""
     if min(low for low, _ in limits) >= 0:
         return list(limits)
     return [(-max(-low, high), max(-low, high)) for low, high in limits]
 
 
 def _gray_note(*tables: Floats) -> list[str]:
-    """The note on gray cells, if some values are not finite."""
     return [] if all(np.isfinite(values).all() for values in tables) else [GRAY_NOTE]
 
 
 def _format_activation(value: float) -> str:
-    """Format an activation so that it fits its cell, also if it is not finite."""
     return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
 
 
 def _sign_pair(first: float, second: float) -> str:
-    """The signs of two numbers as text: "+ −"."""
     return " ".join({1: "+", -1: "−", 0: "0"}.get(np.sign(value), "?") for value in (first, second))
 
 

@@ -295,7 +295,6 @@ class Chart:
         return save(self, Path(path))
 
     def _repr_html_(self) -> str:
-        """The picture, on a white background."""
         from deltarule.reports.svg_embed import figure_html
 
         return figure_html(self)
@@ -365,7 +364,6 @@ def spread_scale(values: Any) -> str:
 
 
 def _heights(mark: Mark) -> list[Floats]:
-    """The finite y values of a curve or a band."""
     if isinstance(mark, Line):
         return [mark.points()[1]]
     return [mark.low, mark.high] if isinstance(mark, Band) else []

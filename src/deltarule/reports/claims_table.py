@@ -114,14 +114,12 @@ def _remarks(claim: Any) -> list[tuple[str, str]]:
 
 
 def _verdict_text(claim: Any) -> "Text":
-    """The verdict on a claim in words, with its color."""
     from rich.text import Text
 
     return Text(describe_verdict(claim.verdict, claim.conventions), VERDICT_STYLES.get(claim.verdict, ""))
 
 
 def _share_cells(claim: Any) -> tuple[str, ...]:
-    """Two texts in percent, the share of seeds for which a claim holds and its interval; () if it was not tested."""
     if claim.share is None:
         return ()
     low, high = claim.interval

@@ -247,5 +247,4 @@ def _joined_seeds(values: Sequence[Floats]) -> list[Mark]:
 
 
 def _sideways_offsets(count: int) -> Floats:
-    """The horizontal offsets of dots, so that equal values are side by side."""
     return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)

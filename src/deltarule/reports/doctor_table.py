@@ -49,7 +49,6 @@ def _format_versions(versions: Mapping[str, str | None]) -> str:
 
 
 def _describe_blas(library: Mapping[str, Any]) -> str:
-    """The package, name, version, kernels and number of threads of a BLAS library, as text."""
     kernels = f", {library['kernels']} kernels" if library["kernels"] else ""
     name = f"{library['library']} {library['version'] or ''}"
     return f"{library['whose']}: {name}{kernels}, {_describe_threads(library)}"

@@ -183,7 +183,6 @@ def range_test_curves(tested: RangeTest) -> Chart:
 
 
 def _max_objective_shown(objective: Floats) -> float:
-    """The largest objective of a range test [n, K] to show: its start plus twice the decrease from there."""
     start = float(np.max(objective[0]))
     least = float(np.min(objective[np.isfinite(objective)], initial=start))
     return start + (2 * (start - least) or abs(start))
@@ -274,7 +273,6 @@ def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
 
 
 def _rows_of(part: str, name: str) -> str:
-    """ "training" or "validation", for a series of the history of a name."""
     return part.removesuffix(name).strip() or "training"
 
 

@@ -197,5 +197,4 @@ def member_names(problem: Problem) -> list[str]:
 
 
 def _format_per_layer(value: np.ndarray) -> str:
-    """Format a number, or one number per layer."""
     return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())

@@ -242,7 +242,6 @@ class _GraphDrawing:
             self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape_html(below)}</text>')
 
     def _describe_size(self, name: str) -> str:
-        """The shape of an array and its largest absolute value."""
         value = self.explanation[name]
         return f"{' × '.join(map(str, value.shape))}, at most {format_significant(float(np.abs(value).max()))} in size"
 
@@ -250,13 +249,11 @@ class _GraphDrawing:
         self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_with_subscripts(text)}</text>')
 
     def _arrow(self, name: str, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Draw an arrow from (x1, y1) to (x2, y2); class `name` is "forth" (forward) or "flow" (derivative)."""
         self.parts.append(
             f'<line class="{name}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{name})"/>'
         )
 
     def _link(self, name: str, content: str) -> str:
-        """SVG within a link to an array, if that has an address."""
         return f'<a href="{escape_html(self.links[name])}">{content}</a>' if name in self.links else content
 
 

@@ -45,7 +45,6 @@ def verdicts(results: Mapping[str, Any]) -> str:
 
 
 def _claim_row(claim: Mapping[str, Any]) -> list[str]:
-    """The cells of a judged claim."""
     words = describe_verdict(claim["verdict"], claim["conventions"])
     return [claim["id"], claim["claim"], claim["report"], claim["ours"], _format_seeds(claim), f"**{words}**"]
 
@@ -60,13 +59,11 @@ def _format_seeds(claim: Mapping[str, Any]) -> str:
 
 
 def _format_share(share: float, interval: Sequence[float]) -> str:
-    """Format a share and its interval in percent."""
     low, high = interval
     return f"{percent(share, 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _format_count(count: Mapping[str, Any]) -> str:
-    """Format the share of a record with `count`, `of` and `interval`."""
     return _format_share(count["count"] / count["of"], count["interval"])
 
 

@@ -168,7 +168,6 @@ def _check_image_shapes(arrays: Sequence[Floats], shape: tuple[int, ...]) -> Non
 
 
 def _image(values: Floats, shape: tuple[int, ...], largest: float, bar: str) -> Image:
-    """Weights [D, H] as a grid of images, one for each unit, with a pixel between them."""
     if len(shape) == 2:
         return Image(_mosaic(values, shape, 0.0), largest, bar)
     mosaic = _mosaic(values, shape, largest)
@@ -189,7 +188,6 @@ def _mosaic(values: Floats, shape: tuple[int, ...], gap_value: float) -> Floats:
 
 
 def _unit_heights(units: int) -> Floats:
-    """The vertical positions of a layer's units, centered, the first on top."""
     return (units - 1) / 2 - np.arange(units)
 
 
@@ -209,7 +207,6 @@ def _weight_lines(
 
 
 def _unit_axis(label: str, names: Sequence[str], units: int, limits: tuple[float, float] | None) -> Axis:
-    """The axis on the side of a layer, with the names of its units if they have any."""
     shown = list(names[:units])
     return Axis(
         label, names=shown, positions=_unit_heights(units)[: len(shown)], limits=limits, name_points=UNIT_NAME_POINTS

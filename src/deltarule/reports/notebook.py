@@ -167,7 +167,6 @@ def _record_html(
     remarks: Sequence[str] = (),
     figure: str = "",
 ) -> str:
-    """HTML with a title, a table (whose first row is the headings if `has_head`), remarks, and a figure."""
     template = load_template("record.html")
     return template.render(
         title=title, rows=rows, has_head=has_head, verdict=verdict, remarks=remarks, figure=figure

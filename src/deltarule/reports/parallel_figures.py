@@ -110,24 +110,20 @@ def _score_limits(means: Floats) -> tuple[float, float]:
 
 
 def _value_heights(parameter: Parameter) -> Floats:
-    """The heights of a parameter's values on its axis, from 0 to 1."""
     return np.linspace(0, 1, len(parameter.values))
 
 
 def _line_heights(parameter: Parameter, score_heights: Floats) -> Floats:
-    """The heights of the configurations' lines at a parameter: around that of its value, the best on top."""
     # Spread of the lines through one value, as a share of the distance to the next value.
     return _value_heights(parameter)[parameter.index] + 0.16 * (score_heights - 0.5) / (len(parameter.values) - 1)
 
 
 def _value_axis(x: int, names: Sequence[str], heights: Floats) -> list[Mark]:
-    """A vertical axis at `x` with names at the given heights."""
     fitted = fit_names(names, 72 * (AXIS_DISTANCE_INCHES - 0.25), 7.5)
     return [Rule(x=x), Texts([x + 0.04] * len(names), heights, fitted, font_size=7.5)]
 
 
 def _describe_parameters(parameters: Sequence[Parameter], configuration: int) -> str:
-    """The names of the parameters, each with its value in a configuration (an index)."""
     return ", ".join(
         f"{last_key(parameter.key)} {parameter.values[parameter.index[configuration]]}" for parameter in parameters
     )

@@ -284,7 +284,6 @@ def _draw_regions(axes: "Axes", mark: Regions) -> None:
 
 
 def _outer_edges(axis: Any) -> tuple[float, float]:
-    """The outer edges of the cells around the grid points of an axis."""
     half = (axis[1] - axis[0]) / 2
     return float(axis[0] - half), float(axis[-1] + half)
 

@@ -134,7 +134,6 @@ def report_page(report: Report) -> str:
 
 
 def _read_script() -> str:
-    """The script of the page."""
     return (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
 
 
@@ -156,13 +155,11 @@ def _slider_data(slider: TrainingSlider) -> str:
 
 
 def _json_for_html(record: Any) -> str:
-    """A record as JSON that cannot end the HTML element that contains it."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _percent(share: float) -> str:
-    """Format a share in percent, with a space that does not break."""
     return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
@@ -176,7 +173,6 @@ def _format_signed(value: float) -> str:
 
 
 def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
-    """The CSS class of each column: texts to the left, numbers to the right."""
     columns = zip(*table[1:], strict=True)
     return ["" if any(map(NUMBER.match, cells)) else "words" for cells in columns]
 
@@ -192,10 +188,8 @@ def _color_opacity(value: float, table: Floats) -> float:
 
 
 def _displayed_magnitude(value: float) -> float:
-    """The absolute value of a number as it is displayed, 0 if it is not finite."""
     return abs(float(_format_signed(value) or 0))
 
 
 def _describe_claim(claim: Mapping[str, Any]) -> str:
-    """The verdict on a claim in words."""
     return describe_verdict(claim["verdict"], claim["conventions"])

@@ -184,7 +184,6 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> Chart
 
 
 def _class_dots(x: Floats, labels: Integers, names: Sequence[str]) -> list[Mark]:
-    """The rows [N, 2] of each class with its color and marker."""
     return [
         Dots(x[labels == label, 0], x[labels == label, 1], name, style.COLORS[label], style.MARKERS[label])
         for label, name in enumerate(names)
@@ -196,14 +195,12 @@ def _by(predictor: str) -> str:
 
 
 def _regions(plane: DecisionPlane) -> Regions:
-    """The predicted classes of a plane, and the margins whose zeros are the lines between them."""
     is_single = plane.outputs.shape[-1] == 1
     classes = (plane.outputs[..., 0] > 0.5).astype(int) if is_single else plane.outputs.argmax(-1)
     return Regions(plane.first, plane.second, classes, _class_margins(plane.outputs))
 
 
 def _describe_held_features(values: Mapping[str, str]) -> str:
-    """A sentence with the values of the features that are held constant."""
     texts = [f"{name} at {value}" for name, value in list(values.items())[:MAX_HELD]]
     more = f", and {len(values) - MAX_HELD} more" if len(values) > MAX_HELD else ""
     return f"Held: {', '.join(texts)}{more}."

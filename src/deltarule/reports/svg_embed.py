@@ -132,7 +132,6 @@ def _page_unique(name: str, value: str, id: str) -> str:
 
 
 def _hover_data(figure: "Figure", axes: "Axes", panel: Panel) -> dict[str, Any]:
-    """The curves of a panel with the points that have tooltips (SVG coordinates and texts), and axis labels."""
     curves: list[dict[str, Any]] = [
         {"name": curve.name, "points": _tooltips(figure, axes, curve)} for curve in curves_of(panel)
     ]

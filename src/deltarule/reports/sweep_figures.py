@@ -189,7 +189,6 @@ def _describe_ranking(ranked: Ranking) -> str:
 def _marginal_panel(
     parameter: Parameter, effect: Effect, limits: tuple[float, float], below: Axis, is_first: bool
 ) -> Panel:
-    """The effect of each value of a parameter with its interval; with its name on the left if `is_first`."""
     x, half = np.arange(len(parameter.values)), np.nan_to_num(effect.half)
     marks = [Rule(y=0.0), Bars(effect.mean - half, effect.mean + half, x, is_vertical=True), Dots(x, effect.mean)]
     y = Axis(last_key(parameter.key) if is_first else "", limits=limits, font_size=7, has_upright_label=not is_first)
@@ -217,7 +216,6 @@ def _pair_cells(effect: Effect, largest: float, number_format: str) -> Cells:
 
 
 def _number_format(effects: Effects) -> str:
-    """The format code, as ".2f", of all effects of pairs: three digits for the largest, short enough for the cells."""
     parts = [np.abs(part).ravel() for one in effects.pairwise for part in (one.mean, one.half)]
     largest = float(np.nanmax(np.concatenate([np.empty(0), *parts]), initial=0)) or 1.0
     digits = int(2 - np.floor(np.log10(largest)))
@@ -225,13 +223,11 @@ def _number_format(effects: Effects) -> str:
 
 
 def _format_effect(value: Any, number_format: str) -> str:
-    """Format an effect, without a sign if it rounds to zero."""
     text = f"{value:{number_format}}"
     return text if text.strip("+-0.") else text.lstrip("+-")
 
 
 def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
-    """The common y limits for the effects of all parameters with their intervals and 0, and a tenth of room."""
     ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in marginal for side in (-1, 1)])
     low, high = float(np.nanmin(ends, initial=0)), float(np.nanmax(ends, initial=0))
     room = 0.1 * (high - low) or 1.0

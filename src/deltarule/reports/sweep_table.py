@@ -58,6 +58,5 @@ def best_configurations(outcome: Any) -> "RenderableType":
 
 
 def _short_key(key: str, keys: list[str]) -> str:
-    """The last part of a dotted key, or the whole key if another one ends with the same part."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

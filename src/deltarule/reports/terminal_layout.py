@@ -74,7 +74,6 @@ class _FittingTable:
 
 
 def _fold_heading(heading: str, width: int) -> str:
-    """Wrap a heading to a width, or to its longest word if that is wider; names in code are broken at punctuation."""
     spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
     return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
 

@@ -229,7 +229,6 @@ class _Blocks:
 
 
 def _format_spread(spread: Any, format_number: Callable[[float], str]) -> str:
-    """The median and the range of a quantity over the members, as text."""
     if format_number(spread.min) == format_number(spread.max):
         return format_number(spread.median)
     return f"median {format_number(spread.median)}, from {format_number(spread.min)} to {format_number(spread.max)}"
@@ -246,7 +245,6 @@ def _describe_diverged(diverged: Sequence[Any]) -> str:
 
 
 def _text_labels(labels: Sequence[str] | None, count: int) -> list[str]:
-    """The labels as texts, numbers from 1 to `count` if they are None."""
     return [str(label) for label in labels] if labels is not None else [str(number + 1) for number in range(count)]
 
 
@@ -283,7 +281,6 @@ def _join_words(words: Sequence[str]) -> str:
 
 
 def _right_since(values: Floats) -> int | None:
-    """The index from which the probabilities [T] of an object stay above 0.5; None if the last one is not."""
     wrong = np.flatnonzero(~(values > 0.5))
     since = int(wrong[-1]) + 1 if len(wrong) else 0
     return since if since < len(values) else None

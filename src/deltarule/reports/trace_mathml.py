@@ -118,7 +118,6 @@ def _index_mathml(index: Index) -> str:
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    """The letters of a name and the digits at its end."""
     match = re.fullmatch(r"(.*?)(\d*)", name)
     assert match
     return match[1], match[2]
@@ -158,7 +157,6 @@ class _MathML:
         return [self._operand(tree, ADDED, is_first)]
 
     def _added_terms(self, term: Expression, is_first: bool) -> list[str]:
-        """The terms of a summand, after a plus sign unless it is the first."""
         parts = self.terms(term, is_first)
         return parts if is_first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
 
@@ -194,14 +192,12 @@ class _MathML:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def _operand(self, tree: Expression, min_precedence: int, is_first: bool = False) -> str:
-        """The MathML of an operand, in brackets if its precedence is too low or a sign would follow another one."""
         text, precedence = self._mathml_of(tree, is_first)
         has_sign = precedence == SIGNED or text.startswith("<mo>−</mo>")
         needs_no_brackets = precedence >= min_precedence and (is_first or not has_sign)
         return text if needs_no_brackets else _in_brackets("(", self.formula(tree), ")")
 
     def _exponent(self, tree: Expression) -> str:
-        """The MathML of an exponent as one element."""
         text = self.formula(tree)
         return text if isinstance(tree, Number) else f"<mrow>{text}</mrow>"
 
@@ -258,7 +254,6 @@ class _MathML:
 
 
 def _in_brackets(left: str, inside: str, right: str) -> str:
-    """Put brackets around MathML, with fixed height unless it is tall."""
     is_tall = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
     left, right = (f"<mo>{side}</mo>" if is_tall else _UPRIGHT.format(side) for side in (left, right))
     return f"<mrow>{left}{inside}{right}</mrow>"

@@ -200,7 +200,6 @@ class _ShownQuantity:
 
 
 def _math(inside: str) -> Any:
-    """A <math> element around MathML, as HTML that is not escaped again."""
     from markupsafe import Markup
 
     role = ' role="group"' if "<a " in inside else ""  # a math role would hide its links from screen readers
@@ -208,7 +207,6 @@ def _math(inside: str) -> Any:
 
 
 def _describe_selection(sample: int | None, layer: int | None) -> str:
-    """A sentence on the only row and the only layer that are shown, "" without a selection."""
     parts = [f"row {sample} of the data"] if sample is not None else []
     parts += [f"layer {layer}"] if layer is not None else []
     return f"Shown: {' and '.join(parts)} alone." if parts else ""

@@ -241,7 +241,6 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
 
 
 def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
-    """The flat index of each configuration's value, or pair of values, [C]; and the table's shape, (V) or (V, V')."""
     shape = tuple(len(parameter.values) for parameter in chosen)
     return np.ravel_multi_index([parameter.index for parameter in chosen], shape), shape
 
@@ -334,7 +333,6 @@ def _center(terms: Floats, group: Floats, counts: Integers) -> Floats:
 
 
 def _effect_range(effect: Effect) -> float:
-    """The difference between the largest and the smallest mean effect of a value; 0 if all are NaN."""
     means = effect.mean[~np.isnan(effect.mean)]
     return float(np.ptp(means)) if len(means) else 0.0
 

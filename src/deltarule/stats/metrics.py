@@ -131,11 +131,9 @@ def find(name: str) -> Metric:
 
 
 def _mean(values: Floats, w: Floats) -> Floats:
-    """The weighted mean over samples.   values [K, N, 1]  →  [K]"""
     total = (_ignore_zero_weights(values, w) * w).sum((-2, -1))
     return np.asarray(total / np.broadcast_to(w, values.shape).sum((-2, -1)))
 
 
 def _ignore_zero_weights(values: Floats, w: Floats) -> Floats:
-    """Replace the values of samples of weight 0 by 0, because 0 · ∞ is NaN.   values [K, N, ..]"""
     return values if np.all(w) else np.where(w > 0, values, np.zeros_like(values))

@@ -158,7 +158,6 @@ def _feature_index(frame: Frame, feature: Feature) -> int:
 
 
 def _feature_numbers(frame: Frame, index: int) -> Floats:
-    """The values of a feature [N]; raise `BadInput` unless they are numbers."""
     column = list(frame.values())[index]
     if column.dtype.kind != "f":
         raise BadInput(f"the feature {list(frame)[index]!r} holds texts; vary two features that hold numbers")
@@ -181,7 +180,6 @@ def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) ->
 
 
 def _typical_value(column: Any) -> Any:
-    """The lower median of a column of numbers, which occurs in it; or its most frequent text (of several the first)."""
     if column.dtype.kind != "f":
         return Counter(column.tolist()).most_common(1)[0][0] if len(column) else ""
     present = np.sort(column[~np.isnan(column)])

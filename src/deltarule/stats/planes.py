@@ -99,7 +99,6 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
 
 
 def _grid_points(values: Floats, count: int) -> Floats:
-    """`count` evenly spaced points over the range of the values and a margin of 8 % on both sides."""
     low, high = float(values.min()), float(values.max())
     # The plane extends beyond the rows by 8 % of their range.
     margin = 0.08 * (high - low) or 0.5
