@@ -110,7 +110,6 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def _array_of_list(value: list[Any]) -> Any:
-    """Convert a list to an array; a ragged list stays a list."""
     try:
         return np.asarray(value)
     except ValueError:

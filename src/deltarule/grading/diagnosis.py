@@ -105,7 +105,6 @@ def _check_layer(
 
 
 def _evaluate(check: Check, solution_namespace: Mapping[str, Any], params: Mapping[str, Floats]) -> Any:
-    """The value of gradient_of at other values of its parameters; of several values the first."""
     value = eval(check.gradient_of, {**solution_namespace, **params})
     return value[0] if isinstance(value, tuple) else value
 

@@ -174,7 +174,6 @@ def _folder_digest(folder: Path, excluded: Sequence[Path]) -> str:
 
 
 def _result_digest(source: str, submission: Submission, sandbox: str) -> str:
-    """The digest of all that a result depends on; `source` is that of the assignment's folder."""
     digest = hashlib.sha256(f"{RECORD_VERSION} {source} {sandbox} {submission.problem}".encode())
     for name, path in sorted(submission.files.items()):
         digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -230,7 +229,6 @@ def _grade_submission(
 def _ungradable_result(
     assignment: Assignment, student: str, message: str, isolation: str, digest: str
 ) -> SubmissionResult:
-    """The result, without points, of a submission that could not be loaded."""
     checks = tuple(_missing_result(check, "not run") for check in assignment.checks)
     return SubmissionResult(student, False, message, checks, isolation, digest)
 

@@ -1,6 +1,6 @@
 """Custom activations and losses that a user types in, with derivatives that may be wrong: read, check and use them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.formula_reader import read_formula
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Problem
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
@@ -60,36 +60,24 @@ def read_pair(kind: str, function: Any, derivative: Any) -> Activation | Loss:
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
     """Check the derivative of a formula numerically at random points; the report names the mistake, if there is one."""
-    random = np.random.default_rng(2026)
-    if isinstance(formula, Activation):
-        z = 2 * random.standard_normal((6, 4))
-        return _check(formula.function, lambda z: formula.derivative(z, formula.function(z)), z)
-    p, y = random.uniform(0.05, 0.95, (6, 4)), (random.random((6, 4)) < 0.5) * 1.0
-    return _check(lambda p: formula.value(p, y), lambda p: formula.derivative(p, y), p)
-
-
-def _check(function: Callable[[Floats], Floats], derivative: Callable[[Floats], Floats], x: Floats) -> "CodeReport":
-    """Check the derivative of an elementwise function numerically at the entries of x, of any shape."""
     from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
 
-    return check_vjp(lambda x: (function(x), x), lambda upstream, x: upstream * derivative(x), x)
+    random = np.random.default_rng(2026)
+    if isinstance(formula, Activation):
+        function, derivative, x = formula.function, formula.derivative, 2 * random.standard_normal((6, 4))
+        return check_vjp(lambda z: (function(z), z), lambda upstream, z: upstream * derivative(z, function(z)), x)
+    value, slope, x = formula.value, formula.derivative, random.uniform(0.05, 0.95, (6, 4))
+    y = (random.random((6, 4)) < 0.5) * 1.0
+    return check_vjp(lambda p: (value(p, y), p), lambda upstream, p: upstream * slope(p, y), x)
 
 
 def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
     """Replace the activation of all hidden layers, and the loss, of a problem by these formulas, where there is one."""
     if isinstance(activation := formulas.get("activation"), Activation):
-        network = problem.network
-        hidden = [activation] * (len(network.layers) - 1)
-        first = network.layers[0]
-        network = Network(
-            network.sizes,
-            hidden,
-            network.output,
-            bias=first.bias,
-            batch_norm=first.batch_norm,
-            scaling_layer=first.scaling,
-            initializer=network.initializer,
-        )
+        old, first = problem.network, problem.network.layers[0]
+        options = {"bias": first.bias, "batch_norm": first.batch_norm, "scaling_layer": first.scaling}
+        hidden = [activation] * (len(old.layers) - 1)
+        network = Network(old.sizes, hidden, old.output, initializer=old.initializer, **options)
         problem = replace(problem, network=network)
     if isinstance(loss := formulas.get("loss"), Loss):
         problem = replace(problem, loss=loss)

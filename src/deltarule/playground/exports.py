@@ -1,8 +1,6 @@
 """Export from the workbench: the population's recipe or Python program, or one member's NumPy script or weights."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import whole_objective
@@ -15,33 +13,63 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
 
+KINDS = ("recipe", "python", "script", "weights")
+PROGRAM = '''"""The population of the workbench, trained by deltarule: `python train.py` beside recipe.toml."""
 
-@dataclass(frozen=True)
-class Export:
-    """A file to save: its name and its text."""
+import deltarule
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
 
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A member to export: the recipe and its data, the problem, and the state of this member alone at one step."""
-
-    recipe: Recipe
-    dataset: Dataset
-    problem: Problem
-    state: State
+recipe = load_recipe("recipe.toml")
+dataset = dataset_of(recipe)
+run = deltarule.train(problem_of(recipe, dataset), max_steps={steps})
+print(run)
+'''
 
 
-def export(kind: str, trained: Trained) -> Export:
-    """Export a member as a file of some kind: "recipe", "python", "script" or "weights".
+def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:
+    """Export a member as a file: its name and its text.
 
-    Raises `BadInput` for another kind, and for a problem that a script cannot express.
+    Parameters
+    ----------
+    kind : {"recipe", "python", "script", "weights"}
+    recipe, dataset, problem
+        Those of the population.
+    state : State
+        Of the member alone; recipe and programs train up to its step.
+
+    Raises
+    ------
+    BadInput
+        For another kind, and for a problem that a script cannot express.
     """
-    if kind not in KINDS:
-        raise BadInput(f"there is no export {short_repr(kind)}; there are: {', '.join(KINDS)}")
-    return KINDS[kind](trained)
+    steps = max(state.step, 1)
+    if kind == "recipe":
+        stopping = recipe.configuration.stopping.model_copy(update={"max_steps": steps, "max_epochs": None})
+        return "recipe.toml", recipe_toml(recipe.configuration.model_copy(update={"stopping": stopping}))
+    if kind == "python":
+        return "train.py", PROGRAM.format(steps=steps)
+    if kind == "script":
+        return "training.py", _script(recipe, dataset, problem, state)
+    if kind == "weights":
+        arrays = views(state.theta[0], problem.network.entries)
+        parameters = {name: array.tolist() for name, array in arrays.items()}
+        table = {"network": repr(problem.network), "step": state.step, "parameters": parameters}
+        return "weights.json", json.dumps(table, indent=1)
+    raise BadInput(f"there is no export {short_repr(kind)}; there are: {', '.join(KINDS)}")
+
+
+def _script(recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> str:
+    """A program that trains the member with NumPy alone."""
+    from deltarule.export.training_script.script import training_script  # imported on use
+
+    member = int(state.members[0])
+    return training_script(
+        problem,
+        member=member,
+        steps=state.step,
+        losses={state.step: float(whole_objective(problem, state)[0])},
+        title=f"{recipe.name} on {dataset.name}, seed {int(problem.seeds[member])}",
+    )
 
 
 def recipe_toml(configuration: Configuration) -> str:
@@ -72,60 +100,3 @@ def recipe_toml(configuration: Configuration) -> str:
         lines = [f'"{key}" = {as_toml(list(values))}' for key, values in configuration.grid.items()]
         blocks.append("\n".join(["[grid]", *lines, ""]))
     return "\n".join(blocks)
-
-
-def _recipe_file(trained: Trained) -> Export:
-    """The recipe (TOML) of all members, which trains them until the exported member's step."""
-    step = max(trained.state.step, 1)
-    stopping = trained.recipe.configuration.stopping.model_copy(update={"max_steps": step, "max_epochs": None})
-    return Export("recipe.toml", recipe_toml(trained.recipe.configuration.model_copy(update={"stopping": stopping})))
-
-
-def _python_file(trained: Trained) -> Export:
-    """A Python program that trains the population of recipe.toml with deltarule."""
-    text = f'''"""The population of the workbench, trained by deltarule: `python train.py` beside recipe.toml."""
-
-import deltarule
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
-
-recipe = load_recipe("recipe.toml")
-dataset = dataset_of(recipe)
-run = deltarule.train(problem_of(recipe, dataset), max_steps={max(trained.state.step, 1)})
-print(run)
-'''
-    return Export("train.py", text)
-
-
-def _script_file(trained: Trained) -> Export:
-    """A script that trains the member with NumPy alone."""
-    from deltarule.export.training_script.script import training_script  # imported on use
-
-    seed, step = int(trained.problem.seeds[trained.state.members[0]]), trained.state.step
-    objective = float(whole_objective(trained.problem, trained.state)[0])
-    text = training_script(
-        trained.problem,
-        member=int(trained.state.members[0]),
-        steps=step,
-        losses={step: objective},
-        title=f"{trained.recipe.name} on {trained.dataset.name}, seed {seed}",
-    )
-    return Export("training.py", text)
-
-
-def _weights_file(trained: Trained) -> Export:
-    """The parameters of the member as JSON."""
-    arrays = views(trained.state.theta[0], trained.problem.network.entries)
-    table = {
-        "network": repr(trained.problem.network),
-        "step": trained.state.step,
-        "parameters": {name: array.tolist() for name, array in arrays.items()},
-    }
-    return Export("weights.json", json.dumps(table, indent=1))
-
-
-KINDS: dict[str, Callable[[Trained], Export]] = {
-    "recipe": _recipe_file,
-    "python": _python_file,
-    "script": _script_file,
-    "weights": _weights_file,
-}

@@ -78,7 +78,6 @@ def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
         ) from None
 
     def function(*values: Array) -> Array:
-        """Evaluate the formula at arrays, one for each variable, in the shape and dtype of the first one."""
         with np.errstate(all="ignore"):
             result = evaluate(dict(zip(names, values, strict=True)))
         return np.broadcast_to(np.asarray(result, values[0].dtype), values[0].shape).copy()
@@ -112,6 +111,5 @@ def _read(node: ast.expr, names: Sequence[str]) -> Evaluate:
 
 
 def _apply(function: Callable[..., Array], arguments: Sequence[ast.expr], names: Sequence[str]) -> Evaluate:
-    """The function that applies `function` to the values of its arguments."""
     parts = [_read(argument, names) for argument in arguments]
     return lambda values: function(*(part(values) for part in parts))

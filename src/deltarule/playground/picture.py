@@ -16,9 +16,10 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.network import forward, views
+from deltarule.playground.moment import evaluate_members
 from deltarule.playground.past import Past
 from deltarule.playground.view_axes import ViewAxes
-from deltarule.playground.workbench import Workbench, evaluate_members
+from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -138,7 +139,6 @@ def describe_data(dataset: Dataset, axes: ViewAxes) -> tuple[dict[str, Any], dic
 
 
 def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
-    """The value of each of these members for the key that the recipe varies, as text; empty if it varies none."""
     for values in recipe.configuration.grid.values():
         seeds = len(seeds_of(recipe.configuration))
         return [str(values[member // seeds]) for member in members.tolist()]
@@ -146,8 +146,7 @@ def _varied_values(recipe: Recipe, members: Integers) -> list[str]:
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Convert arrays to float32 for the page; numbers that are too large become infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # numbers that are too large become infinite
         return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
 
 
@@ -196,8 +195,8 @@ def _unit_activations(problem: Problem, state: State, axes: ViewAxes, dataset: D
 
 
 def _as_images(rows: Floats, image: tuple[int, int, int]) -> Floats:
-    """Convert rows of pixels [M, D] to images [M, pixels] as the page draws them: gray, with the lowest line first."""
-    return np.asarray(rows.reshape(-1, *image).mean(1)[:, ::-1].reshape(len(rows), -1))
+    gray = rows.reshape(-1, *image).mean(1)
+    return np.asarray(gray[:, ::-1].reshape(len(rows), -1))  # the page draws the lowest line first
 
 
 def _misclassified_rows(problem: Problem, state: State, dataset: Dataset) -> tuple[list[list[int]], dict[str, Floats]]:
@@ -252,21 +251,18 @@ def _gradients(problem: Problem, state: State) -> dict[str, Floats]:
 
 
 def _curves(past: Past, member: int, members: int) -> dict[str, Floats]:
-    """The curves [T] of a member, and the quantiles of the objective over several members, by name."""
     steps, curves, bands = past.curves(np.array([member]))
     arrays = {"curve steps": np.array(steps), **{f"curve {name}": values[:, 0] for name, values in curves.items()}}
     return arrays | ({"curve quantiles": bands.T} if members > 1 else {})
 
 
 def _confusion(problem: Problem, state: State, rows: Rows, classes: int) -> Floats:
-    """The counts [C, C] of rows by class and predicted class, for the one member of a state."""
     assert rows.labels is not None
     predicted = _predict_classes(problem, state, rows)
     return np.bincount(rows.labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def _predict_classes(problem: Problem, state: State, rows: Rows) -> Integers:
-    """The class [N] that the one member of a state predicts for each row."""
     _, outputs = ReferenceEngine().outputs(problem, state, rows.x)
     return np.asarray(outputs[0, :, 0] > 0.5, np.int64) if outputs.shape[-1] == 1 else outputs[0].argmax(-1)
 
@@ -292,5 +288,4 @@ def _histogram(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _evenly_spaced_rows(count: int) -> Integers:
-    """The indices of evenly spaced rows of `count`, at most MAX_DRAWN_ROWS."""
     return np.unique(np.linspace(0, count - 1, min(count, MAX_DRAWN_ROWS)).astype(np.int64))

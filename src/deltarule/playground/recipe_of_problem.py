@@ -104,5 +104,4 @@ def _labels_of(problem: Problem) -> Any:
 
 
 def _with_numbers(name: str, parameters: Any, numbers: Any) -> dict[str, Any]:
-    """A recipe's table for a formula: its name, and the first member's values of its parameters."""
     return {"name": name, **{key: float(numbers[key][0]) for key in parameters}}

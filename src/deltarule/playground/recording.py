@@ -111,5 +111,4 @@ def bundle(name: str) -> str:
 
 
 def _csp_digest(text: str) -> str:
-    """The SHA-256 of a text in base64, as a content security policy has it."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

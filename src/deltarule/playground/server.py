@@ -137,7 +137,6 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        """Send an error status with a message, and close the connection."""
         self.close_connection = True  # an unread body must not be taken for the next request
         self._send(status, message.encode(), "text/plain; charset=utf-8")
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +116,8 @@ class Session:
             raise BadInput(self.workbench.failure) from error
 
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
-        """Execute a command of the page, and return its JSON values; numbers that are not finite become None.
+        """Execute a command of the page, given by name with a table of arguments, and return its JSON values.
 
-        Parameters: `name` of the command; `table` of its arguments.
         Raises `BadInput`, with nothing changed, for a command that does not exist or fails.
         """
         if name not in self._commands:
@@ -128,28 +127,24 @@ class Session:
     # --- the commands -------------------------------------------------------------------------------------------------
 
     def _play(self, table: Mapping[str, Any]) -> None:
-        """Train until paused, at a limited speed if `updates_per_second` is in the table."""
         speed = table.get("updates_per_second")
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise BadInput(f"updates_per_second is {short_repr(speed)}; give a number above 0, or null for no limit")
         self.workbench.play(np.inf if speed is None else speed)
 
     def _toggle(self, table: Mapping[str, Any]) -> None:
-        """Pause if training, otherwise train: the page may not know yet which of both is the case."""
-        if self.workbench.is_playing:
+        if self.workbench.is_playing:  # the page may not know yet
             self.workbench.pause()
         else:
             self._play(table)
 
     def _step(self, table: Mapping[str, Any]) -> None:
-        """Make some `updates`, 1 by default, and pause."""
         updates = table.get("updates", 1)
         if isinstance(updates, bool) or not isinstance(updates, int) or not 1 <= updates <= MAX_UPDATES_AT_ONCE:
             raise BadInput(f"updates is {short_repr(updates)}; give a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}")
         self.workbench.advance(updates)
 
     def _change(self, table: Mapping[str, Any]) -> None:
-        """Change the `settings` of the recipe that are in the table."""
         self.workbench.change(_table_of(table, "settings"))
 
     def _vary(self, table: Mapping[str, Any]) -> None:
@@ -164,13 +159,11 @@ class Session:
         self._use_recipe({"recipe": toml})
 
     def _reseed(self, table: Mapping[str, Any]) -> None:
-        """Restart with as many networks as before, of the next seeds."""
         seeds = seeds_of(self.workbench.moment.recipe.configuration)
         first = max(seeds) + 1
         self.workbench.change({"run.seeds": list(range(first, first + len(seeds)))})
 
     def _use_recipe(self, table: Mapping[str, Any]) -> None:
-        """Start a new training with the text of a `recipe`."""
         configuration = parse_toml(_text_of(table, "recipe"))
         old = self.workbench.moment.recipe
         self.workbench.use_recipe(recipe_of_configuration(configuration, old.name, old.folder))
@@ -209,19 +202,15 @@ class Session:
         if quantity is None or quantity.rule is None:
             raise BadInput(f"there is no formula of {short_repr(name)}; there are: {', '.join(explanation.quantities)}")
         shape = quantity.value.shape
-        if (
-            not isinstance(index, list)
-            or len(index) != len(shape)
-            or not all(type(entry) is int and 0 <= entry < size for entry, size in zip(index, shape, strict=True))
-        ):
+        is_index = isinstance(index, list) and all(type(entry) is int for entry in index)
+        if not is_index or tuple(index) not in np.ndindex(shape):
             raise BadInput(f"the index of {name} is {short_repr(index)}; give one inside {list(shape)}")
         formula, value = quantity.formula, float(quantity.value[tuple(index)])
+        text = "" if formula is None else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}"
         return {
             "name": format_index(quantity.name, tuple(index)),
             "about": quantity.about,
-            "formula": ""
-            if formula is None
-            else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}",
+            "formula": text,
             "numbers": f"{with_numbers(quantity.rule(*index))} = {format_significant(value, 6)}",
             "value": value,
             "step": state.step,
@@ -255,8 +244,8 @@ class Session:
         moment = self.workbench.moment
         view = View.parse(table, moment.problem.members)
         problem, state = self.workbench.state_at(view.step, np.array([view.member]))
-        trained = exports.Trained(moment.recipe, moment.dataset, problem, state)
-        return asdict(exports.export(str(table.get("kind")), trained))
+        name, text = exports.export(str(table.get("kind")), moment.recipe, moment.dataset, problem, state)
+        return {"name": name, "text": text}
 
 
 def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
@@ -270,7 +259,6 @@ def _problem_of_sample(problem: Problem, sample: Any) -> Problem:
 
 
 def _text_of(table: Mapping[str, Any], name: str) -> str:
-    """The argument of a command with this name; raise `BadInput` unless it is a text that is not empty."""
     text = table.get(name)
     if not isinstance(text, str) or not text.strip():
         raise BadInput(f"{name} is {short_repr(text)}; give a text")
@@ -278,7 +266,6 @@ def _text_of(table: Mapping[str, Any], name: str) -> str:
 
 
 def _table_of(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The argument of a command with this name, empty if there is none; raise `BadInput` unless it is a table."""
     value = table.get(name, {})
     if not isinstance(value, Mapping):
         raise BadInput(f"{name} is {short_repr(value)}; give a table")

@@ -112,7 +112,6 @@ def _parameters(key: str, kind: str, formula: Any) -> list[dict[str, Any]]:
 
 
 def _equation(kind: str, formula: Any) -> str:
-    """The equation of the formula that a key names, from its docstring; empty if there is none."""
     if kind not in EQUATION_FUNCTIONS or formula is None:
         return ""
     text = inspect.getdoc(getattr(getattr(registry, kind)(formula), EQUATION_FUNCTIONS[kind])) or ""

@@ -95,7 +95,6 @@ def _principal_directions(centered: Floats) -> Floats:
 
 
 def _check_columns(columns: Sequence[int], features: Sequence[str]) -> None:
-    """Raise `BadInput` unless `columns` are two different indices of features."""
     allowed = range(len(features))
     if len(columns) != 2 or columns[0] == columns[1] or not all(column in allowed for column in columns):
         raise BadInput(f"the axes are {short_repr(list(columns))}; give two different columns from 0 to {allowed[-1]}")

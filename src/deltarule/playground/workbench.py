@@ -9,68 +9,34 @@ K members · N rows
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import ReferenceEngine, first_nonfinite
+from deltarule.engines.reference import first_nonfinite
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput, count_of, one_line, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.custom_formulas import with_formulas
+from deltarule.playground.moment import Moment, evaluate_members, score_of
 from deltarule.playground.past import Past
 from deltarule.playground.population import carry_over, population_of, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
-from deltarule.training.history import EvaluationSchedule, History, evaluate
-from deltarule.training.populations import metrics_of
+from deltarule.training.history import History
 from deltarule.training.run import Divergence, Run
 
-SOLVED_AT = 0.95
-"""The accuracy (or R²) on the training rows from which a member counts as solved, unless the recipe has a criterion."""
 MAX_NOTED_DIVERGENCES = 8
 """The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """The current population and its state: immutable, so that drawing needs no lock.
-
-    values   objective and metric of every member, {name: [K]}, on training rows; "validation …" on test rows. They are
-             those of the last point of the curves, which may be some updates ago.
-    past     curves and snapshots of the same members; the only field that grows.
-    """
-
-    recipe: Recipe
-    dataset: Dataset
-    problem: Problem
-    state: State
-    values: Mapping[str, Floats]
-    past: Past
-
-    @property
-    def score(self) -> str:
-        """The name of the metric by which members are judged."""
-        return score_of(self.recipe, self.dataset)
-
-    @property
-    def is_solved(self) -> NDArray[np.bool_]:
-        """Whether each member has solved its task, [K]."""
-        criterion = self.recipe.configuration.study.criterion
-        if criterion is None:
-            return np.asarray(self.values[self.score] >= SOLVED_AT)
-        name = self.score if criterion.part == "train" else f"validation {self.score}"
-        return np.asarray(self.values[name] >= criterion.at_least)
 
 
 class Workbench:
@@ -103,7 +69,7 @@ class Workbench:
         self.version = 0
         self.divergences: dict[int, Divergence] = {}
         with self._changed:
-            self._begin_population(recipe, dataset_of(recipe))
+            self._begin(recipe, dataset_of(recipe))
         self._thread = threading.Thread(target=self._train_until_closed, name="deltarule play", daemon=True)
         self._thread.start()
 
@@ -190,21 +156,17 @@ class Workbench:
         """Restart from the same initial weights, and discard the training so far."""
         with self._changed:
             self._updates_left = 0
-            self._begin_population(self._moment.recipe, self._moment.dataset)
+            self._begin(self._moment.recipe, self._moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe; training continues if the parameters keep their meaning, and restarts otherwise.
 
-        With other data, the input and output sizes of the network, its output activation and its loss are adapted.
-
-        Parameters: `settings`, the new values by dotted key.
-        Raises `BadInput`, with nothing changed, for settings that do not fit.
+        With other data, the sizes of the network's first and last layer, its output activation and its loss are
+        adapted. Raises `BadInput`, with nothing changed, for settings that do not fit.
         """
         with self._changed:
-            moment = self._moment
-            has_new_data = any(key.startswith("data.") for key in settings)
-            recipe, dataset = moment.recipe, moment.dataset
-            if has_new_data:
+            recipe, dataset = self._moment.recipe, self._moment.dataset
+            if any(key.startswith("data.") for key in settings):
                 recipe = with_settings(without_study(recipe), settings)
                 dataset = dataset_of(recipe)
                 settings = {**fitting_settings(recipe, dataset), **settings}
@@ -215,7 +177,7 @@ class Workbench:
         dataset = dataset_of(recipe)
         with self._changed:
             self._updates_left = 0
-            self._begin_population(recipe, dataset)
+            self._begin(recipe, dataset)
 
     @property
     def news(self) -> list[int]:
@@ -276,16 +238,12 @@ class Workbench:
 
     # --- the population -----------------------------------------------------------------------------------------------
 
-    def _begin_population(self, recipe: Recipe, dataset: Dataset) -> None:
-        """Start the training of a recipe's population."""
-        self._begin_problem(recipe, dataset, self._problem_of(recipe, dataset))
-
     def _problem_of(self, recipe: Recipe, dataset: Dataset) -> Problem:
-        """The problem of a recipe, with the custom formulas in use."""
         return with_formulas(population_of(recipe, dataset), self._formulas)
 
-    def _begin_problem(self, recipe: Recipe, dataset: Dataset, problem: Problem) -> None:
-        """Start the training of a problem from its initial state, with an empty past."""
+    def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
+        """Start the training of a recipe from its initial state, with an empty past."""
+        problem = self._problem_of(recipe, dataset)
         state = initial_state(problem)
         self._engine = self._choose_engine(recipe, problem)
         self.divergences = {}
@@ -297,7 +255,7 @@ class Workbench:
         problem = self._problem_of(recipe, dataset)
         state = carry_over(moment.problem, moment.state, problem)
         if state is None:
-            self._begin_problem(recipe, dataset, problem)
+            self._begin(recipe, dataset)
             return
         self._engine = self._choose_engine(recipe, problem)
         moment.past.add_change(problem, state, description)
@@ -314,7 +272,6 @@ class Workbench:
         self._changed.notify_all()
 
     def _choose_engine(self, recipe: Recipe, problem: Problem) -> Engine | None:
-        """The engine of the user or the recipe; None if the fastest one is to be chosen after the first picture."""
         name = recipe.configuration.run.engine
         if self._given_engine is not None or (name == "auto" and not self._is_shown):
             return self._given_engine
@@ -374,7 +331,6 @@ class Workbench:
             self._changed.notify_all()
 
     def _has_work(self) -> bool:
-        """Whether the thread has something to do: train, load an engine, or end."""
         return self._is_closed or self.is_playing or (self._is_shown and self._engine is None)
 
     def _note_divergences(self, moment: Moment, diverged_steps: Integers) -> None:
@@ -386,20 +342,6 @@ class Workbench:
                 self.divergences[member] = Divergence(member, step, *first_nonfinite(problem, state))
 
 
-def score_of(recipe: Recipe, dataset: Dataset) -> str:
-    """The name of the metric by which members are judged: that of the study's criterion, otherwise accuracy or R²."""
-    criterion = recipe.configuration.study.criterion
-    return metrics_of(dataset)[0] if criterion is None else criterion.name
-
-
-def evaluate_members(dataset: Dataset, problem: Problem, state: State, metric: str) -> dict[str, Floats]:
-    """Objective and metric of each member, {name: [K]}, on the training rows and on test (or else validation) rows."""
-    held_out = dataset.test or dataset.validation
-    rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
-    return evaluate(problem, ReferenceEngine(), state, EvaluationSchedule(1, (metric,)), rows)
-
-
 def _describe_change(settings: Mapping[str, Any]) -> str:
-    """Describe changed settings in a few words, such as "learning rate 0.1"."""
     texts = [f"{key.rpartition('.')[2].replace('_', ' ')} {short_repr(value)}" for key, value in settings.items()]
     return ", ".join(texts) if len(texts) <= 3 else f"{count_of(len(texts), 'setting')} changed"
