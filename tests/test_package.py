@@ -72,6 +72,7 @@ def test_only_what_is_public_is_listed() -> None:
 
 def test_types_are_shipped() -> None:
     assert (resources.files(deltarule) / "py.typed").is_file()
+    assert (resources.files(deltarule) / "__init__.pyi").is_file()
 
 
 def test_version_is_that_of_the_project_and_in_the_changelog() -> None:
