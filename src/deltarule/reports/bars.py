@@ -19,7 +19,7 @@ MIN_BAR_CHARACTERS, MAX_BAR_CHARACTERS = 8, 48
 
 
 def sparkline(values: Any, width: int, bars: str = BARS) -> str:
-    """Draw a series [T] as at most `width` bar characters; logarithmic if positive and over a decade wide.
+    """Draw a series [T] as at most `width` bar characters.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
 
 @dataclass(frozen=True)
 class Bars:
-    """Values from 0 to 1 [T] as a line of bars that fills the width, for Rich; bars above 0.5 are green."""
+    """Values from 0 to 1 [T] as a line of bars that fills the width, for Rich."""
 
     values: Floats
 

@@ -18,7 +18,7 @@ def decision_boundary(
     names: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> Chart:
-    """Draw a model's predictions over two features of its data, with the rows' true and predicted classes.
+    """A model's predictions over two features of its data, with the rows' classes.
 
     All other features are held at one value each, which the figure states: the lower median of numbers, the most
     frequent text. Rows in which one of the two features is missing are left out.

@@ -32,7 +32,7 @@ def activation_cells(
     activation: str | Activation = "sigmoid",
     classes: Sequence[str] = (),
 ) -> Chart:
-    """The table of hidden and output activations, with the binary code of the hidden units.
+    """Hidden and output activations, with the binary code of the hidden units.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _column_axis(names: Sequence[str], label: str) -> Axis:
 
 
 def _check_table_size(values: Floats, name: str) -> None:
-    """Refuse a table with more rows or columns than can be read; `name` is what the values are."""
+    """Refuse a table with more rows or columns than can be read."""
     rows, columns = values.shape
     if rows > MAX_ROWS or columns > MAX_COLUMNS:
         raise BadInput(
@@ -274,6 +274,6 @@ def largest_magnitude(values: Floats) -> float:
 
 
 def describe_signs(values: Floats) -> str:
-    """Describe how many values are positive and negative, and the largest absolute value."""
+    """Describe how many values are positive and negative, and the largest size."""
     signs = f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative"
     return f"{signs}, the largest {largest_magnitude(values):.3g} in size"

@@ -1,4 +1,4 @@
-"""Charts as data: panels of marks on two axes, with notes; `render.py` draws any of them.
+"""Charts as data: panels of marks on two axes, with notes.
 
 A figure function computes what is shown and returns a `Chart`. The same marks give the picture, its description for
 screen readers and its table of numbers.
@@ -91,7 +91,7 @@ class Dots(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Bars(Mark):
-    """Bars from `start` to `stop` along x at heights `at`; along y at positions `at` if `is_vertical`."""
+    """Bars from `start` to `stop` along x, or along y if `is_vertical`, at `at`."""
 
     start: Any
     stop: Any
@@ -114,7 +114,7 @@ class Rule(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Cells(Mark):
-    """A table of values [rows, columns] with a text in each cell, colored within `limits`; gray if not finite.
+    """A table of values [rows, columns] with a text in each cell.
 
     Limits that begin below 0 give blue for negative and orange for positive values.
     """
@@ -128,7 +128,7 @@ class Cells(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Image(Mark):
-    """Pixels [rows, columns] of numbers within ±`limit`, or [rows, columns, 3] of colors from 0 to 1.
+    """Pixels: numbers within ±`limit` [rows, columns], or colors from 0 to 1 [.., 3].
 
     `bar` is the label of a color bar, if it has one.
     """
@@ -140,7 +140,7 @@ class Image(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Regions(Mark):
-    """The classes [G, G] over two axes [G] in pale colors, and lines where a margin [G, G] of theirs is 0."""
+    """Classes [G, G] over two axes [G], and lines where a margin [G, G] is 0."""
 
     first: Any
     second: Any
@@ -202,7 +202,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Marks on two axes; `right` names places on the right; a table or a drawing `is_bare`, without grid and ticks."""
+    """Marks on two axes; a table or a drawing `is_bare`, without grid and ticks."""
 
     marks: Sequence[Mark]
     x: Axis = field(default_factory=Axis)
@@ -252,7 +252,7 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> list[list[str]]:
-        """The curves of the first panel at up to 9 x values as rows of texts, headings first; [] without curves."""
+        """The curves of the first panel at up to 9 x values, as rows of texts."""
         panel = self.panels[0]
         curves = curves_of(panel) if panel else []
         if panel is None or not curves:
@@ -282,7 +282,7 @@ class Chart:
         draw_into(self, axes)
 
     def save(self, path: str | Path) -> tuple[Path, Path]:
-        """Write `path`.svg and `path`.png, and return both paths; the same chart always gives the same bytes.
+        """Write `path`.svg and `path`.png, and return both paths.
 
         >>> import tempfile
         >>> chart = Chart("Cost", [Panel([Line([0, 1], [1.0, 0.5])])])
@@ -306,7 +306,7 @@ def lines(x: Any, values: Any, names: Sequence[str]) -> list[Mark]:
 
 
 def median_band(x: Any, values: Any, name: str, index: int = 0) -> list[Mark]:
-    """The median of each row of values [T, K], and the band from 10 to 90 %, where any is finite."""
+    """The median of each row of values [T, K], and the band from 10 to 90 %."""
     values = np.asarray(values, np.float64)
     check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
@@ -317,7 +317,7 @@ def median_band(x: Any, values: Any, name: str, index: int = 0) -> list[Mark]:
 
 
 def members(x: Any, values: Floats, names: Sequence[str]) -> list[Mark]:
-    """A line for each member of values [T, K] if they are few, otherwise their median and a band."""
+    """A line for each column of values [T, K], or of many their median and a band."""
     if len(names) > MAX_LINES:
         return median_band(x, values, f"median of {len(names)}")
     return lines(x, values, names if len(names) > 1 else [""])
@@ -326,7 +326,7 @@ def members(x: Any, values: Floats, names: Sequence[str]) -> list[Mark]:
 def interval_rows(
     names: Sequence[str], values: Any, intervals: Any, entries: tuple[str, str], label: str, name_points: float
 ) -> tuple[list[Mark], Axis]:
-    """For each name, from the top, a dot at its value [T] and a bar over its interval [T, 2]; and the axis of names.
+    """A dot for each value [T], a bar over its interval [T, 2], and the axis of names.
 
     `entries` name the dots and the bars in the legend; `label` is that of the axis.
     """
@@ -336,7 +336,7 @@ def interval_rows(
 
 
 def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = None) -> tuple[Axis, list[str]]:
-    """An axis that is logarithmic over two decades and ends at `max_shown`, and a note if values lie above it.
+    """An axis that ends at `max_shown`, with a note if values lie above it.
 
     By default it ends at a multiple of the start, unless most values or all ends lie above that.
     """
@@ -359,7 +359,7 @@ def objective_axis(label: str, marks: Iterable[Mark], max_shown: float | None = 
 
 
 def spread_scale(values: Any) -> str:
-    """The scale of an axis for positive values: "log" if the largest is more than 30 times the smallest."""
+    """The scale of an axis: "log" if positive values differ by a factor of 30."""
     return "log" if len(values) and min(values) > 0 and max(values) > 30 * min(values) else "linear"
 
 
@@ -392,7 +392,7 @@ def capitalize(text: str) -> str:
 
 
 def select_evenly(values: Any, max_count: int) -> Any:
-    """Select at most `max_count` values, evenly spaced by index, including the first and the last."""
+    """Select at most `max_count` values, evenly spaced, with the first and the last."""
     if len(values) <= max_count:
         return values
     return values[np.linspace(0, len(values) - 1, max_count).round().astype(int)]
@@ -404,7 +404,7 @@ def format_value(value: float) -> str:
 
 
 def check_shape(values: Any, axis_lengths: Mapping[str, int], name: str = "") -> None:
-    """Raise `BadInput` unless the values have the shape `axis_lengths`, whose keys say what is along each axis."""
+    """Raise `BadInput` unless the values have the shape `axis_lengths`."""
     expected_shape = tuple(axis_lengths.values())
     if values.shape != expected_shape:
         of_name = f" of {visible(name)!r}" if name else ""

@@ -1,4 +1,4 @@
-"""Show judged claims on the terminal: as a table, or on a narrow one as a block of lines for each claim."""
+"""Show judged claims on the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bol
 
 
 def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
-    """Show each claim with the report's number, ours, the share of seeds for which it holds, and the verdict.
+    """Show each claim with the report's number, ours, the share and the verdict.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _claim_lines(claim: Any) -> "RenderableType":
 
 
 def _remarks(claim: Any) -> list[tuple[str, str]]:
-    """Remarks on a judged claim, each with its name: a contradiction, the best convention, a cause."""
+    """Remarks on a judged claim, each with its name."""
     remarks = []
     if claim.contradicts_itself:
         remarks.append(("flag", f"the report contradicts itself: {claim.contradicts_itself}"))

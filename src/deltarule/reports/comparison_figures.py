@@ -1,4 +1,4 @@
-"""Charts that compare configurations: spreads over seeds, success rates, shares with thresholds, rankings."""
+"""Charts that compare configurations: spreads, success rates, rankings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ MAX_JOINED_SEEDS = 12
 
 
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> Chart:
-    """A dot for each seed's value [K] of each option, and the medians; NaN marks a seed that exceeded `limit`.
+    """A dot for each seed's value [K] of each option, and the medians.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def success_rates(
 
 
 def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed: Any, *, confidence: float) -> Chart:
-    """The share of seeds for which each claim holds, with its interval and the share that it needs.
+    """The share of seeds for which each claim holds, beside the share that it needs.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
 
 
 def _joined_seeds(values: Sequence[Floats]) -> list[Mark]:
-    """Lines that join each seed's values [K] under neighboring options, if all options have the same few seeds."""
+    """Lines that join each seed's values [K] under neighboring options."""
     counts = {len(value) for value in values}
     if len(counts) > 1 or max(counts) > MAX_JOINED_SEEDS:
         return []

@@ -1,4 +1,4 @@
-"""Charts of training runs: curves of objective, accuracy and probabilities, range tests, times.
+"""Charts of training runs: objective, accuracy, probabilities, range tests, times.
 
 T evaluations · K members · N objects · n updates of a range test
 """
@@ -156,7 +156,7 @@ def object_curves(
 
 
 def range_test_curves(tested: RangeTest) -> Chart:
-    """Objective, and accuracy if there is one, against the learning rate of a range test.
+    """Objective and accuracy against the learning rate of a range test.
 
     >>> rates = np.logspace(-3, 0, 4)
     >>> tested = RangeTest(rates, np.array([[2.0], [1.0], [0.5], [9.0]]), None, np.array([0.01]))
@@ -189,7 +189,7 @@ def _max_objective_shown(objective: Floats) -> float:
 
 
 def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, quantity: str = "objective") -> Chart:
-    """A curve for each value of a parameter; the median over members if there are many.
+    """A curve for each value of a parameter.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def comparison_curves(series: Mapping[str, tuple[Any, Any]], *, parameter: str, 
 def time_curves(
     quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, note: str
 ) -> Chart:
-    """The microseconds of an update against a quantity, a line for each contender with a gap for each None.
+    """The microseconds of an update against a quantity, a line for each contender.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def time_curves(
 
 
 def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
-    """The marks of a series of the history, for training rows, and validation rows if there are any; and notes."""
+    """The marks of a series, for training and validation rows, and notes."""
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     marks: list[Mark] = []
     if curves.members * len(parts) > MAX_LINES:
@@ -277,7 +277,7 @@ def _rows_of(part: str, name: str) -> str:
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
-    """The steps and values of a member's evaluations; the objective also at the end, unless with best weights."""
+    """The steps and values of a member's evaluations, with the objective at the end."""
     values = curves.history.series(name)[:, member]
     is_evaluated = ~np.isnan(values)
     steps, values = np.array(curves.history.steps)[is_evaluated], values[is_evaluated]

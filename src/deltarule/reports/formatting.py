@@ -16,7 +16,7 @@ MAX_EXACT_PROBABILITY = 0.999
 
 
 def visible(text: str) -> str:
-    r"""Replace each control character by \ufffd, so that text cannot move a cursor or turn the direction of writing.
+    r"""Replace each control character by \ufffd: text cannot move a cursor.
 
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
@@ -34,7 +34,7 @@ def escape_html(text: str) -> str:
 
 
 def activation_bounds(function: Activation) -> tuple[float, float] | None:
-    """(0, 1) for activations with that range, (-1, 1) for tanh, otherwise None; an activation is high above the mean.
+    """(0, 1) for activations with that range, (-1, 1) for tanh, otherwise None.
 
     >>> activation_bounds(TANH)
     (-1.0, 1.0)
@@ -45,7 +45,7 @@ def activation_bounds(function: Activation) -> tuple[float, float] | None:
 
 
 def hidden_codes(hidden: Any, threshold: float) -> list[str]:
-    """The binary code of each row of hidden activations [N, H]: a 1 for each unit above the threshold, otherwise 0.
+    """The binary code of each row of activations [N, H]: 1 above the threshold.
 
     >>> hidden_codes([[0.97, 0.02], [0.51, 0.5]], 0.5)
     ['10', '10']
@@ -54,7 +54,7 @@ def hidden_codes(hidden: Any, threshold: float) -> list[str]:
 
 
 def describe_marked(threshold: float) -> str:
-    """Describe which activations are marked: hidden ones above their threshold, outputs above 0.5.
+    """Describe which activations are marked.
 
     >>> describe_marked(0.5), describe_marked(0.0)
     ('above 0.5', 'hidden units above 0, outputs above 0.5')
@@ -74,7 +74,7 @@ def row_names(classes: Sequence[str]) -> list[str]:
 
 
 def format_signed(value: float) -> str:
-    """Format a weight with its sign in at most 7 characters: with 0 to 3 decimals, or one digit and an exponent.
+    """Format a weight with its sign in at most 7 characters.
 
     >>> [format_signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
     ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
@@ -89,7 +89,7 @@ def format_signed(value: float) -> str:
 
 
 def percent(share: float, digits: int = 3, form: str = "g") -> str:
-    """Format a share as a percentage of `digits` digits ("g") or decimals ("f"), 0 or 100 only for exactly none or all.
+    """Format a share as a percentage, 0 or 100 only for exactly none or all.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def format_share(holds: Any) -> str:
 
 
 def format_by_convention(texts: Mapping[str, str]) -> str:
-    """Join the texts for a claim's conventions, a line for each: its name and its text."""
+    """Join the texts for a claim's conventions, a line for each."""
     return "\n".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def format_probability(probability: float) -> str:
-    """Format a probability as a percentage, without the many digits of a nearly certain one.
+    """Format a probability as a percentage without many digits.
 
     >>> format_probability(0.981), format_probability(0.9999999), format_probability(1.0)
     ('98.1 %', 'more than 99.9 %', '100 %')
@@ -153,7 +153,7 @@ def format_probability(probability: float) -> str:
 
 
 def describe_solved(criterion: str, count: int, total: int, steps_median: float | None) -> str:
-    """Describe how many of all networks met a study's criterion, and by which update (the median) if known.
+    """Describe how many networks met a study's criterion, and by which update.
 
     >>> describe_solved("accuracy of 1", 3, 4, 148.0)
     '3 of 4 (accuracy of 1), half of them by update 148'
@@ -165,7 +165,7 @@ def describe_solved(criterion: str, count: int, total: int, steps_median: float 
 
 
 def member_names(problem: Problem) -> list[str]:
-    """Name members by the hyperparameters in which they differ, and by number if that is not unique.
+    """Name members by the hyperparameters in which they differ, or by number.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem

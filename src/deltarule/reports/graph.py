@@ -1,4 +1,4 @@
-"""Draw the computational graph of a trace: forward from x to J, with the derivatives that flow back on the edges.
+"""Draw the computational graph of a trace, with the derivatives on its edges.
 
 What is computed only once is marked: δ, the derivative by the pre-activations of a layer, from which the derivatives by
 its weights, its biases and its inputs are computed.
@@ -39,7 +39,7 @@ _STYLE = f"""
 
 
 def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
-    """Draw the computational graph of a trace as SVG text, with links to addresses by array name if given.
+    """Draw the computational graph of a trace as SVG text.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
 
 
 def _add_layer(drawing: "_GraphDrawing", layer: Layer) -> None:
-    """Add the nodes of a layer, the edges with their formulas, and its parameters beside them."""
+    """Add the nodes of a layer, its edges with formulas, and its parameters."""
     quantities, n = drawing.explanation.quantities, layer.number
     if layer.scaling:
         drawing.edge(f"x · scale{n}", "x", f"∂J/∂s{n} · scale{n}")
@@ -137,7 +137,7 @@ class _GraphDrawing:
         return is_fused(problem.loss, problem.network.output)
 
     def node(self, name: str, remark: str, is_given: bool = False) -> None:
-        """Add the next node of the chain, an array with a remark; data that are given have a dashed border."""
+        """Add the next node of the chain, an array with a remark."""
         if self.last:
             self.y += STEP
         self._box(name, MIDDLE, self.y, remark, is_given)
@@ -149,7 +149,7 @@ class _GraphDrawing:
         self._box(name, SIDE, self.y, remark, True)
 
     def parameter(self, name: str, formula: str, offset: int) -> None:
-        """Add a parameter to the left of the last node, `offset` pixels lower, with the formula of its derivative."""
+        """Add a parameter beside the last node, with the formula of its derivative."""
         y = self.y + offset
         left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
         target = self.y + offset / 2.5
@@ -161,7 +161,7 @@ class _GraphDrawing:
         self._formula(f"∂J/∂{name}", formula, middle, (y + target) / 2 + (-16 if above else 24), "middle")
 
     def edge(self, operation: str, source: str, formula: str) -> None:
-        """Add an edge to the next node: the operation on array `source`, and unless it is x, ∂J/∂source = `formula`."""
+        """Add an edge to the next node: an operation, and the derivative that flows back."""
         top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
         self._arrow("forth", MIDDLE - 8, top, MIDDLE - 8, bottom)
         self._text(operation, MIDDLE - 20, (top + bottom) / 2 + 4, "end")
@@ -221,7 +221,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
-        """Draw the marked label "δ = ∂J/∂z" (`name` and `source`) at height y; δ is computed once and used twice."""
+        """Draw the marked label "δ = ∂J/∂z" at height y; δ is used twice."""
         text = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
@@ -230,7 +230,7 @@ class _GraphDrawing:
         self.parts.append(self._link(name, text))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
-        """Draw "name = formula" at (x, y), aligned by `anchor`, with δ underlined, and a small text below."""
+        """Draw "name = formula" at (x, y), with δ underlined and a small text below."""
         words = [
             f'<tspan class="once">{_with_subscripts(word)}</tspan>' if word.startswith("δ") else _with_subscripts(word)
             for word in formula.split(" ")

@@ -1,4 +1,4 @@
-"""Load the Jinja templates of all HTML reports; inserted text is escaped, without control characters."""
+"""Load the Jinja templates of all HTML reports."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cache
 def load_template(name: str, **filters: Callable[..., Any]) -> "Template":
-    """Load a template from the folder `templates`; `filters` are additional functions that it may call."""
+    """Load a template from the folder `templates`, which may call `filters`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

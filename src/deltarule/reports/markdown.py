@@ -1,4 +1,4 @@
-"""Format tables of texts and verdicts of a study as Markdown for docs/; a test compares each page with its records."""
+"""Format verdicts of a study as Markdown for its page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(results: Mapping[str, Any]) -> str:
-    """Format a study's results.json as a Markdown table of claims and verdicts, with remarks in a list below it.
+    """Format a study's results.json as a Markdown table with remarks below it.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _claim_row(claim: Mapping[str, Any]) -> list[str]:
 
 
 def _format_seeds(claim: Mapping[str, Any]) -> str:
-    """The share of seeds for which a claim holds with its interval, by convention; "none" if it was not tested."""
+    """The share of seeds for which a claim holds with its interval, by convention."""
     if claim["share"] is None:
         return "none"
     if len(claim["conventions"]) < 2:
@@ -68,7 +68,7 @@ def _format_count(count: Mapping[str, Any]) -> str:
 
 
 def _reasons(claim: Mapping[str, Any]) -> list[str]:
-    """Lines of a Markdown list on a claim: a contradiction, a changed criterion, the cause of its failure, if any."""
+    """Lines of a Markdown list on a claim: a contradiction, the cause of its failure."""
     lines = []
     if claim["contradicts_itself"]:
         lines.append(f"- **{claim['id']}**: the report contradicts itself: {claim['contradicts_itself']}.")

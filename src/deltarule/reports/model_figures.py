@@ -1,4 +1,4 @@
-"""Charts of a table model: importance of columns, calibration, predicted against true numbers, loss by epoch.
+"""Charts of a table model: importance, calibration, errors, loss by epoch.
 
 N rows · T columns of a table · G groups of predictions · n epochs
 """
@@ -33,7 +33,7 @@ INTERVAL = "its interval (95 %)"
 
 
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> Chart:
-    """The loss of score if a column is shuffled, with intervals; the first 32 columns if there are more.
+    """The loss of score if a column is shuffled, with intervals.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
-    """The shares of right predictions, with intervals, against their mean probabilities.
+    """The shares of right predictions against their mean probabilities.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Charts of the inside of a network: first-layer weights as images, the network itself, activation functions.
+"""Charts of the inside of a network: weights as images, the network, activations.
 
 N objects · D inputs · H hidden units · C outputs · L layers
 """
@@ -76,7 +76,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
 
 
 def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> Chart:
-    """A network with a line for each weight, wider for larger ones, dashed and blue for negative ones.
+    """A network with a line for each weight, wider for larger ones.
 
     Weights below 1/500 of the largest, and those that are not finite, have no line.
 
@@ -158,7 +158,7 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> Chart:
 
 
 def _check_image_shapes(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
-    """Refuse arrays of weights [D, H] that have different shapes or do not make images of the given shape."""
+    """Refuse arrays of weights [D, H] that do not make images of the given shape."""
     for array in arrays:
         if array.shape != arrays[0].shape or array.shape[0] != np.prod(shape):
             raise BadInput(
@@ -175,7 +175,7 @@ def _image(values: Floats, shape: tuple[int, ...], largest: float, bar: str) -> 
 
 
 def _mosaic(values: Floats, shape: tuple[int, ...], gap_value: float) -> Floats:
-    """The weights [D, H] as one image: a grid of the images of all units, with a pixel of `gap_value` between them."""
+    """The weights [D, H] as one image: a grid of the images of all units."""
     units = values.shape[1]
     across = int(np.ceil(np.sqrt(units)))
     down = -(-units // across)
@@ -194,7 +194,7 @@ def _unit_heights(units: int) -> Floats:
 def _weight_lines(
     matrices: Sequence[Floats], largest: float, sign: int, color: str, dashes: Any, name: str
 ) -> Segments:
-    """Lines for the weights [from, to] of a sign, wider the closer to `largest` in size."""
+    """Lines for the weights [from, to] of a sign, wider for larger ones."""
     paths, widths = [], []
     for layer, matrix in enumerate(matrices):
         starts, ends = _unit_heights(len(matrix)), _unit_heights(matrix.shape[1])

@@ -1,4 +1,4 @@
-"""Show networks, runs, sweeps and gradient checks as HTML in notebooks, and a running training as a `LivePlot`.
+"""Show networks, runs, sweeps and gradient checks as HTML in notebooks.
 
 `import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
@@ -20,7 +20,7 @@ MIN_TRAINING_PER_DRAWING = 9
 
 
 def register(shell: Any) -> None:
-    """Register the HTML of networks, runs, sweeps and gradient reports in an IPython shell."""
+    """Register the HTML of our records in an IPython shell."""
     html = shell.display_formatter.formatters["text/html"]
     for module, name, function in HTML_FUNCTIONS:
         html.for_type_by_name(f"deltarule.{module}", name, function)
@@ -63,7 +63,7 @@ def run_html(run: Any) -> str:
 
 
 def sweep_html(table: Any) -> str:
-    """A sweep as HTML: its best configurations, and whether the first differs from the others by more than noise."""
+    """A sweep as HTML: its best configurations, compared with the first."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
     from deltarule.reports.sweep_table import format_score
     from deltarule.stats.effects import format_value
@@ -106,7 +106,7 @@ HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 
 
 class LivePlot:
-    """A plot of the objective that is updated during training: pass it to `train` as `progress`.
+    """A plot of the objective during training: pass it to `train` as `progress`.
 
 
     For a population it shows the median of the members that still train, on the batch of the last update.
@@ -128,7 +128,7 @@ class LivePlot:
         self._shown: Any = None
 
     def __call__(self, progress: Any) -> None:
-        """Record the progress of a training, and redraw the plot if enough time has passed."""
+        """Record the progress of a training, and redraw the plot now and then."""
         self.history.add(progress.step, progress.objective)
         started = time.perf_counter()
         if started < self._due and progress.training:
@@ -145,7 +145,7 @@ class LivePlot:
         return Chart("Objective while it trains", [Panel(marks, Axis("updates", "updates"), axis)], notes=notes)
 
     def _display(self, html: str, is_training: bool) -> None:
-        """Show HTML in place of this training's earlier one; if not `is_training`, the next HTML gets a new place."""
+        """Show HTML in place of this training's earlier one."""
         try:
             from IPython.display import HTML, display
         except ImportError:

@@ -1,4 +1,4 @@
-"""Parallel coordinates of a sweep: a line for each configuration, across its parameters to its score."""
+"""Parallel coordinates of a sweep: a line for each configuration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ AXIS_DISTANCE_INCHES = 1.3
 
 
 def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> Chart:
-    """Every configuration of a sweep as a line through the values of its parameters to its mean score.
+    """Every configuration as a line through its parameters to its mean score.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
 
 
 def _select_lines(means: Floats) -> Floats:
-    """The indices of the means [C] to draw, worst first, so that the best are on top; of many a sample and the best."""
+    """The indices of the means [C] to draw, worst first; of many a sample."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
     if len(order) <= MAX_DRAWN:
@@ -98,7 +98,7 @@ def _select_lines(means: Floats) -> Floats:
 
 
 def _score_limits(means: Floats) -> tuple[float, float]:
-    """The limits of the score axis: the worst mean, or 20 times the median's distance below the best, and the best."""
+    """The limits of the score axis, without means far below the others."""
     known = means[~np.isnan(means)]
     if not len(known):
         raise BadInput("no configuration has a score in every block; there is nothing to draw")

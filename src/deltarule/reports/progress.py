@@ -28,7 +28,7 @@ class ProgressHistory:
     objectives: list[float] = field(default_factory=list)
 
     def add(self, step: int, objective: float) -> None:
-        """Record the objective at a step; a step that is not after the last one starts a new training."""
+        """Record the objective at a step; an earlier step starts a new training."""
         if self.steps and step <= self.steps[-1]:
             self.steps.clear()
             self.objectives.clear()

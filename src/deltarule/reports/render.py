@@ -120,7 +120,7 @@ def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float
 
 
 def _label_ends(axes: "Axes", panel: Panel | None, height: float) -> bool:
-    """Write the names of a few curves beside their ends in place of a legend, if they end apart from each other."""
+    """Write the names of a few curves beside their ends, if these are far apart."""
     curves = [mark for mark in panel.marks if isinstance(mark, Line) and mark.name] if panel else []
     named = [mark for mark in panel.marks if getattr(mark, "name", "")] if panel else []
     if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS or any(not len(curve.points()[0]) for curve in curves):
@@ -147,7 +147,7 @@ def _label_ends(axes: "Axes", panel: Panel | None, height: float) -> bool:
 
 
 def _draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:
-    """Draw the marks and the axes of a panel, one of `columns`; return the handles of the legend by name."""
+    """Draw a panel, one of `columns`; return the handles of the legend by name."""
     entries: dict[str, Any] = {}
     for mark in panel.marks:
         handle = _DRAW[type(mark)](axes, mark)
@@ -201,7 +201,7 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
 
 
 def _draw_line(axes: "Axes", mark: Line) -> Any:
-    """Draw a curve, with gaps at missing values, or through them where most values are missing."""
+    """Draw a curve, with gaps at missing values unless most are missing."""
     x, y = np.ravel(mark.x), np.asarray(mark.y, np.float64)
     if 2 * np.isfinite(y).sum() <= len(y):
         x, y = mark.points()

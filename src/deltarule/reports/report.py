@@ -50,7 +50,7 @@ class TrainingSlider:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a section: a run, a range test or the claims of a study, with its figures.
+    """A part of a section: a run, a range test or claims, with its figures.
 
     facts        names with values
     commands     commands that repeat it
@@ -138,7 +138,7 @@ def _read_script() -> str:
 
 
 def _slider_data(slider: TrainingSlider) -> str:
-    """The slider's data for the script, as JSON; tables have formatted cells, so that rounding happens only here."""
+    """The slider's data for the script, as JSON with formatted cells."""
     tables = {
         name: [" ".join(map(_format_signed, values)) for values in rows.reshape(len(rows), -1).tolist()]
         for name, rows in slider.tables.items()
@@ -164,7 +164,7 @@ def _percent(share: float) -> str:
 
 
 def _format_signed(value: float) -> str:
-    """Format a number for a table of the slider: its sign and two decimals; empty if it is not finite."""
+    """Format a number for a table of the slider; empty if it is not finite."""
     if not np.isfinite(value):
         return ""
     if abs(value) >= 1e6:
@@ -178,7 +178,7 @@ def _column_classes(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _color_opacity(value: float, table: Floats) -> float:
-    """The opacity of the color behind a number: 0.6 times its displayed size, divided by the largest of the table.
+    """The opacity of the color behind a number, by its displayed size.
 
     It is computed from the displayed numbers, because report.js has no others, and not rounded, because JavaScript
     rounds differently.

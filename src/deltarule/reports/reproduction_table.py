@@ -1,4 +1,4 @@
-"""Show a reproduction as a table on the terminal: every study with its verdicts, and what was left out."""
+"""Show a reproduction as a table on the terminal."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def reproduction_table(reproduction: Any) -> "RenderableType":
-    """Show for each study how many claims have which verdict; below it what was left out, and where the report is.
+    """Show for each study how many claims have which verdict, and what was left out.
 
     Parameters
     ----------

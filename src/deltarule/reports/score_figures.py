@@ -1,4 +1,4 @@
-"""Charts of classifications: predictions, decision boundaries, confusion matrices; and of norms during training.
+"""Charts of classifications, and of norms during training.
 
 N rows · K seeds · C classes · T values of a parameter · G points of a grid
 """
@@ -53,7 +53,7 @@ def true_and_predicted(
     rows: str = "rows",
     predictor: str = "",
 ) -> Chart:
-    """The true and the predicted classes of rows side by side, these over the boundary of `plane`, if given.
+    """The true and the predicted classes of rows side by side.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _describe_held_features(values: Mapping[str, str]) -> str:
 
 
 def _class_margins(outputs: Floats) -> list[Floats]:
-    """The margin of each class, 0 on its boundary: its output or log-probability minus the largest other one.
+    """The margin of each class, 0 on its boundary.
 
     That of a single output is its distance from 0.5, of a single probability the log-odds. Logarithms make a line
     between points where probabilities are nearly 0 and 1 smoother.
@@ -225,7 +225,7 @@ def _class_margins(outputs: Floats) -> list[Floats]:
 
 
 def _most_confused(counts: Integers, max_pairs: int = 3) -> list[tuple[tuple[int, int], int]]:
-    """The at most `max_pairs` largest counts off the diagonal, as ((true class, predicted class), count)."""
+    """The largest counts off the diagonal, as ((true, predicted), count)."""
     off_diagonal = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     # Unsigned counts cannot be negated to sort them downwards.
     indices = np.argsort(off_diagonal.max(initial=0) - off_diagonal, axis=None, kind="stable")[:max_pairs]

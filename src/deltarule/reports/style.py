@@ -1,4 +1,4 @@
-"""The style of all figures: fonts, sizes, dashes, and colors that color-blind readers can distinguish."""
+"""The style of all figures, with colors that color-blind readers can distinguish."""
 
 import threading
 import warnings
@@ -55,7 +55,7 @@ STYLE: dict[Any, Any] = {
 
 
 def diverging_colormap() -> Any:
-    """A color map from blue through white to orange for negative to positive values; gray if not finite.
+    """A color map from blue through white to orange for negative to positive values.
 
     >>> from matplotlib.colors import to_hex
     >>> [to_hex(diverging_colormap()(place)) for place in (0.0, 0.5, 1.0)]
@@ -88,7 +88,7 @@ def ink_on(color: Any) -> str:
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """Draw and save figures in this style, one thread at a time; Matplotlib's settings are restored afterwards.
+    """Draw and save figures in this style, one thread at a time.
 
     >>> import matplotlib
     >>> before = matplotlib.rcParams["font.size"]
@@ -121,7 +121,7 @@ restore them."""
 
 
 def line(index: int) -> dict[str, Any]:
-    """The color and dashes of the line with an index, for Matplotlib; 32 lines are distinct.
+    """The color and dashes of the line with an index, for Matplotlib.
 
     >>> line(0), line(8)["color"] == line(0)["color"], line(8)["linestyle"] == line(0)["linestyle"]
     ({'color': '#026dad', 'linestyle': 'solid'}, True, False)

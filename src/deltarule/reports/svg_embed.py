@@ -1,4 +1,4 @@
-"""Embed charts in HTML pages: as inline SVG, with a text description and a table of their numbers.
+"""Embed charts in HTML pages as SVG, with a description and a table.
 
 The ids and styles of an SVG affect nothing outside it, because a page has many of them.
 """
@@ -81,7 +81,7 @@ def figure_html(chart: Chart) -> str:
 
 
 class EmbeddedFigures:
-    """Collect the embedded figures of the block with an id; each figure gets an id that begins with it."""
+    """Collect the embedded figures of the block with an id."""
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -123,7 +123,7 @@ def _inline_svg(figure: "Figure", id: str) -> str:
 
 
 def _page_unique(name: str, value: str, id: str) -> str:
-    """The value of an attribute, with the figure's id before ids and references, which makes them unique on a page."""
+    """The value of an attribute, with ids and references made unique on a page."""
     if name == "id":
         return f"{id}-{value}"
     if name.endswith("href") and value.startswith("#"):
@@ -139,7 +139,7 @@ def _hover_data(figure: "Figure", axes: "Axes", panel: Panel) -> dict[str, Any]:
 
 
 def _tooltips(figure: "Figure", axes: "Axes", curve: Line) -> list[list[Any]]:
-    """Points of a curve inside its axes: position across and down in the SVG, and the values as texts."""
+    """Points of a curve inside its axes: position in the SVG, and values as texts."""
     x, y = curve.points()
     positions = axes.transData.transform(np.column_stack([x, y]))
     corners = axes.bbox.padded(1).get_points()

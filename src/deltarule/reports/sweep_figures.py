@@ -1,4 +1,4 @@
-"""Charts of a sweep: the effects of parameters, and the ranking of configurations with intervals.
+"""Charts of a sweep: effects of parameters, and the ranking of configurations.
 
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
@@ -31,7 +31,7 @@ CHOSEN_NOTE = (
 
 
 def effects_matrix(found: Effects, *, quantity: str) -> Chart:
-    """The effect of each value of each parameter, and of each pair of values, with intervals.
+    """The effects of all values of parameters and of all pairs, with intervals.
 
     On the diagonal is the mean score of a value, less that of all configurations, as a dot with its interval (95 %);
     below it that of a pair of values, with half of its interval.
@@ -95,7 +95,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
 
 
 def describe_diverged_values(effects: Effects) -> str:
-    """A sentence on parameter values whose effect is unknown because networks diverged with them; "" without any.
+    """A sentence on values without an effect because networks diverged with them.
 
     >>> from deltarule.stats.effects import effects
     >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
@@ -111,7 +111,7 @@ def describe_diverged_values(effects: Effects) -> str:
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> Chart:
-    """The best configurations with intervals of their means, and which may be as good as the first.
+    """The best configurations, and which may be as good as the first.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
 
 
 def _describe_ranking(ranked: Ranking) -> str:
-    """Describe whether the first configuration differs from the others by more than noise."""
+    """Describe whether the first configuration is better by more than noise."""
     count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
     if not ranked.blocks:
         return "None has a score, so nothing is compared."
@@ -196,7 +196,7 @@ def _marginal_panel(
 
 
 def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
-    """The axis below a panel, with the values of its parameter if it `is_last` in its column."""
+    """The axis below a panel, with values if it `is_last` in its column."""
     limits = -0.5, max(len(parameter.values), 2) - 0.5
     if not is_last:
         return Axis(scale="hidden", limits=limits)
@@ -205,7 +205,7 @@ def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
 
 
 def _pair_cells(effect: Effect, largest: float, number_format: str) -> Cells:
-    """A pair's effects as cells with half their interval, colored from −`largest` to `largest`."""
+    """A pair's effects as cells with half their interval."""
     mean, half = effect.mean.T, effect.half.T
     texts = [["" for _ in row] for row in mean]
     for row, column in np.argwhere(~np.isnan(mean)):
@@ -247,7 +247,7 @@ def _describe_effect(parameter: Parameter, effect: Effect) -> str:
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
-    """What the effects are, their intervals, and the parameters left out after the first `count`."""
+    """What the effects are, their intervals, and the parameters left out."""
     has_diverged = any(one.diverged.any() for one in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"

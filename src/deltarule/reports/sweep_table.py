@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def format_score(score: float) -> str:
-    """Format a score with four decimals, or with four significant digits from a million on.
+    """Format a score with four decimals, or four significant digits if it is large.
 
     >>> format_score(0.97), format_score(-5.9e105)
     ('0.9700', '-5.9e+105')

@@ -1,4 +1,4 @@
-"""Lay out terminal output: tables that fit any width, and lists of names with texts."""
+"""Tables that fit any terminal, and lists of names with texts."""
 
 import re
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def fitted_table(headings: Sequence[str], rows: Sequence[Sequence[str]], are_tex
 
 @dataclass(frozen=True)
 class _FittingTable:
-    """A table that folds texts if it is too wide, or if numbers do not fit either, has a line for each cell."""
+    """A table that folds texts, or has a line for each cell if it is too wide."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -79,7 +79,7 @@ def _fold_heading(heading: str, width: int) -> str:
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
-    """Show names with texts, each text beside its name, or below it in a narrow terminal."""
+    """Names with texts, each text beside its name, or below it in a narrow terminal."""
     return _Pairs(rows)
 
 
@@ -112,7 +112,7 @@ class _Pairs:
 
 
 def plain_table(**options: Any) -> "Table":
-    """Create an empty table with a rule below its headings and a space between its columns; `options` are Rich's."""
+    """An empty table with a rule below its headings; `options` are Rich's."""
     from rich import box
     from rich.table import Table
 

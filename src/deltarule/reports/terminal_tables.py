@@ -1,4 +1,4 @@
-"""Show runs as tables on the terminal, fitted to its width; nothing is expressed by color alone.
+"""Show runs as tables on the terminal; nothing is expressed by color alone.
 
 T evaluations · N objects · D inputs · H hidden units · C outputs
 
@@ -94,7 +94,7 @@ def run_summary(outcome: Any) -> "RenderableType":
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
-    """Show the probability of each object's correct output during training, and since which update it is right.
+    """Show the probability of each object's correct output during training.
 
     It is right if it is above 0.5 at every evaluation from there to the end.
 
@@ -133,7 +133,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
 def activation_table(
     labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
 ) -> "RenderableType":
-    """Show the hidden and output activations of every input, with the binary code of the hidden units.
+    """Show the activations of every input, with the code of the hidden units.
 
     High activations are marked with a star, and have a 1 in the code.
 
@@ -188,7 +188,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """A table with labelled rows, split into several if its columns do not fit, preferably between their groups."""
+    """A table with labelled rows, split if its columns do not fit."""
 
     corner: str
     labels: Sequence[str]
@@ -249,7 +249,7 @@ def _text_labels(labels: Sequence[str] | None, count: int) -> list[str]:
 
 
 def _activation_columns(letter: str, values: Floats, threshold: float) -> list[_Column]:
-    """A column for each unit with its activations [N, units], which are marked above the threshold."""
+    """A column for each unit with its activations [N, units]."""
     from rich.text import Text
 
     return [

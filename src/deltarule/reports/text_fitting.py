@@ -1,4 +1,4 @@
-"""Fit text into a width in a figure: wrap it, or shorten it so that different names remain different."""
+"""Fit text into a width: wrap it, or shorten it so that names stay different."""
 
 import itertools
 import os.path
@@ -14,18 +14,18 @@ from deltarule.reports.formatting import visible
 
 
 def escape_dollars(text: str) -> str:
-    """Escape text for Matplotlib: dollars, which begin math, and a leading underscore, which hides it from legends."""
+    """Escape dollars and a leading underscore, which Matplotlib interprets."""
     text = visible(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def wrap_text(text: str, width: int, lines: int = 4) -> str:
-    """Wrap text to at most `lines` lines of `width` characters, escaped for Matplotlib."""
+    """Wrap text to at most `lines` lines of `width` characters."""
     return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
 def wrap_names(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Wrap names to at most `lines` lines of `width` characters; those that would look alike are shortened distinctly.
+    """Wrap names to at most `lines` lines, so that none look alike.
 
     >>> wrap_names(["mean income of all households", "mean income of all persons", "age"], 8, 2)
     ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
@@ -57,7 +57,7 @@ def fit_text(text: str, max_points: float, font_size: float) -> str:
 
 
 def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list[str]:
-    """Shorten names like `fit_text`; names that would look alike keep the part where they differ, or get a number.
+    """Shorten names like `fit_text`, so that none look alike.
 
     >>> fit_names(["mean income of households", "mean income of persons", "age"], 80, 8)
     ['mean… households', 'mean inc… persons', 'age']
@@ -74,7 +74,7 @@ def fit_names(names: Sequence[str], max_points: float, font_size: float) -> list
 
 
 def _shorten_distinctly(lines: Sequence[str], max_points: float, font_size: float) -> dict[str, str]:
-    """Map each line to a short form; lines with equal beginnings keep the part where they differ."""
+    """Map each line to a short form that keeps the part where lines differ."""
     shown = {line: fit_text(line, max_points, font_size) for line in lines}
     for text in list(dict.fromkeys(shown.values())):
         alike = [line for line in shown if shown[line] == text]
@@ -100,7 +100,7 @@ def text_width(text: str, font_size: float, weight: str = "normal") -> float:
 
 @cache
 def _relative_width(character: str, weight: str) -> float:
-    """The width of a character in a font weight, such as "bold", as a multiple of the font size."""
+    """The width of a character as a multiple of the font size."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -1,4 +1,4 @@
-"""Write expression trees as MathML: with names, or with numbers that link to their source.
+"""Write expression trees as MathML, with names or with linked numbers.
 
 Browsers break no lines within a <math> element, so each term of a long sum becomes one.
 """
@@ -56,7 +56,7 @@ def with_names(tree: Expression) -> str:
 
 
 def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
-    """The terms of a formula as MathML with linked numbers; sums over samples always show the term of `sample`.
+    """The terms of a formula as MathML with linked numbers.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _split_name(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _MathML:
-    """A writer of trees as MathML: with numbers that have the address `link(ref)`, or with names if `link` is None.
+    """A writer of trees as MathML: with numbers, or with names if `link` is None.
 
     `is_first` is whether a part begins the formula, where its sign needs no brackets.
     """
@@ -230,7 +230,7 @@ class _MathML:
         return f"<mrow><mi>{escape(name)}</mi>{_in_brackets('(', '<mo>,</mo>'.join(texts), ')')}</mrow>", WHOLE
 
     def _series(self, series: Series, is_first: bool) -> tuple[str, int]:
-        """The MathML of a sum over indices, as ∑ with names or term by term with numbers, and its precedence."""
+        """The MathML of a sum over indices, and its precedence."""
         if self.link:
             return "".join(self.terms(series, is_first)), ADDED
         letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
@@ -238,7 +238,7 @@ class _MathML:
         return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{term}", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
-        """The MathML of a definition by cases, with numbers only of the case that applies, and its precedence."""
+        """The MathML of a definition by cases, and its precedence."""
         if self.link:
             conditions, piece = tree.selection
             reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))

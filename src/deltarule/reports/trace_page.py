@@ -1,4 +1,4 @@
-"""Write a trace as one HTML page without scripts or external resources; every number links to its source."""
+"""Write a trace as one HTML page in which every number links to its source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LINE_CHARACTERS = 120
 
 
 def explanation_page(explanation: Explanation, sample: int | None = None, layer: int | None = None) -> str:
-    """The trace as the text of an HTML page, restricted to a row of the data and to a layer if they are given.
+    """The trace as the text of an HTML page.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class _ShownQuantity:
         return f"#{self.cell_id(index)}" if is_shown else f"#{self.id}"
 
     def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
-        """The data of the quantity for the template; `link` returns the address of an entry."""
+        """The data of the quantity for the template."""
         one = self.quantity
         formula = one.formula
         return {

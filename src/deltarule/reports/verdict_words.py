@@ -1,4 +1,4 @@
-"""Put verdicts into words; records have the codes agrees, disagrees, mixed, undecided and "not testable here"."""
+"""Put verdicts into words."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ VERDICT_WORDS = {
 
 
 def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
-    """A claim's verdict in words; for a mixed one also what it depends on: an unstated convention, or the seeds.
+    """A claim's verdict in words; of a mixed one also what it depends on.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def describe_verdict(verdict: str, conventions: Mapping[str, Any]) -> str:
 
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """The number of claims of each verdict code, with the verdict in words, supported ones first.
+    """The number of claims of each verdict, supported ones first.
 
     >>> count_verdicts(["mixed", "agrees", "agrees"])
     {'agrees': ('supported', 2), 'mixed': ('supported in part', 1)}

@@ -1,1 +1,1 @@
-"""Statistics: metrics, confidence intervals, effects of hyperparameters, rankings, and decision planes."""
+"""Metrics, confidence intervals, effects, rankings, and decision planes."""

@@ -1,4 +1,4 @@
-"""Convert arguments of statistics to arrays of numbers, or report what is wrong with them."""
+"""Convert arguments to arrays of numbers, or report what is wrong with them."""
 
 import reprlib
 from typing import Any
@@ -10,7 +10,7 @@ from deltarule.problem.problem import Floats
 
 
 def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:
-    """Convert `values` to a float64 array with `ndim` axes, or raise "{plural_name} are …; give {expected}".
+    """Convert `values` to a float64 array with `ndim` axes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Effects of hyperparameters in a grid: which matter, by how much, and whether differences exceed the noise.
+"""Effects of hyperparameters in a grid: which matter, and by how much.
 
 C configurations · B blocks: the seeds, or folds and seeds, that all configurations share · V values of a parameter
 
@@ -51,7 +51,7 @@ GROUP_COUNT = 5
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A hyperparameter of a grid: its values, and which of them each configuration has.
+    """A hyperparameter of a grid: its values, and that of each configuration.
 
     key         dotted: "optimizer.learning_rate"
     values [V]  its values as texts, numbers in ascending order
@@ -65,7 +65,7 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """The effect of a value, or of a pair of values: the score minus its mean over all values, all else being equal.
+    """The effect of a value or a pair: the score minus its mean over all values.
 
     keys            of the parameter, or of the two
     mean, half      [V] or [V, V']: the effect, and half the width of its interval (95 %). The mean is NaN without a
@@ -102,7 +102,7 @@ class Effects:
 
 
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
-    """The hyperparameters in which configurations differ, and the keys of those with too many values to analyze.
+    """The hyperparameters in which configurations differ, and keys left out.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
 
 
 def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
-    """Estimate the effect on the score of each parameter in which configurations differ, and of each pair.
+    """Estimate the effects on the score of all parameters and pairs that differ.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
 
 
 def _bin_values(key: str, values: Floats) -> Parameter:
-    """Make a `Parameter` of many numbers: its values are a few ranges with about equally many configurations each."""
+    """Make a `Parameter` of many numbers, whose values are a few ranges."""
     ordered = np.sort(values)
     starts = np.unique(ordered[np.arange(GROUP_COUNT) * len(ordered) // GROUP_COUNT])
     index = np.searchsorted(starts, values, "right") - 1
@@ -232,7 +232,7 @@ def _bin_values(key: str, values: Floats) -> Parameter:
 
 
 def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
-    """Whether every combination of the parameters' values occurs equally often, and no score is missing."""
+    """Whether every combination occurs equally often, and no score is missing."""
     if np.isnan(scores).any():
         return False
     counts = Counter(zip(*(parameter.index.tolist() for parameter in parameters), strict=True)).values()
@@ -248,7 +248,7 @@ def _value_indices(chosen: Sequence[Parameter]) -> tuple[Integers, tuple[int, ..
 def _effect_by_block(
     scores: Floats, chosen: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, diverged_alone: Any
 ) -> Floats:
-    """The effect in each block of each value of `chosen`, one of all `parameters` or a pair.    [C, B]  →  [V, B]
+    """The effect in each block of each value of `chosen`.    [C, B]  →  [V, B]
 
     is_full             whether the grid is full: then the effects are differences of means, else fitted
     diverged_alone [V]  marks the values whose effect is NaN in a grid that is not full
@@ -264,7 +264,7 @@ def _effect_by_block(
 def _diverged_alone(
     diverged_scores: Any, trained: Any, chosen: Sequence[Parameter], parameters: Sequence[Parameter]
 ) -> Any:
-    """Mask [V] of values with a network that diverged while no other value diverged with the same other settings.
+    """Mask [V] of values that alone diverged with the same other settings.
 
     If several values were trained with the same other settings, such as too high a rate, and all of them diverged, that
     says nothing about them.
@@ -282,7 +282,7 @@ def _diverged_alone(
 
 
 def _fitted_effects(scores: Floats, has_value: Any, design: Floats, is_excluded: Any) -> Floats:
-    """The effect of each value in each block, [V, B], by least squares; NaN for values that `is_excluded` [V] marks.
+    """The effect of each value in each block, [V, B], by least squares.
 
     scores [C, B]      has_value [C, V], a mask      design [C, P], ones and zeros, whose first V columns are has_value
     """
@@ -299,7 +299,7 @@ def _fitted_effects(scores: Floats, has_value: Any, design: Floats, is_excluded:
 
 
 def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
-    """Fit blocks by least squares: terms of the first `count` columns, and each one's group of comparable terms.
+    """Fit blocks by least squares: terms, and each one's group of comparable terms.
 
     Both are NaN for values without a row. Only differences of terms within a group are determined.
     design [C, P], ones and zeros      scores [C, B]  →  [count, B], [count]
@@ -314,7 +314,7 @@ def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, 
 
 
 def _center(terms: Floats, group: Floats, counts: Integers) -> Floats:
-    """Subtract the mean term, by `counts`, of the largest set of values with determined differences; NaN for others.
+    """Subtract the mean of the largest set of values with determined differences.
 
     terms, group [V, B], of `_least_squares`      counts [V], of the configurations with each value  →  [V, B]
     """
@@ -338,7 +338,7 @@ def _effect_range(effect: Effect) -> float:
 
 
 def has_diverged(scores: Any) -> Any:
-    """Mask of the scores of diverged networks, in their shape: infinite ones, and those too large to be squared.
+    """Mask of the scores of diverged networks: infinite, or too large to be squared.
 
     >>> has_diverged([0.5, -np.inf, np.nan])
     array([False,  True, False])
@@ -347,7 +347,7 @@ def has_diverged(scores: Any) -> Any:
 
 
 def mean_unless_diverged(scores: Any) -> Floats:
-    """The mean of each row's finite scores, [C, B] → [C]; NaN if a network of the row diverged.
+    """The mean of each row's scores, [C, B] → [C]; NaN if a network diverged.
 
     >>> mean_unless_diverged([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
     array([ 2., nan])

@@ -24,7 +24,7 @@ class Interval(NamedTuple):
 
 
 def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson's confidence interval of a share, for `count` successes in `trials` trials.
+    """Wilson's confidence interval of a share of `count` in `trials`.
 
     With few trials it misses the share more often than stated, see `exact_share_interval`.    Source: Wilson 1927
 
@@ -41,7 +41,7 @@ def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interva
 
 
 def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> Interval:
-    """The exact confidence interval of a share, for `count` successes in `trials` trials.
+    """The exact confidence interval of a share of `count` in `trials`.
 
     Each end misses the share with at most half of the risk, for any number of trials. It is wider than Wilson's, which
     keeps its confidence on average.    Source: Clopper & Pearson 1934
@@ -61,7 +61,7 @@ def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> I
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The confidence interval of the median of one or more values, from their order; no distribution is assumed.
+    """The confidence interval of the median of one or more values, from their order.
 
     The ends are two of the values; by the binomial distribution the median lies between them with at least the given
     confidence. With few values they are the minimum and the maximum.    Source: Conover 1999, section 3.2
@@ -84,7 +84,7 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The confidence interval of the mean of two or more values, by Student's t distribution.    Source: Student 1908
+    """The confidence interval of the mean of two or more values (Student 1908).
 
     Equal values give an interval of width 0. Infinite values, such as those of diverged runs, and values whose
     squares overflow give an unbounded one.
@@ -117,7 +117,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def _normal_quantile(confidence: float) -> float:
-    """The normal quantile z of a two-sided interval: ±z standard deviations hold this share of the distribution."""
+    """The normal quantile z of a two-sided interval."""
     number = _check_confidence(confidence)
     if number == 0.95:
         return NORMAL_QUANTILE_AT_95_PERCENT
@@ -127,7 +127,7 @@ def _normal_quantile(confidence: float) -> float:
 
 
 def _check_share(count: int, trials: int) -> None:
-    """Raise `BadInput` unless both are whole numbers, with 0 ≤ count ≤ trials and at least one trial."""
+    """Raise `BadInput` unless both are whole numbers with 0 ≤ count ≤ trials."""
     are_whole = isinstance(count, INTEGER_TYPES) and isinstance(trials, INTEGER_TYPES)
     if not (are_whole and 0 <= count <= trials and trials > 0):
         raise BadInput(
@@ -136,7 +136,7 @@ def _check_share(count: int, trials: int) -> None:
 
 
 def _check_confidence(confidence: Any) -> float:
-    """Convert a confidence to a float; raise `BadInput` unless it lies between 0 and 1."""
+    """Convert a confidence to a float between 0 and 1, or raise `BadInput`."""
     try:
         number = np.nan if isinstance(confidence, str | bytes) else float(confidence)
     except (TypeError, ValueError, OverflowError):

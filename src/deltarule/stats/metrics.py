@@ -17,7 +17,7 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A named metric: the function `value(a, y, w)` → [K], one value for each member, and whether higher is better."""
+    """A named metric: `value(a, y, w)` → [K], and whether higher is better."""
 
     name: str
     value: Callable[[Floats, Floats, Floats], Floats]
@@ -25,7 +25,7 @@ class Metric:
 
 
 def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Weighted share [K] of samples classified correctly: by the largest output, or by a single output's side of 0.5.
+    """Weighted share [K] of samples classified correctly.
 
     >>> a = np.array([[[0.9], [0.2], [0.7]]])
     >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
@@ -49,7 +49,7 @@ def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def correct_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Share [K] of samples whose output for the true class is above 0.5, whatever the other outputs."""
+    """Share [K] of samples whose output for the true class is above 0.5."""
     return _mean(np.asarray(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True)), w)
 
 
@@ -59,7 +59,7 @@ def mean_squared_error(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def half_mean_squared_error(a: Floats, y: Floats, w: Floats) -> Floats:
-    """Half the mean over samples and outputs of (a − y)²: the cost that the encoder report plots."""
+    """Half the mean of (a − y)²: the cost that the encoder report plots."""
     return mean_squared_error(a, y, w) / 2
 
 
@@ -69,7 +69,7 @@ def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
-    """The largest absolute output of each member, [K]; samples of weight 0 are ignored.
+    """The largest absolute output of each member, [K].
 
     >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
     array([3.])
@@ -78,7 +78,7 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
-    """R² of each member, [K]: 1 − (squared error) / (squared error of the mean), averaged over outputs.
+    """R² of each member, [K], averaged over outputs.
 
     As in scikit-learn, an output with constant targets counts as 1 if every prediction is exact, else as 0. It is NaN
     for a single row.

@@ -1,4 +1,4 @@
-"""Evaluate any classifier over two features of its data, for a figure of its decision boundary.
+"""Evaluate any classifier over two features of its data.
 
 N rows · M points of the plane · D features · C classes
 """
@@ -48,7 +48,7 @@ def model_plane(
     held: Mapping[Feature, Any],
     names: Sequence[str],
 ) -> ModelPlane:
-    """Evaluate a classifier on its rows and on a grid over two features; others stay at `held` or typical values.
+    """Evaluate a classifier on its rows and on a grid over two features.
 
     The parameters are those of `deltarule.decision_boundary`: `held`, the values of other features by feature; `names`,
     those of the features.
@@ -70,7 +70,7 @@ def model_plane(
         raise BadInput(f"no row has both {columns[first]!r} and {columns[second]!r}; choose other features")
 
     def outputs_at(points: Floats) -> Any:
-        """The model's outputs for values of the two features, [M, 2], with the others held."""
+        """The model's outputs for values [M, 2] of the two features."""
         grid = [_constant_column(x, frame, index, value, len(points)) for index, value in enumerate(values)]
         grid[first], grid[second] = points.T
         return predictor.outputs(_like_data(x, grid))
@@ -106,7 +106,7 @@ class _Predictor:
         return [as_text(name) for name in self.classes]
 
     def class_numbers(self, labels: Any) -> Integers:
-        """Convert labels [N] to class numbers from 0, [N]; raise `BadInput` for labels that are no class."""
+        """Convert labels [N] to class numbers from 0, or raise `BadInput`."""
         if self.classes:
             indices = {name: index for index, name in enumerate(self.classes)}
             unknown = next((label for label in labels.tolist() if label not in indices), None)
@@ -128,7 +128,7 @@ class _Predictor:
 
 
 def _predictor_of(model: Any) -> _Predictor:
-    """Wrap a model as a `_Predictor`; raise `BadInput` for an estimator that is no classifier of one target."""
+    """Wrap a model as a `_Predictor`; refuse what is not a classifier of one target."""
     if hasattr(model, "predict"):
         classes = getattr(model, "classes_", None)
         if classes is None or isinstance(classes, list):
@@ -148,7 +148,7 @@ def _frame(x: Any, names: Sequence[str]) -> Frame:
 
 
 def _feature_index(frame: Frame, feature: Feature) -> int:
-    """The index of a feature that the user gave by name or index; raise `BadInput` if there is none."""
+    """The index of a feature that the user gave by name or index."""
     names = list(frame)
     index = names.index(feature) if isinstance(feature, str) and feature in names else feature
     if isinstance(index, str) or not 0 <= index < len(names):
@@ -165,7 +165,7 @@ def _feature_numbers(frame: Frame, index: int) -> Floats:
 
 
 def _constant_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
-    """The constant value of each feature, [D]: the user's (`held`, by index), else the median or most frequent one."""
+    """The constant value of each feature, [D]: the user's, else a typical one."""
     held_and_varied = [name for index, name in enumerate(frame) if index in varied and index in held]
     if held_and_varied:
         raise BadInput(f"the feature {held_and_varied[0]!r} is both varied and held; choose one")
@@ -187,7 +187,7 @@ def _typical_value(column: Any) -> Any:
 
 
 def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -> Any:
-    """A column of `count` rows with the same value, of the type of column `index` in the data `x`."""
+    """A column of `count` rows with the same value, of the type of a column of `x`."""
     name = list(frame)[index]
     rows_with_value = np.flatnonzero(frame[name] == value)
     if not len(rows_with_value) or not (isinstance(x, Mapping) or hasattr(x, "columns")):
@@ -198,7 +198,7 @@ def _constant_column(x: Any, frame: Frame, index: int, value: Any, count: int) -
 
 
 def _like_data(x: Any, columns: Sequence[Any]) -> Any:
-    """Put columns into the form that the data `x` have: a data frame, a mapping of columns, or an array of rows."""
+    """Put columns into the form of the data `x`: frame, mapping or array."""
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
     if hasattr(x, "columns"):

@@ -1,4 +1,4 @@
-"""Evaluate a network or function over the plane of two of its inputs, for a figure of its decision boundary.
+"""Evaluate a network or function over the plane of two of its inputs.
 
 M rows · D inputs · C outputs · G points along each of both inputs
 """
@@ -35,7 +35,7 @@ class DecisionPlane:
 
 
 def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
-    """Evaluate a model on `points` × `points` values of two inputs; the other inputs are held at their medians.
+    """Evaluate a model on a grid of two inputs, the others held at their medians.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
-    """The function from rows [M, D] to outputs [M, C] or [M] of a run (its first network), estimator or function.
+    """The function from rows [M, D] to outputs of a run, estimator or function.
 
     Raises `BadInput` for other objects, and for a classifier of several targets.
 

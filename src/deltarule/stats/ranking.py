@@ -1,4 +1,4 @@
-"""Rank configurations by their mean score, and mark those that may be as good as the best."""
+"""Rank configurations by mean score, and mark those as good as the best."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ EQUAL_DIGITS = 12
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Configurations by their mean score, the best first, with their differences from the best.
+    """Configurations by mean score, with their differences from the best.
 
     place [C]           the configuration of each rank; those that lack a score come after those that have all
     mean, half [C]      the mean score in the compared blocks, and half the width of its interval (95 %). NaN for a
@@ -46,7 +46,7 @@ class Ranking:
 
     @property
     def is_as_good(self) -> Floats:
-        """Mask [C], in the order of rank: may be as good as the first, as the difference's interval contains 0.
+        """Mask [C], in the order of rank: may be as good as the first.
 
         The first is one of them; configurations that were not compared are not. With one block all are, and so is one
         whose difference is equal in all of a few blocks, because the noise is unknown.
@@ -101,7 +101,7 @@ def ranking(scores: Any) -> Ranking:
 
 
 def round_score(mean: float) -> float:
-    """Round a mean score to `EQUAL_DIGITS` significant digits, by which configurations are ranked.
+    """Round a mean score to the digits by which configurations are ranked.
 
     >>> round_score((0.1 + 0.2 + 0.3) / 3) == round_score((0.3 + 0.2 + 0.1) / 3), round_score(1e-14)
     (True, 1e-14)
@@ -115,7 +115,7 @@ def score_table(scores: Any) -> Floats:
 
 
 def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
-    """Select the blocks in which all were trained, or all blocks if too few: scores, trained mask, whether all were.
+    """Select the blocks in which all were trained, or all blocks if too few.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
 
 
 def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half the width of its t interval with confidence 1 − risk.    [C, B]  →  [C], [C]
+    """The mean of each row, and half its t interval.    [C, B]  →  [C], [C]
 
     The half-width is NaN for fewer than two values. Equal values give 0 if the risk covers their probability, else NaN.
     """
