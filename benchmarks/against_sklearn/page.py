@@ -38,7 +38,7 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         ),
         "tables": (
             ["score; seconds of a fit", *CONTENDERS],
-            _table_cells({name: one for name, one in record["tables"].items() if _set_of(name) not in REAL}),
+            _table_cells({name: one for name, one in record["tables"].items() if _set_of(name) in BUNDLED}),
         ),
         "real tables": (
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
@@ -71,6 +71,7 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
         parts = []
         for part, names in record["measured"].items():
             own = [name for name, occasion_number in names.items() if occasion_number == number]
+            own = [name for name in own if part != "tables" or _set_of(name) in (*BUNDLED, *REAL)]
             sets = sorted({_set_of(name) if part == "tables" else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         notes = "".join(f" **{note}**" for note in occasion["notes"])
@@ -137,11 +138,11 @@ def _table_cells(found: Mapping[str, Any], contenders: Sequence[str] = CONTENDER
         data_set, contender = name.rsplit(", ", 1)
         cells = lines.setdefault(data_set, dict.fromkeys(contenders, ""))
         if "error" in one:
-            cells[contender] = one["error"]
+            cells[contender] = "refused"
             continue
         half = "" if one["interval"] is None else f" ± {(one['interval'][1] - one['interval'][0]) / 2:.3f}"
         cells[contender] = f"{one['score']:.3f}{half}; {one['fit_seconds']:.2f} s"
-    return [[name, *lines[name].values()] for name in sorted(lines, key=_sort_key)]
+    return [[name, *lines[name].values()] for name in sorted(lines, key=[*BUNDLED, *REAL].index)]
 
 
 def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
@@ -195,12 +196,6 @@ def _difference_interval(scores: list[float], others: list[float]) -> str:
     """The 95 % interval of the mean difference between paired scores and others, as text."""
     found = interval([one - other for one, other in zip(scores, others, strict=True)])
     return "" if found is None else "{:+.4f} … {:+.4f}".format(*found)
-
-
-def _sort_key(name: str) -> tuple[int, int, str]:
-    """The sort key of a set in the table: bundled sets first, then synthetic ones by their rows."""
-    kind, _, rows = name.partition(" ")
-    return BUNDLED.index(name) if name in BUNDLED else len(BUNDLED), int(rows or 0), kind
 
 
 def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:

@@ -137,7 +137,6 @@ def load_model(path: str | Path) -> Any:
 
 
 def _describe(error: Exception) -> str:
-    """The message of an error; of pydantic's the first, with its place."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]

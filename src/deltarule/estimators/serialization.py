@@ -31,7 +31,7 @@ def weights_of(model: FittedMLP) -> dict[str, Floats]:
 def set_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
     """Set the weights of a model to arrays that `weights_of` returned; `network` has the layers of the model.
 
-    Errors: `ValueError` for arrays whose shapes do not fit the network.
+    Raises `ValueError` for arrays whose shapes do not fit the network.
     """
     theta = arrays["theta"]
     running = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))

@@ -50,7 +50,6 @@ class BaseMLP(ValidatedMLP):
     """A multi-layer perceptron with `fit`; subclasses define the meaning of targets."""
 
     def _store_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Set all parameters of a constructor, given as its `locals()`, as attributes of the same names."""
         for name, value in parameters.items():
             if name != "self":
                 setattr(self, name, value)
@@ -136,7 +135,6 @@ class BaseMLP(ValidatedMLP):
     # --- before the training run ---
 
     def _plan(self, rows: Rows, generator: np.random.RandomState, is_new_fit: bool, eval_set: Any = None) -> Plan:
-        """Plan the training run: the problem, its initial state, the stop rules and the validation rows."""
         rows, validation = self._split_validation(rows, generator, eval_set)
         problem = self._create_problem(rows, generator, rows_seen=self.t_)
         rules = EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change)
@@ -237,7 +235,6 @@ class BaseMLP(ValidatedMLP):
         return finish_epoch
 
     def _print_epoch(self, epoch: Epoch) -> None:
-        """Print the loss of an epoch, the seconds that `max_iter` epochs would still take, and the validation score."""
         seconds_left = epoch.seconds / epoch.number * (self.max_iter - epoch.number)
         print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {seconds_left:.0f} s left")
         if epoch.validation_score is not None:
@@ -246,7 +243,6 @@ class BaseMLP(ValidatedMLP):
     # --- after the training run ---
 
     def _finish_fit(self, plan: Plan, run: EpochRun) -> None:
-        """Store the result of a run that trained this model in a population, and warn as `fit` would."""
         for message in self._store_run(plan, run):
             warn_user(message)
 
@@ -260,7 +256,6 @@ class BaseMLP(ValidatedMLP):
         return self._run_warnings(run)
 
     def _store_state(self, problem: Problem, state: State) -> None:
-        """Store the weights of a training state, and the optimizer's memory for `partial_fit`."""
         self._set_state(problem.network, state, copy=True)
         self._slots, self._updates = dict(state.slots), int(state.step)
 
@@ -278,7 +273,6 @@ class BaseMLP(ValidatedMLP):
 
     @property
     def _completed_epochs(self) -> int:
-        """The number of completed epochs; a loaded model counts those of its loss curve."""
         return getattr(self, "_passes", len(self.loss_curve_))
 
     def _run_warnings(self, run: EpochRun) -> list[Warning]:

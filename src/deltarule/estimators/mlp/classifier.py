@@ -297,7 +297,6 @@ class MLPClassifier(ClassifierMixin, IncrementalMLP):
         return len(self.classes_) if self._labels else 1
 
     def _loss_and_activation(self) -> tuple[str, str]:
-        """The loss, binary cross-entropy for two classes or labels, else cross-entropy; and the output activation."""
         if self._labels or len(self.classes_) < 3:
             return "binary_cross_entropy", "logistic"
         return "cross_entropy", "softmax"

@@ -40,7 +40,6 @@ def warn_of_parameters(message: str) -> None:
 
 @contextlib.contextmanager
 def _set_true(variable: ContextVar[bool]) -> Iterator[None]:
-    """Set a context variable to True within the `with` block."""
     token = variable.set(True)
     try:
         yield
@@ -117,7 +116,6 @@ def mean_over_members(epoch: epoch_records.Epoch) -> Epoch:
     """Average an epoch over the members that are still training."""
 
     def mean(values: Floats | None) -> float | None:
-        """The mean of all values but NaN; None for None."""
         if values is None:
             return None
         return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined

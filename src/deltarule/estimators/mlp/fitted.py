@@ -46,7 +46,6 @@ class FittedMLP(BaseEstimator):
     # --- weights ---
 
     def _set_state(self, network: Network, state: State, copy: bool) -> None:
-        """Set the weights to those of a training state; without `copy` the model and the state share one array."""
         theta = state.theta.copy() if copy else state.theta
         self._set_weight_arrays(
             views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers)
@@ -81,8 +80,7 @@ class FittedMLP(BaseEstimator):
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
 
-        Errors: `BadInput` for a member that does not exist, or a `dropout` that does not fit the network;
-        `NotFittedError`.
+        Raises `BadInput` for a member that does not exist, or a `dropout` that does not fit the network.
         """
         check_is_fitted(self)
         member = validation.member(member, self._members, "the model has the members")
@@ -103,11 +101,7 @@ class FittedMLP(BaseEstimator):
         return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.
-
-        Parameters: `path`.
-        Errors: `BadInput` if it is not fitted, or for a path that cannot be written.
-        """
+        """Write the fitted model to a file, which `deltarule.load_model` reads."""
         save_model(self, path)
 
     # --- predictions ---
@@ -138,10 +132,8 @@ class FittedMLP(BaseEstimator):
         return outputs_of(self._architecture.network(), parameters, running, X, check_rows_finite, transform_members)
 
     def _is_valid_array(self, X: Any) -> bool:
-        """Whether X is an array of floats with the columns of the fit, so that only its numbers need a check.
-
-        For a single row scikit-learn's checks take longer than the prediction.
-        """
+        """Whether X is an array of floats with the columns of the fit, so that only its numbers need a check."""
+        # For a single row scikit-learn's checks take longer than the prediction.
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
             return False
         return bool(X.shape[1] == getattr(self, "n_features_in_", None))

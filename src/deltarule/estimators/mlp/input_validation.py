@@ -62,7 +62,6 @@ def reject_datetimes(values: Any, name: str) -> None:
 
 
 def _column_types(values: Any) -> set[str]:
-    """The names of a frame's column types in pandas, Polars or PyArrow; empty for anything else."""
     types = getattr(values, "dtypes", None)
     if types is None:
         types = getattr(getattr(values, "schema", None), "types", None)

@@ -265,13 +265,11 @@ def draw_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], 
 
 
 def _with_numbers(optimizer: Optimizer, numbers: dict[str, float]) -> Optimizer:
-    """The optimizer with other values of some hyperparameters."""
     floats = {name: float(value) for name, value in numbers.items()}
     return replace(optimizer, parameters=Fixed({**optimizer.parameters, **floats}))
 
 
 def _resolve_alias(name: Named) -> Named:
-    """deltarule's name of an activation that scikit-learn names differently; other names stay."""
     if isinstance(name, str):
         return ACTIVATION_ALIASES.get(name, name)
     if "name" not in (name if isinstance(name, Mapping) else ()):
@@ -295,7 +293,6 @@ def _matching_activation(named: Named, values: Sequence[float]) -> Activation:
 
 
 def _test_values(activation: Activation) -> tuple[float, ...]:
-    """The values of a custom activation at `ACTIVATION_TEST_POINTS`; empty for a built-in or a rowwise one."""
     if registry.is_built_in(activation) or activation.rowwise:
         return ()
     with np.errstate(all="ignore"):
@@ -303,7 +300,6 @@ def _test_values(activation: Activation) -> tuple[float, ...]:
 
 
 def _glorot_logistic(fan_in: int, fan_out: int) -> float:
-    """The bound √(2 / (fan_in + fan_out)) of the uniform distribution of initial weights."""
     return float(sqrt(2 / (fan_in + fan_out)))
 
 

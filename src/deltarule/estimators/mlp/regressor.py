@@ -171,7 +171,6 @@ class MLPRegressor(RegressorMixin, IncrementalMLP):
     # --- meaning of the targets ---
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        """Validate features and targets, and reject dates among the targets."""
         reject_datetimes(y, "y")
         return super()._validate_data(X, y, reset)
 

@@ -66,7 +66,6 @@ class ValidatedMLP(FittedMLP):
         raise NotImplementedError
 
     def _target_column_count(self) -> int:
-        """The number of columns of y as the user passes it."""
         return int(self.n_outputs_)
 
     def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
@@ -77,24 +76,21 @@ class ValidatedMLP(FittedMLP):
 
     @property
     def _solver(self) -> str:
-        """The name of the solver, which may be given as a dict."""
         return self.solver if isinstance(self.solver, str) else self.solver.get("name", "")
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        """All parameters of a fit by name, including those that a subclass fixes as attributes."""
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     @classmethod
     @cache
     def _parameter_names(cls) -> tuple[str, ...]:
-        """The names of all parameters that have constraints."""
         return tuple(problem_settings.constraints() | cls._kind_constraints)
 
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
-        """The names of the constructor's parameters, cached: scikit-learn inspects the signature in every call."""
+        # Cached, because scikit-learn inspects the signature in every call.
         names: list[str] = super()._get_param_names()
         return names
 
@@ -133,9 +129,9 @@ class ValidatedMLP(FittedMLP):
     ) -> tuple[Rows, np.random.RandomState, bool]:
         """Validate a fit's input, and set the model up; returns rows, generator, and whether weights are new.
 
-        Parameters: `incremental`, whether `partial_fit` is called; `checked`, the result of `_check_shared_rows` of
-        another model for the same X and y; `are_parameters_valid`, whether another model with the same parameters
-        has been checked.
+        incremental : whether `partial_fit` is called
+        checked : the result of `_check_shared_rows` of another model for the same X and y
+        are_parameters_valid : whether another model with the same parameters has been checked
         """
         if not are_parameters_valid:
             self._check_parameters(eval_set, incremental)
@@ -181,7 +177,6 @@ class ValidatedMLP(FittedMLP):
         return (to_dense(X) if sparse.issparse(X) else X), y
 
     def _cast_to_network_dtype(self, X: Floats) -> Floats:
-        """Convert rows to the precision of the network, in which training continues."""
         dtype = np.float32 if np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64
         return X if X.dtype == dtype else cast_finite(X, dtype, "X")
 
@@ -257,7 +252,6 @@ class ValidatedMLP(FittedMLP):
         return Rows(X, targets, None)
 
     def _feature_name(self, index: int) -> Any:
-        """The name of a feature, or such as "number 3" if features have no names."""
         return getattr(self, "feature_names_in_", {index: f"number {index}"})[index]
 
 

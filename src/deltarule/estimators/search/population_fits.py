@@ -124,7 +124,6 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
     array_digests: dict[int, bytes] = {}
 
     def digest(array: np.ndarray | None) -> bytes:
-        """The SHA-256 of an array, which is computed once for each array object; that of no bytes for None."""
         if id(array) not in array_digests:
             array_digests[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
         return array_digests[id(array)]

@@ -192,7 +192,6 @@ class PopulationSearchCV(GridSearchCV):
 
 
 def _parts_with_callbacks(values: Iterable[Any]) -> list[Any]:
-    """The values, and the parts of estimators among them, that have callbacks of scikit-learn."""
     found = []
     for value in values:
         parts = [value, *value.get_params().values()] if isinstance(value, BaseEstimator) else [value]
@@ -211,7 +210,6 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
         """The search `kind`, for which `fits` are trained before it asks for them."""
 
         def _get_scorers(self) -> tuple[Any, str]:
-            """The scorer, wrapped for precomputed fits, and the name of the refit metric."""
             scorer, refit_metric = scorers
             several = isinstance(scorer, MultimetricScorer)
             return (PrecomputedScorers(scorer, fits) if several else PrecomputedScorer(scorer, fits)), refit_metric
@@ -224,7 +222,6 @@ def precomputed_search_class(kind: Any, fits: SearchFits, routed: Any, scorers: 
             """Run the search `kind`, but train all candidates of a round before it evaluates them."""
 
             def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
-                """Train candidates on all folds of `cv`, by default the search's, and return their evaluation."""
                 split = {} if cv is None else routed.splitter.split
                 splits = self.cv if cv is None else list(cv.split(fits.X, fits.y, **split))
                 fits.train(list(candidates), splits)

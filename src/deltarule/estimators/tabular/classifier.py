@@ -84,9 +84,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def fit(self, X: Any, y: Any) -> "TabularClassifier":
         """Fit to rows and their classes.
 
-        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, classes [N].
-        Returns: the estimator.
-        Errors: `BadInput` for tables and targets that cannot be learned from.
+        Parameters
+        ----------
+        X : data frame, mapping of columns, or array-like, [N, D]
+        y : array-like, [N]
+            Classes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        BadInput
+            For tables and targets that cannot be learned from.
         """
         self._fit_anew(X, y)
         return self
@@ -109,12 +120,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
-        """Evaluate the predictions for rows that were not used in training, by class and by column.
+        """Evaluate predictions, by class and by column, for rows that were not used in training.
 
-        Parameters: `X`, as for `predict`; `y`, classes [N].
-        Returns: the scores; recall and precision of each class; the confusions; the calibration of the probabilities;
-        and for each column the accuracy that is lost if its cells are shuffled among the rows.
-        Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
+        Parameters
+        ----------
+        X : as for `predict`
+        y : array-like, [N]
+            Classes.
+
+        Returns
+        -------
+        Inspection
+            The scores; recall and precision of each class; the confusions; the calibration of the probabilities; and
+            for each column the accuracy that is lost if its cells are shuffled among the rows.
         """
         frame = self._validated_table(X)
         y = self._target_names(y, count_rows(frame))
@@ -140,7 +158,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     @property
     def _output_count(self) -> int:
-        """The number of outputs of the network: one for two classes."""
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
@@ -188,13 +205,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return np.unique(y, return_inverse=True)[1]
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """The accuracy of a network on rows x, y, and as the tie-breaking score its negative log loss."""
         classes, probabilities = self._out_of_fold_probabilities(model, x, y)
         correct = int((probabilities.argmax(axis=1) == classes).sum())
         return correct / len(y), -float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_))))
 
     def _tie_tolerance(self, best_score: float, rows: int) -> float:
-        """A quarter of the standard error of the best accuracy over `rows` rows."""
         return 0.25 * float(np.sqrt(max(0.0, best_score * (1 - best_score)) / rows))
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any) -> Assessment:

@@ -63,7 +63,6 @@ def decode(kind: str, arrays: dict[str, np.ndarray], metadata: Mapping[str, Any]
 
 
 def _decode_report(encoded: Mapping[str, Any]) -> TabularReport:
-    """Rebuild the report of a fit, whose undefined scores are null in JSON."""
     undefined = {name: np.nan for name in ("score", "low", "high", "baseline") if encoded["scores"][name] is None}
     settings = encoded["settings"] | {"hidden_layer_sizes": tuple(encoded["settings"]["hidden_layer_sizes"])}
     return REPORT.validate_python(dict(encoded) | {"scores": encoded["scores"] | undefined, "settings": settings})

@@ -126,11 +126,7 @@ def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
 def inspect_classifier(
     model: Any, y: Any, probabilities: Floats, sample: Sample, baseline_prediction: str
 ) -> Inspection:
-    """Evaluate a classifier's probabilities [N, C] for class names y [N], and importances on `sample`.
-
-    Parameters: `model`, the network of the tabular model; `y` [N], names of classes; `probabilities` [N, C], its
-    predictions; `sample`, rows to shuffle; `baseline_prediction`, the class that the baseline always predicts.
-    """
+    """Evaluate a network's probabilities [N, C] for class names y [N], and importances on `sample`."""
     names = class_names(model.classes_)
     predictions = names[probabilities.argmax(axis=1)]
 
@@ -170,9 +166,11 @@ def permutation_importances(
 ) -> tuple[Importance, ...]:
     """How much shuffling each used column lowers the mean of `row_scores(x)` [n], with intervals; the largest first.
 
-    Parameters: `sample`, the rows; `row_scores(x)`, the contribution of each row [n] to the score, which is their mean;
-    `unit_shares` [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
-    another unit.
+    Parameters
+    ----------
+    row_scores : the contribution of each row [n] to the score, which is their mean
+    unit_shares : [n], the contribution of each row to the unit of the score, with the mean 1, if other rows would give
+        another unit
 
     Few rows can be shuffled in few ways, two in a single one, so that their losses vary too little for an interval.
 
@@ -209,7 +207,6 @@ def permutation_importances(
 
 
 def _input_slices(columns: Sequence[Column]) -> Iterator[slice]:
-    """The slice of the network's inputs that belongs to each column."""
     start = 0
     for column in columns:
         yield slice(start, start + len(column.inputs))

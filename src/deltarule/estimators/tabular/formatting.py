@@ -92,7 +92,6 @@ def class_table(inspection: Inspection) -> list[list[str]]:
 
 
 def _class_row(scores: ClassScores, confusion: str) -> list[str]:
-    """The cells for one class; `confusion` is the text about the class it is most often taken for."""
     shares = (NO_NUMBER if share is None else format_percent(share) for share in (scores.recall, scores.precision))
     return [shorten(scores.name), f"{scores.rows:,}", *shares, confusion]
 
@@ -111,14 +110,12 @@ def importance_table(inspection: Inspection) -> list[list[str]]:
 
 
 def _importance_row(importance: Importance, factor: int, digits: int) -> list[str]:
-    """The cells for one column; numbers are multiplied by `factor`, and have `digits` decimals."""
     numbers = (importance.loss, importance.low, importance.high)
     loss, low, high = (_format_number(factor * number, digits) for number in numbers)
     return [shorten(importance.column), loss, low if low == NO_NUMBER else f"{low} to {high}"]
 
 
 def _format_number(value: float, digits: int) -> str:
-    """A number with `digits` decimals, or in scientific notation from a million on; "–" for NaN."""
     if math.isnan(value):
         return NO_NUMBER
     # R² of predictions that are far off may have 300 digits.

@@ -71,14 +71,12 @@ def model_page(
 
 
 def _describe_target(inspection: Inspection) -> str:
-    """A phrase for what is predicted: one of some classes, or a number."""
     return f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
 
 
 def _scores_block(
     model: "TabularClassifier | TabularRegressor", inspection: Inspection, commands: Sequence[str], notes: Sequence[str]
 ) -> Block:
-    """The block with the scores, the commands and the notes."""
     facts = [("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)]
     return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{note}." for note in notes])
 

@@ -55,9 +55,20 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def fit(self, X: Any, y: Any) -> "TabularRegressor":
         """Fit to rows and their targets.
 
-        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, numbers [N].
-        Returns: the estimator.
-        Errors: `BadInput` for tables and targets that cannot be learned from.
+        Parameters
+        ----------
+        X : data frame, mapping of columns, or array-like, [N, D]
+        y : array-like, [N]
+            Numbers.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        BadInput
+            For tables and targets that cannot be learned from.
         """
         self._fit_anew(X, y)
         return self
@@ -75,12 +86,19 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return scores_of_numbers(as_numbers(y), predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
-        """Evaluate the predictions for rows that were not used in training, by column.
+        """Evaluate predictions, by column, for rows that were not used in training.
 
-        Parameters: `X`, as for `predict`; `y`, numbers [N].
-        Returns: the scores, the targets and predictions, and for each column the R² that is lost if its cells are
-        shuffled among the rows.
-        Errors: `BadInput` for rows that cannot be encoded, or a target of another length.
+        Parameters
+        ----------
+        X : as for `predict`
+        y : array-like, [N]
+            Numbers.
+
+        Returns
+        -------
+        Inspection
+            The scores, the targets and predictions, and for each column the R² that is lost if its cells are shuffled
+            among the rows.
         """
         frame = self._validated_table(X)
         check_length(count_rows(frame), y)
@@ -107,7 +125,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
     def _score_pair(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """The negative mean squared error of a network on rows x, y, twice: there are no ties to break."""
         with np.errstate(over="ignore"):
             score = -float(np.square(model.predict(x) - y).mean())
         return score, score

@@ -17,8 +17,11 @@ MIN_ROWS = 10
 def frame_of_input(X: Any, categories: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
     """The columns of a table by name; raises `BadInput` for a sparse table, and for a single row or column.
 
-    Parameters: `categories`, names of columns whose values are categories; `is_used`, whether a column is used, by its
-    name.
+    Parameters
+    ----------
+    X : data frame, mapping of columns, or array-like
+    categories : names of columns whose values are categories
+    is_used : whether a column is used, by its name
     """
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")

@@ -74,7 +74,6 @@ class TableNetwork(BaseMLP):
         return state
 
     def _set_state(self, network: Network, state: State, copy: bool) -> None:
-        """Set the weights to those of a training state, as float64."""
         super()._set_state(network, state, copy)
         self.coefs_ = [weights.astype(np.float64) for weights in self.coefs_]
         self.intercepts_ = [biases.astype(np.float64) for biases in self.intercepts_]
@@ -84,7 +83,6 @@ class TableNetworkClassifier(TableNetwork, MLPClassifier):
     """The network of a `TabularClassifier`; a deep one is trained on smoothed labels."""
 
     def _smooth_targets(self, problem: Problem) -> Floats:
-        """The one-hot targets with label smoothing."""
         return smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING).astype(problem.dtype)
 
 

@@ -179,12 +179,10 @@ class BaseTabular(BaseEstimator):
         raise NotImplementedError
 
     def _calibrate(self, ensemble: BaseMLP, calibration: Any) -> BaseMLP:
-        """Calibrate the probabilities of an ensemble in place, and return it."""
         return ensemble
 
     @property
     def _output_count(self) -> int:
-        """The number of outputs of the network."""
         return 1
 
     feature_names_in_: np.ndarray
@@ -192,7 +190,7 @@ class BaseTabular(BaseEstimator):
     # --- fitting ---
 
     def _fit_anew(self, X: Any, y: Any) -> None:
-        """Fit from scratch; a fit that fails or is interrupted leaves the model as it was."""
+        # A fit that fails or is interrupted leaves the model as it was.
         fitted = object.__new__(type(self))  # copy.copy would omit attributes that a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
         fitted._fit(fitted._prepare(X, y))
@@ -231,11 +229,9 @@ class BaseTabular(BaseEstimator):
 
     @property
     def _search(self) -> CandidateSearch:
-        """The search over candidates for this estimator."""
         return CandidateSearch(self._create_network, self._output_count, self._seed)
 
     def _describe_work(self, prepared: PreparedTable) -> str:
-        """A sentence about the work ahead: the sizes of the search and of the ensemble."""
         return self._search.describe(prepared.x.shape[1], len(prepared.train), len(prepared.y))
 
     def _fit(self, prepared: PreparedTable) -> None:
@@ -265,7 +261,6 @@ class BaseTabular(BaseEstimator):
         self.report_ = TabularReport(len(y), len(held_out), scores, search.count, choice.settings, notes, seconds)
 
     def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
-        """Set `n_features_in_`, and `feature_names_in_` if the table has names of its own, not x0, x1 …"""
         self.n_features_in_ = len(names)
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -273,7 +268,6 @@ class BaseTabular(BaseEstimator):
             self.feature_names_in_ = np.array(names, object)
 
     def _split(self, y: Any) -> tuple[Any, Any]:
-        """The indices of the training rows, and of the fifth, stratified for classes, that is set aside for scores."""
         count = max(2, round(0.2 * len(y)))
         train, held_out = train_test_split(
             np.arange(len(y)), test_size=count, random_state=self._seed, stratify=self._held_out_strata(y, count)
@@ -345,9 +339,5 @@ class BaseTabular(BaseEstimator):
         return self.model_.member_parts(member)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model and its encoding of columns to a file, which `deltarule.load_model` reads.
-
-        Parameters: `path`.
-        Errors: `BadInput` if it is not fitted, or for a path that cannot be written.
-        """
+        """Write the fitted model to a file, which `deltarule.load_model` reads."""
         save_model(self, path)

@@ -40,7 +40,6 @@ def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
 
 
 def _weight_count(inputs: int, hidden_sizes: tuple[int, ...], outputs: int) -> int:
-    """The number of weights of a network; those of a deep one, which trains in float32, count half."""
     sizes = (inputs, *hidden_sizes, outputs)
     weights = sum(fan_in * units for fan_in, units in pairwise(sizes))
     return weights // 2 if hidden_sizes == DEEP_HIDDEN_SIZES else weights
@@ -59,7 +58,6 @@ def scale_alpha(alpha: float, searched_rows: int, rows: int) -> float:
 
 
 def _penalty_weight(rows: int) -> float:
-    """The weight of a penalty with alpha 1 against the sum of the losses of `rows` rows, averaged over the batches."""
     batch = training_settings(rows)["batch_size"]
     batch_sizes = np.minimum(batch, rows - np.arange(0, rows, batch))
     return rows * float((1 / batch_sizes).mean())
