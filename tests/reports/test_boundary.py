@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 import deltarule
 from deltarule.errors import BadInput
 from deltarule.reports.boundary import decision_boundary
-from deltarule.reports.chart import Dots, Regions
+from deltarule.reports.marks import Dots, Regions
 
 X, Y = load_iris(return_X_y=True)
 NAMES = ["sepal length", "sepal width", "petal length", "petal width"]

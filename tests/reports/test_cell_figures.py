@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
-from deltarule.reports.chart import Cells
 from deltarule.reports.formatting import format_signed
+from deltarule.reports.marks import Cells
 
 
 def cells(chart, panel=0):

@@ -3,7 +3,8 @@ import pytest
 from figure_reading import marks_of
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Axis, Band, Chart, Line, Panel, check_shape, median_band, members, objective_axis
+from deltarule.reports.chart import Axis, Chart, Panel, median_band, members, objective_axis
+from deltarule.reports.marks import Band, Line, check_shape
 
 
 def test_median_and_band_leave_out_rows_without_values():

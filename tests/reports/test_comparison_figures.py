@@ -3,7 +3,6 @@ import pytest
 from figure_reading import marks_of, named, points_of
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Bars, Dots, Line, Segments, Texts
 from deltarule.reports.comparison_figures import (
     scores_above,
     shares_with_needed,
@@ -11,6 +10,7 @@ from deltarule.reports.comparison_figures import (
     success_rates,
     top_and_bottom,
 )
+from deltarule.reports.marks import Bars, Dots, Line, Segments, Texts
 
 
 def test_spreads_show_every_seed_and_the_median():

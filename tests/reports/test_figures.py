@@ -7,7 +7,6 @@ from figure_reading import marks_of, named, points_of
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.reports.chart import Band, Line, Rule
 from deltarule.reports.figures import (
     accuracy_curves,
     comparison_curves,
@@ -16,6 +15,7 @@ from deltarule.reports.figures import (
     range_test_curves,
     time_curves,
 )
+from deltarule.reports.marks import Band, Line, Rule
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from figure_reading import assert_readable, marks_of, named
 
-from deltarule.reports.chart import MAX_LINES, Bars, Dots, Line
+from deltarule.reports.chart import MAX_LINES
+from deltarule.reports.marks import Bars, Dots, Line
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,

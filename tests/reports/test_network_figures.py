@@ -5,7 +5,7 @@ from figure_reading import assert_readable, marks_of, named, points_of
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
-from deltarule.reports.chart import Dots, Image, Line, Segments
+from deltarule.reports.marks import Dots, Image, Line, Segments
 from deltarule.reports.network_figures import activation_curves, network_drawing, weight_images
 
 

@@ -3,7 +3,7 @@ import pytest
 from figure_reading import marks_of, named, points_of
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Band, Cells, Dots, Line, Regions
+from deltarule.reports.marks import Band, Cells, Dots, Line, Regions
 from deltarule.reports.score_figures import confusion_matrix, norm_curves, true_and_predicted
 from deltarule.stats.planes import decision_plane
 

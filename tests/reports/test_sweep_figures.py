@@ -5,7 +5,7 @@ import pytest
 from figure_reading import assert_readable, marks_of, named
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Bars, Cells, Dots, Segments
+from deltarule.reports.marks import Bars, Cells, Dots, Segments
 from deltarule.reports.parallel_figures import MAX_DRAWN, parallel_coordinates
 from deltarule.reports.sweep_figures import MAX_RANKED, effects_matrix, ranking_with_intervals
 from deltarule.stats.effects import effects

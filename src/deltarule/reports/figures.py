@@ -16,18 +16,15 @@ from deltarule.reports.chart import (
     MAX_LINES,
     Axis,
     Chart,
-    Line,
-    Mark,
     Panel,
-    Rule,
     capitalize,
-    check_shape,
     lines,
     median_band,
     members,
     objective_axis,
 )
 from deltarule.reports.formatting import member_names
+from deltarule.reports.marks import Line, Mark, Rule, check_shape
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.reports.chart import Axis, Chart, Line, Panel, objective_axis
+from deltarule.reports.chart import Axis, Chart, Panel, objective_axis
 from deltarule.reports.html_templates import load_template
+from deltarule.reports.marks import Line
 from deltarule.reports.progress import ProgressHistory, describe_progress
 from deltarule.reports.svg_embed import figure_html as figure_html
 

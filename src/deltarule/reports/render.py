@@ -9,22 +9,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.reports import style
-from deltarule.reports.chart import (
-    Axis,
-    Band,
-    Bars,
-    Cells,
-    Chart,
-    Dots,
-    Image,
-    Line,
-    Panel,
-    Regions,
-    Rule,
-    Segments,
-    Stripes,
-    Texts,
-)
+from deltarule.reports.chart import Axis, Chart, Panel
+from deltarule.reports.marks import Band, Bars, Cells, Dots, Image, Line, Regions, Rule, Segments, Stripes, Texts
 from deltarule.reports.text_fitting import escape_dollars, fit_names, text_width, wrap_names, wrap_text
 
 if TYPE_CHECKING:

@@ -1,0 +1,170 @@
+"""What a chart is made of: curves, bands, dots, bars, cells, images and texts; each is plain data.
+
+T values along x
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, count_of
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.formatting import visible
+
+
+class Mark:
+    """Something that is drawn in a panel; `render.py` has a function for each kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line(Mark):
+    """A curve through the finite values y [T] at x [T].
+
+    index    selects color and dashes
+    marks    dots: at the "end", at "all" values, hollow ones at "some", or "none"
+    is_data  False for a gray guide line, which is neither described nor in tables
+    """
+
+    x: Any
+    y: Any
+    name: str = ""
+    index: int = 0
+    marks: str = "end"
+    is_data: bool = True
+
+    def __post_init__(self) -> None:
+        check_shape(np.asarray(self.y), {"x value": len(np.ravel(self.x))}, self.name)
+
+    def points(self) -> tuple[Floats, Floats]:
+        """The x and y values, without values that are not finite."""
+        x, y = np.ravel(np.asarray(self.x, np.float64)), np.asarray(self.y, np.float64)
+        return x[np.isfinite(y)], y[np.isfinite(y)]
+
+
+@dataclass(frozen=True, eq=False)
+class Band(Mark):
+    """The area between `low` and `high` [T], in the color of line `index`."""
+
+    x: Any
+    low: Any
+    high: Any
+    name: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dots(Mark):
+    """A marker at each x, y; without filling if it `is_hollow`."""
+
+    x: Any
+    y: Any
+    name: str = ""
+    color: str = style.BLUE
+    marker: str = "o"
+    size: float = 5.0
+    opacity: float = 1.0
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Bars(Mark):
+    """Bars from `start` to `stop` along x, or along y if `is_vertical`, at `at`."""
+
+    start: Any
+    stop: Any
+    at: Any
+    name: str = ""
+    color: str = style.BLUE
+    width: float = 4.0
+    opacity: float = 0.35
+    is_vertical: bool = False
+
+
+@dataclass(frozen=True)
+class Rule(Mark):
+    """A thin gray line across the panel at `x` or at `y`."""
+
+    x: Any = None
+    y: Any = None
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(Mark):
+    """A table of values [rows, columns] with a text in each cell.
+
+    Limits that begin below 0 give blue for negative and orange for positive values.
+    """
+
+    values: Any
+    texts: Sequence[Sequence[str]]
+    limits: tuple[float, float]
+    bold: Any = False
+    font_size: float = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Image(Mark):
+    """Pixels: numbers within ±`limit` [rows, columns], or colors from 0 to 1 [.., 3].
+
+    `bar` is the label of a color bar, if it has one.
+    """
+
+    pixels: Any
+    limit: float = 1.0
+    bar: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions(Mark):
+    """Classes [G, G] over two axes [G], and lines where a margin [G, G] is 0."""
+
+    first: Any
+    second: Any
+    classes: Any
+    margins: Sequence[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Segments(Mark):
+    """Straight lines through the points of each path [points, 2]."""
+
+    paths: Sequence[Any]
+    colors: Any
+    widths: Any = 1.0
+    dashes: Any = "solid"
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Mark):
+    """A text at each x, y; `align` is "left" or "right" of it."""
+
+    x: Any
+    y: Any
+    texts: Sequence[str]
+    align: str = "left"
+    font_size: float = 8.0
+    weight: str = "normal"
+
+
+@dataclass(frozen=True)
+class Stripes(Mark):
+    """Pale stripes behind every other row of a table with this many rows."""
+
+    rows: int
+
+
+def check_shape(values: Any, axis_lengths: Mapping[str, int], name: str = "") -> None:
+    """Raise `BadInput` unless the values have the shape `axis_lengths`."""
+    expected_shape = tuple(axis_lengths.values())
+    if values.shape != expected_shape:
+        of_name = f" of {visible(name)!r}" if name else ""
+        lengths = " and ".join(count_of(length, noun) for noun, length in axis_lengths.items())
+        raise BadInput(
+            f"the values{of_name} have the shape {values.shape} for {lengths}; "
+            f"give the shape {expected_shape}, a value for each {' and '.join(axis_lengths)}"
+        )
