@@ -163,9 +163,7 @@ def test_layers_have_no_default() -> None:
     [
         ("[data]\nname == 3", "my.toml is not TOML: Invalid value (at line 2, column 7); correct it there"),
         ("[data]\nname = 'a'\nname = 'b'\n", "my.toml is not TOML: Cannot overwrite a value (at line 3"),
-        ("x = " + "[" * 10_000, "my.toml is not TOML: lists and tables are nested more than 50 deep"),
-        ("x = " + "[" * 60 + "]" * 60, "my.toml is not TOML: lists and tables are nested more than 50 deep"),
-        ("x = [{y = 0x1" + "0" * 5000 + "}]", "my.toml is not TOML: a whole number has more than 64 bits"),
+        ("x = " + "[" * 10_000, "my.toml is not TOML: lists and tables are nested too deeply"),
         ("x = " + "1" * 10_000, "my.toml is not TOML: "),
     ],
 )

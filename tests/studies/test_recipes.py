@@ -228,9 +228,7 @@ def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("12345678901234567890123", "cannot be used: a whole number has more than 64 bits; give another"),
-        ("[1, -12345678901234567890]", "cannot be used: a whole number has more than 64 bits; give another"),
-        ("[" * 10_000, "cannot be used: lists and tables are nested more than 50 deep; give another"),
+        ("[" * 10_000, "cannot be used: lists and tables are nested too deeply; give another"),
     ],
 )
 def test_a_value_that_toml_has_and_we_have_not_is_told_as_such(value: str, told: str) -> None:

@@ -118,7 +118,6 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
 
 
 def _given_order(problem: Problem, members: Integers) -> Integers:
-    """The order of the rows that a problem prescribes for these members, [K, rows]; [1, rows] if all have the same."""
     assert problem.row_order is not None
     order = np.atleast_2d(problem.row_order)
     order = order[members] if len(order) > 1 else order
@@ -192,12 +191,10 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> I
 
 
 def _draw_orders(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-    """Draw the row orders of several epochs for each seed, [epochs, seeds, rows], read-only."""
     return _make_read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], row_count))
 
 
 def _make_read_only(orders: Integers) -> Integers:
-    """Make an array of shared orders read-only, and return it: a change would affect later training runs."""
     orders.setflags(write=False)
     return orders
 

@@ -4,7 +4,6 @@ A dotted key names its section too: "optimizer.learning_rate". `recipe_sections.
 docs/reference/recipes.md lists them for users, and a test compares the two.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -39,12 +38,6 @@ SETTABLE: dict[str, type[Section]] = {
 }
 """The sections that [grid], [[experiment]] and `--set` may change: they determine the results of a run."""
 
-MAX_DOTS = 200
-"""Maximum number of dots in a TOML key: the parser recurses once for each."""
-MAX_NESTED = 50
-"""Maximum number of nested levels of TOML: more than a recipe has, fewer than Python's recursion allows."""
-TOO_DEEP = f"lists and tables are nested more than {MAX_NESTED} deep"
-
 REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are removed when another one is set, so that one setting moves a study to other data."""
 
@@ -73,29 +66,10 @@ def read_toml(text: str) -> dict[str, Any]:
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
     """
-    # Each piece holds one key at most; tomllib's time for it grows with the square of its dots.
-    if any(piece.count(".") > MAX_DOTS for piece in re.split(r"[,={}\[\]\n]+", text)):
-        raise ValueError(TOO_DEEP)
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
-        raise ValueError(TOO_DEEP) from None
-    _refuse_extremes(table)
-    return table
-
-
-def _refuse_extremes(value: Any, depth: int = 0) -> None:
-    """Raise `ValueError` for integers of over 64 bits and nesting beyond `MAX_NESTED`; `value` is at `depth`.
-
-    Python parses integers of any length (but cannot print them) and nesting as deep as its stack.
-    """
-    if depth > MAX_NESTED:
-        raise ValueError(TOO_DEEP)
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise ValueError("a whole number has more than 64 bits")
-    if isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            _refuse_extremes(item, depth + 1)
+        raise ValueError("lists and tables are nested too deeply") from None
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
@@ -153,7 +127,6 @@ def _validate(table: Mapping[str, Any]) -> Configuration:
 
 
 def _validate_types(table: Mapping[str, Any]) -> Configuration:
-    """Validate each key of a table by itself; pydantic's errors become `BadInput`."""
     try:
         return Configuration.model_validate(table)
     except ValidationError as error:
@@ -196,7 +169,6 @@ def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) 
 
 
 def _parent_keys(dotted: str, keys: Iterable[str], include_itself: bool = False) -> list[str]:
-    """Those of `keys` that contain a dotted key: "optimizer.schedule" contains "optimizer.schedule.every"."""
     return [key for key in keys if dotted.startswith(f"{key}.") or (include_itself and dotted == key)]
 
 
@@ -213,7 +185,6 @@ def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _split_key(dotted: str) -> list[str]:
-    """Split a dotted key at its dots; raise `BadInput` if there is no such key that can be set."""
     path = dotted.split(".")
     if len(path) < 2 or path[0] not in SETTABLE or path[1] not in SETTABLE[path[0]].model_fields:
         raise BadInput(f"there is no key '{dotted}' that can be set{_suggest_key(dotted)}")
@@ -221,7 +192,6 @@ def _split_key(dotted: str) -> list[str]:
 
 
 def _suggest_key(dotted: str) -> str:
-    """The end of the error message for an unknown key: a similar key, or the sections that a key may begin with."""
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
     last = dotted.rpartition(".")[2]
     same = [key for key in known if last in (key.partition(".")[2], _initials(key))]
@@ -230,7 +200,6 @@ def _suggest_key(dotted: str) -> str:
 
 
 def _initials(key: str) -> str | None:
-    """The initials of a dotted key's last part, as "lr" for "optimizer.learning_rate"; None for a single word."""
     words = key.partition(".")[2].split("_")
     return "".join(word[0] for word in words) if len(words) > 1 else None
 
@@ -295,7 +264,6 @@ def _check_momentum(configuration: Configuration) -> None:
 
 
 def _check_parametrization(configuration: Configuration) -> None:
-    """Raise `BadInput` for a parametrization that the optimizer does not support."""
     section = configuration.optimizer
     try:
         check_parametrization(section.parametrization, registry.optimizer(section.name))
@@ -304,7 +272,6 @@ def _check_parametrization(configuration: Configuration) -> None:
 
 
 def _check_step_limit(configuration: Configuration) -> None:
-    """Raise `BadInput` unless there is max_steps or max_epochs."""
     if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
         raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
 

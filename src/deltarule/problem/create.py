@@ -180,7 +180,6 @@ def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
 
 
 def _batch_note(batch_size: int | None, fewest_rows: int) -> tuple[str, ...]:
-    """A note if a batch is larger than the rows of the member with the fewest; else nothing."""
     if batch_size is None or batch_size <= fewest_rows:
         return ()
     return (f"the batch size {batch_size} is larger than the data: all {fewest_rows} rows are used in each update",)
@@ -197,14 +196,12 @@ def _norm_note(network: Network, batch_size: int | None, row_counts: Sequence[in
 
 
 def _penalty_note(penalty: Penalty | None, strength: Floats) -> tuple[str, ...]:
-    """A note if there is a penalty but its strength is 0 for every member."""
     if penalty is None or strength.any():
         return ()
     return (f"the penalty '{penalty.name}' has the strength 0 for every member, and so does nothing",)
 
 
 def _output_note(network: Network) -> tuple[str, ...]:
-    """A note if the network has a softmax over a single output."""
     if network.output.name != "softmax" or network.outputs > 1:
         return ()
     return ('the softmax of a single output is always 1; give two outputs, or the output "sigmoid"',)

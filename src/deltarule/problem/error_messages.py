@@ -78,13 +78,11 @@ def allowed_values(field: FieldInfo) -> str:
 
 
 def _nested_model(annotation: Any) -> type[BaseModel] | None:
-    """The model in a field's annotation, also within a tuple or an optional; None if there is none."""
     choices = (annotation, *get_args(annotation))
     return next((choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel)), None)
 
 
 def _describe_unknown_key(location: tuple[Any, ...], model: type[BaseModel]) -> str:
-    """The message for an unknown key in a model, with a similar key or all keys."""
     known = list(model.model_fields)
     near = get_close_matches(str(location[-1]), known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
@@ -92,7 +90,6 @@ def _describe_unknown_key(location: tuple[Any, ...], model: type[BaseModel]) -> 
 
 
 def _format_location(location: tuple[Any, ...]) -> str:
-    """Format a location in a recipe, as "optimizer.momentum" or "experiment 2: name"."""
     if len(location) > 1 and isinstance(location[1], int):
         return f"{location[0]} {location[1] + 1}" + "".join(f": {part}" for part in location[2:])
     return ".".join(str(part) for part in location)
@@ -124,5 +121,4 @@ def as_toml(value: Any) -> str:
 
 
 def _format_key(key: str) -> str:
-    """Format a key of a TOML table, in quotes unless it is a bare key."""
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else as_toml(key)

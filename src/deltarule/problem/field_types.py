@@ -32,20 +32,17 @@ def _formula_check(kind: str) -> Callable[[Any], Any]:
 
 
 def _refuse_lists(table: Mapping[str, Any]) -> None:
-    """Raise `BadInput` for parameters that are lists, which the registry accepts; a recipe has [grid] for several."""
     for key, value in table.items():
         if isinstance(value, list | tuple):
             raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
 
 
 def _check_activations(value: Any) -> Any:
-    """Check one activation for all hidden layers, or a list with one for each."""
     check = _formula_check("activation")
     return tuple(check(item) for item in value) if isinstance(value, list | tuple) else check(value)
 
 
 def _check_source(value: Any) -> Any:
-    """Check a data set's or file's name, or a table with it (whose options loading checks); tuples become lists."""
     name = value.get("name") if isinstance(value, Mapping) else value
     if not isinstance(name, str) or not name:
         raise ValueError
@@ -102,14 +99,12 @@ def _parse_dropout_rates(value: Any) -> Any:
 
 
 def _parse_factors(value: Any) -> Any:
-    """Check a table of learning-rate factors of 0 or more, as floats; its keys are checked with the network."""
     if not isinstance(value, Mapping) or not all(_is_number(factor) and factor >= 0 for factor in value.values()):
         raise ValueError
     return {name: float(factor) for name, factor in value.items()}
 
 
 def _parse_share(value: Any) -> Any:
-    """Check a share of the rows (a float from 0 to under 1) or a number of rows (an int); returns it unchanged."""
     if not _is_number(value) or value < 0 or (isinstance(value, float) and value >= 1):
         raise ValueError
     return value
@@ -146,7 +141,6 @@ def _number(allowed: Range) -> PlainValidator:
 
 
 def _words(text: str) -> Any:
-    """What values of a type are allowed, for messages."""
     return Field(description=text)
 
 

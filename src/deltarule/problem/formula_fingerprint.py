@@ -68,21 +68,18 @@ def _describe(value: Any, known: dict[int, int]) -> Any:
 
 
 def _parts_of(function: FunctionType) -> tuple[Any, ...]:
-    """All that determines what a function computes: code, defaults, closure, and the globals that it reads."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     read = {name: function.__globals__.get(name) for name in _global_names(function.__code__)}
     return function.__code__, function.__defaults__, function.__kwdefaults__, cells, read
 
 
 def _global_names(code: CodeType) -> list[str]:
-    """The names of the globals that a function and its inner functions read, sorted."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return sorted(names.union(*map(_global_names, inner)))
 
 
 def _is_users_module(name: str | None) -> bool:
-    """Whether a module is not deltarule's, Python's or an installed library's."""
     root = f"{name}".partition(".")[0]
     path = getattr(sys.modules.get(f"{name}"), "__file__", None) or ""
     is_installed = "site-packages" in path or "dist-packages" in path

@@ -160,7 +160,6 @@ class Problem:
 
     @cached_property
     def _epoch_steps(self) -> Integers:
-        """The number of updates of each member in an epoch, [K]."""
         size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
         return -(-self.row_counts // size)
 
@@ -254,10 +253,8 @@ _PER_MEMBER = ("strength", "dropout", "initial_scale", "seeds", "data_seeds", "d
 
 
 def _of_members(array: NDArray[Any] | None, chosen: Integers) -> NDArray[Any] | None:
-    """The part of an array [K, N] for the members with the indices `chosen`; [N] is that of all."""
     return array[chosen] if array is not None and array.ndim == 2 else array
 
 
 def _join_tables(tables: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """Tables of numbers [K] by name, joined along the member axis."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

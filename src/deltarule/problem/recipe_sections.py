@@ -36,7 +36,6 @@ from deltarule.problem.field_types import (
 
 
 def _key(allowed: str, default: Any = ...) -> Any:
-    """A field whose type does not say what is allowed; required without a default."""
     return Field(default, description=allowed)
 
 
@@ -167,7 +166,6 @@ def _to_dotted(table: Any, prefix: str = "") -> Any:
 
 
 def _parse_grid(table: Any) -> Any:
-    """Flatten a grid to tuples of values by dotted key; anything but a list with at least one value is `BadInput`."""
     flat = _to_dotted(table)
     for key, values in flat.items():
         if not isinstance(values, list | tuple) or not values:

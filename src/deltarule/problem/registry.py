@@ -95,7 +95,6 @@ def is_built_in(formula: Any) -> bool:
 
 
 def _formula_parts(formula: Any) -> list[Any]:
-    """The values of the fields that determine what a formula computes, without its parameters."""
     skipped = _IGNORED_FIELDS | _DESCRIBED_FIELDS
     return [getattr(formula, field.name) for field in fields(formula) if field.name not in skipped]
 
@@ -213,7 +212,6 @@ def _find_with_parameters(kind: str, given: Named, *other_keys: str) -> Any:
 
 
 def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
-    """Split a name, or a table with a name and parameters, into the name and the parameters."""
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):

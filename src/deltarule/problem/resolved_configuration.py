@@ -82,8 +82,6 @@ def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
 
 
 def _formula_resolver(kind: str) -> Callable[[Any], Any]:
-    """Return a function that turns a name or table of this kind into one with all parameters; None stays None."""
-
     def resolve(value: Named | None) -> Any:
         return None if value is None else registry.describe_formula(getattr(registry, kind)(value))
 
@@ -91,26 +89,22 @@ def _formula_resolver(kind: str) -> Callable[[Any], Any]:
 
 
 def _map_values(value: Any, resolve: Callable[[Any], Any]) -> Any:
-    """Apply a function to a value, or to each item of a tuple."""
     return tuple(resolve(one) for one in value) if isinstance(value, tuple) else resolve(value)
 
 
 def _collapse_equal(value: Any) -> Any:
-    """Convert a tuple of equal values to one of them, another tuple to a list; other values stay as they are."""
     if not isinstance(value, tuple):
         return value
     return value[0] if value and all(item == value[0] for item in value) else list(value)
 
 
 def _shorten_seeds(seeds: int | tuple[int, ...]) -> int | list[int]:
-    """Write the seeds 0 … N − 1 as N, and others as a list; an int is a count already."""
     if isinstance(seeds, int):
         return seeds
     return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
 
 
 def _without_empty_table(value: Any) -> Any:
-    """Replace a table that holds only a name by the name."""
     return value["name"] if isinstance(value, Mapping) and len(value) == 1 else value
 
 

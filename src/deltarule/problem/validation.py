@@ -331,12 +331,10 @@ def is_finite(array: Floats) -> bool:
 
 
 def _is_final(array: NDArray[Any], dtype: str) -> bool:
-    """Whether an array already has a problem's dtype and memory layout, owns its memory, and is read-only."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
 def _to_array(values: Any) -> NDArray[Any] | None:
-    """Convert to an array; None for a ragged list or a masked value."""
     try:
         return None if np.ma.is_masked(values) else np.asarray(values)
     except ValueError:
@@ -357,13 +355,11 @@ def _to_numeric_array(name: str, values: Any) -> NDArray[Any]:
 
 
 def _to_float64(values: Any) -> Floats | None:
-    """Convert numbers to float64; None for strings, booleans, complex numbers and ragged lists."""
     array = _to_array(values)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
 
 
 def _is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, Python's or NumPy's; booleans and arrays are not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -33,7 +33,6 @@ def derivative_name(name: str) -> str:
 def _add_derivative(
     trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
 ) -> None:
-    """Add `value` as ∂J/∂ the array `name`; `about` is its description, `rule` maps an index to the entry's formula."""
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
     trace.add(short, "backward", value, axes, description, rule, layer=layer_number(name))
@@ -49,7 +48,6 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
     numbers = trace.add_parameters("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
-        """The formula of the derivative of sample i's term of J; None if custom and fused."""
         p, y = trace.row(f"a{n}", i), trace.row("y", i)
         found = formulas.loss_slope(loss, output, p, y, j, outputs, numbers)
         return None if found is None else trace.objective_weight(i) * found
@@ -97,7 +95,6 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
         return trace.sum_over_samples(lambda i: at[slope](i, j) * at[f"zhat{n}"](i, j))
 
     def z_rule(i: Index, j: Index) -> Expression:
-        """The formula of δ[i, j]: ∂J/∂n[i, j] less what passes through mean and variance, times gamma / deviation."""
         through_mean = trace.mean_weight(i) * at[f"∂J/∂{beta}"](j)
         through_variance = trace.mean_weight(i) * at[f"zhat{n}"](i, j) * at[f"∂J/∂{gamma}"](j)
         gain = at[gamma](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
@@ -114,7 +111,6 @@ def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     at, n, inputs, delta = trace.at, layer.number, trace.input_name(layer.number), f"δ{layer.number}"
 
     def weights_rule(d: Index, j: Index) -> Expression:
-        """The formula of ∂J/∂W[d, j]."""
         return _with_penalty(
             trace, f"W{n}", (d, j), trace.sum_over_samples(lambda i: at[inputs](i, d) * at[delta](i, j))
         )
@@ -147,7 +143,6 @@ def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
 
 
 def _with_penalty(trace: TraceBuilder, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    """`gradient`, the formula of an entry of ∂J/∂ the array `name`, plus the penalty's part if it is penalized."""
     if trace.problem.penalty is None or name not in trace.penalized_names:
         return gradient
     return gradient + trace.strength() * formulas.penalty_slope(trace.problem.penalty, trace.at[name](*index))

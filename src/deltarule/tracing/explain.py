@@ -105,7 +105,6 @@ def explain_update(
 
 
 def _add_passes(trace: TraceBuilder) -> None:
-    """Add every array of the forward and backward pass, in the order of computation."""
     add_inputs(trace)
     for layer in trace.network.layers:
         forward(trace, layer)
@@ -114,12 +113,10 @@ def _add_passes(trace: TraceBuilder) -> None:
 
 
 def _as_names(labels: Sequence[Any]) -> Names:
-    """Convert labels along an axis to names; None if there are none."""
     return tuple(map(str, labels)) or None
 
 
 def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
-    """The indices of a batch's rows [B] in the data of the problem."""
     positions = rows.positions[0] if rows.positions.ndim == 2 else rows.positions
     return np.asarray(positions if problem.rows is None else problem.rows[member][positions])
 

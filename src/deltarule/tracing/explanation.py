@@ -145,7 +145,6 @@ class Explanation:
         return self.text()
 
     def _repr_html_(self) -> str:
-        """The trace as HTML, for notebooks."""
         return f"<pre>{escape(self.text(width=100))}</pre>"
 
     def __repr__(self) -> str:
@@ -156,7 +155,6 @@ class Explanation:
 
 
 def _describe_rows(rows: Integers) -> str:
-    """Say which data rows are in a batch, to end a message about a row that is not."""
     if len(rows) == rows.max() + 1 - rows.min() and (np.sort(rows) == np.arange(rows.min(), rows.max() + 1)).all():
         return f"give a row from {rows.min()} to {rows.max()}"
     text = ", ".join(map(str, rows[:8].tolist())) + (" …" if len(rows) > 8 else "")
@@ -212,7 +210,6 @@ def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) ->
 
 
 def _worked_entry(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
-    """The lines "entry = formula with numbers = result" of the first nonzero entry (of row `sample_index` if given)."""
     assert quantity.rule is not None
     index = quantity.first_nonzero_index(sample_index)
     worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
@@ -268,7 +265,6 @@ def _omission_line(omitted_rows: int, omitted_columns: int) -> list[str]:
 
 
 def _short_label(quantity: Quantity, axis: int, position: int) -> str:
-    """The name of a position along an axis, shortened for a table."""
     text = one_line(quantity.label(axis, position))
     return text if len(text) <= MAX_LABEL_CHARACTERS else text[: MAX_LABEL_CHARACTERS - 1] + "…"
 

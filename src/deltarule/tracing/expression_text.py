@@ -136,18 +136,15 @@ class _Writer:
         raise TypeError(f"{type(tree).__name__} is no formula")
 
     def _with_brackets(self, tree: Expression, min_precedence: int, sign_allowed: bool = False) -> str:
-        """The text of a part, in parentheses if below `min_precedence` or if a minus begins it that is not allowed."""
         text, level = self._text_of(tree, sign_allowed)
         fits = level >= min_precedence and (sign_allowed or not text.startswith("-"))
         return text if fits else f"({self.whole(tree)})"
 
     def _text_number(self, value: float) -> tuple[str, int]:
-        """The text and precedence of a number."""
         text = format_significant(value, self.digits)
         return text, SIGNED if text.startswith("-") else WHOLE
 
     def _function(self, name: str, arguments: list[str]) -> tuple[str, int]:
-        """The text and precedence of a function, from the texts of its arguments."""
         if name == "abs":
             return f"|{arguments[0]}|", WHOLE
         return f"{'√' if name == 'sqrt' else name}({', '.join(arguments)})", WHOLE
@@ -177,7 +174,6 @@ class _Writer:
         return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
 
     def _condition(self, condition: Comparison) -> str:
-        """The text of a condition."""
         return (
             f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
             f"{self._with_brackets(condition.right, ADDED, True)}"

@@ -278,7 +278,6 @@ def _value(tree: Expression) -> Any:
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
-    """The terms of a tree if it and `kind` are `Sum`, its factors if both are `Product`; else the tree alone."""
     if isinstance(tree, kind):
         parts: tuple[Expression, ...] = tree.terms if kind is Sum else tree.factors
         return parts
@@ -286,5 +285,4 @@ def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:
 
 
 def _tree(operand: Operand) -> Expression:
-    """Convert a plain number to a tree."""
     return operand if isinstance(operand, Expression) else Number(operand)

@@ -128,35 +128,29 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
 
 
 def _weighted_log(weight: E, p: E) -> E:
-    """weight · log p, which is 0 if the weight is."""
     return Weighted(weight, weight * log(p))
 
 
 def _ratio(weight: E, p: E) -> E:
-    """weight / p, which is 0 if the weight is."""
     return Weighted(weight, weight / p)
 
 
 def _huber(p: E, y: E, n: Numbers) -> E:
-    """The Huber loss of a prediction p and target y, with parameters n."""
     e, delta = absolute(p - y), n["delta"]
     return cases((above(e, delta), delta * (e - delta / 2)), otherwise=square(p - y) / 2)
 
 
 def _huber_derivative(p: E, y: E, n: Numbers) -> E:
-    """The derivative of the Huber loss with respect to p."""
     e, delta = p - y, n["delta"]
     return cases((above(e, delta), delta), (below(e, -delta), -delta), otherwise=e)
 
 
 def _quantile(p: E, y: E, n: Numbers) -> E:
-    """The quantile (pinball) loss of a prediction p and target y, with parameters n."""
     q = n["quantile"]
     return cases((above(p, y), (1 - q) * (p - y)), otherwise=q * (y - p))
 
 
 def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
-    """The derivative of the quantile loss with respect to p."""
     q = n["quantile"]
     return cases((above(p, y), 1 - q), (below(p, y), -q), otherwise=0)
 
@@ -256,12 +250,10 @@ _MOMENTS: dict[str, Update] = {
 
 
 def _adam(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    """A weight after Adam's update, from the slots after it and the numbers n."""
     return w - n["rate"] * new["m"] / (sqrt(new["v"]) + n["epsilon"])
 
 
 def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    """A weight after AdamW's update: Adam's, after the weight decay where it applies."""
     decayed = w - n["learning_rate"] * n["weight_decay"] * w if "weight_decay" in n else w
     return _adam(decayed, g, old, new, n)
 
@@ -313,7 +305,6 @@ def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update
 
 
 def _cosine(t: E, rate: E, n: Numbers) -> E:
-    """The learning rate after t updates: a linear warm-up to `rate`, then half a cosine down to `rate` times lowest."""
     lowest, start, steps = n["lowest"], n["warm_up"], n["steps"]
     falling = lowest + (1 - lowest) * (1 + Function("cos", (PI * ((t - start) / (steps - start)),))) / 2
     return cases(
@@ -322,8 +313,6 @@ def _cosine(t: E, rate: E, n: Numbers) -> E:
 
 
 def _coslog4(t: E, rate: E, n: Numbers) -> E:
-    """The learning rate after t updates in four cosine waves from 0 to `rate`, each twice as long as the last."""
-
     def cosine_of_share(share: E) -> E:
         return rate * (1 - Function("cos", (2 * PI * (log(1 + 15 * share) / log(Number(2))),))) / 2
 
@@ -331,14 +320,12 @@ def _coslog4(t: E, rate: E, n: Numbers) -> E:
 
 
 def _flat_cosine(t: E, rate: E, n: Numbers) -> E:
-    """The learning rate after t updates: constant for a share of the steps, then half a cosine down to 0."""
     steps, flat = n["steps"], n["flat"]
     falling = rate * (1 + Function("cos", (PI * ((t / steps - flat) / (1 - flat)),))) / 2
     return cases((below(t, flat * steps), rate), (below(t, steps), falling), otherwise=0)
 
 
 def _ramp(t: E, n: Numbers, rising: E) -> E:
-    """The learning rate `rising` until the last step, then the highest rate."""
     return cases((below(t, n["steps"] - 1), rising), otherwise=n["highest"])
 
 

@@ -51,8 +51,6 @@ def forward(trace: TraceBuilder, layer: Layer) -> None:
 
 
 def _scaling(trace: TraceBuilder, n: int) -> None:
-    """Add the scaled inputs s = x · scale of layer n."""
-
     def s(i: Index, d: Index) -> Expression:
         return trace.at["x"](i, d) * trace.at[f"scale{n}"](d)
 

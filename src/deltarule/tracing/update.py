@@ -56,7 +56,6 @@ def _add_updated_array(
         """The function from an index to the entry's formula; None if the optimizer is custom (`formula` None)."""
 
         def of_entry(*index: Index) -> Expression | None:
-            """The formula of an entry after the update."""
             old = {slot: at[f"{slot}_{name}"](*index) for slot in optimizer.slots}
             new = {slot: at[f"{slot}_{name}_new"](*index) for slot in optimizer.slots if f"{slot}_{name}_new" in at}
             return formula and formula(at[name](*index), at[f"∂J/∂{name}"](*index), old, new, numbers)
@@ -181,7 +180,6 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
     name, count = f"running_{entry.name}", at["N"]()
 
     def rule(j: Index) -> Expression:
-        """The formula of entry j after the update, from the old entry and the batch's own mean or unbiased variance."""
         new: Expression = at[entry.name](j)
         if kind == "variance":
             new = new * (Function("max", (count, Number(1))) / Function("max", (count - 1, Number(1))))
@@ -193,5 +191,4 @@ def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
 
 
 def _array_of(vector: Floats, entry: Entry) -> Floats:
-    """The array of an entry in the flat vector of the only member [1, P]."""
     return views(vector[0], [entry])[entry.name]

@@ -182,7 +182,6 @@ def problem_digest(problem: Problem) -> str:
 
 
 def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
-    """Add the shapes, dtypes and values of arrays to the hash `sha`, and return its hexadecimal digest."""
     for array in arrays:
         sha.update(repr((array.shape, array.dtype.str)).encode())
         sha.update(np.ascontiguousarray(array))  # not `tobytes`, which is a copy

@@ -116,7 +116,6 @@ class EpochMonitor:
             loop.drop_ended()
 
     def _record_validation(self, loop: TrainingLoop) -> Floats:
-        """Append the scores and losses on the validation rows to the records, and return the scores [A]."""
         scores, loss = self._validate(loop)
         self.validation_scores.append(self._for_all_members(loop.active.members, scores))
         self.validation_losses.append(self._for_all_members(loop.active.members, loss))
@@ -166,11 +165,9 @@ class EpochMonitor:
         return is_divided
 
     def _rates(self, loop: TrainingLoop) -> Floats:
-        """Return the learning rates [A] of the last update."""
         return self.problem.rates(loop.active.members, max(loop.active.step - 1, 0)) * loop.active.factor
 
     def _for_all_members(self, members: Integers, values: Floats) -> Floats:
-        """Return the `values` of some `members` as an array [K] with NaN for all others."""
         row = np.full(self.problem.members, np.nan)
         row[members] = values
         return row

@@ -190,10 +190,6 @@ def map_blocks(
 
 
 def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """Divide a group of members by their rows, if copying the rows for each would need much memory; else [group].
-
-    `group` and the returned parts are indices into `members`; all members of the group have equally many rows.
-    """
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:
         return [group]
@@ -219,7 +215,6 @@ def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tup
 
 
 def _split_rows(x: Floats) -> list[Floats]:
-    """Divide rows x [.., N, D] into those of each forward pass, at most `MAX_ROWS_PER_PASS`."""
     starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
     return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
 
@@ -227,7 +222,6 @@ def _split_rows(x: Floats) -> list[Floats]:
 def _logits_and_outputs(
     problem: Problem, engine: Engine, state: State, x: Floats, needs_outputs: bool
 ) -> tuple[Floats, Floats]:
-    """Return logits and outputs of the rows x, [K, B, C]; if the outputs are not needed, the logits twice."""
     if needs_outputs:
         return outputs_of(problem, engine, state, x)
     parts = [engine.logits(problem, state, rows) for rows in _split_rows(x)]
@@ -252,7 +246,6 @@ def _evaluate_training_rows(
 def _objective_and_metrics(
     problem: Problem, state: State, logits: Floats, outputs: Floats, rows: Batch, names: tuple[str, ...]
 ) -> dict[str, Floats]:
-    """Return the objective and the metrics with these names, of logits and outputs on `rows`, {name: [K]}."""
     values = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         return values | {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}

@@ -65,7 +65,6 @@ class TrainingLoop:
                 after_chunk()
 
     def _advance_chunk(self, monitor: Monitor, problem: Problem, n: int) -> None:
-        """Advance the active members by n updates of `problem`, and end members by the monitor's rules."""
         # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(problem, start, n)
@@ -96,7 +95,6 @@ class TrainingLoop:
         self.drop_ended()
 
     def _end_each(self, state: State, reason_of: dict[int, str]) -> None:
-        """End all members of a state, each for the reason that `reason_of` has for it."""
         reasons = np.array([reason_of[member] for member in state.members.tolist()])
         for reason in np.unique(reasons).tolist():
             self.end(state, state.members[reasons == reason], reason)

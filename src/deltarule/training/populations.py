@@ -59,7 +59,6 @@ def problem_key(problem: Problem) -> Hashable:
 
 
 def _formula_key(formula: Any) -> tuple[Any, ...]:
-    """Return a formula's name and the values of its parameters."""
     return (formula.name, *sorted(formula.parameters.items()))
 
 

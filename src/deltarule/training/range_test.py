@@ -108,7 +108,6 @@ def range_test(
 
 
 def _with_sampled_rows(problem: Problem) -> Problem:
-    """Return the problem with at most `MAX_ROWS` of each member's rows, evenly spaced; shared rows stay shared."""
     member_rows = problem.rows or (np.arange(len(problem.x)),) * problem.members
     sampled = {
         id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in member_rows
@@ -149,10 +148,6 @@ def _divergence_limit(objective: Floats) -> Floats:
 
 
 def _smooth(objective: Floats) -> Floats:
-    """Return the centered moving mean [n] of an objective [n] over a tenth of the updates.
-
-    It is wide enough for the noise of mini-batches, and does not lag behind the rates as a trailing mean would.
-    """
     width = 2 * (len(objective) // 20) + 1
     padded = np.pad(objective, width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")

@@ -137,7 +137,6 @@ class Run:
         )
 
     def _query_inputs(self, x: Any) -> Floats:
-        """Return inputs x as an array of the problem's dtype after checking their shape."""
         return validation.query_inputs(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:

@@ -144,7 +144,6 @@ class RunMonitor:
     def _apply_metric_threshold(
         self, loop: TrainingLoop, threshold: float, values: Floats, is_due: NDArray[np.bool_]
     ) -> None:
-        """End due members whose metric `values` [A] have met the threshold as often as required."""
         more_is_better, members = metrics.find(self.rules.metric).more_is_better, loop.active.members
         is_met = values > threshold if more_is_better else values < threshold
         self.stop_state.counted[members] += is_met & is_due
@@ -233,7 +232,6 @@ class RunMonitor:
 
 
 def _members_by_step(points: Integers) -> dict[int, Integers]:
-    """Return the members that are observed at each step, by ascending step; points [T, K] are each member's steps."""
     order = np.argsort(points, axis=None, kind="stable")
     steps, starts = np.unique(points.ravel()[order], return_index=True)
     return dict(zip(steps.tolist(), np.split(order % points.shape[1], starts[1:]), strict=True))

@@ -141,7 +141,6 @@ def train(
         written.restore()
 
     def after_chunk() -> None:
-        """Write the checkpoint if it is due, and report the progress."""
         if written is not None:
             written.write_if_due()
         if progress is not None:
